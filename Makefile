@@ -1,0 +1,117 @@
+# Thin on purpose: each target is one command that can be read here and run by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# An extra package index, for example PyTorch's CPU builds on a machine whose index has only CUDA ones.
+EXTRA_INDEX_URL ?=
+export EXTRA_INDEX_URL
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi key
+.PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+install: $(VENV)/installed ## make .venv with the pinned dependencies
+
+# A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" % v)'
+	@echo "installing the dependencies into $(VENV); some 160 packages; the first time this takes a few minutes"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq $(if $(EXTRA_INDEX_URL),--extra-index-url $(EXTRA_INDEX_URL)) --constraint constraints.txt --group dev
+	@touch $@
+
+demo: install ## see the whole platform work: train, compare, register, promote, predict
+	@$(BIN)/python -m infra.local demo
+
+up: install ## start the local stack and deploy the template into it
+	@$(BIN)/python -m infra.local up
+
+down: ## stop the local stack; its state stays in .local/
+	@$(BIN)/python -m infra.local down
+
+status: ## what runs where
+	@$(BIN)/python -m infra.local status
+
+logs: ## what the stack's processes write (NAME=aws|tracking|database|migrate); on AWS, a function: FUNCTION=predict ENV=dev
+	@$(if $(FUNCTION),$(MAKE) --silent sam && $(BIN)/python -m infra.deploy logs --env $(ENV) $(FUNCTION),$(BIN)/python -m infra.local logs $(NAME))
+
+reset: ## stop the local stack and remove all its state
+	@$(BIN)/python -m infra.local reset
+
+test: install lint ## every test: unit, template, integration, end to end
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: install ## ruff, mypy, and whether the generated files are what the code says
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi --check
+
+format: install ## put the code in the form that lint asks for
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install ## measure, and write benchmarks/results/
+	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks
+
+bench-train: install ## accuracy, time and memory of the model types on MNIST (MNIST_DIR), beside a plain PyTorch loop
+	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks.train
+
+openapi: install ## write openapi.json and docs/api.md from the code
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi
+
+key: install ## make an API key: make key NAME=alice ROLE=read
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys create --name "$(NAME)" --role "$(ROLE)"
+
+keys: install ## the API keys, by id, with their roles
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys list
+
+rotate-key: install ## a new value beside the old one: make rotate-key NAME=alice, then make revoke-key ID=…
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys rotate --name "$(NAME)"
+
+revoke-key: install ## let a key in no more: make revoke-key ID=…
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys revoke --id "$(ID)"
+
+# --- AWS -----------------------------------------------------------------------------------------------------------------
+ENV ?= dev
+# Anything here deploys without SAM's question, which samconfig.toml asks for prod: for machines that cannot answer.
+SAM_ANSWER ?=
+SAM := .venv-sam
+CHECKOV := .venv-checkov
+export SAM_CLI_TELEMETRY := 0
+
+sam: $(SAM)/installed
+
+# Tools in environments of their own: what they pin does not fit what the platform pins.
+.venv-%/installed: infra/deploy/%-requirements.txt
+	@echo "installing $* into .venv-$*"
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install -qq 'pip>=25.1'
+	@.venv-$*/bin/python -m pip install -qq -r $<
+	@touch $@
+
+build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
+	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
+	@find functions layers/core console -name __pycache__ -prune -exec rm -rf {} +
+	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
+
+deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test
+	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
+
+destroy: install ## make destroy ENV=…: delete the stack; says what stays and has to be done by hand
+	@$(BIN)/python -m infra.deploy destroy --env $(ENV)
+
+smoke: ## make smoke URL=… KEY=…: does a deployment, or the local stack, answer as it should
+	@MLOPS_API_KEY="$(or $(KEY),$(MLOPS_API_KEY))" $(PYTHON) -m infra.deploy.smoke "$(or $(URL),$(MLOPS_API_URL))"
+
+lint-aws: $(SAM)/installed $(CHECKOV)/installed ## sam validate --lint and checkov
+	@$(SAM)/bin/sam validate --lint --region us-east-1
+	@$(CHECKOV)/bin/checkov --config-file .checkov.yaml
+
+test-localstack: install ## what an S3, SQS, Lambda, … endpoint that is up answers: AWS_ENDPOINT_URL=http://localhost:4566
+	@MLOPS_LOCALSTACK=1 $(BIN)/python -m pytest tests/localstack $(PYTEST_ARGS)
