@@ -1,0 +1,22 @@
+"""CloudWatch metrics within a log line (the embedded metric format): no call, no client, the log's own price."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NAMESPACE_VARIABLE = "POWERTOOLS_METRICS_NAMESPACE"
+
+
+def embedded(
+    metrics: Mapping[str, tuple[float, str]], dimensions: Sequence[Sequence[str]] = ((),), **labels: str
+) -> dict[str, Any]:
+    """Fields for a JSON log line: `metrics` are name → (value, unit of CloudWatch), once for each set of `dimensions`,
+    whose names are among `labels`. Without dimensions an alarm can name the metric whatever models there are."""
+    directive = {
+        "Namespace": os.environ.get(NAMESPACE_VARIABLE, "mlops"),
+        "Dimensions": [list(names) for names in dimensions],
+        "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()],
+    }
+    values = {name: value for name, (value, _) in metrics.items()}
+    return {**labels, **values, "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}}
