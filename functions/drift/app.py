@@ -1,0 +1,45 @@
+"""GET /drift/status, /drift/stats, /drift/distribution; and the hourly check."""
+
+from typing import Annotated, Any
+
+from drift_check import DriftCheck
+from drift_report import DriftReport
+from fastapi import APIRouter, Query
+
+from mlops.drift_schemas import DriftDistribution, DriftStats, DriftStatus
+from mlops.schemas import ModelName
+from mlops.web import CurrentCaller, lambda_handler
+
+router = APIRouter(prefix="/drift", tags=["drift"])
+Model = Annotated[ModelName | None, Query(description="Without it, the default model")]
+BaselineHours = Annotated[int, Query(ge=1, le=24 * 60, description="How long before the current window to look back")]
+CurrentHours = Annotated[int, Query(ge=1, le=24 * 14, description="Whole hours, the present one included")]
+Hours = Annotated[int, Query(ge=1, le=24 * 60, description="Whole hours, the present one included")]
+
+
+@router.get("/status")
+def drift_status(
+    _: CurrentCaller, model_name: Model = None, baseline_hours: BaselineHours = 168, current_hours: CurrentHours = 24
+) -> DriftStatus:
+    """Whether the Production version's predictions have drifted from its reference, or from the time before."""
+    return DriftReport.from_environment().status(model_name, baseline_hours, current_hours)
+
+
+@router.get("/stats")
+def drift_stats(_: CurrentCaller, model_name: Model = None, hours: Hours = 24) -> DriftStats:
+    """Predictions, confidence and latency of a model's versions."""
+    return DriftReport.from_environment().stats(model_name, hours)
+
+
+@router.get("/distribution")
+def drift_distribution(_: CurrentCaller, model_name: Model = None, hours: Hours = 24) -> DriftDistribution:
+    """How predictions spread over the classes."""
+    return DriftReport.from_environment().distribution(model_name, hours)
+
+
+def on_schedule(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """The hourly check of every model in Production: model name → verdict."""
+    return DriftCheck.from_environment().run()
+
+
+handler = lambda_handler(router, on_event=on_schedule)

@@ -1,0 +1,135 @@
+"""Where the metrics come from: the tables, the queues' attributes and the serving manifests.
+
+Each reading costs the same whatever the platform has done before: totals, not histories.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
+
+from mlops.drift_records import DriftRecords
+from mlops.items import Item, from_item
+from mlops.prediction_stats import PredictionStats, Series
+from mlops.served_models import ServedModels
+from mlops.settings import Settings
+
+JOB_SECONDS = 24 * 3600
+MOST_JOBS = 5000
+STAGES = ("Production", "Staging")
+
+
+@dataclass(frozen=True)
+class MetricsSettings(Settings):
+    """`queues`: JSON, name → URL. A name that ends in `_dead_letters` is a dead-letter queue."""
+
+    jobs_table: str
+    transitions_table: str
+    default_model_name: str
+    queues: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found at one moment. Times are Unix seconds."""
+
+    at: float
+    totals: Mapping[Series, Mapping[str, int]]
+    serving: Mapping[str, Mapping[str, int]]
+    """Model name → stage → version; the default model is always there."""
+    drift: list[Item] = field(default_factory=list)
+    jobs: list[Item] = field(default_factory=list)
+    """Jobs made within JOB_SECONDS, and older ones that still wait or run."""
+    open_transitions: list[Item] = field(default_factory=list)
+    queues: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class Sources:
+    def __init__(
+        self, settings: MetricsSettings, stats: PredictionStats, served: ServedModels, records: DriftRecords
+    ) -> None:
+        self._settings, self._stats, self._served, self._records = settings, stats, served, records
+        tables = boto3.resource("dynamodb")
+        self._jobs, self._transitions = (tables.Table(n) for n in (settings.jobs_table, settings.transitions_table))
+        self._sqs = boto3.client("sqs")
+
+    @classmethod
+    def from_environment(cls) -> "Sources":
+        return _sources()
+
+    def read(self) -> Reading:
+        return Reading(
+            at=time.time(),
+            totals=self._stats.totals(),
+            serving=self._serving(),
+            drift=self._records.all(),
+            jobs=self._recent_jobs(),
+            open_transitions=self._open_transitions(),
+            queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
+        )
+
+    def _serving(self) -> dict[str, dict[str, int]]:
+        names = {self._settings.default_model_name, *self._served.names()}
+        found = {name: {stage: self._served.find(name, stage) for stage in STAGES} for name in sorted(names)}
+        return {
+            name: {stage: manifest.model_version for stage, manifest in stages.items() if manifest}
+            for name, stages in found.items()
+        }
+
+    def _recent_jobs(self) -> list[Item]:
+        """Newest first, until they are too old to matter; then those still open of before."""
+        since = time.time() - JOB_SECONDS
+        jobs: dict[str, Item] = {}
+        for item in self._query(self._jobs, "by_time", Key("kind").eq("job"), newest_first=True):
+            if seconds(item["created_at"]) < since or len(jobs) >= MOST_JOBS:
+                break
+            jobs[item["job_id"]] = item
+        for status in ("pending", "running"):
+            condition = Key("status").eq(status) & Key("job_id").begins_with("job_")
+            jobs |= {item["job_id"]: item for item in self._query(self._jobs, "by_status", condition)}
+        return list(jobs.values())
+
+    def _open_transitions(self) -> list[Item]:
+        return list(self._query(self._transitions, "by_open", Key("open").eq("1")))
+
+    def _query(self, table: Any, index: str, condition: Any, newest_first: bool = False) -> Any:
+        start: dict[str, Any] = {}
+        while True:
+            answer = table.query(
+                IndexName=index, KeyConditionExpression=condition, ScanIndexForward=not newest_first, **start
+            )
+            yield from map(from_item, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _depth(self, url: str) -> dict[str, int]:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return {"visible": int(found[names[0]]), "in_flight": int(found[names[1]])}
+
+
+def oldest(items: list[Item], at: float) -> float:
+    """Seconds since the first of the items was made; 0 of none."""
+    return max((at - seconds(item["created_at"]) for item in items), default=0.0)
+
+
+def seconds(iso: str) -> float:
+    """Unix time of an ISO 8601 time."""
+    return datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
+
+
+@cache
+def _sources() -> Sources:
+    return Sources(
+        MetricsSettings.from_environment(),
+        PredictionStats.from_environment(),
+        ServedModels.from_environment(),
+        DriftRecords.from_environment(),
+    )

@@ -1,0 +1,113 @@
+"""Custom::Migration: runs the database migration as a Batch job while CloudFormation waits.
+
+The job has the tracking server's image, so that the schema and the server are of one version. If it fails, the
+deployment fails before anything that uses the database has changed.
+"""
+
+import json
+import time
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+from botocore.exceptions import ClientError
+
+POLL_SECONDS = 5.0
+# What is kept of the function's own time for ending the job and answering.
+RESERVE_SECONDS = 20.0
+# A role's new permissions take a while to be known everywhere.
+PERMISSION_SECONDS = 60.0
+
+
+class MigrationFailed(Exception):
+    """The migration did not run to its end; the message is what the deployment's events show."""
+
+
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Handle a custom resource's request. Whatever happens is answered: CloudFormation would wait an hour for it."""
+    try:
+        if event["RequestType"] != "Delete" and not rolling_back(event["StackId"]):
+            migrate(event["ResourceProperties"], context)
+    except Exception as error:
+        reason = str(error) if isinstance(error, MigrationFailed) else f"{type(error).__name__}: {error}"
+        print(f"migration failed: {reason}")
+        answer(event, "FAILED", reason)
+    else:
+        answer(event, "SUCCESS", "")
+
+
+def rolling_back(stack_id: str) -> bool:
+    """Whether the stack is on its way back: the migrations have no way back, and an older image does not know the newer
+    schema, so that running it would make the rollback fail as well."""
+    stack = boto3.client("cloudformation").describe_stacks(StackName=stack_id)["Stacks"][0]
+    return "ROLLBACK" in stack["StackStatus"]
+
+
+def migrate(properties: dict[str, str], context: Any) -> None:
+    """Run the job to its end.
+
+    Args:
+        properties: `JobQueue` and `JobDefinition`, ARNs.
+        context: Lambda's; its remaining time is what the job may take.
+
+    Raises:
+        MigrationFailed: it failed, or did not end in time and was stopped.
+    """
+    batch = boto3.client("batch")
+    job_id = submit(batch, properties)
+    while context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000:
+        # The list is empty for a moment after the job was submitted.
+        for job in batch.describe_jobs(jobs=[job_id])["jobs"]:
+            if job["status"] == "SUCCEEDED":
+                return
+            if job["status"] == "FAILED":
+                raise MigrationFailed(f"the job {job_id} failed: {why(job)}")
+        time.sleep(POLL_SECONDS)
+    batch.terminate_job(jobId=job_id, reason="The deployment's time is up")
+    raise MigrationFailed(f"the job {job_id} did not end in time and was stopped; is its image in the registry?")
+
+
+def submit(batch: Any, properties: dict[str, str]) -> str:
+    """Submit the job and return its id."""
+    deadline = time.monotonic() + PERMISSION_SECONDS
+    while True:
+        try:
+            answered = batch.submit_job(
+                jobName="migration", jobQueue=properties["JobQueue"], jobDefinition=properties["JobDefinition"]
+            )
+        except ClientError as error:
+            denied = error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
+            if not denied or time.monotonic() >= deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            job_id: str = answered["jobId"]
+            return job_id
+
+
+def why(job: dict[str, Any]) -> str:
+    """What Batch says of a failed job, and where its log is."""
+    container = job.get("container", {})
+    said = [job.get("statusReason"), container.get("reason")]
+    if stream := container.get("logStreamName"):
+        said.append(f"log stream {stream}")
+    return "; ".join(text for text in said if text) or "Batch gives no reason"
+
+
+def answer(event: dict[str, Any], status: str, reason: str) -> None:
+    """Tell CloudFormation how it went. The physical id is always the same: another one would mean a replacement."""
+    body = {
+        "Status": status,
+        # An answer may be 4 KB at most.
+        "Reason": reason[:1000],
+        "PhysicalResourceId": "migration",
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+        # Handed on, so that whoever needs the database's address waits for the migration.
+        "Data": {"DatabaseHost": event["ResourceProperties"].get("DatabaseHost", "")},
+    }
+    # The address is signed without a content type, and would be refused with one.
+    request = Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")
+    with urlopen(request, timeout=10):
+        pass

@@ -1,0 +1,71 @@
+"""Answers to requests that came before, byte for byte: bounded in bytes, and never older than the model.
+
+An answer is good for the very model that made it, by the model's serial number. A swap brings a new number, so a
+promotion can never serve an old answer and nothing has to be invalidated; and no answer keeps an old model in memory.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+MAX_BYTES = 2 << 20
+"""About 250 answers. More would be of little use, and would push the model's weights out of the processor's cache."""
+MAX_ENTRY_BYTES = 64 << 10
+"""Larger bodies (batches) hardly ever repeat and would push out hundreds of small ones."""
+ENTRY_OVERHEAD = 700
+"""Python's own objects around an entry, roughly."""
+STRIDE = 61
+"""A body is found by its length and every 61st character, and then compared whole: hashing all of it, for requests that
+mostly do not repeat, would cost four times as much. Bodies alike in both take one another's place."""
+
+Key = tuple[str, int, str]
+
+
+class Answer(NamedTuple):
+    """A response body, and the part of the log line that depends on the request alone."""
+
+    asked: str
+    serial: int
+    model_name: str
+    body: str
+    record: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that keeping it takes; a str that is not ASCII takes up to four a character."""
+        asked = len(self.asked) * (1 if self.asked.isascii() else 4)
+        return asked + len(self.body) + len(self.record) + ENTRY_OVERHEAD
+
+
+class AnswerCache:
+    """Least recently used answers by route and raw body."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[Key, Answer] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return self._bytes
+
+    def get(self, route: str, body: str) -> Answer | None:
+        key = (route, len(body), body[::STRIDE])
+        answer = self._entries.get(key)
+        if answer is None or answer.asked != body:
+            return None
+        self._entries.move_to_end(key)
+        return answer
+
+    def put(self, route: str, answer: Answer) -> None:
+        size = answer.size
+        if size > MAX_ENTRY_BYTES:
+            return
+        key = (route, len(answer.asked), answer.asked[::STRIDE])
+        replaced = self._entries.get(key)
+        if replaced is not None:
+            self._bytes -= replaced.size
+        self._entries[key] = answer
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            self._bytes -= self._entries.popitem(last=False)[1].size

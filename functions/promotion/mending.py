@@ -1,0 +1,156 @@
+"""Puts right what was changed past the API: an alias moved or removed by hand, a manifest that is gone, a tag that
+lies.
+
+A difference between an alias and its manifest becomes an entry of the history like any transition, and is carried out
+like one. The alias is followed if the version passes the integrity checks; else it is put back to what the manifest
+serves.
+"""
+
+from moves import Gates, Mover, Registry, Rejected
+
+from mlops.errors import Conflict, NotFound
+from mlops.items import Item
+from mlops.stages import ALIASES, DISPLACED_TO, Stage
+from mlops.tracking import RegisteredModel, Version
+
+ACTOR = "reconcile"
+
+
+class Mender:
+    """Finds what differs and mends it."""
+
+    def __init__(self, registry: Registry, mover: Mover) -> None:
+        self._registry, self._mover = registry, mover
+        self._tracking, self._serving = registry.tracking, registry.serving
+
+    def record(self, model_name: str, transition_id: str) -> bool:
+        """Enter each difference between an alias and its manifest into the history, as queued; False if there is
+        none."""
+        model, differs = self._model(model_name), False
+        for stage, alias in ALIASES.items():
+            found, manifest = model.holder(stage), self._serving.manifest(model_name, stage)
+            served = manifest.model_version if manifest else None
+            if found == served:
+                continue
+            differs = True
+            entered = stage if found is not None else DISPLACED_TO[stage]
+            self._registry.transitions.create(
+                {
+                    "transition_id": f"{transition_id}-{alias}",
+                    "kind": "mend",
+                    "model_name": model_name,
+                    "version": found if found is not None else served,
+                    "stage": entered,
+                    "alias_stage": stage,
+                    "found": found,
+                    "served": served,
+                    "replaced_version": served if found is not None else None,
+                    "from_stage": self._before(model, stage, found),
+                    "reason": _reason(alias, found, served),
+                    "force": False,
+                    "actor": ACTOR,
+                }
+            )
+        return differs
+
+    def mend(self, item: Item) -> Gates:
+        """Carry out one entry. Raises as `Mover.move` does; Rejected means that the alias was put back."""
+        model, stage = self._model(item["model_name"]), Stage(item["alias_stage"])
+        found = item.get("found")
+        if "put_back" in item:
+            self._put_back(item, model, stage)
+        if found is None:
+            self._removed(item, stage)
+            return []
+        if model.holder(stage) != found:
+            raise Rejected("The alias was moved again before this could be looked at")
+        try:
+            gates = self._followed(item, model, stage)
+        except Rejected as rejection:
+            self._refuse(item, rejection.reason, rejection.gates)
+        except Conflict as refusal:
+            self._refuse(item, refusal.detail, [])
+        else:
+            return gates
+        return self._put_back(item, model, stage)
+
+    def mirror(self, model_name: str) -> None:
+        """Bring the tags and MLflow's own stages of all versions in line with the aliases; Production's last, as the
+        database takes only one."""
+        model = self._model(model_name)
+        versions = sorted(
+            self._tracking.versions(model_name), key=lambda each: model.stage_of(each) is Stage.PRODUCTION
+        )
+        for version in versions:
+            stage = model.stage_of(version)
+            if not version.mirrors(stage):
+                self._mover.mirror(version, stage)
+
+    def _followed(self, item: Item, model: RegisteredModel, stage: Stage) -> Gates:
+        """The version that the alias names now serves, if it can."""
+        left = Stage(item["from_stage"])
+        if left is Stage.PRODUCTION and stage is Stage.STAGING:
+            raise Rejected(f"Version {item['version']} is in Production; a version is in one stage")
+        version = self._tracking.version(item["model_name"], item["version"])
+        file, gates = self._mover.admit(item, version)
+        self._mover.serve(item, version, file, stage)
+        self._mover.leave(model, left, stage, version)
+        self._mover.follow(item, version, left, stage)
+        return gates
+
+    def _removed(self, item: Item, stage: Stage) -> None:
+        """Nobody holds the alias, so nobody serves."""
+        self._serving.remove_manifest(item["model_name"], stage, item["version"])
+        if (version := self._version(item["model_name"], item["version"])) is not None:
+            self._mover.follow(item, version, stage, DISPLACED_TO[stage])
+
+    def _refuse(self, item: Item, reason: str, gates: Gates) -> None:
+        """Note the verdict before anything is put back, so that a redelivery does not ask for it again."""
+        noted = {"put_back": reason, "refused_gates": gates}
+        self._registry.transitions.note(item["model_name"], item["transition_id"], noted)
+        item |= noted
+
+    def _put_back(self, item: Item, model: RegisteredModel, stage: Stage) -> Gates:
+        """The alias names what the manifest serves, as before; none, if there was none."""
+        name, served = item["model_name"], item.get("served")
+        before = self._version(name, served) if served is not None else None
+        if before is not None:
+            if model.holder(stage) != before.version:
+                self._tracking.set_alias(name, ALIASES[stage], before.version)
+            self._mover.mirror(before, stage)
+            outcome = f"put back to version {before.version}"
+        else:
+            self._tracking.delete_alias(name, ALIASES[stage])
+            outcome = "the alias was removed, as no version served"
+        raise Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
+
+    def _before(self, model: RegisteredModel, stage: Stage, found: int | None) -> Stage:
+        """Where the version that is to be mended stood, as far as the other alias and its tag tell."""
+        if found is None:
+            return stage
+        others = {alias: version for alias, version in model.aliases.items() if alias != ALIASES[stage]}
+        version = self._version(model.name, found)
+        if version is None:
+            return Stage.REGISTERED
+        return RegisteredModel(model.name, others).stage_of(version)
+
+    def _model(self, name: str) -> RegisteredModel:
+        """A model that was deleted in MLflow has no aliases left."""
+        try:
+            return self._tracking.model(name)
+        except NotFound:
+            return RegisteredModel(name, {})
+
+    def _version(self, name: str, version: int) -> Version | None:
+        try:
+            return self._tracking.version(name, version)
+        except NotFound:
+            return None
+
+
+def _reason(alias: str, found: int | None, served: int | None) -> str:
+    if found is None:
+        return f"the alias {alias} was taken from version {served} by hand"
+    if served is None:
+        return f"the alias {alias} names version {found}, which has no manifest"
+    return f"the alias {alias} was moved from version {served} to version {found} by hand"

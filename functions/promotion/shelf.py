@@ -1,0 +1,54 @@
+"""Archived files: tagged, so that the bucket's lifecycle rule moves them to storage that is cheaper to keep and still
+answers at once; a rollback takes the tag away and never waits."""
+
+import os
+from functools import cache
+
+import boto3
+
+TAG = "mlops-stage"
+ARCHIVED = "Archived"
+"""Key and value as the lifecycle rule `archived` in template.yaml has them."""
+
+
+class Shelf:
+    """Tags objects of the bucket `ARTIFACT_BUCKET`; the tags that others have put on them stay."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._s3 = boto3.client("s3")
+
+    @classmethod
+    def from_environment(cls) -> "Shelf":
+        return _shelf_of(os.environ["ARTIFACT_BUCKET"])
+
+    def put(self, prefixes: list[str]) -> None:
+        """Tag everything under the prefixes as archived. Idempotent."""
+        self._tag(prefixes, {TAG: ARCHIVED})
+
+    def take(self, prefixes: list[str]) -> None:
+        """Take the tag away again. Idempotent."""
+        self._tag(prefixes, {})
+
+    def _tag(self, prefixes: list[str], wanted: dict[str, str]) -> None:
+        for key in self._keys(prefixes):
+            found = self._s3.get_object_tagging(Bucket=self._bucket, Key=key)["TagSet"]
+            before = {tag["Key"]: tag["Value"] for tag in found}
+            after = {name: value for name, value in before.items() if name != TAG} | wanted
+            if after != before:
+                tags = [{"Key": name, "Value": value} for name, value in after.items()]
+                self._s3.put_object_tagging(Bucket=self._bucket, Key=key, Tagging={"TagSet": tags})
+
+    def _keys(self, prefixes: list[str]) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2")
+        return [
+            item["Key"]
+            for prefix in prefixes
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix)
+            for item in page.get("Contents", [])
+        ]
+
+
+@cache
+def _shelf_of(bucket: str) -> Shelf:
+    return Shelf(bucket)

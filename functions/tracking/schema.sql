@@ -1,0 +1,120 @@
+-- What the platform adds to MLflow's schema: two login roles, a backstop, and read-only views of its own.
+-- Everything here may be run again at any time.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mlflow_rw') THEN
+        CREATE ROLE mlflow_rw LOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mlops_ro') THEN
+        CREATE ROLE mlops_ro LOGIN;
+    END IF;
+END $$;
+GRANT rds_iam TO mlflow_rw, mlops_ro;
+ALTER ROLE mlflow_rw SET idle_session_timeout = '10min';
+ALTER ROLE mlops_ro SET idle_session_timeout = '10min';
+ALTER ROLE mlops_ro SET default_transaction_read_only = on;
+ALTER ROLE mlops_ro SET statement_timeout = '10s';
+
+GRANT USAGE ON SCHEMA public TO mlflow_rw;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO mlflow_rw;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO mlflow_rw;
+
+-- MLflow's archive_existing_versions is not safe against races: two Production versions of one model must be impossible
+-- even for somebody who uses MLflow's own calls. Deferred, so that swapping two versions in one transaction is allowed.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'mlops_one_production') THEN
+        ALTER TABLE model_versions ADD CONSTRAINT mlops_one_production
+            EXCLUDE USING btree (workspace WITH =, name WITH =) WHERE (current_stage = 'Production')
+            DEFERRABLE INITIALLY DEFERRED;
+    END IF;
+END $$;
+
+CREATE INDEX IF NOT EXISTS mlops_runs_experiment ON runs (experiment_id, start_time DESC) WHERE lifecycle_stage = 'active';
+CREATE INDEX IF NOT EXISTS mlops_versions_run ON model_versions (run_id);
+
+DROP SCHEMA IF EXISTS mlops CASCADE;
+CREATE SCHEMA mlops;
+
+-- What costs something stands in subqueries of its own, so that a query which does not ask for it, or only for a page of
+-- rows, does not pay for it.
+CREATE VIEW mlops.runs AS
+SELECT r.run_uuid AS run_id,
+       r.name AS run_name,
+       r.experiment_id,
+       lower(r.status) AS status,
+       r.start_time AS started_ms,
+       to_timestamp(r.start_time / 1000.0) AS started_at,
+       to_timestamp(r.end_time / 1000.0) AS ended_at,
+       r.artifact_uri,
+       coalesce((SELECT jsonb_object_agg(m.key, m.value) FROM latest_metrics m
+                 WHERE m.run_uuid = r.run_uuid AND NOT m.is_nan AND m.key NOT LIKE 'system/%'), '{}') AS metrics,
+       coalesce((SELECT jsonb_object_agg(p.key, p.value) FROM params p WHERE p.run_uuid = r.run_uuid), '{}') AS params
+FROM runs r
+WHERE r.lifecycle_stage = 'active';
+
+CREATE VIEW mlops.run_metrics AS
+SELECT run_uuid AS run_id, key, value FROM latest_metrics WHERE NOT is_nan;
+
+CREATE VIEW mlops.run_params AS
+SELECT run_uuid AS run_id, key, value FROM params;
+
+CREATE VIEW mlops.run_tags AS
+SELECT run_uuid AS run_id, key, value FROM tags;
+
+CREATE VIEW mlops.metric_points AS
+SELECT run_uuid AS run_id, key, step, "timestamp" AS at_ms, value
+FROM metrics WHERE NOT is_nan AND key NOT LIKE 'system/%';
+
+-- MLflow 3 keeps a model beside its run's artifacts, not among them.
+CREATE VIEW mlops.logged_models AS
+SELECT source_run_id AS run_id, model_id, name, artifact_location AS artifact_uri
+FROM logged_models WHERE lifecycle_stage = 'active';
+
+CREATE VIEW mlops.experiments AS
+SELECT e.experiment_id,
+       e.name,
+       to_timestamp(e.creation_time / 1000.0) AS created_at,
+       (SELECT count(*) FROM runs r
+        WHERE r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active') AS total_runs,
+       (SELECT r.run_uuid FROM runs r JOIN latest_metrics m USING (run_uuid)
+        WHERE r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active' AND m.key = 'accuracy' AND NOT m.is_nan
+        ORDER BY m.value DESC, r.start_time LIMIT 1) AS best_run_id
+FROM experiments e
+WHERE e.lifecycle_stage = 'active' AND e.workspace = 'default';
+
+CREATE VIEW mlops.model_versions AS
+SELECT v.name,
+       v.version,
+       v.run_id,
+       to_timestamp(v.creation_time / 1000.0) AS created_at,
+       CASE WHEN EXISTS (SELECT FROM registered_model_aliases a WHERE a.workspace = v.workspace AND a.name = v.name
+                         AND a.version = v.version AND a.alias = 'production') THEN 'Production'
+            WHEN EXISTS (SELECT FROM registered_model_aliases a WHERE a.workspace = v.workspace AND a.name = v.name
+                         AND a.version = v.version AND a.alias = 'staging') THEN 'Staging'
+            -- Production by its tag and not by the alias: it has been replaced this moment.
+            WHEN stage.value IN ('Archived', 'Production') THEN 'Archived'
+            ELSE 'Registered' END AS stage,
+       sha256.value AS sha256
+FROM model_versions v
+LEFT JOIN model_version_tags stage
+    ON (stage.workspace, stage.name, stage.version, stage.key) = (v.workspace, v.name, v.version, 'stage')
+LEFT JOIN model_version_tags sha256
+    ON (sha256.workspace, sha256.name, sha256.version, sha256.key) = (v.workspace, v.name, v.version, 'sha256')
+WHERE v.workspace = 'default' AND v.current_stage <> 'Deleted_Internal';
+
+CREATE VIEW mlops.models AS
+SELECT m.name,
+       count(v.version) AS versions,
+       max(v.version) AS latest_version,
+       (array_agg(v.stage ORDER BY v.version DESC))[1] AS latest_stage,
+       max(v.version) FILTER (WHERE v.stage = 'Production') AS production_version,
+       max(v.version) FILTER (WHERE v.stage = 'Staging') AS staging_version
+FROM registered_models m
+LEFT JOIN mlops.model_versions v USING (name)
+WHERE m.workspace = 'default'
+GROUP BY m.name;
+
+GRANT USAGE ON SCHEMA mlops TO mlops_ro;
+GRANT SELECT ON ALL TABLES IN SCHEMA mlops TO mlops_ro;
