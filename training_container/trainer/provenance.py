@@ -1,0 +1,40 @@
+"""Where a model comes from: code, image, libraries, machine."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+LIBRARIES = ("torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "skl2onnx", "mlflow")
+
+
+def provenance() -> dict[str, str]:
+    """Facts for the run's tags. IMAGE_DIGEST and GIT_COMMIT are set by the image's build or the job definition."""
+    facts = {"mlflow.source.type": "JOB", "mlflow.source.name": "trainer"}
+    if commit := os.environ.get("GIT_COMMIT") or _git_commit():
+        facts["mlflow.source.git.commit"] = commit
+    if digest := os.environ.get("IMAGE_DIGEST"):
+        facts["mlops.image_digest"] = digest
+    facts["mlops.python"] = platform.python_version()
+    facts["mlops.machine"] = f"{platform.machine()}, {_processors()} processors"
+    for library in LIBRARIES:
+        try:
+            facts[f"mlops.version.{library}"] = version(library)
+        except PackageNotFoundError:
+            continue
+    return facts
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,58 @@
+"""What the model saw when it was made: the distributions that drift is later measured against.
+
+All are of the held-out rows, which the model was not fitted to, as production's inputs are not.
+"""
+
+from typing import Any
+
+import numpy as np
+
+TENTHS = [round(edge / 10, 1) for edge in range(11)]
+INK = 0.5
+"""A pixel above this is ink. predict measures the same signals of each image (`functions/predict/signals.py`)."""
+BLOCKS = 7
+
+
+def reference(inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None) -> dict[str, Any]:
+    """The reference of a model from float32 `[n, features]` and `[n, classes]`.
+
+    Histograms have ten equal bins from 0 to 1, the last one closed. The image signals are None for other vectors.
+    """
+    classes = probabilities.shape[1]
+    return {
+        "count": len(inputs),
+        "predictions": {"counts": np.bincount(probabilities.argmax(axis=1), minlength=classes).tolist()},
+        "confidence": _histogram(probabilities.max(axis=1)),
+        "mean_intensity": _histogram(inputs.mean(axis=1)) if image else None,
+        "ink_share": _histogram((inputs > INK).mean(axis=1)) if image else None,
+        "block_means": _block_means(inputs, image) if image else None,
+    }
+
+
+def _histogram(values: np.ndarray) -> dict[str, Any]:
+    # In whole thousandths first, as predict logs them: a value at an edge falls on the same side here and there.
+    bins = np.clip(np.rint(values.astype(np.float64) * 1000).astype(int) // 100, 0, 9)
+    return {"edges": TENTHS, "counts": np.bincount(bins, minlength=10).tolist()}
+
+
+def _block_means(inputs: np.ndarray, image: tuple[int, int]) -> dict[str, Any] | None:
+    """Sums and sums of squares, over the images, of the mean of each of 7x7 blocks; None for smaller images."""
+    rows, columns = image
+    if min(rows, columns) < BLOCKS:
+        return None
+    # Blocks as even as can be, as predict cuts them.
+    row, column = np.arange(rows) * BLOCKS // rows, np.arange(columns) * BLOCKS // columns
+    block = (row[:, None] * BLOCKS + column[None, :]).reshape(-1)
+    share = np.zeros((len(block), BLOCKS * BLOCKS))
+    share[np.arange(len(block)), block] = 1 / np.bincount(block)[block]
+    means = inputs.astype(np.float64) @ share
+    return {
+        "rows": BLOCKS,
+        "cols": BLOCKS,
+        "sums": _rounded(means.sum(axis=0)),
+        "squares": _rounded((means**2).sum(axis=0)),
+    }
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(float(value), 6) for value in values]

@@ -1,0 +1,130 @@
+"""What people read of a run: pictures of the evaluation, and the model card."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from trainer.data import Dataset
+from trainer.evaluate import Evaluation
+from trainer.export import Exported
+from trainer.parameters import Parameters
+
+CELLS_WRITTEN = 20
+CLASSES_LISTED = 50
+
+
+def write(
+    folder: Path,
+    parameters: Parameters,
+    dataset: Dataset,
+    evaluation: Evaluation,
+    exported: Exported,
+    facts: dict[str, Any],
+) -> None:
+    """Write confusion.png, calibration.png, evaluation.json and model_card.md into `folder`."""
+    confusion_picture(evaluation).savefig(folder / "confusion.png", dpi=100)
+    calibration_picture(evaluation).savefig(folder / "calibration.png", dpi=100)
+    (folder / "evaluation.json").write_text(json.dumps(_as_json(evaluation), indent=1))
+    (folder / "model_card.md").write_text(model_card(parameters, dataset, evaluation, exported, facts))
+
+
+def confusion_picture(evaluation: Evaluation) -> Figure:
+    """The confusion matrix; the shade is each class's share, so that rare classes show too."""
+    classes = len(evaluation.labels)
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    axes = figure.add_subplot()
+    shares = evaluation.confusion / np.maximum(evaluation.confusion.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, label="share of the true class")
+    if classes <= CELLS_WRITTEN:
+        axes.set_xticks(range(classes), [str(label) for label in evaluation.labels])
+        axes.set_yticks(range(classes), [str(label) for label in evaluation.labels])
+        for (row, column), count in np.ndenumerate(evaluation.confusion):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    axes.set(xlabel="predicted", ylabel="true", title=f"accuracy {evaluation.accuracy:.2%} of {evaluation.count}")
+    return figure
+
+
+def calibration_picture(evaluation: Evaluation) -> Figure:
+    """Accuracy against confidence: on the diagonal the model knows how sure it may be."""
+    filled = evaluation.bin_counts > 0
+    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.plot(evaluation.bin_confidence[filled], evaluation.bin_accuracy[filled], marker="o")
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(f"expected calibration error {evaluation.calibration_error:.4f}")
+    return figure
+
+
+def model_card(
+    parameters: Parameters, dataset: Dataset, evaluation: Evaluation, exported: Exported, facts: dict[str, Any]
+) -> str:
+    """The model card, Markdown: what it is, what it was trained on, how good it is, how to make it again."""
+    shape = f"images of {dataset.image[0]}x{dataset.image[1]}" if dataset.image else f"vectors of {dataset.features}"
+    lines = [
+        f"# {parameters.model_name}",
+        "",
+        f"A {parameters.model_type} that tells {dataset.classes} classes apart, from {shape}.",
+        "",
+        "## Data",
+        f"- `{dataset.name}`: {len(dataset.train)} rows trained on, {len(dataset.held_out)} held out",
+        f"- SHA-256 of the data: `{dataset.digest}`",
+        "",
+        "## Quality on the held-out rows",
+        f"- accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}",
+        f"- expected calibration error {evaluation.calibration_error:.4f}",
+        "",
+        "| class | rows | precision | recall | F1 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    rows, f1 = evaluation.confusion.sum(axis=1), evaluation.f1
+    for index, label in enumerate(evaluation.labels[:CLASSES_LISTED]):
+        lines.append(
+            f"| {_cell(label)} | {rows[index]} | {evaluation.precision[index]:.4f} | "
+            f"{evaluation.recall[index]:.4f} | {f1[index]:.4f} |"
+        )
+    if len(evaluation.labels) > CLASSES_LISTED:
+        lines.append(f"| … {len(evaluation.labels) - CLASSES_LISTED} more in evaluation.json | | | | |")
+    lines += [
+        "",
+        "## Serving",
+        f"- ONNX, {len(exported.content):,} bytes, SHA-256 `{exported.sha256}`",
+        f"- one prediction takes {exported.latency_ms:.3f} ms on one thread of the machine that trained it",
+        f"- differs from the trained model by at most {exported.worst_difference:.1e}",
+        "",
+        "## How it was made",
+        *[f"- {name}: `{value}`" for name, value in parameters.hyperparameters().items()],
+        *[f"- {name}: `{value}`" for name, value in facts.items()],
+        "",
+        "## Limits",
+        "- It answers with one of its classes whatever it is shown; inputs unlike its data get confident nonsense too.",
+        "- The held-out rows come from the same source as the data: expect less on inputs from elsewhere.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(label: object) -> str:
+    return str(label).replace("|", "\\|").replace("\n", " ")
+
+
+def _as_json(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "labels": list(evaluation.labels),
+        **evaluation.metrics(),
+        "precision": evaluation.precision.tolist(),
+        "recall": evaluation.recall.tolist(),
+        "f1": evaluation.f1.tolist(),
+        "confusion": evaluation.confusion.tolist(),
+        "calibration": {
+            "counts": evaluation.bin_counts.tolist(),
+            "confidence": evaluation.bin_confidence.tolist(),
+            "accuracy": evaluation.bin_accuracy.tolist(),
+        },
+    }

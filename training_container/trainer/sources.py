@@ -1,0 +1,137 @@
+"""Bytes of a data set, from a folder, an s3:// or an https:// address.
+
+The address may come from a request, so what it may reach is bounded: S3 buckets of a list, https alone (never followed
+to http: a task's credentials answer on plain http at a link-local address), and a size.
+"""
+
+import os
+import time
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from trainer.errors import DataError, Unreachable
+from trainer.log import say
+
+MAX_BYTES = 2 * 1024**3
+ATTEMPTS = 5
+MAX_REDIRECTS = 5
+RETRY_SECONDS = 0.5
+
+
+def allowed_buckets() -> frozenset[str]:
+    """The buckets a request may read: DATASET_BUCKETS (comma-separated), and the platform's own ARTIFACT_BUCKET."""
+    names = [*os.environ.get("DATASET_BUCKETS", "").split(","), os.environ.get("ARTIFACT_BUCKET", "")]
+    return frozenset(name.strip() for name in names if name.strip())
+
+
+def read(address: str, *, trusted: bool = False) -> bytes:
+    """Fetch `address`. `trusted` is for an operator's own setting: a folder, or any bucket, is then allowed.
+
+    Raises:
+        DataError: not there, not allowed, or too large.
+        Unreachable: the service stayed away through all attempts.
+    """
+    scheme = urlsplit(address).scheme
+    if scheme == "s3":
+        return _read_s3(address, trusted)
+    if scheme == "https":
+        return _read_https(address)
+    if scheme == "http":
+        raise DataError(f"{address}: http is not allowed; use https:// or s3://")
+    if not trusted:
+        raise DataError(f"{address!r} is neither digits, mnist, nor an s3:// or https:// address")
+    return _read_file(Path(address))
+
+
+def join(base: str, name: str) -> str:
+    """`name` below the folder or prefix `base`."""
+    return f"{base.rstrip('/')}/{name}"
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _read_s3(address: str, trusted: bool) -> bytes:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, key = urlsplit(address).netloc, urlsplit(address).path.lstrip("/")
+    if not trusted and bucket not in allowed_buckets():
+        raise DataError(
+            f"{address}: the bucket {bucket!r} is not one that data sets may be read from; "
+            "upload the file to the platform's bucket or add the bucket to the parameter DatasetBuckets"
+        )
+    client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}))
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key)
+        _check_size(address, answer["ContentLength"])
+        content: bytes = answer["Body"].read()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("NoSuchKey", "404"):
+            raise DataError(f"{address}: there is no such object") from error
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500:
+            raise DataError(f"{address}: S3 refused to read it ({code})") from error
+        raise Unreachable(address, f"S3 answered {code}") from error
+    except BotoCoreError as error:
+        raise Unreachable(address, f"S3 does not answer ({type(error).__name__})") from error
+    return content
+
+
+def _read_https(address: str) -> bytes:
+    import urllib3
+
+    pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=10, read=60))
+    target, reason = address, ""
+    redirects = 0
+    attempt = 0
+    while attempt < ATTEMPTS:
+        if attempt and reason:
+            pause = RETRY_SECONDS * 2**attempt
+            say("dataset.retry", address=address, reason=reason, seconds=pause)
+            time.sleep(pause)
+        try:
+            answer = pool.request("GET", target, preload_content=False, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            attempt, reason = attempt + 1, f"does not answer ({type(error).__name__})"
+            continue
+        with answer:
+            if location := answer.get_redirect_location():
+                redirects += 1
+                target = _redirected(address, target, str(location), redirects)
+                continue
+            if answer.status >= 500 or answer.status == 429:
+                attempt, reason = attempt + 1, f"answered {answer.status}"
+                continue
+            if answer.status != 200:
+                raise DataError(f"{address}: the server answered {answer.status}")
+            _check_size(address, int(answer.headers.get("Content-Length") or 0))
+            try:
+                content = answer.read(MAX_BYTES + 1, decode_content=False)
+            except urllib3.exceptions.HTTPError as error:
+                attempt, reason = attempt + 1, f"broke off ({type(error).__name__})"
+                continue
+            _check_size(address, len(content))
+            return content
+    raise Unreachable(address, reason)
+
+
+def _redirected(address: str, target: str, location: str, redirects: int) -> str:
+    following = urljoin(target, location)
+    if urlsplit(following).scheme != "https":
+        raise DataError(f"{address}: redirects to {urlsplit(following).scheme}://, which is not followed; https only")
+    if redirects > MAX_REDIRECTS:
+        raise DataError(f"{address}: more than {MAX_REDIRECTS} redirects")
+    return following
+
+
+def _check_size(address: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise DataError(f"{address}: {size:,} bytes are more than the {MAX_BYTES:,} a data set may have")
