@@ -1,0 +1,121 @@
+"""docs/api.md, written from the OpenAPI document: every route with its fields, bounds and defaults."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Schema = dict[str, Any]
+
+PREFACE = """# The API
+
+Written by `make openapi` from the code; the same document, for machines, is served at `/openapi.json` and readable at
+`/docs`.
+
+Bodies are JSON. Every route but those marked *open* needs the header `x-api-key`. A key has a role: `predict` may call
+the predict routes, `read` may also GET everything, `admin` may do all. A wrong or missing key is 403.
+
+Errors are RFC 9457 problem documents (`application/problem+json`): `type`, `title`, `status`, `detail`, `code`,
+`request_id`, and for a 422 `errors`, which names each field. 404 is an unknown name, 409 something the present state
+does not allow, 413 a body that is too large, 429 too many requests, 503 (with `Retry-After`) a dependency that is down.
+Unknown fields, NaN, infinities, and strings or booleans where a number is due are refused.
+"""
+
+
+def render(document: dict[str, Any]) -> str:
+    """The whole page."""
+    schemas = document["components"]["schemas"]
+    parts = [PREFACE]
+    used: list[str] = []
+    for path, methods in sorted(document["paths"].items()):
+        for method, operation in methods.items():
+            parts.append("\n".join(_operation(path, method, operation, schemas, used)))
+    parts.append("# Answers\n")
+    for name in _closure(used, schemas):
+        parts.append("\n".join(_answer(name, schemas[name])))
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _operation(path: str, method: str, operation: Schema, schemas: Schema, used: list[str]) -> Iterator[str]:
+    yield f"## {method.upper()} {path}{'' if operation['security'] else ' *(open)*'}\n"
+    yield f"{operation.get('description') or operation['summary']}\n"
+    rows = [_row(each["name"], each["schema"], each["in"], each.get("required", False)) for each in _inputs(operation)]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if name := _named(body):
+        required = schemas[name].get("required", [])
+        rows += [_row(field, s, "body", field in required) for field, s in schemas[name]["properties"].items()]
+    if rows:
+        yield "| field | where | what | default |\n| --- | --- | --- | --- |"
+        yield from rows
+        yield ""
+    for status, response in operation["responses"].items():
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+        if status.startswith("2") and (name := _named(schema)):
+            used.append(name)
+            yield f"Answers {status} [{name}](#{name.lower()}).\n"
+
+
+def _inputs(operation: Schema) -> list[Schema]:
+    return [each for each in operation.get("parameters", []) if each["name"].lower() != "x-api-key"]
+
+
+def _answer(name: str, schema: Schema) -> Iterator[str]:
+    yield f"## {name}\n"
+    if schema.get("description"):
+        yield f"{schema['description']}\n"
+    yield "| field | type | what |\n| --- | --- | --- |"
+    for field, each in schema.get("properties", {}).items():
+        yield f"| {field} | {_type(each)} | {_cell(each.get('description', ''))} |"
+    yield ""
+
+
+def _closure(names: list[str], schemas: Schema) -> list[str]:
+    """The named schemas and those they speak of."""
+    found: list[str] = []
+    waiting = [*names]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            waiting += [each for each in schemas if f"'#/components/schemas/{each}'" in str(schemas[name])]
+    return sorted(found)
+
+
+def _row(name: str, schema: Schema, where: str, required: bool) -> str:
+    default = "required" if required else _value(schema.get("default"))
+    what = ". ".join(part for part in (_type(schema), schema.get("description", "")) if part)
+    return f"| {name} | {where} | {_cell(what)} | {default} |"
+
+
+def _type(schema: Schema) -> str:
+    if "$ref" in schema:
+        return f"[{_named(schema)}](#{_named(schema).lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"] if each.get("type") != "null")
+    if "enum" in schema or "const" in schema:
+        return " / ".join(f"`{each}`" for each in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}{_bounds(schema, 'minItems', 'maxItems')}"
+    if schema.get("type") == "object":
+        inner = schema.get("additionalProperties")
+        return f"object of {_type(inner)}" if isinstance(inner, dict) else "object"
+    return (
+        f"{schema.get('type', 'any')}{_bounds(schema, 'minimum', 'maximum')}{_bounds(schema, 'minLength', 'maxLength')}"
+    )
+
+
+def _bounds(schema: Schema, low: str, high: str) -> str:
+    if low not in schema and high not in schema:
+        return ""
+    from_, to = (f"{schema[name]:g}" if name in schema and schema[name] < 1e6 else "" for name in (low, high))
+    return f", {from_}..{to}"
+
+
+def _value(value: Any) -> str:
+    return "" if value is None or value == "" else f"`{value}`"
+
+
+def _named(schema: Schema) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,1 @@
+"""Deploys the platform to AWS: what `make deploy`, `make destroy` and `make smoke` run."""

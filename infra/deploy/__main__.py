@@ -1,0 +1,156 @@
+"""`make deploy`, `make destroy` and `make logs FUNCTION=…`: python -m infra.deploy up|destroy|logs --env dev"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deploy.environments import ROOT, DeployEnvironment, environment
+from infra.deploy.errors import DeployError
+from infra.deploy.images import Images
+from infra.deploy.smoke import Smoke, SmokeFailed
+from infra.deploy.versions import delete_old_versions
+
+SAM = ROOT / ".venv-sam" / "bin" / "sam"
+SMOKE_KEY = "smoke-test"
+BY_HAND = """The stack is gone. What people made is kept, and costs what it holds until it is deleted by hand:
+  the artifact bucket (empty it first, old versions too), five DynamoDB tables less the one that forgets by itself,
+  the database's last snapshot, the two image repositories, API Gateway's log role (others may use it), and the bucket
+  that `sam deploy` keeps code in. docs/operations.md has the commands."""
+
+
+def account() -> str:
+    """The account this shell is logged in to. Raises DeployError, before anything is built."""
+    try:
+        session = boto3.Session()
+        if not session.region_name:
+            raise DeployError("no region: set AWS_REGION, or name a profile that has one with AWS_PROFILE")
+        found: str = session.client("sts").get_caller_identity()["Account"]
+        return found
+    except (BotoCoreError, ClientError) as error:
+        reason = " ".join(str(error).split())
+        raise DeployError(
+            f"no AWS credentials that work: {reason}; log in, or name a profile with AWS_PROFILE"
+        ) from None
+
+
+def up(target: DeployEnvironment, unasked: bool = False) -> None:
+    """Build, push, deploy, delete old versions, and look whether it answers."""
+    number = account()
+    images = Images(boto3.client("ecr"), target.stack)
+    images.check()
+    print(f"deploying {target.stack} to the account {number}, {boto3.Session().region_name}")
+    _run("make", "--silent", "build")
+    pushed = images.push_all()
+    _run(*deploy_command(target, pushed, unasked))
+    functions = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in _resources(target.stack)}
+    for version in delete_old_versions(boto3.client("lambda"), functions["PredictFunction"]):
+        print(f"deleted the old version {version} of predict")
+    smoke_test(target.stack)
+
+
+def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: bool = False) -> list[str]:
+    """`sam deploy` with the file's parameters and what is known only now."""
+    parameters = {**target.parameters, **images}
+    return [
+        *(str(SAM), "deploy", "--config-env", target.section),
+        *("--image-repository", images["TrackingImage"].partition("@")[0]),
+        *(["--no-confirm-changeset"] if unasked else []),
+        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+    ]
+
+
+def smoke_test(stack: str) -> None:
+    """With a key of its own, which is gone afterwards. Raises DeployError."""
+    from infra.keys import Keys, stack_outputs
+
+    outputs = stack_outputs(stack)
+    keys = Keys(outputs)
+    key_id, value = keys.create(SMOKE_KEY, "read")
+    try:
+        Smoke(outputs["ApiUrl"], value).run()
+    except SmokeFailed as failure:
+        raise DeployError(f"deployed, but the smoke test failed: {failure}") from None
+    finally:
+        keys.revoke(key_id)
+    print(f"{stack} is up: {outputs['ApiUrl']}/docs")
+
+
+def destroy(target: DeployEnvironment) -> None:
+    """Delete the stack. Raises DeployError when the database is protected, before anything is deleted."""
+    number = account()
+    for resource in _resources(target.stack):
+        if resource["LogicalResourceId"] == "Database" and _protected(resource["PhysicalResourceId"]):
+            raise DeployError(
+                f"the database is protected against deletion; first: make deploy ENV={target.name} "
+                "PARAMETERS=DatabaseDeletionProtection=false"
+            )
+    print(
+        f"this deletes the stack {target.stack} of the account {number}; type its name to go on: ", end="", flush=True
+    )
+    if sys.stdin.readline().strip() != target.stack:
+        raise DeployError("not confirmed; nothing was deleted")
+    client = boto3.client("cloudformation")
+    client.delete_stack(StackName=target.stack)
+    client.get_waiter("stack_delete_complete").wait(StackName=target.stack, WaiterConfig={"MaxAttempts": 240})
+    print(BY_HAND)
+
+
+def logs(target: DeployEnvironment, function: str) -> None:
+    """Follow a function's log. Raises DeployError for one that is not there."""
+    account()
+    logical_id = "".join(part.capitalize() for part in function.split("_")) + "Logs"
+    groups = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in _resources(target.stack)}
+    if logical_id not in groups:
+        raise DeployError(f"there is no function {function!r}; FUNCTION is the name of its folder in functions/")
+    _run(str(SAM), "logs", "--cw-log-group", groups[logical_id], "--tail")
+
+
+def _resources(stack: str) -> list[dict[str, Any]]:
+    client: Any = boto3.client("cloudformation")
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
+    return [each for page in pages for each in page["StackResourceSummaries"]]
+
+
+def _protected(nested_stack: str) -> bool:
+    client: Any = boto3.client("cloudformation")
+    parameters = client.describe_stacks(StackName=nested_stack)["Stacks"][0]["Parameters"]
+    return any(each["ParameterKey"] == "DeletionProtection" and each["ParameterValue"] == "true" for each in parameters)
+
+
+def _run(*command: str) -> None:
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    if subprocess.run(command, cwd=ROOT, env=environment).returncode:
+        raise DeployError(f"`{' '.join(command[:3])}` failed; it says why above. Nothing else was done")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
+    parser.add_argument("command", choices=["up", "destroy", "logs"])
+    parser.add_argument("--env", default="dev")
+    parser.add_argument("--yes", action="store_true", help="deploy without SAM's question")
+    parser.add_argument("words", nargs="*", help="up: Name=value of template parameters; logs: the function")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "logs":
+            logs(environment(options.env), options.words[0] if options.words else "")
+        elif options.command == "up":
+            up(environment(options.env, options.words), options.yes)
+        else:
+            destroy(environment(options.env))
+    except DeployError as error:
+        print(f"✘ {error}", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"✘ AWS refused: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The two container images: their repositories, and what is pushed there, by digest."""
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+from infra.deploy.environments import ROOT
+from infra.deploy.errors import DeployError
+
+# The template's parameter to the image's Dockerfile. A trainer's image is made for Fargate, tracking's for Lambda.
+IMAGES = {
+    "TrainingImage": ("training", "training_container/Dockerfile"),
+    "TrackingImage": ("tracking", "functions/tracking/Dockerfile"),
+}
+KEPT_IMAGES = 10
+LIFECYCLE = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "description": "A rollback needs the images of before, not all that ever were",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
+            "action": {"type": "expire"},
+        }
+    ]
+}
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+class Images:
+    """Builds and pushes with Docker (or what answers to that name) into repositories of the account's registry."""
+
+    def __init__(self, ecr: Any, stack: str, run: Run = subprocess.run, say: Callable[[str], None] = print) -> None:
+        self._ecr, self._stack, self._run, self._say = ecr, stack, run, say
+
+    def check(self) -> None:
+        """Raises DeployError when there is nothing to build images with."""
+        try:
+            done = self._run(["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True)
+        except FileNotFoundError:
+            raise DeployError("docker is not installed; it builds the training and the tracking image") from None
+        if done.returncode:
+            raise DeployError("the Docker engine does not answer; start it: it builds the two images")
+
+    def push_all(self) -> dict[str, str]:
+        """Build and push both; the template's parameters with `repository@sha256:…`. Raises DeployError."""
+        self._log_in()
+        return {parameter: self._push(*image) for parameter, image in IMAGES.items()}
+
+    def repository(self, name: str) -> str:
+        """The address of a repository, which is made when there is none."""
+        full_name = f"{self._stack}/{name}"
+        try:
+            found = self._ecr.describe_repositories(repositoryNames=[full_name])["repositories"][0]
+        except self._ecr.exceptions.RepositoryNotFoundException:
+            self._say(f"making the repository {full_name}")
+            found = self._ecr.create_repository(
+                repositoryName=full_name,
+                imageScanningConfiguration={"scanOnPush": True},
+                encryptionConfiguration={"encryptionType": "AES256"},
+            )["repository"]
+            self._ecr.put_lifecycle_policy(repositoryName=full_name, lifecyclePolicyText=json.dumps(LIFECYCLE))
+        uri: str = found["repositoryUri"]
+        return uri
+
+    def _push(self, name: str, dockerfile: str) -> str:
+        uri = self.repository(name)
+        self._say(f"building the {name} image")
+        index = os.environ.get("EXTRA_INDEX_URL")
+        chosen = ("--build-arg", f"TORCH_INDEX={index}") if index and name == "training" else ()
+        # Lambda takes no image with a provenance attestation.
+        self._docker(
+            f"the {name} image could not be built",
+            *(
+                "build",
+                "--platform",
+                "linux/amd64",
+                "--provenance=false",
+                *chosen,
+                "-f",
+                dockerfile,
+                "-t",
+                f"{uri}:latest",
+                ".",
+            ),
+        )
+        self._say(f"pushing the {name} image")
+        self._docker(f"the {name} image could not be pushed", "push", f"{uri}:latest")
+        # Asked of the registry: what Docker remembers may be another registry's digest of the same image.
+        found = self._ecr.describe_images(repositoryName=f"{self._stack}/{name}", imageIds=[{"imageTag": "latest"}])
+        return f"{uri}@{found['imageDetails'][0]['imageDigest']}"
+
+    def _log_in(self) -> None:
+        granted = self._ecr.get_authorization_token()["authorizationData"][0]
+        user, _, password = base64.b64decode(granted["authorizationToken"]).decode().partition(":")
+        done = self._run(
+            ["docker", "login", "--username", user, "--password-stdin", granted["proxyEndpoint"]],
+            input=password,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise DeployError(f"docker may not log in to the registry: {_last_line(done.stderr)}")
+
+    def _docker(self, problem: str, *arguments: str) -> None:
+        if self._run(["docker", *arguments], cwd=ROOT).returncode:
+            raise DeployError(f"{problem}; Docker says why above")
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1]

@@ -1,0 +1,1 @@
+"""AWS Batch for the local AWS: the service's API, with jobs that are real processes."""

@@ -1,0 +1,120 @@
+"""The command line: words in, words and an exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from infra.local.errors import LocalStackError
+from infra.local.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked (for `status`: when all is healthy)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except LocalStackError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"error: the package {error.name} is missing: run `make install`", file=sys.stderr)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; `make down` stops what still runs", file=sys.stderr)
+        return 130
+    return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "demo":
+        from infra.local.demo import main as demo
+
+        return int(demo(options.rest) or 0)
+    settings = Settings.from_environment()
+    if options.command == "logs":
+        return _logs(settings, options)
+    from infra.local.stack import Stack
+
+    stack = Stack(settings, say=lambda text: print(text, flush=True))
+    if options.command == "up":
+        stack.up()
+        print(f"variables for shells and tools: set -a; . {_short(settings.env_file)}; set +a")
+        return 0
+    if options.command == "status":
+        return _status(stack)
+    did = stack.down() if options.command == "down" else stack.reset()
+    if options.command == "down":
+        print("stopped; the state is kept" if did else "nothing ran")
+    else:
+        print("stopped and removed" if did else "nothing to remove")
+    return 0
+
+
+def _status(stack: object) -> int:
+    rows = stack.status()  # type: ignore[attr-defined]
+    widths = [max(len(str(value)) for value in column) for column in zip(*(_cells(row) for row in rows), strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(_cells(row), widths, strict=True)).rstrip())
+    return 0 if all(row.healthy for row in rows) else 1
+
+
+def _cells(row: object) -> tuple[str, str, str, str]:
+    pid = row.pid  # type: ignore[attr-defined]
+    return row.name, row.state, f"pid {pid}" if pid else "-", row.address  # type: ignore[attr-defined]
+
+
+def _logs(settings: Settings, options: argparse.Namespace) -> int:
+    from infra.local.stack import Stack
+
+    files = Stack(settings).logs()
+    if options.name and options.name not in files:
+        raise LocalStackError(f"there is no log {options.name!r}: choose from {', '.join(files)}")
+    chosen = {name: path for name, path in files.items() if options.name in (None, name) and path.exists()}
+    if not chosen:
+        raise LocalStackError("there are no logs: nothing has been started")
+    opened = [(name, path.open(errors="replace")) for name, path in chosen.items()]
+    for name, file in opened:
+        for line in file.readlines()[-options.lines :]:
+            _print_line(name, line, len(opened))
+    while options.follow:
+        said = [_print_new(name, file, len(opened)) for name, file in opened]
+        if not any(said):
+            time.sleep(0.3)
+    return 0
+
+
+def _print_new(name: str, file: TextIO, files: int) -> bool:
+    lines = file.readlines()
+    for line in lines:
+        _print_line(name, line, files)
+    return bool(lines)
+
+
+def _print_line(name: str, line: str, files: int) -> None:
+    print(f"{name}: {line.rstrip()}" if files > 1 else line.rstrip(), flush=True)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description="The platform on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start what does not run, deploy what has changed")
+    commands.add_parser("down", help="stop everything and keep the state")
+    commands.add_parser("status", help="what runs, where, and whether it is healthy")
+    commands.add_parser("reset", help="stop everything and remove the state")
+    logs = commands.add_parser("logs", help="the end of the logs")
+    logs.add_argument("name", nargs="?", help="aws, tracking, database or migrate; all when left out")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are written")
+    logs.add_argument("-n", "--lines", type=int, default=50, help="lines of each log (50)")
+    demo = commands.add_parser("demo", help="the whole platform at work on real digits")
+    demo.add_argument("rest", nargs=argparse.REMAINDER)
+    return parser

@@ -1,0 +1,194 @@
+"""The whole platform at work on real digits: a sweep is trained, ranked, registered, promoted and asked.
+
+Everything goes through the HTTP API with the API key, as anybody's own program would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from infra.local.api import Api, ApiError
+from infra.local.errors import LocalStackError
+from infra.local.settings import ROOT, Settings
+from infra.local.stack import Stack
+
+SHADES = " .:-=+*#%@"
+DRAWN = 5
+ENDED = ("completed", "failed", "cancelled")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo and leave the stack up."""
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    settings = Settings.from_environment()
+    began = time.monotonic()
+
+    console.rule("[bold]1. The platform starts on this machine", align="left")
+    variables = Stack(settings, say=lambda text: console.print(f"  {text}", style="dim")).up()
+    api = Api(variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"])
+    try:
+        sweep = _train(api, console, options)
+        version = _promoted(api, console, sweep)
+        _predict(api, console, options, version)
+    except (ApiError, TimeoutError) as error:
+        raise LocalStackError(f"{error}; `make logs` shows what the platform wrote") from error
+    _where_next(console, variables, time.monotonic() - began)
+    return 0
+
+
+def _train(api: Api, console: Console, options: argparse.Namespace) -> dict[str, Any]:
+    """Start the sweep and watch it to its end."""
+    console.rule("[bold]2. A sweep is trained, each run a job on AWS Batch", align="left")
+    request = {
+        "num_runs": options.runs,
+        "epochs": options.epochs,
+        "dataset": options.dataset,
+        "experiment_name": f"demo-{options.dataset}",
+        "model_name": options.model,
+        "stage": "Production",
+    }
+    console.print(f"  POST /sweeps  {options.runs} runs of {options.epochs} epochs on the data set {options.dataset!r}")
+    sweep_id = api.post("/sweeps", request)["sweep_id"]
+    with Live(console=console, refresh_per_second=4) as live:
+        sweep: dict[str, Any] = api.wait(
+            f"/sweeps/{sweep_id}",
+            until=lambda answer: answer["status"] in ENDED,
+            seconds=600,
+            seen=lambda answer: live.update(_leaderboard(answer)),
+        )
+    if sweep["status"] != "completed":
+        reasons = [run["error"] for run in sweep["runs"] if run["error"]]
+        raise LocalStackError(f"the sweep ended {sweep['status']}: {'; '.join(reasons) or sweep['error']}")
+    return sweep
+
+
+def _leaderboard(sweep: dict[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 1), title_justify="left")
+    for name, justify in (("#", "right"), ("job", "left"), ("status", "left"), ("progress", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("accuracy", "rate", "hidden", "dropout", "batch"):
+        table.add_column(name, justify="right")
+    for place, run in enumerate(sweep["runs"], start=1):
+        params, progress = run["params"], run["progress"]
+        accuracy = run["metrics"].get("accuracy")
+        best = sweep["best"] and run["job_id"] == sweep["best"]["job_id"]
+        table.add_row(
+            str(place),
+            run["job_id"],
+            run["status"],
+            ProgressBar(total=max(1, progress["epochs"]), completed=progress["epoch"], width=12),
+            f"{accuracy:.2%}" if accuracy is not None else "",
+            f"{float(params['learning_rate']):.2g}",
+            str(params["hidden_size"]),
+            f"{float(params['dropout']):.2g}",
+            str(params["batch_size"]),
+            style="bold green" if best else "red" if run["status"] == "failed" else "",
+        )
+    return table
+
+
+def _promoted(api: Api, console: Console, sweep: dict[str, Any]) -> int:
+    """Wait for the promotion, show what the gate found, and return the version."""
+    console.rule("[bold]3. The best is registered, gated and promoted through the queue", align="left")
+    transition = api.wait(
+        f"/models/transitions/{sweep['transition_id']}", until=lambda answer: answer["status"] != "queued"
+    )
+    for gate in transition["gates"]:
+        console.print(f"  {'✔' if gate['passed'] else '✘'} {gate['check']:10} {gate['detail']}")
+    if transition["status"] != "succeeded":
+        raise LocalStackError(f"the promotion was {transition['status']}: {transition['error']}")
+    before = transition["replaced_version"]
+    archived = f"; version {before} is archived" if before else ""
+    console.print(
+        f"  [bold green]{transition['model_name']} version {transition['version']} is in Production[/]{archived}"
+    )
+    return int(transition["version"])
+
+
+def _predict(api: Api, console: Console, options: argparse.Namespace, version: int) -> None:
+    """Ask for digits that no run has seen, and draw a few."""
+    console.rule("[bold]4. Held-back digits are predicted", align="left")
+    images, labels = _held_back(options.dataset)
+    model = {"model_name": options.model}
+    _until_served(api, {"image": images[0], **model}, version)
+    right = 0
+    for start in range(0, len(images), 100):
+        answer = api.post("/predict/batch", {"images": images[start : start + 100], **model})
+        found = zip(answer["predictions"], labels[start : start + 100], strict=True)
+        right += sum(prediction == label for prediction, label in found)
+    drawings = []
+    for image, label in list(zip(images, labels, strict=True))[:DRAWN]:
+        answer = api.post("/predict", {"image": image, **model})
+        said = f"{answer['prediction']} ({answer['confidence']:.0%})"
+        style = "green" if answer["prediction"] == label else "red"
+        drawings.append(Group(Text(_drawn(image)), Text(f"is {label}, predicted {said}", style=style)))
+    console.print(Columns(drawings, padding=(0, 3)))
+    console.print(
+        f"  [bold]{right} of {len(images)}[/] right ({right / len(images):.1%}), by version {answer['model_version']}"
+    )
+
+
+def _until_served(api: Api, request: dict[str, Any], version: int, seconds: float = 30) -> None:
+    """Predict looks for a new version every few seconds; each of its environments for itself."""
+    deadline = time.monotonic() + seconds
+    while api.post("/predict", request)["model_version"] != version:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"/predict does not answer from version {version} after {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+def _held_back(dataset: str) -> tuple[list[list[float]], list[int]]:
+    """Pixels 0..1 and labels of the rows the trainer never trains on, at most 400."""
+    sys.path[:0] = [str(ROOT / "training_container"), str(ROOT / "layers/core/python")]
+    from trainer import data
+
+    loaded = data.load(dataset)
+    images = [[round(float(pixel), 4) for pixel in row] for row in loaded.held_out.inputs[:400]]
+    return images, [int(loaded.labels[target]) for target in loaded.held_out.targets[:400]]
+
+
+def _drawn(image: list[float], side: int = 28, step: int = 2) -> str:
+    """The image in characters, every second row, as characters are twice as high as wide."""
+    rows = [image[row * side : (row + 1) * side] for row in range(0, side, step)]
+    return "\n".join("".join(SHADES[min(9, int(pixel * 10))] for pixel in row) for row in rows)
+
+
+def _where_next(console: Console, variables: dict[str, str], seconds: float) -> None:
+    settings = Settings.from_environment()
+    env = settings.env_file
+    shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
+    lines = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("API", variables["MLOPS_API_URL"]),
+        ("its documentation", f"{variables['MLOPS_API_URL']}/docs"),
+        ("MLflow", variables["MLFLOW_TRACKING_URI"]),
+        ("variables for your shell", f"set -a; . {shown}; set +a"),
+        ("what runs", "make status"),
+        ("stop, and keep the state", "make down"),
+        ("stop, and remove everything", "make reset"),
+    ):
+        lines.add_row(name, value)
+    console.print(Panel(lines, title=f"done in {seconds:.0f} s; the stack stays up", title_align="left", expand=False))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local demo", description=__doc__)
+    parser.add_argument("--runs", type=int, default=4, help="runs of the sweep (4)")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs of each run (8)")
+    parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits", help="mnist takes MNIST_DIR")
+    parser.add_argument("--model", default="digit-classifier", help="name of the registered model")
+    return parser

@@ -1,0 +1,58 @@
+"""`.local/env`: how shells, tests and tools find the running stack."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.local.processes import write_atomically
+from infra.local.settings import HOST, REGION, Settings
+
+
+def stack_environment(settings: Settings, api_key: str) -> dict[str, str]:
+    """What a program needs to use the stack, by the names its tools read."""
+    return {
+        "MLOPS_API_URL": settings.api_url,
+        "MLOPS_API_KEY": api_key,
+        "MLFLOW_TRACKING_URI": settings.tracking_url,
+        **aws_environment(settings),
+    }
+
+
+def aws_environment(settings: Settings) -> dict[str, str]:
+    """What an AWS client needs to reach the local AWS."""
+    return {
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def without_proxy() -> dict[str, str]:
+    """The variables that keep a configured proxy out of what is said on this machine."""
+    named = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    hosts = ",".join(dict.fromkeys([*(host for host in named.split(",") if host), "localhost", HOST]))
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
+
+
+def write_env(path: Path, variables: Mapping[str, str]) -> None:
+    """Write the variables for `set -a; . .local/env; set +a`, readable by the owner alone."""
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    write_atomically(path, "".join(lines))
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """The variables of a file `write_env` wrote; empty when there is none."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return {}
+    variables = {}
+    for line in text.splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not name.startswith("#"):
+            variables[name.strip()] = "".join(shlex.split(value))
+    return variables

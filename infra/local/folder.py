@@ -1,0 +1,102 @@
+"""The stack's folder: made, marked, locked for one `up` at a time, and removed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from infra.local.errors import LocalStackError
+from infra.local.settings import Settings
+
+_NEEDED_BYTES = 300 * 1024 * 1024
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+
+
+def prepare(settings: Settings) -> None:
+    """Make the folder and what lies in it. Raises LocalStackError when it cannot hold the stack's state."""
+    home = settings.home
+    try:
+        fresh = not home.exists()
+        home.mkdir(parents=True, exist_ok=True)
+        if not fresh and not settings.marker.exists() and any(home.iterdir()):
+            raise LocalStackError(f"{home} holds something else: set MLOPS_LOCAL_DIR to a folder of its own")
+        settings.marker.write_text("State of the local stack. `make reset` removes this folder.\n")
+        for folder in (settings.log_dir, settings.run_dir, settings.aws_tmp_dir, settings.tracking_tmp_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        # The local API Gateway keeps the keys' values here.
+        settings.aws_dir.mkdir(exist_ok=True)
+        settings.aws_dir.chmod(0o700)
+        (home / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise _cannot_write(settings, error) from error
+    free = shutil.disk_usage(home).free
+    if free < _NEEDED_BYTES:
+        raise LocalStackError(
+            f"{home} has {free // 1024**2} MB of free space and the stack needs {_NEEDED_BYTES // 1024**2} MB: "
+            "free some, or set MLOPS_LOCAL_DIR to another disk"
+        )
+
+
+def remove(settings: Settings) -> bool:
+    """Remove the folder; False when there is none. Refuses a folder the stack did not make."""
+    if not settings.home.exists():
+        return False
+    if not settings.marker.exists():
+        raise LocalStackError(
+            f"{settings.home} was not made by the stack ({settings.marker.name} is missing): remove it by hand"
+        )
+    shutil.rmtree(settings.home)
+    return True
+
+
+@contextmanager
+def locked(settings: Settings, command: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the stack's lock. Raises LocalStackError naming who holds it when it is not free in time."""
+    descriptor = _open_lock(settings)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
+                raise LocalStackError(f"another {holder or 'command'} is running: wait for it, or end it")
+            time.sleep(0.1)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"`{command}` (pid {os.getpid()})".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(settings: Settings) -> int:
+    path = settings.run_dir / "lock"
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        # `down` has to work on a disk that has become read-only, too.
+        with suppress(OSError):
+            return os.open(path, os.O_RDONLY)
+        raise _cannot_write(settings, error) from error
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _cannot_write(settings: Settings, error: OSError) -> LocalStackError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LocalStackError(f"{settings.home} is full: free some space, or set MLOPS_LOCAL_DIR to another disk")
+    if error.errno in _UNWRITABLE:
+        return LocalStackError(
+            f"{settings.home} cannot be written ({error.strerror}): change its permissions, or set MLOPS_LOCAL_DIR"
+        )
+    return LocalStackError(f"{settings.home}: {error.strerror}")

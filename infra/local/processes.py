@@ -1,0 +1,227 @@
+"""Start, find again and stop processes that outlive the command that started them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.local.errors import LocalStackError
+from infra.local.settings import HOST
+
+# Children of this interpreter, so that one that ended is reaped instead of staying a zombie.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process and the instant it was created, so that a recycled pid is never taken for it."""
+
+    pid: int
+    identity: str
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has `pid` now, or None."""
+        identity = _identity(pid)
+        return None if identity is None else cls(pid, identity)
+
+    def alive(self) -> bool:
+        """Whether this very process still runs; a zombie does not."""
+        child = _children.get(self.pid)
+        if child is not None:
+            child.poll()
+        return _identity(self.pid) == self.identity
+
+    def stop(self, grace: float, *, first: signal.Signals = signal.SIGTERM) -> bool:
+        """End the process and its group: `first`, then SIGKILL after `grace` seconds. False if it was not running."""
+        if not self.alive():
+            return False
+        self.signal(first)
+        if not self.wait(grace):
+            self.signal(signal.SIGKILL)
+            self.wait(5)
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process's group when it leads one, else the process alone."""
+        if not self.alive():
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(self.pid) == self.pid:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; False if it still runs after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self.alive():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def _identity(pid: int) -> str | None:
+    """What tells this process from a later one with the same pid; None for a dead one or a zombie.
+
+    Linux counts a process's start in ticks since boot, which a clock correction does not move; elsewhere the
+    creation time has to do.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        fields = stat[stat.rindex(")") + 2 :].split()
+        return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
+    except FileNotFoundError:
+        if sys.platform.startswith("linux"):
+            return None
+    except (ProcessLookupError, ValueError, IndexError):
+        return None
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.Error:
+        return None
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class ProcessFile:
+    """The record of a running process: `<name>.json` in the stack's run folder."""
+
+    path: Path
+
+    def read(self) -> Process | None:
+        """The recorded process if it still runs, else None."""
+        try:
+            process = Process(**json.loads(self.path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return process if process.alive() else None
+
+    def write(self, process: Process) -> None:
+        write_atomically(self.path, json.dumps(asdict(process)))
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file in one step, readable by its owner alone: a reader sees the old text or the new."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(part, mode)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def start_detached(command: Sequence[str], *, log: Path, cwd: Path, env: Mapping[str, str]) -> Process:
+    """Start `command` in a session of its own, with its output appended to `log`."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=dict(env),
+            start_new_session=True,
+        )
+    _children[child.pid] = child
+    process = Process.of(child.pid)
+    if process is None:
+        raise LocalStackError(f"{Path(command[0]).name} ended at once; see {log}")
+    return process
+
+
+def wait_until_ready(name: str, process: Process, ready: Callable[[], bool], *, log: Path, seconds: float) -> None:
+    """Poll `ready` until it holds. Raises LocalStackError when the process dies or takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not process.alive():
+            raise LocalStackError(f"{name} died while starting: {last_words(log)} (see {log})")
+        if time.monotonic() >= deadline:
+            raise LocalStackError(f"{name} did not answer within {seconds:.0f} s: {last_words(log)} (see {log})")
+        time.sleep(0.05)
+
+
+def last_words(log: Path, lines: int = 40) -> str:
+    """The last line of a log that says something: an error's final line if there is one."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 16_384))
+            tail = file.read().decode(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return "it left no log"
+    said = [line.strip() for line in tail if line.strip()]
+    telling = [line for line in said if "Error" in line or "FATAL" in line]
+    return (telling or said or ["it said nothing"])[-1]
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1:`port` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def port_taken(port: int, *, patience: float = 3.0) -> str | None:
+    """None for a free port, else ` by name (pid N)`, or nothing where the system does not tell who holds it.
+
+    A killed process holds its ports a moment longer than it is seen to run, so a port nobody is known to hold is
+    waited for.
+    """
+    deadline = time.monotonic() + patience
+    while not port_is_free(port):
+        holder = _port_holder(port)
+        if holder or time.monotonic() >= deadline:
+            return holder
+        time.sleep(0.05)
+    return None
+
+
+def _port_holder(port: int) -> str:
+    with suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return ""
+
+
+def descendants(process: Process) -> Iterator[Process]:
+    """The processes below `process`, as they are now."""
+    with suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            found = Process.of(child.pid)
+            if found is not None:
+                yield found

@@ -1,0 +1,186 @@
+"""The stack's two servers: how each is started, found healthy, and stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.local import aws
+from infra.local.database import Database
+from infra.local.environment import aws_environment, without_proxy
+from infra.local.errors import LocalStackError
+from infra.local.processes import (
+    Process,
+    ProcessFile,
+    port_taken,
+    start_detached,
+    wait_until_ready,
+    write_atomically,
+)
+from infra.local.settings import HOST, Settings
+
+# The AWS first gives training jobs 30 s to checkpoint.
+_STOP_SECONDS = {"aws": 60.0, "tracking": 10.0}
+_READY_SECONDS = 60.0
+
+
+# Variables of the caller's shell that would lead a server of the stack elsewhere.
+_FOREIGN = ("AWS_", "MLFLOW_", "PYTHON", "MLOPS_", "DATABASE_")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server process of the stack.
+
+    `environment` is what it gets beside the caller's own; `ports` are by the variable that sets each; `health` is the
+    address that answers 200 once it serves; a change of one of `sources` makes a running process an old one.
+    """
+
+    name: str
+    command: Sequence[str]
+    cwd: Path
+    environment: Mapping[str, str]
+    ports: Mapping[str, int]
+    health: str
+    settings: Settings
+    sources: Sequence[Path]
+
+    @property
+    def log(self) -> Path:
+        return self.settings.log_dir / f"{self.name}.log"
+
+    @property
+    def address(self) -> str:
+        return ", ".join(f"{HOST}:{port}" for port in self.ports.values())
+
+    @property
+    def _file(self) -> ProcessFile:
+        return ProcessFile(self.settings.run_dir / f"{self.name}.json")
+
+    @property
+    def _stamp(self) -> Path:
+        return self.settings.run_dir / f"{self.name}.stamp"
+
+    def process(self) -> Process | None:
+        """The running process, found by its record or, where that was lost, by what it is."""
+        return self._file.read() if self._file.path.exists() else self._search()
+
+    def healthy(self) -> bool:
+        return _answers(self.health)
+
+    def refuse_taken_ports(self) -> None:
+        """Raise LocalStackError for a port that somebody else listens on."""
+        if self.process() is None:
+            for variable, port in self.ports.items():
+                taken = port_taken(port)
+                if taken is not None:
+                    raise LocalStackError(
+                        f"port {port} ({self.name}) is taken{taken}: end that, or set {variable} to another"
+                    )
+
+    def launch(self) -> Callable[[], None] | None:
+        """Start the process unless it runs as it should; returns what waits for it, or None when nothing is due."""
+        process = self.process()
+        wanted = self._digest()
+        if process is not None:
+            same = self._stamp.exists() and self._stamp.read_text() == wanted
+            if same and self.healthy():
+                return None
+            self.stop()
+        self.refuse_taken_ports()
+        if self.log.exists():
+            os.replace(self.log, self.log.with_suffix(".log.1"))
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        environment = {**inherited, **self.environment}
+        started = start_detached(self.command, log=self.log, cwd=self.cwd, env=environment)
+        self._file.write(started)
+        write_atomically(self._stamp, wanted)
+        return lambda: wait_until_ready(self.name, started, self.healthy, log=self.log, seconds=_READY_SECONDS)
+
+    def stop(self) -> bool:
+        """Stop the process; False if it did not run."""
+        process = self.process()
+        stopped = process is not None and process.stop(_STOP_SECONDS[self.name])
+        self._file.remove()
+        return stopped
+
+    def _search(self) -> Process | None:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                ours = process.cmdline()[1:] == list(self.command[1:])
+                if ours and process.environ().get("MLOPS_LOCAL_DIR") == str(self.settings.home):
+                    return Process.of(process.pid)
+        return None
+
+    def _digest(self) -> str:
+        said = [list(self.command), str(self.cwd), dict(self.environment)]
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+        for source in self.sources:
+            for file in sorted(source.rglob("*.py")) if source.is_dir() else (source,):
+                digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        return digest.hexdigest()
+
+
+def aws_service(settings: Settings) -> Service:
+    """The local AWS and, on a port of its own, the API deployed in it."""
+    here = Path(__file__).parent
+    modules = ("aws", "deliveries", "gateway", "patches", "persistence")
+    return Service(
+        name="aws",
+        command=(sys.executable, "-m", "infra.local.aws"),
+        cwd=settings.root,
+        environment=aws.environment(settings),
+        ports={"MLOPS_AWS_PORT": settings.aws_port, "MLOPS_API_PORT": settings.api_port},
+        health=f"http://{HOST}:{settings.aws_port}/_ministack/health",
+        settings=settings,
+        sources=(here / "batch", *(here / f"{name}.py" for name in modules)),
+    )
+
+
+def tracking_service(settings: Settings, database: Database, bucket: str) -> Service:
+    """The tracking function's ASGI app under uvicorn, as MLflow's server."""
+    folder = settings.root / "functions/tracking"
+    layer = settings.root / "layers/core/python"
+    login = database.address().environment("mlflow_rw") if database.process() else {}
+    return Service(
+        name="tracking",
+        command=(
+            *(sys.executable, "-m", "uvicorn", "app:application"),
+            *("--host", HOST, "--port", str(settings.tracking_port), "--no-access-log"),
+        ),
+        cwd=folder,
+        environment={
+            **login,
+            "MLOPS_LOCAL_DIR": str(settings.home),
+            **without_proxy(),
+            **aws_environment(settings),
+            "ARTIFACT_BUCKET": bucket,
+            "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
+            "PYTHONPATH": str(layer),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(settings.tracking_tmp_dir),
+        },
+        ports={"MLOPS_TRACKING_PORT": settings.tracking_port},
+        health=f"http://{HOST}:{settings.tracking_port}/health",
+        settings=settings,
+        sources=(folder, layer / "mlops/database.py", layer / "mlops/settings.py"),
+    )
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=10) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,206 @@
+"""The whole stack: what `up`, `down` and `status` do, for the command line and for tests alike."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from infra.local import deploy, folder
+from infra.local.batch.store import leftover_processes
+from infra.local.database import Database
+from infra.local.environment import aws_environment, read_env, stack_environment, without_proxy, write_env
+from infra.local.errors import LocalStackError
+from infra.local.services import Service, aws_service, tracking_service
+from infra.local.settings import STACK_NAME, Settings
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `status`."""
+
+    name: str
+    state: str
+    pid: int | None
+    address: str
+    healthy: bool
+
+
+class Stack:
+    """One local stack, told apart from others by its ports and its folder."""
+
+    def __init__(self, settings: Settings, say: Say = print) -> None:
+        self.settings = settings
+        self._say = say
+        self._database = Database(settings)
+        self._aws = aws_service(settings)
+
+    def up(self) -> dict[str, str]:
+        """Start what does not run, deploy what has changed, and return the variables of `.local/env`.
+
+        When it fails, what this call started is stopped again. Raises LocalStackError.
+        """
+        folder.prepare(self.settings)
+        with folder.locked(self.settings, "up"):
+            started: list[Callable[[], object]] = []
+            try:
+                return self._up(started)
+            except BaseException:
+                for stop in reversed(started):
+                    with suppress(Exception):
+                        stop()
+                raise
+
+    def _up(self, started: list[Callable[[], object]]) -> dict[str, str]:
+        began = time.monotonic()
+        for service in (self._aws, self._tracking()):
+            service.refuse_taken_ports()
+        if self._database.process() is None:
+            started.append(self._database.stop)
+            self._step("PostgreSQL", self._database.start)
+        # Only MLflow needs the migrated database: the AWS and the stack in it come up meanwhile.
+        with ThreadPoolExecutor(1) as meanwhile:
+            migration = meanwhile.submit(self._migrate)
+            try:
+                self._launch(self._aws, "AWS", started)
+                deployed = self._deploy()
+                key = self._api_key(deployed)
+                migration.result()
+            except BaseException:
+                self._database.stop_migration()
+                raise
+        self._launch(self._tracking(deployed.outputs["ArtifactBucketName"]), "MLflow", started)
+        variables = stack_environment(self.settings, key)
+        write_env(self.settings.env_file, variables)
+        self._say(f"the stack is up ({time.monotonic() - began:.1f} s): {self.settings.api_url}/docs")
+        return variables
+
+    def _launch(self, service: Service, name: str, started: list[Callable[[], object]]) -> None:
+        """Start a service that does not run as it should, and wait for it."""
+        wait = service.launch()
+        if wait is not None:
+            started.append(service.stop)
+            self._step(name, wait)
+
+    def _migrate(self) -> None:
+        if self._database.migration_is_due():
+            self._step("migration", self._database.migrate)
+
+    def down(self) -> bool:
+        """Stop everything, keeping the state; False when nothing ran. Training jobs get 30 s to checkpoint."""
+        if not self.settings.home.is_dir():
+            return False
+        if not self.settings.run_dir.is_dir():
+            folder.prepare(self.settings)
+        with folder.locked(self.settings, "down", wait_seconds=60):
+            return self._down()
+
+    def _down(self) -> bool:
+        stopped = self._aws.stop()
+        for _job_id, process in leftover_processes(self.settings.batch_file):
+            stopped = process.stop(5) or stopped
+        stopped = self._tracking().stop() or stopped
+        stopped = self._database.stop_migration() or stopped
+        return self._database.stop() or stopped
+
+    def reset(self) -> bool:
+        """`down`, then remove the folder with all state; False when there was none."""
+        if self.settings.home.exists() and not self.settings.marker.exists():
+            folder.remove(self.settings)
+        self.down()
+        return folder.remove(self.settings)
+
+    def status(self) -> list[Row]:
+        """A row a process, and one for the deployed stack."""
+        database = self._database.process()
+        state = "healthy" if database else "stopped"
+        rows = [Row("database", state, database.pid if database else None, "unix socket", bool(database))]
+        for service in (self._aws, self._tracking()):
+            process = service.process()
+            healthy = process is not None and service.healthy()
+            state = "healthy" if healthy else "not answering" if process else "stopped"
+            rows.append(Row(service.name, state, process.pid if process else None, service.address, healthy))
+        deployed = deploy.describe(self.settings) if rows[1].healthy else None
+        state = deployed.status if deployed else "not deployed"
+        rows.append(Row("stack", state, None, self.settings.api_url, deployed is not None and deployed.stands))
+        return rows
+
+    def env(self) -> dict[str, str]:
+        """The variables `up` wrote; empty before the first `up`."""
+        return read_env(self.settings.env_file)
+
+    def logs(self) -> dict[str, Path]:
+        """Log file by the name of what writes it."""
+        return {
+            "database": self._database.log,
+            **{path.stem: path for path in sorted(self.settings.log_dir.glob("*.log"))},
+        }
+
+    def _tracking(self, bucket: str = "") -> Service:
+        """The tracking server; to start it, it needs the bucket of the deployed stack."""
+        return tracking_service(self.settings, self._database, bucket)
+
+    def _deploy(self) -> deploy.Deployed:
+        parameters = {
+            "Environment": "local",
+            "TrackingUri": self.settings.tracking_url,
+            "DatabaseHost": self._database.address().host,
+            # A person at a laptop waits for a promotion to show; the requests it costs are free here.
+            "ModelRefreshSeconds": "1",
+        }
+        if os.environ.get("MNIST_DIR"):
+            # A job works in a folder of its own, so a relative path would lead elsewhere.
+            location = os.environ["MNIST_DIR"]
+            parameters["MnistLocation"] = location if "://" in location else str(Path(location).resolve())
+        began = time.monotonic()
+        deployed = deploy.deploy(self.settings, parameters, lambda text: self._say(f"  {text}"))
+        if time.monotonic() - began > 1:
+            self._say(f"template deployed ({time.monotonic() - began:.1f} s)")
+        return deployed
+
+    def _api_key(self, deployed: deploy.Deployed) -> str:
+        """The value of the key named `local`: the one in `.local/env` while it is valid, else a new one."""
+        gateway = deploy.client(self.settings, "apigateway")
+        kept = self.env().get("MLOPS_API_KEY")
+        name = f"{deployed.outputs['StackName']}-local"
+        plan = gateway.get_usage_plan_keys(usagePlanId=deployed.outputs["UsagePlanId"])["items"]
+        admitted = {key["id"] for key in plan}
+        for key in gateway.get_api_keys(nameQuery=name, includeValues=True)["items"]:
+            if key["name"] == name and key["value"] == kept and key["id"] in admitted:
+                return str(kept)
+            if key["name"] == name:
+                gateway.delete_api_key(apiKey=key["id"])
+        return self._step("API key", self._create_key)
+
+    def _create_key(self) -> str:
+        # In a process of its own: the tool reads its AWS from the environment, and needs the shared package.
+        environment = {
+            **os.environ,
+            **without_proxy(),
+            **aws_environment(self.settings),
+            "PYTHONPATH": os.pathsep.join((str(self.settings.root), str(self.settings.root / "layers/core/python"))),
+        }
+        command = ("-m", "infra.keys", "create", "--name", "local", "--role", "admin", "--stack", STACK_NAME)
+        made = subprocess.run(
+            [sys.executable, *command], cwd=self.settings.root, env=environment, capture_output=True, text=True
+        )
+        if made.returncode != 0 or not made.stdout.strip():
+            reason = (made.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise LocalStackError(f"the API key could not be made: {reason}")
+        return made.stdout.strip()
+
+    def _step(self, name: str, work: Callable[[], T]) -> T:
+        began = time.monotonic()
+        result = work()
+        self._say(f"{name} ready ({time.monotonic() - began:.1f} s)")
+        return result
