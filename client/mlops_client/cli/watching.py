@@ -1,0 +1,169 @@
+"""Shows jobs and sweeps as they move: live on a terminal, a line a change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from mlops_client.cli import output
+from mlops_client.cli.drawing import sparkline
+from mlops_client.cli.output import STATUS_STYLES, Column, percent
+from mlops_client.models import Job, SweepState
+
+T = TypeVar("T", Job, SweepState)
+EVERY = 0.7
+INTERRUPTED = 130
+CURVES = ("val_accuracy", "val_loss", "train_loss")
+
+
+def watch_job(look: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
+    """Watch a job to its end. Ctrl-C ends the watch and not the job."""
+    curve = Curve()
+
+    def line(job: Job) -> str:
+        score = accuracy(job)
+        reached = f" accuracy {score:.4f}" if score is not None else ""
+        return f"{job.job_id} {job.status} {job.progress.epoch}/{job.progress.epochs}{reached}"
+
+    def view(job: Job, out: Console) -> Any:
+        curve.add(job)
+        return _job_view(job, curve, out)
+
+    return _watch(look, view, line, job_id, quiet)
+
+
+def watch_sweep(look: Callable[[], SweepState], sweep_id: str, quiet: bool = False) -> SweepState:
+    """Watch a sweep's leaderboard to its end. Ctrl-C ends the watch and not the sweep."""
+
+    def line(sweep: SweepState) -> str:
+        ended = sum(run.ended for run in sweep.runs)
+        best = accuracy(sweep.runs[0]) if sweep.runs else None
+        reached = f", best so far {sweep.runs[0].job_id} {best:.4f}" if best is not None else ""
+        return f"{sweep.sweep_id} {sweep.status} {ended}/{sweep.num_runs} runs ended{reached}"
+
+    return _watch(look, leaderboard, line, sweep_id, quiet)
+
+
+def accuracy(job: Job) -> float | None:
+    """What the finished model scored on held-out data, else what its last epoch did."""
+    return job.metrics.get("accuracy", job.metrics.get("val_accuracy"))
+
+
+class Curve:
+    """The accuracy after each epoch that was seen."""
+
+    def __init__(self) -> None:
+        self._by_epoch: dict[int, float] = {}
+
+    def add(self, job: Job) -> None:
+        score = job.metrics.get("val_accuracy")
+        if score is not None:
+            self._by_epoch[job.progress.epoch] = score
+
+    @property
+    def values(self) -> list[float]:
+        return [self._by_epoch[epoch] for epoch in sorted(self._by_epoch)]
+
+
+def leaderboard(sweep: SweepState, out: Console) -> Any:
+    """The runs of a sweep, the best first."""
+    columns = [Column("#", 8, right=True), Column("job", 9), Column("status", 6), Column("progress", 5)]
+    columns += [Column("accuracy", 9, right=True)]
+    names = [name for name in ("learning_rate", "hidden_size", "dropout", "batch_size") if _varies(sweep, name)]
+    columns += [Column(name.replace("_", " "), 4 - place, right=True) for place, name in enumerate(names)]
+    rows = []
+    for place, run in enumerate(sweep.runs, start=1):
+        best = sweep.best is not None and run.job_id == sweep.best.job_id
+        rows.append(
+            [
+                place,
+                Text(run.job_id, style="bold green" if best else ""),
+                run.status,
+                _bar(run, out, 12),
+                Text(percent(accuracy(run)), style="bold green" if best else ""),
+                *(_short(run.params.get(name)) for name in names),
+            ]
+        )
+    ended = sum(run.ended for run in sweep.runs)
+    style = STATUS_STYLES.get(sweep.status, "")
+    head = Text.assemble(
+        (sweep.sweep_id, "bold"), "  ", (sweep.status, style), f"  {ended}/{sweep.num_runs} runs ended"
+    )
+    return Group(head, output.table(columns, rows, out.width))
+
+
+def _job_view(job: Job, curve: Curve, out: Console) -> Any:
+    head = Text.assemble((job.job_id, "bold"), "  ", (job.status, STATUS_STYLES.get(job.status, "")), "  ")
+    head.append(f"epoch {job.progress.epoch}/{job.progress.epochs}  {output.took(job.started_at, job.completed_at)}")
+    parts: list[Any] = [head, _bar(job, out, min(60, out.width - 2))]
+    score = accuracy(job)
+    if score is not None:
+        text = Text.assemble("accuracy ", (percent(score), "bold"), "  ", (sparkline(curve.values, out), "cyan"))
+        losses = [f"{name.replace('_', ' ')} {job.metrics[name]:.4f}" for name in CURVES[1:] if name in job.metrics]
+        if losses and out.width >= 70:
+            text.append("  " + "  ".join(losses), style="dim")
+        parts.append(text)
+    return Group(*parts)
+
+
+def _bar(job: Job, out: Console, width: int) -> Any:
+    if not out.is_terminal:
+        return Text(f"{job.progress.epoch}/{job.progress.epochs}")
+    return ProgressBar(
+        total=max(1, job.progress.epochs),
+        completed=job.progress.epoch,
+        width=width,
+        complete_style="cyan",
+        finished_style="green",
+    )
+
+
+def _watch(
+    look: Callable[[], T], view: Callable[[T, Console], Any], line: Callable[[T], str], name: str, quiet: bool
+) -> T:
+    out = output.console(stderr=quiet)
+    seen: T | None = None
+    try:
+        if out.is_terminal and not quiet:
+            with Live(console=out, refresh_per_second=8) as live:
+                for seen in _states(look):
+                    live.update(view(seen, out))
+        else:
+            said = ""
+            for seen in _states(look):
+                if (now := line(seen)) != said:
+                    out.print(now, soft_wrap=True)
+                    said = now
+    except KeyboardInterrupt:
+        again = f"mlops jobs {name} --watch"
+        output.note(f"{name} goes on. Watch it again: {again}   Stop it: mlops cancel {name}")
+        raise typer.Exit(INTERRUPTED) from None
+    assert seen is not None
+    return seen
+
+
+def _states(look: Callable[[], T]) -> Iterator[T]:
+    while True:
+        state = look()
+        yield state
+        if state.ended:
+            return
+        time.sleep(EVERY)
+
+
+def _varies(sweep: SweepState, name: str) -> bool:
+    return any(name in run.params for run in sweep.runs)
+
+
+def _short(value: Any) -> str:
+    try:
+        return f"{float(value):.3g}"
+    except (TypeError, ValueError):
+        return "" if value is None else str(value)

@@ -1,0 +1,49 @@
+"""A page or more of records: a list that knows the whole's size and turns into a pandas table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlops_client.errors import MlopsError
+
+if TYPE_CHECKING:
+    import pandas
+
+T = TypeVar("T")
+
+
+class Listing(list[T]):
+    """Records in the API's order.
+
+    `total_count` is how many there are in all, where the API counts them; `next_cursor` reads on, if there is more.
+    """
+
+    def __init__(
+        self, records: Iterable[T] = (), total_count: int | None = None, next_cursor: str | None = None
+    ) -> None:
+        super().__init__(records)
+        self.total_count = len(self) if total_count is None else total_count
+        self.next_cursor = next_cursor
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a record; nested fields become columns such as `metrics.accuracy`.
+
+        Raises MlopsError if pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MlopsError("to_frame() needs pandas: pip install pandas") from None
+        return pandas.DataFrame([_flat(dataclasses.asdict(record)) for record in self])  # type: ignore[call-overload]
+
+
+def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
