@@ -1,0 +1,192 @@
+"""What predict is compared with: the same model and the same requests, answered as others answer them, in process.
+
+Each peer is a function from a request's body (a JSON text) to the response's body.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import orjson
+from fastapi import FastAPI
+from mangum import Mangum
+from pydantic import BaseModel
+
+Peer = Callable[[str], bytes]
+
+
+def session_of(onnx: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+
+
+def floor(onnx: bytes) -> Peer:
+    """No less can be done: decode with orjson, make an array, run the session, encode the same answer with orjson."""
+    session = session_of(onnx)
+
+    def answer(body: str) -> bytes:
+        pixels = np.array(orjson.loads(body)["image"], dtype=np.float32).reshape(1, -1)
+        probabilities = session.run(["probabilities"], {"inputs": pixels})[0][0]
+        best = int(probabilities.argmax())
+        return orjson.dumps(
+            {
+                "prediction": best,
+                "confidence": float(probabilities[best]),
+                "probabilities": probabilities.tolist(),
+                "model_name": "digit-classifier",
+                "model_version": 1,
+                "model_stage": "Production",
+            }
+        )
+
+    return answer
+
+
+class Body(BaseModel):
+    image: list[float]
+
+
+class Answer(BaseModel):
+    prediction: int
+    confidence: float
+    probabilities: list[float]
+
+
+def fastapi_app(onnx: bytes, *, on_the_loop: bool) -> FastAPI:
+    """A plain FastAPI application. What computes is a plain function there, which FastAPI runs in a thread;
+    `on_the_loop` makes it a coroutine, which saves the hop to the thread and blocks every other request meanwhile."""
+    session = session_of(onnx)
+    app = FastAPI()
+
+    def predict(body: Body) -> Answer:
+        probabilities = session.run(["probabilities"], {"inputs": np.array([body.image], np.float32)})[0][0]
+        best = int(probabilities.argmax())
+        return Answer(prediction=best, confidence=float(probabilities[best]), probabilities=probabilities.tolist())
+
+    async def predict_on_the_loop(body: Body) -> Answer:
+        return predict(body)
+
+    app.post("/predict", response_model=Answer)(predict_on_the_loop if on_the_loop else predict)
+    return app
+
+
+def fastapi(onnx: bytes) -> Peer:
+    """The FastAPI application alone, called as an ASGI server calls it."""
+    return asgi(fastapi_app(onnx, on_the_loop=False), "/predict", lambda body: body.encode())
+
+
+def fastapi_mangum(onnx: bytes, *, on_the_loop: bool = False) -> Peer:
+    """The FastAPI application as a Lambda function behind API Gateway."""
+    handler = Mangum(fastapi_app(onnx, on_the_loop=on_the_loop), lifespan="off")
+
+    def answer(body: str) -> bytes:
+        response = handler(event("/predict", body), None)
+        assert response["statusCode"] == 200, response["body"]
+        text: str = response["body"]
+        return text.encode()
+
+    return answer
+
+
+def fastapi_mangum_async(onnx: bytes) -> Peer:
+    """The same with the model run on the event loop."""
+    return fastapi_mangum(onnx, on_the_loop=True)
+
+
+def mlflow(onnx: bytes) -> Peer:
+    """MLflow's own scoring server, what `mlflow models serve` runs, without the HTTP server in front of it."""
+    import mlflow.onnx
+    import mlflow.pyfunc
+    import onnx as onnx_package
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import scoring_server
+    from mlflow.types import Schema, TensorSpec
+
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype(np.float32), (-1, 784), "inputs")]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1, 10), "probabilities")]),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model")
+        mlflow.onnx.save_model(
+            onnx_package.load_from_string(onnx),
+            path,
+            signature=signature,
+            save_as_external_data=False,
+            onnx_session_options={"execution_mode": "sequential", "intra_op_num_threads": 1, "inter_op_num_threads": 1},
+        )
+        app = scoring_server.init(mlflow.pyfunc.load_model(path))
+    return asgi(
+        app, "/invocations", lambda body: b'{"inputs": {"inputs": [' + body[len('{"image": ') : -1].encode() + b"]}}"
+    )
+
+
+def asgi(app: Any, path: str, encode: Callable[[str], bytes]) -> Peer:
+    """Calls an ASGI application with as little around it as can be."""
+    loop = asyncio.new_event_loop()
+
+    async def call(body: bytes) -> bytes:
+        parts: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            parts.append(message)
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        await app(scope, receive, send)
+        answer: bytes = b"".join(part.get("body", b"") for part in parts)
+        assert parts[0]["status"] == 200, answer
+        return answer
+
+    return lambda body: loop.run_until_complete(call(encode(body)))
+
+
+_EVENT: dict[str, Any] = {
+    "httpMethod": "POST",
+    "headers": {"content-type": "application/json", "host": "localhost"},
+    "multiValueHeaders": {"content-type": ["application/json"], "host": ["localhost"]},
+    "queryStringParameters": None,
+    "multiValueQueryStringParameters": None,
+    "requestContext": {"requestId": "00000000-0000-4000-8000-000000000000", "identity": {"apiKeyId": "key"}},
+    "isBase64Encoded": False,
+}
+
+
+def event(path: str, body: str) -> dict[str, Any]:
+    """An event of API Gateway's REST proxy integration."""
+    return {**_EVENT, "resource": path, "path": path, "body": body}
+
+
+def agree(answers: dict[str, bytes]) -> None:
+    """All say the same digit with the same certainty, or the comparison means nothing."""
+    found = {}
+    for name, answer in answers.items():
+        document = json.loads(answer)
+        if name == "mlflow":
+            predictions = document["predictions"]
+            probabilities = (predictions["probabilities"] if isinstance(predictions, dict) else predictions)[0]
+        else:
+            probabilities = document["probabilities"]
+        found[name] = np.array(probabilities)
+    for name, probabilities in found.items():
+        np.testing.assert_allclose(probabilities, found["floor"], atol=1e-5, err_msg=name)
