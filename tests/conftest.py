@@ -1,0 +1,105 @@
+"""What all tests share: the local stack of the session, on ports and in a folder of its own, and its API."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local import deploy
+from infra.local.api import Api
+from infra.local.settings import Settings
+from infra.local.stack import Stack
+from tests.support import free_ports, promote, train
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the stack is marked so; the quick tests come first, so that a slip shows early."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker("stack")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("stack", "slow")])
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack that is up: where it is, and the variables of its `.local/env`."""
+
+    settings: Settings
+    env: dict[str, str]
+
+    @property
+    def api_url(self) -> str:
+        return self.env["MLOPS_API_URL"]
+
+    @property
+    def api_key(self) -> str:
+        return self.env["MLOPS_API_KEY"]
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> Iterator[Callable[[], Settings]]:
+    """Settings of stacks with ports and folders of their own; whatever was started in them is stopped at the end."""
+    # Not pytest's own folder: the path of PostgreSQL's socket may have some 100 characters at most.
+    base = Path(tempfile.mkdtemp(prefix="mlops-test-"))
+    made: list[Settings] = []
+
+    def make() -> Settings:
+        api, tracking, aws = free_ports(3)
+        made.append(Settings(api, tracking, aws, home=base / str(len(made))))
+        return made[-1]
+
+    yield make
+    for settings in made:
+        Stack(settings, say=lambda text: None).reset()
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(make_settings: Callable[[], Settings]) -> RunningStack:
+    """The stack that the session's end-to-end tests share."""
+    settings = make_settings()
+    return RunningStack(settings, Stack(settings, say=lambda text: None).up())
+
+
+@pytest.fixture(scope="session")
+def api(stack: RunningStack) -> Api:
+    """The API with the session's admin key."""
+    return Api(stack.api_url, stack.api_key)
+
+
+@pytest.fixture(scope="session")
+def aws_client(stack: RunningStack) -> Callable[[str], Any]:
+    """boto3 clients of the session's local AWS, by service name."""
+    return lambda service: deploy.client(stack.settings, service)
+
+
+@pytest.fixture(scope="session")
+def outputs(stack: RunningStack) -> dict[str, str]:
+    """The outputs of the session's deployed template."""
+    deployed = deploy.describe(stack.settings)
+    assert deployed is not None
+    return dict(deployed.outputs)
+
+
+@pytest.fixture(scope="session")
+def held_out() -> tuple[list[list[float]], list[int]]:
+    """Digits that no run has trained on: pixels 0..1 and labels."""
+    from trainer import data
+
+    digits = data.digits()
+    images = [[round(float(pixel), 4) for pixel in row] for row in digits.held_out.inputs]
+    return images, [int(digits.labels[target]) for target in digits.held_out.targets]
+
+
+@pytest.fixture(scope="session")
+def production_model(api: Api) -> dict[str, Any]:
+    """A version of the default model that is in Production: its finished job, with `model_version`."""
+    job = train(api, epochs=4, learning_rate=0.005, run_name="production fixture")
+    assert job["status"] == "completed", job["error"]
+    moved = promote(api, job["model_version"], reason="fixture")
+    assert moved["status"] == "succeeded", moved
+    return job

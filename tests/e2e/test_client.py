@@ -1,0 +1,185 @@
+"""The SDK and the command line on the stack of the session: the notebook, the tutorial, and what goes wrong."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.settings import ROOT
+
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+NOTEBOOK = json.loads((ROOT / "docs" / "first_steps.ipynb").read_text())
+
+
+@pytest.fixture
+def environment(stack, tmp_path) -> dict[str, str]:
+    """Variables of a person whose client is installed and who has not signed in; `mlops` is on the path."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, arguments in (("mlops", " -m mlops_client"), ("python", "")):
+        command = folder / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        command.chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AWS_", "MLFLOW_"))}
+    return kept | {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "client"),
+        "MLOPS_CONFIG": str(tmp_path / "config.json"),
+        "COLUMNS": "100",
+    }
+
+
+@pytest.fixture
+def signed_in(environment, stack) -> dict[str, str]:
+    return environment | {"MLOPS_API_URL": stack.api_url, "MLOPS_API_KEY": stack.api_key}
+
+
+def mlops(environment: dict[str, str], *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["mlops", *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False, **more
+    )
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_as_it_stands(environment, stack, tmp_path):
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").write_text("".join(f"{name}={value}\n" for name, value in stack.env.items()))
+    script = "set -euo pipefail\n" + "\n".join(re.findall(r"^```bash\n(.*?)^```", TUTORIAL, re.M | re.S))
+    snippet = "\n".join(re.findall(r"^```python\n(.*?)^```", TUTORIAL, re.M | re.S))
+    script += f"\npython - <<'SNIPPET'\n{snippet}\nSNIPPET\n"
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, f"{ran.stdout[-3000:]}\n{ran.stderr[-2000:]}"
+    assert "wine version 1 is in Production" in ran.stdout
+    assert "version 1 made room" in ran.stdout
+    assert re.search(r"^0 (0\.\d+|1\.0)$", ran.stdout, re.M), "the wine is the first grower's"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(stack, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "client"))
+    monkeypatch.setenv("MLOPS_API_URL", stack.api_url)
+    monkeypatch.setenv("MLOPS_API_KEY", stack.api_key)
+    names: dict[str, Any] = {}
+    for number, cell in enumerate(NOTEBOOK["cells"]):
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [], "checked in without outputs"
+            exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    assert names["job"].status == "completed"
+    assert names["moved"].stage == "Production"
+    assert names["many"].batch_size == 150
+
+
+def test_login_keeps_the_key_for_its_owner_alone(environment, stack, tmp_path):
+    ran = mlops(environment, "login", stack.api_url, "--key-stdin", input=f"{stack.api_key}\n")
+    assert ran.returncode == 0, ran.stderr
+    kept = tmp_path / "config.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(kept.read_text()) == {"url": stack.api_url, "key": stack.api_key}
+    assert mlops(environment, "jobs").returncode == 0
+    other = mlops(environment | {"MLOPS_API_URL": "http://127.0.0.1:9"}, "jobs")
+    assert other.returncode == 3, "a key goes only where it was kept for"
+
+
+def test_a_wrong_key_is_not_kept_and_reads_as_one_line(environment, stack, tmp_path):
+    ran = mlops(environment, "login", stack.api_url, "--key-stdin", input="wrong\n")
+    assert ran.returncode == 3
+    assert re.fullmatch(r"error: .*not valid.*\(request [0-9a-f-]+\)\n", ran.stderr)
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_json_is_json_and_remarks_stay_out_of_it(signed_in):
+    ran = mlops(signed_in, "jobs", "--json")
+    assert isinstance(json.loads(ran.stdout), list)
+    ran = mlops(signed_in, "jobs", "job_999999", "--json")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "There is no job" in ran.stderr
+
+
+def test_a_file_that_is_no_image_is_named(signed_in, tmp_path):
+    (tmp_path / "note.txt").write_text("hello")
+    ran = mlops(signed_in, "predict", str(tmp_path / "note.txt"))
+    assert ran.returncode == 1
+    assert re.fullmatch(r"error: \S+note\.txt is no image this reads.*\n", ran.stderr)
+
+
+def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
+    watching = subprocess.Popen(
+        ["mlops", "train", "--watch", "--epochs", "100", "--model", "interrupted", "--no-register"],
+        env=signed_in,
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    job_id = watching.stdout.readline().split()[0]
+    time.sleep(0.5)
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=30)
+    assert watching.returncode == 130
+    assert f"{job_id} goes on" in said
+    assert json.loads(mlops(signed_in, "jobs", job_id, "--json").stdout)["status"] in ("pending", "running")
+    assert mlops(signed_in, "cancel", job_id).returncode == 0
+
+
+def test_a_job_that_fails_says_why_with_exit_code_1(signed_in):
+    ran = mlops(signed_in, "train", "--watch", "--dataset", "https://127.0.0.1:9/none.csv", "--model", "failing")
+    assert ran.returncode == 1
+    assert "failed:" in ran.stderr or "error:" in ran.stderr
+    assert "Traceback" not in ran.stderr + ran.stdout
+
+
+def test_keys_of_every_role_are_made_listed_and_removed(signed_in, stack):
+    operator = signed_in | stack.env | {"MLOPS_STACK": "mlops-local"}
+    made = mlops(operator, "keys", "create", "alice", "--role", "read", "--json")
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["key"]
+    alice = signed_in | {"MLOPS_API_KEY": key}
+    assert mlops(alice, "models").returncode == 0
+    refused = mlops(alice, "train")
+    assert refused.returncode == 3
+    assert "takes the role admin" in refused.stderr
+    listed = json.loads(mlops(operator, "keys", "list", "--json").stdout)
+    (mine,) = [each for each in listed if each["name"] == "alice"]
+    assert mlops(operator, "keys", "remove", mine["key_id"]).returncode == 0
+    assert "alice" not in mlops(operator, "keys", "list").stdout
+
+
+def test_the_way_to_mlflow_turns_other_sites_away(stack, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "client"))
+    import urllib3
+    from mlops_client import mlflow_proxy
+
+    with mlflow_proxy.serving(stack.env["MLFLOW_TRACKING_URI"], None, 0) as (address, _):
+        search = f"{address}/api/2.0/mlflow/experiments/search"
+        body = {"max_results": 5}
+        assert "experiments" in urllib3.request("POST", search, json=body).json()
+        assert urllib3.request("GET", f"{address}/").status == 200
+        for headers in ({"Origin": "https://elsewhere.example"}, {"Host": "elsewhere.example"}):
+            assert urllib3.request("POST", search, json=body, headers=headers).status == 403
+
+
+def test_the_client_is_installed_alone(tmp_path):
+    """Its folder is copied away: nothing of the platform's own code is near."""
+    shutil.copytree(ROOT / "client" / "mlops_client", tmp_path / "mlops_client")
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mlops_client.cli"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert Path(tmp_path / "mlops_client").exists()

@@ -1,0 +1,301 @@
+"""The web console in a real headless Chromium, against the stack of the session."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.e2e.browser import FLAGS, fetch_axe, find_chromium
+from tests.support import ENDED, promote
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+VIEWS = ("draw", "jobs", "runs", "models", "drift", "health")
+# Chromium's own word for any answer of 400 or more, which a test may be about.
+REFUSALS = re.compile(r"Failed to load resource")
+PATIENCE = 20_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = find_chromium()
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    return fetch_axe(tmp_path_factory.mktemp("axe"))
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    """The name of a model, and of an experiment, that these tests alone use."""
+    return f"console-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="module")
+def versions(api, model) -> tuple[int, int]:
+    """A version in Production and a registered one, of two runs in one experiment."""
+    subject = {"model_name": model, "experiment_name": model, "epochs": 5}
+    runs = [("champion", 0.005, 128), ("challenger", 0.008, 64)]
+    started = [
+        api.post("/train", {**subject, "run_name": name, "learning_rate": rate, "hidden_size": hidden})["job_id"]
+        for name, rate, hidden in runs
+    ]
+    ended = [api.wait(f"/train/status/{each}", until=lambda job: job["status"] in ENDED) for each in started]
+    assert [job["status"] for job in ended] == ["completed", "completed"], ended
+    champion, challenger = (job["model_version"] for job in ended)
+    assert promote(api, champion, model=model)["status"] == "succeeded"
+    return champion, challenger
+
+
+@pytest.fixture
+def open_console(browser, stack) -> Iterator[Callable[..., Any]]:
+    """Opens the console, signed in unless `key` is None; at the end nothing was wrong, and no request left."""
+    contexts, complaints, strangers = [], [], []
+
+    def opened(view: str = "draw", key: str | None = stack.api_key, width: int = 1280, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(said.text)
+                if said.type in ("error", "warning") and not REFUSALS.search(said.text)
+                else None
+            ),
+        )
+        page.on(
+            "request",
+            lambda sent: None if sent.url.startswith((stack.api_url, "data:")) else strangers.append(sent.url),
+        )
+        page.goto(f"{stack.api_url}/console#/{view}")
+        if key is not None:
+            sign_in(page, key)
+            page.wait_for_selector(".frame")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert strangers == []
+
+
+def sign_in(page: Any, key: str) -> None:
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Open the console").click()
+
+
+def test_a_drawn_seven_is_read_as_a_seven(open_console, model, versions):
+    page = open_console(f"draw?model={model}")
+    expect(page.get_by_role("button", name="Digits")).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    draw(page, [(0.25, 0.15), (0.72, 0.15), (0.42, 0.88)])
+    draw(page, [(0.32, 0.5), (0.76, 0.5)])  # the data set's sevens have a bar
+    expect(page.get_by_test_id("says-Production")).to_have_text("7", timeout=PATIENCE)
+    shares = page.get_by_label("Production's probabilities").get_by_role("listitem")
+    expect(shares).to_have_count(10)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("region", name="Production").get_by_text("Draw something.")).to_be_visible()
+
+
+def test_the_pad_can_be_drawn_on_with_the_keyboard_alone(open_console, model, versions):
+    page = open_console(f"draw?model={model}")
+    page.get_by_role("application").focus()
+    for key in [" ", *["ArrowDown"] * 20]:
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("says-Production")).to_have_text(re.compile(r"^\d$"), timeout=PATIENCE)
+    page.keyboard.press("Delete")
+    expect(page.get_by_test_id("says-Production")).to_be_hidden()
+
+
+def test_promoting_on_the_board_archives_the_version_before(open_console, api, model, versions):
+    before, after = versions
+    page = open_console(f"models?model={model}")
+    page.get_by_role("button", name=f"Move version {after} to Production").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Reason").fill("better in the browser")
+    dialog.get_by_label(re.compile("Go past the metric gate")).check()
+    dialog.get_by_role("button", name="Promote").click()
+    expect(dialog.get_by_text(f"Version {after} is in Production")).to_be_visible(timeout=30_000)
+    dialog.get_by_role("button", name="Close").click()
+    production, archived = (page.get_by_role("region", name=name, exact=True) for name in ("Production", "Archived"))
+    expect(production.get_by_text(f"Version {after}", exact=True)).to_be_visible()
+    expect(archived.get_by_text(f"Version {before}", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="History").get_by_text("better in the browser")).to_be_visible()
+    assert api.get(f"/models/{model}")["production_version"] == after
+
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(page.get_by_role("dialog").get_by_text(f"Version {before} is in Production")).to_be_visible(timeout=30_000)
+    assert api.get(f"/models/{model}")["production_version"] == before
+
+
+def test_staging_answers_beside_production(open_console, api, model, versions):
+    _, challenger = versions
+    assert promote(api, challenger, stage="Staging", model=model)["status"] == "succeeded"
+    page = open_console(f"draw?model={model}")
+    draw(page, [(0.5, 0.1), (0.5, 0.9)])
+    expect(page.get_by_test_id("says-Staging")).to_be_visible(timeout=PATIENCE)
+
+
+def test_two_runs_stand_side_by_side_with_their_curves(open_console, model, versions):
+    page = open_console(f"runs?experiment={model}")
+    page.get_by_label("Choose challenger").check()
+    page.get_by_label("Choose champion").check()
+    page.get_by_role("button", name="Compare 2").click()
+    side = page.get_by_role("region", name="Side by side")
+    expect(side.get_by_role("columnheader", name="challenger").first).to_be_visible()
+    expect(side.get_by_role("row", name=re.compile("^learning rate"))).to_have_class("differs")
+    expect(side.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
+    assert side.locator("svg.chart path.line").count() == 4, "two runs, accuracy and loss"
+
+
+def test_a_job_is_started_watched_and_read(open_console):
+    page = open_console("jobs")
+    page.get_by_role("button", name="New run").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Epochs").fill("2")
+    dialog.get_by_label("Registered model").fill("console-started")
+    dialog.get_by_role("button", name="Start", exact=True).click()
+    expect(dialog).to_be_hidden()
+    row = page.locator("tbody tr").first
+    expect(row.get_by_text("completed")).to_be_visible(timeout=60_000)
+    expect(page.get_by_label("What the job wrote")).to_contain_text("epoch.done", timeout=PATIENCE)
+
+
+def test_a_wrong_key_is_refused_and_a_right_one_is_gone_with_the_tab(open_console, stack, browser):
+    page = open_console(key=None)
+    sign_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("This key is not known")
+    sign_in(page, stack.api_key)
+    page.wait_for_selector(".frame")
+    assert stack.api_key not in json.dumps(page.context.storage_state())
+    another = page.context.new_page()
+    another.goto(f"{stack.api_url}/console")
+    expect(another.get_by_label("API key")).to_be_visible()
+
+
+def test_when_the_api_is_down_it_says_so_and_goes_on_when_it_is_back(open_console):
+    page = open_console("jobs")
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.route(re.compile("/(train|health)"), lambda route: route.abort())
+    expect(page.get_by_role("alert")).to_contain_text("The API does not answer")
+    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.locator("#state")).to_contain_text("API down")
+    page.unroute_all()
+    expect(page.get_by_role("alert")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_a_web_page_instead_of_an_answer_is_an_error_in_a_sentence(open_console):
+    page = open_console("draw")
+    page.route("**/train/jobs*", lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>hi</h1>"))
+    page.evaluate("location.hash = '#/jobs'")
+    expect(page.get_by_role("alert")).to_contain_text("not JSON")
+
+
+def test_long_lists_come_in_pages(open_console):
+    page = open_console("draw")
+    page.route("**/train/jobs?*", lambda route: route.fulfill(json=made_up_jobs(route.request.url)))
+    page.evaluate("location.hash = '#/jobs'")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(50)
+    for shown in (100, 150, 200):
+        page.get_by_role("button", name="Show more").click()
+        expect(rows).to_have_count(shown)
+    expect(page.get_by_text("200 of 12,345")).to_be_visible()
+
+
+def made_up_jobs(url: str) -> dict[str, Any]:
+    """A page of a list of 12,345 jobs, one with a name that looks like markup."""
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    start, limit = int(asked.get("cursor", 0)), int(asked["limit"])
+    jobs = [
+        {
+            "job_id": f"job_{12345 - number:06d}",
+            "run_id": None,
+            "experiment_name": "<img src=x onerror=alert(1)>",
+            "status": "running",
+            "progress": {"epoch": number % 10, "epochs": 10},
+            "metrics": {"val_accuracy": 0.9},
+            "params": {},
+            "created_at": "2026-01-01T00:00:00Z",
+        }
+        for number in range(start, start + limit)
+    ]
+    return {"jobs": jobs, "total_count": 12345, "next_cursor": str(start + limit)}
+
+
+@pytest.mark.parametrize(("scheme", "views"), [("light", VIEWS), ("dark", ("draw", "models"))])
+def test_no_view_has_a_serious_accessibility_finding(open_console, versions, axe, scheme, views):
+    page = open_console(key=None, color_scheme=scheme)
+    assert findings(page, axe) == []
+    page.close()
+    page = open_console(color_scheme=scheme)
+    for view in views:
+        page.evaluate(f"location.hash = '#/{view}'")
+        settle(page)
+        assert findings(page, axe) == [], view
+    page.evaluate("location.hash = '#/jobs'")
+    page.get_by_role("button", name="New run").click()
+    assert findings(page, axe) == []
+
+
+def test_a_phone_shows_every_view_without_scrolling_sideways(open_console, versions):
+    page = open_console(width=375)
+    for view in VIEWS:
+        page.evaluate(f"location.hash = '#/{view}'")
+        settle(page)
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, view
+
+
+def test_the_whole_frame_is_reached_with_the_tab_key(open_console):
+    page = open_console("jobs")
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.reload()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    seen = set()
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.textContent.trim()"))
+    assert {"Skip to the content", "Draw", "Models", "Health", "Sign out", "New run"} <= seen
+
+
+def draw(page: Any, points: list[tuple[float, float]]) -> None:
+    """A stroke over the pad, through points in shares of its sides."""
+    page.wait_for_load_state("networkidle")
+    box = page.get_by_role("application").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=10)
+    page.mouse.up()
+
+
+def settle(page: Any) -> None:
+    """Until the view has something to show."""
+    expect(page.locator("main h1")).to_be_visible()
+    expect(page.locator("main")).not_to_contain_text("Looking…", timeout=PATIENCE)
+
+
+def findings(page: Any, axe: str) -> list[str]:
+    """axe-core's serious and critical findings."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:160]} {each['nodes'][0]['failureSummary'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]

@@ -1,0 +1,105 @@
+"""Sweeps and jobs when things go wrong, through the API, with real processes."""
+
+import os
+import signal
+import time
+
+import psutil
+
+from tests.support import ENDED, train
+
+SMALL = {"epochs": 2, "model_name": "swept-ten", "experiment_name": "ten"}
+
+
+def process_of(job_id, seconds=30):
+    """The trainer's process that works on the job."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for process in psutil.process_iter(["cmdline"]):
+            if "trainer" not in (process.info["cmdline"] or ()):
+                continue
+            try:
+                environment = process.environ()
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if environment.get("JOB_ID") == job_id or is_child(environment, job_id):
+                return process
+        time.sleep(0.1)
+    raise AssertionError(f"no process works on {job_id}")
+
+
+def is_child(environment, job_id):
+    index = environment.get("AWS_BATCH_JOB_ARRAY_INDEX")
+    first = environment.get("SWEEP_ID", "sweep_0").removeprefix("sweep_")
+    return index is not None and f"job_{int(first) + int(index):06d}" == job_id
+
+
+def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
+    sweep = api.post("/sweeps", {**SMALL, "num_runs": 10, "stage": "Production"})
+    assert len(sweep["job_ids"]) == 10
+    victim = sweep["job_ids"][1]
+    os.kill(process_of(victim).pid, signal.SIGKILL)
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=400)
+    assert ended["status"] == "completed"
+    by_id = {run["job_id"]: run for run in ended["runs"]}
+    assert by_id[victim]["status"] == "failed"
+    assert "exit code 137" in by_id[victim]["error"]
+    assert ended["runs"][-1]["job_id"] == victim, "a run without an accuracy comes last"
+    others = [run for run in ended["runs"] if run["job_id"] != victim]
+    assert {run["status"] for run in others} == {"completed"}
+    accuracies = [run["metrics"]["accuracy"] for run in others]
+    assert accuracies == sorted(accuracies, reverse=True)
+    api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda answer: answer["status"] == "succeeded")
+    detail = api.get("/models/swept-ten")
+    assert (len(detail["versions"]), detail["production_version"]) == (1, 1)
+    assert detail["versions"][0]["run_id"] == others[0]["run_id"]
+    assert len({str(run["params"]) for run in others}) == 9, "each run has parameters of its own"
+
+
+def test_a_sweep_whose_runs_all_fail_says_so(api, outputs):
+    nowhere = f"s3://{outputs['ArtifactBucketName']}/datasets/not-there.csv"
+    sweep = api.post("/sweeps", {**SMALL, "num_runs": 2, "dataset": nowhere})
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=120)
+    assert ended["status"] == "failed"
+    assert "No run" in ended["error"]
+    assert all("not-there.csv" in run["error"] for run in ended["runs"])
+
+
+def test_a_sweep_can_be_cancelled(api):
+    sweep = api.post("/sweeps", {"num_runs": 4, "epochs": 100, "space": {"hidden_size": [512], "batch_size": [8]}})
+    assert api.send("DELETE", f"/sweeps/{sweep['sweep_id']}").status == 202
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=120)
+    assert ended["status"] == "cancelled"
+    for job_id in sweep["job_ids"]:
+        job = api.wait(f"/train/status/{job_id}", until=lambda answer: answer["status"] in ENDED, seconds=60)
+        assert job["status"] == "cancelled"
+
+
+def test_the_same_seed_gives_the_same_model(api):
+    first, second = (train(api, epochs=2, model_name="reproducible") for _ in range(2))
+    versions = {version["version"]: version["sha256"] for version in api.get("/models/reproducible")["versions"]}
+    assert versions[first["model_version"]] == versions[second["model_version"]]
+    assert first["metrics"]["accuracy"] == second["metrics"]["accuracy"]
+
+
+def test_an_interrupted_run_goes_on_in_the_same_mlflow_run_and_gives_the_same_model(api):
+    asked = {"epochs": 30, "batch_size": 16, "model_name": "interrupted"}
+    job = api.post("/train", asked)
+    path = f"/train/status/{job['job_id']}"
+    api.wait(path, until=lambda answer: answer["progress"]["epoch"] >= 3)
+    # What a Spot reclaim does: SIGTERM, on which the trainer keeps its state and exits 143, which Batch tries again.
+    os.kill(process_of(job["job_id"]).pid, signal.SIGTERM)
+    interrupted = api.wait(path, until=lambda answer: answer["status"] in ENDED, seconds=200)
+    assert interrupted["status"] == "completed", interrupted["error"]
+    straight = train(api, **asked)
+    versions = {version["version"]: version for version in api.get("/models/interrupted")["versions"]}
+    resumed, uninterrupted = versions[interrupted["model_version"]], versions[straight["model_version"]]
+    assert resumed["sha256"] == uninterrupted["sha256"]
+    lines = [line["message"] for line in api.get(f"/train/jobs/{job['job_id']}/logs")["lines"]]
+    assert any('"attempt": 2' in line for line in lines)
+
+
+def test_a_single_run_sweep_is_a_plain_job(api):
+    sweep = api.post("/sweeps", {**SMALL, "num_runs": 1, "model_name": "swept-one"})
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=120)
+    assert (ended["status"], ended["model_version"], len(ended["runs"])) == ("completed", 1, 1)

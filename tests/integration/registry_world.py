@@ -1,0 +1,195 @@
+"""Promotion's own code in this process, on the session's PostgreSQL, MLflow, DynamoDB and S3.
+
+The queue is left out, so that a test decides when a message arrives; the deployed promotion sees nothing of it.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+
+from benchmarks.serving import served
+from infra.local import deploy
+from infra.local.settings import ROOT
+from mlops.events import Events
+from mlops.stages import ALIASES, Stage
+from mlops.tracking import Tracking
+from mlops.transitions import TransitionsTable, new_transition_id
+
+sys.path.insert(0, str(ROOT / "functions" / "promotion"))
+import gate
+import moves
+import promoter
+import serving
+import shelf
+
+ONNX = served(features=4, image=None, classes=2).onnx
+
+
+class Crash(BaseException):
+    """The process died. Not an Exception, so no handler takes it for an error."""
+
+
+@dataclass
+class Effects:
+    """Counts the calls that change something, and dies right after a given one; `seen` names them."""
+
+    fatal: int | None = None
+    seen: list[str] = field(default_factory=list)
+
+    def happened(self, name: str) -> None:
+        self.seen.append(name)
+        if len(self.seen) == self.fatal:
+            raise Crash(name)
+
+
+class Watched:
+    """A boto3 client or table whose changing calls are counted."""
+
+    CHANGES = ("put_object", "delete_object", "put_object_tagging", "put_item", "update_item", "put_events")
+
+    def __init__(self, inner: Any, effects: Effects) -> None:
+        self._inner, self._effects = inner, effects
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name not in self.CHANGES:
+            return found
+
+        def call(**arguments: Any) -> Any:
+            answer = found(**arguments)
+            self._effects.happened(name)
+            return answer
+
+        return call
+
+
+class World:
+    """One model and a promoter whose every change can be the last thing it does."""
+
+    def __init__(self, model: str, table: str, bucket: str) -> None:
+        self.model, self.bucket, self.effects = model, bucket, Effects()
+        self.s3 = boto3.client("s3")
+        self.tracking = Tracking.from_environment()
+        self.transitions = TransitionsTable(boto3.resource("dynamodb").Table(table))
+        self.tracking._post("registered-models/create", {"name": model})
+
+    def promoter(self) -> promoter.Promoter:
+        """A new one, as after a crash."""
+        tracking, transitions = Tracking(self.tracking._base.split("/api/")[0], 30), TransitionsTable(None)
+        self._watch_calls(tracking)
+        transitions._table = Watched(self.transitions._table, self.effects)
+        files, shelved, events = serving.ServingStore(self.bucket), shelf.Shelf(self.bucket), Events("default")
+        for each, name in ((files, "_s3"), (shelved, "_s3"), (events, "_events")):
+            setattr(each, name, Watched(getattr(each, name), self.effects))
+        limits = gate.GateSettings(max_latency_ms=1000, max_model_bytes=1_000_000)
+        return promoter.Promoter(moves.Registry(tracking, transitions, files, shelved, limits), events)
+
+    def _watch_calls(self, tracking: Tracking) -> None:
+        call: Callable[..., Any] = tracking._call
+
+        def watched(method: str, path: str, **more: Any) -> Any:
+            answer = call(method, path, **more)
+            if method != "GET" and not path.endswith("get-latest-versions"):
+                self.effects.happened(path)
+            return answer
+
+        tracking._call = watched  # type: ignore[method-assign]
+
+    def version(
+        self, onnx: bytes | None = ONNX, accuracy: float | None = None, source: str | None = None, **tags: str
+    ) -> int:
+        """Register a version, with a run of that accuracy if one is given."""
+        number = len(list(self.tracking.versions(self.model))) + 1
+        folder = f"mlflow/tests/{self.model}/{number}"
+        self.s3.put_object(Bucket=self.bucket, Key=f"{folder}/MLmodel", Body=b"flavors: {}")
+        if onnx is not None:
+            self.s3.put_object(Bucket=self.bucket, Key=f"{folder}/model.onnx", Body=onnx)
+            tags = {"sha256": hashlib.sha256(onnx).hexdigest(), **tags}
+        body: dict[str, Any] = {"name": self.model, "source": source or f"s3://{self.bucket}/{folder}"}
+        body["tags"] = [{"key": key, "value": value} for key, value in {"stage": "Registered", **tags}.items()]
+        if accuracy is not None:
+            run = self.tracking._post("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+            logged = {"run_id": run, "key": "accuracy", "value": accuracy, "timestamp": 1, "step": 0}
+            self.tracking._post("runs/log-metric", logged)
+            body["run_id"] = run
+        return int(self.tracking._post("model-versions/create", body)["model_version"]["version"])
+
+    def ask(self, version: int, stage: str, force: bool = False) -> dict[str, Any]:
+        """Record a transition and return its message."""
+        item = {"transition_id": new_transition_id(), "model_name": self.model, "version": version, "stage": stage}
+        self.transitions.create({**item, "force": force, "actor": "tester", "reason": None})
+        return {"kind": "transition", "transition_id": item["transition_id"], "model_name": self.model}
+
+    def mend(self) -> dict[str, Any]:
+        return {"kind": "mend", "transition_id": new_transition_id(), "model_name": self.model}
+
+    def move(self, version: int, stage: str, force: bool = False) -> dict[str, Any]:
+        """Ask, deliver, and return the record."""
+        message = self.ask(version, stage, force)
+        self.promoter().handle(message)
+        return self.transitions.get(self.model, message["transition_id"])
+
+    def history(self) -> list[tuple[Any, ...]]:
+        """(version, stage, status) of each entry, the oldest first."""
+        items, _ = self.transitions.history(self.model, limit=200)
+        return [(item["version"], item["stage"], item["status"]) for item in reversed(items)]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that says which version is where, and which files are put away."""
+        model = self.tracking.model(self.model)
+        store = serving.ServingStore(self.bucket)
+        manifests = {str(stage): store.manifest(self.model, stage) for stage in ALIASES}
+        return {
+            "aliases": model.aliases,
+            "tags": {each.version: each.tags.get("stage") for each in self.tracking.versions(self.model)},
+            "mlflow": {each.version: each.mlflow_stage for each in self.tracking.versions(self.model)},
+            "manifests": {stage: found.model_version for stage, found in manifests.items() if found},
+            "shelved": sorted(number for number in model_numbers(self) if self._shelved(number)),
+            "open": [item["transition_id"] for item in self.transitions.still_open(self.model)],
+        }
+
+    def _shelved(self, number: int) -> bool:
+        key = f"mlflow/tests/{self.model}/{number}/MLmodel"
+        tags = self.s3.get_object_tagging(Bucket=self.bucket, Key=key)["TagSet"]
+        return {"Key": shelf.TAG, "Value": shelf.ARCHIVED} in tags
+
+    def agrees(self) -> bool:
+        """Whether the mirrors and the manifests say what the aliases say."""
+        state, model = self.state(), self.tracking.model(self.model)
+        served = {str(stage): model.holder(stage) for stage in ALIASES if model.holder(stage)}
+        mirrored = all(each.mirrors(model.stage_of(each)) for each in self.tracking.versions(self.model))
+        stages = list(state["tags"].values())
+        return served == state["manifests"] and mirrored and stages.count(Stage.PRODUCTION) <= 1 and not state["open"]
+
+
+def model_numbers(world: World) -> list[int]:
+    return [each.version for each in world.tracking.versions(world.model)]
+
+
+_make_client = boto3.client
+
+
+@cache
+def _shared_client(service: str) -> Any:
+    return _make_client(service)
+
+
+def _client(service: str, **options: Any) -> Any:
+    """A client costs a tenth of a second, and a walk would make some hundred."""
+    return _make_client(service, **options) if options else _shared_client(service)
+
+
+def make_world(stack: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
+    for variable, value in stack.env.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("TRACKING_TIMEOUT_SECONDS", "30")
+    monkeypatch.setattr(boto3, "client", _client)
+    deployed = deploy.describe(stack.settings)
+    assert deployed is not None
+    return World(name, deployed.outputs["TransitionsTableName"], deployed.outputs["ArtifactBucketName"])

@@ -1,0 +1,134 @@
+"""What `sam build` makes, and AWS's own runtime to run it: built once, and kept by what it is made of.
+
+Nothing here comes from the environment that the tests run in: neither the functions' packages nor their Python.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ROOT / ".venv-sam"
+REQUIREMENTS = ROOT / "infra" / "deploy" / "runtime-requirements.txt"
+LAMBDA_PYTHON = "3.13"
+LAYERS_ARE_OF = ("pyproject.toml", "constraints.txt", "layers/web/Makefile", "layers/inference/Makefile")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-platform"
+
+
+class CannotBuild(Exception):
+    """Something that comes from the network or the machine is missing; the message is why."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A Python with what Lambda brings and nothing else. `version` is such as 3.13."""
+
+    python: Path
+    version: str
+
+
+def tools() -> Path:
+    """The environment of the SAM command line, made by the Makefile's own target. Raises CannotBuild."""
+    _run(["make", "--silent", "sam"], "the SAM command line cannot be installed")
+    return TOOLS
+
+
+def emulator() -> Path:
+    """AWS's runtime interface emulator, as `sam local invoke` uses it. Raises CannotBuild."""
+    (found,) = tools().glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64")
+    return found
+
+
+def runtime() -> Runtime:
+    """Lambda's Python where this machine has it, else the tests' own. Raises CannotBuild."""
+    base = _lambda_python() or Path(sys.executable)
+    version = _version(base)
+    folder = CACHE / f"runtime-{version}-{_digest(REQUIREMENTS)}"
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        _run([str(base), "-m", "venv", "--clear", str(folder)], "no environment can be made")
+        _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)], "no runtime")
+        (folder / "complete").touch()
+    return Runtime(python, version)
+
+
+def layers(version: str) -> Path:
+    """`sam build`'s folder, with WebLayer and InferenceLayer built for a Python. Raises CannotBuild."""
+    folder = CACHE / f"build-{version}-{_digest(*(ROOT / name for name in LAYERS_ARE_OF))}"
+    if not (folder / "complete").exists():
+        sam_build(folder, version)
+        (folder / "complete").touch()
+    return folder
+
+
+def sam_build(folder: Path, version: str = LAMBDA_PYTHON) -> None:
+    """`sam build` of the whole template, without a Python of Lambda's version on the path. Raises CannotBuild."""
+    sam = tools() / "bin"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    certificates = CACHE / "certificates-stand-in.pem"
+    certificates.write_text("-----BEGIN CERTIFICATE-----\nin their place\n-----END CERTIFICATE-----\n")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join(("/usr/bin", "/bin")),
+        "PYTHON": str(sam / "python"),
+        "LAMBDA_PYTHON": version,
+        "CERTIFICATES": str(certificates),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    command = [str(sam / "sam"), "build", "--no-cached", "--parallel", "--build-dir", str(folder)]
+    _run(command, "`sam build` failed", environment)
+
+
+def tracking_tree(runtime: Runtime) -> Path:
+    """What the tracking image's Dockerfile puts into the task root, without the image. Raises CannotBuild."""
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["tracking"]
+    wanted = hashlib.sha256(f"{group}{(ROOT / 'constraints.txt').read_text()}".encode()).hexdigest()[:16]
+    folder = CACHE / f"tracking-{runtime.version}-{wanted}"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [str(tools() / "bin" / "python"), "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
+        wheels = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64"]
+        wheels += ["--platform", "manylinux2014_x86_64", "--python-version", runtime.version]
+        packages = ["--group", "pyproject.toml:tracking", "--constraint", "constraints.txt"]
+        _run([*pip, *wheels, *packages, "--target", str(folder)], "the tracking server's packages cannot be had")
+        (folder / "complete").touch()
+    return folder
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a folder, as Lambda counts them: unzipped, without what running left behind."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sum(path.stat().st_size for path in files)
+
+
+def _lambda_python() -> Path | None:
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    known = [shutil.which(f"python{LAMBDA_PYTHON}"), *sorted(pyenv.glob(f"{LAMBDA_PYTHON}.*/bin/python"))]
+    for candidate in [sys.executable, *known]:
+        # A shim of pyenv is there even when its version is not chosen, and says so only when it is run.
+        if candidate and _version(Path(candidate)) == LAMBDA_PYTHON:
+            return Path(candidate)
+    return None
+
+
+def _version(python: Path) -> str:
+    asked = [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def _run(command: list[str], problem: str, environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if line.strip()]
+        raise CannotBuild(f"{problem}: {lines[-1] if lines else 'no reason given'}")

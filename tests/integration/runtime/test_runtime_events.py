@@ -1,0 +1,172 @@
+"""Every file of events/ goes through AWS's own runtime, into the function as it is built and with its layers alone."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local import deploy
+from tests.integration.runtime import artifacts
+from tests.integration.runtime.artifacts import Runtime
+from tests.integration.runtime.conftest import Artifact
+from tests.integration.runtime.emulated import Emulated, FunctionFailed
+
+pytestmark = pytest.mark.slow
+EVENTS = artifacts.ROOT / "events"
+Emulate = Callable[[str], Emulated]
+
+
+def event(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def body(answer: dict[str, Any]) -> Any:
+    return json.loads(answer["body"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_key_of_the_events(stack: Any, outputs: dict[str, str]) -> None:
+    """The events name an API key by its id; here it has a role."""
+    table = deploy.client(stack.settings, "dynamodb")
+    item = {"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}}
+    table.put_item(TableName=outputs["AccessKeysTableName"], Item=item)
+
+
+def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
+    assert {path.stem for path in EVENTS.iterdir()} == {*functions, "tracking"}
+
+
+def test_the_runtime_is_said(lambda_runtime: Runtime, record_property: Any) -> None:
+    record_property("python", lambda_runtime.version)
+    if lambda_runtime.version != artifacts.LAMBDA_PYTHON:
+        pytest.skip(f"run on Python {lambda_runtime.version}: Python {artifacts.LAMBDA_PYTHON} is not on this machine")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "holds"),
+    [
+        ("portal", 200, {"status": "ok"}),
+        ("training", 200, {"jobs", "total_count"}),
+        ("experiments", 200, {"experiments", "total_count"}),
+        ("models", 200, {"models", "total_count"}),
+        ("transitions", 404, {"code": "not_found"}),
+        ("predict", 200, {"model_stage": "Production"}),
+        ("drift", 200, {"status", "thresholds"}),
+    ],
+)
+def test_a_request(emulate: Emulate, production_model: Any, name: str, status: int, holds: Any) -> None:
+    function = emulate(name)
+    answer = function.invoke(event(name))
+    assert answer["statusCode"] == status, (answer, function.log())
+    assert answer["headers"]["x-request-id"] == event(name)["requestContext"]["requestId"]
+    found = body(answer)
+    if isinstance(holds, dict):
+        assert {key: found[key] for key in holds} == holds
+    else:
+        assert holds <= found.keys()
+
+
+def test_predict_answers_from_the_model_in_production(emulate: Emulate, production_model: Any) -> None:
+    answer = body(emulate("predict").invoke(event("predict")))
+    assert answer["model_version"] >= production_model["model_version"]
+    assert answer["prediction"] in range(10)
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_metrics_are_text(emulate: Emulate) -> None:
+    answer = emulate("metrics").invoke(event("metrics"))
+    assert answer["statusCode"] == 200
+    assert answer["isBase64Encoded"] is False
+    assert "# TYPE mlops_" in answer["body"]
+
+
+def test_promotion_works_a_message_off(
+    emulate: Emulate, stack: Any, outputs: dict[str, str], production_model: Any
+) -> None:
+    s3 = deploy.client(stack.settings, "s3")
+
+    def epoch() -> int:
+        key = "serving/digit-classifier/Production.json"
+        return int(
+            json.loads(s3.get_object(Bucket=outputs["ArtifactBucketName"], Key=key)["Body"].read())["cache_epoch"]
+        )
+
+    before = epoch()
+    assert emulate("promotion").invoke(event("promotion")) is None
+    assert epoch() == before + 1
+
+
+def test_prediction_log_counts_a_delivery(emulate: Emulate) -> None:
+    answer = emulate("prediction_log").invoke(event("prediction_log"))
+    assert answer["lines"] + answer["skipped"] == 1
+
+
+def test_reconcile_goes_its_round(emulate: Emulate) -> None:
+    done = emulate("reconcile").invoke(event("reconcile"))
+    assert done.keys() >= {"LostMessages", "DriftedModels", "LostJobs"}
+
+
+def test_job_events_follows_a_job(emulate: Emulate, stack: Any, outputs: dict[str, str]) -> None:
+    table = boto3.resource("dynamodb", **_local(stack)).Table(outputs["JobsTableName"])
+    name = event("job_events")["detail"]["jobName"]
+    item = {"job_id": name, "kind": "job", "status": "pending", "status_order": 0, "attempt": 1}
+    table.put_item(Item=item)
+    try:
+        assert emulate("job_events").invoke(event("job_events")) is None
+        assert table.get_item(Key={"job_id": name})["Item"]["status"] == "running"
+    finally:
+        table.delete_item(Key={"job_id": name})
+
+
+def test_migration_answers_cloudformation(emulate: Emulate, answers_of_cloudformation: tuple[str, list[Any]]) -> None:
+    url, answers = answers_of_cloudformation
+    assert emulate("migration").invoke({**event("migration"), "ResponseURL": url}) is None
+    assert [each["Status"] for each in answers] == ["SUCCESS"]
+    assert answers[0]["RequestId"] == event("migration")["RequestId"]
+
+
+def test_tracking_answers(emulate_tracking: Callable[[], Emulated]) -> None:
+    answer = emulate_tracking().invoke(event("tracking"))
+    assert answer["statusCode"] == 200
+    text = base64.b64decode(answer["body"]).decode() if answer["isBase64Encoded"] else answer["body"]
+    assert f'"mlflow=={text}"' in (artifacts.ROOT / "pyproject.toml").read_text()
+
+
+def test_a_failure_shows(emulate: Emulate) -> None:
+    with pytest.raises(FunctionFailed, match="KeyError"):
+        emulate("prediction_log").invoke({})
+
+
+@pytest.fixture
+def answers_of_cloudformation() -> Iterator[tuple[str, list[Any]]]:
+    """An address that takes answers as CloudFormation's does, and what it took."""
+    taken: list[Any] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Taking)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", taken
+    server.shutdown()
+    server.server_close()
+
+
+def _local(stack: Any) -> dict[str, str]:
+    return {
+        "endpoint_url": stack.env["AWS_ENDPOINT_URL"],
+        "region_name": stack.env["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": "test",
+        "aws_secret_access_key": "test",
+    }

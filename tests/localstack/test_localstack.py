@@ -1,0 +1,93 @@
+"""What an endpoint that is like LocalStack serves without Docker: `make test-localstack` against one that is up.
+
+LocalStack Community has no Batch; it passes over what it does not know, so that the rest of the template is there.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from localstack_client.session import Session
+
+from infra.local.packaging import package, read_template
+
+pytestmark = pytest.mark.skipif("MLOPS_LOCALSTACK" not in os.environ, reason="`make test-localstack` asks for it")
+ROOT = Path(__file__).resolve().parents[2]
+STACK = f"mlops-check-{uuid.uuid4().hex[:6]}"
+SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return Session()
+
+
+@pytest.fixture(scope="module")
+def resources(session: Session) -> Iterator[dict[str, str]]:
+    """The template with Environment=local, deployed; physical ids by logical ones. It is deleted at the end."""
+    bucket = f"{STACK}-code"
+    s3, cloudformation = session.client("s3"), session.client("cloudformation")
+    s3.create_bucket(Bucket=bucket)
+    template, archives = package(read_template(ROOT / "template.yaml"), ROOT, bucket)
+    for key, content in {**archives, "template.json": json.dumps(template).encode()}.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "template.json"}).partition("?")[0]
+    parameters = {"Environment": "local", "TrackingUri": "http://localhost:5000", "DatabaseHost": "localhost"}
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=url,
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        DisableRollback=True,
+    )
+    try:
+        deadline = time.monotonic() + SECONDS
+        while (stack := cloudformation.describe_stacks(StackName=STACK)["Stacks"][0])["StackStatus"].endswith(
+            "PROGRESS"
+        ):
+            assert time.monotonic() < deadline, stack["StackStatus"]
+            time.sleep(0.5)
+        assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")
+        made = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        yield {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in made}
+    finally:
+        cloudformation.delete_stack(StackName=STACK)
+
+
+def test_the_template_deploys(resources: dict[str, str]) -> None:
+    assert {"Api", "ArtifactBucket", "JobsTable", "PromotionQueue", "PredictFunction"} <= resources.keys()
+
+
+def test_the_bucket_keeps_versions(session: Session, resources: dict[str, str]) -> None:
+    s3, bucket = session.client("s3"), resources["ArtifactBucket"]
+    for content in (b"one", b"two"):
+        s3.put_object(Bucket=bucket, Key="checkpoints/check", Body=content)
+    assert s3.get_object(Bucket=bucket, Key="checkpoints/check")["Body"].read() == b"two"
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+
+
+def test_the_promotion_queue_is_fifo_with_dead_letters(session: Session, resources: dict[str, str]) -> None:
+    sqs = session.client("sqs")
+    found: Any = sqs.get_queue_attributes(QueueUrl=resources["PromotionQueue"], AttributeNames=["All"])["Attributes"]
+    assert found["FifoQueue"] == "true"
+    assert json.loads(found["RedrivePolicy"])["deadLetterTargetArn"].endswith(".fifo")
+
+
+def test_a_key_goes_into_the_usage_plan(session: Session, resources: dict[str, str]) -> None:
+    gateway = session.client("apigateway")
+    key = gateway.create_api_key(name=STACK, enabled=True)
+    plan = resources["UsagePlan"]
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    assert key["id"] in [each["id"] for each in gateway.get_usage_plan_keys(usagePlanId=plan)["items"]]
+    gateway.delete_api_key(apiKey=key["id"])
+
+
+def test_rules_lead_to_functions(session: Session, resources: dict[str, str]) -> None:
+    events, rule = session.client("events"), resources["JobEventsFunctionJobState"].rpartition("|")[2]
+    (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
+    assert target["Arn"].endswith(resources["JobEventsFunction"])

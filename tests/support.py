@@ -1,0 +1,52 @@
+"""Steps that several tests take."""
+
+import socket
+import time
+from typing import Any
+
+from infra.local.api import Api
+
+DIGITS_MODEL = "digit-classifier"
+ENDED = ("completed", "failed", "cancelled")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, told apart by holding them all open at once."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def train(api: Api, **parameters: Any) -> dict[str, Any]:
+    """Train to the end; the job as it stands then."""
+    job = api.post("/train", parameters)
+    done: dict[str, Any] = api.wait(
+        f"/train/status/{job['job_id']}", until=lambda answer: answer["status"] in ENDED, seconds=300
+    )
+    return done
+
+
+def promote(
+    api: Api, version: int, stage: str = "Production", model: str = DIGITS_MODEL, **more: Any
+) -> dict[str, Any]:
+    """Ask for a transition and wait for its outcome."""
+    wish = {"model_name": model, "version": version, "stage": stage, **more}
+    moved: dict[str, Any] = api.post("/models/transition?wait=20", wish)
+    if moved["status"] == "queued":
+        moved = api.wait(
+            f"/models/transitions/{moved['transition_id']}", until=lambda answer: answer["status"] != "queued"
+        )
+    return moved
+
+
+def wait_until_served(api: Api, model: str, version: int, image: list[float], seconds: float = 20) -> None:
+    """Until /predict answers from `version`: it looks for a new one every MODEL_REFRESH_SECONDS."""
+    deadline = time.monotonic() + seconds
+    while (answer := api.post("/predict", {"image": image, "model_name": model}))["model_version"] != version:
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.2)

@@ -1,0 +1,249 @@
+"""What a deployment to AWS has and the local stack has not: network, database, tracking, migration."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.template import reading
+from tests.template.reading import Document, all_needs, of_type
+
+AWS_ONLY = re.compile("Network|Database|Tracking|Migration|AccessLogs|ApiGateway|TrainingJobLogs|Observability")
+USE_THE_DATABASE = ("TrackingFunction", "ExperimentsFunction", "ModelsFunction")
+
+
+def outputs_asked(template: Document) -> dict[str, set[str]]:
+    """By nested stack, the outputs that something asks for."""
+    asked: dict[str, set[str]] = {}
+    for _, each in reading.walk(template["Resources"]):
+        if isinstance(each, dict) and len(each) == 1 and isinstance(found := each.get("Fn::GetAtt"), list):
+            name, attribute = found
+            if attribute.startswith("Outputs."):
+                asked.setdefault(name, set()).add(attribute.removeprefix("Outputs."))
+    return asked
+
+
+def test_the_local_stack_has_none_of_it(aws: Document, local: Document) -> None:
+    missing = aws["Resources"].keys() - local["Resources"].keys()
+    assert {name for name in missing if not AWS_ONLY.match(name)} == set(), "left out locally without need"
+    assert {name for name in local["Resources"] if AWS_ONLY.match(name)} == set()
+    assert {"Network", "Database", "TrackingApi", "TrackingFunction", "Migration"} <= missing
+
+
+def test_nothing_local_refers_to_what_is_not_there(local: Document) -> None:
+    known = local["Resources"].keys() | local["Parameters"].keys()
+    dangling = {
+        name: missing
+        for section in ("Resources", "Outputs")
+        for name, each in local[section].items()
+        if (missing := reading.references({key: value for key, value in each.items() if key != "Metadata"}) - known)
+    }
+    assert dangling == {}
+
+
+def test_the_local_functions_learn_their_addresses_from_parameters(local: Document) -> None:
+    variables = {
+        name: each["Properties"]["Environment"]["Variables"]
+        for name, each in of_type(local, "AWS::Lambda::Function").items()
+    }
+    assert variables["TransitionsFunction"]["MLFLOW_TRACKING_URI"] == {"Ref": "TrackingUri"}
+    assert variables["ModelsFunction"]["DATABASE_HOST"] == {"Ref": "DatabaseHost"}
+    assert "VpcConfig" not in local["Resources"]["ModelsFunction"]["Properties"]
+
+
+@pytest.mark.parametrize("name", ["Network", "Database"])
+def test_a_nested_stack_gets_what_it_asks_for(aws: Document, nested: dict[str, Document], name: str) -> None:
+    declared = nested[name]["Parameters"]
+    given = aws["Resources"][name]["Properties"]["Parameters"].keys()
+    assert given <= declared.keys()
+    assert {each for each, parameter in declared.items() if "Default" not in parameter} <= given
+
+
+@pytest.mark.parametrize("name", ["Network", "Database"])
+def test_a_nested_stack_answers_what_it_is_asked(aws: Document, nested: dict[str, Document], name: str) -> None:
+    assert outputs_asked(aws)[name] == nested[name]["Outputs"].keys()
+
+
+def test_a_nested_parameter_has_the_default_and_bounds_of_its_outer_one(
+    source: Document, nested: dict[str, Document]
+) -> None:
+    for name, template in nested.items():
+        for inner, value in source["Resources"][name]["Properties"]["Parameters"].items():
+            if value.get("Ref") in source["Parameters"]:
+                outer, own = source["Parameters"][value["Ref"]], template["Parameters"][inner]
+                for key in ("Type", "Default", "MinValue", "MaxValue", "AllowedValues"):
+                    assert outer.get(key) == own.get(key), f"{value['Ref']} and {name}.{inner}: {key}"
+
+
+def test_the_network_costs_nothing_at_rest(nested: dict[str, Document]) -> None:
+    network = nested["Network"]
+    assert not of_type(network, "AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::EC2::TransitGatewayAttachment")
+    kinds = {each["Properties"]["VpcEndpointType"] for each in of_type(network, "AWS::EC2::VPCEndpoint").values()}
+    assert kinds == {"Gateway"}
+
+
+def test_private_subnets_have_no_way_to_the_internet(nested: dict[str, Document]) -> None:
+    network = nested["Network"]
+    tables = {
+        each["Properties"]["SubnetId"]["Ref"]: each["Properties"]["RouteTableId"]["Ref"]
+        for each in of_type(network, "AWS::EC2::SubnetRouteTableAssociation").values()
+    }
+    routed = {each["Properties"]["RouteTableId"]["Ref"] for each in of_type(network, "AWS::EC2::Route").values()}
+    assert tables.keys() == of_type(network, "AWS::EC2::Subnet").keys()
+    assert {subnet for subnet, table in tables.items() if table in routed} == {"PublicSubnetA", "PublicSubnetB"}
+
+
+def test_only_functions_and_the_migration_reach_the_database(nested: dict[str, Document]) -> None:
+    groups = of_type(nested["Network"], "AWS::EC2::SecurityGroup")
+    admitted = {name: each["Properties"].get("SecurityGroupIngress", []) for name, each in groups.items()}
+    assert not of_type(nested["Network"], "AWS::EC2::SecurityGroupIngress")
+    assert {name for name, rules in admitted.items() if rules} == {"DatabaseSecurityGroup"}
+    rules = admitted["DatabaseSecurityGroup"]
+    assert {(rule["FromPort"], rule["ToPort"], rule["IpProtocol"]) for rule in rules} == {(5432, 5432, "tcp")}
+    sources = {rule["SourceSecurityGroupId"]["Ref"] for rule in rules}
+    assert sources == {"FunctionsSecurityGroup", "MigrationSecurityGroup"}
+
+
+def test_every_group_says_where_it_may_go(nested: dict[str, Document]) -> None:
+    """A group without rules for what goes out may reach everything."""
+    for name, each in of_type(nested["Network"], "AWS::EC2::SecurityGroup").items():
+        assert each["Properties"]["SecurityGroupEgress"], name
+
+
+def test_functions_are_in_the_network_only_for_the_database(aws: Document) -> None:
+    inside = {name for name, each in of_type(aws, "AWS::Lambda::Function").items() if "VpcConfig" in each["Properties"]}
+    assert inside == set(USE_THE_DATABASE)
+
+
+def test_the_database_is_private_encrypted_and_protected(nested: dict[str, Document]) -> None:
+    instance = nested["Database"]["Resources"]["Instance"]["Properties"]
+    assert instance["StorageEncrypted"] is True
+    assert instance["PubliclyAccessible"] is False
+    assert instance["EnableIAMDatabaseAuthentication"] is True
+    assert instance["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in instance
+    assert nested["Database"]["Parameters"]["DeletionProtection"]["Default"] == "true"
+    assert nested["Database"]["Resources"]["Settings"]["Properties"]["Parameters"]["rds.force_ssl"] == "1"
+
+
+@pytest.mark.parametrize("name", USE_THE_DATABASE)
+def test_a_function_may_log_in_as_the_user_it_says_it_is(aws: Document, name: str) -> None:
+    variables = aws["Resources"][name]["Properties"]["Environment"]["Variables"]
+    policies = aws["Resources"][f"{name}Role"]["Properties"]["Policies"]
+    resources = [
+        statement["Resource"]["Fn::Sub"][0]
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "rds-db:connect"
+    ]
+    assert [resource.rpartition("/")[2] for resource in resources] == [variables["DATABASE_USER"]]
+
+
+def test_logins_are_the_roles_that_the_migration_makes(aws: Document) -> None:
+    schema = (reading.ROOT / "functions" / "tracking" / "schema.sql").read_text()
+    for name in USE_THE_DATABASE:
+        user = aws["Resources"][name]["Properties"]["Environment"]["Variables"]["DATABASE_USER"]
+        assert f"CREATE ROLE {user} LOGIN" in schema, name
+
+
+@pytest.mark.parametrize("name", USE_THE_DATABASE)
+def test_the_migration_comes_before_what_uses_the_database(aws: Document, name: str) -> None:
+    assert "Migration" in all_needs(aws, name)
+    assert name not in all_needs(aws, "Migration")
+
+
+def test_a_new_tracking_image_is_a_new_migration(source: Document) -> None:
+    """CloudFormation calls a custom resource again only when its properties changed; a job definition's Ref changes
+    with each of its revisions."""
+    assert source["Resources"]["Migration"]["Properties"]["JobDefinition"] == {"Ref": "MigrationJobDefinition"}
+    job = source["Resources"]["MigrationJobDefinition"]["Properties"]
+    assert job["ContainerProperties"]["Image"] == {"Ref": "TrackingImage"}
+    assert source["Resources"]["TrackingFunction"]["Properties"]["ImageUri"] == {"Ref": "TrackingImage"}
+
+
+def test_each_waits_longer_than_what_it_waits_for(aws: Document) -> None:
+    job = aws["Resources"]["MigrationJobDefinition"]["Properties"]["Timeout"]["AttemptDurationSeconds"]
+    function = aws["Resources"]["MigrationFunction"]["Properties"]["Timeout"]
+    assert job < function < aws["Resources"]["Migration"]["Properties"]["ServiceTimeout"]
+
+
+def test_the_owners_password_is_the_migrations_alone(aws: Document, nested: dict[str, Document]) -> None:
+    asking = {name for name, each in aws["Resources"].items() if "SecretArn" in str(each)}
+    assert asking == {"MigrationJobDefinition", "MigrationExecutionRole"}
+    container = aws["Resources"]["MigrationJobDefinition"]["Properties"]["ContainerProperties"]
+    (secret,) = container["Secrets"]
+    assert secret["Name"] == "DATABASE_PASSWORD"
+    assert secret["ValueFrom"]["Fn::Sub"][0].endswith(":password::")
+    owner = next(each["Value"] for each in container["Environment"] if each["Name"] == "DATABASE_USER")
+    assert owner == nested["Database"]["Resources"]["Instance"]["Properties"]["MasterUsername"]
+
+
+def test_tracking_answers_only_what_is_signed(aws: Document) -> None:
+    body = aws["Resources"]["TrackingApi"]["Properties"]["Body"]
+    operations: list[Any] = [operation for verbs in body["paths"].values() for operation in verbs.values()]
+    assert len(operations) == 2
+    assert all(operation["security"] == [{"AWS_IAM": []}] for operation in operations)
+    # The function runs with its own role, not with the caller's.
+    assert all("credentials" not in operation["x-amazon-apigateway-integration"] for operation in operations)
+
+
+def test_whoever_is_told_where_tracking_is_may_call_it(aws: Document) -> None:
+    told = {
+        name
+        for name, each in of_type(aws, "AWS::Lambda::Function").items()
+        if "MLFLOW_TRACKING_URI" in each["Properties"]["Environment"]["Variables"]
+    }
+    # Readiness takes the refusal of an unsigned look for an answer.
+    roles = {f"{name}Role" for name in told - {"PortalFunction"}} | {"TrainerRole"}
+    allowed = {
+        name
+        for name, each in of_type(aws, "AWS::IAM::Role").items()
+        if any(
+            statement["Effect"] == "Allow" and statement["Action"] == "execute-api:Invoke"
+            for policy in each["Properties"].get("Policies", [])
+            for statement in policy["PolicyDocument"]["Statement"]
+        )
+    }
+    assert allowed == roles
+
+
+@pytest.mark.parametrize(
+    ("call", "allowed"),
+    [
+        ("POST/api/2.0/mlflow/runs/create", True),
+        ("POST/api/2.0/mlflow/runs/log-batch", True),
+        ("POST/api/2.0/mlflow/model-versions/create", True),
+        ("PATCH/api/2.0/mlflow/logged-models/m-1", True),
+        ("POST/api/2.0/mlflow/registered-models/alias", False),
+        ("DELETE/api/2.0/mlflow/registered-models/alias", False),
+        ("POST/api/2.0/mlflow/model-versions/transition-stage", False),
+        ("POST/ajax-api/2.0/mlflow/model-versions/transition-stage", False),
+        ("DELETE/api/2.0/mlflow/registered-models/delete", False),
+    ],
+)
+def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed: bool) -> None:
+    def covers(statement: Document) -> bool:
+        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        patterns = [each["Fn::Sub"].partition("${TrackingApi}/")[2] for each in resources if "Fn::Sub" in each]
+        return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), f"mlflow/{call}") for each in patterns if each)
+
+    policies = aws["Resources"]["TrainerRole"]["Properties"]["Policies"]
+    found = [
+        statement for policy in policies for statement in policy["PolicyDocument"]["Statement"] if covers(statement)
+    ]
+    assert bool(found and not any(each["Effect"] == "Deny" for each in found)) is allowed
+
+
+def test_the_image_holds_what_runs_in_it(aws: Document) -> None:
+    dockerfile = (reading.ROOT / "functions" / "tracking" / "Dockerfile").read_text()
+    files = {
+        path.relative_to(reading.ROOT).as_posix()
+        for path in (reading.ROOT / "functions" / "tracking").iterdir()
+        if path.is_file()
+    }
+    code = {name for name in files if name.endswith((".py", ".sql"))}
+    assert {name for name in code if name not in dockerfile} == set()
+    # Lambda's own entry point takes a handler's name and nothing else, and Batch cannot replace it.
+    assert 'ENTRYPOINT ["/usr/bin/env"]' in dockerfile
+    bundle = aws["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]["DATABASE_CA_BUNDLE"]
+    assert f"rds.pem {bundle}" in dockerfile

@@ -1,0 +1,98 @@
+"""What parameters turn on and off: each choice is the one that the docs promise, and the others stay as they were."""
+
+import pytest
+
+from tests.template import reading
+from tests.template.reading import Document, of_type
+from tests.template.test_resources import functions, target
+
+KEY = {"Ref": "KmsKeyArn"}
+
+
+@pytest.fixture(scope="module")
+def keyed(generated: dict[str, Document]) -> Document:
+    key = "arn:aws:kms:us-east-1:123456789012:key/a"
+    return reading.carried_out(generated["dev"], "dev", KmsKeyArn=key)
+
+
+def test_a_key_of_ones_own_is_used_for_all_that_is_stored(keyed: Document) -> None:
+    for name, each in of_type(keyed, "AWS::DynamoDB::Table").items():
+        wanted = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+        assert each["Properties"]["SSESpecification"] == wanted, name
+    for name, each in of_type(keyed, "AWS::SQS::Queue").items():
+        assert each["Properties"]["KmsMasterKeyId"] == KEY, name
+        assert each["Properties"]["SqsManagedSseEnabled"] is False, f"{name}: SQS takes one of the two"
+    for name, each in of_type(keyed, "AWS::Logs::LogGroup").items():
+        assert each["Properties"]["KmsKeyId"] == KEY, name
+    for name, each in of_type(keyed, "AWS::S3::Bucket").items():
+        (rule,) = each["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}, name
+        assert rule["BucketKeyEnabled"] is True, name
+    assert keyed["Resources"]["Database"]["Properties"]["Parameters"]["KmsKeyArn"] == KEY
+
+
+def test_without_a_key_awss_own_are_used(aws: Document) -> None:
+    assert all("KmsKeyId" not in each["Properties"] for each in of_type(aws, "AWS::Logs::LogGroup").values())
+    (bucket,) = of_type(aws, "AWS::S3::Bucket").values()
+    (rule,) = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+
+
+def test_tracking_has_no_reservation_unless_asked(aws: Document, generated: dict[str, Document]) -> None:
+    assert "ReservedConcurrentExecutions" not in functions(aws)["TrackingFunction"]
+    asked = reading.carried_out(generated["dev"], "dev", TrackingConcurrency="20")
+    assert functions(asked)["TrackingFunction"]["ReservedConcurrentExecutions"] == {"Ref": "TrackingConcurrency"}
+
+
+@pytest.mark.parametrize(
+    ("values", "made"),
+    [
+        ({}, {"ApiGatewayRole", "ApiGatewayAccountRole", "AccessLogsGroup"}),
+        ({"ApiGatewayAccount": "false"}, {"AccessLogsGroup"}),
+        ({"AccessLogs": "false"}, set()),
+    ],
+)
+def test_access_logs(generated: dict[str, Document], values: dict[str, str], made: set[str]) -> None:
+    template = reading.carried_out(generated["dev"], "dev", **values)
+    names = {"ApiGatewayRole", "ApiGatewayAccountRole", "AccessLogsGroup"}
+    assert template["Resources"].keys() & names == made
+    stages = [each["Properties"] for each in of_type(template, "AWS::ApiGateway::Stage").values()]
+    assert any("AccessLogSetting" in each for each in stages) == bool(made)
+    if "ApiGatewayRole" in made:
+        assert "ApiGatewayAccountRole" in reading.all_needs(template, "AccessLogsGroup")
+
+
+def test_predict_serves_by_an_alias_that_follows_every_change(aws: Document) -> None:
+    (alias,) = of_type(aws, "AWS::Lambda::Alias").values()
+    assert target(alias["Properties"]["FunctionName"]) == "PredictFunction"
+    assert alias["Properties"]["Name"] == "live"
+    assert not of_type(aws, "AWS::CodeDeploy::Application")
+
+
+def test_a_gradual_deployment_is_rolled_back_by_its_alarm(source: Document) -> None:
+    template = reading.transformed(source, "prod", GradualDeployment="true")
+    (group,) = of_type(template, "AWS::CodeDeploy::DeploymentGroup").values()
+    alarms = group["Properties"]["AlarmConfiguration"]
+    assert alarms["Enabled"] is True
+    assert [each["Name"] for each in alarms["Alarms"]] == [{"Ref": "PredictErrorsAlarm"}]
+    assert "DEPLOYMENT_STOP_ON_ALARM" in group["Properties"]["AutoRollbackConfiguration"]["Events"]
+    (alias,) = of_type(template, "AWS::Lambda::Alias").values()
+    assert "CodeDeployLambdaAliasUpdate" in alias["UpdatePolicy"]
+
+
+def test_snapstart_is_off_unless_asked(aws: Document) -> None:
+    assert functions(aws)["PredictFunction"]["SnapStart"] == {"ApplyOn": {"Ref": "PredictSnapStart"}}
+    assert aws["Parameters"]["PredictSnapStart"]["Default"] == "None"
+    assert [name for name, each in functions(aws).items() if "SnapStart" in each] == ["PredictFunction"]
+
+
+def test_routes_are_throttled(aws: Document) -> None:
+    (setting,) = aws["Resources"]["Apiv1Stage"]["Properties"]["MethodSettings"]
+    assert (setting["ResourcePath"], setting["HttpMethod"]) == ("/*", "*")
+    assert "MetricsEnabled" not in setting, "CloudWatch would bill each route's metrics"
+
+
+def test_every_log_of_a_job_is_forgotten_in_time(aws: Document) -> None:
+    for name, each in of_type(aws, "AWS::Batch::JobDefinition").items():
+        options = each["Properties"]["ContainerProperties"]["LogConfiguration"]["Options"]
+        assert "RetentionInDays" in aws["Resources"][target(options["awslogs-group"])]["Properties"], name

@@ -1,0 +1,190 @@
+"""The command line by itself: its help, its documentation, what it imports, and how it reads on odd terminals."""
+
+import ast
+import gzip
+import io
+import os
+import re
+import struct
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infra.local.settings import ROOT
+
+pytestmark = pytest.mark.usefixtures("client_path")
+CLIENT = ROOT / "client"
+HEAVY = {"torch", "mlflow", "numpy", "pandas", "boto3", "botocore", "pydantic", "fastapi", "mlops"}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "mlops_client", *arguments],
+        env=kept | {"PYTHONPATH": str(CLIENT), "MLOPS_CONFIG": "/nonexistent/config.json", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_imports_nothing_heavy():
+    """A budget in modules, which does not hang on how busy the machine is."""
+    code = "import sys, mlops_client.cli as c\ntry: c.main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        env=os.environ | {"PYTHONPATH": str(CLIENT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Commands:" in ran.stdout
+    loaded = {name.split(".")[0] for name in ran.stderr.split()}
+    assert "mlops_client" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_every_command_has_help_that_reads_in_40_columns():
+    import typer
+    from mlops_client.cli import app
+    from mlops_client.cli.reference import commands
+
+    for name, command in commands(typer.main.get_command(app), "mlops"):
+        assert command.help, name
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), f"{name} {parameter.name} says nothing"
+    ran = run("train", "--help", COLUMNS="40")
+    assert ran.returncode == 0
+    # One option with both its names is as wide as this; nothing is wider.
+    assert max(len(line) for line in ran.stdout.splitlines()) <= 52
+
+
+def test_the_reference_is_what_the_commands_say():
+    from mlops_client.cli.reference import render
+
+    assert (ROOT / "docs" / "cli.md").read_text() == render(), "python -m mlops_client.cli.reference docs/cli.md"
+
+
+def test_only_declared_packages_are_imported():
+    declared = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
+    extras = [each for group in declared["optional-dependencies"].values() for each in group]
+    names = {re.split(r"[<>=\[]", each)[0] for each in [*declared["dependencies"], *extras]} | {"botocore"}
+    known = names | set(sys.stdlib_module_names) | {"mlops_client", "__future__"}
+    for path in CLIENT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            assert {each.split(".")[0] for each in modules} <= known, path
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "code", "said"),
+    [
+        ({}, ("jobs",), 3, "no address of the API"),
+        ({"MLOPS_API_URL": "ftp://x", "MLOPS_API_KEY": "k"}, ("jobs",), 3, "is no address of an API"),
+        ({"MLOPS_API_URL": "http://127.0.0.1:9", "MLOPS_API_KEY": "k"}, ("train",), 4, "nothing answers at"),
+        ({}, ("jobs", "--limit", "0"), 2, "--limit"),
+    ],
+)
+def test_errors_are_one_line_with_an_exit_code(environment, arguments, code, said):
+    ran = run(*arguments, **environment, COLUMNS="40", NO_COLOR="1")
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    if code != 2:
+        assert ran.stderr.count("\n") == 1
+
+
+def test_tables_leave_out_columns_rather_than_squeeze_them():
+    from mlops_client.cli.output import Column, table
+
+    columns = [Column("job", 9), Column("status", 8), Column("experiment", 3), Column("created", 5)]
+    rows = [["job_000001", "completed", "a-long-experiment-name", "3 min ago"]]
+    headers = {width: [column.header for column in table(columns, rows, width).columns] for width in (80, 40, 12)}
+    assert headers == {80: ["job", "status", "experiment", "created"], 40: ["job", "status", "created"], 12: ["job"]}
+
+
+def test_what_to_try_is_values_or_a_range():
+    from mlops_client.cli.training import parse_space
+    from mlops_client.errors import BadInput
+
+    assert parse_space(["hidden_size=64,128", "learning_rate=0.001..0.1:log", "dropout=0..0.5"]) == {
+        "hidden_size": [64.0, 128.0],
+        "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+        "dropout": {"low": 0.0, "high": 0.5, "log": False},
+    }
+    for wrong in ("hidden_size", "x=a,b", "x=1..2:lin", "x=1..2..3"):
+        with pytest.raises(BadInput, match="--try"):
+            parse_space([wrong])
+
+
+def test_images_are_read_from_png_npy_and_idx(tmp_path):
+    from mlops_client.imagefiles import read_images
+
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 4), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    (tmp_path / "b.idx").write_bytes(gzip.compress(struct.pack(">IIII", 2051, *pixels.shape) + pixels.tobytes()))
+    for name in ("a.npy", "b.idx"):
+        found = read_images(tmp_path / name)
+        assert [(image.rows, image.columns) for image in found] == [(5, 4)] * 3
+        np.testing.assert_allclose([image.pixels for image in found], pixels.reshape(3, 20) / 255)
+    (image,) = read_images(tmp_path / "a.npy", first=1, count=1)
+    np.testing.assert_allclose(image.pixels, pixels[1].ravel() / 255)
+    np.testing.assert_allclose(image.inverted().pixels, 1 - pixels[1].ravel() / 255)
+
+
+@pytest.mark.parametrize(("mode", "kinds"), [("L", "filters"), ("RGB", ""), ("RGBA", ""), ("P", ""), ("LA", "")])
+def test_png_files_are_read_as_pillow_reads_them(tmp_path, mode, kinds):
+    pillow = pytest.importorskip("PIL.Image")
+    from mlops_client.imagefiles import read_images
+
+    # A smooth picture: the writer then uses all of PNG's filters.
+    slope = np.add.outer(np.arange(28) * 5, np.arange(28) * 3).astype(np.uint8)
+    drawn = pillow.fromarray(slope).convert(mode) if mode != "LA" else pillow.fromarray(slope).convert("LA")
+    drawn.save(tmp_path / "a.png")
+    (image,) = read_images(tmp_path / "a.png")
+    expected = np.asarray(drawn.convert("RGB").convert("L"), np.float64) / 255
+    np.testing.assert_allclose(np.reshape(image.pixels, (28, 28)), expected, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I4s", 13, b"IHDR")
+        + struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)
+        + b"0000",
+        b"\x93NUMPY\x01\x00\x10\x00garbage",
+        bytes([0, 0, 8, 3]) + struct.pack(">III", 9, 28, 28),
+        b"\x1f\x8bnot gzip",
+    ],
+)
+def test_what_is_no_image_is_an_error_that_names_the_file(tmp_path, content):
+    from mlops_client.errors import BadInput
+    from mlops_client.imagefiles import read_images
+
+    path = Path(tmp_path / "x.png")
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"x\.png"):
+        read_images(path)
+
+
+def test_drawings_are_plain_where_the_terminal_is():
+    from mlops_client.cli.drawing import drawn, sparkline
+    from mlops_client.imagefiles import Image
+    from rich.console import Console
+
+    plain = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"), width=20, color_system=None)
+    image = Image("x", 28, 28, [1.0] * 784)
+    lines = drawn(image, plain).plain.splitlines()
+    assert max(len(line) for line in lines) <= 20
+    assert set("".join(lines)) == {"@"}
+    assert sparkline([1, 2, 3], plain).isascii()

@@ -1,0 +1,227 @@
+"""The SDK against a server that answers what it is told to, and against the published schemas."""
+
+import dataclasses
+import inspect
+import json
+import threading
+import types
+import typing
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from infra.local.settings import ROOT
+
+pytestmark = pytest.mark.usefixtures("client_path")
+OPENAPI = json.loads((ROOT / "functions" / "portal" / "openapi.json").read_text())
+SCHEMAS = OPENAPI["components"]["schemas"]
+PROBLEM = {"title": "Unavailable", "status": 503, "detail": "busy", "code": "unavailable", "request_id": "r-1"}
+
+
+class Server:
+    """Gives out `answers` in turn, (status, content type, body, headers), and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, str, bytes, dict[str, str]]] = []
+        self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                heard = {name.lower(): value for name, value in self.headers.items()}
+                outer.asked.append((self.command, self.path, heard, self.rfile.read(length)))
+                status, kind, body, headers = outer.answers.pop(0) if outer.answers else (500, "text/plain", b"", {})
+                self.send_response(status)
+                for name, value in {"content-type": kind, "content-length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_DELETE = answer
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                """Quiet."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+    def will(self, status: int, body: Any, kind: str = "application/json", **headers: str) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.answers.append((status, kind, data, {name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+@pytest.fixture
+def client(server) -> Any:
+    from mlops_client import Client
+
+    made = Client(server.url, "secret")
+    made.transport.sleep = lambda seconds: None
+    return made
+
+
+def records() -> list[type]:
+    import mlops_client.models as models
+
+    return [each for each in vars(models).values() if dataclasses.is_dataclass(each) and isinstance(each, type)]
+
+
+def test_every_record_has_the_fields_of_its_published_schema():
+    import mlops_client.models as models
+
+    unknown = []
+    for record in records():
+        schema = SCHEMAS.get(models.SCHEMAS.get(record.__name__, record.__name__))
+        if schema is None:
+            unknown.append(record.__name__)
+            continue
+        fields = {each.name: each for each in dataclasses.fields(record)}
+        assert set(fields) == set(schema["properties"]), record.__name__
+        hints = typing.get_type_hints(record)
+        for name, published in schema["properties"].items():
+            nullable = any(option.get("type") == "null" for option in published.get("anyOf", []))
+            assert (type(None) in typing.get_args(hints[name])) == nullable, f"{record.__name__}.{name}"
+            may_be_missing = (
+                fields[name].default is not dataclasses.MISSING
+                or fields[name].default_factory is not dataclasses.MISSING
+            )
+            assert may_be_missing or name in schema.get("required", []), f"{record.__name__}.{name} may be left out"
+    assert unknown == []
+
+
+@pytest.mark.parametrize(("method", "schema"), [("train", "TrainRequest"), ("sweep", "SweepRequest")])
+def test_the_sdk_and_the_command_take_every_field_of_the_request(method, schema):
+    import typer
+    from mlops_client import Client
+    from mlops_client.cli import app
+
+    published = set(SCHEMAS[schema]["properties"])
+    assert published - set(inspect.signature(getattr(Client, method)).parameters) == set()
+    command = typer.main.get_command(app).commands[method]  # type: ignore[attr-defined]
+    assert published - {parameter.name for parameter in command.params} == set()
+
+
+def test_passing_failures_are_tried_again_and_lasting_ones_are_told(client, server):
+    from mlops_client import Unavailable
+
+    server.will(503, PROBLEM, "application/problem+json", retry_after="1")
+    server.will(429, PROBLEM, "application/problem+json")
+    server.will(200, {"status": "ok", "version": "1"})
+    assert client.health().version == "1"
+    assert len(server.asked) == 3
+    for _ in range(5):
+        server.will(503, PROBLEM, "application/problem+json")
+    with pytest.raises(Unavailable, match=r"busy \(request r-1\)"):
+        client.health()
+
+
+def test_what_changes_something_is_sent_again_with_the_same_key(client, server):
+    server.will(502, PROBLEM, "application/problem+json")
+    server.will(202, {"message": "", "job_id": "job_000001", "experiment_name": "e", "status": "pending"})
+    assert client.train(epochs=2).job_id == "job_000001"
+    keys = [headers["idempotency-key"] for _, _, headers, _ in server.asked]
+    assert len(set(keys)) == 1
+    assert [json.loads(body) for *_, body in server.asked] == [{"epochs": 2}] * 2
+
+
+def test_a_web_page_a_redirect_and_nothing_at_all_are_told_apart(client, server):
+    from mlops_client import Client, Unreachable
+
+    server.will(200, b"<html>", "text/html")
+    with pytest.raises(Unreachable, match="a web page, not the API's JSON"):
+        client.health()
+    server.will(302, b"", "text/html", location="https://elsewhere.example/")
+    with pytest.raises(Unreachable, match=r"sends on to https://elsewhere\.example/"):
+        client.health()
+    server.will(200, {"unexpected": 1})
+    with pytest.raises(Unreachable, match="is no Health"):
+        client.health()
+    server.http.server_close()
+    with pytest.raises(Unreachable, match="nothing answers at"):
+        Client("http://127.0.0.1:9", "k", attempts=1).health()
+    with pytest.raises(Unreachable, match="no host"):
+        Client("http://nowhere.invalid", "k", attempts=1).health()
+
+
+def test_lists_read_on_over_pages_and_turn_into_tables(client, server):
+    pytest.importorskip("pandas")
+    job = {"experiment_name": "e", "status": "completed", "progress": {"epoch": 1, "epochs": 1}, "created_at": "t"}
+    for start, cursor in ((0, "more"), (100, None)):
+        jobs = [{**job, "job_id": f"job_{start + n}", "metrics": {"accuracy": 0.5}, "new": 1} for n in range(100)]
+        server.will(200, {"jobs": jobs[: 100 if cursor else 20], "total_count": 120, "next_cursor": cursor})
+    found = client.jobs(limit=1000)
+    assert (len(found), found.total_count, found.next_cursor) == (120, 120, None)
+    assert "cursor=more" in server.asked[1][1]
+    assert list(found.to_frame()["metrics.accuracy"]) == [0.5] * 120
+
+
+@pytest.mark.parametrize(
+    ("image", "body"),
+    [
+        (np.full((2, 2), 255, np.uint8), {"image": [[255, 255], [255, 255]], "scale": 255}),
+        (np.array([0.0, 0.5], np.float32), {"image": [0.0, 0.5]}),
+        ([[0, 1], (0, 1)], {"image": [[0, 1], [0, 1]]}),
+        ([np.float32(0.5), np.int64(1)], {"image": [0.5, 1]}),
+    ],
+)
+def test_arrays_and_lists_are_sent_as_plain_numbers(image, body):
+    from mlops_client.inputs import image_fields
+
+    assert json.loads(json.dumps(image_fields(image))) == body
+
+
+@pytest.mark.parametrize("image", [b"GIF89a", "a/missing.png", [[True]], [["1"]], 3, [None]])
+def test_what_is_no_image_is_refused_before_it_is_sent(client, server, image):
+    from mlops_client import MlopsError
+
+    with pytest.raises(MlopsError):
+        client.predict(image)
+    assert server.asked == []
+
+
+def test_a_job_that_failed_raises_with_its_record(client, server):
+    from mlops_client import JobFailed
+    from mlops_client.runs import RunningJob
+
+    job = {"job_id": "job_1", "experiment_name": "e", "progress": {"epoch": 0, "epochs": 1}, "created_at": "t"}
+    server.will(200, {**job, "status": "failed", "error": "no memory"})
+    with pytest.raises(JobFailed, match="job_1 failed: no memory") as failed:
+        RunningJob(client, "job_1").wait()
+    assert failed.value.outcome.job_id == "job_1"
+
+
+def test_a_kept_key_goes_only_to_the_address_it_was_kept_for(monkeypatch, tmp_path):
+    from mlops_client import NotSignedIn
+    from mlops_client.config import read_login, save_login
+
+    monkeypatch.setenv("MLOPS_CONFIG", str(tmp_path / "deep" / "config.json"))
+    for name in ("MLOPS_API_URL", "MLOPS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NotSignedIn, match="mlops login"):
+        read_login()
+    path: Path = save_login("https://one.example/v1", "k")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_login().key == "k"
+    with pytest.raises(NotSignedIn, match=r"no key for https://two\.example"):
+        read_login(url="https://two.example")
+
+
+def test_optional_types_are_told_from_their_hints():
+    """`decode` takes the first of a union's types; every record lists it before None."""
+    for record in records():
+        for hint in typing.get_type_hints(record).values():
+            if isinstance(hint, types.UnionType):
+                assert typing.get_args(hint)[0] is not type(None)

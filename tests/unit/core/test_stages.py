@@ -1,0 +1,36 @@
+from mlops.stages import ALIASES, ALLOWED, DISPLACED_TO, Stage, stage_of
+
+
+def test_every_stage_is_in_the_table_and_leads_only_to_stages():
+    assert set(ALLOWED) == set(Stage)
+    assert all(target in Stage for targets in ALLOWED.values() for target in targets)
+
+
+def test_every_stage_can_be_reached_from_training():
+    reached, waiting = set(), [Stage.TRAINING]
+    while waiting:
+        stage = waiting.pop()
+        if stage not in reached:
+            reached.add(stage)
+            waiting += ALLOWED[stage]
+    assert reached == set(Stage)
+
+
+def test_whoever_is_replaced_goes_where_the_lifecycle_allows():
+    assert all(target in ALLOWED[stage] for stage, target in DISPLACED_TO.items())
+    assert set(DISPLACED_TO) == set(ALIASES)
+
+
+def test_going_back_to_production_is_allowed_from_archived_only():
+    assert Stage.PRODUCTION in ALLOWED[Stage.ARCHIVED]
+    assert Stage.REGISTERED not in ALLOWED[Stage.ARCHIVED]
+
+
+def test_the_alias_decides_and_the_tag_only_tells_archived_from_registered():
+    aliases = {"production": 3, "staging": 4}
+    assert stage_of(aliases, 3, "Archived") is Stage.PRODUCTION
+    assert stage_of(aliases, 4, None) is Stage.STAGING
+    assert stage_of(aliases, 2, "Archived") is Stage.ARCHIVED
+    # It was in Production a moment ago and has been replaced; its tag has not followed yet.
+    assert stage_of(aliases, 2, "Production") is Stage.ARCHIVED
+    assert stage_of({}, 1, None) is Stage.REGISTERED

@@ -1,0 +1,133 @@
+"""The handler factory: what every control-plane function does alike."""
+
+import json
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from fastapi import APIRouter
+
+from mlops.errors import DependencyUnavailable
+from mlops.schemas import Request
+from mlops.web import lambda_handler
+
+CONTEXT = SimpleNamespace(
+    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
+)
+
+
+class Body(Request):
+    size: int
+
+
+router = APIRouter()
+
+
+@router.get("/fine")
+def fine():
+    return {"fine": True}
+
+
+@router.post("/things")
+def things(body: Body):
+    return body
+
+
+@router.get("/down")
+def down():
+    raise DependencyUnavailable("The registry does not answer", retry_after=7)
+
+
+@router.get("/aws")
+def aws_is_down():
+    raise EndpointConnectionError(endpoint_url="https://secret.internal")
+
+
+@router.get("/bug")
+def bug():
+    raise RuntimeError("password=secret")
+
+
+@pytest.fixture
+def call(aws, monkeypatch):
+    boto3.resource("dynamodb").create_table(
+        TableName="keys",
+        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    ).put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
+    monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
+    handler = lambda_handler(router, on_event=lambda event, context: {"handled": event["kind"]})
+
+    def call(method, path, body=None, key="k1", **event):
+        answer = handler(
+            {
+                "httpMethod": method,
+                "path": path,
+                "resource": path,
+                "headers": {"Host": "x", "Content-Type": "application/x-www-form-urlencoded"},
+                "multiValueHeaders": {},
+                "queryStringParameters": None,
+                "multiValueQueryStringParameters": None,
+                "requestContext": {"requestId": "req-1", "identity": {"apiKeyId": key}, "stage": "v1"},
+                "body": body,
+                "isBase64Encoded": False,
+                **event,
+            },
+            CONTEXT,
+        )
+        return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
+
+    call.handler = handler
+    return call
+
+
+def test_an_answer_has_the_security_headers_and_the_request_id(call):
+    status, headers, body = call("GET", "/fine")
+    assert (status, body) == (200, {"fine": True})
+    assert headers["x-request-id"] == "req-1"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_a_body_is_json_whatever_the_client_calls_it(call):
+    assert call("POST", "/things", '{"size": 3}')[2] == {"size": 3}
+
+
+@pytest.mark.parametrize(
+    "body", ['{"size": "3"}', '{"size": true}', '{"size": NaN}', '{"size": 1, "more": 2}', "[", ""]
+)
+def test_a_wrong_body_is_422_and_names_the_field(call, body):
+    status, headers, problem = call("POST", "/things", body)
+    assert (status, problem["code"]) == (422, "validation_failed")
+    assert headers["content-type"] == "application/problem+json"
+    assert problem["errors"][0]["field"]
+
+
+def test_a_body_over_the_limit_is_413(call):
+    assert call("POST", "/things", "x" * 1_000_001)[0] == 413
+
+
+def test_a_dependency_that_is_down_is_503_with_retry_after(call):
+    status, headers, problem = call("GET", "/down")
+    assert (status, headers["retry-after"], problem["request_id"]) == (503, "7", "req-1")
+    status, _, problem = call("GET", "/aws")
+    assert status == 503
+    assert "secret" not in json.dumps(problem)
+
+
+def test_no_inner_text_reaches_the_caller(call):
+    status, headers, problem = call("GET", "/bug")
+    assert status == 500
+    assert headers["content-type"] == "application/problem+json"
+    assert "secret" not in json.dumps(problem)
+
+
+def test_an_unknown_key_and_an_unknown_route(call):
+    assert call("GET", "/fine", key="nobody")[0] == 403
+    assert call("GET", "/nowhere")[0] == 404
+
+
+def test_other_events_are_dispatched_before_http(call):
+    assert call.handler({"kind": "retrain"}, CONTEXT) == {"handled": "retrain"}

@@ -1,0 +1,210 @@
+"""`make deploy` without AWS: what it would run, and what it says when it cannot."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.deploy import __main__ as command
+from infra.deploy.environments import environment
+from infra.deploy.errors import DeployError
+from infra.deploy.images import IMAGES, Images
+from infra.deploy.smoke import Smoke, SmokeFailed
+from infra.deploy.versions import KEPT, delete_old_versions
+from infra.keys import Keys, UnknownKey
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No account of the person who runs the tests is looked at."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield
+
+
+class Docker:
+    """Stands for `subprocess.run`; remembers the commands."""
+
+    def __init__(self, returncode: int = 0) -> None:
+        self.commands: list[list[str]] = []
+        self.returncode = returncode
+
+    def __call__(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        return subprocess.CompletedProcess(command, self.returncode, "", "denied")
+
+
+def test_without_credentials_nothing_is_built(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(command.subprocess, "run", lambda *each, **_: started.append(each))
+    assert command.main(["up"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("✘ no AWS credentials that work")
+    assert "\n" not in said
+    assert started == []
+
+
+def test_without_a_region_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    with pytest.raises(DeployError, match="AWS_REGION"):
+        command.account()
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_parameters_of_the_file_stay_beside_those_of_the_command_line(name: str) -> None:
+    target = environment(name, ["AlertEmail=a@example.com", "LogRetentionDays=90"])
+    assert target.stack == f"mlops-{name}"
+    images = {"TrainingImage": "r/training@sha256:1", "TrackingImage": "r/tracking@sha256:2"}
+    words = command.deploy_command(target, images)
+    given = dict(word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
+    assert given["Environment"] == name
+    assert given["AlertEmail"] == "a@example.com"
+    assert given["LogRetentionDays"] == "90"
+    assert given["TrackingImage"] == "r/tracking@sha256:2"
+    assert words[words.index("--image-repository") + 1] == "r/tracking"
+    assert words[words.index("--config-env") + 1] == ("default" if name == "dev" else name)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"), [("qa", []), ("default", []), ("dev", ["x"]), ("dev", ["Environment=prod"])]
+)
+def test_a_slip_is_said(name: str, overrides: list[str]) -> None:
+    with pytest.raises(DeployError):
+        environment(name, overrides)
+
+
+def test_a_repository_is_made_once(aws: None) -> None:
+    ecr = boto3.client("ecr")
+    images = Images(ecr, "mlops-dev", say=lambda text: None)
+    assert images.repository("tracking") == images.repository("tracking")
+    (found,) = ecr.describe_repositories()["repositories"]
+    assert found["imageScanningConfiguration"] == {"scanOnPush": True}
+    policy = json.loads(ecr.get_lifecycle_policy(repositoryName="mlops-dev/tracking")["lifecyclePolicyText"])
+    assert policy["rules"][0]["selection"]["countNumber"] == 10
+
+
+def test_images_go_in_by_digest(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecr, docker = boto3.client("ecr"), Docker()
+    monkeypatch.setattr(
+        ecr,
+        "describe_images",
+        lambda **asked: {"imageDetails": [{"imageDigest": f"sha256:{asked['repositoryName'][-3:]}"}]},
+    )
+    pushed = Images(ecr, "mlops-dev", docker, lambda text: None).push_all()
+    assert pushed.keys() == IMAGES.keys()
+    assert all("@sha256:" in each for each in pushed.values())
+    verbs = [each[1] for each in docker.commands]
+    assert verbs == ["login", "build", "push", "build", "push"]
+    assert all("--provenance=false" in each and "linux/amd64" in each for each in docker.commands if each[1] == "build")
+
+
+def test_no_docker_is_said(aws: None) -> None:
+    with pytest.raises(DeployError, match="engine does not answer"):
+        Images(boto3.client("ecr"), "mlops-dev", Docker(1)).check()
+
+
+class Versions:
+    """A function with published versions and one alias."""
+
+    def __init__(self, versions: range, live: str, canary: str | None = None) -> None:
+        self.versions, self.deleted = [str(each) for each in versions], list[str]()
+        routing = {"AdditionalVersionWeights": {canary: 0.1}} if canary else {}
+        self.alias = {"FunctionVersion": live, "RoutingConfig": routing}
+
+    def get_paginator(self, name: str) -> Any:
+        pages = {
+            "list_versions_by_function": [{"Versions": [{"Version": each} for each in ["$LATEST", *self.versions]]}],
+            "list_aliases": [{"Aliases": [self.alias]}],
+        }[name]
+        return type("Pages", (), {"paginate": lambda self, **_: pages})()
+
+    def delete_function(self, FunctionName: str, Qualifier: str) -> None:
+        self.deleted.append(Qualifier)
+
+
+@pytest.mark.parametrize(
+    ("client", "deleted"),
+    [
+        (Versions(range(1, 6), "5"), ["1", "2", "3"]),
+        (Versions(range(8, 13), "12"), ["8", "9", "10"]),  # by number, not by letter
+        (Versions(range(1, 6), "2", "5"), ["1", "3"]),  # turned back, and a gradual deployment under way
+        (Versions(range(1, 3), "2"), []),
+    ],
+)
+def test_old_versions_are_deleted_but_for_what_serves(client: Versions, deleted: list[str]) -> None:
+    assert KEPT == 2
+    assert delete_old_versions(client, "predict") == deleted == client.deleted
+
+
+@pytest.fixture
+def keys(aws: None) -> Keys:
+    gateway, dynamodb = boto3.client("apigateway"), boto3.client("dynamodb")
+    dynamodb.create_table(
+        TableName="keys",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
+    )
+    plan = gateway.create_usage_plan(name="plan")["id"]
+    return Keys({"StackName": "mlops-dev", "UsagePlanId": plan, "AccessKeysTableName": "keys"})
+
+
+def test_a_key_is_rotated_without_a_gap(keys: Keys) -> None:
+    first, _ = keys.create("alice", "read")
+    value, old = keys.rotate("alice")
+    assert value
+    assert old == [first]
+    assert [(key["name"], key["role"]) for key in keys.all()] == [("alice", "read")] * 2, "both work meanwhile"
+    keys.revoke(first)
+    (left,) = keys.all()
+    assert left["id"] != first
+    with pytest.raises(UnknownKey):
+        keys.revoke(first)
+    with pytest.raises(UnknownKey):
+        keys.rotate("bob")
+
+
+@pytest.fixture
+def broken_api() -> Iterator[str]:
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(500)
+            self.end_headers()
+            self.wfile.write(b'{"code": "internal_error"}')
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_smoke_test_fails_where_something_is_wrong(broken_api: str) -> None:
+    with pytest.raises(SmokeFailed, match="GET /health answered 500"):
+        Smoke(broken_api, "key").run()
+
+
+def test_the_smoke_test_says_when_nobody_answers() -> None:
+    with pytest.raises(SmokeFailed, match="does not answer"):
+        Smoke("http://127.0.0.1:9", "key").run()

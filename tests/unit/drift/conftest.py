@@ -1,0 +1,101 @@
+"""Fixtures: the tables and topics of monitoring on moto, and log lines as predict writes them."""
+
+import base64
+import gzip
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from moto import mock_aws
+
+from mlops.prediction_stats import PredictionStats
+
+FUNCTIONS = Path(__file__).parents[3] / "functions"
+# Every module of these functions has a name of its own, except app.
+for _name in ("prediction_log", "drift", "metrics", "training"):
+    if str(FUNCTIONS / _name) not in sys.path:
+        sys.path.append(str(FUNCTIONS / _name))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for variable, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def stats_table(aws: None) -> Any:
+    return boto3.resource("dynamodb").create_table(
+        TableName=f"stats-{uuid.uuid4().hex[:8]}",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("series", "slot")],
+        KeySchema=[
+            {"AttributeName": "series", "KeyType": "HASH"},
+            {"AttributeName": "slot", "KeyType": "RANGE"},
+        ],
+    )
+
+
+@pytest.fixture
+def stats(stats_table: Any) -> PredictionStats:
+    return PredictionStats(stats_table)
+
+
+@pytest.fixture(scope="session")
+def make_line() -> Callable[..., dict[str, Any]]:
+    """The line of a request for `n` images, as predict writes it."""
+
+    def make(n: int = 1, seed: int = 0, **changes: Any) -> dict[str, Any]:
+        random = np.random.default_rng(seed)
+        return {
+            "event": "mlops.prediction",
+            "request_id": f"request-{seed}",
+            "status": 200,
+            "cache": "miss",
+            "staleness_s": 0.1,
+            "latency_ms": 1.25,
+            "model_name": "digit-classifier",
+            "model_version": 3,
+            "stage": "Production",
+            "n": n,
+            "predictions": random.integers(0, 10, n).tolist(),
+            "confidences": random.random(n).round(4).tolist(),
+            "signals_permille": {
+                "mean_intensity": random.integers(0, 1001, n).tolist(),
+                "ink_share": random.integers(0, 1001, n).tolist(),
+                "block_means": random.integers(0, 1001, (n, 49)).tolist(),
+            },
+            **changes,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_delivery() -> Callable[..., str]:
+    """What the subscription hands the function as `awslogs.data`, of lines (dicts or texts) written at `seconds`."""
+
+    def make(*lines: Any, seconds: float | None = None, ids: list[str] | None = None, **changes: Any) -> str:
+        at = int((time.time() if seconds is None else seconds) * 1000)
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        names = ids or [uuid.uuid4().hex for _ in lines]
+        events = [{"id": name, "timestamp": at, "message": text} for name, text in zip(names, texts, strict=True)]
+        message = {"messageType": "DATA_MESSAGE", "logGroup": "predict", "logStream": "s", "logEvents": events}
+        return base64.b64encode(gzip.compress(json.dumps({**message, **changes}).encode())).decode()
+
+    return make

@@ -1,0 +1,200 @@
+"""The scheduled check: told once an episode, retrained once within the limits, whatever runs at the same time."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import boto3
+import pytest
+from drift_check import CheckSettings, DriftCheck
+
+from benchmarks.serving import served
+from mlops.drift import DriftThresholds
+from mlops.drift_events import DriftEvents
+from mlops.drift_records import DriftRecords, RetrainLimits
+from mlops.prediction_stats import Series, hour_of, hours_before
+from mlops.served_models import ServedModels
+
+MODEL = "digit-classifier"
+REFERENCE = {
+    "count": 1000,
+    "predictions": {"counts": [100] * 10},
+    "confidence": {"edges": [], "counts": [0] * 9 + [1000]},
+    "mean_intensity": None,
+    "ink_share": None,
+    "block_means": None,
+}
+EVEN, TWO = {str(label): 40 for label in range(10)}, {"0": 200, "1": 200}
+
+
+class Platform:
+    """The check with its tables, topic and bus, and what came out of topic and bus."""
+
+    def __init__(self, stats, table, bucket):
+        self.stats, self.table, self.bucket = stats, table, bucket
+        self.s3, self.sqs = boto3.client("s3"), boto3.client("sqs")
+        self.s3.create_bucket(Bucket=bucket)
+        sns, events = boto3.client("sns"), boto3.client("events")
+        self.topic = sns.create_topic(Name="alerts")["TopicArn"]
+        self.queues = {name: self.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("mail", "bus")}
+        arns = {
+            name: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+            for name, url in self.queues.items()
+        }
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arns["mail"])
+        events.put_rule(Name="all", EventPattern=json.dumps({"source": ["mlops"]}))
+        events.put_targets(Rule="all", Targets=[{"Id": "bus", "Arn": arns["bus"]}])
+        self.serve(1)
+
+    def serve(self, version, reference=REFERENCE):
+        self.manifest = replace(served(version).manifest, reference=reference)
+        self.s3.put_object(Bucket=self.bucket, Key=f"serving/{MODEL}/Production.json", Body=self.manifest.to_json())
+
+    def predicted(self, classes, hours_ago=0):
+        n = sum(classes.values())
+        counts = {"n": n, "r": n, "c9": n, **{f"p:{label}": count for label, count in classes.items()}}
+        series = Series(MODEL, self.manifest.model_version, "Production")
+        hour = hours_before(hour_of(time.time()), hours_ago)
+        self.stats.add(str(time.time_ns()), series, hour, counts, counts)
+
+    def check(self, **settings):
+        made = DriftCheck(
+            self.stats,
+            ServedModels(self.bucket),
+            DriftRecords(self.table),
+            DriftEvents(self.topic, "default"),
+            DriftThresholds(),
+            CheckSettings(**settings),
+        )
+        return made.run()
+
+    def told(self, name):
+        found = []
+        while messages := self.sqs.receive_message(QueueUrl=self.queues[name], MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                self.sqs.delete_message(QueueUrl=self.queues[name], ReceiptHandle=message["ReceiptHandle"])
+        return [each["Subject"] if name == "mail" else each["detail-type"] for each in found]
+
+
+@pytest.fixture
+def platform(stats, stats_table):
+    return Platform(stats, stats_table, "artifacts")
+
+
+def test_stable_is_kept_and_told_to_nobody(platform):
+    platform.predicted(EVEN)
+    assert platform.check() == {MODEL: "stable"}
+    assert (platform.told("mail"), platform.told("bus")) == ([], [])
+    record = DriftRecords(platform.table).last(MODEL)
+    assert (record["status"], record["samples"]) == ("stable", 400)
+    assert {each["signal"] for each in record["signals"]} == {"predictions", "confidence"}
+
+
+def test_nothing_predicted_is_insufficient_data(platform):
+    assert platform.check() == {MODEL: "insufficient_data"}
+
+
+def test_an_alert_is_told_when_it_begins_and_again_while_it_lasts_and_when_it_is_over(platform):
+    platform.predicted(TWO)
+    assert platform.check() == platform.check() == {MODEL: "alert"}
+    assert platform.told("mail") == [f"Drift alert: {MODEL} version 1"]
+    assert platform.told("bus") == ["Drift Alert"]
+    platform.check(drift_repeat_hours=0)
+    assert platform.told("bus") == ["Drift Alert"]
+    platform.predicted(dict.fromkeys(EVEN, 100000))
+    assert platform.check() == {MODEL: "stable"}
+    assert platform.told("bus") == ["Drift Recovered"]
+    platform.check()
+    assert platform.told("bus") == []
+
+
+def test_silence_is_no_recovery(platform):
+    platform.predicted(TWO)
+    platform.check()
+    platform.told("bus")
+    item = {"series": f"{MODEL}#1", "slot": f"{hour_of(time.time())}/Production"}
+    platform.table.delete_item(Key=item)
+    assert platform.check() == {MODEL: "insufficient_data"}
+    assert platform.told("bus") == []
+
+
+def test_another_version_begins_another_episode(platform):
+    platform.predicted(TWO)
+    platform.check()
+    platform.serve(2)
+    platform.predicted(TWO)
+    platform.check()
+    assert platform.told("mail") == [f"Drift alert: {MODEL} version {version}" for version in (1, 2)]
+
+
+def test_a_version_without_reference_is_compared_with_its_past_alone(platform):
+    platform.serve(1, reference=None)
+    platform.predicted(EVEN, hours_ago=30)
+    platform.predicted(TWO)
+    assert platform.check() == {MODEL: "alert"}
+    record = DriftRecords(platform.table).last(MODEL)
+    assert record["against"] == "baseline"
+    assert "without a reference" in record["message"]
+
+
+def test_drift_does_not_retrain_unless_told_to(platform):
+    platform.predicted(TWO)
+    platform.check()
+    assert platform.told("bus") == ["Drift Alert"]
+
+
+def test_a_retrain_is_asked_for_once_in_the_cool_down(platform):
+    platform.predicted(TWO)
+    for _ in range(3):
+        platform.check(retrain_on_drift="true")
+    assert platform.told("bus").count("Retrain Requested") == 1
+    platform.check(retrain_on_drift="true", retrain_cooldown_hours=0)
+    assert platform.told("bus").count("Retrain Requested") == 1
+
+
+def test_the_daily_budget_is_of_all_models_together(stats_table):
+    records, limits = DriftRecords(stats_table), RetrainLimits(0, 2)
+    noon = 1_800_000_000.0
+    claims = [records.claim_retrain(f"model-{n}", {"retrain_id": str(n)}, limits, noon) for n in range(4)]
+    assert claims == ["claimed", "claimed", "budget_spent", "budget_spent"]
+    assert records.claim_retrain("model-3", {}, limits, noon + 24 * 3600) == "claimed"
+    assert records.claim_retrain("model-9", {}, RetrainLimits(0, 0), noon) == "budget_spent"
+
+
+def test_of_checks_at_the_same_time_one_may_ask(stats_table):
+    records = DriftRecords(stats_table)
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(
+            pool.map(
+                lambda n: records.claim_retrain(MODEL, {"retrain_id": str(n)}, RetrainLimits(3600, 5), time.time()),
+                range(16),
+            )
+        )
+    assert claims.count("claimed") == 1
+    assert records.unsent_retrain(MODEL)["retrain_id"] == str(claims.index("claimed"))
+
+
+def test_a_retrain_that_was_claimed_but_not_sent_is_sent_by_the_next_check(platform, monkeypatch):
+    platform.predicted(TWO)
+    with monkeypatch.context() as patch:
+        patch.setattr(DriftEvents, "request_retrain", lambda self, detail: 1 / 0)
+        with pytest.raises(RuntimeError, match=MODEL):
+            platform.check(retrain_on_drift="true")
+    claimed = DriftRecords(platform.table).unsent_retrain(MODEL)
+    platform.told("bus")
+    platform.check(retrain_on_drift="true")
+    assert platform.told("bus") == ["Retrain Requested"]
+    assert claimed["stage"] == "Staging"
+    assert DriftRecords(platform.table).unsent_retrain(MODEL) is None
+
+
+def test_one_model_that_cannot_be_checked_does_not_keep_the_others_waiting(platform, monkeypatch):
+    broken = replace(platform.manifest, model_name="broken", key=f"serving/broken/{platform.manifest.sha256}.onnx")
+    body = replace(broken, reference={"count": 1}).to_json()
+    platform.s3.put_object(Bucket=platform.bucket, Key="serving/broken/Production.json", Body=body)
+    platform.predicted(TWO)
+    with pytest.raises(RuntimeError, match="broken"):
+        platform.check()
+    assert platform.told("bus") == ["Drift Alert"]

@@ -1,0 +1,195 @@
+"""What /metrics says, and that dashboards, alert rules and docs name only what it says."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from exposition import render
+from metric_sources import MetricsSettings, Reading, Sources
+from prometheus_client.parser import text_string_to_metric_families
+
+from mlops.drift_records import DriftRecords
+from mlops.items import now
+from mlops.jobs import JobsTable
+from mlops.prediction_counts import counts_of, lifetime
+from mlops.prediction_stats import REFUSED, SKIPPED, TRANSITIONS, Series
+from mlops.served_models import ServedModels
+
+ROOT = Path(__file__).parents[3]
+MONITORING = ROOT / "infra" / "monitoring"
+SERIES = Series("digits", 3, "Production")
+
+
+@pytest.fixture(scope="module")
+def reading(make_line):
+    totals = lifetime(counts_of(make_line(100, seed=1, cache="hit")))
+    at = time.time()
+    drift = {"model_name": "digits", "model_version": 3, "status": "alert", "samples": 400, "checked_at": now()}
+    return Reading(
+        at=at,
+        totals={
+            SERIES: totals,
+            REFUSED: {"422/validation_failed": 2},
+            SKIPPED: {"not_json": 1},
+            TRANSITIONS: {"digits/Production/succeeded": 3},
+        },
+        serving={"digits": {"Production": 3}, "other": {}},
+        drift=[
+            {**drift, "signals": [{"signal": "confidence", "against": "reference", "psi": 0.31, "p": 1e-9}]},
+            {**drift, "model_name": "other", "signals": []},
+        ],
+        jobs=[
+            {"status": "completed", "created_at": now(), "started_at": now(), "completed_at": now()},
+            {"status": "pending", "created_at": "2026-01-01T00:00:00.000Z"},
+        ],
+        open_transitions=[{"created_at": "2026-01-01T00:00:00Z"}],
+        queues={"promotion": {"visible": 1, "in_flight": 2}, "promotion_dead_letters": {"visible": 4, "in_flight": 0}},
+    )
+
+
+@pytest.fixture(scope="module")
+def samples(reading):
+    families = text_string_to_metric_families(render(reading).decode())
+    return [sample for family in families for sample in family.samples]
+
+
+def value(samples: Any, name: str, **labels: str) -> float:
+    (found,) = [each.value for each in samples if each.name == name and labels.items() <= each.labels.items()]
+    return found
+
+
+def test_the_counts_come_out_as_they_were_kept(samples):
+    labels = {"model": "digits", "version": "3", "stage": "Production"}
+    assert value(samples, "mlops_prediction_confidence_count", **labels) == 100
+    assert value(samples, "mlops_prediction_confidence_bucket", le="+Inf", **labels) == 100
+    assert value(samples, "mlops_prediction_latency_seconds_bucket", le="0.0025", **labels) == 1
+    assert value(samples, "mlops_prediction_latency_seconds_sum", **labels) == pytest.approx(0.00125)
+    assert sum(each.value for each in samples if each.name == "mlops_predictions_total") == 100
+    assert value(samples, "mlops_prediction_refused_total", status="422", code="validation_failed") == 2
+    assert value(samples, "mlops_prediction_lines_skipped_total", reason="not_json") == 1
+    assert value(samples, "mlops_transitions_total", outcome="succeeded") == 3
+    assert value(samples, "mlops_dead_letters", queue="promotion") == 4
+    assert value(samples, "mlops_production_model", model="other") == 0
+    assert value(samples, "mlops_drift_psi", signal="confidence") == 0.31
+    assert value(samples, "mlops_drift_status", status="alert") == 1
+    assert value(samples, "mlops_jobs", state="pending") == 1
+    assert value(samples, "mlops_job_oldest_pending_seconds") > 86400
+
+
+def test_a_verdict_on_a_version_that_no_longer_serves_is_not_shown(samples):
+    assert {each.labels["model"] for each in samples if each.name.startswith("mlops_drift")} == {"digits"}
+
+
+def test_buckets_are_cumulative(samples):
+    found = [each.value for each in samples if each.name == "mlops_prediction_confidence_bucket"]
+    assert found == sorted(found)
+
+
+def test_the_first_scrape_of_an_empty_platform_is_complete():
+    text = render(Reading(at=0.0, totals={}, serving={"digits": {}})).decode()
+    assert 'mlops_production_model{model="digits"} 0.0' in text
+    assert 'mlops_jobs{state="failed"} 0.0' in text
+
+
+def names_in(expression: str) -> set[str]:
+    return set(re.findall(r"\bmlops_[a-z_]+", expression))
+
+
+def test_dashboards_and_rules_name_only_what_is_exported(samples):
+    exported = {each.name for each in samples}
+    rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+    expressions = [rule["expr"] for rule in rules]
+    for path in (MONITORING / "grafana" / "dashboards").glob("*.json"):
+        expressions += dashboard_expressions(json.loads(path.read_text()))
+    named = set().union(*map(names_in, expressions))
+    assert len(named) > 15
+    assert named - exported == set()
+
+
+def dashboard_expressions(dashboard: Any) -> list[str]:
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    found += [each["expr"] for each in dashboard["annotations"]["list"]]
+    return found + [each["definition"] for each in dashboard["templating"]["list"] if "definition" in each]
+
+
+@pytest.mark.parametrize("name", ["model", "platform"])
+def test_dashboards_are_what_grafana_takes(name):
+    dashboard = json.loads((MONITORING / "grafana" / "dashboards" / f"{name}.json").read_text())
+    assert {"uid", "title", "panels", "templating", "time", "schemaVersion"} <= dashboard.keys()
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        own = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & own, f"{panel['title']} overlaps another panel"
+        cells |= own
+        if panel["type"] != "row":
+            assert panel["description"]
+            references = [target["refId"] for target in panel["targets"]]
+            assert len(set(references)) == len(references)
+
+
+def test_every_metric_stands_in_the_docs(reading):
+    families = {family.name for family in text_string_to_metric_families(render(reading).decode())}
+    written = set(re.findall(r"`(mlops_[a-z_]+)`", (ROOT / "docs" / "monitoring.md").read_text()))
+    assert {name.removesuffix("_total") for name in written} == families
+
+
+def test_the_tables_are_read(stats, stats_table, make_line):
+    dynamodb, sqs = boto3.resource("dynamodb"), boto3.client("sqs")
+    make_table(dynamodb, "jobs", "job_id", None, {"by_time": ("kind", "job_id"), "by_status": ("status", "job_id")})
+    make_table(dynamodb, "transitions", "model_name", "transition_id", {"by_open": ("open", "transition_id")})
+    boto3.client("s3").create_bucket(Bucket="artifacts")
+    url = sqs.create_queue(QueueName="promotion")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    jobs = JobsTable(dynamodb.Table("jobs"))
+    for number in range(1, 4):
+        jobs.create({"job_id": f"job_{number:06d}"})
+    jobs.move("job_000003", "failed", 1)
+    old = {"job_id": "job_000000", "kind": "job", "created_at": "2020-01-01T00:00:00.000Z"}
+    dynamodb.Table("jobs").put_item(Item={**old, "status": "pending"})
+    dynamodb.Table("jobs").put_item(Item={**old, "job_id": "job_000000x", "status": "failed"})
+    line = counts_of(make_line(5))
+    stats.add("d", SERIES, "2026-01-01T00", line, lifetime(line))
+    settings = MetricsSettings("jobs", "transitions", "digits", json.dumps({"promotion": url}))
+    found = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
+    assert sorted(job["job_id"] for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
+    assert found.totals[SERIES]["n"] == 5
+    assert found.serving == {"digits": {}}
+    assert found.queues == {"promotion": {"visible": 1, "in_flight": 0}}
+    assert b"mlops_predictions_total" in render(found)
+
+
+def test_a_transition_whose_event_comes_twice_counts_once(stats, monkeypatch):
+    import transition_events
+
+    monkeypatch.setattr(transition_events, "_stats", lambda: stats)
+    detail = {"transition_id": "tr_1", "model_name": "digits", "stage": "Production", "status": "rejected"}
+    for identifier in ("tr_1", "tr_1", "tr_2"):
+        transition_events.count_transition({**detail, "transition_id": identifier})
+    assert stats.totals()[TRANSITIONS] == {"digits/Production/rejected": 2}
+
+
+def make_table(dynamodb: Any, name: str, key: str, sort: str | None, indexes: dict[str, tuple[str, str]]) -> None:
+    def schema(*names: str | None) -> list[Any]:
+        kinds = zip(names, ("HASH", "RANGE"), strict=True)
+        return [{"AttributeName": each, "KeyType": kind} for each, kind in kinds if each]
+
+    attributes = {key, sort, *[each for pair in indexes.values() for each in pair]} - {None}
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in attributes],
+        KeySchema=schema(key, sort),
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": schema(*pair), "Projection": {"ProjectionType": "ALL"}}
+            for index, pair in indexes.items()
+        ],
+    )

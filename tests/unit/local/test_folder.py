@@ -1,0 +1,66 @@
+"""A folder that cannot hold the stack's state is refused in one line that names the remedy."""
+
+import errno
+import os
+from collections import namedtuple
+
+import pytest
+
+from infra.local import folder
+from infra.local.errors import LocalStackError
+from infra.local.settings import Settings
+
+
+def test_a_file_in_the_folders_place(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalStackError, match=r"MLOPS_LOCAL_DIR"):
+        folder.prepare(Settings(home=tmp_path / "file" / "state"))
+
+
+def test_a_folder_of_somebody_else(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(LocalStackError, match=r"holds something else"):
+        folder.prepare(Settings(home=tmp_path))
+    with pytest.raises(LocalStackError, match=r"was not made by the stack"):
+        folder.remove(Settings(home=tmp_path))
+    assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "is full"), (errno.EROFS, "cannot be written"), (errno.EACCES, "permissions")]
+)
+def test_a_disk_that_takes_nothing(tmp_path, monkeypatch, number, words):
+    def refuse(*_args, **_kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    with pytest.raises(LocalStackError, match=words):
+        folder.prepare(Settings(home=tmp_path / "state"))
+
+
+def test_too_little_space_is_said_before_anything_starts(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1, 1, 5 * 1024**2))
+    with pytest.raises(LocalStackError, match=r"5 MB of free space"):
+        folder.prepare(Settings(home=tmp_path / "state"))
+
+
+def test_one_command_at_a_time(tmp_path):
+    settings = Settings(home=tmp_path / "state")
+    folder.prepare(settings)
+    with (
+        folder.locked(settings, "up"),
+        pytest.raises(LocalStackError, match=rf"another `up` \(pid {os.getpid()}\) is running"),
+        folder.locked(settings, "up"),
+    ):
+        pass
+    with folder.locked(settings, "down"):
+        pass
+
+
+def test_what_was_made_can_be_removed(tmp_path):
+    settings = Settings(home=tmp_path / "state")
+    folder.prepare(settings)
+    folder.prepare(settings)
+    assert folder.remove(settings)
+    assert not folder.remove(settings)

@@ -1,0 +1,107 @@
+"""The changes to ministack that need no running stack: its gateway's limits and errors."""
+
+import asyncio
+import json
+
+import pytest
+
+pytest.importorskip("ministack")
+
+from ministack.core import lambda_runtime
+from ministack.core.responses import request_scope
+from ministack.services import apigateway_v1
+
+from infra.local import patches
+
+API = "abcd1234"
+TEMPLATE = '{"code":"$context.error.responseType","request_id":"$context.requestId"}'
+
+
+@pytest.fixture
+def execute(monkeypatch):
+    """Send a body through the patched gateway to an integration; returns (status, body)."""
+
+    def run(integration, body=b"{}"):
+        monkeypatch.setattr(apigateway_v1, "_execute_in_scope", integration)
+        patches._gateway_limits()
+        stage = {"stageName": "v1", "deploymentId": "d"}
+        response = {"statusCode": "504", "responseTemplates": {"application/json": TEMPLATE}}
+        too_large = {"statusCode": "413", "responseTemplates": {"application/json": TEMPLATE}}
+        deployed = {"d": {"INTEGRATION_TIMEOUT": response, "REQUEST_TOO_LARGE": too_large}}
+        monkeypatch.setattr(apigateway_v1, "_stages_v1", {API: {"v1": stage}})
+        monkeypatch.setattr(apigateway_v1, "_deployed_gateway_responses", {API: deployed})
+        call = apigateway_v1._handle_execute_in_scope(
+            API, "v1", "POST", "/train", {}, body, {}, "000000000000", "us-east-1"
+        )
+        with request_scope("000000000000", "us-east-1"):
+            status, _headers, answer = asyncio.run(call)
+        return status, answer
+
+    return run
+
+
+async def answers(*_args):
+    return 200, {}, b"done"
+
+
+def test_an_answer_in_time_goes_through(execute):
+    assert execute(answers) == (200, b"done")
+
+
+def test_a_late_answer_is_a_timeout(execute, monkeypatch):
+    async def late(*_args):
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.05)
+    status, body = execute(late)
+    assert status == 504
+    assert json.loads(body)["code"] == "INTEGRATION_TIMEOUT"
+
+
+@pytest.mark.parametrize(("size", "status"), [(patches.MAX_BODY_BYTES, 200), (patches.MAX_BODY_BYTES + 1, 413)])
+def test_a_body_may_have_ten_megabytes(execute, size, status):
+    assert execute(answers, b"0" * size)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("result", "response_type", "status"),
+    [
+        ({"throttle": True}, "INTEGRATION_FAILURE", None),
+        ({"error": True, "body": {"errorMessage": "secret"}}, "DEFAULT_5XX", 502),
+        ({"body": "no envelope"}, "DEFAULT_5XX", 502),
+        ({"body": {"no": "status"}}, "DEFAULT_5XX", 502),
+    ],
+)
+def test_a_function_that_fails_is_not_quoted(monkeypatch, result, response_type, status):
+    monkeypatch.setattr(apigateway_v1, "_lambda_proxy_response", lambda result: (result["body"], None))
+    patches._function_errors()
+    with pytest.raises(patches.FunctionFailed) as caught:
+        apigateway_v1._lambda_proxy_response(result)
+    assert (caught.value.response_type, caught.value.status) == (response_type, status)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_gateway_responses_of_a_sam_template_are_kept(monkeypatch):
+    kept = {}
+
+    def put(api_id, kind, response):
+        kept[api_id, kind] = response
+        return 201, {}, b"{}"
+
+    monkeypatch.setattr(apigateway_v1, "_put_gateway_response", put)
+    monkeypatch.setattr(apigateway_v1, "_import_rest_api", lambda spec, base_data=None: API)
+    patches._gateway_responses()
+    apigateway_v1._import_rest_api({"x-amazon-apigateway-gateway-responses": {"THROTTLED": {"statusCode": 429}}})
+    assert kept == {(API, "THROTTLED"): {"statusCode": 429}}
+
+
+def test_another_ministack_is_refused_by_the_name_it_lacks(monkeypatch):
+    monkeypatch.delattr(apigateway_v1, "_import_rest_api")
+    with pytest.raises(RuntimeError, match=r"apigateway_v1\._import_rest_api"):
+        patches._gateway_responses()
+
+
+def test_another_worker_script_is_refused(monkeypatch):
+    monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "print('other')")
+    with pytest.raises(RuntimeError, match="worker"):
+        patches._end_of_invocation()

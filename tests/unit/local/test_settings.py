@@ -1,0 +1,28 @@
+import pytest
+
+from infra.local.errors import LocalStackError
+from infra.local.settings import ROOT, Settings
+
+
+def test_defaults_are_the_documented_ports():
+    settings = Settings.from_environment({})
+    assert (settings.api_port, settings.tracking_port, settings.aws_port) == (8000, 5000, 4566)
+    assert settings.home == ROOT / ".local"
+    assert settings.batch_slots >= 1
+
+
+def test_a_child_process_gets_the_same_settings(tmp_path):
+    given = {"MLOPS_API_PORT": "1234", "MLOPS_LOCAL_DIR": str(tmp_path / "x"), "MLOPS_BATCH_SLOTS": "3"}
+    settings = Settings.from_environment(given)
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "80.5"])
+def test_a_port_that_is_none_is_refused_by_name(value):
+    with pytest.raises(LocalStackError, match="MLOPS_AWS_PORT"):
+        Settings.from_environment({"MLOPS_AWS_PORT": value})
+
+
+def test_two_servers_on_one_port_are_refused_by_name():
+    with pytest.raises(LocalStackError, match=r"MLOPS_API_PORT and MLOPS_TRACKING_PORT are both 5000"):
+        Settings.from_environment({"MLOPS_API_PORT": "5000"})

@@ -1,0 +1,286 @@
+"""The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import moves
+import promoter
+from gate import GateSettings
+from serving import ModelFile
+
+from benchmarks.serving import served
+from mlops.errors import NotFound
+from mlops.items import now
+from mlops.manifest import Manifest, model_key
+from mlops.stages import MLFLOW_STAGES, Stage
+from mlops.tracking import RegisteredModel, Version
+
+ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
+MODEL = "m"
+
+
+class Crash(BaseException):
+    """The process died. Not an Exception, so no handler takes it for an error."""
+
+
+class Effects:
+    """Counts what changes something, and dies right after a given one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.fatal: int | None = None
+        self.watch: Callable[[], None] = lambda: None
+
+    def happened(self) -> None:
+        self.count += 1
+        self.watch()
+        if self.count == self.fatal:
+            raise Crash
+
+
+class FakeTracking:
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self.aliases: dict[str, int] = {}
+        self.tags: dict[int, dict[str, str]] = {}
+        self.stages: dict[int, str] = {}
+
+    def add_version(self) -> int:
+        number = len(self.tags) + 1
+        self.tags[number], self.stages[number] = {"stage": "Registered"}, "None"
+        return number
+
+    def model(self, name: str) -> RegisteredModel:
+        return RegisteredModel(name, dict(self.aliases))
+
+    def version(self, name: str, version: int) -> Version:
+        if version not in self.tags:
+            raise NotFound("no such version")
+        return Version(name, version, "", "", dict(self.tags[version]), self.stages[version])
+
+    def versions(self, name: str) -> Iterator[Version]:
+        return iter([self.version(name, number) for number in self.tags])
+
+    def in_mlflow_stage(self, name: str, stage: Stage) -> list[int]:
+        return [number for number, found in self.stages.items() if found == stage][:1]
+
+    def artifact_uri(self, name: str, version: int) -> str:
+        return f"s3://bucket/mlflow/{version}"
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        self.aliases[alias] = version
+        self._effects.happened()
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        self.aliases.pop(alias, None)
+        self._effects.happened()
+
+    def set_tag(self, name: str, version: int, key: str, value: str) -> None:
+        self.tags[version][key] = value
+        self._effects.happened()
+
+    def mirror_stage(self, name: str, version: int, stage: Stage) -> None:
+        self.set_tag(name, version, "stage", str(stage))
+        others = [found for number, found in self.stages.items() if number != version]
+        assert stage is not Stage.PRODUCTION or "Production" not in others, "the EXCLUDE constraint would refuse it"
+        self.stages[version] = MLFLOW_STAGES[stage]
+        self._effects.happened()
+
+
+class FakeTransitions:
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self.items: dict[str, dict[str, Any]] = {}
+
+    def create(self, item: dict[str, Any]) -> bool:
+        if item["transition_id"] in self.items:
+            return False
+        self.items[item["transition_id"]] = {**deepcopy(item), "status": "queued", "open": "1", "created_at": now()}
+        self._effects.happened()
+        return True
+
+    def get(self, model_name: str, transition_id: str) -> dict[str, Any]:
+        if transition_id not in self.items:
+            raise NotFound("no such transition")
+        return deepcopy(self.items[transition_id])
+
+    def exists(self, model_name: str, transition_id: str) -> bool:
+        return transition_id in self.items
+
+    def begin(self, model_name: str, transition_id: str) -> dict[str, Any]:
+        item = self.get(model_name, transition_id)
+        self.note(model_name, transition_id, {"tries": item.get("tries", 0) + 1})
+        return self.get(model_name, transition_id)
+
+    def finish(self, model_name: str, transition_id: str, status: str, values: dict[str, Any]) -> bool:
+        if self.items[transition_id]["status"] != "queued":
+            return False
+        self.note(model_name, transition_id, {"status": status, **values})
+        return True
+
+    def note(self, model_name: str, transition_id: str, values: dict[str, Any]) -> None:
+        given = {name: value for name, value in values.items() if value is not None}
+        self.items[transition_id] |= deepcopy(given)
+        self._effects.happened()
+
+    def close(self, model_name: str, transition_id: str) -> None:
+        self.items[transition_id].pop("open", None)
+        self._effects.happened()
+
+    def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[dict[str, Any]]:
+        return [deepcopy(item) for key, item in sorted(self.items.items()) if key <= until and "open" in item]
+
+
+class FakeServing:
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self.files: dict[str, bytes] = {}
+        self.manifests: dict[Stage, Manifest] = {}
+        self.broken: set[int] = set()
+
+    def folder(self, uri: str) -> str:
+        return uri.removeprefix("s3://bucket/") + "/"
+
+    def fetch(self, uri: str, max_bytes: int) -> ModelFile:
+        return ModelFile(b"no model" if int(uri.rsplit("/", 1)[1]) in self.broken else ONNX)
+
+    def published(self, model_name: str, sha256: str) -> ModelFile | None:
+        data = self.files.get(model_key(model_name, sha256))
+        return ModelFile(data) if data else None
+
+    def publish(self, model_name: str, model: ModelFile) -> None:
+        self.files[model_key(model_name, model.sha256)] = model.data
+        self._effects.happened()
+
+    def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
+        return self.manifests.get(stage)
+
+    def write_manifest(
+        self,
+        model_name: str,
+        stage: Stage,
+        version: int,
+        run_id: str,
+        model: ModelFile,
+        metrics: dict[str, float],
+        transition_id: str,
+    ) -> None:
+        self.manifests[stage] = Manifest(
+            model_name,
+            version,
+            stage,
+            run_id,
+            model_key(model_name, model.sha256),
+            model.sha256,
+            model.size,
+            model.input,
+            model.output,
+            model.labels,
+            transition_id,
+            0,
+            now(),
+        )
+        self._effects.happened()
+
+    def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
+        found = self.manifests.get(stage)
+        if found is not None and found.model_version == version:
+            del self.manifests[stage]
+            self._effects.happened()
+
+
+class FakeShelf:
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self.shelved: set[str] = set()
+
+    def put(self, prefixes: list[str]) -> None:
+        self.shelved |= set(prefixes)
+        self._effects.happened()
+
+    def take(self, prefixes: list[str]) -> None:
+        self.shelved -= set(prefixes)
+        self._effects.happened()
+
+
+class FakeEvents:
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self.told: list[str] = []
+
+    def transition_ended(self, transition: dict[str, Any]) -> None:
+        self.told.append(transition["transition_id"])
+        self._effects.happened()
+
+
+class World:
+    """A model `m`, and a promoter that works on it."""
+
+    def __init__(self, versions: int = 3) -> None:
+        self.effects = Effects()
+        self.tracking, self.transitions = FakeTracking(self.effects), FakeTransitions(self.effects)
+        self.serving, self.shelf = FakeServing(self.effects), FakeShelf(self.effects)
+        self.events = FakeEvents(self.effects)
+        gate = GateSettings(max_latency_ms=1e6)
+        registry: Any = moves.Registry(self.tracking, self.transitions, self.serving, self.shelf, gate)  # type: ignore[arg-type]
+        self.promoter = promoter.Promoter(registry, self.events)  # type: ignore[arg-type]
+        self._asked = 0
+        for _ in range(versions):
+            self.tracking.add_version()
+
+    def ask(self, version: int, stage: str, force: bool = True) -> dict[str, Any]:
+        """Record a transition and return its message."""
+        identifier = self.next_id()
+        item = {"transition_id": identifier, "model_name": MODEL, "version": version, "stage": stage, "force": force}
+        self.transitions.create({**item, "actor": "tester"})
+        return {"kind": "transition", "transition_id": identifier, "model_name": MODEL}
+
+    def mend(self) -> dict[str, Any]:
+        return {"kind": "mend", "transition_id": self.next_id(), "model_name": MODEL}
+
+    def next_id(self) -> str:
+        self._asked += 1
+        return f"tr_{self._asked:06d}"
+
+    def deliver(self, message: dict[str, Any], tries: int = 3) -> None:
+        """Hand a message over until it is dealt with, as the queue does."""
+        for attempt in range(tries):
+            try:
+                return self.promoter.handle(message)
+            except (Crash, Exception):
+                if attempt + 1 == tries:
+                    raise
+        return None
+
+    def check(self) -> None:
+        """What holds once nothing is open any more."""
+        holders = {stage: self.tracking.aliases.get(alias) for stage, alias in moves.ALIASES.items()}
+        served = {stage: manifest.model_version for stage, manifest in self.serving.manifests.items()}
+        assert served == {stage: version for stage, version in holders.items() if version is not None}
+        model = self.tracking.model(MODEL)
+        for number in self.tracking.tags:
+            version = self.tracking.version(MODEL, number)
+            assert version.mirrors(model.stage_of(version)), (number, version, model)
+        assert list(self.tracking.stages.values()).count("Production") <= 1
+        assert not self.transitions.still_open()
+        for stage, holder in holders.items():
+            assert holder is None or f"mlflow/{holder}/" not in self.shelf.shelved, stage
+
+    def snapshot(self) -> Any:
+        """All that a second run must not change; what says when or how often is left out."""
+        left_out = ("created_at", "completed_at", "tries")
+        history = {
+            key: {name: value for name, value in item.items() if name not in left_out and name != "gates"}
+            for key, item in self.transitions.items.items()
+        }
+        manifests = {stage: found.model_version for stage, found in self.serving.manifests.items()}
+        tags = {number: tags["stage"] for number, tags in self.tracking.tags.items()}
+        return (
+            dict(self.tracking.aliases),
+            tags,
+            dict(self.tracking.stages),
+            manifests,
+            sorted(self.shelf.shelved),
+            history,
+        )

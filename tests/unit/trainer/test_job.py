@@ -1,0 +1,204 @@
+"""A whole run in this process: what MLflow and the jobs table hold at its end, good or bad."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import boto3
+import onnxruntime
+import pytest
+from mlflow import MlflowClient
+
+from mlops.jobs import JobsTable
+from trainer import job, models
+from trainer.errors import DataError, Interrupted, ParityError, TrainingError, Unreachable
+from trainer.parameters import Identity, Parameters
+from trainer.stop import Stop
+
+from .test_models import plugin  # noqa: F401
+
+NAMES = iter(range(1, 1000))
+
+
+def asked(**parameters: object) -> Parameters:
+    return Parameters(**{"epochs": 2, "hidden_size": 32, **parameters})
+
+
+@pytest.fixture
+def identity() -> Identity:
+    """A job of its own for each test."""
+    return Identity(job_id=f"job_{next(NAMES):06d}", sweep_id="sweep_000009")
+
+
+def versions(client: MlflowClient, run_id: str) -> list:
+    return list(client.search_model_versions(f"run_id = '{run_id}'"))
+
+
+def run_of(client: MlflowClient, identity: Identity):
+    (found,) = client.search_runs(
+        [item.experiment_id for item in client.search_experiments()], f"tags.`mlops.job_id` = '{identity.job_id}'"
+    )
+    return found
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity: Identity):
+    outcome = job.run(asked(run_name="whole", model_name="whole"), identity, Stop())
+
+    run = mlflow_client.get_run(outcome.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "whole"
+    assert run.data.params["learning_rate"] == "0.001"
+    assert run.data.params["seed"] == "42"
+    tags = run.data.tags
+    assert tags["mlops.job_id"] == identity.job_id
+    assert tags["mlops.sweep_id"] == "sweep_000009"
+    assert tags["mlops.sha256"] == outcome.sha256
+    assert tags["mlops.version.torch"]
+    metrics = run.data.metrics
+    assert metrics["accuracy"] == pytest.approx(outcome.metrics["accuracy"])
+    for name in ("loss", "calibration_error", "precision_3", "recall_3", "model_size_bytes", "prediction_latency_ms"):
+        assert name in metrics
+    history = mlflow_client.get_metric_history(outcome.run_id, "train_loss")
+    assert [item.step for item in history] == [1, 2]
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("digits", outcome.dataset_digest[:36])
+    artifacts = {item.path for item in mlflow_client.list_artifacts(outcome.run_id)}
+    assert {"confusion.png", "calibration.png", "evaluation.json", "model_card.md"} <= artifacts
+
+    (version,) = versions(mlflow_client, outcome.run_id)
+    assert int(version.version) == outcome.model_version
+    assert version.tags == {
+        "stage": "Registered",
+        "sha256": outcome.sha256,
+        "job_id": identity.job_id,
+        "dataset_digest": outcome.dataset_digest,
+    }
+    folder = Path(mlflow_client.get_model_version_download_uri("whole", version.version))
+    assert (folder / "MLmodel").exists()
+    content = (folder / "model.onnx").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == outcome.sha256
+    assert "mlops" in onnxruntime.InferenceSession(content).get_modelmeta().custom_metadata_map
+
+    record = JobsTable.from_environment().get(identity.job_id)
+    assert record["status"] == "completed"
+    assert record["run_id"] == outcome.run_id
+    assert (record["epoch"], record["epochs"]) == (2, 2)
+    assert record["metrics"]["accuracy"] == pytest.approx(outcome.metrics["accuracy"])
+    assert record["model_version"] == outcome.model_version
+    assert record["params"]["hidden_size"] == 32
+
+    # A completed run has no use for its state.
+    assert (
+        boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix=f"checkpoints/{identity.job_id}")["KeyCount"] == 0
+    )
+
+
+def test_the_model_card_and_the_evaluation_agree(mlflow_client: MlflowClient, identity: Identity, tmp_path: Path):
+    outcome = job.run(asked(register_model=False), identity, Stop())
+    card = Path(mlflow_client.download_artifacts(outcome.run_id, "model_card.md", str(tmp_path))).read_text()
+    figures = json.loads(
+        Path(mlflow_client.download_artifacts(outcome.run_id, "evaluation.json", str(tmp_path))).read_text()
+    )
+    assert figures["accuracy"] == outcome.metrics["accuracy"]
+    assert f"accuracy {figures['accuracy']:.4f}" in card
+    assert outcome.sha256 in card
+    assert outcome.dataset_digest in card
+    assert sum(map(sum, figures["confusion"])) == 355
+
+
+def test_a_run_that_is_not_to_register_has_a_model_and_no_version(mlflow_client: MlflowClient, identity: Identity):
+    outcome = job.run(asked(register_model=False), identity, Stop())
+    assert outcome.model_version is None
+    run = mlflow_client.get_run(outcome.run_id)
+    (model,) = run.outputs.model_outputs
+    assert run.data.tags["mlops.model_uri"] == f"models:/{model.model_id}"
+    assert versions(mlflow_client, outcome.run_id) == []
+    assert job.register(asked(model_name="later"), outcome) == 1
+    assert job.register(asked(model_name="later"), outcome) == 1
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_attempt_after_the_end_repeats_nothing(mlflow_client: MlflowClient, identity: Identity):
+    """As when the host dies between registering and reporting."""
+    first = job.run(asked(model_name="again"), identity, Stop())
+    second = job.run(asked(model_name="again"), Identity(**{**identity.__dict__, "attempt": 2}), Stop())
+    assert second == first
+    assert len(versions(mlflow_client, first.run_id)) == 1
+    assert len(mlflow_client.get_metric_history(first.run_id, "train_loss")) == 2
+    assert len(mlflow_client.get_run(first.run_id).outputs.model_outputs) == 1
+
+
+@pytest.mark.usefixtures("aws")
+def test_data_that_cannot_be_read_ends_the_run_as_failed_with_the_reason(
+    mlflow_client: MlflowClient, identity: Identity
+):
+    with pytest.raises(DataError):
+        job.run(asked(dataset="s3://artifacts/datasets/gone.csv"), identity, Stop())
+    reason = "s3://artifacts/datasets/gone.csv: there is no such object"
+    run = run_of(mlflow_client, identity)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["mlops.error"] == reason
+    record = JobsTable.from_environment().get(identity.job_id)
+    assert (record["status"], record["error"]) == ("failed", reason)
+
+
+@pytest.mark.usefixtures("aws", "plugin")
+def test_a_parity_failure_registers_nothing(mlflow_client: MlflowClient, identity: Identity):
+    with pytest.raises(ParityError):
+        job.run(asked(model_type="liar", model_name="lies"), identity, Stop())
+    assert run_of(mlflow_client, identity).info.status == "FAILED"
+    assert "differs from the trained one" in JobsTable.from_environment().get(identity.job_id)["error"]
+    assert list(mlflow_client.search_model_versions("name = 'lies'")) == []
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_defect_fails_the_run_too_and_tells_its_place_only(
+    mlflow_client: MlflowClient, identity: Identity, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(models.BUILT_IN, "odd", "json:JSONDecoder")
+    with pytest.raises(AttributeError):
+        job.run(asked(model_type="odd"), identity, Stop())
+    error = JobsTable.from_environment().get(identity.job_id)["error"]
+    assert error.startswith("internal error: AttributeError in job.py:")
+    assert "Traceback" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_interrupted_run_is_not_failed_and_is_taken_up(mlflow_client: MlflowClient, identity: Identity):
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Interrupted):
+        job.run(asked(), identity, stop)
+    outcome = job.run(asked(), Identity(**{**identity.__dict__, "attempt": 2}), Stop())
+    assert outcome.model_version
+
+
+def test_mlflow_that_stays_away_is_named(monkeypatch: pytest.MonkeyPatch, identity: Identity):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "1")
+    monkeypatch.setattr(job, "LAST_WORDS_SECONDS", 0.5)
+    with pytest.raises(Unreachable, match=r"MLflow at http://127\.0\.0\.1:9: no answer"):
+        job.run(asked(), identity, Stop())
+
+
+def test_the_state_is_left_when_mlflow_stays_away(monkeypatch: pytest.MonkeyPatch, identity: Identity, tmp_path: Path):
+    monkeypatch.setenv("CHECKPOINT_DIR", str(tmp_path))
+    test_mlflow_that_stays_away_is_named(monkeypatch, identity)
+    assert (tmp_path / identity.job_id / "latest").exists()
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_bucket_that_refuses_is_named(
+    mlflow_client: MlflowClient, monkeypatch: pytest.MonkeyPatch, identity: Identity
+):
+    monkeypatch.setenv("ARTIFACT_BUCKET", "nobodys-bucket")
+    with pytest.raises(TrainingError, match=r"s3://nobodys-bucket/checkpoints/.*refused \(NoSuchBucket"):
+        job.run(asked(), identity, Stop())
+    assert run_of(mlflow_client, identity).info.status == "FAILED"
+
+
+def test_an_experiment_that_was_deleted_is_named(mlflow_client: MlflowClient, identity: Identity):
+    mlflow_client.delete_experiment(mlflow_client.create_experiment("gone"))
+    with pytest.raises(TrainingError, match="'gone' was deleted in MLflow; restore it"):
+        job.run(asked(experiment_name="gone"), identity, Stop())

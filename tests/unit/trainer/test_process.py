@@ -1,0 +1,179 @@
+"""`python -m trainer` as Batch starts it: signals, exit codes, what it imports before the first epoch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from mlops.jobs import JobsTable
+from trainer import models, parameters
+from trainer.data import Dataset
+from trainer.export import export
+
+from .test_fit import Session
+
+EPOCHS = 40
+
+
+def environment(job_id: str, folder: Path, attempt: int = 1) -> dict[str, str]:
+    import mlops
+    import trainer
+
+    packages = [str(Path(next(iter(package.__path__))).parent) for package in (mlops, trainer)]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(packages),
+        "JOB_ID": job_id,
+        "AWS_BATCH_JOB_ATTEMPT": str(attempt),
+        "CHECKPOINT_DIR": str(folder),
+        "TRAIN_EPOCHS": str(EPOCHS),
+        "TRAIN_HIDDEN_SIZE": "64",
+        "TRAIN_SHIFT": "1",
+        "TRAIN_MODEL_NAME": "by-process",
+        "TRAIN_EXPERIMENT_NAME": "by-process",
+    }
+
+
+def start(variables: dict[str, str], *argv: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer", *argv],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def events(process: subprocess.Popen[str]) -> Iterator[dict]:
+    for line in process.stdout:
+        yield json.loads(line)
+
+
+def up_to_epoch(process: subprocess.Popen[str], epoch: int, state: Path) -> None:
+    """Return when `epoch` is done and some state is kept."""
+    for event in events(process):
+        if event["event"] == "epoch.done" and event["epoch"] >= epoch and state.exists():
+            return
+    pytest.fail(f"ended before epoch {epoch}: {process.stderr.read()}")
+
+
+def complete(variables: dict[str, str]) -> tuple[dict, list[dict]]:
+    process = start(variables)
+    seen = list(events(process))
+    assert process.wait(60) == 0, process.stderr.read()
+    return seen[-1], seen
+
+
+@pytest.fixture
+def whole(tmp_path: Path, digits: Dataset) -> str:
+    """The SHA-256 of a run that nothing interrupted, in this process."""
+    asked = parameters.of_process([], environment("job_900000", tmp_path))
+    return export(models.find(asked.model_type).train(digits, asked, Session()), digits).sha256
+
+
+@pytest.mark.parametrize(
+    ("job_id", "sent", "code"), [("job_900001", signal.SIGKILL, -9), ("job_900002", signal.SIGTERM, 143)]
+)
+def test_an_interrupted_run_ends_as_one_that_was_not(
+    mlflow_client: MlflowClient, tmp_path: Path, whole: str, job_id: str, sent: signal.Signals, code: int
+):
+    first = start(environment(job_id, tmp_path))
+    up_to_epoch(first, 3, tmp_path / job_id / "latest")
+    first.send_signal(sent)
+    began = time.monotonic()
+    assert first.wait(30) == code
+    assert time.monotonic() - began < 30
+
+    end, seen = complete(environment(job_id, tmp_path, attempt=2))
+    assert "checkpoint.found" in [event["event"] for event in seen]
+    resumed_at = next(event["epoch"] for event in seen if event["event"] == "epoch.done")
+    assert resumed_at > 1
+    assert end["sha256"] == whole
+
+    experiment = mlflow_client.get_experiment_by_name("by-process").experiment_id
+    (run,) = mlflow_client.search_runs([experiment], f"tags.`mlops.job_id` = '{job_id}'")
+    assert run.info.status == "FINISHED"
+    steps = sorted({item.step for item in mlflow_client.get_metric_history(run.info.run_id, "train_loss")})
+    assert steps[-1] == EPOCHS
+    assert not (tmp_path / job_id / "latest").exists()
+
+
+@pytest.mark.usefixtures("aws")
+def test_wrong_parameters_end_with_2_one_line_and_the_reason_in_the_record(tmp_path: Path):
+    process = start(environment("job_900003", tmp_path), "--learning-rate", "5")
+    _, said = process.communicate(timeout=60)
+    record = JobsTable.from_environment().get("job_900003")
+    assert record["status"] == "failed"
+    assert "--learning-rate" in record["error"]
+    assert process.returncode == 2
+    assert said.count("\n") == 1
+    assert "--learning-rate (TRAIN_LEARNING_RATE)" in said
+
+
+def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it(tmp_path: Path):
+    process = start(
+        {
+            **environment("job_900004", tmp_path),
+            "TRAIN_DATASET": "mnist",
+            "MNIST_DIR": "/nowhere",
+            "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+            "DELIVERY_PATIENCE_SECONDS": "0.1",
+        }
+    )
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith("error: mnist: there is no file /nowhere/train-images")
+    assert "Traceback" not in said
+    assert '"event": "trainer.failed"' in out
+
+
+HEAVY = ("torch", "sklearn", "scipy", "pandas", "mlflow", "onnx", "onnxruntime", "matplotlib", "skl2onnx", "boto3")
+
+BUDGET = """
+import json, sys
+from trainer import __main__, data, job, models, parameters, stop
+from trainer.errors import Interrupted
+
+asked = parameters.of_process([], {})
+dataset = data.load(asked.dataset)
+before_fit = sorted(sys.modules)
+
+class Session:
+    def resume(self): return None
+    def stopping(self): return False
+    def begins(self, epochs): pass
+    def epoch_done(self, epoch, metrics, state):
+        state()
+        raise Interrupted
+
+try:
+    models.find("mlp").train(dataset, asked, Session())
+except Interrupted:
+    print(json.dumps([before_fit, sorted(sys.modules)]))
+"""
+
+
+def test_the_first_epoch_needs_torch_and_numpy_and_no_other_heavy_package(tmp_path: Path):
+    """The budget of the time from start to first epoch, as imports: each of these is a good part of a second."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUDGET],
+        env=environment("job_900005", tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    before_fit, at_first_epoch = (set(names) for names in json.loads(done.stdout))
+    assert before_fit.isdisjoint(HEAVY)
+    assert at_first_epoch.intersection(HEAVY) == {"torch"}
+    # torch's compiler, which its optimisers and its deterministic switch would import: as dear as torch itself.
+    assert at_first_epoch.isdisjoint({"torch._dynamo", "torch._inductor", "sympy"})
+    assert len(before_fit) < 600
+    assert len(at_first_epoch) < 1600

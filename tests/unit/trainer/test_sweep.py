@@ -1,0 +1,74 @@
+"""A sweep on one machine, through the command line's own entry."""
+
+import json
+
+import pytest
+from mlflow import MlflowClient
+
+from mlops.sweeps import Sweep, child_parameters
+from trainer import sweep
+from trainer.errors import Interrupted, ParameterError
+from trainer.stop import Stop
+
+from .test_models import plugin  # noqa: F401
+
+
+def events(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def run(*argv: str) -> int:
+    return sweep.main(["--epochs", "2", "--hidden-size", "32", *argv], Stop())
+
+
+def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
+    space = json.dumps({"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}})
+    assert run("--num-runs", "3", "--seed", "5", "--space", space, "--model-name", "swept") == 0
+    said = events(capsys)
+    ranked = [event for event in said if event["event"] == "sweep.ranked"]
+    accuracies = [event["accuracy"] for event in ranked]
+    assert accuracies == sorted(accuracies, reverse=True)
+    plan = Sweep(strategy="random", seed=5, num_runs=3, space=json.loads(space))
+    tried = {event["params"]["learning_rate"] for event in ranked}
+    assert tried == {child_parameters(plan, index)["learning_rate"] for index in range(3)}
+    (version,) = mlflow_client.search_model_versions("name = 'swept'")
+    assert version.run_id == ranked[0]["run_id"]
+    assert version.tags["stage"] == "Registered"
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_child_that_fails_does_not_spoil_the_sweep(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
+    assert run("--num-runs", "3", "--seed", "1", "--model-type", "theirs", "--model-name", "survivors") == 0
+    said = events(capsys)
+    assert len([event for event in said if event["event"] == "sweep.ranked"]) == 1
+    failed = [event for event in said if event["event"] == "sweep.failed_run"]
+    assert [event["index"] for event in failed] == [0, 2]
+    assert failed[0]["reason"] == "odd seeds are not to my taste"
+    assert len(mlflow_client.search_model_versions("name = 'survivors'")) == 1
+
+
+@pytest.mark.usefixtures("plugin", "mlflow_client")
+def test_a_sweep_of_failures_only_fails():
+    assert run("--num-runs", "1", "--seed", "1", "--model-type", "theirs") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--num-runs", "101"], "--num-runs: input should be less than or equal to 100, got '101'"),
+        (["--space", "{"], "--space: not JSON"),
+        (["--space", '{"epochs": "all"}'], "--space"),
+        (["--strategy", "grid", "--num-runs", "4", "--space", '{"hidden_size": [32, 64]}'], "2 combinations"),
+        (["--space", '{"hidden_size": [32, 9999]}', "--num-runs", "8"], r"--hidden-size .*9999"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_anything_runs(argv: list[str], said: str):
+    with pytest.raises(ParameterError, match=said):
+        run(*argv)
+
+
+def test_sigterm_ends_the_sweep():
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Interrupted):
+        sweep.main(["--num-runs", "2"], stop)
