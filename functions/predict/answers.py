@@ -29,43 +29,42 @@ class Answer(NamedTuple):
     body: str
     record: str
 
-    @property
-    def size(self) -> int:
-        """Bytes that keeping it takes; a str that is not ASCII takes up to four a character."""
-        asked = len(self.asked) * (1 if self.asked.isascii() else 4)
-        return asked + len(self.body) + len(self.record) + ENTRY_OVERHEAD
-
 
 class AnswerCache:
     """Least recently used answers by route and raw body."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._bytes = 0
-        self._entries: OrderedDict[Key, Answer] = OrderedDict()
-
-    @property
-    def size(self) -> int:
+        self._entries: OrderedDict[Key, tuple[Answer, int]] = OrderedDict()
+        self.size = 0
         """Bytes held."""
-        return self._bytes
 
-    def get(self, route: str, body: str) -> Answer | None:
-        key = (route, len(body), body[::STRIDE])
-        answer = self._entries.get(key)
-        if answer is None or answer.asked != body:
+    def get(self, key: Key, body: str) -> Answer | None:
+        entry = self._entries.get(key)
+        if entry is None or entry[0].asked != body:
             return None
         self._entries.move_to_end(key)
-        return answer
+        return entry[0]
 
-    def put(self, route: str, answer: Answer) -> None:
-        size = answer.size
+    def put(self, key: Key, answer: Answer) -> None:
+        size = _size(answer)
         if size > MAX_ENTRY_BYTES:
             return
-        key = (route, len(answer.asked), answer.asked[::STRIDE])
         replaced = self._entries.get(key)
         if replaced is not None:
-            self._bytes -= replaced.size
-        self._entries[key] = answer
-        self._bytes += size
-        while self._bytes > self._max_bytes:
-            self._bytes -= self._entries.popitem(last=False)[1].size
+            self.size -= replaced[1]
+        self._entries[key] = answer, size
+        self.size += size
+        while self.size > self._max_bytes:
+            self.size -= self._entries.popitem(last=False)[1][1]
+
+
+def key_of(route: str, body: str) -> Key:
+    """Where the answer to `body` is kept, if it is."""
+    return route, len(body), body[::STRIDE]
+
+
+def _size(answer: Answer) -> int:
+    """Bytes that keeping it takes; a str that is not ASCII takes up to four a character."""
+    asked = len(answer.asked) * (1 if answer.asked.isascii() else 4)
+    return asked + len(answer.body) + len(answer.record) + ENTRY_OVERHEAD

@@ -18,7 +18,7 @@ import orjson
 import records
 import request
 import samples
-from answers import Answer, AnswerCache
+from answers import Answer, AnswerCache, key_of
 from cache import ModelCache
 from model import Model
 from replies import ok, problem_of, unexpected
@@ -78,7 +78,8 @@ def handler(event: Event, context: Any) -> Response:
 def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
     """Answer from the stage's present model, or from an answer that this very model gave to the same body before."""
     body = request.text_of(event)
-    answer, hit = answers.get(path, body), False
+    key = key_of(path, body)
+    answer, hit = answers.get(key, body), False
     if answer is not None:
         model, staleness = models.current(answer.model_name, stage)
         hit = answer.serial == model.serial
@@ -86,7 +87,7 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
         asked = request.parse(body, fields, settings.default_model_name)
         model, staleness = models.current(asked.model_name, stage)
         answer = _answer(model, asked, body, fields is request.BATCH)
-        answers.put(path, answer)
+        answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     records.prediction(request_id, answer.record, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)

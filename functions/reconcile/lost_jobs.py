@@ -1,4 +1,4 @@
-"""Training jobs that are still under way by their record although AWS Batch has ended or forgotten them.
+"""Training jobs that are still under way by their record although AWS Batch has ended, forgotten or never had them.
 
 The record is job_events' to move: it is sent the event that was lost, from source `mlops`, since only AWS may say
 `aws.batch`.
@@ -28,28 +28,42 @@ class LostJobs:
 
     def look(self) -> list[str]:
         """Announce the end of what has ended; returns the names of those jobs and sweeps."""
-        waiting = {batch_id: item for item in self._under_way() if (batch_id := item.get("batch_job_id"))}
-        found = {job["jobId"]: job for job in self._batch.describe(list(waiting))}
+        records = {item["job_id"]: item for item in self._under_way()}
+        ids = {name: found for name, item in records.items() if (found := self._batch_id(item))}
+        known = {job["jobId"]: job for job in self._batch.describe(list(ids.values()))}
         announced = []
-        for batch_id, item in waiting.items():
-            job = found.get(batch_id) or _forgotten(batch_id, item)
+        for name in records:
+            job = known.get(ids.get(name, "")) or _unknown(name, ids.get(name))
             if job["status"] in ENDED:
                 self._events.job_state(job)
-                announced.append(job["jobName"])
+                announced.append(name)
         return announced
+
+    def _batch_id(self, item: Item) -> str | None:
+        """Of a submission that died half way the record lacks it: then Batch has a job of that name, or nothing."""
+        recorded: str | None = item.get("batch_job_id")
+        if recorded is None and (found := self._batch.find(item["job_id"])):
+            self._jobs.submitted(item["job_id"], found)
+            return found
+        return recorded
 
     def _under_way(self) -> list[Item]:
         """Runs and sweeps that were submitted by themselves, and some time ago; a sweep's runs end with it."""
         moment = datetime.now(UTC)
-        return [item for item in self._jobs.under_way() if moment - datetime.fromisoformat(item["created_at"]) > GRACE]
+        return [
+            item
+            for item in self._jobs.under_way()
+            if "sweep_id" not in item and moment - datetime.fromisoformat(item["created_at"]) > GRACE
+        ]
 
 
-def _forgotten(batch_id: str, item: Item) -> dict[str, Any]:
+def _unknown(name: str, batch_id: str | None) -> dict[str, Any]:
     """AWS Batch keeps what has ended for a week."""
+    reason = "AWS Batch does not know the job any more" if batch_id else "It never reached AWS Batch: ask for it again"
     return {
-        "jobId": batch_id,
-        "jobName": item["job_id"],
+        "jobId": batch_id or "",
+        "jobName": name,
         "jobQueue": os.environ["JOB_QUEUE"],
         "status": "FAILED",
-        "statusReason": "AWS Batch does not know the job any more",
+        "statusReason": reason,
     }

@@ -130,9 +130,8 @@ class Submissions:
     def _submit(self, identifiers: list[str], submit: Any) -> None:
         try:
             batch_job_id = submit()
-        except (
-            DependencyUnavailable
-        ):  # Batch has refused; after a time-out it may have taken the job, and reconcile looks.
+        except DependencyUnavailable:
+            # Batch has refused. After a time-out it may have taken the job: then the record stays, and reconcile looks.
             for identifier in identifiers:
                 self._jobs.delete(identifier)
             raise

@@ -19,10 +19,18 @@ class Jobs:
     def under_way(self) -> list[dict[str, Any]]:
         return self._items
 
+    def submitted(self, job_id: str, batch_job_id: str) -> None:
+        next(item for item in self._items if item["job_id"] == job_id)["batch_job_id"] = batch_job_id
+
 
 class Batch:
-    def __init__(self, jobs: dict[str, str]) -> None:
-        self._jobs = jobs
+    """`jobs`: statuses by id; `names`: ids by name."""
+
+    def __init__(self, jobs: dict[str, str], names: dict[str, str] | None = None) -> None:
+        self._jobs, self._names = jobs, names or {}
+
+    def find(self, name: str) -> str | None:
+        return self._names.get(name)
 
     def describe(self, ids: list[str]) -> list[dict[str, Any]]:
         return [
@@ -57,7 +65,7 @@ def test_a_job_that_has_ended_is_announced(status, recorded):
     events = Events()
     items = [record(1, recorded), record(2, recorded)]
     batch = Batch({"b1": status, "b2": "RUNNING"})
-    assert LostJobs(Jobs(items), batch, events).look() == ["job of b1"]
+    assert LostJobs(Jobs(items), batch, events).look() == ["job_000001"]
     assert [(job["jobId"], job["status"]) for job in events.told] == [("b1", status)]
 
 
@@ -69,8 +77,22 @@ def test_a_job_that_batch_has_forgotten_is_announced_as_failed():
     assert "does not know" in events.told[0]["statusReason"]
 
 
-def test_a_job_of_a_moment_ago_and_one_that_was_never_submitted_are_left_alone():
+def test_a_submission_that_died_before_batch_had_it_is_announced_as_failed():
     events = Events()
-    items = [record(1, minutes=1), record(2, batch_job_id=None)]
+    assert LostJobs(Jobs([record(3, "pending", batch_job_id=None)]), Batch({}), events).look() == ["job_000003"]
+    assert (events.told[0]["jobName"], events.told[0]["status"]) == ("job_000003", "FAILED")
+    assert "never reached AWS Batch" in events.told[0]["statusReason"]
+
+
+@pytest.mark.parametrize(("status", "announced"), [("RUNNING", []), ("SUCCEEDED", ["job_000003"])])
+def test_a_submission_that_died_after_batch_had_it_is_found_by_its_name(status, announced):
+    events, items = Events(), [record(3, "pending", batch_job_id=None)]
+    assert LostJobs(Jobs(items), Batch({"b9": status}, {"job_000003": "b9"}), events).look() == announced
+    assert items[0]["batch_job_id"] == "b9"
+
+
+def test_a_job_of_a_moment_ago_and_a_sweeps_run_are_left_alone():
+    events = Events()
+    items = [record(1, minutes=1), record(2, batch_job_id=None, sweep_id="sweep_000002")]
     assert LostJobs(Jobs(items), Batch({}), events).look() == []
     assert events.told == []

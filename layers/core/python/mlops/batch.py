@@ -67,8 +67,9 @@ class Batch:
         more = {"arrayProperties": {"size": size}} if size else {}
         return self._submit(job["jobName"], environment, queue=queue, **more)
 
-    def find(self, name: str, queue: str) -> str | None:
+    def find(self, name: str, queue: str | None = None) -> str | None:
         """The id of a job of that name in the queue, if there is one."""
+        queue = queue or self._settings.job_queue
         found = self._batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
         jobs = found["jobSummaryList"]
         return jobs[0]["jobId"] if jobs else None
