@@ -32,7 +32,7 @@ HEAVY = {
 SCRIPT = """
 import json, sys
 before = set(sys.modules)
-import numpy, onnxruntime, orjson, http.client
+import numpy, onnxruntime, orjson, csimdjson, http.client
 floor = set(sys.modules)
 import app
 event = json.loads(sys.argv[1])
@@ -69,7 +69,7 @@ def test_imports_nothing_that_the_first_answer_does_not_need(store: Any, event: 
     assert answer["answer"]["statusCode"] == 200
     loaded = set(modules["modules"])
     assert not {name for name in HEAVY if name in loaded or any(entry.startswith(f"{name}.") for entry in loaded)}
-    # Beyond numpy, onnxruntime, orjson and the HTTP client: the function's own modules, mlops' three, and little more.
+    # Beyond numpy, onnxruntime, the JSON decoders and the HTTP client: its own modules, mlops' three, and little more.
     assert len(modules["own"]) <= 30, modules["own"]
 
 
