@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import cold, environment, load, machine, peers
+from benchmarks import cold, environment, load, machine, monitoring, peers
 from benchmarks.serving import FEATURES, served
 from infra.local import deploy
 from infra.local.settings import Settings
@@ -42,6 +42,8 @@ def main() -> None:
     result["api"] = measure_api(int(2_000 * scale))
     say("memory: requests and swaps")
     result["memory"] = measure_memory(int(100_000 * scale), 50)
+    say("monitoring: the log line, and nothing else")
+    result["monitoring"] = measure_monitoring(max(2, int(9 * scale)))
     model = served(1)
     with environment.bucket(model) as bucket:
         say("cold: fresh processes")
@@ -230,8 +232,16 @@ def measure_peers(handler: Handler, onnx: bytes, rounds: int) -> dict[str, Any]:
 
 
 def measure_memory(requests: int, swaps: int) -> dict[str, Any]:
+    return in_a_process_of_its_own("memory", requests, swaps)
+
+
+def measure_monitoring(rounds: int) -> dict[str, Any]:
+    return in_a_process_of_its_own("monitoring", rounds)
+
+
+def in_a_process_of_its_own(part: str, *arguments: int) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", str(requests), str(swaps)],
+        [sys.executable, "-m", f"benchmarks.{part}", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=True,
@@ -365,6 +375,8 @@ def tables(result: dict[str, Any]) -> str:
             [["hit", cache["hit_us"]], ["miss", cache["miss_us"]], ["without a cache", cache["without_cache_us"]]],
         ),
         f"It pays from {cache['pays_from_share_of_repeats']:.1%} of requests on that repeat one of the last 250.\n",
+        "## What monitoring costs a prediction\n",
+        monitoring.table(result["monitoring"]),
         "## Memory\n",
         machine.table(
             ["MiB after", ""],

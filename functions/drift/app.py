@@ -1,4 +1,4 @@
-"""GET /drift/status, /drift/stats, /drift/distribution; and the hourly check."""
+"""GET /drift/status, /drift/history, /drift/stats, /drift/distribution; and the hourly check."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from drift_check import DriftCheck
 from drift_report import DriftReport
 from fastapi import APIRouter, Query
 
-from mlops.drift_schemas import DriftDistribution, DriftStats, DriftStatus
+from mlops.drift_schemas import DriftDistribution, DriftHistory, DriftStats, DriftStatus
 from mlops.schemas import ModelName
 from mlops.web import CurrentCaller, lambda_handler
 
@@ -15,6 +15,8 @@ Model = Annotated[ModelName | None, Query(description="Without it, the default m
 BaselineHours = Annotated[int, Query(ge=1, le=24 * 60, description="How long before the current window to look back")]
 CurrentHours = Annotated[int, Query(ge=1, le=24 * 14, description="Whole hours, the present one included")]
 Hours = Annotated[int, Query(ge=1, le=24 * 60, description="Whole hours, the present one included")]
+HistoryHours = Annotated[int, Query(ge=1, le=24 * 7, description="How long to look back, the present hour included")]
+StepHours = Annotated[int, Query(ge=1, le=24, description="Hours of a point; few predictions an hour take more")]
 
 
 @router.get("/status")
@@ -23,6 +25,14 @@ def drift_status(
 ) -> DriftStatus:
     """Whether the Production version's predictions have drifted from its reference, or from the time before."""
     return DriftReport.from_environment().status(model_name, baseline_hours, current_hours)
+
+
+@router.get("/history")
+def drift_history(
+    _: CurrentCaller, model_name: Model = None, hours: HistoryHours = 24, step_hours: StepHours = 1
+) -> DriftHistory:
+    """Drift of the Production version over time: consecutive windows, each compared with its reference."""
+    return DriftReport.from_environment().history(model_name, hours, step_hours)
 
 
 @router.get("/stats")

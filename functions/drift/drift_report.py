@@ -3,17 +3,29 @@
 import math
 import os
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
-from windows import Windows, drift_of, samples_of
+from windows import (
+    Windows,
+    drift_of,
+    end_of_this_hour,
+    reference_of,
+    samples_of,
+    samples_of_steps,
+    series_of,
+    steps_ending_now,
+)
 
-from mlops.drift import Comparison, Drift, DriftThresholds, Verdict
+from mlops.drift import Against, Comparison, Drift, DriftThresholds, Verdict, compare
 from mlops.drift_schemas import (
     Bucketed,
     ClassShare,
     ComparisonResult,
     ConfidenceStats,
     DriftDistribution,
+    DriftHistory,
+    DriftPoint,
     DriftStats,
     DriftStatus,
     LatencyStats,
@@ -32,10 +44,13 @@ from mlops.prediction_counts import (
     class_counts,
     histogram,
     latency_histogram,
-    summary_of_reference,
+    summary_of,
 )
-from mlops.prediction_stats import PredictionStats, Series, combined
+from mlops.prediction_stats import PredictionStats, Series, combined, hours_before
 from mlops.served_models import ServedModels
+
+BASELINE_HOURS = 168
+"""What a version without a reference is compared with over time: so many hours before."""
 
 
 class DriftReport:
@@ -73,6 +88,32 @@ class DriftReport:
             reference_distribution=samples.reference.shares() if samples.reference else None,
         )
 
+    def history(self, model_name: str | None, hours: int, step_hours: int) -> DriftHistory:
+        """Consecutive windows, each compared with the reference. Raises NoModelInStage."""
+        manifest = self._served.manifest(model_name or self._default)
+        series, bounds = series_of(manifest), steps_ending_now(hours, step_hours)
+        against: Against = "reference"
+        other = reference_of(manifest)
+        if other is None:
+            against = "baseline"
+            first, last = (hours_before(bounds[0], ago) for ago in (BASELINE_HOURS, 1))
+            other = summary_of(self._stats.window(series, first, last))
+        samples = samples_of_steps(self._stats, series, bounds)
+        return DriftHistory(
+            model_name=manifest.model_name,
+            model_version=manifest.model_version,
+            start=_time(bounds[0]),
+            end=_time(bounds[-1]),
+            step_hours=step_hours,
+            against=against,
+            against_samples=other.count,
+            thresholds=_thresholds(self._thresholds),
+            points=[
+                _point(start, end, sample.count, compare(against, sample, other, self._thresholds))
+                for (start, end), sample in zip(pairwise(bounds), samples, strict=True)
+            ],
+        )
+
     def stats(self, model_name: str | None, hours: int) -> DriftStats:
         """Raises NotFound."""
         name = model_name or self._default
@@ -106,7 +147,7 @@ class DriftReport:
         by_series = self._windows(name, hours)
         total = combined(by_series.values())
         manifest = self._served.find(name)
-        reference = manifest and manifest.reference and summary_of_reference(manifest.reference, manifest.labels)
+        reference = reference_of(manifest) if manifest else None
         return DriftDistribution(
             model_name=name,
             hours=hours,
@@ -126,7 +167,7 @@ class DriftReport:
         known = self._stats.totals(name)
         if not known and self._served.find(name) is None and self._served.find(name, "Staging") is None:
             raise NotFound(f"There is no model {name!r} that has predicted anything; GET /models lists the models")
-        first = Windows.ending_now(1, hours).current_start
+        first = hours_before(end_of_this_hour(), hours)
         found = {series: self._stats.window(series, first) for series in sorted(known, reverse=True)}
         return {series: counts for series, counts in found.items() if counts["n"]}
 
@@ -156,17 +197,35 @@ def _comparison(comparison: Comparison) -> ComparisonResult:
         status=comparison.verdict.value,
         samples=comparison.count,
         note=comparison.note,
-        signals=[
-            SignalResult(
-                signal=each.signal,
-                psi=round(each.psi, 6),
-                p_value=each.p_value,
-                significant=each.significant,
-                status=each.verdict.value,
-            )
-            for each in comparison.signals
-        ],
+        signals=_signals(comparison),
     )
+
+
+def _point(start: str, end: str, samples: int, comparison: Comparison) -> DriftPoint:
+    worst = comparison.worst
+    return DriftPoint(
+        start=_time(start),
+        end=_time(end),
+        samples=samples,
+        status=comparison.verdict.value,
+        psi=round(worst.psi, 6) if worst else None,
+        signal=worst.signal if worst else None,
+        signals=_signals(comparison),
+        note=comparison.note,
+    )
+
+
+def _signals(comparison: Comparison) -> list[SignalResult]:
+    return [
+        SignalResult(
+            signal=each.signal,
+            psi=round(each.psi, 6),
+            p_value=each.p_value,
+            significant=each.significant,
+            status=each.verdict.value,
+        )
+        for each in comparison.signals
+    ]
 
 
 def _thresholds(thresholds: DriftThresholds) -> Thresholds:
@@ -180,7 +239,11 @@ def _thresholds(thresholds: DriftThresholds) -> Thresholds:
 
 
 def _window(start: str, end: str, hours: int, samples: int) -> Window:
-    return Window(start=f"{start}:00:00Z", end=f"{end}:00:00Z", hours=hours, samples=samples)
+    return Window(start=_time(start), end=_time(end), hours=hours, samples=samples)
+
+
+def _time(hour: str) -> str:
+    return f"{hour}:00:00Z"
 
 
 def _classes(counts: Counts) -> list[ClassShare]:

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import boto3
 from boto3.dynamodb.conditions import Key
 
 from mlops.drift_records import DriftRecords
-from mlops.items import Item, from_item
+from mlops.items import Item, query_all
 from mlops.prediction_stats import PredictionStats, Series
 from mlops.served_models import ServedModels
 from mlops.settings import Settings
@@ -86,28 +85,21 @@ class Sources:
         """Newest first, until they are too old to matter; then those still open of before."""
         since = time.time() - JOB_SECONDS
         jobs: dict[str, Item] = {}
-        for item in self._query(self._jobs, "by_time", Key("kind").eq("job"), newest_first=True):
+        newest_first = query_all(
+            self._jobs, IndexName="by_time", KeyConditionExpression=Key("kind").eq("job"), ScanIndexForward=False
+        )
+        for item in newest_first:
             if seconds(item["created_at"]) < since or len(jobs) >= MOST_JOBS:
                 break
             jobs[item["job_id"]] = item
         for status in ("pending", "running"):
             condition = Key("status").eq(status) & Key("job_id").begins_with("job_")
-            jobs |= {item["job_id"]: item for item in self._query(self._jobs, "by_status", condition)}
+            still = query_all(self._jobs, IndexName="by_status", KeyConditionExpression=condition)
+            jobs |= {item["job_id"]: item for item in still}
         return list(jobs.values())
 
     def _open_transitions(self) -> list[Item]:
-        return list(self._query(self._transitions, "by_open", Key("open").eq("1")))
-
-    def _query(self, table: Any, index: str, condition: Any, newest_first: bool = False) -> Any:
-        start: dict[str, Any] = {}
-        while True:
-            answer = table.query(
-                IndexName=index, KeyConditionExpression=condition, ScanIndexForward=not newest_first, **start
-            )
-            yield from map(from_item, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return list(query_all(self._transitions, IndexName="by_open", KeyConditionExpression=Key("open").eq("1")))
 
     def _depth(self, url: str) -> dict[str, int]:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

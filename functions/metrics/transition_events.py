@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from mlops.prediction_stats import TRANSITIONS, PredictionStats
+from mlops.prediction_stats import TRANSITIONS, Marker, PredictionStats
 
 
 @cache
@@ -14,4 +14,4 @@ def _stats() -> PredictionStats:
 def count_transition(detail: dict[str, Any]) -> None:
     """Events come at least once; the transition's id makes them count once."""
     name = f"{detail['model_name']}/{detail['stage']}/{detail['status']}"
-    _stats().add(f"transition {detail['transition_id']}", TRANSITIONS, None, {}, {name: 1})
+    _stats().add([Marker(f"transition {detail['transition_id']}")], {}, {TRANSITIONS: {name: 1}})

@@ -1,12 +1,12 @@
 """Predict's log lines, as the log subscription delivers them: added to the hourly counts."""
 
+from collections import Counter
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from delivery import Undecodable, decode
-from input_samples import store
-from line_counts import count_lines, undecodable
+from ledger import count_delivery, count_undecodable
 
 from mlops.embedded_metrics import embedded
 from mlops.prediction_stats import PredictionStats
@@ -27,23 +27,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         delivery = decode(data)
     except Undecodable as error:
         logger.warning("delivery skipped", reason=str(error))
-        delivery, counted = None, undecodable(data)
+        delivered, done = 0, list(count_undecodable(stats(), data))
     else:
-        counted = count_lines(delivery)
-    for sample in counted.samples:
-        store(*sample)
-    new = 0
-    for series, hour, counts, totals in counted.pieces:
-        new += stats().add(counted.delivery_id, series, hour, counts, totals)
-    # One line a delivery, not one a prediction. A delivery that had been counted before has new_pieces 0.
+        delivered, done = len(delivery.lines), list(count_delivery(stats(), delivery))
+    lines = sum(counted.lines for counted in done)
+    skipped = sum((counted.skipped for counted in done), Counter[str]())
+    # One line a delivery, not one a prediction. Of lines that had been counted before it says nothing but their number.
     logger.info(
         "delivery counted",
-        lines=len(delivery.lines) if delivery else 0,
-        counted_lines=counted.lines,
-        skipped=dict(counted.skipped),
-        samples=len(counted.samples),
-        pieces=len(counted.pieces),
-        new_pieces=new,
-        **embedded({"LinesSkipped": (counted.skipped.total() if new else 0, "Count")}),
+        delivered=delivered,
+        lines=lines,
+        skipped=dict(skipped),
+        samples=sum(len(counted.samples) for counted in done),
+        **embedded({"LinesSkipped": (skipped.total(), "Count")}),
     )
-    return {"lines": counted.lines, "skipped": counted.skipped.total(), "new_pieces": new}
+    return {"delivered": delivered, "lines": lines, "skipped": skipped.total()}

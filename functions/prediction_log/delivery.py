@@ -1,7 +1,6 @@
 """A delivery of CloudWatch Logs: base64 of gzip of JSON."""
 
 import base64
-import hashlib
 import json
 import zlib
 from dataclasses import dataclass
@@ -24,9 +23,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Lines of one log group. `id` is the same when the same lines are delivered again."""
+    """Lines of one log stream; an id stands for the same line whenever it is delivered."""
 
-    id: str
+    stream: str
     lines: tuple[Line, ...]
 
 
@@ -46,9 +45,7 @@ def decode(data: str) -> Delivery:
     try:
         message = json.loads(text)
         events = message["logEvents"] if message["messageType"] == "DATA_MESSAGE" else []
-        # Within one delivery an id stands for one line, however often it comes.
         lines = {event["id"]: Line(str(event["id"]), event["timestamp"] / 1000, event["message"]) for event in events}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return Delivery(str(message["logStream"]), tuple(lines.values()))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise Undecodable("json") from error
-    digest = hashlib.sha256("\n".join(sorted(line.id for line in lines.values())).encode())
-    return Delivery(digest.hexdigest(), tuple(lines.values()))

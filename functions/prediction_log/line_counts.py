@@ -1,18 +1,17 @@
 """From a delivery's lines to what is to be added where."""
 
-import hashlib
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery import Delivery
+from delivery import Line
 from input_samples import is_sample
 
 from mlops.prediction_counts import Counts, Malformed, counts_of, lifetime
-from mlops.prediction_stats import REFUSED, SKIPPED, Series, hour_of
+from mlops.prediction_stats import NAMES_AN_UPDATE, REFUSED, SKIPPED, Series, hour_of
 
 EVENT = "mlops.prediction"
 # What CloudWatch Logs itself takes: lines up to 14 days old, and 2 hours ahead of its clock.
@@ -21,54 +20,43 @@ AHEAD_SECONDS = 2 * 3600
 
 Sample = tuple[str, str, str, Mapping[str, Any]]
 """Model and version, hour, id and fields of a line that holds inputs themselves."""
-Piece = tuple[Series, str | None, Mapping[str, int], Mapping[str, int]]
 
 
 @dataclass
 class Counted:
-    """`pieces` to add (series, hour, counts, totals), how many lines they are of, and why others were skipped."""
+    """What lines add to hours and totals; how many lines that counts, and why others were skipped."""
 
-    delivery_id: str
-    pieces: list[Piece] = field(default_factory=list)
+    hours: dict[tuple[Series, str], Counts] = field(default_factory=lambda: defaultdict(Counter))
+    totals: dict[Series, Counts] = field(default_factory=lambda: defaultdict(Counter))
     lines: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
 
 
-def count_lines(delivery: Delivery) -> Counted:
+def count_lines(lines: Iterable[Line]) -> Counted:
     """Every line lands in the hour in which it was written, whenever it is delivered."""
-    counted = Counted(delivery.id)
-    sums: dict[tuple[Series, str | None], Counts] = defaultdict(Counter)
+    counted = Counted()
     now = time.time()
-    for line in delivery.lines:
+    for line in lines:
         try:
             if not now - OLDEST_SECONDS <= line.seconds <= now + AHEAD_SECONDS:
                 raise _Skip("time")
             fields = _fields(line.text)
             if is_sample(fields):
-                series = _checked_series(fields)
+                series = _series(fields)
                 counted.samples.append((series.key.replace("#", "/"), hour_of(line.seconds), line.id, fields))
                 continue
             series, counts = _counts(fields)
         except _Skip as skip:
             counted.skipped[skip.reason] += 1
             # No hour: of these lines the time may be wrong too, and only their total is ever looked at.
-            sums[SKIPPED, None][skip.reason] += 1
+            counted.totals[SKIPPED][skip.reason] += 1
             continue
-        sums[series, hour_of(line.seconds)].update(counts)
+        counted.hours[series, hour_of(line.seconds)].update(counts)
         counted.lines += 1
-    counted.pieces = [
-        (series, hour, counts, lifetime(counts) if series.version else counts)
-        for (series, hour), counts in sums.items()
-    ]
+    for (series, _), counts in counted.hours.items():
+        counted.totals[series].update(lifetime(counts) if series.version else counts)
     return counted
-
-
-def undecodable(data: str) -> Counted:
-    """A delivery that could not be read at all counts as one skipped line."""
-    one = {"undecodable": 1}
-    digest = hashlib.sha256(data.encode()).hexdigest()
-    return Counted(digest, [(SKIPPED, None, one, one)], skipped=Counter(one))
 
 
 class _Skip(Exception):
@@ -93,23 +81,21 @@ def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
         if type(status) is not int or not isinstance(code, str) or len(code) > 100:
             raise _Skip("malformed")
         return REFUSED, Counter({f"{status}/{code}": 1})
+    series = _series(line)
     try:
-        return _checked_series(line), counts_of(line)
+        counts = counts_of(line)
     except (Malformed, OverflowError) as error:
         raise _Skip("malformed") from error
-
-
-def _checked_series(line: Mapping[str, Any]) -> Series:
-    try:
-        return _series(line)
-    except Malformed as error:
-        raise _Skip("malformed") from error
+    if len(counts) > NAMES_AN_UPDATE:  # more than a hundred predictions: predict writes no such line
+        raise _Skip("malformed")
+    return series, counts
 
 
 def _series(line: Mapping[str, Any]) -> Series:
+    """Which version answered, and in which stage."""
     name, version, stage = line.get("model_name"), line.get("model_version"), line.get("stage")
     if not isinstance(name, str) or not name or type(version) is not int or version < 1:
-        raise Malformed("the line does not say which version answered")
+        raise _Skip("malformed")
     if stage not in ("Production", "Staging"):
-        raise Malformed("the line does not say in which stage")
+        raise _Skip("malformed")
     return Series(name, version, stage)

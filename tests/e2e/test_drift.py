@@ -105,6 +105,11 @@ def test_from_clean_to_drifted_to_one_retrain(api, aws_client, version, drift_fu
     assert alert["psi"] >= alert["thresholds"]["alert"]
     assert set(alert["current_distribution"]) <= {str(label) for label in range(10)}
 
+    history = api.get(f"/drift/history?model_name={MODEL}&hours=2")
+    assert (history["model_version"], history["against"], len(history["points"])) == (version, "reference", 2)
+    assert sum(point["samples"] for point in history["points"]) == 600
+    assert "alert" in {point["status"] for point in history["points"]}
+
     # Several checks, as at-least-once schedules make them, some at the same time.
     with ThreadPoolExecutor(3) as pool:
         assert set(pool.map(lambda _: check(aws_client, drift_function), range(3))) == {"alert"}
@@ -163,6 +168,9 @@ def test_every_prediction_is_counted_once(api, version, held_out):
         ("/drift/distribution?model_name=nobody", 404, "not_found"),
         ("/drift/status?current_hours=0", 422, "validation_failed"),
         ("/drift/status?baseline_hours=abc", 422, "validation_failed"),
+        ("/drift/history?model_name=nobody", 409, "no_model_in_stage"),
+        ("/drift/history?hours=169", 422, "validation_failed"),
+        ("/drift/history?step_hours=0", 422, "validation_failed"),
         ("/drift/stats?model_name=..%2F", 422, "validation_failed"),
     ],
 )

@@ -99,3 +99,22 @@ def make_delivery() -> Callable[..., str]:
         return base64.b64encode(gzip.compress(json.dumps({**message, **changes}).encode())).decode()
 
     return make
+
+
+@pytest.fixture(scope="module")
+def predict_modules() -> Iterator[Any]:
+    """predict's records and signals, loaded for this test alone."""
+    folder = FUNCTIONS / "predict"
+    names = {file.stem for file in folder.glob("*.py")}
+    before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+    sys.path.insert(0, str(folder))
+    try:
+        import records
+        import signals
+
+        yield records, signals
+    finally:
+        sys.path.remove(str(folder))
+        for name in names & sys.modules.keys():
+            del sys.modules[name]
+        sys.modules.update(before)

@@ -1,6 +1,7 @@
 """The scheduled check: told once an episode, retrained once within the limits, whatever runs at the same time."""
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +14,7 @@ from benchmarks.serving import served
 from mlops.drift import DriftThresholds
 from mlops.drift_events import DriftEvents
 from mlops.drift_records import DriftRecords, RetrainLimits
-from mlops.prediction_stats import Series, hour_of, hours_before
+from mlops.prediction_stats import Marker, Series, hour_of, hours_before
 from mlops.served_models import ServedModels
 
 MODEL = "digit-classifier"
@@ -56,7 +57,7 @@ class Platform:
         counts = {"n": n, "r": n, "c9": n, **{f"p:{label}": count for label, count in classes.items()}}
         series = Series(MODEL, self.manifest.model_version, "Production")
         hour = hours_before(hour_of(time.time()), hours_ago)
-        self.stats.add(str(time.time_ns()), series, hour, counts, counts)
+        self.stats.add([Marker(str(time.time_ns()))], {(series, hour): counts}, {series: counts})
 
     def check(self, **settings):
         made = DriftCheck(
@@ -163,8 +164,15 @@ def test_the_daily_budget_is_of_all_models_together(stats_table):
     assert records.claim_retrain("model-9", {}, RetrainLimits(0, 0), noon) == "budget_spent"
 
 
-def test_of_checks_at_the_same_time_one_may_ask(stats_table):
+def test_of_checks_at_the_same_time_one_may_ask(stats_table, monkeypatch):
     records = DriftRecords(stats_table)
+    transact, one_at_a_time = records._client.transact_write_items, threading.Lock()
+
+    def serialised(**request):
+        with one_at_a_time:  # as DynamoDB's transactions are; moto's are not, between threads
+            return transact(**request)
+
+    monkeypatch.setattr(records._client, "transact_write_items", serialised)
     with ThreadPoolExecutor(8) as pool:
         claims = list(
             pool.map(

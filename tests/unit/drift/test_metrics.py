@@ -17,7 +17,7 @@ from mlops.drift_records import DriftRecords
 from mlops.items import now
 from mlops.jobs import JobsTable
 from mlops.prediction_counts import counts_of, lifetime
-from mlops.prediction_stats import REFUSED, SKIPPED, TRANSITIONS, Series
+from mlops.prediction_stats import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
 from mlops.served_models import ServedModels
 
 ROOT = Path(__file__).parents[3]
@@ -157,7 +157,7 @@ def test_the_tables_are_read(stats, stats_table, make_line):
     dynamodb.Table("jobs").put_item(Item={**old, "status": "pending"})
     dynamodb.Table("jobs").put_item(Item={**old, "job_id": "job_000000x", "status": "failed"})
     line = counts_of(make_line(5))
-    stats.add("d", SERIES, "2026-01-01T00", line, lifetime(line))
+    stats.add([Marker("d")], {(SERIES, "2026-01-01T00"): line}, {SERIES: lifetime(line)})
     settings = MetricsSettings("jobs", "transitions", "digits", json.dumps({"promotion": url}))
     found = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
     assert sorted(job["job_id"] for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]

@@ -1,9 +1,7 @@
 """From predict's own lines to counts, and from counts to what the trainer's reference is compared with."""
 
 import json
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,26 +10,6 @@ from hypothesis import strategies as st
 
 from benchmarks.serving import served
 from mlops.prediction_counts import Malformed, counts_of, lifetime, summary_of, summary_of_reference
-
-PREDICT = Path(__file__).parents[3] / "functions" / "predict"
-
-
-@pytest.fixture(scope="module")
-def predict_modules():
-    """predict's records and signals, loaded for this test alone."""
-    names = {file.stem for file in PREDICT.glob("*.py")}
-    before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
-    sys.path.insert(0, str(PREDICT))
-    try:
-        import records
-        import signals
-
-        yield records, signals
-    finally:
-        sys.path.remove(str(PREDICT))
-        for name in names & sys.modules.keys():
-            del sys.modules[name]
-        sys.modules.update(before)
 
 
 def test_what_predict_logs_compares_with_what_the_trainer_saw(predict_modules, capsys):

@@ -5,15 +5,30 @@ import gzip
 import json
 import sys
 import time
+import uuid
+from collections import Counter
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from infra.openapi import load_function
-from mlops.prediction_counts import counts_of
-from mlops.prediction_stats import NAMES_AN_UPDATE, REFUSED, SKIPPED, PredictionStats, Series, hour_of, hours_before
+from mlops.prediction_counts import counts_of, lifetime
+from mlops.prediction_stats import (
+    NAMES_AN_UPDATE,
+    REFUSED,
+    SKIPPED,
+    Marker,
+    PredictionStats,
+    Series,
+    combined,
+    hour_of,
+    hours_before,
+)
 
 SERIES = Series("digit-classifier", 3, "Production")
 
@@ -47,7 +62,7 @@ def test_a_delivery_that_comes_twice_counts_once(stats, deliver, make_line, make
     data = make_delivery(*[make_line(2, seed=seed) for seed in range(5)])
     deliver(data)
     before = window(stats), stats.totals()
-    assert deliver(data)["new_pieces"] == 0
+    assert deliver(data) == {"delivered": 5, "lines": 0, "skipped": 0}
     assert (window(stats), stats.totals()) == before
 
 
@@ -95,6 +110,93 @@ def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(deep, stat
             assert update is None or len(update["ExpressionAttributeValues"]) <= 300
 
 
+EVENTS = 7
+FATES = ("taken", "refused", "taken, but the answer is lost")
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    phases=[Phase.generate],  # an example takes a while, and is small as it is
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    deliveries=st.lists(st.lists(st.integers(0, EVENTS - 1), max_size=EVENTS + 2), max_size=5),
+    fates=st.lists(st.sampled_from(FATES), max_size=5),
+)
+def test_whatever_parts_are_delivered_again_each_line_counts_once(
+    stats, deliver, make_line, make_delivery, deliveries, fates
+):
+    """Any parts of the same lines, with other neighbours, in any order, whole deliveries and parts of them again."""
+    unique = uuid.uuid4().hex
+    series = [Series(unique, version, "Production") for version in (1, 2)]
+    now = time.time()
+    lines = [
+        make_line(1 + n % 3, seed=n, model_name=unique, model_version=1 + n % 2, signals_permille=None)
+        for n in range(EVENTS - 1)
+    ]
+    events = [
+        {"id": f"{unique}-{n}", "timestamp": int((now - 20 * n) * 1000), "message": line}
+        for n, line in enumerate([*map(json.dumps, lines), "{cut"])
+    ]
+    skipped = stats.totals("-").get(SKIPPED, {})
+    waiting = [*deliveries, range(EVENTS)]
+    transact, left = stats._client.transact_write_items, list(fates)
+
+    def fated(**request):
+        fate = left.pop() if left else "taken"
+        if fate != "refused":
+            transact(**request)
+        if fate != "taken":
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": "?"}}, "TransactWriteItems")
+
+    with patch.object(stats._client, "transact_write_items", fated):
+        while waiting:
+            chosen = waiting.pop(0)
+            try:
+                deliver(make_delivery(logStream=unique, logEvents=[events[n] for n in chosen]))
+            except ClientError:
+                waiting.append(chosen)
+    expected = {each: combined(counts_of(line) for line in lines[number::2]) for number, each in enumerate(series)}
+    assert {each: window(stats, each) for each in series} == expected
+    assert stats.totals(unique) == {each: lifetime(counts) for each, counts in expected.items()}
+    assert stats.totals("-")[SKIPPED] == Counter(skipped) + Counter(not_json=1)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_deliveries_that_overlap_at_the_same_time_count_each_line_once(
+    stats, deliver, make_line, make_delivery, monkeypatch, times
+):
+    """Another delivery with one of our lines comes in between our look at what was counted, and our writing."""
+    now, line = time.time(), make_line(1)
+    markers, others = stats.markers, list(range(1, times + 1))
+
+    def slow(group):
+        found = markers(group)
+        if others:
+            other = others.pop()
+            deliver(make_delivery(line, line, ids=["shared", f"other-{other}"], seconds=now))
+        return found
+
+    monkeypatch.setattr(stats, "markers", slow)
+    deliver(make_delivery(line, line, ids=["shared", "ours"], seconds=now))
+    assert window(stats)["n"] == 2 + times
+
+
+def test_a_delivery_writes_as_many_items_whatever_the_number_of_lines(stats, deliver, make_line, make_delivery):
+    transact, written = stats._client.transact_write_items, []
+
+    def noted(**request):
+        written.append(len(request["TransactItems"]))
+        return transact(**request)
+
+    now = time.time()
+    with patch.object(stats._client, "transact_write_items", noted):
+        for count in (1, 10, 100):
+            deliver(make_delivery(*[make_line(1, seed=seed) for seed in range(count)], seconds=now))
+    assert written == [3, 3, 3]  # the marker, the hour and the totals
+
+
 def test_throttling_and_conflicts_are_tried_again_and_nothing_is_lost(stats, deliver, make_line, make_delivery):
     original, failures = stats._client.transact_write_items, ["TransactionConflict", "ThrottlingError"]
 
@@ -118,7 +220,7 @@ def test_throttling_without_end_is_raised_so_that_the_delivery_comes_again(stats
 
     stats._client.transact_write_items = throttled
     with pytest.raises(ClientError):
-        stats.add("d", SERIES, "2026-01-01T00", {"n": 1}, {})
+        stats.add([Marker("d")], {(SERIES, "2026-01-01T00"): {"n": 1}}, {})
 
 
 @pytest.mark.parametrize("hours", [-1, 0, 1, 5, 24])
@@ -136,11 +238,12 @@ def test_lines_of_two_hours_in_one_delivery_are_told_apart(stats, deliver, make_
     second = delivery_module.Line("b", now, json.dumps(make_line(2)))
     from line_counts import count_lines
 
-    counted = count_lines(delivery_module.Delivery("d", (first, second)))
-    assert [(hour, counts["n"]) for _, hour, counts, _ in counted.pieces] == [
-        (hour_of(now - 3600), 1),
-        (hour_of(now), 2),
-    ]
+    counted = count_lines([first, second])
+    assert {hour: counts["n"] for (_, hour), counts in counted.hours.items()} == {
+        hour_of(now - 3600): 1,
+        hour_of(now): 2,
+    }
+    assert counted.totals[SERIES]["n"] == 3
 
 
 def test_what_cannot_be_counted_is_skipped_and_counted_as_such(stats, deliver, make_line, make_delivery):
@@ -148,11 +251,19 @@ def test_what_cannot_be_counted_is_skipped_and_counted_as_such(stats, deliver, m
     cut = json.dumps(line)[:100]
     answer = deliver(
         make_delivery(
-            line, cut, "", "[1]", {"event": "mlops.cold"}, {**line, "n": 5}, make_line(1, model_version="3"), "{" * 5000
+            line,
+            cut,
+            "",
+            "[1]",
+            {"event": "mlops.cold"},
+            {**line, "n": 5},
+            make_line(1, model_version="3"),
+            "{" * 5000,
+            make_line(NAMES_AN_UPDATE, predictions=list(range(NAMES_AN_UPDATE))),
         )
     )
-    assert answer == {"lines": 1, "skipped": 7, "new_pieces": 2}
-    assert stats.totals()[SKIPPED] == {"not_json": 3, "another_event": 2, "malformed": 2}
+    assert answer == {"delivered": 9, "lines": 1, "skipped": 8}
+    assert stats.totals()[SKIPPED] == {"not_json": 3, "another_event": 2, "malformed": 3}
     assert window(stats)["n"] == 2
     deliver(make_delivery(line, seconds=time.time() + 3 * 3600))
     deliver(make_delivery(line, seconds=time.time() - 15 * 24 * 3600))
@@ -217,5 +328,6 @@ def test_sampled_inputs_go_to_the_bucket_and_are_not_counted(stats, deliver, mak
 def test_the_item_of_an_hour_shows_no_input(stats_table, deliver, make_line, make_delivery):
     deliver(make_delivery(make_line(1)))
     for item in stats_table.scan()["Items"]:
-        assert all(isinstance(value, str) or value == int(value) for value in item.values())
+        counts = {name: value for name, value in item.items() if name not in ("series", "slot", "content")}
+        assert all(value == int(value) for value in counts.values())
         assert len(str(item)) < 10_000

@@ -96,14 +96,15 @@ class Drift:
 def detect(current: Summary, reference: Summary | None, baseline: Summary, thresholds: DriftThresholds) -> Drift:
     """Compare the current window with the version's reference, if it has one, and with its baseline window."""
     comparisons = (
-        _compare("reference", current, reference, thresholds),
-        _compare("baseline", current, baseline, thresholds),
+        compare("reference", current, reference, thresholds),
+        compare("baseline", current, baseline, thresholds),
     )
     verdict = max((each.verdict for each in comparisons), key=lambda verdict: verdict.rank)
     return Drift(verdict, current, comparisons)
 
 
-def _compare(against: Against, current: Summary, other: Summary | None, thresholds: DriftThresholds) -> Comparison:
+def compare(against: Against, current: Summary, other: Summary | None, thresholds: DriftThresholds) -> Comparison:
+    """Compare a window with one other sample; None stands for the reference that a version does not have."""
     if other is None:
         note = "The version was registered without a reference distribution; only the baseline window can be compared"
         return Comparison(against, 0, Verdict.INSUFFICIENT_DATA, (), note)

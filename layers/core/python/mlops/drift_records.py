@@ -14,7 +14,7 @@ import boto3
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from mlops.items import Item, from_item, to_item
+from mlops.items import Item, from_item, query_all, to_item
 
 CHECKS, RETRAINS = "drift", "retrains"
 _DAY = 24 * 3600
@@ -49,14 +49,7 @@ class DriftRecords:
 
     def all(self) -> list[Item]:
         """The last record of every model that was checked within the retention."""
-        items: list[Item] = []
-        start: dict[str, Any] = {}
-        while True:
-            answer = self._table.query(KeyConditionExpression=Key("series").eq(CHECKS), **start)
-            items += [self._read(item) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return items
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return list(query_all(self._table, KeyConditionExpression=Key("series").eq(CHECKS)))
 
     def save(self, model_name: str, record: Item) -> None:
         expires = int(time.time()) + self._retention

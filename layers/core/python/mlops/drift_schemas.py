@@ -59,6 +59,31 @@ class DriftStatus(BaseModel):
     reference_distribution: Shares | None = Field(description="Class shares of the rows held out in training")
 
 
+class DriftPoint(BaseModel):
+    start: str = Field(description="ISO 8601 in UTC")
+    end: str = Field(description="The last point's is the end of the present hour")
+    samples: int
+    status: VerdictName
+    psi: float | None = Field(description="PSI of the signal that gave the status; null with insufficient data")
+    signal: str | None = Field(description="The signal that gave the status")
+    signals: list[SignalResult] = Field(description="Empty with insufficient data")
+    note: str | None = Field(description="Why there is no verdict")
+
+
+class DriftHistory(BaseModel):
+    model_name: str
+    model_version: int
+    start: str = Field(description="Start of the first point, ISO 8601 in UTC")
+    end: str = Field(description="End of the last point")
+    step_hours: int = Field(description="Hours of a point")
+    against: Literal["reference", "baseline"] = Field(
+        description="What every point is compared with; of a version without a reference the 168 hours before `start`"
+    )
+    against_samples: int
+    thresholds: Thresholds
+    points: list[DriftPoint] = Field(description="Oldest first, with no gap")
+
+
 class Bucketed(BaseModel):
     """A histogram: `counts[i]` lie up to `edges[i]`, the last one beyond the last edge."""
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -37,6 +38,16 @@ def from_item(value: Any) -> Any:
     if isinstance(value, list):
         return [from_item(entry) for entry in value]
     return value
+
+
+def query_all(table: Any, **request: Any) -> Iterator[Item]:
+    """Every item that a table's query finds, as plain values; page after page, as they are taken."""
+    while True:
+        answer = table.query(**request)
+        yield from map(from_item, answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def encode_cursor(key: str) -> str:

@@ -1,14 +1,13 @@
 """The prediction_stats table: hourly counts of a version's predictions, and its totals.
 
-A piece of counts is added in one transaction with a marker, so that a delivery that comes twice counts once.
+Counts are added in one transaction with markers of what they are of, so that what comes twice counts once.
 """
 
-import hashlib
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,13 +18,15 @@ from boto3.dynamodb.conditions import Key
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from mlops.items import Item, from_item
+from mlops.items import Item, query_all
 from mlops.prediction_counts import Counts
 
 TOTALS = "totals"
-MARKER_SECONDS = 7 * 24 * 3600
-NAMES_AN_UPDATE = 200
-"""DynamoDB takes at most 300 operators and 4 KB of update expression."""
+MARKER_SECONDS = 16 * 24 * 3600
+"""Longer than a log line can be delivered again: CloudWatch Logs and the dead-letter queue keep it for 14 days."""
+ITEMS_A_TRANSACTION = 100
+NAMES_AN_UPDATE = 250
+"""DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
 _RETRYABLE = {
     "TransactionConflict",
     "ThrottlingError",
@@ -37,6 +38,7 @@ _RETRYABLE = {
 }
 _CANCELLED = "TransactionCanceledException"
 _KEYS = ("series", "slot", "expires")
+_MARKED = "marker#"
 
 
 @dataclass(frozen=True, order=True)
@@ -76,6 +78,25 @@ def hours_before(hour: str, hours: int) -> str:
     return (datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) - timedelta(hours=hours)).strftime("%Y-%m-%dT%H")
 
 
+Hours = Mapping[tuple[Series, str], Mapping[str, int]]
+Totals = Mapping[Series, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Says that something was counted, for MARKER_SECONDS: one of a group, at its `slot`; `content` is the writer's."""
+
+    group: str
+    slot: str = "-"
+    content: bytes = b""
+
+
+def fits(markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
+    """Whether DynamoDB takes so much in one transaction."""
+    updates = [*hours.values(), *totals.values()]
+    return len(markers) + len(updates) <= ITEMS_A_TRANSACTION and max(map(len, updates), default=0) <= NAMES_AN_UPDATE
+
+
 class PredictionStats:
     """Adapter of the DynamoDB table `PREDICTION_STATS_TABLE` (key `series`, `slot`; `expires` is its TTL)."""
 
@@ -89,30 +110,27 @@ class PredictionStats:
     def from_environment(cls) -> "PredictionStats":
         return _table_of(os.environ["PREDICTION_STATS_TABLE"], int(os.environ.get("STATS_RETENTION_DAYS", "100")))
 
-    def add(
-        self, delivery: str, series: Series, hour: str | None, counts: Mapping[str, int], totals: Mapping[str, int]
-    ) -> bool:
-        """Add `counts` to a series' hour (None: to no hour) and `totals` to its totals; False if this was done before.
+    def add(self, markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
+        """Add counts to hours of series and to totals, all or nothing; False if one of the markers is there already.
 
-        `delivery` names what is counted: the same one is added once to a series and hour. Large updates are split, each
-        part with a marker of its own, so that a delivery broken off in the middle can simply be made again.
+        They must fit a transaction (`fits`).
 
         Raises:
-            ClientError: DynamoDB refuses, or throttles longer than our patience. Nothing is counted twice if the
-                delivery is made again.
+            ClientError: DynamoDB refuses, or throttles longer than our patience. Nothing is counted twice if the same
+                markers come again.
         """
-        added = False
-        names = sorted({*counts, *totals})
-        for start in range(0, len(names), NAMES_AN_UPDATE):
-            part = names[start : start + NAMES_AN_UPDATE]
-            marker = hashlib.sha256(f"{delivery}/{series.total_slot}/{hour}/{start}".encode()).hexdigest()
-            writes = [self._marker(marker)]
-            if hour is not None and (some := {name: counts[name] for name in part if counts.get(name)}):
-                writes.append(self._addition(series.key, f"{hour}/{series.stage}", some))
-            if some := {name: totals[name] for name in part if totals.get(name)}:
-                writes.append(self._addition(TOTALS, series.total_slot, some))
-            added |= self._transact(writes)
-        return added
+        writes = [self._marker(marker) for marker in markers]
+        for (series, hour), counts in hours.items():
+            writes += self._addition(series.key, f"{hour}/{series.stage}", counts)
+        for series, counts in totals.items():
+            writes += self._addition(TOTALS, series.total_slot, counts)
+        return self._transact(writes)
+
+    def markers(self, group: str) -> list[Marker]:
+        """The markers of a group in the order of their slots, those just written included."""
+        condition = Key("series").eq(_MARKED + group)
+        items = query_all(self._table, KeyConditionExpression=condition, ConsistentRead=True)
+        return [Marker(group, item["slot"], item["content"].value) for item in items]
 
     def window(self, series: Series, first: str, last: str | None = None) -> Counts:
         """The sum of a series' counts over the hours `first` to `last`, both included; without `last`, to the end.
@@ -127,7 +145,7 @@ class PredictionStats:
     def hours(self, series: Series, first: str, last: str | None = None) -> Iterator[tuple[str, dict[str, int]]]:
         """A series' counts hour by hour, in order."""
         condition = Key("series").eq(series.key) & Key("slot").between(first, f"{last or '9999'}/~")
-        for item in self._query(condition):
+        for item in query_all(self._table, KeyConditionExpression=condition):
             hour, _, stage = item["slot"].partition("/")
             if stage == series.stage:
                 yield hour, _numbers(item)
@@ -137,40 +155,39 @@ class PredictionStats:
         condition: Any = Key("series").eq(TOTALS)
         if model_name is not None:
             condition &= Key("slot").begins_with(f"{model_name}#")
-        return {Series.parse(item["slot"]): _numbers(item) for item in self._query(condition)}
+        items = query_all(self._table, KeyConditionExpression=condition)
+        return {Series.parse(item["slot"]): _numbers(item) for item in items}
 
-    def _query(self, condition: Any) -> Iterator[Item]:
-        start: dict[str, Any] = {}
-        while True:
-            answer = self._table.query(KeyConditionExpression=condition, **start)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-
-    def _marker(self, marker: str) -> dict[str, Any]:
-        item = {"series": f"delivered#{marker}", "slot": "-", "expires": int(time.time()) + MARKER_SECONDS}
+    def _marker(self, marker: Marker) -> dict[str, Any]:
+        item = {
+            "series": _MARKED + marker.group,
+            "slot": marker.slot,
+            "content": marker.content,
+            "expires": int(time.time()) + MARKER_SECONDS,
+        }
         put = {"TableName": self._table.name, "Item": item, "ConditionExpression": "attribute_not_exists(series)"}
         return {"Put": put}
 
-    def _addition(self, series: str, slot: str, counts: Mapping[str, int]) -> dict[str, Any]:
-        names, values = list(counts), list(counts.values())
-        additions = ",".join(f"#{index} :{index}" for index in range(len(names)))
-        return {
+    def _addition(self, series: str, slot: str, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+        added = {name: value for name, value in counts.items() if value}
+        if not added:
+            return
+        additions = ",".join(f"#{index} :{index}" for index in range(len(added)))
+        yield {
             "Update": {
                 "TableName": self._table.name,
                 "Key": {"series": series, "slot": slot},
                 "UpdateExpression": f"ADD {additions} SET expires=:expires",
-                "ExpressionAttributeNames": {f"#{index}": name for index, name in enumerate(names)},
+                "ExpressionAttributeNames": {f"#{index}": name for index, name in enumerate(added)},
                 "ExpressionAttributeValues": {
-                    **{f":{index}": value for index, value in enumerate(values)},
+                    **{f":{index}": value for index, value in enumerate(added.values())},
                     ":expires": int(time.time()) + self._retention,
                 },
             }
         }
 
     def _transact(self, writes: list[dict[str, Any]]) -> bool:
-        """False if the marker, which comes first, is there already."""
+        """False if a condition failed, and those are the markers'."""
         deadline, pause = time.monotonic() + self._patience, 0.02
         while True:
             try:
@@ -178,7 +195,7 @@ class PredictionStats:
                 return True
             except ClientError as error:
                 reasons = _reasons(error)
-                if reasons and reasons[0] == "ConditionalCheckFailed":
+                if "ConditionalCheckFailed" in reasons:
                     return False
                 if not _RETRYABLE.intersection(reasons) or time.monotonic() + pause > deadline:
                     raise
@@ -196,8 +213,7 @@ def _reasons(error: ClientError) -> list[str]:
 
 
 def _numbers(item: Item) -> dict[str, int]:
-    read = {name: from_item(value) for name, value in item.items() if name not in _KEYS}
-    return {name: value for name, value in read.items() if isinstance(value, int)}
+    return {name: value for name, value in item.items() if name not in _KEYS}
 
 
 def combined(parts: Iterable[Mapping[str, int]]) -> Counts:
