@@ -20,8 +20,8 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class GateSettings(Settings):
-    """`metric_margin`: by how much accuracy may fall behind Production's. `max_model_bytes` and
-    `max_latency_ms`: what one prediction may take, median of 20."""
+    """`metric_margin`: by how much accuracy may fall behind Production's. `max_model_bytes`: the file's size.
+    `max_latency_ms`: what one prediction may take, the median of 20. Parameters of the template, with its defaults."""
 
     metric_margin: float = 0.01
     max_model_bytes: int = 100_000_000

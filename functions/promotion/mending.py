@@ -16,6 +16,11 @@ from mlops.tracking import RegisteredModel, Version
 ACTOR = "reconcile"
 
 
+def entry_id(message_id: str, alias: str) -> str:
+    """The id of what a message enters of an alias: redelivered it enters it no second time, and it sorts after it."""
+    return f"{message_id}-{alias}"
+
+
 class Mender:
     """Finds what differs and mends it."""
 
@@ -23,7 +28,7 @@ class Mender:
         self._registry, self._mover = registry, mover
         self._tracking, self._serving = registry.tracking, registry.serving
 
-    def record(self, model_name: str, transition_id: str) -> bool:
+    def record(self, model_name: str, message_id: str) -> bool:
         """Enter each difference between an alias and its manifest into the history, as queued; False if there is
         none."""
         model, differs = self._model(model_name), False
@@ -36,7 +41,7 @@ class Mender:
             entered = stage if found is not None else DISPLACED_TO[stage]
             self._registry.transitions.create(
                 {
-                    "transition_id": f"{transition_id}-{alias}",
+                    "transition_id": entry_id(message_id, alias),
                     "kind": "mend",
                     "model_name": model_name,
                     "version": found if found is not None else served,
@@ -58,21 +63,19 @@ class Mender:
         model, stage = self._model(item["model_name"]), Stage(item["alias_stage"])
         found = item.get("found")
         if "put_back" in item:
-            self._put_back(item, model, stage)
+            raise self._put_back(item, model, stage)
         if found is None:
             self._removed(item, stage)
             return []
         if model.holder(stage) != found:
             raise Rejected("The alias was moved again before this could be looked at")
         try:
-            gates = self._followed(item, model, stage)
+            return self._followed(item, model, stage)
         except Rejected as rejection:
             self._refuse(item, rejection.reason, rejection.gates)
         except Conflict as refusal:
             self._refuse(item, refusal.detail, [])
-        else:
-            return gates
-        return self._put_back(item, model, stage)
+        raise self._put_back(item, model, stage)
 
     def mirror(self, model_name: str) -> None:
         """Bring the tags and MLflow's own stages of all versions in line with the aliases; Production's last, as the
@@ -110,8 +113,8 @@ class Mender:
         self._registry.transitions.note(item["model_name"], item["transition_id"], noted)
         item |= noted
 
-    def _put_back(self, item: Item, model: RegisteredModel, stage: Stage) -> Gates:
-        """The alias names what the manifest serves, as before; none, if there was none."""
+    def _put_back(self, item: Item, model: RegisteredModel, stage: Stage) -> Rejected:
+        """The alias names what the manifest serves, as before; none, if there was none. Returns how the entry ends."""
         name, served = item["model_name"], item.get("served")
         before = self._version(name, served) if served is not None else None
         if before is not None:
@@ -122,7 +125,7 @@ class Mender:
         else:
             self._tracking.delete_alias(name, ALIASES[stage])
             outcome = "the alias was removed, as no version served"
-        raise Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
+        return Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
 
     def _before(self, model: RegisteredModel, stage: Stage, found: int | None) -> Stage:
         """Where the version that is to be mended stood, as far as the other alias and its tag tell."""

@@ -120,15 +120,7 @@ class Mover:
 
     def serve(self, item: Item, version: Version, file: ModelFile, stage: Stage) -> None:
         """Tell predict."""
-        self._serving.write_manifest(
-            item["model_name"],
-            stage,
-            version.version,
-            version.run_id,
-            file,
-            self._metrics(version),
-            item["transition_id"],
-        )
+        self._serving.write_manifest(version, stage, file, self._metrics(version), item["transition_id"])
 
     def leave(self, model: RegisteredModel, left: Stage, entered: Stage, version: Version) -> None:
         """Take the version out of the stage it served before: one version, one stage."""

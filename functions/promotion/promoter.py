@@ -11,7 +11,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from gate import GateSettings
-from mending import Mender
+from mending import Mender, entry_id
 from moves import Mover, Registry, Rejected
 from outages import outages
 from serving import ServingStore
@@ -53,20 +53,23 @@ class Promoter:
         with outages():
             kind, model_name, until = message["kind"], message["model_name"], message["transition_id"]
             if kind == "cache_epoch":
-                self._registry.serving.raise_cache_epoch(model_name, message["stage"])
+                self._registry.serving.raise_cache_epoch(model_name, message["stage"], until)
             elif kind == "mend":
-                # What is under way explains some differences, an earlier delivery of this message included, so it is
-                # ended first; its entries' ids start with its own, and so sort after it.
-                entries = [f"{until}-{alias}" for alias in ALIASES.values()]
-                self._end_all(model_name, f"{until}-~", surely=entries)
-                if self._mender.record(model_name, until):
-                    self._end_all(model_name, f"{until}-~", surely=entries)
-                self._mender.mirror(model_name)
+                self._mend(model_name, until)
             elif kind == "transition":
                 self._end_all(model_name, until)
                 self._end(model_name, until)
             else:
                 raise ValueError(f"there is no kind of message {kind!r}")
+
+    def _mend(self, model_name: str, message_id: str) -> None:
+        """What is under way explains some differences, an earlier delivery of this message included, so it is ended
+        first; whatever differs then is entered and ended, too."""
+        last, entries = entry_id(message_id, "~"), [entry_id(message_id, alias) for alias in ALIASES.values()]
+        self._end_all(model_name, last, surely=entries)
+        if self._mender.record(model_name, message_id):
+            self._end_all(model_name, last, surely=entries)
+        self._mender.mirror(model_name)
 
     def _end_all(self, model_name: str, until: str, surely: list[str] | None = None) -> None:
         """End what is open before and between; the index lags a little, so `surely` is looked for by itself."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from mlops.errors import Conflict
 from mlops.items import now
 from mlops.manifest import Manifest, ManifestError, ModelInput, ModelOutput, manifest_key, model_key
 from mlops.stages import Stage
+from mlops.tracking import Version
 
 MODEL_FILE = "model.onnx"
 METADATA_KEY = "mlops"
@@ -105,25 +107,23 @@ class ServingStore:
 
     def write_manifest(
         self,
-        model_name: str,
+        version: Version,
         stage: Stage,
-        version: int,
-        run_id: str,
         model: ModelFile,
         metrics: dict[str, float],
         transition_id: str,
     ) -> None:
         """Tell predict what to serve; done again for the same transition, it leaves the manifest as it is."""
-        key = manifest_key(model_name, stage)
+        key = manifest_key(version.model_name, stage)
         before, etag = self._manifest(key)
         if before is not None and (before.transition_id, before.sha256) == (transition_id, model.sha256):
             return
         manifest = Manifest(
-            model_name=model_name,
-            model_version=version,
+            model_name=version.model_name,
+            model_version=version.version,
             stage=stage,
-            run_id=run_id,
-            key=model_key(model_name, model.sha256),
+            run_id=version.run_id,
+            key=model_key(version.model_name, model.sha256),
             sha256=model.sha256,
             size=model.size,
             input=model.input,
@@ -134,16 +134,21 @@ class ServingStore:
             metrics=metrics,
             transition_id=transition_id,
             cache_epoch=before.cache_epoch if before else 0,
+            cache_epoch_id=before.cache_epoch_id if before else None,
             written_at=now(),
         )
         self._swap(key, manifest, etag)
 
-    def raise_cache_epoch(self, model_name: str, stage: str) -> None:
-        """Have every environment of predict load its model anew at its next refresh."""
+    def raise_cache_epoch(self, model_name: str, stage: str, message_id: str) -> None:
+        """Have every environment of predict load its model anew at its next refresh; once for the same message.
+
+        A message is done with before the next of its model is delivered, so the last one's id is all there is to know.
+        """
         key = manifest_key(model_name, stage)
         manifest, etag = self._manifest(key)
-        if manifest is not None:
-            self._swap(key, Manifest(**{**vars(manifest), "cache_epoch": manifest.cache_epoch + 1}), etag)
+        if manifest is not None and manifest.cache_epoch_id != message_id:
+            raised = replace(manifest, cache_epoch=manifest.cache_epoch + 1, cache_epoch_id=message_id)
+            self._swap(key, raised, etag)
 
     def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
         """No version serves the stage any more, unless another one has taken it since."""

@@ -30,9 +30,7 @@ class TransitionRequests:
                 "reason: force takes a reason; it stands in the history",
                 errors=[{"field": "reason", "message": "force takes a reason"}],
             )
-        return self._queue_up(
-            request.model_name, request.version, Stage(request.stage), request.reason, request.force, actor, request_id
-        )
+        return self._queue_up({**request.model_dump(), "actor": actor, "request_id": request_id})
 
     def roll_back(self, model_name: str, reason: str | None, actor: str, request_id: str) -> dict[str, Any]:
         """Back to the version that was in Production before the present one; where none is, to the last one that was.
@@ -44,8 +42,17 @@ class TransitionRequests:
         """
         present = self._tracking.model(model_name).holder(Stage.PRODUCTION)
         version = self._version_before(model_name, present)
-        reason = reason or ("rolled back" if present is None else f"rolled back from version {present}")
-        return self._queue_up(model_name, version, Stage.PRODUCTION, reason, True, actor, request_id)
+        return self._queue_up(
+            {
+                "model_name": model_name,
+                "version": version,
+                "stage": Stage.PRODUCTION,
+                "reason": reason or ("rolled back" if present is None else f"rolled back from version {present}"),
+                "force": True,
+                "actor": actor,
+                "request_id": request_id,
+            }
+        )
 
     def outcome(self, model_name: str, transition_id: str, wait_seconds: int) -> tuple[Item, bool]:
         """The transition as it stands after at most `wait_seconds`, and whether it has ended."""
@@ -79,29 +86,19 @@ class TransitionRequests:
             return False
         return True
 
-    def _queue_up(
-        self, model_name: str, version: int, stage: Stage, reason: str | None, force: bool, actor: str, request_id: str
-    ) -> dict[str, Any]:
-        model, found = self._tracking.model(model_name), self._tracking.version(model_name, version)
-        present = model.stage_of(found)
-        if stage not in ALLOWED[present]:
+    def _queue_up(self, wish: Item) -> dict[str, Any]:
+        """Record and queue a wish that the lifecycle allows; which transition it has become."""
+        model_name, version = wish["model_name"], wish["version"]
+        present = self._tracking.model(model_name).stage_of(self._tracking.version(model_name, version))
+        if wish["stage"] not in ALLOWED[present]:
             allowed = ", ".join(sorted(ALLOWED[present]))
             raise TransitionNotAllowed(
                 f"Version {version} of {model_name!r} is in {present}; from there it may go to {allowed}",
                 allowed=sorted(ALLOWED[present]),
             )
-        item = {
-            "transition_id": new_transition_id(),
-            "model_name": model_name,
-            "version": version,
-            "stage": stage,
-            "reason": reason,
-            "force": force,
-            "actor": actor,
-            "request_id": request_id,
-        }
-        request_transition(self._transitions, self._queue, item)
-        return {name: item[name] for name in ("transition_id", "model_name")}
+        transition_id = new_transition_id()
+        request_transition(self._transitions, self._queue, {"transition_id": transition_id, **wish})
+        return {"transition_id": transition_id, "model_name": model_name}
 
 
 @cache

@@ -11,6 +11,7 @@ import contextvars
 import json
 import queue
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ from infra.local.deliveries import Deliveries
 INTEGRATION_SECONDS = 29.0
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
+# How many requests one function answers at a time, each in an environment (a process) of its own.
+ENVIRONMENTS = 8
+
 END_OF_INVOCATION = "\x1emlops-end-of-invocation"
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
@@ -37,10 +41,11 @@ Response = tuple[int, dict[str, Any], bytes]
 class FunctionFailed(Exception):
     """A function gave API Gateway nothing it could answer with; carries the gateway response to use instead."""
 
-    def __init__(self, response_type: str, status: int | None) -> None:
+    def __init__(self, response_type: str, status: int | None, message: str = "Internal server error") -> None:
         super().__init__(response_type)
         self.response_type = response_type
         self.status = status
+        self.message = message
 
 
 def apply(batch_service: BatchService, deliveries: Deliveries, touched: Callable[[str], None]) -> None:
@@ -48,6 +53,7 @@ def apply(batch_service: BatchService, deliveries: Deliveries, touched: Callable
     _batch(batch_service)
     _gateway_responses()
     _gateway_limits()
+    _turns()
     _function_errors()
     _lambda_event()
     _end_of_invocation()
@@ -100,7 +106,7 @@ def _gateway_responses() -> None:
 
 
 def _gateway_limits() -> None:
-    """A body over 10 MB is 413 and an answer later than 29 s is 504, in the API's own error shape."""
+    """A body over 10 MB is 413, and what a function does wrong is answered in the API's own error shape."""
     _replace(apigateway_v1, "_gw_error", lambda original: original)
     _replace(apigateway_v1, "_gateway_error_response", lambda original: original)
 
@@ -115,11 +121,9 @@ def _gateway_limits() -> None:
                 return apigateway_v1._gw_error("REQUEST_TOO_LARGE", "Request Too Long")
             token = request_id.set(request["request_id"])
             try:
-                return await asyncio.wait_for(original(request, api_id, stage, *rest), INTEGRATION_SECONDS)
-            except TimeoutError:
-                return apigateway_v1._gw_error("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+                return await original(request, api_id, stage, *rest)
             except FunctionFailed as failure:
-                error = apigateway_v1._gw_error(failure.response_type, "Internal server error")
+                error = apigateway_v1._gw_error(failure.response_type, failure.message)
                 status, headers, answer = apigateway_v1._gateway_error_response(error, request)
                 return failure.status or status, headers, answer
             finally:
@@ -129,6 +133,28 @@ def _gateway_limits() -> None:
 
     _replace(apigateway_v1, "_stages_v1", lambda original: original)
     _replace(apigateway_v1, "_execute_in_scope", make)
+
+
+def _turns() -> None:
+    """Every request beyond a function's idle environments starts one more: a hundred at once, a hundred processes.
+
+    A machine of our own has neither the memory nor the cores, so they wait in line, a line a function, and each has its
+    29 s from its turn on; an answer later than that is 504. Only the gateway's requests wait: events, queues and what
+    one function asks of another take no turn, so nobody waits for an environment that waits for him.
+    """
+    turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ENVIRONMENTS))
+
+    def make(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def call_lambda_raw(function: str, *args: Any, **kwargs: Any) -> Any:
+            async with turns[function]:
+                try:
+                    return await asyncio.wait_for(original(function, *args, **kwargs), INTEGRATION_SECONDS)
+                except TimeoutError:
+                    raise FunctionFailed("INTEGRATION_TIMEOUT", None, "Endpoint request timed out") from None
+
+        return call_lambda_raw
+
+    _replace(apigateway_v1, "_call_lambda_raw", make)
 
 
 def _function_errors() -> None:

@@ -49,13 +49,122 @@ def test_an_answer_in_time_goes_through(execute):
 
 
 def test_a_late_answer_is_a_timeout(execute, monkeypatch):
-    async def late(*_args):
+    async def late(_function, _event):
         await asyncio.sleep(10)
 
+    async def integration(*_args):
+        return await apigateway_v1._call_lambda_raw("slow", {})
+
+    monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", late)
     monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.05)
-    status, body = execute(late)
+    patches._turns()
+    status, body = execute(integration)
     assert status == 504
     assert json.loads(body)["code"] == "INTEGRATION_TIMEOUT"
+
+
+class Functions:
+    """Functions whose calls last until they are let go; `running` are those that have begun, in that order."""
+
+    def __init__(self, monkeypatch):
+        self.running, self._ends = [], {}
+        monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", self._call)
+        monkeypatch.setattr(patches, "ENVIRONMENTS", 2)
+        patches._turns()
+
+    async def _call(self, function, event):
+        self.running.append((function, event))
+        self._ends[function, event] = asyncio.Event()
+        await self._ends[function, event].wait()
+        self.running.remove((function, event))
+        return event
+
+    async def ask(self, function, *events):
+        """Requests through the gateway, as many of which have begun as can."""
+        asked = [asyncio.create_task(apigateway_v1._call_lambda_raw(function, event)) for event in events]
+        await self._settled()
+        return asked
+
+    async def end(self, function, event):
+        self._ends[function, event].set()
+        await self._settled()
+
+    async def _settled(self):
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+def test_requests_beyond_a_functions_environments_wait_in_line(monkeypatch):
+    functions = Functions(monkeypatch)
+
+    async def scenario():
+        asked = await functions.ask("a", 1, 2, 3, 4)
+        assert functions.running == [("a", 1), ("a", 2)]
+        await functions.end("a", 2)
+        assert functions.running == [("a", 1), ("a", 3)]
+        await functions.end("a", 1)
+        assert functions.running == [("a", 3), ("a", 4)]
+        for event in (3, 4):
+            await functions.end("a", event)
+        assert await asyncio.gather(*asked) == [1, 2, 3, 4]
+
+    asyncio.run(scenario())
+
+
+def test_a_full_function_holds_up_no_other_one(monkeypatch):
+    functions = Functions(monkeypatch)
+
+    async def scenario():
+        waiting = await functions.ask("full", 1, 2, 3)
+        (asked,) = await functions.ask("other", 1)
+        assert functions.running == [("full", 1), ("full", 2), ("other", 1)]
+        await functions.end("other", 1)
+        assert await asked == 1
+        for event in (1, 2, 3):
+            await functions.end("full", event)
+        assert await asyncio.gather(*waiting) == [1, 2, 3]
+
+    asyncio.run(scenario())
+
+
+def test_the_wait_in_line_does_not_count_as_the_functions_own_time(monkeypatch):
+    monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.5)
+    monkeypatch.setattr(patches, "ENVIRONMENTS", 1)
+
+    async def takes_a_while(_function, event):
+        await asyncio.sleep(0.05)
+        return event
+
+    monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", takes_a_while)
+    patches._turns()
+
+    async def scenario():
+        return await asyncio.gather(*(apigateway_v1._call_lambda_raw("a", event) for event in range(15)))
+
+    assert asyncio.run(scenario()) == list(range(15))
+
+
+def test_a_call_that_breaks_or_is_late_gives_its_turn_back(monkeypatch):
+    monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.02)
+    monkeypatch.setattr(patches, "ENVIRONMENTS", 1)
+
+    async def call(_function, event):
+        if event == "breaks":
+            raise RuntimeError(event)
+        if event == "late":
+            await asyncio.sleep(10)
+        return event
+
+    monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", call)
+    patches._turns()
+
+    async def scenario():
+        calls = [apigateway_v1._call_lambda_raw("a", event) for event in ("breaks", "late", "fine")]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    broke, late, fine = asyncio.run(scenario())
+    assert isinstance(broke, RuntimeError)
+    assert (late.response_type, fine) == ("INTEGRATION_TIMEOUT", "fine")
 
 
 @pytest.mark.parametrize(("size", "status"), [(patches.MAX_BODY_BYTES, 200), (patches.MAX_BODY_BYTES + 1, 413)])

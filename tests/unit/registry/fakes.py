@@ -158,20 +158,18 @@ class FakeServing:
 
     def write_manifest(
         self,
-        model_name: str,
+        version: Version,
         stage: Stage,
-        version: int,
-        run_id: str,
         model: ModelFile,
         metrics: dict[str, float],
         transition_id: str,
     ) -> None:
         self.manifests[stage] = Manifest(
-            model_name,
-            version,
+            version.model_name,
+            version.version,
             stage,
-            run_id,
-            model_key(model_name, model.sha256),
+            version.run_id,
+            model_key(version.model_name, model.sha256),
             model.sha256,
             model.size,
             model.input,

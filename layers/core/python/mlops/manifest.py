@@ -61,6 +61,7 @@ class Manifest:
     self_test: dict[str, Any] | None = None
     reference: dict[str, Any] | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    cache_epoch_id: str | None = None  # of the message that raised the epoch last, so that its redelivery does not
 
     def to_json(self) -> bytes:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"), sort_keys=True).encode()
@@ -99,6 +100,8 @@ class Manifest:
         for name in ("model_name", "stage", "run_id", "key", "sha256", "transition_id", "written_at"):
             if not isinstance(getattr(self, name), str):
                 raise ManifestError(f"{name} is not a string")
+        if not isinstance(self.cache_epoch_id, str | None):
+            raise ManifestError("cache_epoch_id is not a string")
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ManifestError("sha256 is not 64 hexadecimal digits")
         if self.key != model_key(self.model_name, self.sha256):

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
-from botocore.exceptions import ClientError
 
 from mlops.errors import NotFound
 from mlops.items import Item, decode_cursor, encode_cursor, from_item, now, to_item
@@ -40,10 +39,8 @@ class TransitionsTable:
                 Item=to_item({**item, "status": "queued", "open": "1", "created_at": now()}),
                 ConditionExpression=Attr("transition_id").not_exists(),
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise
+        except self._refused:
+            return False
         return True
 
     def find(self, transition_id: str) -> Item:
@@ -78,10 +75,8 @@ class TransitionsTable:
                 ConditionExpression=Attr("transition_id").exists(),
                 ReturnValues="ALL_NEW",
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                raise NotFound(f"There is no transition {transition_id!r}") from error
-            raise
+        except self._refused as error:
+            raise NotFound(f"There is no transition {transition_id!r}") from error
         return self._read(answer["Attributes"])
 
     def finish(self, model_name: str, transition_id: str, status: str, values: Item) -> bool:
@@ -139,11 +134,15 @@ class TransitionsTable:
                 ExpressionAttributeValues={f":{name}": to_item(value) for name, value in given.items()},
                 ConditionExpression=condition,
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise
+        except self._refused:
+            return False
         return True
+
+    @property
+    def _refused(self) -> type[Exception]:
+        """What a write raises whose condition does not hold."""
+        refused: type[Exception] = self._table.meta.client.exceptions.ConditionalCheckFailedException
+        return refused
 
     def history(self, model_name: str, limit: int = 50, cursor: str | None = None) -> tuple[list[Item], str | None]:
         """A page of a model's transitions, newest first, and the next page's cursor."""

@@ -1,0 +1,92 @@
+"""MLflow's own UI marks who is where after every move: in the answers that its page reads, and on the page itself."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import urllib3
+
+from infra.screenshots.browser import FLAGS
+from mlops.stages import MLFLOW_STAGES, Stage
+from tests.e2e.browser import find_chromium
+from tests.integration.registry_world import make_world
+from tests.support import promote
+
+PATIENCE = 20_000
+
+Marks = dict[int, tuple[str, list[str]]]
+"""Version → its tag `stage` and its aliases."""
+
+
+@pytest.fixture(params=["answers", "page"])
+def shows(request: Any, stack: Any) -> Iterator[Callable[[str, Marks], None]]:
+    """Asserts that MLflow shows a model's versions marked so; the page needs a browser, the answers do not."""
+    uri = stack.env["MLFLOW_TRACKING_URI"]
+    if request.param == "answers":
+        yield partial(answers_show, uri)
+        return
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = find_chromium()
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield partial(page_shows, uri, browser, playwright.expect)
+        browser.close()
+
+
+def answers_show(uri: str, model: str, marks: Marks) -> None:
+    """What MLflow's model page asks for, and MLflow's own stage beside it."""
+
+    def ask(what: str, **fields: str) -> Any:
+        answer = urllib3.request("GET", f"{uri}/ajax-api/2.0/mlflow/{what}", fields=fields, retries=False)
+        assert answer.status == 200, answer.data
+        return answer.json()
+
+    versions = ask("model-versions/search", filter=f"name='{model}'", max_results="25")["model_versions"]
+    aliases = ask("registered-models/get", name=model)["registered_model"].get("aliases", [])
+    found = {
+        int(version["version"]): (
+            next(tag["value"] for tag in version["tags"] if tag["key"] == "stage"),
+            [alias["alias"] for alias in aliases if alias["version"] == version["version"]],
+        )
+        for version in versions
+    }
+    assert found == marks
+    mirrored = {int(version["version"]): version["current_stage"] for version in versions}
+    assert mirrored == {number: MLFLOW_STAGES[Stage(stage)] for number, (stage, _aliases) in marks.items()}
+
+
+def page_shows(uri: str, browser: Any, expect: Any, model: str, marks: Marks) -> None:
+    """The table of versions on MLflow's page of the model, opened anew."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{uri}/#/models/{model}")
+    links = page.get_by_role("link", name=re.compile(r"^Version \d+$"))
+    expect(links).to_have_count(len(marks), timeout=PATIENCE)
+    for number, (stage, aliases) in marks.items():
+        link = page.get_by_role("link", name=f"Version {number}", exact=True)
+        badges = page.get_by_role("row").filter(has=link).get_by_role("status")
+        expect(badges.filter(has_text=re.compile("^stage"))).to_have_text([f"stage: {stage}"])
+        expect(badges.filter(has_text="@")).to_have_text([f"@ {alias}" for alias in aliases])
+    page.close()
+
+
+def test_mlflow_shows_the_right_alias_and_tag_after_each_move(api, stack, monkeypatch, request, shows):
+    world = make_world(stack, monkeypatch, f"shown-by-{request.node.callspec.id}")
+    first, second, third = (world.version() for _ in range(3))
+
+    def moved(version: int, stage: str) -> None:
+        assert promote(api, version, stage, world.model)["status"] == "succeeded"
+
+    moved(third, "Staging")
+    moved(first, "Production")
+    staging = {third: ("Staging", ["staging"])}
+    shows(world.model, {first: ("Production", ["production"]), second: ("Registered", []), **staging})
+
+    moved(second, "Production")
+    shows(world.model, {first: ("Archived", []), second: ("Production", ["production"]), **staging})
+
+    back = api.post(f"/models/{world.model}/rollback?wait=20", {"reason": "worse on Mondays"})
+    assert (back["status"], back["version"]) == ("succeeded", first)
+    shows(world.model, {first: ("Production", ["production"]), second: ("Archived", []), **staging})
