@@ -8,7 +8,7 @@ export EXTRA_INDEX_URL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi key
+.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
@@ -61,6 +61,9 @@ bench: install ## measure, and write benchmarks/results/
 
 bench-train: install ## accuracy, time and memory of the model types on MNIST (MNIST_DIR), beside a plain PyTorch loop
 	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks.train
+
+screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
+	@$(BIN)/python -m infra.screenshots
 
 openapi: install ## write openapi.json and docs/api.md from the code
 	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi

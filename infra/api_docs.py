@@ -42,6 +42,7 @@ def _operation(path: str, method: str, operation: Schema, schemas: Schema, used:
     if name := _named(body):
         required = schemas[name].get("required", [])
         rows += [_row(field, s, "body", field in required) for field, s in schemas[name]["properties"].items()]
+        used += _spoken_of(schemas[name], schemas)
     if rows:
         yield "| field | where | what | default |\n| --- | --- | --- | --- |"
         yield from rows
@@ -75,8 +76,13 @@ def _closure(names: list[str], schemas: Schema) -> list[str]:
         name = waiting.pop(0)
         if name not in found:
             found.append(name)
-            waiting += [each for each in schemas if f"'#/components/schemas/{each}'" in str(schemas[name])]
+            waiting += _spoken_of(schemas[name], schemas)
     return sorted(found)
+
+
+def _spoken_of(schema: Schema, schemas: Schema) -> list[str]:
+    """Names of the schemas that a schema refers to."""
+    return [each for each in schemas if f"'#/components/schemas/{each}'" in str(schema)]
 
 
 def _row(name: str, schema: Schema, where: str, required: bool) -> str:

@@ -1,25 +1,13 @@
 """Steps that several tests take."""
 
-import socket
 import time
 from typing import Any
 
 from infra.local.api import Api
+from infra.local.processes import free_ports as free_ports
 
 DIGITS_MODEL = "digit-classifier"
 ENDED = ("completed", "failed", "cancelled")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, told apart by holding them all open at once."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def train(api: Api, **parameters: Any) -> dict[str, Any]:

@@ -121,7 +121,10 @@ def _outputs(stack: str) -> dict[str, str]:
     except ClientError as error:
         raise MlopsError(f"the stack {stack}: {error.response['Error']['Message']}; name it with --stack") from None
     except BotoCoreError as error:
-        raise MlopsError(f"AWS cannot be asked: {error}") from None
+        raise MlopsError(
+            f"AWS cannot be asked: {error} Sign in to AWS first (AWS_PROFILE, AWS_REGION); "
+            "for the local stack: set -a; . .local/env; set +a"
+        ) from None
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
 

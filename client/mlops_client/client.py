@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from mlops_client.config import read_login
 from mlops_client.errors import BadInput, TransitionRefused, WaitTimeout
-from mlops_client.inputs import image_fields, plain, scale_of
+from mlops_client.inputs import PNG_SIGNATURE, checked_id, image_fields, plain, scale_of
 from mlops_client.listing import Listing
 from mlops_client.models import (
     BatchPrediction,
     Comparison,
+    DriftHistory,
     DriftStatus,
     Experiment,
     Health,
@@ -31,7 +32,7 @@ from mlops_client.models import (
     TrainAccepted,
     Transition,
 )
-from mlops_client.records import decode
+from mlops_client.records import decode, decode_page
 from mlops_client.runs import RunningJob, RunningSweep
 from mlops_client.transport import Transport, path
 
@@ -129,7 +130,7 @@ class Client:
 
     def job(self, job_id: str) -> Job:
         """How far a training run is."""
-        return decode(Job, self.transport.call("GET", path("train", "status", job_id)))
+        return decode(Job, self.transport.call("GET", path("train", "status", checked_id(job_id, "job"))))
 
     def jobs(self, status: str | None = None, limit: int = 50) -> Listing[Job]:
         """Training runs, the newest first; at most `limit`, over as many pages as that takes."""
@@ -138,29 +139,32 @@ class Client:
     def cancel(self, identifier: str) -> Job | SweepState:
         """Cancel a job or, by its own id, what still runs of a sweep."""
         if identifier.startswith("sweep_"):
-            return decode(SweepState, self.transport.call("DELETE", path("sweeps", identifier)))
-        return decode(Job, self.transport.call("DELETE", path("train", "jobs", identifier)))
+            route = path("sweeps", checked_id(identifier, "sweep"))
+            return decode(SweepState, self.transport.call("DELETE", route))
+        return decode(Job, self.transport.call("DELETE", path("train", "jobs", checked_id(identifier, "job"))))
 
     def logs(self, job_id: str, follow: bool = False, every: float = 1.0) -> Iterator[LogLine]:
         """What a run has written; with `follow`, what it writes too, until it has ended."""
+        route = path("train", "jobs", checked_id(job_id, "job"), "logs")
         cursor = None
         silent = 0
         while True:
             # Asked first: what was written before the end is then sure to come in a page after it.
             ended = not follow or self.job(job_id).ended
-            page = self.transport.call("GET", path("train", "jobs", job_id, "logs"), query={"cursor": cursor})
-            yield from (decode(LogLine, line) for line in page["lines"])
+            page = self.transport.call("GET", route, query={"cursor": cursor})
+            lines = decode_page(LogLine, page, "lines")
+            yield from lines
             cursor = page.get("next_cursor") or cursor
-            silent = 0 if page["lines"] else silent + 1
+            silent = 0 if lines else silent + 1
             # Lines arrive some seconds after they were written, the last ones after the job's end.
             if ended and silent and (not follow or silent * every >= LOGS_LATE):
                 return
-            if not page["lines"]:
+            if not lines:
                 time.sleep(every)
 
     def sweep_state(self, sweep_id: str) -> SweepState:
         """How far a sweep is, its runs ranked."""
-        return decode(SweepState, self.transport.call("GET", path("sweeps", sweep_id)))
+        return decode(SweepState, self.transport.call("GET", path("sweeps", checked_id(sweep_id, "sweep"))))
 
     def sweeps(self, limit: int = 20) -> Listing[SweepState]:
         """Sweeps, the newest first."""
@@ -308,6 +312,13 @@ class Client:
         query = {"model_name": model_name, "baseline_hours": baseline_hours, "current_hours": current_hours}
         return decode(DriftStatus, self.transport.call("GET", "/drift/status", query=query))
 
+    def drift_history(
+        self, model_name: str | None = None, hours: int | None = None, step_hours: int | None = None
+    ) -> DriftHistory:
+        """How far the Production version's predictions lay from its reference, window by window."""
+        query = {"model_name": model_name, "hours": hours, "step_hours": step_hours}
+        return decode(DriftHistory, self.transport.call("GET", "/drift/history", query=query))
+
     # --- common parts -------------------------------------------------------------------------------------------------
 
     def _post(self, route: str, body: Any, query: dict[str, Any] | None = None, key: str | None = None) -> Any:
@@ -321,7 +332,7 @@ class Client:
         while True:
             asked = {**(query or {}), "limit": min(PAGE, limit - len(records)), "cursor": cursor}
             page = self.transport.call("GET", route, query=asked)
-            records += [decode(kind, each) for each in page[field]]
+            records += decode_page(kind, page, field)
             cursor, total = page.get("next_cursor"), page.get("total_count", total)
             if cursor is None or len(records) >= limit:
                 return Listing(records, total, cursor)
@@ -332,7 +343,11 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file(name: str | Path) -> bytes:
+    """A PNG's bytes. Raises BadInput."""
     try:
-        return Path(name).read_bytes()
+        content = Path(name).read_bytes()
     except OSError as error:
         raise BadInput(f"{name} cannot be read: {error.strerror}") from None
+    if not content.startswith(PNG_SIGNATURE):
+        raise BadInput(f"{name} is no PNG; give one, or an array of pixels")
+    return content

@@ -1,13 +1,21 @@
-"""Turns what a caller has (arrays, nested lists, bytes of a PNG) into the body of a predict request."""
+"""Turns what a caller has (ids; arrays, nested lists, bytes of a PNG) into what a request takes."""
 
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 from mlops_client.errors import BadInput
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def checked_id(identifier: str, kind: str) -> str:
+    """A job's or sweep's id, which goes into a path. Raises BadInput: it is of another form."""
+    if not re.fullmatch(rf"{kind}_[0-9]{{6,}}", identifier):
+        raise BadInput(f"{identifier!r} is no {kind}'s id, such as {kind}_000042")
+    return identifier
 
 
 def image_fields(image: Any, scale: float | None = None) -> dict[str, Any]:

@@ -3,10 +3,14 @@
 Only `/metrics` is passed on, and only 127.0.0.1 is listened on, so that nobody else reads with our key.
 """
 
+import contextlib
 import sys
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from mlops_client.local_server import HOST, local_server
+from mlops_client.transport import checked_url
 
 SECONDS = 30.0
 
@@ -14,13 +18,9 @@ SECONDS = 30.0
 def make_server(url: str, key: str, port: int) -> ThreadingHTTPServer:
     """The server of `http://127.0.0.1:<port>/metrics`, not serving yet; port 0 takes a free one.
 
-    Raises:
-        ValueError: `url` is not an http:// or https:// address.
-        OSError: the port is taken.
+    Raises NotSignedIn: `url` is not an http:// or https:// address. Raises MlopsError: the port is taken.
     """
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"the API's address must start with http:// or https://, not {url!r}")
-    metrics_url = f"{url.rstrip('/')}/metrics"
+    metrics_url = f"{checked_url(url)}/metrics"
 
     class Handler(BaseHTTPRequestHandler):
         """Answers one scrape with what the API answers to it."""
@@ -48,17 +48,17 @@ def make_server(url: str, key: str, port: int) -> ThreadingHTTPServer:
             if str(code) != "200":
                 print(f"metrics-proxy: {self.path} answered {code}", file=sys.stderr, flush=True)
 
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    return local_server(Handler, port)
 
 
 def main(url: str, key: str, port: int) -> None:
-    """Serve until interrupted. Raises ValueError and OSError as `make_server` does."""
-    with make_server(url, key, port) as server:
-        print(f"metrics-proxy: http://127.0.0.1:{server.server_address[1]}/metrics → {url}/metrics", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("metrics-proxy: stopped", flush=True)
+    """Serve until interrupted. Raises as `make_server` does."""
+    with make_server(url, key, port) as server, contextlib.suppress(KeyboardInterrupt):
+        print(
+            f"http://{HOST}:{server.server_port}/metrics passes on {checked_url(url)}/metrics (Ctrl-C ends it)",
+            flush=True,
+        )
+        server.serve_forever()
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -9,17 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import urllib3
 
 from mlops_client.aws import Signer
-from mlops_client.errors import MlopsError
+from mlops_client.local_server import HOST, local_server
 from mlops_client.transport import checked_url
 
-HOST = "127.0.0.1"
 # Headers of one connection, and those that are set anew towards the server.
 DROPPED = frozenset(
     {"host", "connection", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -36,12 +35,7 @@ def serving(target: str, signer: Signer | None, port: int) -> Iterator[tuple[str
     Raises MlopsError: the port is taken.
     """
     handler = type("Handler", (_Handler,), {"target": checked_url(target), "signer": staticmethod(signer or _unsigned)})
-    try:
-        server = ThreadingHTTPServer((HOST, port), handler)
-    except OSError as error:
-        raise MlopsError(
-            f"port {port} is taken ({error.strerror}); choose another: --port 0 takes a free one"
-        ) from None
+    server = local_server(handler, port)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -333,5 +333,34 @@ class DriftStatus:
     reference_distribution: dict[str, float] | None
 
 
+@dataclass(frozen=True)
+class DriftPoint:
+    """A window of the history; with insufficient data `psi` is None and `note` says why."""
+
+    start: str
+    end: str
+    samples: int
+    status: str
+    psi: float | None
+    signal: str | None
+    signals: list[SignalResult]
+    note: str | None
+
+
+@dataclass(frozen=True)
+class DriftHistory:
+    """Drift over time, oldest point first; `against` is reference, or baseline for a version without one."""
+
+    model_name: str
+    model_version: int
+    start: str
+    end: str
+    step_hours: int
+    against: str
+    against_samples: int
+    thresholds: Thresholds
+    points: list[DriftPoint]
+
+
 SCHEMAS = {"Prediction": "PredictResponse", "BatchPrediction": "BatchPredictResponse"}
 """Records whose schema in openapi.json has another name."""

@@ -27,6 +27,15 @@ def decode(kind: type[T], data: Any) -> T:
         ) from error
 
 
+def decode_page(kind: type[T], page: Any, field: str) -> list[T]:
+    """The records in the list `field` of a page of parsed JSON. Raises as `decode`."""
+    if not isinstance(page, dict) or not isinstance(page.get(field), list):
+        raise Unreachable(
+            f"the answer is no page of {field}; is the address right, and are client and platform of one version?"
+        )
+    return [decode(kind, each) for each in page[field]]
+
+
 def _decoder(kind: Any, data: Any) -> Any:
     if dataclasses.is_dataclass(kind):
         return _record(kind, data)

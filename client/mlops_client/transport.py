@@ -128,7 +128,8 @@ class Transport:
     def _no_connection(self, error: Exception) -> str:
         cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
         if _is_certificate(error):
-            return f"the certificate of {self.url} is not valid ({_certificate_reason(cause)}); nothing was sent"
+            reason = _certificate_reason(cause)
+            return f"the certificate of {self.url} is not valid ({reason}); nothing was sent: {_remedy(reason)}"
         if isinstance(cause, SSLError | ssl.SSLError):
             return f"{self.url} does not speak TLS properly; is it http:// instead?"
         if isinstance(cause, NameResolutionError):
@@ -155,3 +156,12 @@ def _certificate_reason(cause: Any) -> str:
     text = str(cause)
     found = text.split("certificate verify failed:", 1)
     return found[1].split("(_ssl")[0].strip() if len(found) > 1 else text.strip()
+
+
+def _remedy(reason: str) -> str:
+    """What to do about a certificate that OpenSSL found `reason` against."""
+    if "expired" in reason or "not yet valid" in reason:
+        return "check this machine's clock, and ask whoever runs the API to renew it"
+    if "mismatch" in reason or "not valid for" in reason:
+        return "is the address right?"
+    return "is the address right? If your network opens TLS, name its authority's file in SSL_CERT_FILE"

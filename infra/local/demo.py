@@ -122,9 +122,9 @@ def _promoted(api: Api, console: Console, sweep: dict[str, Any]) -> int:
 def _predict(api: Api, console: Console, options: argparse.Namespace, version: int) -> None:
     """Ask for digits that no run has seen, and draw a few."""
     console.rule("[bold]4. Held-back digits are predicted", align="left")
-    images, labels = _held_back(options.dataset)
+    images, labels = held_back(options.dataset)
     model = {"model_name": options.model}
-    _until_served(api, {"image": images[0], **model}, version)
+    until_served(api, {"image": images[0], **model}, version)
     right = 0
     for start in range(0, len(images), 100):
         answer = api.post("/predict/batch", {"images": images[start : start + 100], **model})
@@ -142,7 +142,7 @@ def _predict(api: Api, console: Console, options: argparse.Namespace, version: i
     )
 
 
-def _until_served(api: Api, request: dict[str, Any], version: int, seconds: float = 30) -> None:
+def until_served(api: Api, request: dict[str, Any], version: int, seconds: float = 30) -> None:
     """Predict looks for a new version every few seconds; each of its environments for itself."""
     deadline = time.monotonic() + seconds
     while api.post("/predict", request)["model_version"] != version:
@@ -151,7 +151,7 @@ def _until_served(api: Api, request: dict[str, Any], version: int, seconds: floa
         time.sleep(0.2)
 
 
-def _held_back(dataset: str) -> tuple[list[list[float]], list[int]]:
+def held_back(dataset: str) -> tuple[list[list[float]], list[int]]:
     """Pixels 0..1 and labels of the rows the trainer never trains on, at most 400."""
     sys.path[:0] = [str(ROOT / "training_container"), str(ROOT / "layers/core/python")]
     from trainer import data

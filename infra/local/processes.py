@@ -195,6 +195,18 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, told apart by holding them all open at once."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
 def port_taken(port: int, *, patience: float = 3.0) -> str | None:
     """None for a free port, else ` by name (pid N)`, or nothing where the system does not tell who holds it.
 

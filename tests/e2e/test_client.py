@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from infra.local.settings import ROOT
+from infra.screenshots.terminal import on_terminal
+from tests.support import free_ports
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 NOTEBOOK = json.loads((ROOT / "docs" / "first_steps.ipynb").read_text())
@@ -46,6 +49,23 @@ def mlops(environment: dict[str, str], *arguments: str, **more: Any) -> subproce
     return subprocess.run(
         ["mlops", *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False, **more
     )
+
+
+def in_terminal(
+    environment: dict[str, str], *arguments: str, columns: int = 100, interrupt_at: str = ""
+) -> tuple[int, str]:
+    """Exit code of `mlops …` on a terminal of its own, and all it wrote there; Ctrl-C is typed after `interrupt_at`."""
+    plain = {name: value for name, value in environment.items() if name != "COLUMNS"}
+    presses = [b"\x03"] if interrupt_at else []
+
+    def typed(written: str) -> bytes:
+        return presses.pop() if presses and interrupt_at in written else b""
+
+    return on_terminal(["mlops", *arguments], plain, columns, typed=typed)
+
+
+def unstyled(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 @pytest.mark.slow
@@ -133,6 +153,83 @@ def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
     assert mlops(signed_in, "cancel", job_id).returncode == 0
 
 
+def test_a_watch_on_a_terminal_moves_and_ends_with_what_came_of_it(signed_in):
+    code, written = in_terminal(
+        signed_in, "train", "--watch", "--epochs", "4", "--learning-rate", "0.005", "--model", "watched"
+    )
+    assert code == 0, written
+    assert written.count("\x1b[2K") > 4, "lines are erased and drawn again"
+    assert set(re.findall(r"epoch (\d)/4", written)) >= {"4"}
+    last = unstyled(written).splitlines()
+    assert any("━" in line for line in last), "a bar"
+    assert any(re.search(r"accuracy \d+\.\d\d%  [▁▂▃▄▅▆▇█]+", line) for line in last), "a sparkline"
+    assert re.search(r"job_\d+ completed: accuracy \d+\.\d\d%", unstyled(written))
+    assert "registered as watched version 1" in unstyled(written)
+
+
+def test_ctrl_c_on_a_terminal_ends_the_watch_and_leaves_the_terminal_as_it_was(signed_in):
+    code, written = in_terminal(
+        signed_in, "train", "--watch", "--epochs", "100", "--no-register", interrupt_at="running"
+    )
+    assert code == 130, written
+    (job_id,) = set(re.findall(r"job_\d+", written))
+    assert re.search(rf"{job_id} goes on\. Watch it again: mlops jobs {job_id} --watch", unstyled(written))
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l"), "the cursor is shown again"
+    assert "Traceback" not in written
+    assert mlops(signed_in, "cancel", job_id).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [("jobs",), ("runs",)])
+def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
+    signed_in, production_model, tmp_path, arguments
+):
+    code, narrow = in_terminal(signed_in | {"NO_COLOR": "1"}, *arguments, columns=40)
+    assert code == 0
+    assert re.search(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[;m]", narrow) is None, "no colours"
+    lines = unstyled(narrow).splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 40
+    _, wide = in_terminal(signed_in, *arguments, columns=200)
+    with (tmp_path / "list.txt").open("w") as file:
+        ran = subprocess.run(
+            ["mlops", *arguments],
+            env={name: value for name, value in signed_in.items() if name != "COLUMNS"},
+            stdout=file,
+            timeout=60,
+            check=True,
+        )
+    assert ran.returncode == 0
+    kept = (tmp_path / "list.txt").read_text()
+    assert "\x1b" not in kept
+    assert kept.splitlines()[0].split() == unstyled(wide).splitlines()[0].split(), "all columns, whatever the width"
+
+
+def test_metrics_proxy_passes_on_metrics_until_it_is_ended(signed_in, stack):
+    (port,) = free_ports(1)
+    proxy = subprocess.Popen(
+        ["mlops", "metrics-proxy", "--port", str(port)],
+        env=signed_in,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert proxy.stdout is not None
+        assert f"http://127.0.0.1:{port}/metrics passes on {stack.api_url}/metrics" in proxy.stdout.readline()
+        answer = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics")
+        assert answer.status == 200
+        assert b"# TYPE mlops_" in answer.data
+        assert urllib3.request("GET", f"http://127.0.0.1:{port}/models").status == 404
+        taken = mlops(signed_in, "metrics-proxy", "--port", str(port))
+        assert taken.returncode == 1
+        assert re.fullmatch(rf"error: port {port} cannot be had .* --port\n", taken.stderr)
+    finally:
+        proxy.send_signal(signal.SIGINT)
+        _, said = proxy.communicate(timeout=30)
+    assert (proxy.returncode, "Traceback" in said) == (0, False)
+
+
 def test_a_job_that_fails_says_why_with_exit_code_1(signed_in):
     ran = mlops(signed_in, "train", "--watch", "--dataset", "https://127.0.0.1:9/none.csv", "--model", "failing")
     assert ran.returncode == 1
@@ -158,7 +255,6 @@ def test_keys_of_every_role_are_made_listed_and_removed(signed_in, stack):
 
 def test_the_way_to_mlflow_turns_other_sites_away(stack, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "client"))
-    import urllib3
     from mlops_client import mlflow_proxy
 
     with mlflow_proxy.serving(stack.env["MLFLOW_TRACKING_URI"], None, 0) as (address, _):

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.browser import FLAGS, fetch_axe, find_chromium
+from infra.screenshots.browser import FLAGS
+from tests.e2e.browser import fetch_axe, find_chromium
 from tests.support import ENDED, promote
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -159,6 +160,59 @@ def test_two_runs_stand_side_by_side_with_their_curves(open_console, model, vers
     expect(side.get_by_role("row", name=re.compile("^learning rate"))).to_have_class("differs")
     expect(side.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
     assert side.locator("svg.chart path.line").count() == 4, "two runs, accuracy and loss"
+
+
+def test_drift_over_time_shows_each_signal_with_gaps_where_too_little_was_asked(
+    open_console, api, model, versions, held_out
+):
+    page = open_console(f"drift?model={model}")
+    over_time = page.get_by_role("region", name="Over time, by signal")
+    expect(over_time).to_contain_text(re.compile("A point needs 200 predictions"))
+    for start in (0, 100, 200):
+        api.post("/predict/batch", {"images": held_out[0][start : start + 100], "model_name": model})
+    api.wait(f"/drift/status?model_name={model}", until=lambda found: found["current"]["samples"] >= 300, seconds=60)
+
+    # Around the full hour the predictions may fall into two hours; a longer step holds them all.
+    page.get_by_label("Time", exact=True).select_option("168")
+    expect(over_time.get_by_role("img", name="PSI by signal over time")).to_be_visible(timeout=PATIENCE)
+    expect(over_time).to_contain_text("27 of 28 have too few, and are gaps")
+    expect(over_time.locator("svg path.line")).to_have_count(5)
+    expect(over_time.locator("svg.chart line.mark")).to_have_count(2)
+    table = over_time.get_by_role("table", name="PSI by signal over time")
+    rows = table.get_by_role("row")
+    expect(rows).to_have_count(29)
+    assert rows.first.get_by_role("columnheader").all_text_contents()[1:] == [
+        "predictions",
+        "confidence",
+        "mean intensity",
+        "ink share",
+        "block means",
+    ]
+    cells = [row.get_by_role("cell").all_text_contents() for row in rows.all()[1:]]
+    judged = [row for row in cells if row != ["too few predictions"] * 5]
+    assert len(judged) == 1
+    published = api.get(f"/drift/history?model_name={model}&hours=168&step_hours=6")
+    (point,) = [each for each in published["points"] if each["psi"] is not None]
+    assert [float(cell) for cell in judged[0]] == pytest.approx([each["psi"] for each in point["signals"]], rel=1e-3)
+
+
+def test_a_line_is_lifted_over_gaps(open_console):
+    page = open_console("jobs")
+    drawn = page.evaluate(
+        """async () => {
+          const { lineChart } = await import(new URL("console/charts.js", location.href));
+          const points = [[0, 1], [1, 2], [2, null], [3, 1], [4, 3]];
+          return lineChart("A line", [{ name: "a", points }]).querySelector("path.line").getAttribute("d");
+        }"""
+    )
+    assert re.sub(r"[\d. ]+", "", drawn) == "MLML"
+
+
+def test_what_it_costs_is_said_with_what_is_assumed(open_console, versions):
+    page = open_console("health")
+    cost = page.get_by_role("region", name="Cost on AWS, about")
+    expect(cost).to_contain_text(re.compile(r"At rest, a month\$15\.00"))
+    expect(cost).to_contain_text(re.compile(r"Assumed: list prices of us-east-1, looked up on \d{4}-\d\d-\d\d"))
 
 
 def test_a_job_is_started_watched_and_read(open_console):

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "infra" / "monitoring"
 sys.path.append(str(ROOT / "client"))
 
+from mlops_client.errors import NotSignedIn  # noqa: E402
 from mlops_client.metrics_proxy import make_server  # noqa: E402
 
 needs_prometheus = pytest.mark.skipif(
@@ -97,7 +98,7 @@ def test_the_proxy_passes_on_metrics_alone_and_listens_on_this_machine_alone(ser
     gone = serve(make_server(f"http://127.0.0.1:{nobody}", "secret", 0))
     status, _, body = get(f"http://127.0.0.1:{gone}/metrics")
     assert (status, "does not answer" in body) == (502, True)
-    with pytest.raises(ValueError, match="http"):
+    with pytest.raises(NotSignedIn, match="http"):
         make_server("ftp://host", "secret", 0)
 
 

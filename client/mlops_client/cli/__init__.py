@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from mlops_client import __version__
 from mlops_client.cli import access, predicting, registry, training, tried
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
@@ -28,6 +29,12 @@ for module in (access, training, tried, registry, predicting):
     module.register(app)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mlops {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _sign_in(
     url: Annotated[
@@ -36,6 +43,9 @@ def _sign_in(
     key: Annotated[
         str | None, typer.Option(help="The API key; better in MLOPS_API_KEY, where other users cannot see it.")
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the client's version.")
+    ] = False,
 ) -> None:
     SignIn.url, SignIn.key = url, key
 

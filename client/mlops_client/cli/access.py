@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def login(
-    url: Annotated[str | None, typer.Argument(metavar="[URL]", help="The API's address, its stage included.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="The API's address, its stage included.")] = None,
     local: Annotated[
         bool, typer.Option("--local", help="The local stack's, from .local/env below this folder.")
     ] = False,
@@ -136,7 +136,6 @@ def metrics_proxy(
     from mlops_client.config import read_login
 
     found = read_login(SignIn.url, SignIn.key)
-    output.note(f"http://127.0.0.1:{port}/metrics passes on {found.url}/metrics (Ctrl-C ends it)")
     proxy.main(found.url, found.key, port)
 
 

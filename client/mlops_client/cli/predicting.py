@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="PNG, npy or IDX (MNIST's own), gzip or not.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="PNG, npy or IDX (MNIST's own), gzip or not.")
     ] = None,
     inputs: Annotated[
         list[str] | None,

@@ -10,7 +10,7 @@ from rich.text import Text
 from mlops_client.cli import output
 from mlops_client.cli.options import DEFAULT_MODEL, Json, Limit, ModelName, Reason, client
 from mlops_client.cli.output import Column, ago, percent
-from mlops_client.errors import TransitionRefused
+from mlops_client.errors import NotFound, TransitionRefused
 from mlops_client.models import Transition
 
 
@@ -25,7 +25,7 @@ Wait = Annotated[float, typer.Option(min=0, help="Wait up to so many seconds for
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show this model's versions.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Show this model's versions.")] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
@@ -89,12 +89,16 @@ def promote(
     """Move a model version to a stage, through the gates, and say what they found."""
     known = {each.lower(): each for each in ("Staging", "Production", "Archived")}
     here = client()
-    _moved(
-        lambda: here.promote(
-            version, model_name, known.get(stage.lower(), stage), reason=reason, force=force, wait=wait
-        ),
-        as_json,
-    )
+    try:
+        _moved(
+            lambda: here.promote(
+                version, model_name, known.get(stage.lower(), stage), reason=reason, force=force, wait=wait
+            ),
+            as_json,
+        )
+    except NotFound:
+        output.note(f"there is no {model_name} version {version}; those there are: mlops models {model_name}")
+        raise
 
 
 def rollback(
@@ -106,7 +110,7 @@ def rollback(
 
 
 def history(
-    model_name: Annotated[str, typer.Argument(metavar="[MODEL]", help="Name of the registered model.")] = DEFAULT_MODEL,
+    model_name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the registered model.")] = DEFAULT_MODEL,
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:

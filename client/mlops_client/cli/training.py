@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlops_client.cli import output, watching
-from mlops_client.cli.options import Json, Limit, client
+from mlops_client.cli.options import DEFAULT_MODEL, Json, Limit, client
 from mlops_client.cli.output import Column, ago, percent, took
 from mlops_client.errors import BadInput, JobFailed
 from mlops_client.models import Job, SweepState
@@ -126,7 +126,7 @@ def parse_space(wishes: list[str]) -> dict[str, Any]:
 
 
 def jobs(
-    identifier: Annotated[str | None, typer.Argument(metavar="[JOB|SWEEP]", help="Show this one alone.")] = None,
+    identifier: Annotated[str | None, typer.Argument(metavar="JOB|SWEEP", help="Show this one alone.")] = None,
     status: Annotated[
         str | None, typer.Option(help="Only pending, running, completed, failed or cancelled ones.")
     ] = None,
@@ -179,7 +179,8 @@ def readable(message: str) -> str:
         event, at = fields.pop("event"), str(fields.pop("time", ""))
     except (ValueError, KeyError, AttributeError, TypeError):
         return message
-    fields.pop("elapsed", None)
+    for name in ("elapsed", "request_id"):  # --raw has them
+        fields.pop(name, None)
     rest = "  ".join(
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items()
     )
@@ -267,7 +268,7 @@ def _end_of_job(job: Job, as_json: bool) -> None:
     out = output.console()
     out.print(f"{job.job_id} completed: accuracy {percent(watching.accuracy(job))}", style="green", soft_wrap=True)
     if job.model_version:
-        more = "" if job.model_name == "digit-classifier" else f" --model {job.model_name}"
+        more = "" if job.model_name == DEFAULT_MODEL else f" --model {job.model_name}"
         out.print(f"registered as {job.model_name} version {job.model_version}", soft_wrap=True)
         output.note(f"promote it: mlops promote {job.model_version}{more}")
 

@@ -54,9 +54,7 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
 
 
 def runs(
-    experiment: Annotated[
-        str | None, typer.Argument(metavar="[EXPERIMENT]", help="Name or id; else the newest.")
-    ] = None,
+    experiment: Annotated[str | None, typer.Argument(metavar="EXPERIMENT", help="Name or id; else the newest.")] = None,
     order_by: Annotated[
         str, typer.Option("--order-by", "-o", help="metrics.<name>, params.<name>, started_at …, and asc or desc.")
     ] = "metrics.accuracy desc",
@@ -100,7 +98,7 @@ def runs(
 
 def compare(
     identifiers: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Run ids (their first letters do), run names or job ids.")
+        list[str], typer.Argument(metavar="RUN", help="Run ids (their first letters do), run names or job ids.")
     ],
     experiment: Annotated[str | None, typer.Option("--experiment", "-e", help="Name or id; else found.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="What is alike, too.")] = False,
@@ -170,14 +168,19 @@ def _number(value: object) -> str:
 
 
 def drift(
-    model_name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Without it, the default model.")] = None,
+    model_name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Without it, the default model.")] = None,
     baseline_hours: Annotated[
         int | None, typer.Option(help="How long before the current window to look back. [168]")
     ] = None,
     current_hours: Annotated[int | None, typer.Option(help="Hours of the current window. [24]")] = None,
+    history: Annotated[int | None, typer.Option(metavar="HOURS", help="Over time: the last HOURS, row by row.")] = None,
+    step_hours: Annotated[int | None, typer.Option(help="Hours of a row of the history. [1]")] = None,
     as_json: Json = False,
 ) -> None:
     """Tell whether what the model sees and says has drifted."""
+    if history is not None:
+        drift_history(model_name, history, step_hours, as_json)
+        return
     found = client().drift(model_name, baseline_hours, current_hours)
     if as_json:
         output.print_json(found)
@@ -217,4 +220,37 @@ def drift(
     output.note(
         f"{found.current.samples} predictions in {found.current.hours} h, {found.baseline.samples} in the baseline; "
         f"warning from PSI {marks.warning:g}, alert from {marks.alert:g}"
+    )
+
+
+def drift_history(model_name: str | None, hours: int, step_hours: int | None, as_json: bool) -> None:
+    found = client().drift_history(model_name, hours, step_hours)
+    if as_json:
+        output.print_json(found)
+        return
+    out = output.console()
+    top = 2 * found.thresholds.alert or 1
+    columns = [
+        Column("from (UTC)", 9),
+        Column("predictions", 6, right=True),
+        Column("verdict", 7),
+        Column("PSI", 8, right=True),
+        Column("signal", 4),
+        Column("", 1),
+    ]
+    rows = [
+        [
+            each.start[:16].replace("T", " "),
+            each.samples,
+            Text(each.status.replace("_", " "), style=VERDICTS.get(each.status, "")),
+            "" if each.psi is None else f"{each.psi:.4f}",
+            (each.signal or "").replace("_", " "),
+            Text(drawing.bar((each.psi or 0) / top, 20, out), style=VERDICTS.get(each.status, "")),
+        ]
+        for each in found.points
+    ]
+    out.print(output.table(columns, rows, out.width))
+    output.note(
+        f"{found.model_name} version {found.model_version}, {found.step_hours} h a row, compared with the "
+        f"{found.against_samples} of the {found.against}; a verdict takes {found.thresholds.minimum_samples} of them"
     )

@@ -58,9 +58,10 @@ export async function mount(root, context) {
 
 function makeLane(stage, dropped, refresh) {
   const list = h("ul", {});
+  const none = h("p", { class: "faint none" }, "None");
   const count = h("span", { class: "count" });
   const more = h("button", { class: "button small plain", type: "button", hidden: true, onclick: () => { lane.shown += 50; refresh(); } }, "Show more");
-  const element = h("section", { class: `lane ${stage.toLowerCase()}`, "aria-label": stage }, h("header", {}, tag(stage), count), list, more);
+  const element = h("section", { class: `lane ${stage.toLowerCase()}`, "aria-label": stage }, h("header", {}, tag(stage), count), none, list, more);
   element.addEventListener("dragover", (event) => {
     if (!event.dataTransfer.types.includes(DRAGGED)) return;
     event.preventDefault();
@@ -75,6 +76,7 @@ function makeLane(stage, dropped, refresh) {
     element, shown: FIRST,
     show(versions, ask) {
       fill(count, versions.length ? String(versions.length) : "");
+      none.hidden = versions.length > 0;
       keyed(list, versions.slice(0, lane.shown), (version) => version.version, (version) => versionCard(version, ask));
       more.hidden = versions.length <= lane.shown;
       fill(more, `Show more of ${versions.length}`);
@@ -146,8 +148,6 @@ function historyRow(each) {
   const failed = each.gates.filter((gate) => !gate.passed).length;
   return h("tr", {},
     h("td", { class: "faint" }, ago(each.created_at)), h("th", { scope: "row" }, String(each.version)), h("td", {}, each.from_stage ?? ""), h("td", {}, each.stage),
-    h("td", {}, tag(each.status)), h("td", {}, each.actor), h("td", {}, shortened(each.reason ?? each.error ?? "")),
+    h("td", {}, tag(each.status)), h("td", {}, each.actor), h("td", { class: "wrap" }, each.reason ?? each.error ?? ""),
     h("td", {}, each.gates.length ? h("button", { class: "link", type: "button", onclick: () => openDialog("Gate results", (close) => h("form", { method: "dialog" }, h("h2", {}, `Version ${each.version} to ${each.stage}`), gateList(each.gates), h("div", { class: "acts" }, h("button", { class: "button", type: "button", onclick: close }, "Close")))) }, failed ? `${failed} failed` : `${each.gates.length} passed`) : ""));
 }
-
-const shortened = (text) => (text.length > 60 ? `${text.slice(0, 59).trimEnd()}…` : text);

@@ -99,7 +99,7 @@ function panel(stage, route, context) {
   function show(answer, milliseconds) {
     fill(said, h("b", { "data-testid": `says-${stage}` }, String(answer.prediction)),
       h("div", {}, h("div", {}, percent(answer.confidence)), h("div", { class: "faint" }, `${milliseconds} ms there and back`)));
-    fill(version, `${answer.model_name} version ${answer.model_version}`);
+    fill(version, `version ${answer.model_version}`);
     const top = answer.probabilities.indexOf(Math.max(...answer.probabilities));
     const places = answer.prediction === top;
     const shown = answer.probabilities.map((share, index) => [share, places ? String(index) : index === top ? String(answer.prediction) : `#${index}`]);

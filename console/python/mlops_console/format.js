@@ -19,10 +19,10 @@ export function ago(moment) {
   return seconds < 5 ? "just now" : `${Math.round(seconds)} s ago`;
 }
 
+export const duration = (seconds) => (seconds < 120 ? `${Math.round(seconds)} s` : `${number(Math.round(seconds / 60))} min`);
+
 export function took(began, ended) {
-  if (!began) return "";
-  const seconds = Math.max(0, ((ended ? Date.parse(ended) : Date.now()) - Date.parse(began)) / 1000);
-  return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  return began ? duration(Math.max(0, ((ended ? Date.parse(ended) : Date.now()) - Date.parse(began)) / 1000)) : "";
 }
 
 export const words = (name) => name.replaceAll("_", " ");

@@ -2,13 +2,10 @@
 
 import { api } from "./api.js";
 import { fill, h } from "./dom.js";
-import { number } from "./format.js";
-import { card, pageHead, reason, tag } from "./parts.js";
+import { duration, number, percent } from "./format.js";
+import { card, facts, pageHead, reason, tag, tile } from "./parts.js";
+import { JOB, PRICES, jobHour } from "./prices.js";
 
-// Fargate Spot in us-east-1, Linux on x86_64, two vCPU and 4 GB: a job's size in template.yaml. Dollars an hour.
-const JOB_PRICE = 0.0296;
-// At rest: db.t4g.micro with 20 GB, the rest of the platform is pennies. Dollars a month.
-const REST_PRICE = 14;
 const STATES = ["running", "pending", "completed", "failed", "cancelled"];
 
 export async function mount(root, context) {
@@ -26,11 +23,15 @@ export async function mount(root, context) {
   });
 }
 
-const tile = (name, value, more) => h("div", { class: "card tile" }, h("dt", {}, name), h("dd", {}, value, h("small", {}, more)));
-const dollars = (value) => `$${value < 0.01 && value > 0 ? Number(value.toPrecision(2)) : value.toFixed(2)}`;
+const dollars = (value) => (value > 0 && value < 0.01 ? "less than a cent" : `$${value.toFixed(2)}`);
+
+/** Seconds that jobs ran, those that still run up to now. */
+const trained = (jobs) => jobs.filter((job) => job.started_at).reduce((sum, job) => {
+  const end = job.completed_at ? Date.parse(job.completed_at) : Date.now();
+  return sum + Math.max(0, end - Date.parse(job.started_at)) / 1000;
+}, 0);
 
 function show(ready, counts, jobs, stats) {
-  const seconds = jobs.filter((job) => job.started_at).reduce((sum, job) => sum + Math.max(0, (job.completed_at ? Date.parse(job.completed_at) : Date.now()) - Date.parse(job.started_at)) / 1000, 0);
   const answered = stats.problem ? null : stats;
   return [
     h("dl", { class: "tiles" },
@@ -40,10 +41,22 @@ function show(ready, counts, jobs, stats) {
       tile("Latency, 95th percentile", answered?.latency.p95_ms === null || !answered ? "–" : `${number(answered.latency.p95_ms)} ms`, "within the function")),
     h("div", { class: "halves" },
       card("Behind the API", h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, Object.entries(ready.dependencies).map(([name, found]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, h("span", { class: found.ok ? "tag good" : "tag bad" }, found.ok ? "answers" : "down")), h("td", { class: "quiet wrap" }, found.detail))))))),
-      card("Cost, about", h("div", { class: "stack" }, h("dl", { class: "facts" },
-        [["At rest, a month", dollars(REST_PRICE)], [`Training, last ${jobs.length} jobs`, dollars(seconds / 3600 * JOB_PRICE)], ["Time trained", `${number(Math.round(seconds / 60))} min`], ["A job, on average", jobs.length ? dollars(seconds / 3600 * JOB_PRICE / jobs.length) : "–"]].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-        h("p", { class: "faint" }, "On AWS, from the time jobs took at Fargate Spot's price in us-east-1. A local stack costs nothing; the bill is what counts.")))),
-    card("Jobs by state", h("dl", { class: "tiles" }, STATES.map((state) => h("div", {}, h("dt", {}, tag(state)), h("dd", {}, number(counts[state])))))),
+      card("Cost on AWS, about", cost(jobs))),
+    card("Jobs by state", h("dl", { class: "tiles counts" }, STATES.map((state) => h("div", {}, h("dt", {}, tag(state)), h("dd", {}, number(counts[state])))))),
     stats.problem ? h("p", { class: "faint" }, reason(stats.problem)) : null,
   ].flat().filter(Boolean);
+}
+
+function cost(jobs) {
+  const seconds = trained(jobs);
+  const spent = seconds / 3600 * jobHour;
+  return h("div", { class: "stack" },
+    facts([
+      ["At rest, a month", dollars(PRICES.rest_month)],
+      [`Training, last ${jobs.length} jobs`, dollars(spent)],
+      ["Time trained", duration(seconds)],
+      ["A job, on average", jobs.length ? dollars(spent / jobs.length) : "–"],
+    ]),
+    h("p", { class: "faint" }, `Assumed: list prices of ${PRICES.region}, looked up on ${PRICES.checked}; a job has ${JOB.vcpus} vCPUs and ${JOB.gb} GB on Fargate Spot, `
+      + `at ${percent(1 - PRICES.spot_share, 0)} less than Fargate, with a public address: $${jobHour.toFixed(3)} an hour. A local stack costs nothing.`));
 }

@@ -3,7 +3,7 @@
 import { api, path, query } from "./api.js";
 import { announce, fill, h, keyed } from "./dom.js";
 import { accuracy, ago, number, percent, took, words } from "./format.js";
-import { card, empty, field, openDialog, pageHead, reason, segments, tag } from "./parts.js";
+import { card, empty, factRows, field, openDialog, pageHead, reason, segments, tag } from "./parts.js";
 
 const PAGE = 50;
 const LOOK = 1500;
@@ -100,10 +100,13 @@ function showDetail(detail, split, jobId, context, close, refresh) {
     problem.hidden = !job.error;
     fill(problem, job.error ?? "");
     cancel.hidden = ENDED.includes(job.status);
-    fill(facts, [["Status", tag(job.status)], ["Run", job.run_id && h("code", {}, job.run_id.slice(0, 12))], ["Sweep", job.sweep_id], ["Model", job.model_name && `${job.model_name}${job.model_version ? ` version ${job.model_version}` : ""}`],
-      ...Object.entries(job.metrics).map(([name, value]) => [words(name), number(value)]),
-      ...Object.entries(job.params).map(([name, value]) => [words(name), number(value)])]
-      .filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    fill(facts, factRows([
+      ["Status", tag(job.status)],
+      ["Run", job.run_id && h("code", {}, job.run_id.slice(0, 12))],
+      ["Sweep", job.sweep_id],
+      ["Model", job.model_name && `${job.model_name}${job.model_version ? ` version ${job.model_version}` : ""}`],
+      ...Object.entries({ ...job.metrics, ...job.params }).map(([name, value]) => [words(name), number(value)]),
+    ]));
     const page = await api.get(`${path("train", "jobs", jobId, "logs")}${query({ cursor })}`, { signal: watch.signal }).catch((error) => { if (error.status === 404) return { lines: [] }; throw error; });
     if (page.lines.length) {
       lines = [...lines, ...page.lines.map((line) => readable(line.message))].slice(-500);
@@ -125,7 +128,7 @@ function showDetail(detail, split, jobId, context, close, refresh) {
 
 function readable(message) {
   try {
-    const { event, time = "", elapsed, ...rest } = JSON.parse(message);
+    const { event, time = "", elapsed, request_id, ...rest } = JSON.parse(message);
     return `${time.slice(11, 19)}  ${event}  ${Object.entries(rest).map(([name, value]) => `${name}=${typeof value === "number" ? number(value) : value}`).join(" ")}`;
   } catch {
     return message;

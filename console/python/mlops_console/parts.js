@@ -20,6 +20,13 @@ export function card(title, body, ...tools) {
   return h("section", { class: "card", "aria-label": title }, h("header", {}, h("h2", {}, title), h("div", { class: "tools" }, ...tools)), h("div", { class: "body" }, body));
 }
 
+/** A figure with its name and what it is about, for a list of class "tiles". */
+export const tile = (name, value, more) => h("div", { class: "card tile" }, h("dt", {}, name), h("dd", {}, value, h("small", {}, more)));
+
+/** Names and values side by side; what has no value is left out. */
+export const facts = (pairs) => h("dl", { class: "facts" }, factRows(pairs));
+export const factRows = (pairs) => pairs.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
+
 export const empty = (title, text) => h("div", { class: "empty" }, h("strong", {}, title), text);
 
 /** A labelled choice: choice("Model", [["a", "A"]], "a", onchange). */

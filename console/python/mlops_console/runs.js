@@ -96,7 +96,7 @@ function comparison(runs, close) {
   const title = h("h2", { tabindex: "-1" }, "Side by side");
   return h("section", { class: "card", "aria-label": "Side by side" },
     h("header", {}, title, h("div", { class: "tools" }, h("button", { class: "button small plain", type: "button", onclick: close, "aria-label": "Close the comparison" }, "✕"))),
-    h("div", { class: "body halves" },
+    h("div", { class: "body side-by-side" },
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Parameters and metrics" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), runs.map((run) => h("th", { scope: "col", class: "number" }, nameOf(run))))), h("tbody", {}, rows))),
       h("div", { class: "stack" }, [["Accuracy on held-out data", "val_accuracy"], ["Loss on held-out data", "val_loss"]].map(([label, metric]) =>
         h("div", {}, h("h3", {}, label), lineChart(label, runs.map((run) => ({ name: nameOf(run), points: curve(run, metric) })))))))); 

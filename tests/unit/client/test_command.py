@@ -1,24 +1,35 @@
 """The command line by itself: its help, its documentation, what it imports, and how it reads on odd terminals."""
 
 import ast
+import contextlib
 import gzip
 import io
+import json
 import os
 import re
+import ssl
 import struct
 import subprocess
 import sys
+import threading
 import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.local.settings import ROOT
 
 pytestmark = pytest.mark.usefixtures("client_path")
 CLIENT = ROOT / "client"
-HEAVY = {"torch", "mlflow", "numpy", "pandas", "boto3", "botocore", "pydantic", "fastapi", "mlops"}
+# typer brings pydantic itself, to read options with.
+HEAVY = {"torch", "mlflow", "numpy", "pandas", "boto3", "botocore", "fastapi", "mlops"}
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -33,18 +44,39 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_help_imports_nothing_heavy():
+HELP = """
+import contextlib, io, json, sys
+import typer
+from mlops_client.cli import app
+
+def help_of(command, words):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = typer.main.get_command(app).main([*words, "--help"], standalone_mode=False)
+    told[" ".join(words)] = (code or 0, said.getvalue())
+    for name, inner in getattr(command, "commands", {}).items():
+        help_of(inner, [*words, name])
+
+told = {}
+help_of(typer.main.get_command(app), [])
+print(json.dumps({"told": told, "modules": list(sys.modules)}))
+"""
+
+
+def test_help_of_every_command_imports_nothing_heavy():
     """A budget in modules, which does not hang on how busy the machine is."""
-    code = "import sys, mlops_client.cli as c\ntry: c.main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
     ran = subprocess.run(
-        [sys.executable, "-c", code, "--help"],
+        [sys.executable, "-c", HELP],
         env=os.environ | {"PYTHONPATH": str(CLIENT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "Commands:" in ran.stdout
-    loaded = {name.split(".")[0] for name in ran.stderr.split()}
+    found = json.loads(ran.stdout)
+    assert {"", "train", "predict", "keys", "keys create"} <= set(found["told"])
+    for words, (code, text) in found["told"].items():
+        assert (code, text[:6]) == (0, "Usage:"), words
+    loaded = {name.split(".")[0] for name in found["modules"]}
     assert "mlops_client" in loaded
     assert loaded & HEAVY == set()
 
@@ -89,6 +121,8 @@ def test_only_declared_packages_are_imported():
         ({"MLOPS_API_URL": "ftp://x", "MLOPS_API_KEY": "k"}, ("jobs",), 3, "is no address of an API"),
         ({"MLOPS_API_URL": "http://127.0.0.1:9", "MLOPS_API_KEY": "k"}, ("train",), 4, "nothing answers at"),
         ({}, ("jobs", "--limit", "0"), 2, "--limit"),
+        ({"MLOPS_API_URL": "http://127.0.0.1:9", "MLOPS_API_KEY": "k"}, ("logs", "42"), 1, "such as job_000042"),
+        ({"MLOPS_API_URL": "http://127.0.0.1:9", "MLOPS_API_KEY": "k"}, ("jobs", "sweep_x"), 1, "is no sweep's id"),
     ],
 )
 def test_errors_are_one_line_with_an_exit_code(environment, arguments, code, said):
@@ -98,6 +132,89 @@ def test_errors_are_one_line_with_an_exit_code(environment, arguments, code, sai
     assert "Traceback" not in ran.stderr
     if code != 2:
         assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"<!doctype html><h1>Welcome</h1>", "a web page, not the API's JSON"), (b'{"hello": 1}', "no page of")],
+)
+def test_what_is_not_the_api_is_told_in_one_line(content, said):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html" if content.startswith(b"<") else "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Quiet."""
+
+    with serving(Handler) as port:
+        ran = run("jobs", MLOPS_API_URL=f"http://127.0.0.1:{port}", MLOPS_API_KEY="k")
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (4, "", 1)
+    assert said in ran.stderr
+
+
+def test_a_certificate_that_is_not_valid_is_told_with_what_to_do(tmp_path):
+    certificate = expired_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+
+    with serving(Handler, context) as port:
+        here = {"MLOPS_API_URL": f"https://localhost:{port}", "MLOPS_API_KEY": "k"}
+        expired = run("jobs", **here, SSL_CERT_FILE=str(certificate))
+        unknown = run("jobs", **here)
+    for ran in (expired, unknown):
+        assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (4, "", 1)
+        assert "nothing was sent" in ran.stderr
+    assert "certificate has expired" in expired.stderr
+    assert "ask whoever runs the API to renew it" in expired.stderr
+    assert "SSL_CERT_FILE" in unknown.stderr
+    assert asked == [], "the key does not leave before the certificate is trusted"
+
+
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of a server on this machine."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A handshake that the client broke off is no news."""
+
+    server = Server(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def expired_certificate(folder: Path) -> Path:
+    """Key and certificate of localhost in one file; it was valid for a day, a month ago, and vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "localhost")])
+    began = datetime.now(UTC) - timedelta(days=30)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(began)
+        .not_valid_after(began + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = folder / "localhost.pem"
+    path.write_bytes(key.private_bytes(*form) + made.public_bytes(serialization.Encoding.PEM))
+    return path
 
 
 def test_tables_leave_out_columns_rather_than_squeeze_them():

@@ -192,15 +192,24 @@ def test_what_is_no_image_is_refused_before_it_is_sent(client, server, image):
     assert server.asked == []
 
 
+def test_a_file_that_is_no_png_is_named(client, server, tmp_path):
+    from mlops_client import MlopsError
+
+    (tmp_path / "note.png").write_text("hello")
+    with pytest.raises(MlopsError, match=r"note\.png is no PNG"):
+        client.predict(tmp_path / "note.png")
+    assert server.asked == []
+
+
 def test_a_job_that_failed_raises_with_its_record(client, server):
     from mlops_client import JobFailed
     from mlops_client.runs import RunningJob
 
-    job = {"job_id": "job_1", "experiment_name": "e", "progress": {"epoch": 0, "epochs": 1}, "created_at": "t"}
+    job = {"job_id": "job_000001", "experiment_name": "e", "progress": {"epoch": 0, "epochs": 1}, "created_at": "t"}
     server.will(200, {**job, "status": "failed", "error": "no memory"})
-    with pytest.raises(JobFailed, match="job_1 failed: no memory") as failed:
-        RunningJob(client, "job_1").wait()
-    assert failed.value.outcome.job_id == "job_1"
+    with pytest.raises(JobFailed, match="job_000001 failed: no memory") as failed:
+        RunningJob(client, "job_000001").wait()
+    assert failed.value.outcome.job_id == "job_000001"
 
 
 def test_a_kept_key_goes_only_to_the_address_it_was_kept_for(monkeypatch, tmp_path):
@@ -225,3 +234,35 @@ def test_optional_types_are_told_from_their_hints():
         for hint in typing.get_type_hints(record).values():
             if isinstance(hint, types.UnionType):
                 assert typing.get_args(hint)[0] is not type(None)
+
+
+def test_drift_over_time_is_typed_and_reads_as_a_table(client, server):
+    from mlops_client.cli import app
+    from typer.testing import CliRunner
+
+    hours = [f"2026-01-31T{hour:02}:00:00Z" for hour in (10, 11, 12)]
+    signal = {"signal": "confidence", "psi": 0.31, "p_value": 1e-9, "significant": True, "status": "alert"}
+    few = {"samples": 5, "status": "insufficient_data", "psi": None, "signal": None, "signals": [], "note": "5 of 200"}
+    many = {"samples": 400, "status": "alert", "psi": 0.31, "signal": "confidence", "signals": [signal], "note": None}
+    history = {
+        "model_name": "digits",
+        "model_version": 3,
+        "start": hours[0],
+        "end": hours[2],
+        "step_hours": 1,
+        "against": "reference",
+        "against_samples": 1000,
+        "thresholds": {"warning": 0.1, "alert": 0.2, "retrain": 0.25, "alpha": 0.01, "minimum_samples": 200},
+        "points": [{"start": hours[0], "end": hours[1], **few}, {"start": hours[1], "end": hours[2], **many}],
+    }
+    for _ in range(2):
+        server.will(200, history)
+    found = client.drift_history("digits", hours=2)
+    assert server.asked[0][1].startswith("/drift/history?")
+    assert ([point.psi for point in found.points], found.points[1].signals[0].p_value) == ([None, 0.31], 1e-9)
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "120"}
+    said = CliRunner().invoke(app, ["drift", "digits", "--history", "2"], env=environment)
+    assert said.exit_code == 0, said.output
+    rows = [line.split() for line in said.output.splitlines()]
+    assert ["2026-01-31", "10:00", "5", "insufficient", "data"] in rows
+    assert ["2026-01-31", "11:00", "400", "alert", "0.3100", "confidence"] in [row[:6] for row in rows]

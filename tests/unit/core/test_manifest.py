@@ -42,6 +42,7 @@ def test_keys_stay_below_serving():
         ({"size": "1000"}, "size"),
         ({"model_version": True}, "model_version"),
         ({"cache_epoch": None}, "cache_epoch"),
+        ({"cache_epoch_id": 5}, "cache_epoch_id"),
         ({"stage": 5}, "stage"),
         ({"labels": [0, 1]}, "labels"),
         ({"input": {"name": "inputs", "features": 0}}, "features"),
@@ -66,7 +67,7 @@ def test_what_is_no_manifest_is_refused(data):
 
 def test_a_missing_field_is_refused():
     for name in json.loads(MANIFEST.to_json()):
-        if name in ("self_test", "reference", "metrics"):
+        if name in ("self_test", "reference", "metrics", "cache_epoch_id"):
             continue
         document = json.loads(MANIFEST.to_json())
         del document[name]
