@@ -1,11 +1,14 @@
-"""What a function says to AWS, written down on the way: (action, resource) as IAM names them, by logical id."""
+"""What a role says to AWS, written down on the way: (action, resource) as IAM names them, by logical id."""
 
 import json
+import socket
+import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,43 +26,58 @@ class Call:
     prefix: str = ""
 
 
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request; header names are lower-case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Read = Callable[[Request], list[Call]]
+
+
 @dataclass
 class Recorder:
-    """A proxy in front of the local AWS, one a function. `logical` is the logical id by physical name."""
+    """A proxy in front of `endpoint`, one a role. What needs an action of `refused` is not passed on."""
 
     endpoint: str
-    logical: Mapping[str, str]
+    read: Read
     calls: set[Call] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
     def start(self) -> str:
+        """Listen; the address to talk to."""
         recorder = self
 
         class Passing(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                recorder.calls |= set(
-                    calls_of(self.command, self.path, dict(self.headers.items()), body, recorder.logical)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = Request(
+                    self.command, self.path, headers, self.rfile.read(int(headers.get("content-length") or 0))
                 )
-                target = urlsplit(recorder.endpoint)
-                connection = HTTPConnection(target.hostname or "", target.port, timeout=60)
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
-                headers["Content-Length"] = str(len(body))
-                connection.request(self.command, self.path, body, headers)
-                answer = connection.getresponse()
-                content = answer.read()
-                self.send_response(answer.status)
-                for name, value in answer.getheaders():
+                calls = recorder.read(request)
+                recorder.calls |= set(calls)
+                if recorder.refused & {each.action for each in calls}:
+                    self.answer(403, [("x-amzn-errortype", "AccessDeniedException")], b'{"message":"refused"}')
+                else:
+                    self.answer(*_passed_on(recorder.endpoint, request))
+
+            def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+                self.send_response(status)
+                for name, value in headers:
                     if name.lower() not in HOP:
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(content)
-                connection.close()
 
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do
+            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = do
 
             def log_message(self, *arguments: object) -> None:
                 pass
@@ -74,20 +92,46 @@ class Recorder:
         self._server.server_close()
 
 
-def calls_of(method: str, path: str, headers: dict[str, str], body: bytes, logical: Mapping[str, str]) -> list[Call]:
-    """The permissions that one request takes; a transaction takes those of its parts."""
-    headers = {name.lower(): value for name, value in headers.items()}
-    service, _, operation = headers.get("x-amz-target", "").partition(".")
+def _passed_on(endpoint: str, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
+    target = urlsplit(endpoint)
+    connection = HTTPConnection(target.hostname or "", target.port, timeout=60)
+    headers = {name: value for name, value in request.headers.items() if name not in HOP}
+    try:
+        connection.request(
+            request.method, request.path, request.body, {**headers, "content-length": str(len(request.body))}
+        )
+        answer = connection.getresponse()
+        return answer.status, answer.getheaders(), answer.read()
+    finally:
+        connection.close()
+
+
+def tracking_calls(request: Request) -> list[Call]:
+    """What API Gateway's IAM authorisation asks of a request to the tracking server."""
+    return [Call("execute-api:Invoke", f"TrackingApi/mlflow/{request.method}{urlsplit(request.path).path}")]
+
+
+def signed_tracking_calls(request: Request) -> list[Call]:
+    """As `tracking_calls`; a look that is not signed is refused by API Gateway and asks for no permission."""
+    return tracking_calls(request) if "/execute-api/" in request.headers.get("authorization", "") else []
+
+
+def aws_calls(request: Request, logical: Mapping[str, str]) -> list[Call]:
+    """The permissions that one request takes; a transaction takes those of its parts.
+
+    `logical` is the logical id by physical name.
+    """
+    service, _, operation = request.headers.get("x-amz-target", "").partition(".")
     if service in TARGETS:
-        return _json_calls(TARGETS[service], operation, json.loads(body), logical)
-    signed_for = headers.get("authorization", "").partition("Credential=")[2].split(",")[0].split("/")
+        return _json_calls(TARGETS[service], operation, json.loads(request.body), logical)
+    signed_for = request.headers.get("authorization", "").partition("Credential=")[2].split(",")[0].split("/")
     name = signed_for[3] if len(signed_for) > 3 else ""
     if name == "batch":
-        asked, action = json.loads(body or b"{}"), BATCH[path.rpartition("/")[2]]
+        asked, action = json.loads(request.body or b"{}"), BATCH[request.path.rpartition("/")[2]]
         return [Call(f"batch:{action}", each) for each in _batch_resources(action, asked, logical)]
     if name == "s3":
-        return _s3_calls(method, path, headers, logical)
-    form = parse_qs(body.decode(errors="replace"))
+        return _s3_calls(request, logical)
+    form = parse_qs(request.body.decode(errors="replace"))
     resource = form.get("TopicArn", form.get("StackName", ["*"]))[0]
     return [Call(f"{name}:{form['Action'][0]}", logical.get(resource, resource))]
 
@@ -110,8 +154,8 @@ def _json_calls(service: str, operation: str, asked: dict[str, Any], logical: Ma
     if service == "sqs":
         return [Call(f"sqs:{operation}", logical[asked["QueueUrl"]])]
     if service == "logs":
-        stream = f"log-group:{asked['logGroupName']}:log-stream:{asked['logStreamName']}"
-        return [Call(f"logs:{operation}", stream)]
+        group = logical.get(asked["logGroupName"], asked["logGroupName"])
+        return [Call(f"logs:{operation}", f"log-group:{group}:log-stream:{asked['logStreamName']}")]
     buses = {each.get("EventBusName", "default") for each in asked.get("Entries", [])}
     return [Call(f"events:{operation}", f"event-bus/{bus}") for bus in buses]
 
@@ -122,8 +166,8 @@ def _batch_resources(action: str, asked: dict[str, Any], logical: Mapping[str, s
     return ["*"] if action in ("DescribeJobs", "ListJobs") else [f"job/{asked['jobId']}"]
 
 
-def _s3_calls(method: str, path: str, headers: dict[str, str], logical: Mapping[str, str]) -> list[Call]:
-    address = urlsplit(path)
+def _s3_calls(request: Request, logical: Mapping[str, str]) -> list[Call]:
+    address = urlsplit(request.path)
     bucket, _, key = unquote(address.path).lstrip("/").partition("/")
     query = parse_qs(address.query, keep_blank_values=True)
     name = logical.get(bucket, bucket)
@@ -131,8 +175,66 @@ def _s3_calls(method: str, path: str, headers: dict[str, str], logical: Mapping[
         return [Call("s3:ListBucket", name, query.get("prefix", [""])[0])]
     tagging = "Tagging" if "tagging" in query else ""
     verb = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject", "POST": "PutObject"}
-    calls = [Call(f"s3:{verb[method]}{tagging}", f"{name}/{key}")]
-    if copied := unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]:
+    calls = [Call(f"s3:{verb[request.method]}{tagging}", f"{name}/{key}")]
+    if copied := unquote(request.headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]:
         bucket, _, key = copied.partition("/")
         calls.append(Call("s3:GetObject", f"{logical.get(bucket, bucket)}/{key}"))
     return calls
+
+
+class Logins:
+    """A way to PostgreSQL's Unix socket that notes as whom one logs in: on AWS that takes rds-db:connect."""
+
+    ENCRYPTION_REQUESTS = (80877103, 80877104)
+    """TLS and GSSAPI, which a client may ask for before it says who it is."""
+
+    def __init__(self, target: Path, folder: Path) -> None:
+        """`target` is the server's folder, `folder` the one to name as host instead."""
+        self.calls: set[Call] = set()
+        name = ".s.PGSQL.5432"
+        self._target = str(target / name)
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(folder / name))
+        self._listening.listen(64)
+        folder.chmod(0o755)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self) -> None:
+        self._listening.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._lead, args=(client,), daemon=True).start()
+
+    def _lead(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            first = self._startup(client)
+            words = first[8:].decode().split("\0")
+            self.calls.add(Call("rds-db:connect", f"dbuser:Id/{words[words.index('user') + 1]}"))
+            server.connect(self._target)
+            server.sendall(first)
+            back = threading.Thread(target=_pour, args=(server, client), daemon=True)
+            back.start()
+            _pour(client, server)
+            back.join(5)
+
+    def _startup(self, client: socket.socket) -> bytes:
+        while True:
+            head = client.recv(8, socket.MSG_WAITALL)
+            length, code = struct.unpack("!ii", head)
+            if code not in self.ENCRYPTION_REQUESTS:
+                return head + client.recv(length - 8, socket.MSG_WAITALL)
+            client.sendall(b"N")
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while content := source.recv(65536):
+            target.sendall(content)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

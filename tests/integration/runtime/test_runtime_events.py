@@ -11,10 +11,9 @@ import boto3
 import pytest
 
 from infra.local import deploy
-from tests.integration.runtime import artifacts
-from tests.integration.runtime.artifacts import Runtime
-from tests.integration.runtime.conftest import Artifact
-from tests.integration.runtime.emulated import Emulated, FunctionFailed
+from infra.runtime import artifacts
+from infra.runtime.emulated import Emulated, FunctionFailed
+from infra.runtime.functions import Artifact
 
 pytestmark = pytest.mark.slow
 EVENTS = artifacts.ROOT / "events"
@@ -39,12 +38,6 @@ def the_key_of_the_events(stack: Any, outputs: dict[str, str]) -> None:
 
 def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
     assert {path.stem for path in EVENTS.iterdir()} == {*functions, "tracking"}
-
-
-def test_the_runtime_is_said(lambda_runtime: Runtime, record_property: Any) -> None:
-    record_property("python", lambda_runtime.version)
-    if lambda_runtime.version != artifacts.LAMBDA_PYTHON:
-        pytest.skip(f"run on Python {lambda_runtime.version}: Python {artifacts.LAMBDA_PYTHON} is not on this machine")
 
 
 @pytest.mark.parametrize(
@@ -130,8 +123,8 @@ def test_migration_answers_cloudformation(emulate: Emulate, answers_of_cloudform
     assert answers[0]["RequestId"] == event("migration")["RequestId"]
 
 
-def test_tracking_answers(emulate_tracking: Callable[[], Emulated]) -> None:
-    answer = emulate_tracking().invoke(event("tracking"))
+def test_tracking_answers(emulated_tracking: Emulated) -> None:
+    answer = emulated_tracking.invoke(event("tracking"))
     assert answer["statusCode"] == 200
     text = base64.b64decode(answer["body"]).decode() if answer["isBase64Encoded"] else answer["body"]
     assert f'"mlflow=={text}"' in (artifacts.ROOT / "pyproject.toml").read_text()

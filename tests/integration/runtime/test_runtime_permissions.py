@@ -1,183 +1,211 @@
-"""IAM policies against what the functions ask of AWS: all that is called is granted, and all that is granted is called.
+"""IAM policies against what is asked of AWS: all that is called is granted, and all that is granted is called.
 
-The stack's own functions are led through recording proxies while the API is walked once through all that it can do.
-The roles of the trainer, the tracking server and the migration are not walked here; of the trainer's, tests/template
-holds what it may ask of the tracking server.
+The functions, the trainer and the tracking server of the stack are led through recording proxies while the API is
+walked once through all that it can do, failures among it; the migration's function is called in this process. What is
+compared are the roles of a deployment to AWS.
 """
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections import defaultdict
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from sklearn.datasets import load_digits
 
 from infra.local import deploy
 from infra.local.api import Api
-from tests.integration.runtime.recording import Call, Recorder
-from tests.support import promote, train
-from tests.template import reading
+from infra.local.database import Database
+from infra.local.processes import free_ports
+from infra.local.services import tracking_service
+from infra.local.settings import STACK_NAME
+from infra.openapi import load_function
+from tests.integration.runtime import grants
+from tests.integration.runtime.grants import Grant
+from tests.integration.runtime.recording import (
+    Call,
+    Logins,
+    Read,
+    Recorder,
+    aws_calls,
+    signed_tracking_calls,
+    tracking_calls,
+)
+from tests.support import ENDED, promote, train
 
 pytestmark = pytest.mark.slow
+MODEL = "permissions"
 
-# Granted, and not called on this walk: (function, action) to the reason.
-NOT_CALLED: dict[tuple[str, str], str] = {
-    ("PredictFunction", "s3:ListBucket"): "without it a missing manifest is 403, not 404",
-    ("PromotionFunction", "s3:ListBucket"): "without it a missing object is 403, not 404",
-    ("DriftFunction", "s3:ListBucket"): "without it a missing manifest is 403, not 404",
-    ("MetricsFunction", "s3:ListBucket"): "without it a missing manifest is 403, not 404",
-    ("ReconcileFunction", "s3:ListBucket"): "without it a missing manifest is 403, not 404",
-    ("DriftFunction", "dynamodb:UpdateItem"): "nothing drifts on this walk: no alert, no retrain, no budget counted",
-    ("DriftFunction", "events:PutEvents"): "nothing drifts on this walk: no alert, no retrain",
-    ("DriftFunction", "sns:Publish"): "nothing drifts on this walk: no alert",
-    ("PredictionLogFunction", "s3:PutObject"): "samples are kept only with InputSampleShare above 0",
-    ("PromotionFunction", "dynamodb:PutItem"): "an entry for what was mended; nothing is amiss on this walk",
-    ("PromotionFunction", "sqs:ChangeMessageVisibility"): "a message that failed is postponed; none fails on this walk",
-    **{
-        ("ReconcileFunction", action): "nothing was lost and nothing waits too long on this walk"
-        for action in (
-            *("batch:DescribeJobs", "batch:ListJobs", "batch:SubmitJob", "batch:TerminateJob"),
-            *("dynamodb:UpdateItem", "events:PutEvents", "sqs:SendMessage"),
-        )
-    },
-    **{
-        (name, action): "what is done when the work failed (delete), or the service sends no old item along (get)"
-        for name in ("TrainingFunction", "TransitionsFunction")
-        for action in ("dynamodb:DeleteItem", "dynamodb:GetItem")
-    },
-    **{
-        (
-            name,
-            "sqs:SendMessage",
-        ): "Lambda itself sends there, as the function, what failed asynchronously"
-        for name in ("TrainingFunction", "PredictionLogFunction", "DriftFunction", "MetricsFunction")
-    },
+MISSING = "never called: with it S3 answers 404 for what is not there, without it 403"
+DESTINATION = "Lambda itself sends there, as the function, an event that failed all its tries"
+
+REPEATED = "Powertools reads a record that the refused write did not bring along"
+
+# Granted, and not called on this walk: (role, action, resource) to the reason.
+NOT_CALLED: dict[tuple[str, str, str], str] = {
+    ("DriftFunctionRole", "dynamodb:UpdateItem", "PredictionStatsTable"): "after a retrain, which is off by default",
+    ("DriftFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("MetricsFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
+        "ECS reads the password for the container, before it starts"
+    ),
+    ("PredictFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("TrainerRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("TrainingFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
+    ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
 }
 
 
+@dataclass
+class Recording:
+    """The stack with a proxy between each role and what it talks to."""
+
+    settings: Any
+    endpoint: str
+    logical: dict[str, str]
+    recorders: dict[str, list[Recorder]] = field(default_factory=dict)
+    running: ExitStack = field(default_factory=ExitStack)
+
+    def aws(self, role: str, logical: dict[str, str] | None = None) -> str:
+        """The address of AWS for a role."""
+        return self._started(role, self.endpoint, partial(aws_calls, logical=logical or self.logical))
+
+    def tracking(self, role: str, read: Read) -> str:
+        """The address of the tracking server for a role."""
+        return self._started(role, self.settings.tracking_url, read)
+
+    def calls(self, role: str) -> set[Call]:
+        return {call for recorder in self.recorders.get(role, []) for call in recorder.calls}
+
+    def refuse(self, role: str, *actions: str) -> None:
+        for recorder in self.recorders[role]:
+            recorder.refused = set(actions)
+
+    def _started(self, role: str, endpoint: str, read: Read) -> str:
+        recorder = Recorder(endpoint, read)
+        self.recorders.setdefault(role, []).append(recorder)
+        address = recorder.start()
+        self.running.callback(recorder.stop)
+        return address
+
+
 @pytest.fixture(scope="module")
-def roles(stack: Any) -> dict[str, list[dict[str, Any]]]:
-    """By function, the statements of its role, with resources by logical id."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        generated = reading.transformed(reading.read(reading.TEMPLATE), "local")
-    local = reading.carried_out(generated, "local")
-    found = {}
-    for name, function in reading.of_type(local, "AWS::Lambda::Function").items():
-        role = local["Resources"][function["Properties"]["Role"]["Fn::GetAtt"][0]]
-        found[name] = [
-            {
-                "actions": _listed(statement["Action"]),
-                "resources": [_plain(each) for each in _listed(statement["Resource"])],
-                "prefix": statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*"),
-            }
-            for policy in role["Properties"].get("Policies", [])
-            for statement in _listed(policy["PolicyDocument"]["Statement"])
-        ]
+def granted() -> list[Grant]:
+    return grants.on_aws()
+
+
+@pytest.fixture(scope="module")
+def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any) -> dict[str, set[Call]]:
+    """By role, what it asked for on the walk."""
+    client = partial(deploy.client, stack.settings)
+    resources = client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+    physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    logical = {each: name for name, each in physical.items()} | {"/aws/batch/job": "TrainingJobLogs"}
+    recording = Recording(stack.settings, stack.env["AWS_ENDPOINT_URL"], logical)
+    with recording.running, _socket_folder() as folder:
+        logins = Logins(Path(Database(stack.settings).address().host), folder)
+        recording.running.callback(logins.stop)
+        with _recorded(recording, client, physical, str(folder)):
+            walk = Walk(api, client, physical, outputs, recording, held_out[0])
+            job = walk.train()
+            walk.registry()
+            walk.predictions()
+            walk.mishaps()
+            walk.settle()
+        as_whom = {call.resource.rpartition("/")[2]: call for call in logins.calls}
+        _ask_tracking(recording, stack, outputs["ArtifactBucketName"], folder, job["run_id"])
+        _migrate(recording, client, physical)
+    found = {f"{name}Role": recording.calls(f"{name}Role") for name in physical if name.endswith("Function")}
+    found |= {role: recording.calls(role) for role in ("TrainerRole", "TrackingFunctionRole", "MigrationFunctionRole")}
+    for role in ("ExperimentsFunctionRole", "ModelsFunctionRole"):
+        found[role] |= {as_whom["mlops_ro"]}
+    found["TrackingFunctionRole"] |= {each for each in logins.calls if each.resource.endswith("/mlflow_rw")}
     return found
 
 
-@pytest.fixture(scope="module")
-def called(stack: Any, api: Api, outputs: dict[str, str], production_model: Any, roles: Any) -> dict[str, set[Call]]:
-    """By function, what it asked of AWS on a walk through the API and the schedules."""
-    lambdas = deploy.client(stack.settings, "lambda")
-    resources = deploy.client(stack.settings, "cloudformation")
-    names = resources.describe_stack_resources(StackName=outputs["StackName"])["StackResources"]
-    physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in names}
-    logical = {each: name for name, each in physical.items()}
-    recorders, before = {}, {}
-    for name in roles:
-        recorders[name] = Recorder(stack.env["AWS_ENDPOINT_URL"], logical)
-        before[name] = lambdas.get_function_configuration(FunctionName=physical[name])["Environment"]["Variables"]
-        own = {"AWS_ENDPOINT_URL": recorders[name].start()}
-        lambdas.update_function_configuration(
-            FunctionName=physical[name], Environment={"Variables": before[name] | own}
-        )
+def test_the_walk_reaches_every_role(called: dict[str, set[Call]]) -> None:
+    assert {role for role, calls in called.items() if not calls} == set()
+
+
+def test_what_is_called_is_granted(called: dict[str, set[Call]], granted: list[Grant]) -> None:
+    missing = [
+        (role, call) for role, calls in called.items() for call in calls if not grants.granted(granted, role, call)
+    ]
+    assert missing == []
+
+
+def test_what_is_granted_is_called(called: dict[str, set[Call]], granted: list[Grant]) -> None:
+    idle = {
+        (each.role, each.action, each.resource)
+        for each in granted
+        if each.allows and not any(each.covers(call) for call in called.get(each.role, ()))
+    }
+    surplus, called_now = (sorted(each) for each in (idle - NOT_CALLED.keys(), NOT_CALLED.keys() - idle))
+    assert not surplus, "granted, and never called (take it away, or say why it stays): " + _lines(surplus)
+    assert not called_now, "no exception any more: " + _lines(called_now)
+
+
+def _lines(grants: list[tuple[str, str, str]]) -> str:
+    return "".join("\n" + " ".join(each) for each in grants)
+
+
+@contextmanager
+def _recorded(
+    recording: Recording, client: Callable[[str], Any], physical: dict[str, str], socket: str
+) -> Iterator[None]:
+    """Lead functions and trainer through the proxies, and back."""
+    lambdas, batch = client("lambda"), client("batch")
+    functions = {name: physical[name] for name in physical if name.endswith("Function")}
+    definition = _trainers_definition(recording, batch, physical)
+    recording.logical[definition] = "TrainingJobDefinition"
+    before = {
+        name: lambdas.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        for name, function in functions.items()
+    }
+    for name, function in functions.items():
+        role = f"{name}Role"
+        own = {"AWS_ENDPOINT_URL": recording.aws(role), "SAMPLE_SHARE": "1", "JOB_DEFINITION": definition}
+        if "MLFLOW_TRACKING_URI" in before[name]:
+            own["MLFLOW_TRACKING_URI"] = recording.tracking(role, signed_tracking_calls)
+        if "DATABASE_HOST" in before[name]:
+            own["DATABASE_HOST"] = socket
+        lambdas.update_function_configuration(FunctionName=function, Environment={"Variables": before[name] | own})
     try:
         _publish(lambdas, physical)
-        _walk(api, lambda name, event: _invoke(lambdas, physical[name], event))
-        time.sleep(3)  # log lines and events are on their way
+        yield
     finally:
         for name, variables in before.items():
-            lambdas.update_function_configuration(FunctionName=physical[name], Environment={"Variables": variables})
-            recorders[name].stop()
+            lambdas.update_function_configuration(FunctionName=functions[name], Environment={"Variables": variables})
         _publish(lambdas, physical)
-    return {name: recorder.calls for name, recorder in recorders.items()}
+        batch.deregister_job_definition(jobDefinition=definition)
 
 
-def test_the_walk_reaches_every_function(called: dict[str, set[Call]]) -> None:
-    assert {name for name, calls in called.items() if not calls} == set()
-
-
-def test_what_is_called_is_granted(called: dict[str, set[Call]], roles: dict[str, Any]) -> None:
-    missing = {
-        (name, call.action, call.resource, call.prefix)
-        for name, calls in called.items()
-        for call in calls
-        if not any(_covers(statement, call) for statement in roles[name])
+def _trainers_definition(recording: Recording, batch: Any, physical: dict[str, str]) -> str:
+    """A revision of the training job definition whose jobs talk to the trainer's proxies; its ARN."""
+    present = batch.describe_job_definitions(jobDefinitions=[physical["TrainingJobDefinition"]])["jobDefinitions"][0]
+    asked = ("jobDefinitionName", "type", "timeout", "retryStrategy", "propagateTags", "platformCapabilities")
+    container = present["containerProperties"]
+    own = {
+        "AWS_ENDPOINT_URL": recording.aws("TrainerRole"),
+        "MLFLOW_TRACKING_URI": recording.tracking("TrainerRole", tracking_calls),
     }
-    assert missing == set()
-
-
-def test_what_is_granted_is_called(called: dict[str, set[Call]], roles: dict[str, Any]) -> None:
-    idle = defaultdict(set)
-    for name, statements in roles.items():
-        for statement in statements:
-            for action in statement["actions"]:
-                if not any(_covers({**statement, "actions": [action]}, call) for call in called[name]):
-                    idle[name, action].add(", ".join(statement["resources"]))
-    unexplained = sorted(
-        f"{name} {action}: {where}" for (name, action), where in idle.items() if (name, action) not in NOT_CALLED
-    )
-    assert not unexplained, "\n".join(["granted, and never called:", *unexplained])
-
-
-def _walk(api: Api, invoke: Any) -> None:
-    api.get("/ready")
-    api.send("GET", "/metrics")
-    key = {"Idempotency-Key": "permissions"}
-    for _ in range(2):
-        again = api.post("/train", {"epochs": 1, "register": False}, key)
-    api.send("POST", "/train", {"epochs": 2}, key)
-    api.get(f"/train/status/{again['job_id']}")
-    once = {"epochs": 3, "learning_rate": 0.004, "seed": 7}
-    first = train(api, **once)
-    assert first["status"] == "completed", first["error"]
-    api.get(f"/train/jobs/{first['job_id']}/logs")
-    api.get("/train/jobs?status=completed&limit=1")
-    promote(api, first["model_version"], "Staging", reason="permissions")
-    promote(api, first["model_version"], "Production", reason="permissions", force=True)
-    api.post("/models/digit-classifier/rollback?wait=20", {"reason": "permissions"})
-    sweep = api.post("/sweeps", {"num_runs": 2, "epochs": 1, "stage": "Staging"})
-    api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda each: each["status"] in ("completed", "failed"), seconds=120)
-    api.get("/sweeps")
-    _delete(api, f"/sweeps/{api.post('/sweeps', {'num_runs': 2, 'epochs': 50})['sweep_id']}")
-    _delete(api, f"/train/jobs/{api.post('/train', {'epochs': 90})['job_id']}")
-    api.get("/experiments")
-    api.get(f"/experiments/{first['experiment_name']}/runs/{first['run_id']}")
-    api.get("/models")
-    moved = {"model_name": "digit-classifier", "version": first["model_version"], "stage": "Staging"}
-    moved = api.post("/models/transition", moved | {"reason": "permissions"}, key)
-    api.wait(f"/models/transitions/{moved['transition_id']}", until=lambda each: each["status"] != "queued")
-    api.get("/models/digit-classifier/history")
-    for _ in range(3):
-        api.post("/predict", {"image": [0.5] * 784})
-    _delete(api, "/predict/cache")
-    for path in ("/drift/status", "/drift/stats?hours=24", "/drift/distribution?hours=24"):
-        api.get(path)
-    for name in ("DriftFunction", "ReconcileFunction", "MetricsFunction"):
-        invoke(name, {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
-    retrain = {"model_name": "digit-classifier", "num_runs": 1, "reason": "permissions"}
-    invoke("TrainingFunction", {"id": "permissions", "detail": retrain})
-
-
-def _delete(api: Api, path: str) -> None:
-    api.send("DELETE", path)
-
-
-def _invoke(lambdas: Any, name: str, event: Any) -> None:
-    lambdas.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    kept = [each for each in container["environment"] if each["name"] not in own]
+    container["environment"] = kept + [{"name": name, "value": value} for name, value in own.items()]
+    request = {name: present[name] for name in asked if name in present}
+    made = batch.register_job_definition(**request, containerProperties=container)
+    return str(made["jobDefinitionArn"])
 
 
 def _publish(lambdas: Any, physical: dict[str, str]) -> None:
@@ -186,28 +214,244 @@ def _publish(lambdas: Any, physical: dict[str, str]) -> None:
     lambdas.update_alias(FunctionName=physical["PredictFunction"], Name="live", FunctionVersion=version)
 
 
-def _covers(statement: dict[str, Any], call: Call) -> bool:
-    return (
-        call.action in statement["actions"]
-        and any(fnmatchcase(call.resource, resource) for resource in statement["resources"])
-        and fnmatchcase(call.prefix, statement["prefix"])
+class Walk:
+    """Once through all that the platform does, with a model of its own."""
+
+    def __init__(
+        self,
+        api: Api,
+        client: Callable[[str], Any],
+        physical: dict[str, str],
+        outputs: dict[str, str],
+        recording: Recording,
+        images: list[list[float]],
+    ) -> None:
+        self._api, self._client, self._physical, self._outputs = api, client, physical, outputs
+        self._recording, self._images = recording, images
+        self._bucket = outputs["ArtifactBucketName"]
+        self._started = datetime.now(UTC)
+
+    def train(self) -> dict[str, Any]:
+        """Runs, a sweep, lists, logs, cancellations; the finished job."""
+        api = self._api
+        api.get("/ready")
+        api.send("GET", "/metrics")
+        self._client("s3").put_object(Bucket=self._bucket, Key="datasets/permissions.csv", Body=_csv())
+        data = f"s3://{self._bucket}/datasets/permissions.csv"
+        again = {"dataset": data, "epochs": 1, "register": False}
+        key = {"Idempotency-Key": "permissions"}
+        assert api.post("/train", again, key) == api.post("/train", again, key)
+        api.send("POST", "/train", {"dataset": "s3://elsewhere/file.csv"}, {"Idempotency-Key": "permissions-refused"})
+        job = train(api, epochs=2, learning_rate=0.004, model_name=MODEL)
+        assert job["status"] == "completed", job["error"]
+        api.get(f"/train/jobs/{job['job_id']}/logs")
+        api.get("/train/jobs?status=completed&limit=1")
+        sweep = api.post("/sweeps", {"num_runs": 2, "epochs": 1, "stage": "Staging", "model_name": MODEL})["sweep_id"]
+        ended = api.wait(f"/sweeps/{sweep}", until=lambda each: each["status"] in ENDED, seconds=120)
+        api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda each: each["status"] != "queued")
+        api.get("/sweeps")
+        api.send("DELETE", f"/sweeps/{api.post('/sweeps', {'num_runs': 2, 'epochs': 50})['sweep_id']}")
+        api.send("DELETE", f"/train/jobs/{api.post('/train', {'epochs': 90})['job_id']}")
+        api.get("/experiments")
+        api.get(f"/experiments/{job['experiment_name']}/runs/{job['run_id']}")
+        self._versions = (job["model_version"], ended["model_version"])
+        return job
+
+    def registry(self) -> None:
+        """Transitions, a rollback, the history."""
+        api, (first, second) = self._api, self._versions
+        for version in (first, second):
+            moved = promote(api, version, "Production", model=MODEL, reason="permissions", force=True)
+            assert moved["status"] == "succeeded", moved
+        api.post(f"/models/{MODEL}/rollback?wait=20", {"reason": "permissions"})
+        wish = {"model_name": MODEL, "version": second, "stage": "Staging", "reason": "permissions"}
+        moved = api.post("/models/transition", wish, {"Idempotency-Key": "permissions"})
+        api.wait(f"/models/transitions/{moved['transition_id']}", until=lambda each: each["status"] != "queued")
+        nobody = {**wish, "model_name": "nobody"}
+        assert api.send("POST", "/models/transition", nobody, {"Idempotency-Key": "permissions-refused"}).status == 404
+        api.get("/models")
+        api.get(f"/models/{MODEL}/history")
+
+    def predictions(self) -> None:
+        """Enough of them, and of a kind that is drift; the checks and the numbers that follow."""
+        api = self._api
+        inverted = [[round(1 - pixel, 4) for pixel in image] for image in self._images[:240]]
+        api.post("/predict", {"image": inverted[0], "model_name": MODEL})
+        for start in range(0, len(inverted), 80):
+            api.post("/predict/batch", {"images": inverted[start : start + 80], "model_name": MODEL})
+        api.send("DELETE", f"/predict/cache?model_name={MODEL}")
+        status = f"/drift/status?model_name={MODEL}"
+        found = api.wait(status, until=lambda each: each["current"]["samples"] >= len(inverted), seconds=60)
+        assert found["status"] == "alert", found
+        for path in ("stats", "distribution"):
+            api.get(f"/drift/{path}?hours=24&model_name={MODEL}")
+        for name in ("DriftFunction", "MetricsFunction"):
+            self._invoke(name, {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+        retrain = {"model_name": MODEL, "num_runs": 1, "reason": "permissions"}
+        self._invoke("TrainingFunction", {"id": "permissions", "detail": retrain})
+
+    def mishaps(self) -> None:
+        """What went wrong on the way, and is put right."""
+        api = self._api
+        self._recording.refuse("TrainingFunctionRole", "batch:SubmitJob")
+        assert api.send("POST", "/train", {"epochs": 1}).status == 503
+        self._recording.refuse("TrainingFunctionRole")
+        self._client("s3").delete_object(Bucket=self._bucket, Key=f"serving/{MODEL}/Staging.json")
+        self._lose_a_message()
+        self._lose_jobs()
+        self._invoke("ReconcileFunction", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+        record = {"body": "{}", "receiptHandle": "unknown", "attributes": {"ApproximateReceiveCount": "1"}}
+        self._invoke("PromotionFunction", {"Records": [record]})
+
+    def settle(self) -> None:
+        """Until nothing is on its way any more, as what comes later is not recorded."""
+        for kind in ("pending", "running"):
+            self._api.wait(
+                f"/train/jobs?status={kind}&limit=1", until=lambda each: each["total_count"] == 0, seconds=90
+            )
+        mended = f"/models/{MODEL}/history"
+        self._api.wait(mended, until=lambda each: any(one["kind"] == "mend" for one in each["transitions"]), seconds=30)
+        time.sleep(2)  # log lines and events of the last steps
+
+    def _lose_a_message(self) -> None:
+        """A transition that was recorded an hour ago and never queued."""
+        hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
+        values = {
+            "model_name": f"{MODEL}-lost",
+            "transition_id": "tr_0",
+            "kind": "transition",
+            "stage": "Staging",
+            "reason": "permissions",
+            "actor": "permissions",
+            "status": "queued",
+            "open": "1",
+            "created_at": hour_ago,
+        }
+        item = {name: {"S": value} for name, value in values.items()} | {
+            "version": {"N": "1"},
+            "force": {"BOOL": False},
+        }
+        self._client("dynamodb").put_item(TableName=self._outputs["TransitionsTableName"], Item=item)
+
+    def _lose_jobs(self) -> None:
+        """A job whose end nobody heard of, and one that died on its way to the on-demand queue."""
+        batch, hour_ago = self._client("batch"), (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        ids = {
+            name: batch.submit_job(
+                jobName=name,
+                jobQueue=self._physical["SpotQueue"],
+                jobDefinition=self._physical["TrainingJobDefinition"],
+                # Refused by the trainer at once, as it is no number.
+                containerOverrides={"environment": [{"name": "TRAIN_EPOCHS", "value": "none"}]},
+            )["jobId"]
+            for name in ("job_lost_end", "job_half_moved")
+        }
+        common = {"kind": "job", "status": "pending", "created_at": hour_ago}
+        jobs = {
+            "job_lost_end": common,
+            "job_half_moved": {**common, "batch_job_id": ids["job_half_moved"], "moved_from": ids["job_half_moved"]},
+        }
+        for name, values in jobs.items():
+            item = {key: {"S": value} for key, value in {"job_id": name, **values}.items()} | {
+                "status_order": {"N": "0"},
+                "attempt": {"N": "0"},
+                "request": {"M": {}},
+            }
+            self._client("dynamodb").put_item(TableName=self._outputs["JobsTableName"], Item=item)
+
+    def _invoke(self, name: str, event: Any) -> None:
+        self._client("lambda").invoke(FunctionName=self._physical[name], Payload=json.dumps(event).encode())
+
+
+def _ask_tracking(recording: Recording, stack: Any, bucket: str, folder: Path, run_id: str) -> None:
+    """The tracking server with proxies of its own: a search, and what its UI shows of a run's files."""
+    service = tracking_service(stack.settings, Database(stack.settings), bucket)
+    (port,) = free_ports(1)
+    environment = {**os.environ, **service.environment, "AWS_ENDPOINT_URL": recording.aws("TrackingFunctionRole")}
+    environment["DATABASE_HOST"] = str(folder)
+    command = [*service.command[: service.command.index("--port")], "--port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, *command[1:]],
+        cwd=service.cwd,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
+    try:
+        tracking = Api(f"http://127.0.0.1:{port}", None)
+        deadline = time.monotonic() + 60
+        while True:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                break
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        tracking.post("/api/2.0/mlflow/experiments/search", {"max_results": 1})
+        (first, *_) = [
+            each
+            for each in tracking.get(f"/api/2.0/mlflow/artifacts/list?run_id={run_id}")["files"]
+            if not each["is_dir"]
+        ]
+        with urlopen(f"http://127.0.0.1:{port}/get-artifact?run_uuid={run_id}&path={first['path']}", timeout=20):
+            pass
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
-def _plain(resource: Any) -> str:
-    """`ArtifactBucket/serving/*` of the ARN that a policy makes."""
-    if isinstance(resource, str):
-        return resource
-    ((function, operand),) = resource.items()
-    if function == "Ref":
-        return str(operand)
-    if function == "Fn::GetAtt":
-        return str(operand[0])
-    text = str(operand)
-    if text.startswith("arn:${AWS::Partition}"):
-        text = text.replace("AWS::", "").split(":", 5)[5]
-    return text.replace(".Arn}", "}").replace("${", "").replace("}", "")
+def _migrate(recording: Recording, client: Callable[[str], Any], physical: dict[str, str]) -> None:
+    """Custom::Migration's function in this process, with a job that does nothing; once without the time to wait."""
+    batch = client("batch")
+    queue = batch.create_job_queue(
+        jobQueueName="permissions-migration",
+        priority=1,
+        computeEnvironmentOrder=[{"order": 1, "computeEnvironment": physical["SpotEnvironment"]}],
+    )["jobQueueArn"]
+    definition = batch.register_job_definition(
+        jobDefinitionName="permissions-migration", type="container", containerProperties={"command": ["true"]}
+    )["jobDefinitionArn"]
+    stack_id = client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["StackId"]
+    logical = {queue: "MigrationQueue", definition: "MigrationJobDefinition", stack_id: "AWS::StackId"}
+    properties = {"JobQueue": queue, "JobDefinition": definition}
+    migration = load_function("migration")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": recording.aws("MigrationFunctionRole", logical),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            patch.setenv(name, value)
+        patch.setattr(migration, "POLL_SECONDS", 0.1)
+        assert migration.rolling_back(stack_id) is False
+        migration.migrate(properties, Remaining(60))
+        with pytest.raises(migration.MigrationFailed, match="in time"):
+            migration.migrate(properties, Remaining(0))
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+class Remaining:
+    """Lambda's context: how much time is left."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> float:
+        return self._seconds * 1000
+
+
+@contextmanager
+def _socket_folder() -> Iterator[Path]:
+    """Not pytest's own folder: the path of a socket may have some 100 characters at most."""
+    with tempfile.TemporaryDirectory(prefix="mlops-logins-") as folder:
+        yield Path(folder)
+
+
+def _csv() -> bytes:
+    digits = load_digits()
+    names = [f"x{index}" for index in range(digits.data.shape[1])]
+    lines = [",".join([*names, "label"])]
+    lines += [
+        ",".join([*(str(int(x)) for x in row), str(int(label))])
+        for row, label in zip(digits.data[:300], digits.target[:300], strict=True)
+    ]
+    return "\n".join(lines).encode()

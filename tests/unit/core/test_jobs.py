@@ -129,3 +129,9 @@ def event(job_id, status, ended_attempts):
         detail["statusReason"] = "Essential container in task exited"
         detail["container"] = {"exitCode": 137, "reason": "OutOfMemoryError"}
     return detail
+
+
+def test_what_a_job_nobody_asked_for_says_is_not_under_way(jobs):
+    jobs.create({"job_id": "job_000001"})
+    jobs.move("job_stranger", "running", 1)
+    assert [item["job_id"] for item in jobs.under_way()] == ["job_000001"]

@@ -105,14 +105,14 @@ class JobsTable:
         return items, self._count(query), encode_cursor(last["job_id"]) if last else None
 
     def under_way(self) -> list[Item]:
-        """Runs and sweeps that have not ended."""
+        """Runs and sweeps that were asked for and have not ended. (What a stranger's job said of itself has no date.)"""
         items: list[Item] = []
         for kind in ("job", "sweep"):
             for status in ("pending", "running"):
                 cursor = None
                 while True:
                     page, _, cursor = self.page(kind, status, 100, cursor)
-                    items += page
+                    items += [item for item in page if "created_at" in item]
                     if cursor is None:
                         break
         return items

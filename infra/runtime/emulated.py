@@ -1,6 +1,7 @@
 """One function under AWS's runtime interface emulator: what `sam local invoke` runs, minus the container."""
 
 import json
+import re
 import socket
 import subprocess
 import time
@@ -9,10 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from tests.integration.runtime.artifacts import CACHE
-from tests.support import free_ports
-
-BYTECODE = CACHE / "bytecode"
+from infra.local.processes import free_ports
 
 
 class FunctionFailed(Exception):
@@ -20,8 +18,8 @@ class FunctionFailed(Exception):
 
 
 class Emulated:
-    """A function's process. `first_seconds` is from its start to its first answer: the emulator starts it only when
-    it is first called, as Lambda does at a cold start."""
+    """A function's process. The emulator starts it only when it is first called, as Lambda does at a cold start, so
+    that the first of `seconds`, which has what each call took, is a cold start's."""
 
     def __init__(
         self,
@@ -44,15 +42,15 @@ class Emulated:
             **variables,
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": path,
-            # Beside the sources only what was built may lie.
-            "PYTHONPYCACHEPREFIX": str(BYTECODE),
+            # As on Lambda, where nothing can be written beside the code: bytecode is what the build brought.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "LAMBDA_TASK_ROOT": str(task_root),
             "AWS_LAMBDA_FUNCTION_NAME": task_root.name,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(seconds),
             "AWS_LAMBDA_LOG_STREAM_NAME": "emulated",
         }
         options = ["--runtime-interface-emulator-address", f"127.0.0.1:{address}"]
-        options += ["--runtime-api-address", f"127.0.0.1:{api}", "--log-level", "error"]
+        options += ["--runtime-api-address", f"127.0.0.1:{api}", "--log-level", "info"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [str(emulator), *options, str(python), "-m", "awslambdaric", handler],
@@ -62,7 +60,7 @@ class Emulated:
                 stderr=subprocess.STDOUT,
             )
         _wait_for(address)
-        self.first_seconds: float | None = None
+        self.seconds: list[float] = []
 
     def invoke(self, event: Any) -> Any:
         """The function's answer. Raises FunctionFailed; the emulator itself answers 200 to a failure."""
@@ -70,12 +68,18 @@ class Emulated:
         request = Request(self._url, json.dumps(event).encode(), {"Content-Type": "application/json"})
         with urlopen(request, timeout=90) as response:
             text = response.read()
-        if self.first_seconds is None:
-            self.first_seconds = time.perf_counter() - began
+        self.seconds.append(time.perf_counter() - began)
         answer = json.loads(text) if text else None
         if isinstance(answer, dict) and "errorMessage" in answer:
             raise FunctionFailed(f"{answer.get('errorType')}: {answer['errorMessage']}\n{self.log()}")
         return answer
+
+    def init_seconds(self) -> float:
+        """What the emulator measured of the first start: from the process's start until it asks for an event."""
+        found = re.search(r"INIT REPORT\(durationMs: ([\d.]+)\)", self.log())
+        if found is None:
+            raise FunctionFailed(f"the emulator did not say how long the start took\n{self.log()}")
+        return float(found[1]) / 1000
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -1,6 +1,6 @@
 """What `sam build` makes, and AWS's own runtime to run it: built once, and kept by what it is made of.
 
-Nothing here comes from the environment that the tests run in: neither the functions' packages nor their Python.
+Nothing here comes from the environment that asks for it: neither the functions' packages nor their Python.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".venv-sam"
 REQUIREMENTS = ROOT / "infra" / "deploy" / "runtime-requirements.txt"
 LAMBDA_PYTHON = "3.13"
@@ -26,9 +26,10 @@ class CannotBuild(Exception):
 
 @dataclass(frozen=True)
 class Runtime:
-    """A Python with what Lambda brings and nothing else. `version` is such as 3.13."""
+    """A Python with what Lambda brings and nothing else, made of `base`. `version` is such as 3.13."""
 
     python: Path
+    base: Path
     version: str
 
 
@@ -45,7 +46,7 @@ def emulator() -> Path:
 
 
 def runtime() -> Runtime:
-    """Lambda's Python where this machine has it, else the tests' own. Raises CannotBuild."""
+    """Lambda's Python where this machine has it, else the caller's own. Raises CannotBuild."""
     base = _lambda_python() or Path(sys.executable)
     version = _version(base)
     folder = CACHE / f"runtime-{version}-{_digest(REQUIREMENTS)}"
@@ -54,20 +55,20 @@ def runtime() -> Runtime:
         _run([str(base), "-m", "venv", "--clear", str(folder)], "no environment can be made")
         _run([str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)], "no runtime")
         (folder / "complete").touch()
-    return Runtime(python, version)
+    return Runtime(python, base, version)
 
 
-def layers(version: str) -> Path:
+def layers(runtime: Runtime) -> Path:
     """`sam build`'s folder, with WebLayer and InferenceLayer built for a Python. Raises CannotBuild."""
-    folder = CACHE / f"build-{version}-{_digest(*(ROOT / name for name in LAYERS_ARE_OF))}"
+    folder = CACHE / f"build-{runtime.version}-{_digest(*(ROOT / name for name in LAYERS_ARE_OF))}"
     if not (folder / "complete").exists():
-        sam_build(folder, version)
+        _sam_build(folder, runtime)
         (folder / "complete").touch()
     return folder
 
 
-def sam_build(folder: Path, version: str = LAMBDA_PYTHON) -> None:
-    """`sam build` of the whole template, without a Python of Lambda's version on the path. Raises CannotBuild."""
+def _sam_build(folder: Path, runtime: Runtime) -> None:
+    """`sam build` of the whole template, with no Python of Lambda's version on the path but to compile."""
     sam = tools() / "bin"
     CACHE.mkdir(parents=True, exist_ok=True)
     certificates = CACHE / "certificates-stand-in.pem"
@@ -77,7 +78,8 @@ def sam_build(folder: Path, version: str = LAMBDA_PYTHON) -> None:
         **os.environ,
         "PATH": os.pathsep.join(("/usr/bin", "/bin")),
         "PYTHON": str(sam / "python"),
-        "LAMBDA_PYTHON": version,
+        "LAMBDA_PYTHON": runtime.version,
+        "COMPILER": str(runtime.base),
         "CERTIFICATES": str(certificates),
         "AWS_DEFAULT_REGION": "us-east-1",
         "SAM_CLI_TELEMETRY": "0",
@@ -103,9 +105,17 @@ def tracking_tree(runtime: Runtime) -> Path:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the files in a folder, as Lambda counts them: unzipped, without what running left behind."""
-    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    """Bytes of the files in a folder, as Lambda counts them: unzipped. In the checkout's own folders bytecode is what
+    running left behind, which `make build` removes; in what was built it goes along."""
+    ours = folder.is_relative_to(ROOT)
+    files = (path for path in folder.rglob("*") if path.is_file() and not (ours and "__pycache__" in path.parts))
     return sum(path.stat().st_size for path in files)
+
+
+def content(folder: Path) -> dict[str, int]:
+    """Bytes of each folder in `folder`, the largest first."""
+    sizes = {path.name: size(path) for path in folder.iterdir() if path.is_dir()}
+    return dict(sorted(sizes.items(), key=lambda pair: -pair[1]))
 
 
 def _lambda_python() -> Path | None:

@@ -1,0 +1,150 @@
+"""Each function as it is built for Lambda: its size and budget, its start and its first answers under AWS's emulator.
+
+python -m benchmarks.functions
+"""
+
+import json
+import statistics
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from infra.local import deploy
+from infra.local.api import Api
+from infra.local.processes import free_ports
+from infra.local.settings import Settings
+from infra.local.stack import Stack
+from infra.runtime import artifacts
+from infra.runtime.deployed import Deployed
+from infra.runtime.emulated import Emulated
+from infra.runtime.functions import MB, zip_functions
+
+EVENTS = artifacts.ROOT / "events"
+ROUNDS = 5
+LARGEST = 12
+
+
+def main() -> None:
+    """Build what is not built yet, measure, and write benchmarks/results/functions.*."""
+    runtime = artifacts.runtime()
+    functions = zip_functions(artifacts.layers(runtime))
+    tree = artifacts.tracking_tree(runtime)
+    result: dict[str, Any] = {
+        "machine": machine.describe("boto3", "fastapi", "onnxruntime", "mlflow"),
+        "functions_python": runtime.version,
+        "tracking_image_mb": {name: size / MB for name, size in artifacts.content(tree).items()},
+    }
+    with stack() as (settings, env), tempfile.TemporaryDirectory() as folder:
+        deployed = Deployed(settings, env, runtime)
+        log = Path(folder) / "emulated.log"
+        result["functions"] = {
+            name: {
+                "mb": each.size() / MB,
+                "budget_mb": each.budget / MB,
+                **measured(name, lambda each=each: deployed.function(each, log)),
+            }
+            for name, each in sorted(functions.items())
+        }
+        result["functions"]["tracking"] = measured("tracking", lambda: deployed.tracking(tree, log))
+    machine.write("functions", "Functions as they are built", result, tables(result))
+    print((machine.RESULTS / "functions.md").read_text())
+
+
+@contextmanager
+def stack() -> Iterator[tuple[Settings, dict[str, str]]]:
+    """A stack of its own with a version in Production, and a role for the key that the events name."""
+    api_port, tracking_port, aws_port = free_ports(3)
+    with tempfile.TemporaryDirectory(prefix="mlops-bench-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
+        settings = Settings(api_port, tracking_port, aws_port, home=Path(folder) / "stack")
+        running = Stack(settings, say=lambda text: None)
+        try:
+            env = running.up()
+            api = Api(env["MLOPS_API_URL"], env["MLOPS_API_KEY"])
+            job = api.post("/train", {"epochs": 2})["job_id"]
+            ended = api.wait(f"/train/status/{job}", until=lambda each: each["status"] in ("completed", "failed"))
+            wish = {"model_name": ended["model_name"], "version": ended["model_version"], "stage": "Production"}
+            api.post("/models/transition?wait=20", {**wish, "reason": "benchmark"})
+            present = deploy.describe(settings)
+            assert present is not None
+            deploy.client(settings, "dynamodb").put_item(
+                TableName=present.outputs["AccessKeysTableName"],
+                Item={"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}},
+            )
+            yield settings, env
+        finally:
+            running.reset()
+
+
+def measured(name: str, start: Any) -> dict[str, float]:
+    """Medians of the starts: milliseconds of init, of the first answer (init is in it) and of the second one."""
+    rounds = []
+    with event(name) as asked:
+        for _ in range(ROUNDS):
+            emulated: Emulated = start()
+            try:
+                emulated.invoke(asked)
+                emulated.invoke(asked)
+                rounds.append((emulated.init_seconds(), *emulated.seconds))
+            finally:
+                emulated.stop()
+    columns = ("init_ms", "first_ms", "second_ms")
+    return {
+        name: statistics.median(times) * 1000 for name, times in zip(columns, zip(*rounds, strict=True), strict=True)
+    }
+
+
+@contextmanager
+def event(name: str) -> Iterator[Any]:
+    """The function's event of events/; the migration's asks for an answer by HTTP, which is taken here."""
+    asked = json.loads((EVENTS / f"{name}.json").read_text())
+    if "ResponseURL" not in asked:
+        yield asked
+        return
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Taking)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield {**asked, "ResponseURL": f"http://127.0.0.1:{server.server_port}/"}
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def tables(result: dict[str, Any]) -> str:
+    rows = [
+        [name, *(each.get(column) for column in ("mb", "budget_mb", "init_ms", "first_ms", "second_ms"))]
+        for name, each in result["functions"].items()
+    ]
+    image = result["tracking_image_mb"]
+    largest = [[name, size] for name, size in list(image.items())[:LARGEST]]
+    rest = sum(image.values()) - sum(size for _, size in largest)
+    return "\n".join(
+        [
+            f"The functions ran on Python {result['functions_python']} (Lambda's: {artifacts.LAMBDA_PYTHON}); medians "
+            f"of {ROUNDS} starts. A first answer has init in it. No bytecode is kept but what the layers bring.\n",
+            machine.table(
+                ["", "MB, unzipped", "budget, MB", "init, ms", "first answer, ms", "second answer, ms"], rows
+            ),
+            "## The tracking image's packages\n",
+            machine.table(["", "MB"], [*largest, [f"{len(image) - LARGEST} more", rest], ["all", sum(image.values())]]),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""AWS's own runtime for functions, without Docker: `sam build`'s artifacts under the runtime interface emulator."""
