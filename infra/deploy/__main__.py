@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -126,7 +127,8 @@ def _protected(nested_stack: str) -> bool:
 def _run(*command: str) -> None:
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
     if subprocess.run(command, cwd=ROOT, env=environment).returncode:
-        raise DeployError(f"`{' '.join(command[:3])}` failed; it says why above. Nothing else was done")
+        said = " ".join([Path(command[0]).name, *command[1:3]])
+        raise DeployError(f"`{said}` failed; it says why above. Nothing else was done")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--env", default="dev")
     parser.add_argument("--yes", action="store_true", help="deploy without SAM's question")
     parser.add_argument("words", nargs="*", help="up: Name=value of template parameters; logs: the function")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # the words may come after an option
     try:
         if options.command == "logs":
             logs(environment(options.env), options.words[0] if options.words else "")

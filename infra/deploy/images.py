@@ -15,6 +15,8 @@ IMAGES = {
     "TrainingImage": ("training", "training_container/Dockerfile"),
     "TrackingImage": ("tracking", "functions/tracking/Dockerfile"),
 }
+# By image, its Dockerfile's argument to the variable of whoever deploys that fills it.
+BUILD_ARGUMENTS = {"training": {"TORCH_INDEX": "EXTRA_INDEX_URL"}, "tracking": {"LAMBDA_BASE": "LAMBDA_BASE"}}
 KEPT_IMAGES = 10
 LIFECYCLE = {
     "rules": [
@@ -68,24 +70,20 @@ class Images:
     def _push(self, name: str, dockerfile: str) -> str:
         uri = self.repository(name)
         self._say(f"building the {name} image")
-        index = os.environ.get("EXTRA_INDEX_URL")
-        chosen = ("--build-arg", f"TORCH_INDEX={index}") if index and name == "training" else ()
+        given = {argument: os.environ.get(variable) for argument, variable in BUILD_ARGUMENTS[name].items()}
+        arguments = [f"--build-arg={argument}={value}" for argument, value in given.items() if value]
         # Lambda takes no image with a provenance attestation.
-        self._docker(
-            f"the {name} image could not be built",
-            *(
-                "build",
-                "--platform",
-                "linux/amd64",
-                "--provenance=false",
-                *chosen,
-                "-f",
-                dockerfile,
-                "-t",
-                f"{uri}:latest",
-                ".",
-            ),
-        )
+        options = [
+            "--platform",
+            "linux/amd64",
+            "--provenance=false",
+            *arguments,
+            "-f",
+            dockerfile,
+            "-t",
+            f"{uri}:latest",
+        ]
+        self._docker(f"the {name} image could not be built", "build", *options, ".")
         self._say(f"pushing the {name} image")
         self._docker(f"the {name} image could not be pushed", "push", f"{uri}:latest")
         # Asked of the registry: what Docker remembers may be another registry's digest of the same image.

@@ -89,17 +89,28 @@ def _sam_build(folder: Path, runtime: Runtime) -> None:
 
 
 def tracking_tree(runtime: Runtime) -> Path:
-    """What the tracking image's Dockerfile puts into the task root, without the image. Raises CannotBuild."""
+    """The packages that the tracking image's Dockerfile installs, without the image. Raises CannotBuild."""
     group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["tracking"]
     wanted = hashlib.sha256(f"{group}{(ROOT / 'constraints.txt').read_text()}".encode()).hexdigest()[:16]
-    folder = CACHE / f"tracking-{runtime.version}-{wanted}"
+    folder = CACHE / f"tracking-{runtime.version}-compiled-{wanted}"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        pip = [str(tools() / "bin" / "python"), "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
+        pip = [
+            str(tools() / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--only-binary=:all:",
+        ]
         wheels = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64"]
         wheels += ["--platform", "manylinux2014_x86_64", "--python-version", runtime.version]
         packages = ["--group", "pyproject.toml:tracking", "--constraint", "constraints.txt"]
         _run([*pip, *wheels, *packages, "--target", str(folder)], "the tracking server's packages cannot be had")
+        # As pip does in the image. Some packages bring files that are templates, not Python, so that it ends with 1.
+        compiling = [str(runtime.base), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
+        subprocess.run(compiling, capture_output=True)
         (folder / "complete").touch()
     return folder
 

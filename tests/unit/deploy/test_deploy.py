@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from infra.deploy import __main__ as command
-from infra.deploy.environments import environment
+from infra.deploy.environments import ROOT, environment
 from infra.deploy.errors import DeployError
 from infra.deploy.images import IMAGES, Images
 from infra.deploy.smoke import Smoke, SmokeFailed
@@ -23,6 +23,8 @@ from infra.keys import Keys, UnknownKey
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """No account of the person who runs the tests is looked at."""
+    for name in ("EXTRA_INDEX_URL", "LAMBDA_BASE"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
@@ -51,10 +53,13 @@ class Docker:
         return subprocess.CompletedProcess(command, self.returncode, "", "denied")
 
 
-def test_without_credentials_nothing_is_built(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+@pytest.mark.parametrize(
+    "words", [["up"], ["up", "--env", "prod", "LogRetentionDays=90"], ["destroy"], ["logs", "predict"]]
+)
+def test_without_credentials_nothing_is_done(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     started: list[Any] = []
     monkeypatch.setattr(command.subprocess, "run", lambda *each, **_: started.append(each))
-    assert command.main(["up"]) == 1
+    assert command.main(words) == 1
     said = capsys.readouterr().err.strip()
     assert said.startswith("✘ no AWS credentials that work")
     assert "\n" not in said
@@ -114,6 +119,20 @@ def test_images_go_in_by_digest(aws: None, monkeypatch: pytest.MonkeyPatch) -> N
     verbs = [each[1] for each in docker.commands]
     assert verbs == ["login", "build", "push", "build", "push"]
     assert all("--provenance=false" in each and "linux/amd64" in each for each in docker.commands if each[1] == "build")
+
+
+def test_whoever_deploys_brings_index_and_base_image(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = Docker()
+    for name, argument in (("EXTRA_INDEX_URL", "TORCH_INDEX"), ("LAMBDA_BASE", "LAMBDA_BASE")):
+        monkeypatch.setenv(name, f"mine/{argument}")
+    ecr = boto3.client("ecr")
+    monkeypatch.setattr(ecr, "describe_images", lambda **_: {"imageDetails": [{"imageDigest": "sha256:0"}]})
+    Images(ecr, "mlops-dev", docker, lambda text: None).push_all()
+    training, tracking = (each for each in docker.commands if each[1] == "build")
+    assert "--build-arg=TORCH_INDEX=mine/TORCH_INDEX" in training
+    assert "--build-arg=LAMBDA_BASE=mine/LAMBDA_BASE" in tracking
+    for words, argument in ((training, "TORCH_INDEX"), (tracking, "LAMBDA_BASE")):
+        assert f"\nARG {argument}=" in (ROOT / words[words.index("-f") + 1]).read_text()
 
 
 def test_no_docker_is_said(aws: None) -> None:

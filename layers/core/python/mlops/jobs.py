@@ -105,7 +105,7 @@ class JobsTable:
         return items, self._count(query), encode_cursor(last["job_id"]) if last else None
 
     def under_way(self) -> list[Item]:
-        """Runs and sweeps that were asked for and have not ended. (What a stranger's job said of itself has no date.)"""
+        """Runs and sweeps that were asked for, so have a date, and have not ended."""
         items: list[Item] = []
         for kind in ("job", "sweep"):
             for status in ("pending", "running"):
