@@ -1,6 +1,7 @@
 """Prometheus itself: it scrapes the API through the proxy and evaluates the alert rules.
 
-Debian's package (`apt-get install prometheus`) or the project's own binaries serve; without them this is skipped.
+Debian's package (`apt-get install prometheus`) or the project's own binaries serve, else Debian's package unpacked for
+these tests alone (`tests.debian`); without all of them this is skipped.
 """
 
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import debian
 from tests.conftest import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +28,18 @@ sys.path.append(str(ROOT / "client"))
 from mlops_client.errors import NotSignedIn  # noqa: E402
 from mlops_client.metrics_proxy import make_server  # noqa: E402
 
-needs_prometheus = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="Prometheus is not installed (Debian: apt-get install prometheus)"
-)
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt-get install prometheus)"
-)
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory) -> Path:
+    """The folder of prometheus and promtool."""
+    found = shutil.which("prometheus")
+    if found and shutil.which("promtool"):
+        return Path(found).parent
+    folder = tmp_path_factory.mktemp("prometheus")
+    problem = debian.unpack("prometheus", folder)
+    if problem:
+        pytest.skip(f"Prometheus is not installed (Debian: apt-get install prometheus): {problem}")
+    return folder / "usr" / "bin"
 
 
 @pytest.fixture
@@ -58,13 +66,14 @@ def get(url):
         return error.code, error.headers["content-type"], error.read().decode()
 
 
-@needs_promtool
 @pytest.mark.parametrize(
     "arguments",
     [["check", "rules", "alerts.yml"], ["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]],
 )
-def test_promtool_finds_nothing_wrong(arguments):
-    done = subprocess.run(["promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, timeout=60)
+def test_promtool_finds_nothing_wrong(programs, arguments):
+    done = subprocess.run(
+        [programs / "promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -102,8 +111,7 @@ def test_the_proxy_passes_on_metrics_alone_and_listens_on_this_machine_alone(ser
         make_server("ftp://host", "secret", 0)
 
 
-@needs_prometheus
-def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(stack, production_model, serve, tmp_path):
+def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(programs, stack, production_model, serve, tmp_path):
     port = serve(make_server(stack.api_url, stack.api_key, 0))
     config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
@@ -118,7 +126,7 @@ def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(stack, producti
     (web,) = free_ports(1)
     process = subprocess.Popen(
         [
-            "prometheus",
+            programs / "prometheus",
             f"--config.file={tmp_path}/prometheus.yml",
             f"--storage.tsdb.path={tmp_path}/data",
             f"--web.listen-address=127.0.0.1:{web}",
