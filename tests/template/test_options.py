@@ -1,5 +1,7 @@
 """What parameters turn on and off: each choice is the one that the docs promise, and the others stay as they were."""
 
+from typing import Any
+
 import pytest
 
 from tests.template import reading
@@ -96,3 +98,28 @@ def test_every_log_of_a_job_is_forgotten_in_time(aws: Document) -> None:
     for name, each in of_type(aws, "AWS::Batch::JobDefinition").items():
         options = each["Properties"]["ContainerProperties"]["LogConfiguration"]["Options"]
         assert "RetentionInDays" in aws["Resources"][target(options["awslogs-group"])]["Properties"], name
+
+
+def test_the_trainer_may_read_the_buckets_that_the_api_lets_in(generated: dict[str, Document], aws: Document) -> None:
+    def resources(template: Document) -> list[Any]:
+        policies = template["Resources"]["TrainerRole"]["Properties"]["Policies"]
+        statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+        return [each["Resource"] for each in statements if each["Action"] == "s3:GetObject"]
+
+    def evaluated(value: Any) -> Any:
+        """As CloudFormation does, of the functions that are used there."""
+        match value:
+            case {"Ref": name}:
+                return {"DatasetBuckets": "one,two"}[name]
+            case {"Fn::Split": [separator, text]}:
+                return evaluated(text).split(separator)
+            case {"Fn::Join": [separator, parts]}:
+                return separator.join(evaluated(parts))
+            case {"Fn::Sub": [text, names]}:
+                return text.replace("${Buckets}", evaluated(names["Buckets"]))
+        return value
+
+    (own,) = resources(aws)
+    assert own == {"Fn::Sub": "${ArtifactBucket.Arn}/datasets/*"}
+    given = reading.carried_out(generated["dev"], "dev", DatasetBuckets="one,two")
+    assert evaluated(resources(given)[1]) == ["arn:aws:s3:::one/*", "arn:aws:s3:::two/*"]

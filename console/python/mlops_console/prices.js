@@ -8,7 +8,7 @@ export const PRICES = {
   "fargate_gb_hour": 0.004445,
   "spot_share": 0.3,
   "ipv4_hour": 0.005,
-  "rest_month": 15
+  "rest_month": 17
 };
 /** A training job's size. */
 export const JOB = { "vcpus": 2, "gb": 4 };

@@ -1,0 +1,53 @@
+"""docs/cost.md: each row's dollars are what its arithmetic gives, and each table's end what its rows give."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[3]
+COST = (ROOT / "docs" / "cost.md").read_text()
+ROW = re.compile(r"^\| (?!what|---)(.+?) \| (.*?) ?\| (.+?) \|$", re.MULTILINE)
+
+
+def tables() -> dict[str, list[tuple[str, str, str]]]:
+    """Rows by heading: (what, arithmetic, dollars)."""
+    sections = (section.partition("\n") for section in COST.split("\n## ")[1:])
+    return {heading: ROW.findall(text) for heading, _, text in sections if ROW.search(text)}
+
+
+def value(arithmetic: str) -> float:
+    """`730 h × 0.016` and the like: sums of products of numbers, whose units are words between them."""
+    plain = arithmetic.replace("/ million", "× 0.000001").replace(",", "")
+    products = [re.findall(r"\d+(?:\.\d+)?", product) for product in plain.split(" + ")]
+    return sum(math.prod(map(float, numbers)) for numbers in products)
+
+
+ROWS = [(what, how, dollars) for rows in tables().values() for what, how, dollars in rows if re.search(r"\d", how)]
+
+
+@pytest.mark.parametrize(("what", "how", "dollars"), ROWS, ids=[what for what, _, _ in ROWS])
+def test_a_row_is_what_its_arithmetic_gives(what: str, how: str, dollars: str) -> None:
+    assert round(value(how), 2) == float(dollars)
+
+
+@pytest.mark.parametrize("heading", list(tables()))
+def test_rows_add_up(heading: str) -> None:
+    *rows, (_, _, total) = tables()[heading]
+    stated = re.sub(r"[*]|about ", "", total)
+    step = 10.0 ** -len(stated.partition(".")[2].rstrip("0"))
+    assert len(rows) > 4
+    assert abs(sum(float(dollars) for _, _, dollars in rows) - float(stated)) <= step / 2
+
+
+def test_alarms_look_at_as_many_metrics_as_are_reckoned_with() -> None:
+    """An alarm on an expression is paid for by the metrics in it."""
+    looked_at = 0
+    for name in ("template.yaml", "infra/observability.yaml"):
+        for resource in yaml_parse((ROOT / name).read_text())["Resources"].values():
+            if resource["Type"] == "AWS::CloudWatch::Alarm":
+                metrics = resource["Properties"].get("Metrics", [{"MetricStat": "the alarm's own"}])
+                looked_at += sum("MetricStat" in each for each in metrics)
+    assert [how for what, how, _ in ROWS if f"look at {looked_at} metrics" in what] == [f"{looked_at - 10} × 0.10"]
