@@ -1,9 +1,10 @@
 """What predict is compared with: the same model and the same requests, answered as others answer them, in process.
 
-Each peer is a function from a request's body (a JSON text) to the response's body.
+Each peer is a function from API Gateway's event to the response's body.
 """
 
 import asyncio
+import itertools
 import json
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from fastapi import FastAPI
 from mangum import Mangum
 from pydantic import BaseModel
 
-Peer = Callable[[str], bytes]
+Event = dict[str, Any]
+Peer = Callable[[Event], bytes]
 
 
 def session_of(onnx: bytes) -> onnxruntime.InferenceSession:
@@ -30,8 +32,8 @@ def floor(onnx: bytes) -> Peer:
     """No less can be done: decode with orjson, make an array, run the session, encode the same answer with orjson."""
     session = session_of(onnx)
 
-    def answer(body: str) -> bytes:
-        pixels = np.array(orjson.loads(body)["image"], dtype=np.float32).reshape(1, -1)
+    def answer(event: Event) -> bytes:
+        pixels = np.array(orjson.loads(event["body"])["image"], dtype=np.float32).reshape(1, -1)
         probabilities = session.run(["probabilities"], {"inputs": pixels})[0][0]
         best = int(probabilities.argmax())
         return orjson.dumps(
@@ -85,8 +87,8 @@ def fastapi_mangum(onnx: bytes, *, on_the_loop: bool = False) -> Peer:
     """The FastAPI application as a Lambda function behind API Gateway."""
     handler = Mangum(fastapi_app(onnx, on_the_loop=on_the_loop), lifespan="off")
 
-    def answer(body: str) -> bytes:
-        response = handler(event("/predict", body), None)
+    def answer(event: Event) -> bytes:
+        response = handler(event, None)
         assert response["statusCode"] == 200, response["body"]
         text: str = response["body"]
         return text.encode()
@@ -158,23 +160,24 @@ def asgi(app: Any, path: str, encode: Callable[[str], bytes]) -> Peer:
         assert parts[0]["status"] == 200, answer
         return answer
 
-    return lambda body: loop.run_until_complete(call(encode(body)))
+    return lambda event: loop.run_until_complete(call(encode(event["body"])))
 
 
-_EVENT: dict[str, Any] = {
+_IDS = itertools.count()
+_EVENT: Event = {
     "httpMethod": "POST",
     "headers": {"content-type": "application/json", "host": "localhost"},
     "multiValueHeaders": {"content-type": ["application/json"], "host": ["localhost"]},
     "queryStringParameters": None,
     "multiValueQueryStringParameters": None,
-    "requestContext": {"requestId": "00000000-0000-4000-8000-000000000000", "identity": {"apiKeyId": "key"}},
     "isBase64Encoded": False,
 }
 
 
-def event(path: str, body: str) -> dict[str, Any]:
-    """An event of API Gateway's REST proxy integration."""
-    return {**_EVENT, "resource": path, "path": path, "body": body}
+def event(path: str, body: str) -> Event:
+    """An event of API Gateway's REST proxy integration, with an id of its own."""
+    context = {"requestId": f"00000000-0000-4000-8000-{next(_IDS):012}", "identity": {"apiKeyId": "key"}}
+    return {**_EVENT, "resource": path, "path": path, "requestContext": context, "body": body}
 
 
 def agree(answers: dict[str, bytes]) -> None:

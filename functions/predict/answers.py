@@ -4,7 +4,6 @@ An answer is good for the very model that made it, by the model's serial number.
 promotion can never serve an old answer and nothing has to be invalidated; and no answer keeps an old model in memory.
 """
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 MAX_BYTES = 2 << 20
@@ -35,7 +34,7 @@ class AnswerCache:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[Key, tuple[Answer, int]] = OrderedDict()
+        self._entries: dict[Key, tuple[Answer, int]] = {}  # the one used last is the last
         self.size = 0
         """Bytes held."""
 
@@ -43,20 +42,20 @@ class AnswerCache:
         entry = self._entries.get(key)
         if entry is None or entry[0].asked != body:
             return None
-        self._entries.move_to_end(key)
+        self._entries[key] = self._entries.pop(key)
         return entry[0]
 
     def put(self, key: Key, answer: Answer) -> None:
         size = _size(answer)
         if size > MAX_ENTRY_BYTES:
             return
-        replaced = self._entries.get(key)
+        replaced = self._entries.pop(key, None)
         if replaced is not None:
             self.size -= replaced[1]
         self._entries[key] = answer, size
         self.size += size
         while self.size > self._max_bytes:
-            self.size -= self._entries.popitem(last=False)[1][1]
+            self.size -= self._entries.pop(next(iter(self._entries)))[1]
 
 
 def key_of(route: str, body: str) -> Key:

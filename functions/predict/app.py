@@ -23,6 +23,7 @@ from cache import ModelCache
 from model import Model
 from replies import ok, problem_of, unexpected
 from s3 import Bucket
+from signals import SignalShare
 
 from mlops.errors import NotFound, PlatformError
 from mlops.settings import Settings
@@ -33,17 +34,20 @@ Response = dict[str, Any]
 
 @dataclass(frozen=True)
 class PredictSettings(Settings):
-    """`model_refresh_seconds`: how often, at most, a manifest is compared with what is served."""
+    """`model_refresh_seconds`: how often, at most, a manifest is compared with what is served. `drift_signal_share`: of
+    requests beyond the first thousand of an hour, how many have their images measured."""
 
     artifact_bucket: str
     default_model_name: str
     model_refresh_seconds: float = 10.0
+    drift_signal_share: float = 0.125
 
 
 settings = PredictSettings.from_environment()
 bucket = Bucket.from_environment(settings.artifact_bucket)
 models = ModelCache(bucket, settings.model_refresh_seconds, records.report)
 answers = AnswerCache()
+measured = SignalShare(settings.drift_signal_share)
 
 ROUTES = {
     "/predict": (request.SINGLE, "Production"),
@@ -86,14 +90,14 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
     if answer is None or not hit:
         asked = request.parse(body, fields, settings.default_model_name)
         model, staleness = models.current(asked.model_name, stage)
-        answer = _answer(model, asked, body, fields is request.BATCH)
+        answer = _answer(model, asked, body, fields is request.BATCH, request_id)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     records.prediction(request_id, answer.record, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)
 
 
-def _answer(model: Model, asked: request.Request, body: str, batch: bool) -> Answer:
+def _answer(model: Model, asked: request.Request, body: str, batch: bool, request_id: str) -> Answer:
     manifest = model.manifest
     inputs = request.inputs_of(asked, manifest.input)
     probabilities = model.probabilities(inputs)
@@ -120,7 +124,9 @@ def _answer(model: Model, asked: request.Request, body: str, batch: bool) -> Ans
             "model_version": manifest.model_version,
             "model_stage": manifest.stage,
         }
-    signals = model.signals(inputs) if model.signals is not None else None
+    signals = None
+    if model.signals is not None and measured.takes(request_id, model.serial):
+        signals = model.signals(inputs)
     if samples.SHARE and (sample := samples.line(manifest, inputs, predictions)):
         records.report("mlops.prediction", **sample)
     return Answer(

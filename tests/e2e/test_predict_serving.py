@@ -47,7 +47,7 @@ class Seen:
     staleness: float
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # not module: the slow tests of this module run long after the others
 def versions(api: Api) -> list[int]:
     """Four registered versions of one model, the first in Production."""
     jobs = [train(api, epochs=1, seed=seed, model_name=MODEL, hidden_size=32) for seed in range(VERSIONS)]
