@@ -1,5 +1,6 @@
 """The verdict: large and not chance, with enough data, against windows that do not overlap."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from windows import Windows
 
+from mlops.divergence import Moments
 from mlops.drift import DriftThresholds, Verdict, detect
 from mlops.prediction_counts import Summary
 
@@ -35,6 +37,18 @@ def test_a_shift_is_an_alert_of_the_signal_that_shifted():
     found = detect(TWO, REFERENCE, EMPTY, THRESHOLDS)
     assert (found.verdict, found.worst.signal, found.deciding.against) == (Verdict.ALERT, "predictions", "reference")
     assert found.comparisons[1].verdict is Verdict.INSUFFICIENT_DATA
+
+
+@pytest.mark.parametrize(("measured", "compared"), [(199, False), (200, True)])
+def test_a_signal_of_few_images_is_left_out_and_the_others_count(measured, compared):
+    def images(sample, count, level):
+        histograms = {**sample.histograms, "ink_share": tuple(count * (bin_ == level) for bin_ in range(10))}
+        return replace(sample, histograms=histograms, blocks=Moments(count, (level / 10 * count,) * 49, (count,) * 49))
+
+    found = detect(images(EVEN, measured, 9), images(REFERENCE, 5000, 1), EMPTY, THRESHOLDS)
+    signals = {each.signal: each.verdict for each in found.comparisons[0].signals}
+    assert signals.keys() - {"predictions", "confidence"} == ({"ink_share", "block_means"} if compared else set())
+    assert found.verdict is (Verdict.ALERT if compared else Verdict.STABLE)
 
 
 def test_drift_against_either_sample_counts():

@@ -113,20 +113,21 @@ def compare(against: Against, current: Summary, other: Summary | None, threshold
         if sample.count < least:
             note = f"The {what} has {sample.count} predictions of the {least} that a verdict takes"
             return Comparison(against, other.count, Verdict.INSUFFICIENT_DATA, (), note)
-    signals = tuple(_signal(name, found, thresholds) for name, found in _divergences(other, current))
+    signals = tuple(_signal(name, found, thresholds) for name, found in _divergences(other, current, least))
     verdict = max((signal.verdict for signal in signals), key=lambda verdict: verdict.rank)
     return Comparison(against, other.count, verdict, signals)
 
 
-def _divergences(before: Summary, after: Summary) -> Iterator[tuple[str, Divergence]]:
-    """Each signal that both samples have."""
+def _divergences(before: Summary, after: Summary, least: int) -> Iterator[tuple[str, Divergence]]:
+    """Each signal that both samples have enough of: not every image is measured."""
     labels = {**before.classes, **after.classes}
     counts = [[sample.classes.get(label, 0) for label in labels] for sample in (before, after)]
     yield "predictions", histogram_divergence(*counts)
     for name in HISTOGRAMS:
-        if name in before.histograms and name in after.histograms:
-            yield name, histogram_divergence(before.histograms[name], after.histograms[name])
-    if before.blocks is not None and after.blocks is not None:
+        histograms = [sample.histograms.get(name, ()) for sample in (before, after)]
+        if min(map(sum, histograms)) >= least:
+            yield name, histogram_divergence(*histograms)
+    if before.blocks and after.blocks and min(before.blocks.count, after.blocks.count) >= least:
         yield "block_means", moments_divergence(before.blocks, after.blocks)
 
 
