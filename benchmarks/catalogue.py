@@ -7,19 +7,17 @@ A stack of its own is started (PostgreSQL, MLflow, the API), filled by SQL, meas
 
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import urllib3
 
 from benchmarks import machine
-from infra.local.api import Api
+from benchmarks.local_stack import api_of, local_stack
+from infra.local.database import Database
 from infra.local.settings import Settings
-from infra.local.stack import Stack
 
 EXPERIMENTS, RUNS = 200, 100
 ROUNDS = 25
@@ -69,22 +67,17 @@ FROM runs, unnest(ARRAY['learning_rate', 'epochs', 'batch_size', 'hidden_size', 
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="mlops-bench-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs as a user of its own where we are root
-        stack = Stack(Settings(**free_ports(), home=Path(folder) / "stack"), say=lambda text: None)
-        try:
-            return measure(stack.up(), stack)
-        finally:
-            stack.reset()
+    with local_stack() as (settings, variables):
+        return measure(settings, variables)
 
 
-def measure(variables: dict[str, str], stack: Stack) -> int:
-    host = stack._database.address().host
+def measure(settings: Settings, variables: dict[str, str]) -> int:
+    host = Database(settings).address().host
     with psycopg.connect(host=host, user="postgres", dbname="mlflow", autocommit=True) as connection:
         for statement in FILL.split(";\n")[:-1]:
             connection.execute(statement.encode(), {"experiments": EXPERIMENTS, "runs": RUNS})  # type: ignore[arg-type]
         connection.execute("VACUUM ANALYZE")
-        api = Api(variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"])
+        api = api_of(variables)
         found = {"machine": machine.describe("mlflow", "psycopg", "fastapi"), "lists": {}, "other": {}}
         for limit in (50, 200):
             path = f"/experiments?limit={limit}"
@@ -176,18 +169,6 @@ def report(found: dict[str, Any]) -> None:
     )
     machine.write("catalogue", "The lists", found, text)
     print(text)
-
-
-def free_ports() -> dict[str, int]:
-    import socket
-
-    sockets = [socket.socket() for _ in range(3)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return dict(zip(("api_port", "tracking_port", "aws_port"), ports, strict=True))
 
 
 if __name__ == "__main__":

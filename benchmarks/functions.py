@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.local_stack import api_of, local_stack
 from infra.local import deploy
-from infra.local.api import Api
-from infra.local.processes import free_ports
 from infra.local.settings import Settings
-from infra.local.stack import Stack
 from infra.runtime import artifacts
 from infra.runtime.deployed import Deployed
 from infra.runtime.emulated import Emulated
@@ -39,7 +37,7 @@ def main() -> None:
         "functions_python": runtime.version,
         "tracking_image_mb": {name: size / MB for name, size in artifacts.content(tree).items()},
     }
-    with stack() as (settings, env), tempfile.TemporaryDirectory() as folder:
+    with serving() as (settings, env), tempfile.TemporaryDirectory() as folder:
         deployed = Deployed(settings, env, runtime)
         log = Path(folder) / "emulated.log"
         result["functions"] = {
@@ -56,29 +54,21 @@ def main() -> None:
 
 
 @contextmanager
-def stack() -> Iterator[tuple[Settings, dict[str, str]]]:
+def serving() -> Iterator[tuple[Settings, dict[str, str]]]:
     """A stack of its own with a version in Production, and a role for the key that the events name."""
-    api_port, tracking_port, aws_port = free_ports(3)
-    with tempfile.TemporaryDirectory(prefix="mlops-bench-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
-        settings = Settings(api_port, tracking_port, aws_port, home=Path(folder) / "stack")
-        running = Stack(settings, say=lambda text: None)
-        try:
-            env = running.up()
-            api = Api(env["MLOPS_API_URL"], env["MLOPS_API_KEY"])
-            job = api.post("/train", {"epochs": 2})["job_id"]
-            ended = api.wait(f"/train/status/{job}", until=lambda each: each["status"] in ("completed", "failed"))
-            wish = {"model_name": ended["model_name"], "version": ended["model_version"], "stage": "Production"}
-            api.post("/models/transition?wait=20", {**wish, "reason": "benchmark"})
-            present = deploy.describe(settings)
-            assert present is not None
-            deploy.client(settings, "dynamodb").put_item(
-                TableName=present.outputs["AccessKeysTableName"],
-                Item={"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}},
-            )
-            yield settings, env
-        finally:
-            running.reset()
+    with local_stack() as (settings, env):
+        api = api_of(env)
+        job = api.post("/train", {"epochs": 2})["job_id"]
+        ended = api.wait(f"/train/status/{job}", until=lambda each: each["status"] in ("completed", "failed"))
+        wish = {"model_name": ended["model_name"], "version": ended["model_version"], "stage": "Production"}
+        api.post("/models/transition?wait=20", {**wish, "reason": "benchmark"})
+        present = deploy.describe(settings)
+        assert present is not None
+        deploy.client(settings, "dynamodb").put_item(
+            TableName=present.outputs["AccessKeysTableName"],
+            Item={"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}},
+        )
+        yield settings, env
 
 
 def measured(name: str, start: Any) -> dict[str, float]:

@@ -21,13 +21,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import cold, environment, load, machine, monitoring, peers
+from benchmarks.local_stack import local_stack
 from benchmarks.serving import FEATURES, served
 from infra.local import deploy
-from infra.local.settings import Settings
-from infra.local.stack import Stack
 
 PACKAGES = ("numpy", "onnxruntime", "orjson", "botocore", "fastapi", "pydantic", "mangum", "mlflow")
-API_MODEL = "benchmark"
 PEERS: tuple[str, ...] = (
     "floor",
     "ours",
@@ -270,25 +268,19 @@ def in_a_process_of_its_own(part: str, *arguments: int) -> dict[str, Any]:
 
 
 def measure_api(requests: int) -> dict[str, Any]:
-    """Through the local API: the gateway, the Lambda environments and the network stack of the local AWS included.
-
-    Uses the stack that is up, or starts it and stops it again.
-    """
-    stack = Stack(Settings.from_environment(), say=lambda text: None)
-    was_up = any(row.pid for row in stack.status())
-    variables = stack.up()
-    try:
-        with promoted_for_the_bench(stack.settings):
-            return load_api(variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"], requests)
-    finally:
-        if not was_up:
-            stack.down()
+    """Through the local API: the gateway, the Lambda environments and the network stack of the local AWS included."""
+    with local_stack() as (settings, variables):
+        deployed = deploy.describe(settings)
+        assert deployed is not None
+        for key, data in served(1).objects().items():
+            deploy.client(settings, "s3").put_object(Bucket=deployed.outputs["ArtifactBucketName"], Key=key, Body=data)
+        return load_api(variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"], requests)
 
 
 def load_api(address: str, key: str, requests: int) -> dict[str, Any]:
     """1, 8 and 32 clients with single requests, then one client with batches of 100."""
-    texts = [body[:-1] + f', "model_name": "{API_MODEL}"}}' for body in bodies(500)]
-    batch = json.dumps({"images": [json.loads(text)["image"] for text in texts[:100]], "model_name": API_MODEL})
+    texts = bodies(500)
+    batch = json.dumps({"images": [json.loads(text)["image"] for text in texts[:100]]})
     load.run(address, key, "/predict", texts, 32, 64)  # every environment has the model now
     rows = []
     for clients in (1, 8, 32):
@@ -308,22 +300,6 @@ def load_api(address: str, key: str, requests: int) -> dict[str, Any]:
         "batch_statuses": batches.statuses,
         "batch_image_over_single": round(batches.at(0.5) / 100 * 1000 / rows[0]["p50_ms"], 4),
     }
-
-
-@contextlib.contextmanager
-def promoted_for_the_bench(settings: Settings) -> Iterator[None]:
-    """A model of the bench's own in the stack's bucket while it runs, so that no real model is touched."""
-    deployed = deploy.describe(settings)
-    assert deployed is not None
-    s3, bucket = deploy.client(settings, "s3"), deployed.outputs["ArtifactBucketName"]
-    objects = served(1, model_name=API_MODEL).objects()
-    for key, data in objects.items():
-        s3.put_object(Bucket=bucket, Key=key, Body=data)
-    try:
-        yield
-    finally:
-        for key in objects:
-            s3.delete_object(Bucket=bucket, Key=key)
 
 
 def bodies(count: int, *, kind: str = "decimals", seed: int = 0) -> list[str]:
