@@ -16,7 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".venv-sam"
 REQUIREMENTS = ROOT / "infra" / "deploy" / "runtime-requirements.txt"
 LAMBDA_PYTHON = "3.13"
-LAYERS_ARE_OF = ("pyproject.toml", "constraints.txt", "layers/web/Makefile", "layers/inference/Makefile")
+LAYERS_ARE_OF = (
+    "pyproject.toml",
+    "constraints.txt",
+    "layers/packages.mk",
+    "layers/web/Makefile",
+    "layers/inference/Makefile",
+)
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-platform"
 
 
