@@ -3,26 +3,23 @@
 python -m benchmarks.functions
 """
 
-import json
 import statistics
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
 from benchmarks.local_stack import api_of, local_stack
-from infra.local import deploy
 from infra.local.settings import Settings
 from infra.runtime import artifacts
+from infra.runtime.custom_resource import Receiver
 from infra.runtime.deployed import Deployed
 from infra.runtime.emulated import Emulated
+from infra.runtime.events import event, give_their_key_a_role
 from infra.runtime.functions import MB, zip_functions
 
-EVENTS = artifacts.ROOT / "events"
 ROUNDS = 5
 LARGEST = 12
 
@@ -62,19 +59,17 @@ def serving() -> Iterator[tuple[Settings, dict[str, str]]]:
         ended = api.wait(f"/train/status/{job}", until=lambda each: each["status"] in ("completed", "failed"))
         wish = {"model_name": ended["model_name"], "version": ended["model_version"], "stage": "Production"}
         api.post("/models/transition?wait=20", {**wish, "reason": "benchmark"})
-        present = deploy.describe(settings)
-        assert present is not None
-        deploy.client(settings, "dynamodb").put_item(
-            TableName=present.outputs["AccessKeysTableName"],
-            Item={"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}},
-        )
+        give_their_key_a_role(settings)
         yield settings, env
 
 
 def measured(name: str, start: Any) -> dict[str, float]:
     """Medians of the starts: milliseconds of init, of the first answer (init is in it) and of the second one."""
     rounds = []
-    with event(name) as asked:
+    with Receiver() as cloudformation:
+        asked = event(name)
+        if "ResponseURL" in asked:
+            asked["ResponseURL"] = cloudformation.url
         for _ in range(ROUNDS):
             emulated: Emulated = start()
             try:
@@ -87,32 +82,6 @@ def measured(name: str, start: Any) -> dict[str, float]:
     return {
         name: statistics.median(times) * 1000 for name, times in zip(columns, zip(*rounds, strict=True), strict=True)
     }
-
-
-@contextmanager
-def event(name: str) -> Iterator[Any]:
-    """The function's event of events/; the migration's asks for an answer by HTTP, which is taken here."""
-    asked = json.loads((EVENTS / f"{name}.json").read_text())
-    if "ResponseURL" not in asked:
-        yield asked
-        return
-
-    class Taking(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Taking)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield {**asked, "ResponseURL": f"http://127.0.0.1:{server.server_port}/"}
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def tables(result: dict[str, Any]) -> str:

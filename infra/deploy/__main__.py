@@ -49,8 +49,7 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
     _run("make", "--silent", "build")
     pushed = images.push_all()
     _run(*deploy_command(target, pushed, unasked))
-    functions = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in _resources(target.stack)}
-    for version in delete_old_versions(boto3.client("lambda"), functions["PredictFunction"]):
+    for version in delete_old_versions(boto3.client("lambda"), _physical_ids(target.stack)["PredictFunction"]):
         print(f"deleted the old version {version} of predict")
     smoke_test(target.stack)
 
@@ -85,12 +84,12 @@ def smoke_test(stack: str) -> None:
 def destroy(target: DeployEnvironment) -> None:
     """Delete the stack. Raises DeployError when the database is protected, before anything is deleted."""
     number = account()
-    for resource in _resources(target.stack):
-        if resource["LogicalResourceId"] == "Database" and _protected(resource["PhysicalResourceId"]):
-            raise DeployError(
-                f"the database is protected against deletion; first: make deploy ENV={target.name} "
-                "PARAMETERS=DatabaseDeletionProtection=false"
-            )
+    database = _physical_ids(target.stack).get("Database")
+    if database and _protected(database):
+        raise DeployError(
+            f"the database is protected against deletion; first: make deploy ENV={target.name} "
+            "PARAMETERS=DatabaseDeletionProtection=false"
+        )
     print(
         f"this deletes the stack {target.stack} of the account {number}; type its name to go on: ", end="", flush=True
     )
@@ -106,16 +105,18 @@ def logs(target: DeployEnvironment, function: str) -> None:
     """Follow a function's log. Raises DeployError for one that is not there."""
     account()
     logical_id = "".join(part.capitalize() for part in function.split("_")) + "Logs"
-    groups = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in _resources(target.stack)}
+    groups = _physical_ids(target.stack)
     if logical_id not in groups:
         raise DeployError(f"there is no function {function!r}; FUNCTION is the name of its folder in functions/")
     _run(str(SAM), "logs", "--cw-log-group", groups[logical_id], "--tail")
 
 
-def _resources(stack: str) -> list[dict[str, Any]]:
+def _physical_ids(stack: str) -> dict[str, str]:
+    """By logical ids; of a resource that was never made there is none."""
     client: Any = boto3.client("cloudformation")
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
-    return [each for page in pages for each in page["StackResourceSummaries"]]
+    resources = (each for page in pages for each in page["StackResourceSummaries"])
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if "PhysicalResourceId" in each}
 
 
 def _protected(nested_stack: str) -> bool:

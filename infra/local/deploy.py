@@ -72,6 +72,12 @@ def describe(settings: Settings) -> Deployed | None:
     return Deployed(stacks[0]["StackStatus"], outputs)
 
 
+def physical_ids(settings: Settings) -> dict[str, str]:
+    """What the resources of the stack, which is up, are called in AWS, by their logical ids."""
+    resources = client(settings, "cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+
+
 def deploy(settings: Settings, parameters: Mapping[str, str], say: Say) -> Deployed:
     """Bring the stack to what template.yaml and the folders say; at once when it is that already.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.local import deploy
 from infra.local.environment import without_proxy
-from infra.local.settings import STACK_NAME, Settings
+from infra.local.settings import Settings
 from infra.runtime import artifacts
 from infra.runtime.artifacts import ROOT, Runtime
 from infra.runtime.emulated import Emulated
@@ -21,8 +21,7 @@ class Deployed:
         self._aws = {**own, "AWS_REGION": own["AWS_DEFAULT_REGION"], "POWERTOOLS_TRACE_DISABLED": "true"}
         self._aws |= without_proxy()
         self._lambda = deploy.client(settings, "lambda")
-        resources = deploy.client(settings, "cloudformation").describe_stack_resources(StackName=STACK_NAME)
-        self.physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources["StackResources"]}
+        self._physical = deploy.physical_ids(settings)
         self._runtime, self._emulator = runtime, artifacts.emulator()
 
     def function(self, artifact: Artifact, log: Path) -> Emulated:
@@ -38,7 +37,7 @@ class Deployed:
             **self._aws,
             **database,
             "DATABASE_USER": "mlflow_rw",
-            "ARTIFACT_BUCKET": self.physical["ArtifactBucket"],
+            "ARTIFACT_BUCKET": self._physical["ArtifactBucket"],
             "MLFLOW_SERVER_ALLOWED_HOSTS": "*.execute-api.us-east-1.amazonaws.com",
             "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "1",
             "HOME": str(log.parent),
@@ -48,7 +47,7 @@ class Deployed:
         return Emulated(self._emulator, self._runtime.python, folder, packages, variables, log)
 
     def _variables(self, logical_id: str) -> dict[str, str]:
-        if logical_id not in self.physical:
+        if logical_id not in self._physical:
             return {}
-        found = self._lambda.get_function_configuration(FunctionName=self.physical[logical_id])
+        found = self._lambda.get_function_configuration(FunctionName=self._physical[logical_id])
         return dict(found["Environment"]["Variables"])

@@ -2,9 +2,7 @@
 
 import base64
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -12,16 +10,13 @@ import pytest
 
 from infra.local import deploy
 from infra.runtime import artifacts
+from infra.runtime.custom_resource import Receiver
 from infra.runtime.emulated import Emulated, FunctionFailed
+from infra.runtime.events import FOLDER, event, give_their_key_a_role
 from infra.runtime.functions import Artifact
 
 pytestmark = pytest.mark.slow
-EVENTS = artifacts.ROOT / "events"
 Emulate = Callable[[str], Emulated]
-
-
-def event(name: str) -> Any:
-    return json.loads((EVENTS / f"{name}.json").read_text())
 
 
 def body(answer: dict[str, Any]) -> Any:
@@ -29,15 +24,12 @@ def body(answer: dict[str, Any]) -> Any:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def the_key_of_the_events(stack: Any, outputs: dict[str, str]) -> None:
-    """The events name an API key by its id; here it has a role."""
-    table = deploy.client(stack.settings, "dynamodb")
-    item = {"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}}
-    table.put_item(TableName=outputs["AccessKeysTableName"], Item=item)
+def the_key_of_the_events(stack: Any) -> None:
+    give_their_key_a_role(stack.settings)
 
 
 def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
-    assert {path.stem for path in EVENTS.iterdir()} == {*functions, "tracking"}
+    assert {path.stem for path in FOLDER.iterdir()} == {*functions, "tracking"}
 
 
 @pytest.mark.parametrize(
@@ -116,11 +108,11 @@ def test_job_events_follows_a_job(emulate: Emulate, stack: Any, outputs: dict[st
         table.delete_item(Key={"job_id": name})
 
 
-def test_migration_answers_cloudformation(emulate: Emulate, answers_of_cloudformation: tuple[str, list[Any]]) -> None:
-    url, answers = answers_of_cloudformation
-    assert emulate("migration").invoke({**event("migration"), "ResponseURL": url}) is None
-    assert [each["Status"] for each in answers] == ["SUCCESS"]
-    assert answers[0]["RequestId"] == event("migration")["RequestId"]
+def test_migration_answers_cloudformation(emulate: Emulate) -> None:
+    with Receiver() as cloudformation:
+        assert emulate("migration").invoke({**event("migration"), "ResponseURL": cloudformation.url}) is None
+    assert [each["Status"] for each in cloudformation.answers] == ["SUCCESS"]
+    assert cloudformation.answers[0]["RequestId"] == event("migration")["RequestId"]
 
 
 def test_tracking_answers(emulated_tracking: Emulated) -> None:
@@ -133,27 +125,6 @@ def test_tracking_answers(emulated_tracking: Emulated) -> None:
 def test_a_failure_shows(emulate: Emulate) -> None:
     with pytest.raises(FunctionFailed, match="KeyError"):
         emulate("prediction_log").invoke({})
-
-
-@pytest.fixture
-def answers_of_cloudformation() -> Iterator[tuple[str, list[Any]]]:
-    """An address that takes answers as CloudFormation's does, and what it took."""
-    taken: list[Any] = []
-
-    class Taking(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Taking)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", taken
-    server.shutdown()
-    server.server_close()
 
 
 def _local(stack: Any) -> dict[str, str]:

@@ -110,8 +110,7 @@ def granted() -> list[Grant]:
 def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any) -> dict[str, set[Call]]:
     """By role, what it asked for on the walk."""
     client = partial(deploy.client, stack.settings)
-    resources = client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-    physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    physical = deploy.physical_ids(stack.settings)
     logical = {each: name for name, each in physical.items()} | {"/aws/batch/job": "TrainingJobLogs"}
     recording = Recording(stack.settings, stack.env["AWS_ENDPOINT_URL"], logical)
     with recording.running, _socket_folder() as folder:

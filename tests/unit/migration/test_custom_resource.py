@@ -1,10 +1,7 @@
 """Custom::Migration's function: whatever happens, CloudFormation is answered, and only with a job that succeeded."""
 
 import importlib.util
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,31 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.runtime.custom_resource import Receiver
+
 APP = Path(__file__).resolve().parents[3] / "functions" / "migration" / "app.py"
 PROPERTIES = {"JobQueue": "queue", "JobDefinition": "definition:3", "DatabaseHost": "db.example"}
-
-
-class Receiver(HTTPServer):
-    """Where CloudFormation takes answers."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taking)
-        self.answers: list[dict[str, Any]] = []
-        self.content_types: list[str | None] = []
-
-
-class _Taking(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.answers.append({**json.loads(body), "size": len(body)})
-        self.server.content_types.append(self.headers["Content-Type"])
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
 
 class Batch:
@@ -78,12 +54,8 @@ def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    with Receiver() as found:
+        yield found
 
 
 @pytest.fixture
@@ -100,7 +72,7 @@ def run(app: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) ->
         left = iter(range(int(seconds), -1, -100))
         event = {
             "RequestType": request,
-            "ResponseURL": f"http://127.0.0.1:{receiver.server_port}/answer?signature=x",
+            "ResponseURL": f"{receiver.url}answer?signature=x",
             "StackId": "stack",
             "RequestId": "request",
             "LogicalResourceId": "Migration",
