@@ -31,18 +31,23 @@ class JobStates:
     def from_environment(cls) -> "JobStates":
         return _job_states()
 
-    def follow(self, detail: dict[str, Any]) -> None:
-        """`detail` is the event's: a job as DescribeJobs shows it. The job's name is our own id."""
-        name, status = detail["jobName"], STATUS[detail["status"]]
-        if self._jobs.moved_from(name) == detail.get("jobId", "").partition(":")[0]:
-            return  # reconcile has moved the job to another queue; this is the one it left
-        index = detail.get("arrayProperties", {}).get("index")
-        if not name.startswith("sweep_"):
+    def follow(self, detail: dict[str, Any]) -> bool:
+        """`detail` is the event's: a job as DescribeJobs shows it. The job's name is our own id.
+
+        False of a job that is not the one the API asked for under that name: it is left alone.
+        """
+        name, index = detail["jobName"], detail.get("arrayProperties", {}).get("index")
+        record = self._jobs.find(name)
+        if record is None or not _is_its_job(record, detail):
+            return False
+        status = STATUS[detail["status"]]
+        if record["kind"] == "job":
             self._move(name, status, detail)
         elif index is not None:
-            self._move(self._jobs.get(name)["job_ids"][index], status, detail)
+            self._move(record["job_ids"][index], status, detail)
         elif status in TERMINAL:
             self._end(name, status, detail)
+        return True
 
     def _end(self, sweep_id: str, status: str, detail: dict[str, Any]) -> None:
         """Every run has ended; what a run could not say of itself, its sweep's end says."""
@@ -60,6 +65,17 @@ class JobStates:
             extra = {"batch_reason": _reason(detail)}
         if not self._jobs.move(job_id, status, _attempt(detail, status), extra) and extra:
             self._jobs.update(job_id, extra)
+
+
+def _is_its_job(record: Item, detail: dict[str, Any]) -> bool:
+    """Whether an event is of the Batch job that the record stands for; anybody may submit another of its name.
+
+    The first events may come before the record has Batch's id. While reconcile moves a job to another queue, the record
+    still names the one that was left, whose events no longer count.
+    """
+    submitted, left = record.get("batch_job_id"), record.get("moved_from")
+    batch_id = detail.get("jobId", "").partition(":")[0]
+    return batch_id != left if submitted in (None, left) else batch_id == submitted
 
 
 def _attempt(detail: dict[str, Any], status: str) -> int:

@@ -3,6 +3,7 @@
 Each reading costs the same whatever the platform has done before: totals, not histories.
 """
 
+import itertools
 import json
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from boto3.dynamodb.conditions import Key
 
 from mlops.drift_records import DriftRecords
 from mlops.items import Item, query_all
+from mlops.jobs import JobsTable
 from mlops.prediction_stats import PredictionStats, Series
 from mlops.served_models import ServedModels
 from mlops.settings import Settings
@@ -55,7 +57,8 @@ class Sources:
     ) -> None:
         self._settings, self._stats, self._served, self._records = settings, stats, served, records
         tables = boto3.resource("dynamodb")
-        self._jobs, self._transitions = (tables.Table(n) for n in (settings.jobs_table, settings.transitions_table))
+        self._jobs = JobsTable(tables.Table(settings.jobs_table))
+        self._transitions = tables.Table(settings.transitions_table)
         self._sqs = boto3.client("sqs")
 
     @classmethod
@@ -84,19 +87,9 @@ class Sources:
     def _recent_jobs(self) -> list[Item]:
         """Newest first, until they are too old to matter; then those still open of before."""
         since = time.time() - JOB_SECONDS
-        jobs: dict[str, Item] = {}
-        newest_first = query_all(
-            self._jobs, IndexName="by_time", KeyConditionExpression=Key("kind").eq("job"), ScanIndexForward=False
-        )
-        for item in newest_first:
-            if seconds(item["created_at"]) < since or len(jobs) >= MOST_JOBS:
-                break
-            jobs[item["job_id"]] = item
-        for status in ("pending", "running"):
-            condition = Key("status").eq(status) & Key("job_id").begins_with("job_")
-            still = query_all(self._jobs, IndexName="by_status", KeyConditionExpression=condition)
-            jobs |= {item["job_id"]: item for item in still}
-        return list(jobs.values())
+        recent = itertools.takewhile(lambda item: seconds(item["created_at"]) >= since, self._jobs.newest("job"))
+        found = [*itertools.islice(recent, MOST_JOBS), *self._jobs.under_way("job")]
+        return list({item["job_id"]: item for item in found}.values())
 
     def _open_transitions(self) -> list[Item]:
         return list(query_all(self._transitions, IndexName="by_open", KeyConditionExpression=Key("open").eq("1")))

@@ -5,6 +5,7 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from tests.support import ENDED, train
 
@@ -103,3 +104,43 @@ def test_a_single_run_sweep_is_a_plain_job(api):
     sweep = api.post("/sweeps", {**SMALL, "num_runs": 1, "model_name": "swept-one"})
     ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=120)
     assert (ended["status"], ended["model_version"], len(ended["runs"])) == ("completed", 1, 1)
+
+
+@pytest.mark.parametrize("name", ["nightly-report", "job_900999", "sweep_900999"])
+def test_a_job_that_others_submit_to_our_queue_is_in_no_list_and_breaks_none(api, aws_client, outputs, name):
+    before = [api.get(f"/{path}?limit=1")["total_count"] for path in ("train/jobs", "sweeps")]
+    batch = aws_client("batch")
+    (definition,) = {
+        each["jobDefinitionName"]
+        for each in batch.describe_job_definitions()["jobDefinitions"]
+        if each["containerProperties"]["command"][-1] == "trainer"
+    }
+    foreign = batch.submit_job(
+        jobName=name,
+        jobQueue=outputs["SpotQueueArn"],
+        jobDefinition=definition,
+        # Refused by the trainer at once, which writes so into the record it believes to have.
+        containerOverrides={
+            "environment": [{"name": "JOB_ID", "value": name}, {"name": "TRAIN_EPOCHS", "value": "none"}]
+        },
+        **({"arrayProperties": {"size": 2}} if name.startswith("sweep") else {}),
+    )["jobId"]
+    deadline = time.monotonic() + 60
+    while not left_alone(aws_client("logs"), foreign, "FAILED"):
+        assert time.monotonic() < deadline, batch.describe_jobs(jobs=[foreign])["jobs"]
+        time.sleep(0.3)
+    assert [api.get(f"/{path}?limit=1")["total_count"] for path in ("train/jobs", "sweeps")] == before
+    assert name not in {job["job_id"] for job in api.get("/train/jobs?limit=100")["jobs"]}
+    assert api.send("GET", "/metrics").status == 200
+    if name != "nightly-report":
+        path = f"/train/status/{name}" if name.startswith("job") else f"/sweeps/{name}"
+        assert api.send("GET", path).status == 404
+
+
+def left_alone(logs, batch_id, status):
+    """Whether job_events has seen the job's event, and left it at that."""
+    (group,) = [
+        name for each in logs.describe_log_groups()["logGroups"] if "JobEventsLogs" in (name := each["logGroupName"])
+    ]
+    lines = [each["message"] for each in logs.filter_log_events(logGroupName=group)["events"]]
+    return any("not ours" in line and f'"{batch_id}"' in line and status in line for line in lines)

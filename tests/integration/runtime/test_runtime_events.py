@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -99,7 +100,8 @@ def test_reconcile_goes_its_round(emulate: Emulate) -> None:
 def test_job_events_follows_a_job(emulate: Emulate, stack: Any, outputs: dict[str, str]) -> None:
     table = boto3.resource("dynamodb", **_local(stack)).Table(outputs["JobsTableName"])
     name = event("job_events")["detail"]["jobName"]
-    item = {"job_id": name, "kind": "job", "status": "pending", "status_order": 0, "attempt": 1}
+    created = {"created_at": datetime.now(UTC).isoformat()}
+    item = {"job_id": name, "kind": "job", "status": "pending", "status_order": 0, "attempt": 1, **created}
     table.put_item(Item=item)
     try:
         assert emulate("job_events").invoke(event("job_events")) is None

@@ -1,5 +1,6 @@
 """The jobs table, with its three writers in every order."""
 
+import itertools
 import random
 
 import pytest
@@ -30,15 +31,38 @@ def test_the_record_follows_a_run_to_its_end(jobs):
     assert ended["created_at"] <= ended["started_at"] <= ended["completed_at"]
 
 
-def test_whoever_comes_first_the_request_and_the_run_are_both_kept(jobs):
-    jobs.move("job_000001", "running", 1)
-    jobs.started("job_000001", 1, "run", {}, 2)
+REPORTS = {
+    "the event": lambda jobs: jobs.move("job_000001", "running", 1),
+    "the trainer": lambda jobs: jobs.started("job_000001", 1, "run", {}, 2),
+    "Batch's answer to the API": lambda jobs: jobs.submitted("job_000001", "batch-1"),
+    "the record once more": lambda jobs: jobs.create({"job_id": "job_000001", "experiment_name": "e"}),
+}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(REPORTS)), ids=", ".join)
+def test_whoever_comes_first_the_request_and_the_run_are_both_kept(jobs, order):
     jobs.create({"job_id": "job_000001", "experiment_name": "e"})
+    for name in order:
+        REPORTS[name](jobs)
     item = jobs.get("job_000001")
     assert (item["status"], item["run_id"], item["experiment_name"]) == ("running", "run", "e")
+    assert item["batch_job_id"] == "batch-1"
+
+
+@pytest.mark.parametrize("name", ["the event", "the trainer", "Batch's answer to the API"])
+def test_what_comes_before_the_record_makes_none_and_leaves_nothing_to_it(jobs, name):
+    REPORTS[name](jobs)
+    jobs.failed("job_000001", 1, "not ours")
+    assert jobs.find("job_000001") is None
+    assert jobs.page() == ([], 0, None)
+    jobs.create({"job_id": "job_000001", "experiment_name": "e"})
+    assert {"status", "experiment_name"} <= jobs.get("job_000001").keys()
+    assert jobs.get("job_000001").keys().isdisjoint({"run_id", "batch_job_id", "error", "started_at", "completed_at"})
+    assert jobs.get("job_000001")["status"] == "pending"
 
 
 def test_an_end_is_final(jobs):
+    jobs.create({"job_id": "job_000001"})
     jobs.move("job_000001", "cancelled", 1)
     assert not jobs.move("job_000001", "completed", 2)
     assert not jobs.move("job_000001", "running", 9)
@@ -46,6 +70,7 @@ def test_an_end_is_final(jobs):
 
 
 def test_an_earlier_attempt_cannot_overwrite_a_later_ones_report(jobs):
+    jobs.create({"job_id": "job_000001"})
     jobs.started("job_000001", 2, "run", {}, 10)
     jobs.progressed("job_000001", 2, 5, {"loss": 0.1})
     jobs.progressed("job_000001", 1, 9, {"loss": 0.9})
@@ -53,6 +78,7 @@ def test_an_earlier_attempt_cannot_overwrite_a_later_ones_report(jobs):
 
 
 def test_a_retry_waits_again_and_runs_again(jobs):
+    jobs.create({"job_id": "job_000001"})
     assert jobs.move("job_000001", "running", 1)
     assert jobs.move("job_000001", "pending", 2)
     assert not jobs.move("job_000001", "running", 1)

@@ -156,6 +156,9 @@ def test_the_tables_are_read(stats, stats_table, make_line):
     old = {"job_id": "job_000000", "kind": "job", "created_at": "2020-01-01T00:00:00.000Z"}
     dynamodb.Table("jobs").put_item(Item={**old, "status": "pending"})
     dynamodb.Table("jobs").put_item(Item={**old, "job_id": "job_000000x", "status": "failed"})
+    foreign = {"kind": "job", "started_at": now()}  # as the version before kept events of others' jobs
+    dynamodb.Table("jobs").put_item(Item={**foreign, "job_id": "job_000009", "status": "running"})
+    dynamodb.Table("jobs").put_item(Item={**foreign, "job_id": "nightly", "status": "pending"})
     line = counts_of(make_line(5))
     stats.add([Marker("d")], {(SERIES, "2026-01-01T00"): line}, {SERIES: lifetime(line)})
     settings = MetricsSettings("jobs", "transitions", "digits", json.dumps({"promotion": url}))

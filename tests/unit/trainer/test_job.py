@@ -30,6 +30,12 @@ def identity() -> Identity:
     return Identity(job_id=f"job_{next(NAMES):06d}", sweep_id="sweep_000009")
 
 
+@pytest.fixture
+def recorded(aws: str, identity: Identity) -> None:
+    """As the API leaves it before it submits the job."""
+    JobsTable.from_environment().create({"job_id": identity.job_id})
+
+
 def versions(client: MlflowClient, run_id: str) -> list:
     return list(client.search_model_versions(f"run_id = '{run_id}'"))
 
@@ -41,7 +47,7 @@ def run_of(client: MlflowClient, identity: Identity):
     return found
 
 
-@pytest.mark.usefixtures("aws")
+@pytest.mark.usefixtures("recorded")
 def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity: Identity):
     outcome = job.run(asked(run_name="whole", model_name="whole"), identity, Stop())
 
@@ -129,7 +135,7 @@ def test_an_attempt_after_the_end_repeats_nothing(mlflow_client: MlflowClient, i
     assert len(mlflow_client.get_run(first.run_id).outputs.model_outputs) == 1
 
 
-@pytest.mark.usefixtures("aws")
+@pytest.mark.usefixtures("recorded")
 def test_data_that_cannot_be_read_ends_the_run_as_failed_with_the_reason(
     mlflow_client: MlflowClient, identity: Identity
 ):
@@ -143,7 +149,7 @@ def test_data_that_cannot_be_read_ends_the_run_as_failed_with_the_reason(
     assert (record["status"], record["error"]) == ("failed", reason)
 
 
-@pytest.mark.usefixtures("aws", "plugin")
+@pytest.mark.usefixtures("recorded", "plugin")
 def test_a_parity_failure_registers_nothing(mlflow_client: MlflowClient, identity: Identity):
     with pytest.raises(ParityError):
         job.run(asked(model_type="liar", model_name="lies"), identity, Stop())
@@ -152,7 +158,7 @@ def test_a_parity_failure_registers_nothing(mlflow_client: MlflowClient, identit
     assert list(mlflow_client.search_model_versions("name = 'lies'")) == []
 
 
-@pytest.mark.usefixtures("aws")
+@pytest.mark.usefixtures("recorded")
 def test_a_defect_fails_the_run_too_and_tells_its_place_only(
     mlflow_client: MlflowClient, identity: Identity, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

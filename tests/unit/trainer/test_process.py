@@ -107,6 +107,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 
 @pytest.mark.usefixtures("aws")
 def test_wrong_parameters_end_with_2_one_line_and_the_reason_in_the_record(tmp_path: Path):
+    JobsTable.from_environment().create({"job_id": "job_900003"})
     process = start(environment("job_900003", tmp_path), "--learning-rate", "5")
     _, said = process.communicate(timeout=60)
     record = JobsTable.from_environment().get("job_900003")

@@ -2,17 +2,12 @@
 
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
-import submission
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
-from infra.openapi import load_function
-from mlops.batch import Batch, BatchSettings
 from mlops.jobs import JobsTable
 
 REQUESTS = {
@@ -20,48 +15,12 @@ REQUESTS = {
     "a sweep": ("/sweeps", {"num_runs": 3}),
     "a sweep of one": ("/sweeps", {"num_runs": 1}),
 }
-CAP = 4
-CONTEXT = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
-)
 
 
 @pytest.fixture
-def batch(aws: None) -> Batch:
-    return Batch(BatchSettings(job_queue="queue", job_definition="definition"))
-
-
-@pytest.fixture
-def post(batch: Batch, jobs: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, Any]], Any]:
-    """Ask the function as API Gateway does; returns (status, body)."""
-    boto3.resource("dynamodb").create_table(
-        TableName="keys",
-        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    ).put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
-    monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
-    settings = submission.TrainingSettings(artifact_bucket="bucket", model_types="mlp", max_active_jobs=CAP)
-    monkeypatch.setattr(submission, "_submissions", lambda: submission.Submissions(settings, jobs, batch))
-    handler = load_function("training").handler
-
-    def post(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        event = {
-            "httpMethod": "POST",
-            "path": path,
-            "resource": path,
-            "headers": {"Host": "x"},
-            "multiValueHeaders": {},
-            "queryStringParameters": None,
-            "multiValueQueryStringParameters": None,
-            "requestContext": {"requestId": "req-1", "identity": {"apiKeyId": "k1"}, "stage": "v1"},
-            "body": json.dumps(body),
-            "isBase64Encoded": False,
-        }
-        answer = handler(event, CONTEXT)
-        return answer["statusCode"], json.loads(answer["body"])
-
-    return post
+def post(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Ask for a run or a sweep; returns (status, body)."""
+    return lambda path, body: ask("POST", path, body)
 
 
 def records(jobs: JobsTable) -> set[str]:

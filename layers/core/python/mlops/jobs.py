@@ -1,11 +1,15 @@
 """The jobs table: what was asked, and how far it is.
 
 Three writers meet in an item: the API (the request), the trainer (run, progress, end) and Batch's events (state).
-Events come at least once and in any order, so the status only ever moves forward along (attempt, state), by
-conditional update; what the trainer reports is kept whichever of them was first.
+The API writes first, before it submits the job, and it alone makes a record: what runs under a name of ours without our
+asking changes nothing, and a later job of that number inherits nothing. Events come at least once and in any order, so
+the status only ever moves forward along (attempt, state), by conditional update; what the trainer reports is kept
+whichever of the two was first.
 """
 
+import itertools
 import os
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -14,12 +18,15 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from mlops.errors import NotFound
-from mlops.items import Item, decode_cursor, encode_cursor, from_item, now, to_item
+from mlops.items import Item, decode_cursor, encode_cursor, from_item, now, query_all, to_item
 
 COUNTER = "counter"
 TERMINAL = ("completed", "failed", "cancelled")
 _ENDED = 1_000_000
 _RANK = {"pending": 0, "running": 5}
+_IS_OURS = Attr("created_at").exists()
+"""Whether the API made the item. The version before this one let events and trainers make items too; those that a stack
+still holds are no records."""
 
 
 class JobsTable:
@@ -45,12 +52,11 @@ class JobsTable:
         return int(answer["Attributes"]["numbers"]) - count + 1
 
     def create(self, item: Item) -> None:
-        """Write a new record as pending. An event or the trainer may have been first: theirs is kept."""
-        self._update(
-            item["job_id"],
-            {key: value for key, value in item.items() if key != "job_id"},
-            once={"created_at": now(), "status": "pending", "status_order": 0, "attempt": 0},
-        )
+        """Write a new record as pending. The same write delivered again, late, changes nothing."""
+        kind = "sweep" if item["job_id"].startswith("sweep_") else "job"
+        new = {"kind": kind, "created_at": now(), "status": "pending", "status_order": 0, "attempt": 0, **item}
+        given = {name: to_item(value) for name, value in new.items() if value is not None}
+        _holds(lambda: self._table.put_item(Item=given, ConditionExpression=~_IS_OURS))
 
     def submitted(self, job_id: str, batch_job_id: str) -> None:
         self._update(job_id, {"batch_job_id": batch_job_id})
@@ -64,17 +70,14 @@ class JobsTable:
 
     def get(self, job_id: str) -> Item:
         """Raises NotFound."""
-        item = self._table.get_item(Key={"job_id": job_id}, ConsistentRead=True).get("Item")
-        if item is None or job_id == COUNTER:
+        if (item := self.find(job_id)) is None:
             raise NotFound(f"There is no job {job_id!r}; GET /train/jobs lists them")
-        return self._read(item)
+        return item
 
-    def moved_from(self, job_id: str) -> str | None:
-        """Batch's id of the job that was given up for another of the same name, if any."""
-        key = {"job_id": job_id}
-        item = self._table.get_item(Key=key, ProjectionExpression="moved_from", ConsistentRead=True).get("Item", {})
-        moved: str | None = item.get("moved_from")
-        return moved
+    def find(self, job_id: str) -> Item | None:
+        """The record, if the API made one of that name."""
+        item = self._table.get_item(Key={"job_id": job_id}, ConsistentRead=True).get("Item", {})
+        return from_item(item) if "created_at" in item else None
 
     def get_many(self, job_ids: list[str]) -> list[Item]:
         """The records of `job_ids`, in that order; those not there are left out."""
@@ -84,7 +87,8 @@ class JobsTable:
             keys = [{"job_id": job_id} for job_id in job_ids[start : start + 100]]
             while keys:
                 answer = client.batch_get_item(RequestItems={name: {"Keys": keys, "ConsistentRead": True}})
-                found |= {item["job_id"]: self._read(item) for item in answer["Responses"].get(name, [])}
+                read = map(from_item, answer["Responses"].get(name, []))
+                found |= {item["job_id"]: item for item in read if "created_at" in item}
                 keys = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
         return [found[job_id] for job_id in job_ids if job_id in found]
 
@@ -92,40 +96,42 @@ class JobsTable:
         self, kind: str = "job", status: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Item], int, str | None]:
         """A page of records, newest first: (items, how many there are in all, cursor of the next page)."""
-        query = {"IndexName": "by_time", "KeyConditionExpression": Key("kind").eq(kind)}
-        if status:
-            query = _with_status(kind, status)
+        query = _with_status(kind, status) if status else _of_kind(kind)
         start: dict[str, Any] = {}
         if cursor:
             key = {"job_id": decode_cursor(cursor), **({"status": status} if status else {"kind": kind})}
             start = {"ExclusiveStartKey": key}
-        answer = self._table.query(**query, **start, Limit=limit, ScanIndexForward=False)
-        last = answer.get("LastEvaluatedKey")
-        items = [self._read(item) for item in answer["Items"]]
-        return items, self._count(query), encode_cursor(last["job_id"]) if last else None
+        # One more than the page holds tells whether another follows.
+        found = self._query(query, **start, Limit=limit + 1, ScanIndexForward=False)
+        items = list(itertools.islice(found, limit + 1))
+        following = encode_cursor(items[limit - 1]["job_id"]) if len(items) > limit else None
+        return items[:limit], self._count(query), following
 
-    def under_way(self) -> list[Item]:
-        """Runs and sweeps that were asked for, so have a date, and have not ended."""
-        items: list[Item] = []
-        for kind in ("job", "sweep"):
-            for status in ("pending", "running"):
-                cursor = None
-                while True:
-                    page, _, cursor = self.page(kind, status, 100, cursor)
-                    items += [item for item in page if "created_at" in item]
-                    if cursor is None:
-                        break
-        return items
+    def newest(self, kind: str) -> Iterator[Item]:
+        """Every record of a kind, the newest first, read as it is taken."""
+        return self._query(_of_kind(kind), ScanIndexForward=False)
+
+    def under_way(self, *kinds: str) -> list[Item]:
+        """What has not ended: of the `kinds` named, or runs and sweeps."""
+        return [
+            item
+            for kind in kinds or ("job", "sweep")
+            for status in ("pending", "running")
+            for item in self._query(_with_status(kind, status))
+        ]
 
     def count_active(self) -> int:
         """How many runs wait or run."""
         return sum(self._count(_with_status("job", status)) for status in ("pending", "running"))
 
+    def _query(self, query: dict[str, Any], **more: Any) -> Iterator[Item]:
+        return query_all(self._table, **query, FilterExpression=_IS_OURS, **more)
+
     def _count(self, query: dict[str, Any]) -> int:
         total = 0
         start: dict[str, Any] = {}
         while True:
-            answer = self._table.query(**query, **start, Select="COUNT")
+            answer = self._table.query(**query, **start, FilterExpression=_IS_OURS, Select="COUNT")
             total += int(answer["Count"])
             if "LastEvaluatedKey" not in answer:
                 return total
@@ -179,33 +185,36 @@ class JobsTable:
     def _update(
         self, job_id: str, values: Item, once: Item | None = None, condition: ConditionBase | None = None
     ) -> bool:
-        kind = "sweep" if job_id.startswith("sweep_") else "job"
-        once = {"kind": kind, **(once or {})}
-        once = {name: value for name, value in once.items() if name not in values}
+        """Change a record that is there; False if there is none, or if `condition` does not hold."""
         given = {name: value for name, value in values.items() if value is not None}
-        sets = [f"#{name} = :{name}" for name in given] + [
-            f"#{name} = if_not_exists(#{name}, :{name})" for name in once
-        ]
-        everything = {**given, **once}
-        arguments: dict[str, Any] = {"ConditionExpression": condition} if condition is not None else {}
-        try:
-            self._table.update_item(
+        first = {name: value for name, value in (once or {}).items() if name not in values}
+        sets = [f"#{name} = :{name}" for name in given]
+        sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
+        everything = {**given, **first}
+        return _holds(
+            lambda: self._table.update_item(
                 Key={"job_id": job_id},
                 UpdateExpression="SET " + ", ".join(sets),
                 ExpressionAttributeNames={f"#{name}": name for name in everything},
                 ExpressionAttributeValues={f":{name}": to_item(value) for name, value in everything.items()},
-                **arguments,
+                ConditionExpression=_IS_OURS if condition is None else _IS_OURS & condition,
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        )
 
-    @staticmethod
-    def _read(item: Item) -> Item:
-        read: Item = from_item(item)
-        return read
+
+def _holds(write: Callable[[], object]) -> bool:
+    """Whether a conditional write's condition held."""
+    try:
+        write()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _of_kind(kind: str) -> dict[str, Any]:
+    return {"IndexName": "by_time", "KeyConditionExpression": Key("kind").eq(kind)}
 
 
 def _with_status(kind: str, status: str) -> dict[str, Any]:
