@@ -44,6 +44,8 @@ class LostJobs:
         recorded: str | None = item.get("batch_job_id")
         if recorded is None and (found := self._batch.find(item["job_id"])):
             self._jobs.submitted(item["job_id"], found)
+            if item.get("cancel_requested"):  # asked for while nobody knew what to stop
+                self._batch.stop(found, "cancelled through the API")
             return found
         return recorded
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from mlops.batch import Batch
-from mlops.errors import Conflict, DependencyUnavailable, ValidationFailed
+from mlops.batch import Batch, SubmissionRefused
+from mlops.errors import Conflict, ValidationFailed
 from mlops.items import Item
 from mlops.jobs import TERMINAL, JobsTable
 from mlops.schemas import HYPERPARAMETER_FIELDS, Hyperparameters, Job, Progress, SweepRequest, SweepState, TrainRequest
@@ -130,8 +130,8 @@ class Submissions:
     def _submit(self, identifiers: list[str], submit: Any) -> None:
         try:
             batch_job_id = submit()
-        except DependencyUnavailable:
-            # Batch has refused. After a time-out it may have taken the job: then the record stays, and reconcile looks.
+        except SubmissionRefused:
+            # After any other failure Batch may have taken the job: then the record stays, and reconcile looks.
             for identifier in identifiers:
                 self._jobs.delete(identifier)
             raise

@@ -28,9 +28,13 @@ class Batch:
 
     def __init__(self, jobs: dict[str, str], names: dict[str, str] | None = None) -> None:
         self._jobs, self._names = jobs, names or {}
+        self.stopped: list[str] = []
 
     def find(self, name: str) -> str | None:
         return self._names.get(name)
+
+    def stop(self, job_id: str, reason: str) -> None:
+        self.stopped.append(job_id)
 
     def describe(self, ids: list[str]) -> list[dict[str, Any]]:
         return [
@@ -89,6 +93,15 @@ def test_a_submission_that_died_after_batch_had_it_is_found_by_its_name(status, 
     events, items = Events(), [record(3, "pending", batch_job_id=None)]
     assert LostJobs(Jobs(items), Batch({"b9": status}, {"job_000003": "b9"}), events).look() == announced
     assert items[0]["batch_job_id"] == "b9"
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_job_cancelled_before_its_id_was_known_is_stopped_once_it_is_found(cancelled):
+    items = [record(3, "pending", batch_job_id=None, cancel_requested=cancelled)]
+    batch = Batch({"b9": "RUNNING"}, {"job_000003": "b9"})
+    for _ in range(2):
+        LostJobs(Jobs(items), batch, Events()).look()
+    assert batch.stopped == (["b9"] if cancelled else [])
 
 
 def test_a_job_of_a_moment_ago_and_a_sweeps_run_are_left_alone():

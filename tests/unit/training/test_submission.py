@@ -1,14 +1,19 @@
-"""What is left of a request that Batch does not take: 503, and no record of a job that will never run."""
+"""What is left of a request that Batch does not take: 503, and no record of a job that will surely never run."""
 
 import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.stub import Stubber
 
+from mlops.batch import Batch, BatchSettings, SubmissionRefused
+from mlops.errors import DependencyUnavailable
 from mlops.jobs import JobsTable
+from mlops.schemas import TrainRequest
 
 REQUESTS = {
     "a run": ("/train", {}),
@@ -27,10 +32,18 @@ def records(jobs: JobsTable) -> set[str]:
     return {item["job_id"] for item in jobs._table.scan()["Items"]} - {"counter"}
 
 
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (("ClientException", "JobQueue arn:aws:batch is disabled"), 400),
+        (("AccessDeniedException", "not authorized on arn:aws:batch"), 403),
+        (("TooManyRequestsException", "arn:aws:batch"), 429),
+    ],
+)
 @pytest.mark.parametrize("asked", REQUESTS)
-def test_a_job_that_batch_refuses_is_503_and_leaves_no_record(asked, post, batch, jobs):
-    with Stubber(batch._batch) as stub:
-        stub.add_client_error("submit_job", "ServerException", "internal: queue arn:aws:batch", http_status_code=500)
+def test_a_job_that_batch_refuses_is_503_and_leaves_no_record(asked, refusal, code, post, batch, jobs):
+    with Stubber(batch._submitter) as stub:
+        stub.add_client_error("submit_job", *refusal, http_status_code=code)
         status, problem = post(*REQUESTS[asked])
         stub.assert_no_pending_responses()
     assert (status, problem["code"]) == (503, "dependency_unavailable")
@@ -39,21 +52,67 @@ def test_a_job_that_batch_refuses_is_503_and_leaves_no_record(asked, post, batch
     assert jobs.count_active() == 0
 
 
-@pytest.mark.parametrize("asked", REQUESTS)
-def test_a_job_that_batch_may_have_taken_keeps_its_record_for_reconcile(asked, post, batch, jobs, monkeypatch):
-    def late(**_arguments: Any) -> None:
-        raise ReadTimeoutError(endpoint_url="https://batch.internal")
+UNANSWERED = {
+    "no answer in time": ReadTimeoutError(endpoint_url="https://batch.internal"),
+    "a connection that broke": ConnectionClosedError(endpoint_url="https://batch.internal"),
+    "an error of Batch's own": ClientError(
+        {
+            "Error": {"Code": "ServerException", "Message": "batch.internal"},
+            "ResponseMetadata": {"HTTPStatusCode": 500},
+        },
+        "SubmitJob",
+    ),
+}
 
-    monkeypatch.setattr(batch._batch, "submit_job", late)
+
+@pytest.mark.parametrize("failure", UNANSWERED)
+@pytest.mark.parametrize("asked", REQUESTS)
+def test_a_job_that_batch_may_have_taken_keeps_its_record_for_reconcile(asked, failure, post, batch, jobs, monkeypatch):
+    def late(**_arguments: Any) -> None:
+        raise UNANSWERED[failure]
+
+    monkeypatch.setattr(batch._submitter, "submit_job", late)
     status, problem = post(*REQUESTS[asked])
     assert (status, problem["code"]) == (503, "dependency_unavailable")
     assert "batch.internal" not in json.dumps(problem)
+    assert "nothing was started" not in problem["detail"]
     assert len(records(jobs)) == (1 if asked == "a run" else 1 + REQUESTS[asked][1]["num_runs"])
+    (name,) = [item["job_id"] for item in jobs.under_way() if "sweep_id" not in item]
+    assert name in problem["detail"]
+
+
+def test_a_submission_is_sent_once_as_a_second_one_would_be_a_second_job(batch, monkeypatch):
+    """The whole client, against a server that fails each time."""
+    asked = []
+
+    class Broken(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BATCH", f"http://127.0.0.1:{server.server_port}")
+    try:
+        with pytest.raises(DependencyUnavailable, match="job_000001") as raised:
+            Batch(BatchSettings(job_queue="queue", job_definition="definition")).submit_run(
+                "job_000001", TrainRequest()
+            )
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not isinstance(raised.value, SubmissionRefused)
+    assert asked == ["/v1/submitjob"]
 
 
 @pytest.mark.parametrize("asked", REQUESTS)
 def test_a_job_that_batch_takes_is_recorded_under_its_id(asked, post, batch, jobs):
-    with Stubber(batch._batch) as stub:
+    with Stubber(batch._submitter) as stub:
         stub.add_response("submit_job", {"jobName": "n", "jobId": "batch-1"})
         status, accepted = post(*REQUESTS[asked])
     assert status == 202
@@ -66,12 +125,12 @@ def test_more_runs_than_the_cap_are_409_and_nothing_is_submitted(post, batch, jo
     for number in (1, 2):
         jobs.create({"job_id": f"job_{number:06d}"})
     before = records(jobs)
-    with Stubber(batch._batch):  # which answers nothing: any call to Batch fails the test
+    with Stubber(batch._submitter):  # which answers nothing: any call to Batch fails the test
         status, problem = post("/sweeps", {"num_runs": 3})
     assert (status, problem["code"]) == (409, "conflict")
     assert "2 jobs are under way and at most 4 may be" in problem["detail"]
     assert "MaxActiveJobs" in problem["detail"]
     assert records(jobs) == before
-    with Stubber(batch._batch) as stub:
+    with Stubber(batch._submitter) as stub:
         stub.add_response("submit_job", {"jobName": "n", "jobId": "batch-1"})
         assert post("/sweeps", {"num_runs": 2})[0] == 202

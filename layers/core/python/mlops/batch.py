@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.errors import DependencyUnavailable, NotFound
 from mlops.schemas import TrainRequest
@@ -20,6 +21,10 @@ class BatchSettings(Settings):
     job_queue: str
     job_definition: str
     job_log_group: str = "/aws/batch/job"
+
+
+class SubmissionRefused(DependencyUnavailable):
+    """AWS Batch has refused the job, so nothing runs. Any other failure leaves open whether it has taken it."""
 
 
 def training_environment(request: TrainRequest) -> dict[str, str]:
@@ -37,6 +42,8 @@ class Batch:
     def __init__(self, settings: BatchSettings) -> None:
         self._settings = settings
         self._batch = boto3.client("batch")
+        # SubmitJob has no token that makes it safe to repeat: a second try after a lost answer would be a second job.
+        self._submitter = boto3.client("batch", config=Config(retries={"total_max_attempts": 1}))
         self._logs = boto3.client("logs")
 
     @classmethod
@@ -44,13 +51,13 @@ class Batch:
         return _batch()
 
     def submit_run(self, job_id: str, request: TrainRequest, extra: Mapping[str, str] | None = None) -> str:
-        """Submit one training run and return Batch's id. Raises DependencyUnavailable."""
+        """Submit one training run and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
         return self._submit(job_id, {"JOB_ID": job_id, **training_environment(request), **(extra or {})})
 
     def submit_sweep(
         self, sweep_id: str, sweep: Sweep, request: TrainRequest, extra: Mapping[str, str] | None = None
     ) -> str:
-        """Submit a sweep as one array job and return Batch's id. Raises DependencyUnavailable."""
+        """As `submit_run`, for a sweep: one array job."""
         environment = {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json(), **training_environment(request)}
         environment |= extra or {}
         return self._submit(sweep_id, environment, arrayProperties={"size": sweep.num_runs})
@@ -107,7 +114,7 @@ class Batch:
     def _submit(self, name: str, environment: Mapping[str, str], queue: str | None = None, **more: Any) -> str:
         pairs = [{"name": key, "value": value} for key, value in environment.items()]
         try:
-            answer = self._batch.submit_job(
+            answer = self._submitter.submit_job(
                 jobName=name,
                 jobQueue=queue or self._settings.job_queue,
                 jobDefinition=self._settings.job_definition,
@@ -115,9 +122,19 @@ class Batch:
                 **more,
             )
         except ClientError as error:
-            raise DependencyUnavailable("AWS Batch did not take the job; nothing was started") from error
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise SubmissionRefused("AWS Batch did not take the job; nothing was started") from error
+            raise _left_open(name) from error
+        except BotoCoreError as error:
+            raise _left_open(name) from error
         batch_job_id: str = answer["jobId"]
         return batch_job_id
+
+
+def _left_open(name: str) -> DependencyUnavailable:
+    return DependencyUnavailable(
+        f"AWS Batch did not say whether it has taken {name}; look at its status before you ask for it again"
+    )
 
 
 @cache
