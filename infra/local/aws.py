@@ -22,8 +22,11 @@ from infra.local.batch.runner import Image
 from infra.local.batch.scheduler import Scheduler
 from infra.local.batch.service import BatchService
 from infra.local.batch.store import Store
-from infra.local.environment import aws_environment, without_proxy
+from infra.local.environment import aws_environment, stack_credentials, without_proxy
+from infra.local.origins import own_pages_only, without_cors
 from infra.local.settings import ACCOUNT, HOST, REGION, Settings
+from infra.local.signatures import Verifier
+from infra.local.signed_requests import signed_only
 
 log = logging.getLogger("aws")
 
@@ -36,6 +39,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **settings.to_environment(),
         **without_proxy(),
+        **stack_credentials(settings).to_environment(),
         "GATEWAY_PORT": str(settings.aws_port),
         "BIND_HOST": HOST,
         "MINISTACK_REGION": REGION,
@@ -98,6 +102,7 @@ def _append_log(group: str, stream: str, lines: Sequence[tuple[int, str]]) -> No
 def main() -> int:
     """Serve until SIGTERM, then interrupt the jobs, save everything and end."""
     settings = Settings.from_environment()
+    credentials = stack_credentials(settings)
     # ministack reads its environment when it is imported, so these stand here.
     from ministack import app as ministack
     from ministack.core import lambda_runtime
@@ -110,7 +115,7 @@ def main() -> int:
 
     _raise_file_limit()
     shutil.rmtree(settings.aws_tmp_dir, ignore_errors=True)
-    settings.aws_tmp_dir.mkdir(parents=True, exist_ok=True)
+    settings.aws_tmp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = Store(settings.batch_file)
     image = Image((settings.root / "layers/core/python", settings.root / "training_container"), _container(settings))
     scratch = settings.aws_tmp_dir / "jobs"
@@ -120,7 +125,7 @@ def main() -> int:
     )
     saver = Saver()
     service = BatchService(store, scheduler, region=REGION, account=ACCOUNT)
-    patches.apply(service, deliveries, saver.touched)
+    patches.apply(service, deliveries, saver.touched, credentials)
 
     def started() -> None:
         finish_interrupted_stacks()
@@ -134,7 +139,8 @@ def main() -> int:
         saver.stop()
 
     try:
-        app = with_api_port(ministack.app, settings.api_port)
+        aws = without_cors(signed_only(ministack.app, Verifier(credentials)))
+        app = own_pages_only(with_api_port(aws, settings.api_port))
         asyncio.run(_serve(app, settings, started, ending, saver.asked))
     finally:
         lambda_runtime.reset()

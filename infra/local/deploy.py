@@ -61,11 +61,13 @@ def client(settings: Settings, service: str) -> Any:
 
 
 def describe(settings: Settings) -> Deployed | None:
-    """The stack, or None when there is none."""
+    """The stack, or None when there is none. Raises LocalStackError when the local AWS refuses to say."""
     try:
         stacks = client(settings, "cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-    except ClientError:
-        return None
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise LocalStackError(f"the local AWS does not say what is deployed: {_one_line(error)}") from error
     if not stacks or stacks[0]["StackStatus"] == "DELETE_COMPLETE":
         return None
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.local.credentials import Credentials
+from infra.local.errors import LocalStackError
 from infra.local.processes import write_atomically
 from infra.local.settings import HOST, REGION, Settings
 
@@ -22,13 +24,30 @@ def stack_environment(settings: Settings, api_key: str) -> dict[str, str]:
 
 
 def aws_environment(settings: Settings) -> dict[str, str]:
-    """What an AWS client needs to reach the local AWS."""
+    """What an AWS client needs to reach the local AWS. Raises LocalStackError before the first `up`."""
     return {
         "AWS_ENDPOINT_URL": settings.aws_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **stack_credentials(settings).to_environment(),
         "AWS_DEFAULT_REGION": REGION,
     }
+
+
+def stack_credentials(settings: Settings) -> Credentials:
+    """The key of the stack's local AWS. Raises LocalStackError when `.local/env` has none."""
+    credentials = Credentials.from_environment(read_env(settings.env_file))
+    if credentials is None:
+        raise LocalStackError(f"{settings.env_file} has no key of the local AWS: run `make up`, which makes one")
+    return credentials
+
+
+def ensure_credentials(settings: Settings) -> None:
+    """Keep a new key in `.local/env` unless it has one, before anything starts that asks for it.
+
+    The rest of the file stays: a stack of a version without keys goes on with its API key.
+    """
+    variables = read_env(settings.env_file)
+    if Credentials.from_environment(variables) is None:
+        write_env(settings.env_file, variables | Credentials.generate().to_environment())
 
 
 def without_proxy() -> dict[str, str]:

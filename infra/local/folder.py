@@ -28,9 +28,11 @@ def prepare(settings: Settings) -> None:
         settings.marker.write_text("State of the local stack. `make reset` removes this folder.\n")
         for folder in (settings.log_dir, settings.run_dir, settings.aws_tmp_dir, settings.tracking_tmp_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        # The local API Gateway keeps the keys' values here.
         settings.aws_dir.mkdir(exist_ok=True)
-        settings.aws_dir.chmod(0o700)
+        # The API keys' values, what functions and jobs print, and their code. (`run` has to stay open: where root
+        # starts the stack, PostgreSQL enters it as another user.)
+        for folder in (settings.aws_dir, settings.log_dir, settings.aws_tmp_dir, settings.tracking_tmp_dir):
+            folder.chmod(0o700)
         (home / ".gitignore").write_text("*\n")
     except OSError as error:
         raise _cannot_write(settings, error) from error

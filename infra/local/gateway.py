@@ -6,7 +6,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,14 +14,10 @@ from ministack.services import apigateway_v1
 from ministack.services.cloudformation import _stacks
 
 from infra.local import patches
+from infra.local.asgi import App, Receive, Scope, Send, answer
 from infra.local.settings import HOST, STACK_NAME
 
 log = logging.getLogger("gateway")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Headers of the connection, which never reach a function and which the server sets itself in answers.
 _OF_THE_CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "te"})
@@ -34,16 +30,13 @@ def with_api_port(aws: App, api_port: int) -> App:
         if scope["type"] != "http" or scope["server"][1] != api_port:
             await aws(scope, receive, send)
             return
-        status, headers, body = await _answer(scope, receive)
-        sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        sent.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": sent})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        status, headers, body = await _ask_api(scope, receive)
+        await answer(scope, send, status, headers, body)
 
     return app
 
 
-async def _answer(scope: Scope, receive: Receive) -> tuple[int, list[tuple[str, str]], bytes]:
+async def _ask_api(scope: Scope, receive: Receive) -> tuple[int, list[tuple[str, str]], bytes]:
     request_id = str(uuid.uuid4())
     found = deployed_api()
     if found is None:
@@ -53,7 +46,7 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, list[tuple[str, 
     token = patches.request_id.set(request_id)
     started = time.monotonic()
     try:
-        status, headers, answer = await apigateway_v1.handle_execute(
+        status, headers, answered = await apigateway_v1.handle_execute(
             api_id,
             stage,
             scope["method"],
@@ -70,7 +63,7 @@ async def _answer(scope: Scope, receive: Receive) -> tuple[int, list[tuple[str, 
         patches.request_id.reset(token)
     milliseconds = (time.monotonic() - started) * 1000
     log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, milliseconds, request_id)
-    return status, _flat(headers, request_id), answer if isinstance(answer, bytes) else str(answer).encode()
+    return status, _flat(headers, request_id), answered if isinstance(answered, bytes) else str(answered).encode()
 
 
 def deployed_api() -> tuple[str, str] | None:

@@ -22,6 +22,7 @@ from ministack.services.cloudformation import provisioners
 
 from infra.local.batch.cloudformation import resource_handlers
 from infra.local.batch.service import BatchService
+from infra.local.credentials import Credentials
 from infra.local.deliveries import Deliveries
 
 # API Gateway's own limits, which ministack does not enforce.
@@ -35,8 +36,6 @@ END_OF_INVOCATION = "\x1emlops-end-of-invocation"
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
 
-Response = tuple[int, dict[str, Any], bytes]
-
 
 class FunctionFailed(Exception):
     """A function gave API Gateway nothing it could answer with; carries the gateway response to use instead."""
@@ -48,7 +47,9 @@ class FunctionFailed(Exception):
         self.message = message
 
 
-def apply(batch_service: BatchService, deliveries: Deliveries, touched: Callable[[str], None]) -> None:
+def apply(
+    batch_service: BatchService, deliveries: Deliveries, touched: Callable[[str], None], credentials: Credentials
+) -> None:
     """Make all changes. Raises RuntimeError naming what this version of ministack does not have."""
     _batch(batch_service)
     _gateway_responses()
@@ -60,6 +61,7 @@ def apply(batch_service: BatchService, deliveries: Deliveries, touched: Callable
     _event_deliveries(deliveries)
     _log_deliveries(deliveries)
     _changes(touched)
+    _function_credentials(credentials)
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -288,3 +290,10 @@ def _changes(touched: Callable[[str], None]) -> None:
     for name in ("SERVICE_REGISTRY", "_state_map", "_build_persistence_save_dict"):
         _replace(app, name, lambda original: original)
     _replace(app, "SERVICE_HANDLERS", make)
+
+
+def _function_credentials(credentials: Credentials) -> None:
+    """A function's access key is the account's number, with which it could sign nothing that is let in here."""
+    own = {**credentials.to_environment(), "AWS_SESSION_TOKEN": ""}
+    for module in (lambda_runtime, lambda_svc):
+        _replace(module, "execution_credentials", lambda original: lambda config: own)

@@ -42,14 +42,15 @@ _FOREIGN = ("AWS_", "MLFLOW_", "PYTHON", "MLOPS_", "DATABASE_")
 class Service:
     """A server process of the stack.
 
-    `environment` is what it gets beside the caller's own; `ports` are by the variable that sets each; `health` is the
-    address that answers 200 once it serves; a change of one of `sources` makes a running process an old one.
+    `environment` gives, when it is started, what it gets beside the caller's own; `ports` are by the variable that sets
+    each; `health` is the address that answers 200 once it serves; a change of one of `sources` makes a running process
+    an old one.
     """
 
     name: str
     command: Sequence[str]
     cwd: Path
-    environment: Mapping[str, str]
+    environment: Callable[[], Mapping[str, str]]
     ports: Mapping[str, int]
     health: str
     settings: Settings
@@ -91,7 +92,8 @@ class Service:
     def launch(self) -> Callable[[], None] | None:
         """Start the process unless it runs as it should; returns what waits for it, or None when nothing is due."""
         process = self.process()
-        wanted = self._digest()
+        own = self.environment()
+        wanted = self._digest(own)
         if process is not None:
             same = self._stamp.exists() and self._stamp.read_text() == wanted
             if same and self.healthy():
@@ -101,7 +103,7 @@ class Service:
         if self.log.exists():
             os.replace(self.log, self.log.with_suffix(".log.1"))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        environment = {**inherited, **self.environment}
+        environment = {**inherited, **own}
         started = start_detached(self.command, log=self.log, cwd=self.cwd, env=environment)
         self._file.write(started)
         write_atomically(self._stamp, wanted)
@@ -122,8 +124,8 @@ class Service:
                     return Process.of(process.pid)
         return None
 
-    def _digest(self) -> str:
-        said = [list(self.command), str(self.cwd), dict(self.environment)]
+    def _digest(self, environment: Mapping[str, str]) -> str:
+        said = [list(self.command), str(self.cwd), dict(environment)]
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         for source in self.sources:
             for file in sorted(source.rglob("*.py")) if source.is_dir() else (source,):
@@ -134,12 +136,13 @@ class Service:
 def aws_service(settings: Settings) -> Service:
     """The local AWS and, on a port of its own, the API deployed in it."""
     here = Path(__file__).parent
-    modules = ("aws", "deliveries", "gateway", "patches", "persistence")
+    doors = ("asgi", "credentials", "origins", "signatures", "signed_requests")
+    modules = ("aws", "deliveries", "gateway", "patches", "persistence", *doors)
     return Service(
         name="aws",
         command=(sys.executable, "-m", "infra.local.aws"),
         cwd=settings.root,
-        environment=aws.environment(settings),
+        environment=lambda: aws.environment(settings),
         ports={"MLOPS_AWS_PORT": settings.aws_port, "MLOPS_API_PORT": settings.api_port},
         health=f"http://{HOST}:{settings.aws_port}/_ministack/health",
         settings=settings,
@@ -149,31 +152,38 @@ def aws_service(settings: Settings) -> Service:
 
 def tracking_service(settings: Settings, database: Database, bucket: str) -> Service:
     """The tracking function's ASGI app under uvicorn, as MLflow's server."""
+    here = Path(__file__).parent
     folder = settings.root / "functions/tracking"
     layer = settings.root / "layers/core/python"
-    login = database.address().environment("mlflow_rw") if database.process() else {}
-    return Service(
-        name="tracking",
-        command=(
-            *(sys.executable, "-m", "uvicorn", "app:application"),
-            *("--host", HOST, "--port", str(settings.tracking_port), "--no-access-log"),
-        ),
-        cwd=folder,
-        environment={
-            **login,
+
+    def environment() -> dict[str, str]:
+        return {
+            **database.address().environment("mlflow_rw"),
             "MLOPS_LOCAL_DIR": str(settings.home),
             **without_proxy(),
             **aws_environment(settings),
             "ARTIFACT_BUCKET": bucket,
             "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
-            "PYTHONPATH": str(layer),
+            "PYTHONPATH": os.pathsep.join((str(layer), str(settings.root))),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(settings.tracking_tmp_dir),
-        },
+        }
+
+    return Service(
+        name="tracking",
+        command=(
+            *(sys.executable, "-m", "uvicorn", "infra.local.tracking:application"),
+            *("--host", HOST, "--port", str(settings.tracking_port), "--no-access-log"),
+        ),
+        cwd=folder,
+        environment=environment,
         ports={"MLOPS_TRACKING_PORT": settings.tracking_port},
         health=f"http://{HOST}:{settings.tracking_port}/health",
         settings=settings,
-        sources=(folder, layer / "mlops/database.py", layer / "mlops/settings.py"),
+        sources=(
+            *(folder, layer / "mlops/database.py", layer / "mlops/settings.py"),
+            *(here / f"{name}.py" for name in ("asgi", "origins", "tracking")),
+        ),
     )
 
 

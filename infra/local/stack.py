@@ -16,7 +16,14 @@ from typing import TypeVar
 from infra.local import deploy, folder
 from infra.local.batch.store import leftover_processes
 from infra.local.database import Database
-from infra.local.environment import aws_environment, read_env, stack_environment, without_proxy, write_env
+from infra.local.environment import (
+    aws_environment,
+    ensure_credentials,
+    read_env,
+    stack_environment,
+    without_proxy,
+    write_env,
+)
 from infra.local.errors import LocalStackError
 from infra.local.services import Service, aws_service, tracking_service
 from infra.local.settings import STACK_NAME, Settings
@@ -52,6 +59,7 @@ class Stack:
         """
         folder.prepare(self.settings)
         with folder.locked(self.settings, "up"):
+            ensure_credentials(self.settings)
             started: list[Callable[[], object]] = []
             try:
                 return self._up(started)

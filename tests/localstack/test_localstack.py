@@ -26,7 +26,8 @@ SECONDS = 180
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return Session()
+    key, secret = (os.environ.get(name, "test") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    return Session(aws_access_key_id=key, aws_secret_access_key=secret)
 
 
 @pytest.fixture(scope="module")

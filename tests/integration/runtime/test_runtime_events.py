@@ -133,6 +133,6 @@ def _local(stack: Any) -> dict[str, str]:
     return {
         "endpoint_url": stack.env["AWS_ENDPOINT_URL"],
         "region_name": stack.env["AWS_DEFAULT_REGION"],
-        "aws_access_key_id": "test",
-        "aws_secret_access_key": "test",
+        "aws_access_key_id": stack.env["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": stack.env["AWS_SECRET_ACCESS_KEY"],
     }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -125,7 +125,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any) -> dict
             walk.settle()
         as_whom = {call.resource.rpartition("/")[2]: call for call in logins.calls}
         _ask_tracking(recording, stack, outputs["ArtifactBucketName"], folder, job["run_id"])
-        _migrate(recording, client, physical)
+        _migrate(recording, client, physical, stack.env)
     found = {f"{name}Role": recording.calls(f"{name}Role") for name in physical if name.endswith("Function")}
     found |= {role: recording.calls(role) for role in ("TrainerRole", "TrackingFunctionRole", "MigrationFunctionRole")}
     for role in ("ExperimentsFunctionRole", "ModelsFunctionRole"):
@@ -366,7 +366,7 @@ def _ask_tracking(recording: Recording, stack: Any, bucket: str, folder: Path, r
     """The tracking server with proxies of its own: a search, and what its UI shows of a run's files."""
     service = tracking_service(stack.settings, Database(stack.settings), bucket)
     (port,) = free_ports(1)
-    environment = {**os.environ, **service.environment, "AWS_ENDPOINT_URL": recording.aws("TrackingFunctionRole")}
+    environment = {**os.environ, **service.environment(), "AWS_ENDPOINT_URL": recording.aws("TrackingFunctionRole")}
     environment["DATABASE_HOST"] = str(folder)
     command = [*service.command[: service.command.index("--port")], "--port", str(port)]
     process = subprocess.Popen(
@@ -398,7 +398,9 @@ def _ask_tracking(recording: Recording, stack: Any, bucket: str, folder: Path, r
         process.wait(20)
 
 
-def _migrate(recording: Recording, client: Callable[[str], Any], physical: dict[str, str]) -> None:
+def _migrate(
+    recording: Recording, client: Callable[[str], Any], physical: dict[str, str], env: Mapping[str, str]
+) -> None:
     """Custom::Migration's function in this process, with a job that does nothing; once without the time to wait."""
     batch = client("batch")
     queue = batch.create_job_queue(
@@ -416,8 +418,8 @@ def _migrate(recording: Recording, client: Callable[[str], Any], physical: dict[
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ENDPOINT_URL": recording.aws("MigrationFunctionRole", logical),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": env["AWS_ACCESS_KEY_ID"],
+            "AWS_SECRET_ACCESS_KEY": env["AWS_SECRET_ACCESS_KEY"],
             "AWS_DEFAULT_REGION": "us-east-1",
         }.items():
             patch.setenv(name, value)
