@@ -172,7 +172,8 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
     return Service(
         name="tracking",
         command=(
-            *(sys.executable, "-m", "uvicorn", "infra.local.tracking:application"),
+            # Who asks is the connection's other end, whatever a header says.
+            *(sys.executable, "-m", "uvicorn", "infra.local.tracking:application", "--no-proxy-headers"),
             *("--host", HOST, "--port", str(settings.tracking_port), "--no-access-log"),
         ),
         cwd=folder,
@@ -182,7 +183,7 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
         settings=settings,
         sources=(
             *(folder, layer / "mlops/database.py", layer / "mlops/settings.py"),
-            *(here / f"{name}.py" for name in ("asgi", "origins", "tracking")),
+            *(here / f"{name}.py" for name in ("asgi", "origins", "peers", "tracking")),
         ),
     )
 

@@ -1,6 +1,7 @@
-"""The tracking server of the stack, for programs and its own pages alone: `uvicorn infra.local.tracking:application`.
+"""The tracking server of the stack, for its owner's programs and pages: `uvicorn infra.local.tracking:application`.
 
-MLflow's own protection lets pages of every server on this machine write, and routes outside `/api` any page at all.
+MLflow's own protection lets pages of every server on this machine write, and routes outside `/api` any page at all. It
+has no login, and whoever may make an experiment may choose its folder, and so read and write files as this process.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from infra.local.origins import own_pages_only, without_cors
+from infra.local.peers import own_user_only
 
 # The function's module, which is found in the folder the server runs in.
-application = own_pages_only(without_cors(import_module("app").application))
+application = own_user_only(own_pages_only(without_cors(import_module("app").application)))

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
 import time
 import zipfile
 from http.client import HTTPConnection
@@ -202,6 +204,26 @@ def test_a_request_without_a_key_reaches_nothing(aws, attack):
         scope = f"{key_id}/{datetime.datetime.now(datetime.UTC):%Y%m%d}/us-east-1/s3/aws4_request"
         invented = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
         assert aws(*ATTACKS[attack], {"Authorization": invented})[0] == 403
+
+
+AS_SOMEBODY_ELSE = """
+import encodings.idna, os, sys, urllib.error, urllib.request  # all as root, who may enter this Python's folder
+os.setgid(65534); os.setuid(65534)
+try:
+    print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers={"X-Forwarded-For": "127.0.0.1"})).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells whose a connection is")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_mlflow_is_its_owners(stack):
+    """It has no login; with it one could write files as its owner."""
+    url = f"http://127.0.0.1:{stack.settings.tracking_port}/version"
+    said = subprocess.run([sys.executable, "-c", AS_SOMEBODY_ELSE, url], capture_output=True, text=True, timeout=60)
+    assert said.stdout.strip() == "403", said.stderr
+    assert urllib3.request("GET", url).status == 200
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/_ministack/reset"), ("POST", "/_ministack/config")])
