@@ -20,7 +20,6 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from botocore import auth
 from botocore.awsrequest import AWSRequest
-from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as SigningCredentials
 
 from infra.local.credentials import Credentials
@@ -176,7 +175,8 @@ class Version4:
     def matches(self, credentials: Credentials, payload: str) -> bool:
         make = _S3Signature if self.service == "s3" else _Signature
         signing = make(_for_botocore(credentials), self.service, self.region)
-        query = "&".join(each for each in self.request.query.split("&") if _name(each) != "X-Amz-Signature")
+        pairs = self.request.query.split("&")
+        query = "&".join(pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != "X-Amz-Signature")
         signed = _as_botocore_has_it(self.request, query, self.signed_headers)
         signed.context |= {"timestamp": self.timestamp, "payload": payload}
         text = signing.string_to_sign(signed, signing.canonical_request(signed))
@@ -265,12 +265,10 @@ class _AsReceived:
         return str(request.context["payload"])
 
 
-class _Signature(_AsReceived, auth.SigV4Auth):
-    pass
+class _Signature(_AsReceived, auth.SigV4Auth): ...
 
 
-class _S3Signature(_AsReceived, auth.S3SigV4Auth):
-    pass
+class _S3Signature(_AsReceived, auth.S3SigV4Auth): ...
 
 
 class _Version2Signature(auth.HmacV1QueryAuth):
@@ -290,15 +288,10 @@ def _as_botocore_has_it(request: Request, query: str, names: tuple[str, ...] | N
     """The request with the named headers, or with all."""
     url = f"http://{request.header('host')}{request.path}" + (f"?{query}" if query else "")
     made: Any = AWSRequest(method=request.method, url=url)
-    made.headers = HTTPHeaders()
     for name, value in request.headers:
         if names is None or name in names:
             made.headers[name] = value
     return made
-
-
-def _name(pair: str) -> str:
-    return unquote_plus(pair.partition("=")[0])
 
 
 def _same(expected: str, given: str) -> bool:
