@@ -1,5 +1,6 @@
 """Steps that several tests take."""
 
+import json
 import time
 from typing import Any
 
@@ -38,3 +39,16 @@ def wait_until_served(api: Api, model: str, version: int, image: list[float], se
     while (answer := api.post("/predict", {"image": image, "model_name": model}))["model_version"] != version:
         assert time.monotonic() < deadline, answer
         time.sleep(0.2)
+
+
+def as_a_newer_version_writes(manifest: bytes) -> bytes:
+    """A manifest with fields besides, at every level, that this version does not know."""
+
+    def more(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {**{key: more(entry) for key, entry in value.items()}, "surprise": {"of": ["a", "later", 2]}}
+        return value
+
+    document = json.loads(manifest)
+    metrics = document["metrics"]  # names and numbers of the run: nothing but metrics stands there
+    return json.dumps({**more(document), "metrics": metrics, "min_reader": 1}).encode()

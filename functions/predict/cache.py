@@ -182,8 +182,6 @@ class ModelCache:
             manifest = Manifest.from_json(data)
         except ManifestError as error:
             raise ModelRefused(str(error)) from error
-        except Exception as error:  # whatever a hostile document makes the parser raise, the model at hand stays
-            raise ModelRefused(f"the manifest is not readable ({type(error).__name__})") from error
         if (manifest.model_name, manifest.stage) != (model_name, stage):
             raise ModelRefused(f"the manifest is that of {manifest.model_name!r} in {manifest.stage!r}")
         if held is not None and (manifest.sha256, manifest.cache_epoch) == (

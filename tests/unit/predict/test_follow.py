@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.serving import Served, perceptron, served, weights_of
 from mlops.manifest import ModelInput, manifest_key, model_key
+from tests.support import as_a_newer_version_writes
 
 BODY = {"image": [0.25] * 784}
 KEY = manifest_key("digit-classifier", "Production")
@@ -103,6 +104,42 @@ class TestFollowing:
         assert len(predict.app.models._slots) == 8
 
 
+def test_the_manifest_of_a_newer_version_is_served_and_what_is_unknown_reaches_nobody(
+    predict: Any, store: Any, start: Callable[[], Any], lines: Any
+) -> None:
+    second, third = served(2), served(3)
+    for model in (second, third):
+        store.promote(model)
+        store.put(KEY, as_a_newer_version_writes(model.manifest.to_json()))
+        predict.clock.now += 5
+        lines()
+        answer = predict.call(BODY)
+        assert (answer.status, answer.json["model_version"]) == (200, model.manifest.model_version)
+        assert answer.headers["x-model-staleness"] == "0.0"
+        logged = lines()
+        assert [line["event"] for line in logged] == ["mlops.model_loaded", "mlops.prediction"]
+        assert "surprise" not in answer.text + json.dumps(logged) + json.dumps(answer.headers)
+
+
+def test_the_manifest_of_a_newer_version_is_served_at_a_cold_start(
+    store: Any, start: Callable[[], Any], lines: Any
+) -> None:
+    store.promote(served(1))
+    store.put(KEY, as_a_newer_version_writes(served(1).manifest.to_json()))
+    predict = start()
+    assert [line["event"] for line in lines()] == ["mlops.model_loaded"]
+    assert version(predict) == 1
+
+
+def test_a_manifest_for_a_later_reader_says_so_in_the_log(predict: Any, store: Any, lines: Any) -> None:
+    store.put(KEY, bad_manifests()["for a later reader"])
+    predict.clock.now += 5
+    lines()
+    assert version(predict) == 1
+    (refused,) = [line for line in lines() if line["event"] == "mlops.model_refused"]
+    assert "min_reader is 2, and this reader is 1" in refused["reason"]
+
+
 def bad_manifests() -> dict[str, bytes]:
     good = served(2).manifest
     document = json.loads(good.to_json())
@@ -112,6 +149,11 @@ def bad_manifests() -> dict[str, bytes]:
         "not JSON": b"\x00\xff",
         "a list": b"[]",
         "deeply nested": b"[" * 100_000,
+        "for a later reader": json.dumps(document | {"min_reader": 2}).encode(),
+        "labels that are no labels": json.dumps(document | {"labels": [float(n) for n in range(10)]}).encode(),
+        "a label that is no Unicode": json.dumps(document | {"labels": ["\ud800", *range(9)]}).encode(),
+        "a name that is no Unicode": json.dumps(document | {"metrics": {"\ud800": "?"}}).encode(),
+        "a number of thousands of digits": good.to_json()[:-1] + b',"more":' + b"9" * 5000 + b"}",
         "another schema": json.dumps(document | {"schema": 2}).encode(),
         "a missing field": json.dumps({k: v for k, v in document.items() if k != "sha256"}).encode(),
         "an ill-typed image": json.dumps(document | {"input": document["input"] | {"image": [28]}}).encode(),

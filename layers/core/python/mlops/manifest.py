@@ -1,15 +1,27 @@
 """The serving manifest: all that predict knows of a model. Promotion writes it, predict reads it.
 
+Two versions of the platform meet here, in a gradual deployment and after a rollback. So a reader passes over fields
+that it does not know, at every level. Where that would be wrong, `min_reader` in the manifest names the first reader
+that may serve it (absent: 1).
+
 Standard library only, because predict imports it on its cold start.
 """
 
 import json
+import math
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA = 1
+READER = 1
+"""Which reader this code is. It rises with each meaning that earlier readers must not pass over."""
 SERVING_PREFIX = "serving/"
+_LARGEST = 2**63 - 1
+"""Whole numbers have 64 bits: neither DynamoDB nor orjson takes larger ones."""
+HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
+"""Of a reference; each may be missing."""
 
 
 class ManifestError(ValueError):
@@ -64,51 +76,210 @@ class Manifest:
     cache_epoch_id: str | None = None  # of the message that raised the epoch last, so that its redelivery does not
 
     def to_json(self) -> bytes:
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"), sort_keys=True).encode()
+        return _json({"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
-        """Parse and check a manifest.
+        """Parse and check a manifest, whatever the bytes are. Fields that this code does not know are passed over.
 
         Raises:
-            ManifestError: not JSON, another schema, a missing or ill-typed field, or a key outside `serving/<model>/`.
+            ManifestError: not JSON, another schema, one for a later reader, a missing or ill-typed field, or a key
+                outside `serving/<model>/`. No other error.
         """
-        try:
-            document = json.loads(data)
-        except ValueError as error:
-            raise ManifestError("the manifest is not JSON") from error
-        if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA:
-            raise ManifestError(f"the manifest's schema is not {SCHEMA}")
-        try:
-            source, target = dict(document.pop("input")), dict(document.pop("output"))
-            image = source.pop("image", None)
-            manifest = cls(
-                input=ModelInput(image=tuple(image) if image else None, **source),
-                output=ModelOutput(**target),
-                labels=tuple(document.pop("labels")),
-                **document,
+        return cls._read(_Fields(_document(data)))
+
+    @classmethod
+    def _read(cls, fields: "_Fields") -> "Manifest":
+        # First, so that the reason is this one, however the rest may look by then.
+        needed = fields.whole("min_reader", least=1) if fields.has("min_reader") else 1
+        if needed > READER:
+            raise ManifestError(
+                f"the field min_reader is {needed}, and this reader is {READER}: deploy the version of the platform "
+                "that wrote the manifest, or promote a version of the model again"
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ManifestError(f"the manifest lacks a field or has one too many: {error}") from error
-        manifest._check()
+        if fields.whole("schema", least=0) != SCHEMA:
+            raise ManifestError(f"the field schema is not {SCHEMA}")
+        source, target = fields.object("input"), fields.object("output")
+        manifest = cls(
+            model_name=fields.text("model_name"),
+            model_version=fields.whole("model_version", least=1),
+            stage=fields.text("stage"),
+            run_id=fields.text("run_id"),
+            key=fields.text("key"),
+            sha256=fields.text("sha256"),
+            size=fields.whole("size", least=0),
+            input=ModelInput(
+                source.text("name"),
+                source.whole("features", least=1),
+                tuple(source.items("image")) if source.has("image") else None,
+            ),
+            output=ModelOutput(target.text("name"), target.whole("classes", least=1)),
+            labels=tuple(fields.items("labels")),
+            transition_id=fields.text("transition_id"),
+            cache_epoch=fields.whole("cache_epoch", least=0),
+            written_at=fields.text("written_at"),
+            self_test=fields.get("self_test"),
+            reference=fields.get("reference"),
+            metrics=_metrics(fields.object("metrics")) if fields.has("metrics") else {},
+            cache_epoch_id=fields.text("cache_epoch_id") if fields.has("cache_epoch_id") else None,
+        )
+        if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
+            raise ManifestError("the field sha256 is not 64 hexadecimal digits")
+        if manifest.key != model_key(manifest.model_name, manifest.sha256):
+            raise ManifestError(f"the field key is not the model's own place under {SERVING_PREFIX}")
+        check_description(manifest.input, manifest.output, manifest.labels, manifest.self_test, manifest.reference)
         return manifest
 
-    def _check(self) -> None:
-        for name in ("model_version", "size", "cache_epoch"):
-            if type(getattr(self, name)) is not int:
-                raise ManifestError(f"{name} is not a whole number")
-        for name in ("model_name", "stage", "run_id", "key", "sha256", "transition_id", "written_at"):
-            if not isinstance(getattr(self, name), str):
-                raise ManifestError(f"{name} is not a string")
-        if not isinstance(self.cache_epoch_id, str | None):
-            raise ManifestError("cache_epoch_id is not a string")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ManifestError("sha256 is not 64 hexadecimal digits")
-        if self.key != model_key(self.model_name, self.sha256):
-            raise ManifestError(f"key {self.key!r} is not the model's own place under {SERVING_PREFIX}")
-        if type(self.input.features) is not int or self.input.features < 1:
-            raise ManifestError("input.features is not a positive number")
-        if type(self.output.classes) is not int or len(self.labels) != self.output.classes:
-            raise ManifestError(f"{len(self.labels)} labels do not fit {self.output.classes} classes")
-        if self.input.image and self.input.image[0] * self.input.image[1] != self.input.features:
-            raise ManifestError(f"image {self.input.image} does not have {self.input.features} pixels")
+
+def check_description(
+    model_input: ModelInput, output: ModelOutput, labels: Sequence[Any], self_test: Any, reference: Any
+) -> None:
+    """Check what a model's file says of itself, which its manifest repeats. The gate asks before anything is moved, so
+    that promotion writes no manifest that nobody can read.
+
+    Raises:
+        ManifestError: what does not fit together, or is not of the type that its readers rely on.
+    """
+    for index, label in enumerate(labels):
+        if not _is_text(label) and not _is_whole(label):
+            raise ManifestError(f"the field labels[{index}] is neither text nor a whole number of 64 bits")
+    if len(labels) != output.classes:
+        raise ManifestError(f"the {len(labels)} labels do not fit {output.classes} classes")
+    image = model_input.image
+    if image is not None:
+        if len(image) != 2 or not all(_is_whole(side) and side >= 1 for side in image):
+            raise ManifestError("the field input.image is not two positive whole numbers")
+        if math.prod(image) != model_input.features:
+            raise ManifestError(f"the image {image} does not have {model_input.features} pixels")
+    if self_test is not None:
+        _check_self_test(_Fields(self_test, "self_test"))
+    if reference is not None:
+        _check_reference(_Fields(reference, "reference"), len(labels))
+
+
+def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:
+    """A manifest's JSON with another cache epoch. Fields that this code does not know stay as they are."""
+    return _json({**_document(data), "cache_epoch": epoch, "cache_epoch_id": epoch_id})
+
+
+def _check_self_test(test: "_Fields") -> None:
+    test.text("inputs")
+    test.text("probabilities")
+    if test.has("tolerance"):
+        test.number("tolerance")
+
+
+def _check_reference(reference: "_Fields", classes: int) -> None:
+    reference.whole("count", least=0)
+    if len(reference.object("predictions").numbers("counts")) != classes:
+        raise ManifestError(f"the field reference.predictions.counts does not have {classes} numbers")
+    for name in HISTOGRAMS:
+        if reference.has(name):
+            reference.object(name).numbers("counts")
+    if reference.has("block_means"):
+        means = reference.object("block_means")
+        if len(means.numbers("sums")) != len(means.numbers("squares")):
+            raise ManifestError("the field reference.block_means has not as many sums as squares")
+
+
+def _metrics(metrics: "_Fields") -> dict[str, float]:
+    """A metric that is not finite, as of a run that diverged, is passed over: no JSON has a number for it."""
+    return {name: metrics.number(name) for name in metrics.names() if not _is_lost(metrics.get(name))}
+
+
+class _Fields:
+    """A JSON object whose fields are asked for by name and type. What nobody asks for is passed over.
+
+    A field that is null counts as absent.
+
+    Raises:
+        ManifestError: a field is absent or of another type. It is named with its path.
+    """
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        if not isinstance(value, dict):
+            raise ManifestError(f"the field {path} is not an object" if path else "the manifest is not a JSON object")
+        self._values, self._path = value, path
+
+    def has(self, name: str) -> bool:
+        return self._values.get(name) is not None
+
+    def get(self, name: str) -> Any:
+        return self._values.get(name)
+
+    def names(self) -> Iterable[str]:
+        return self._values
+
+    def text(self, name: str) -> str:
+        value: str = self._checked(name, _is_text, "text in Unicode")
+        return value
+
+    def whole(self, name: str, *, least: int) -> int:
+        value: int = self._checked(name, lambda found: _is_whole(found) and found >= least, f"a whole number ≥ {least}")
+        return value
+
+    def number(self, name: str) -> float:
+        value: float = self._checked(name, _is_number, "a finite number")
+        return value
+
+    def numbers(self, name: str) -> list[float]:
+        value: list[float] = self._checked(
+            name, lambda found: isinstance(found, list) and all(map(_is_number, found)), "a list of finite numbers"
+        )
+        return value
+
+    def items(self, name: str) -> list[Any]:
+        value: list[Any] = self._checked(name, lambda found: isinstance(found, list), "a list")
+        return value
+
+    def object(self, name: str) -> "_Fields":
+        return _Fields(self._checked(name, lambda found: isinstance(found, dict), "an object"), self._named(name))
+
+    def _checked(self, name: str, is_right: Callable[[Any], bool], what: str) -> Any:
+        if name not in self._values:
+            raise ManifestError(f"the field {self._named(name)} is missing")
+        value = self._values[name]
+        if not is_right(value):
+            raise ManifestError(f"the field {self._named(name)} is not {what}")
+        return value
+
+    def _named(self, name: str) -> str:
+        """The path for a message, which is logged: a name from the document may be long, or no Unicode."""
+        return f"{self._path}.{name[:100]}".removeprefix(".").encode(errors="backslashreplace").decode()
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a str that UTF-8 can carry. JSON can spell half of a surrogate pair; answers and lines cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and -_LARGEST <= value <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (type(value) is float and math.isfinite(value))
+
+
+def _is_lost(value: Any) -> bool:
+    return type(value) is float and not math.isfinite(value)
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:  # ill-formed, not Unicode, a number of thousands of digits; too deep
+        raise ManifestError("the manifest is not JSON") from error
+    if not isinstance(document, dict):
+        raise ManifestError("the manifest is not a JSON object")
+    return document
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
