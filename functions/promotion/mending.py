@@ -4,9 +4,16 @@ lies.
 A difference between an alias and its manifest becomes an entry of the history like any transition, and is carried out
 like one. The alias is followed if the version passes the integrity checks; else it is put back to what the manifest
 serves.
+
+A manifest that cannot be read names no version: it is written anew for the version that holds the alias. If that
+version does not pass the checks, nothing is changed, as predict may still answer from the model that it has; the
+history says so, once for each such manifest.
 """
 
+from dataclasses import dataclass
+
 from moves import Gates, Mover, Registry, Rejected
+from serving import UnreadableManifest
 
 from mlops.errors import Conflict, NotFound
 from mlops.items import Item
@@ -21,6 +28,15 @@ def entry_id(message_id: str, alias: str) -> str:
     return f"{message_id}-{alias}"
 
 
+@dataclass(frozen=True)
+class _Served:
+    """What a stage's manifest says: the version that it serves; or why it cannot be read, and its ETag."""
+
+    version: int | None = None
+    unreadable: str | None = None
+    etag: str | None = None
+
+
 class Mender:
     """Finds what differs and mends it."""
 
@@ -33,9 +49,12 @@ class Mender:
         none."""
         model, differs = self._model(model_name), False
         for stage, alias in ALIASES.items():
-            found, manifest = model.holder(stage), self._serving.manifest(model_name, stage)
-            served = manifest.model_version if manifest else None
-            if found == served:
+            found, manifest = model.holder(stage), self._served(model_name, stage)
+            served = manifest.version
+            if manifest.unreadable and found is None:
+                self._serving.remove_unreadable(model_name, stage)
+                continue
+            if found == served or self._refused_before(model_name, stage, manifest):
                 continue
             differs = True
             entered = stage if found is not None else DISPLACED_TO[stage]
@@ -51,7 +70,8 @@ class Mender:
                     "served": served,
                     "replaced_version": served if found is not None else None,
                     "from_stage": self._before(model, stage, found),
-                    "reason": _reason(alias, found, served),
+                    "unreadable_manifest": manifest.etag,
+                    "reason": _reason(alias, found, manifest),
                     "force": False,
                     "actor": ACTOR,
                 }
@@ -116,6 +136,9 @@ class Mender:
     def _put_back(self, item: Item, model: RegisteredModel, stage: Stage) -> Rejected:
         """The alias names what the manifest serves, as before; none, if there was none. Returns how the entry ends."""
         name, served = item["model_name"], item.get("served")
+        if item.get("unreadable_manifest"):
+            outcome = f"version {item['version']} keeps its alias; promote a version to write the manifest anew"
+            return Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
         before = self._version(name, served) if served is not None else None
         if before is not None:
             if model.holder(stage) != before.version:
@@ -126,6 +149,22 @@ class Mender:
             self._tracking.delete_alias(name, ALIASES[stage])
             outcome = "the alias was removed, as no version served"
         return Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
+
+    def _served(self, model_name: str, stage: Stage) -> _Served:
+        try:
+            manifest = self._serving.manifest(model_name, stage)
+        except UnreadableManifest as unreadable:
+            return _Served(None, str(unreadable), unreadable.etag)
+        return _Served(manifest.model_version if manifest else None)
+
+    def _refused_before(self, model_name: str, stage: Stage, manifest: _Served) -> bool:
+        """Whether the newest page of the history says of these very bytes that they could not be replaced."""
+        if manifest.etag is None:
+            return False
+        entries, _ = self._registry.transitions.history(model_name)
+        return any(
+            entry.get("unreadable_manifest") == manifest.etag and entry["alias_stage"] == stage for entry in entries
+        )
 
     def _before(self, model: RegisteredModel, stage: Stage, found: int | None) -> Stage:
         """Where the version that is to be mended stood, as far as the other alias and its tag tell."""
@@ -151,9 +190,11 @@ class Mender:
             return None
 
 
-def _reason(alias: str, found: int | None, served: int | None) -> str:
+def _reason(alias: str, found: int | None, manifest: _Served) -> str:
+    if manifest.unreadable:
+        return f"the alias {alias} names version {found}, whose manifest cannot be read: {manifest.unreadable}"
     if found is None:
-        return f"the alias {alias} was taken from version {served} by hand"
-    if served is None:
+        return f"the alias {alias} was taken from version {manifest.version} by hand"
+    if manifest.version is None:
         return f"the alias {alias} names version {found}, which has no manifest"
-    return f"the alias {alias} was moved from version {served} to version {found} by hand"
+    return f"the alias {alias} was moved from version {manifest.version} to version {found} by hand"

@@ -11,7 +11,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from gate import GateSettings, check_integrity, check_metrics, load, passed
-from serving import ModelFile, ServingStore
+from serving import ModelFile, ServingStore, UnreadableManifest
 from shelf import Shelf
 
 from mlops.errors import DependencyUnavailable, NotFound, PlatformError
@@ -195,7 +195,8 @@ class Mover:
         return metrics
 
     def _files(self, version: Version) -> list[str]:
-        """Prefixes of the version's files: as they were logged, and the copy that serves, unless another stage's."""
+        """Prefixes of the version's files: as they were logged, and the copy that serves, unless another stage's (which
+        a manifest that cannot be read may be)."""
         try:
             folder = self._serving.folder(self._tracking.artifact_uri(version.model_name, version.version))
         except DependencyUnavailable:
@@ -204,14 +205,16 @@ class Mover:
             folder = None
         prefixes = [folder] if folder else []
         sha256 = version.tags.get("sha256")
-        serving = {
-            manifest.sha256
-            for stage in ALIASES
-            if (manifest := self._serving.manifest(version.model_name, stage)) is not None
-        }
-        if sha256 and sha256 not in serving:
+        if sha256 and not any(self._may_serve(version.model_name, stage, sha256) for stage in ALIASES):
             prefixes.append(model_key(version.model_name, sha256))
         return prefixes
+
+    def _may_serve(self, model_name: str, stage: Stage, sha256: str) -> bool:
+        try:
+            manifest = self._serving.manifest(model_name, stage)
+        except UnreadableManifest:
+            return True
+        return manifest is not None and manifest.sha256 == sha256
 
 
 def failures(gates: Gates) -> str:

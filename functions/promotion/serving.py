@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,16 @@ from aws_lambda_powertools import Logger
 
 from mlops.errors import Conflict
 from mlops.items import now
-from mlops.manifest import Manifest, ManifestError, ModelInput, ModelOutput, manifest_key, model_key
+from mlops.manifest import (
+    Manifest,
+    ManifestError,
+    ModelInput,
+    ModelOutput,
+    check_description,
+    manifest_key,
+    model_key,
+    with_cache_epoch,
+)
 from mlops.stages import Stage
 from mlops.tracking import Version
 
@@ -21,6 +31,23 @@ MODEL_FILE = "model.onnx"
 METADATA_KEY = "mlops"
 
 logger = Logger(child=True)
+
+
+class UnreadableManifest(ManifestError):
+    """There is a manifest, and this code cannot read it. `etag` tells its bytes from any others."""
+
+    def __init__(self, reason: str, etag: str) -> None:
+        super().__init__(reason)
+        self.etag = etag
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A manifest as it lies in the bucket."""
+
+    manifest: Manifest
+    data: bytes
+    etag: str
 
 
 class ModelFile:
@@ -37,7 +64,8 @@ class ModelFile:
         """Read inputs, outputs and metadata off the loaded model.
 
         Raises:
-            ValueError: it does not have one float input `[n, features]` and class probabilities `[n, classes]`.
+            ValueError: it does not have one float input `[n, features]` and class probabilities `[n, classes]`, or
+                its metadata is not what a manifest may say.
         """
         metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
         inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -53,9 +81,8 @@ class ModelFile:
         self.input = ModelInput(inputs[0].name, features, tuple(image) if image else None)
         self.output = ModelOutput(probabilities[0].name, classes)
         self.labels = tuple(metadata.get("labels", range(classes)))
-        if len(self.labels) != classes:
-            raise ValueError(f"{len(self.labels)} labels do not fit {classes} classes")
         self.self_test, self.reference = metadata.get("self_test"), metadata.get("reference")
+        check_description(self.input, self.output, self.labels, self.self_test, self.reference)
 
 
 class ServingStore:
@@ -102,8 +129,13 @@ class ServingStore:
         self._write(model_key(model_name, model.sha256), model.data, "application/octet-stream")
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
-        """What predict is told to serve; None if nothing, or if it is not readable."""
-        return self._manifest(manifest_key(model_name, stage))[0]
+        """What predict is told to serve; None if nothing.
+
+        Raises:
+            UnreadableManifest: there is a manifest, and this code cannot read it.
+        """
+        written = self._written(manifest_key(model_name, stage))
+        return written.manifest if written else None
 
     def write_manifest(
         self,
@@ -113,9 +145,21 @@ class ServingStore:
         metrics: dict[str, float],
         transition_id: str,
     ) -> None:
-        """Tell predict what to serve; done again for the same transition, it leaves the manifest as it is."""
+        """Tell predict what to serve; done again for the same transition, it leaves the manifest as it is. One that
+        cannot be read is replaced.
+
+        Raises:
+            Conflict: predict could not read the manifest, so it is not written.
+        """
         key = manifest_key(version.model_name, stage)
-        before, etag = self._manifest(key)
+        before: Manifest | None = None
+        etag: str | None = None
+        try:
+            if (written := self._written(key)) is not None:
+                before, etag = written.manifest, written.etag
+        except UnreadableManifest as unreadable:
+            logger.warning("unreadable manifest replaced", key=key, reason=str(unreadable))
+            etag = unreadable.etag
         if before is not None and (before.transition_id, before.sha256) == (transition_id, model.sha256):
             return
         manifest = Manifest(
@@ -131,13 +175,18 @@ class ServingStore:
             labels=model.labels,
             self_test=model.self_test,
             reference=model.reference,
-            metrics=metrics,
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
             transition_id=transition_id,
             cache_epoch=before.cache_epoch if before else 0,
             cache_epoch_id=before.cache_epoch_id if before else None,
             written_at=now(),
         )
-        self._swap(key, manifest, etag)
+        data = manifest.to_json()
+        try:
+            Manifest.from_json(data)
+        except ManifestError as error:
+            raise Conflict(f"predict could not read the version's manifest: {error}") from error
+        self._swap(key, data, etag)
 
     def raise_cache_epoch(self, model_name: str, stage: str, message_id: str) -> None:
         """Have every environment of predict load its model anew at its next refresh; once for the same message.
@@ -145,33 +194,48 @@ class ServingStore:
         A message is done with before the next of its model is delivered, so the last one's id is all there is to know.
         """
         key = manifest_key(model_name, stage)
-        manifest, etag = self._manifest(key)
-        if manifest is not None and manifest.cache_epoch_id != message_id:
-            raised = replace(manifest, cache_epoch=manifest.cache_epoch + 1, cache_epoch_id=message_id)
-            self._swap(key, raised, etag)
+        try:
+            written = self._written(key)
+        except UnreadableManifest as unreadable:  # nobody loads a model from it, so there is nothing to load anew
+            logger.warning("no cache epoch: manifest unreadable", key=key, reason=str(unreadable))
+            return
+        if written is not None and written.manifest.cache_epoch_id != message_id:
+            raised = with_cache_epoch(written.data, written.manifest.cache_epoch + 1, message_id)
+            self._swap(key, raised, written.etag)
 
     def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
         """No version serves the stage any more, unless another one has taken it since."""
-        key = manifest_key(model_name, stage)
-        manifest, _ = self._manifest(key)
+        try:
+            manifest = self.manifest(model_name, stage)
+        except UnreadableManifest as unreadable:  # whose it is nobody can say; reconcile looks at what is left
+            logger.warning("manifest left: unreadable", model=model_name, stage=stage, reason=str(unreadable))
+            return
         if manifest is not None and manifest.model_version == version:
-            self._s3.delete_object(Bucket=self._bucket, Key=key)
+            self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
 
-    def _manifest(self, key: str) -> tuple[Manifest | None, str | None]:
-        """The manifest and its ETag; one that cannot be read is no manifest, yet has an ETag to be replaced by."""
+    def remove_unreadable(self, model_name: str, stage: Stage) -> None:
+        """Remove the manifest if it cannot be read: no version is in the stage, so none serves it."""
+        try:
+            self.manifest(model_name, stage)
+        except UnreadableManifest as unreadable:
+            logger.warning("unreadable manifest removed", model=model_name, stage=stage, reason=str(unreadable))
+            self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
+
+    def _written(self, key: str) -> _Written | None:
+        """Raises UnreadableManifest."""
         answer = self._read(key)
         if answer is None:
-            return None, None
+            return None
+        data, etag = answer["Body"].read(), answer["ETag"]
         try:
-            return Manifest.from_json(answer["Body"].read()), answer["ETag"]
+            return _Written(Manifest.from_json(data), data, etag)
         except ManifestError as error:
-            logger.warning("manifest unreadable", key=key, reason=str(error))
-            return None, answer["ETag"]
+            raise UnreadableManifest(str(error), etag) from error
 
-    def _swap(self, key: str, manifest: Manifest, etag: str | None) -> None:
+    def _swap(self, key: str, manifest: bytes, etag: str | None) -> None:
         """Write only if nobody has written since we read. The queue's group makes that so; this proves it."""
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        self._write(key, manifest.to_json(), "application/json", **condition)
+        self._write(key, manifest, "application/json", **condition)
 
     def _read(self, key: str) -> dict[str, Any] | None:
         try:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 import boto3
+from aws_lambda_powertools import Logger
 
 from mlops.manifest import SERVING_PREFIX, Manifest, ManifestError
 from mlops.promotions import PromotionQueue, mend_message
@@ -12,6 +13,7 @@ from mlops.stages import ALIASES, Stage
 from mlops.tracking import RegisteredModel, Tracking
 from mlops.transitions import TransitionsTable, new_transition_id
 
+logger = Logger(child=True)
 STAGES = {str(stage): stage for stage in ALIASES}
 
 
@@ -79,5 +81,6 @@ class DriftedModels:
             return None
         try:
             return Manifest.from_json(answer["Body"].read()).model_version
-        except ManifestError:
+        except ManifestError as error:
+            logger.warning("manifest unreadable", key=key, reason=str(error))
             return 0

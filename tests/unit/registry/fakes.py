@@ -7,7 +7,7 @@ from typing import Any
 import moves
 import promoter
 from gate import GateSettings
-from serving import ModelFile
+from serving import ModelFile, UnreadableManifest
 
 from benchmarks.serving import served
 from mlops.errors import NotFound
@@ -128,6 +128,9 @@ class FakeTransitions:
         self.items[transition_id].pop("open", None)
         self._effects.happened()
 
+    def history(self, model_name: str) -> tuple[list[dict[str, Any]], str | None]:
+        return [deepcopy(item) for _, item in sorted(self.items.items(), reverse=True)], None
+
     def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[dict[str, Any]]:
         return [deepcopy(item) for key, item in sorted(self.items.items()) if key <= until and "open" in item]
 
@@ -137,6 +140,8 @@ class FakeServing:
         self._effects = effects
         self.files: dict[str, bytes] = {}
         self.manifests: dict[Stage, Manifest] = {}
+        self.unreadable: dict[Stage, str] = {}
+        """The ETags of manifests that cannot be read."""
         self.broken: set[int] = set()
 
     def folder(self, uri: str) -> str:
@@ -154,6 +159,8 @@ class FakeServing:
         self._effects.happened()
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
+        if stage in self.unreadable:
+            raise UnreadableManifest("the manifest is not JSON", self.unreadable[stage])
         return self.manifests.get(stage)
 
     def write_manifest(
@@ -164,6 +171,7 @@ class FakeServing:
         metrics: dict[str, float],
         transition_id: str,
     ) -> None:
+        self.unreadable.pop(stage, None)
         self.manifests[stage] = Manifest(
             version.model_name,
             version.version,
@@ -180,6 +188,15 @@ class FakeServing:
             now(),
         )
         self._effects.happened()
+
+    def spoil(self, stage: Stage, etag: str = "spoiled") -> None:
+        """Somebody writes what is no manifest in its place."""
+        self.manifests.pop(stage, None)
+        self.unreadable[stage] = etag
+
+    def remove_unreadable(self, model_name: str, stage: Stage) -> None:
+        if self.unreadable.pop(stage, None):
+            self._effects.happened()
 
     def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
         found = self.manifests.get(stage)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mlops.errors import DependencyUnavailable
+from mlops.stages import Stage
 from tests.unit.registry.fakes import Crash, World
 
 Scenario = Callable[[World], dict]
@@ -59,6 +60,12 @@ def removed_by_hand(world: World) -> dict:
     return world.mend()
 
 
+def spoiled(world: World) -> dict:
+    world.deliver(world.ask(1, "Production"))
+    world.serving.spoil(Stage.PRODUCTION)
+    return world.mend()
+
+
 SCENARIOS = [
     first_promotion,
     replacing,
@@ -68,6 +75,7 @@ SCENARIOS = [
     moved_by_hand,
     moved_by_hand_to_a_broken_version,
     removed_by_hand,
+    spoiled,
 ]
 
 

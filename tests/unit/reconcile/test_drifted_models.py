@@ -1,0 +1,73 @@
+"""Each model is looked at by itself: one manifest that cannot be read keeps no other from being mended."""
+
+import boto3
+import pytest
+
+from benchmarks.serving import served
+from infra.openapi import load_function
+from mlops.manifest import manifest_key
+from mlops.tracking import RegisteredModel
+from tests.support import as_a_newer_version_writes
+
+BUCKET = "artifacts"
+
+
+class Tracking:
+    """Models whose versions 1 are in Production."""
+
+    def __init__(self, *names):
+        self._names = names
+
+    def models(self):
+        return [RegisteredModel(name, {"production": 1}) for name in self._names]
+
+    def versions(self):
+        return []
+
+
+class Transitions:
+    def still_open(self):
+        return []
+
+
+class Queue:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append((message["kind"], message["model_name"]))
+
+
+@pytest.fixture
+def look(aws):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    load_function("reconcile")
+    from drifted_models import DriftedModels
+
+    def run(manifests):
+        for name, body in manifests.items():
+            s3.put_object(Bucket=BUCKET, Key=manifest_key(name, "Production"), Body=body)
+        queue = Queue()
+        due = DriftedModels(Tracking(*manifests), Transitions(), queue, BUCKET).look()
+        assert queue.sent == [("mend", name) for name in due]
+        return due
+
+    return run
+
+
+def manifest(name, version=1):
+    return served(version, model_name=name).manifest.to_json()
+
+
+def test_the_manifest_of_a_newer_version_is_no_difference(look):
+    assert look({"a": as_a_newer_version_writes(manifest("a")), "b": manifest("b")}) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"not a manifest", b"[" * 100_000, b"9" * 5000, b'{"schema":1,"min_reader":2}', b'{"schema":1,"input":7}'],
+    ids=lambda body: body[:20],
+)
+def test_one_that_cannot_be_read_is_sent_to_be_mended_and_so_are_others_that_differ(look, body):
+    assert look({"a": manifest("a"), "b": body, "c": manifest("c", 2)}) == ["b", "c"]

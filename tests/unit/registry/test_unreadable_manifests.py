@@ -1,0 +1,228 @@
+"""A manifest that cannot be read is mended once, or refused once; what a newer version wrote besides is kept."""
+
+import json
+from typing import Any
+
+import boto3
+import numpy as np
+import onnx
+import pytest
+from gate import GateSettings, check_integrity, load
+from serving import ModelFile, ServingStore, UnreadableManifest
+
+from benchmarks.serving import served
+from mlops.errors import Conflict
+from mlops.manifest import manifest_key
+from mlops.stages import Stage
+from mlops.tracking import Version
+from tests.support import as_a_newer_version_writes
+from tests.unit.registry.fakes import MODEL, ONNX, World
+
+BUCKET = "artifacts"
+KEY = manifest_key(MODEL, "Production")
+
+
+def mends(world: World) -> list[tuple[str, str]]:
+    return [
+        (item["status"], item.get("error", ""))
+        for _, item in sorted(world.transitions.items.items())
+        if item.get("kind") == "mend"
+    ]
+
+
+class TestMending:
+    @pytest.fixture
+    def world(self) -> World:
+        made = World()
+        made.deliver(made.ask(1, "Production"))
+        return made
+
+    def test_it_is_written_anew_for_the_version_that_holds_the_alias_once(self, world: World) -> None:
+        world.serving.spoil(Stage.PRODUCTION)
+        for _ in range(3):
+            world.deliver(world.mend())
+        world.check()
+        assert mends(world) == [("succeeded", "")]
+        (entry,) = [item for item in world.transitions.items.values() if item.get("kind") == "mend"]
+        assert "whose manifest cannot be read: the manifest is not JSON" in entry["reason"]
+
+    def test_a_version_that_does_not_pass_is_refused_once_and_nothing_is_changed(self, world: World) -> None:
+        world.serving.spoil(Stage.PRODUCTION)
+        world.serving.broken.add(1)
+        for _ in range(3):
+            world.deliver(world.mend())
+        ((status, error),) = mends(world)
+        assert status == "rejected"
+        assert error.startswith("sha256: the file's is ")
+        assert "version 1 keeps its alias; promote a version to write the manifest anew" in error
+        assert world.tracking.aliases == {"production": 1}
+        assert world.serving.unreadable == {Stage.PRODUCTION: "spoiled"}
+        assert not world.transitions.still_open()
+
+    def test_other_bytes_that_cannot_be_read_are_looked_at_again(self, world: World) -> None:
+        world.serving.broken.add(1)
+        for etag in ("spoiled", "spoiled", "spoiled otherwise"):
+            world.serving.spoil(Stage.PRODUCTION, etag)
+            world.deliver(world.mend())
+        assert [status for status, _ in mends(world)] == ["rejected", "rejected"]
+
+    def test_a_promotion_after_the_refusal_puts_it_right(self, world: World) -> None:
+        world.serving.spoil(Stage.PRODUCTION)
+        world.serving.broken.add(1)
+        world.deliver(world.mend())
+        world.deliver(world.ask(2, "Production"))
+        world.check()
+        assert world.tracking.aliases == {"production": 2}
+
+    def test_where_nobody_holds_the_alias_it_is_removed(self, world: World) -> None:
+        world.serving.spoil(Stage.STAGING)
+        world.deliver(world.mend())
+        world.check()
+        assert world.serving.unreadable == {}
+        assert mends(world) == []
+
+    def test_the_other_stage_is_mended_all_the_same(self, world: World) -> None:
+        world.deliver(world.ask(2, "Staging"))
+        world.serving.broken.add(1)
+        world.serving.spoil(Stage.PRODUCTION)
+        world.serving.manifests.pop(Stage.STAGING)
+        world.deliver(world.mend())
+        assert sorted(status for status, _ in mends(world)) == ["rejected", "succeeded"]
+        assert world.serving.manifests[Stage.STAGING].model_version == 2
+
+    def test_files_that_may_serve_under_it_are_not_put_away(self, world: World) -> None:
+        world.deliver(world.ask(2, "Staging"))
+        file = world.serving.manifests[Stage.STAGING].key
+        world.serving.spoil(Stage.PRODUCTION)  # it may name the same file
+        world.deliver(world.ask(2, "Archived"))
+        assert "mlflow/2/" in world.shelf.shelved
+        assert file not in world.shelf.shelved
+
+
+class TestStore:
+    """On S3, where the manifests are bytes."""
+
+    @pytest.fixture
+    def s3(self, aws: None) -> Any:
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=BUCKET)
+        return client
+
+    @pytest.fixture
+    def store(self, s3: Any) -> ServingStore:
+        made = ServingStore(BUCKET)
+        write(made, 1)
+        return made
+
+    def test_what_a_newer_version_wrote_is_read_and_kept_under_another_epoch(
+        self, store: ServingStore, s3: Any
+    ) -> None:
+        newer = as_a_newer_version_writes(body(s3))
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=newer)
+        found = store.manifest(MODEL, Stage.PRODUCTION)
+        assert found is not None
+        assert found.model_version == 1
+        store.raise_cache_epoch(MODEL, Stage.PRODUCTION, "tr_9")
+        assert json.loads(body(s3)) == json.loads(newer) | {"cache_epoch": 1, "cache_epoch_id": "tr_9"}
+
+    def test_what_a_newer_version_wrote_is_removed_and_replaced_as_any_other(
+        self, store: ServingStore, s3: Any
+    ) -> None:
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=as_a_newer_version_writes(body(s3)))
+        store.raise_cache_epoch(MODEL, Stage.PRODUCTION, "tr_9")
+        write(store, 2)
+        found = store.manifest(MODEL, Stage.PRODUCTION)
+        assert found is not None
+        assert (found.model_version, found.cache_epoch) == (2, 1)
+        store.remove_manifest(MODEL, Stage.PRODUCTION, 2)
+        assert store.manifest(MODEL, Stage.PRODUCTION) is None
+
+    @pytest.mark.parametrize("left", [b"not a manifest", b"[" * 100_000, b'{"schema":1,"min_reader":2}'])
+    def test_one_that_cannot_be_read_is_told_from_none(self, store: ServingStore, s3: Any, left: bytes) -> None:
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=left)
+        with pytest.raises(UnreadableManifest) as unreadable:
+            store.manifest(MODEL, Stage.PRODUCTION)
+        assert unreadable.value.etag == s3.head_object(Bucket=BUCKET, Key=KEY)["ETag"]
+        store.raise_cache_epoch(MODEL, Stage.PRODUCTION, "tr_9")
+        store.remove_manifest(MODEL, Stage.PRODUCTION, 1)
+        assert body(s3) == left
+        write(store, 2)
+        assert json.loads(body(s3))["model_version"] == 2
+
+    def test_only_one_that_cannot_be_read_is_removed_as_such(self, store: ServingStore, s3: Any) -> None:
+        store.remove_unreadable(MODEL, Stage.PRODUCTION)
+        assert store.manifest(MODEL, Stage.PRODUCTION) is not None
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"{")
+        store.remove_unreadable(MODEL, Stage.PRODUCTION)
+        assert store.manifest(MODEL, Stage.PRODUCTION) is None
+
+    def test_what_nobody_could_read_is_not_written(self, store: ServingStore, s3: Any) -> None:
+        before = body(s3)
+        with pytest.raises(Conflict, match="model_version"):
+            write(store, 0)
+        assert body(s3) == before
+
+    def test_metrics_of_a_run_that_diverged_leave_the_manifest_readable(self, store: ServingStore, s3: Any) -> None:
+        write(store, 2, {"accuracy": 0.5, "loss": float("nan")})
+        assert json.loads(body(s3), parse_constant=pytest.fail)["metrics"] == {"accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"labels": [True, False]}, r"labels\[0\]"),
+        ({"labels": [0.5, 1.5]}, r"labels\[0\]"),
+        ({"labels": ["a"]}, "1 labels do not fit 2 classes"),
+        ({"image": [3, 3]}, "does not have 4 pixels"),
+        ({"image": [2.0, 2.0]}, "input.image"),
+        ({"self_test": "yes"}, "self_test"),
+        ({"self_test": {"inputs": [1, 2]}}, "self_test.inputs"),
+        ({"reference": {"count": 3}}, "reference.predictions"),
+    ],
+    ids=str,
+)
+def test_the_gate_refuses_a_file_whose_manifest_nobody_could_read(metadata: dict[str, Any], reason: str) -> None:
+    model = onnx.load_from_string(ONNX)
+    onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
+    last = check_integrity(ModelFile(model.SerializeToString()), {}, GateSettings(max_latency_ms=1e6))[-1]
+    assert (last["check"], last["passed"]) == ("loads", False)
+    with pytest.raises(ValueError, match=reason):
+        load(ModelFile(model.SerializeToString()))
+
+
+def test_the_gate_takes_what_the_trainer_writes() -> None:
+    test = served(features=4, image=None, classes=2).manifest.self_test
+    metadata = {
+        "labels": ["no", "yes"],
+        "image": [2, 2],
+        "self_test": test,
+        "reference": {
+            "count": 2,
+            "predictions": {"counts": np.bincount([0, 1]).tolist()},
+            "confidence": {"edges": [0.0, 1.0], "counts": [2]},
+            "mean_intensity": None,
+            "ink_share": None,
+            "block_means": None,
+        },
+    }
+    model = onnx.load_from_string(ONNX)
+    onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
+    results = check_integrity(ModelFile(model.SerializeToString()), {}, GateSettings(max_latency_ms=1e6))
+    assert [result["check"] for result in results if result["passed"]] == [
+        "size",
+        "sha256",
+        "loads",
+        "self_test",
+        "latency",
+    ]
+
+
+def write(store: ServingStore, version: int, metrics: dict[str, float] | None = None) -> None:
+    file = ModelFile(ONNX)
+    load(file)
+    store.write_manifest(Version(MODEL, version, "run", "", {}), Stage.PRODUCTION, file, metrics or {}, f"tr_{version}")
+
+
+def body(s3: Any) -> bytes:
+    data: bytes = s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read()
+    return data
