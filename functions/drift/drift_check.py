@@ -62,11 +62,10 @@ class DriftCheck:
         verdicts: dict[str, str] = {}
         failed: list[str] = []
         for name in self._served.names():
-            manifest = self._served.find(name)
-            if manifest is None:
-                continue
             try:
-                verdicts[name] = self._check(manifest).value
+                manifest = self._served.find(name)
+                if manifest is not None:
+                    verdicts[name] = self._check(manifest).value
             except Exception:
                 logger.exception("drift check failed", model=name)
                 failed.append(name)

@@ -35,7 +35,7 @@ from mlops.drift_schemas import (
     VersionStats,
     Window,
 )
-from mlops.errors import NotFound
+from mlops.errors import NoModelInStage, NotFound
 from mlops.prediction_counts import (
     BINS,
     LATENCY_EDGES_MS,
@@ -142,12 +142,14 @@ class DriftReport:
         )
 
     def distribution(self, model_name: str | None, hours: int) -> DriftDistribution:
-        """Raises NotFound."""
+        """Raises NotFound, and DependencyUnavailable if the manifest cannot be read."""
         name = model_name or self._default
         by_series = self._windows(name, hours)
         total = combined(by_series.values())
-        manifest = self._served.find(name)
-        reference = reference_of(manifest) if manifest else None
+        try:
+            reference = reference_of(self._served.manifest(name))
+        except NoModelInStage:
+            reference = None
         return DriftDistribution(
             model_name=name,
             hours=hours,
@@ -165,7 +167,7 @@ class DriftReport:
     def _windows(self, name: str, hours: int) -> dict[Series, Counts]:
         """What each version predicted in the window, the newest version first; versions with nothing are left out."""
         known = self._stats.totals(name)
-        if not known and self._served.find(name) is None and self._served.find(name, "Staging") is None:
+        if not known and not any(self._served.holds(name, stage) for stage in ("Production", "Staging")):
             raise NotFound(f"There is no model {name!r} that has predicted anything; GET /models lists the models")
         first = hours_before(end_of_this_hour(), hours)
         found = {series: self._stats.window(series, first) for series in sorted(known, reverse=True)}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from aws_lambda_powertools import Logger
 from metric_sources import Reading, oldest, seconds
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -13,6 +14,7 @@ from mlops.drift import Verdict
 from mlops.prediction_counts import BINS, LATENCY_EDGES_MS, MILLION, class_counts, histogram, latency_histogram
 from mlops.prediction_stats import REFUSED, SKIPPED, TRANSITIONS, Series
 
+logger = Logger(child=True)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 JOB_STATES = ("pending", "running", "completed", "failed", "cancelled")
 VERSION = ["model", "version", "stage"]
@@ -35,7 +37,7 @@ class _Families(Collector):
         info.add_metric([__version__], 1)
         yield info
         yield from _predictions(reading.totals)
-        yield from _serving(reading.serving)
+        yield from _serving(reading)
         yield from _drift(reading)
         yield from _jobs(reading)
         yield from _transitions(reading)
@@ -87,16 +89,22 @@ def _buckets(edges: list[str], bins: Iterable[int]) -> list[tuple[str, float]]:
     return [*found, ("+Inf", float(total))]
 
 
-def _serving(serving: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+def _serving(reading: Reading) -> Iterator[Metric]:
     info = GaugeMetricFamily("mlops_model_info", "1 for each version that serves a stage.", labels=VERSION)
     production = GaugeMetricFamily(
         "mlops_production_model", "Whether a version of the model is in Production.", labels=["model"]
     )
-    for name, stages in serving.items():
+    unreadable = GaugeMetricFamily(
+        "mlops_manifest_unreadable", "Whether the manifest of a stage cannot be read.", labels=["model", "stage"]
+    )
+    for name, stages in reading.serving.items():
         for stage, version in stages.items():
             info.add_metric([name, str(version), stage], 1)
-        production.add_metric([name], "Production" in stages)
-    yield from (info, production)
+            unreadable.add_metric([name, stage], 0)
+        production.add_metric([name], "Production" in stages or (name, "Production") in reading.unreadable)
+    for name, stage in reading.unreadable:
+        unreadable.add_metric([name, stage], 1)
+    yield from (info, production, unreadable)
 
 
 def _drift(reading: Reading) -> Iterator[Metric]:
@@ -110,16 +118,24 @@ def _drift(reading: Reading) -> Iterator[Metric]:
     samples = GaugeMetricFamily("mlops_drift_samples", "Predictions in the last check's window.", labels=labels)
     age = GaugeMetricFamily("mlops_drift_check_age_seconds", "Time since the last check.", labels=labels)
     for record in reading.drift:
-        # A model that was taken out of Production is checked no longer; its last verdict says nothing of today.
-        if reading.serving.get(record["model_name"], {}).get("Production") != record["model_version"]:
+        try:
+            # Read whole before any of it is shown: another version of the platform may have written the record.
+            name, version, verdict = record["model_name"], record["model_version"], record["status"]
+            signals = [(each["signal"], each["against"], float(each["psi"])) for each in record["signals"]]
+            checked, predictions = seconds(record["checked_at"]), float(record["samples"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("drift record unreadable", model=record.get("slot"), reason=repr(error))
             continue
-        values = [record["model_name"], str(record["model_version"])]
-        for signal in record["signals"]:
-            psi.add_metric([*values, signal["signal"], signal["against"]], signal["psi"])
-        for verdict in Verdict:
-            status.add_metric([*values, verdict.value], record["status"] == verdict.value)
-        samples.add_metric(values, record["samples"])
-        age.add_metric(values, max(0.0, reading.at - seconds(record["checked_at"])))
+        # A model that was taken out of Production is checked no longer; its last verdict says nothing of today.
+        if reading.serving.get(name, {}).get("Production") != version:
+            continue
+        values = [name, str(version)]
+        for signal, against, index in signals:
+            psi.add_metric([*values, signal, against], index)
+        for known in Verdict:
+            status.add_metric([*values, known.value], verdict == known.value)
+        samples.add_metric(values, predictions)
+        age.add_metric(values, max(0.0, reading.at - checked))
     yield from (psi, status, samples, age)
 
 

@@ -6,21 +6,24 @@ Each reading costs the same whatever the platform has done before: totals, not h
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
 import boto3
+from aws_lambda_powertools import Logger
 from boto3.dynamodb.conditions import Key
 
 from mlops.drift_records import DriftRecords
 from mlops.items import Item, query_all
 from mlops.jobs import JobsTable
+from mlops.manifest import ManifestError
 from mlops.prediction_stats import PredictionStats, Series
 from mlops.served_models import ServedModels
 from mlops.settings import Settings
 
+logger = Logger(child=True)
 JOB_SECONDS = 24 * 3600
 MOST_JOBS = 5000
 STAGES = ("Production", "Staging")
@@ -44,6 +47,8 @@ class Reading:
     totals: Mapping[Series, Mapping[str, int]]
     serving: Mapping[str, Mapping[str, int]]
     """Model name → stage → version; the default model is always there."""
+    unreadable: Collection[tuple[str, str]] = ()
+    """Model name and stage of manifests that cannot be read."""
     drift: list[Item] = field(default_factory=list)
     jobs: list[Item] = field(default_factory=list)
     """Jobs made within JOB_SECONDS, and older ones that still wait or run."""
@@ -66,23 +71,34 @@ class Sources:
         return _sources()
 
     def read(self) -> Reading:
+        serving, unreadable = self._serving()
         return Reading(
             at=time.time(),
             totals=self._stats.totals(),
-            serving=self._serving(),
+            serving=serving,
+            unreadable=unreadable,
             drift=self._records.all(),
             jobs=self._recent_jobs(),
             open_transitions=self._open_transitions(),
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )
 
-    def _serving(self) -> dict[str, dict[str, int]]:
+    def _serving(self) -> tuple[dict[str, dict[str, int]], list[tuple[str, str]]]:
+        """What serves, and where nobody can say what does."""
         names = {self._settings.default_model_name, *self._served.names()}
-        found = {name: {stage: self._served.find(name, stage) for stage in STAGES} for name in sorted(names)}
-        return {
-            name: {stage: manifest.model_version for stage, manifest in stages.items() if manifest}
-            for name, stages in found.items()
-        }
+        serving: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
+        unreadable = []
+        for name, stages in serving.items():
+            for stage in STAGES:
+                try:
+                    manifest = self._served.find(name, stage)
+                except ManifestError as error:
+                    logger.warning("manifest unreadable", model=name, stage=stage, reason=str(error))
+                    unreadable.append((name, stage))
+                else:
+                    if manifest is not None:
+                        stages[stage] = manifest.model_version
+        return serving, unreadable
 
     def _recent_jobs(self) -> list[Item]:
         """Newest first, until they are too old to matter; then those still open of before."""

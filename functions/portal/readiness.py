@@ -10,7 +10,7 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.manifest import manifest_key
+from mlops.manifest import Manifest, ManifestError, manifest_key
 from mlops.schemas import Dependency, Ready
 from mlops.settings import Settings
 
@@ -61,11 +61,18 @@ class Readiness:
         key = manifest_key(model, "Production")
         try:
             found = self._s3.list_objects_v2(Bucket=self._settings.artifact_bucket, Prefix=key).get("Contents")
+            if not found:
+                return Dependency(ok=True, detail=f"no version of {model!r} is in Production yet")
+            data = self._s3.get_object(Bucket=self._settings.artifact_bucket, Key=key)["Body"].read()
         except (BotoCoreError, ClientError):
             return Dependency(ok=False, detail="the bucket does not answer")
-        if not found:
-            return Dependency(ok=True, detail=f"no version of {model!r} is in Production yet")
         age = (datetime.now(UTC) - found[0]["LastModified"]).total_seconds()
+        try:
+            Manifest.from_json(data)
+        except ManifestError as error:
+            return Dependency(
+                ok=False, detail=f"the manifest of {model!r} in Production cannot be read: {error}", age_seconds=age
+            )
         return Dependency(ok=True, detail=f"the manifest of {model!r} is {age:.0f} s old", age_seconds=age)
 
     def _tracking(self) -> Dependency:

@@ -16,6 +16,7 @@ from mlops.drift_events import DriftEvents
 from mlops.drift_records import DriftRecords, RetrainLimits
 from mlops.prediction_stats import Marker, Series, hour_of, hours_before
 from mlops.served_models import ServedModels
+from tests.support import as_a_newer_version_writes
 
 MODEL = "digit-classifier"
 REFERENCE = {
@@ -206,3 +207,19 @@ def test_one_model_that_cannot_be_checked_does_not_keep_the_others_waiting(platf
     with pytest.raises(RuntimeError, match="broken"):
         platform.check()
     assert platform.told("bus") == ["Drift Alert"]
+
+
+@pytest.mark.parametrize("body", [b"not a manifest", b"[" * 100_000, b'{"schema":1,"min_reader":2}'])
+def test_a_manifest_that_cannot_be_read_is_told_and_keeps_no_other_model_waiting(platform, body):
+    platform.s3.put_object(Bucket=platform.bucket, Key="serving/a-torn-one/Production.json", Body=body)
+    platform.predicted(TWO)
+    with pytest.raises(RuntimeError, match="the drift check of a-torn-one failed"):
+        platform.check()
+    assert platform.told("bus") == ["Drift Alert"]
+
+
+def test_the_manifest_of_a_newer_version_is_checked(platform):
+    body = as_a_newer_version_writes(platform.manifest.to_json())
+    platform.s3.put_object(Bucket=platform.bucket, Key=f"serving/{MODEL}/Production.json", Body=body)
+    platform.predicted(TWO)
+    assert platform.check() == {MODEL: "alert"}

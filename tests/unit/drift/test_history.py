@@ -9,7 +9,7 @@ from drift_report import BASELINE_HOURS, DriftReport
 
 from benchmarks.serving import served
 from mlops.drift import DriftThresholds, compare
-from mlops.errors import NoModelInStage
+from mlops.errors import DependencyUnavailable, NoModelInStage
 from mlops.prediction_counts import Summary
 from mlops.prediction_stats import Marker, Series, hour_of, hours_before
 from mlops.served_models import ServedModels
@@ -120,3 +120,13 @@ def test_the_hours_are_read_once_each_whatever_they_hold(report, stats, stats_ta
 def test_without_a_model_in_production_there_is_no_history(report):
     with pytest.raises(NoModelInStage):
         report.history(None, 24, 1)
+
+
+def test_a_manifest_that_cannot_be_read_is_told_from_none(report, predicted):
+    boto3.client("s3").put_object(Bucket="artifacts", Key=f"serving/{MODEL}/Production.json", Body=b"not a manifest")
+    assert report.stats(None, 24).total_predictions == 0
+    predicted(EVEN, 0)
+    assert report.stats(None, 24).total_predictions == 400
+    for ask in (lambda: report.status(None, 168, 24), lambda: report.distribution(None, 24)):
+        with pytest.raises(DependencyUnavailable, match=f"'{MODEL}' in Production cannot be read: .* not JSON"):
+            ask()

@@ -13,12 +13,14 @@ from exposition import render
 from metric_sources import MetricsSettings, Reading, Sources
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.serving import served
 from mlops.drift_records import DriftRecords
 from mlops.items import now
 from mlops.jobs import JobsTable
 from mlops.prediction_counts import counts_of, lifetime
 from mlops.prediction_stats import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
 from mlops.served_models import ServedModels
+from tests.support import as_a_newer_version_writes
 
 ROOT = Path(__file__).parents[3]
 MONITORING = ROOT / "infra" / "monitoring"
@@ -38,10 +40,13 @@ def reading(make_line):
             SKIPPED: {"not_json": 1},
             TRANSITIONS: {"digits/Production/succeeded": 3},
         },
-        serving={"digits": {"Production": 3}, "other": {}},
+        serving={"digits": {"Production": 3}, "other": {}, "torn": {}},
+        unreadable=[("torn", "Production")],
         drift=[
             {**drift, "signals": [{"signal": "confidence", "against": "reference", "psi": 0.31, "p": 1e-9}]},
             {**drift, "model_name": "other", "signals": []},
+            {"model_name": "digits", "model_version": 3, "slot": "digits", "verdicts": "as a newer version has them"},
+            {**drift, "signals": [{"signal": "predictions", "against": "reference", "psi": None}]},
         ],
         jobs=[
             {"status": "completed", "created_at": now(), "started_at": now(), "completed_at": now()},
@@ -75,6 +80,9 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_transitions_total", outcome="succeeded") == 3
     assert value(samples, "mlops_dead_letters", queue="promotion") == 4
     assert value(samples, "mlops_production_model", model="other") == 0
+    assert value(samples, "mlops_manifest_unreadable", model="digits", stage="Production") == 0
+    assert value(samples, "mlops_manifest_unreadable", model="torn", stage="Production") == 1
+    assert value(samples, "mlops_production_model", model="torn") == 1
     assert value(samples, "mlops_drift_psi", signal="confidence") == 0.31
     assert value(samples, "mlops_drift_status", status="alert") == 1
     assert value(samples, "mlops_jobs", state="pending") == 1
@@ -165,7 +173,22 @@ def test_the_tables_are_read(stats, stats_table, make_line):
     found = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
     assert sorted(job["job_id"] for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
     assert found.totals[SERIES]["n"] == 5
-    assert found.serving == {"digits": {}}
+    assert (found.serving, found.unreadable) == ({"digits": {}}, [])
+    s3 = boto3.client("s3")
+    for name in ("digits", "other"):
+        body = served(4, model_name=name).manifest.to_json()
+        s3.put_object(Bucket="artifacts", Key=f"serving/{name}/Production.json", Body=as_a_newer_version_writes(body))
+    for name, body in (("deep", b"[" * 100_000), ("later", b'{"schema":1,"min_reader":2}'), ("torn", b"{")):
+        s3.put_object(Bucket="artifacts", Key=f"serving/{name}/Production.json", Body=body)
+    again = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
+    assert again.serving == {
+        "deep": {},
+        "digits": {"Production": 4},
+        "later": {},
+        "other": {"Production": 4},
+        "torn": {},
+    }
+    assert again.unreadable == [(name, "Production") for name in ("deep", "later", "torn")]
     assert found.queues == {"promotion": {"visible": 1, "in_flight": 0}}
     assert b"mlops_predictions_total" in render(found)
 

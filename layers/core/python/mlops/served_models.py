@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from mlops.errors import NoModelInStage
+from mlops.errors import DependencyUnavailable, NoModelInStage
 from mlops.manifest import SERVING_PREFIX, Manifest, ManifestError, manifest_key
 
 
@@ -23,14 +23,26 @@ class ServedModels:
         return _of_bucket(os.environ["ARTIFACT_BUCKET"])
 
     def manifest(self, model_name: str, stage: str = "Production") -> Manifest:
-        """Raises NoModelInStage."""
-        found = self.find(model_name, stage)
+        """What serves the stage.
+
+        Raises:
+            NoModelInStage: nothing does.
+            DependencyUnavailable: its manifest cannot be read.
+        """
+        try:
+            found = self.find(model_name, stage)
+        except ManifestError as error:
+            raise DependencyUnavailable(str(error), retry_after=30) from error
         if found is None:
             raise NoModelInStage(f"No version of {model_name!r} is in {stage}; POST /models/transition moves one there")
         return found
 
     def find(self, model_name: str, stage: str = "Production") -> Manifest | None:
-        """None when nothing serves the stage, or its manifest is of a kind this code does not know."""
+        """None when nothing serves the stage.
+
+        Raises:
+            ManifestError: something does, but its manifest cannot be read. The message names both.
+        """
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
         except ClientError as error:
@@ -39,8 +51,15 @@ class ServedModels:
             raise
         try:
             return Manifest.from_json(answer["Body"].read())
+        except ManifestError as error:
+            raise ManifestError(f"The manifest of {model_name!r} in {stage} cannot be read: {error}") from error
+
+    def holds(self, model_name: str, stage: str) -> bool:
+        """Whether something serves the stage, its manifest readable or not."""
+        try:
+            return self.find(model_name, stage) is not None
         except ManifestError:
-            return None
+            return True
 
     def names(self) -> list[str]:
         """Models that serve, or once served, in any stage."""

@@ -1,0 +1,54 @@
+"""What /ready says of the default model's manifest."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from benchmarks.serving import served
+from infra.openapi import load_function
+from mlops.manifest import manifest_key
+from tests.support import as_a_newer_version_writes
+
+MODEL = "digit-classifier"
+GOOD = served(1, model_name=MODEL).manifest.to_json()
+
+
+@pytest.fixture
+def look(aws: None) -> Any:
+    """What readiness finds with such a manifest; None for none at all."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="artifacts")
+    load_function("portal")
+    from readiness import Readiness, ReadinessSettings
+
+    def of(body: bytes | None) -> Any:
+        if body is not None:
+            s3.put_object(Bucket="artifacts", Key=manifest_key(MODEL, "Production"), Body=body)
+        return Readiness(ReadinessSettings("jobs", "artifacts", MODEL, "http://127.0.0.1:9")).look().dependencies["s3"]
+
+    return of
+
+
+def test_without_a_manifest_nothing_is_wrong(look: Any) -> None:
+    found = look(None)
+    assert (found.ok, found.detail) == (True, f"no version of {MODEL!r} is in Production yet")
+
+
+@pytest.mark.parametrize("body", [GOOD, as_a_newer_version_writes(GOOD)], ids=["ours", "a newer version's"])
+def test_a_manifest_that_can_be_read_is_well(look: Any, body: bytes) -> None:
+    found = look(body)
+    assert found.ok
+    assert found.age_seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"{", "not JSON"), (b"[" * 100_000, "not JSON"), (b'{"schema":1,"min_reader":2}', "min_reader is 2")],
+    ids=["torn", "deep", "for a later reader"],
+)
+def test_one_that_cannot_be_read_is_said_with_the_reason(look: Any, body: bytes, reason: str) -> None:
+    found = look(body)
+    assert not found.ok
+    assert found.detail.startswith(f"the manifest of {MODEL!r} in Production cannot be read: ")
+    assert reason in found.detail
