@@ -45,7 +45,9 @@ def decode(data: str) -> Delivery:
     try:
         message = json.loads(text)
         events = message["logEvents"] if message["messageType"] == "DATA_MESSAGE" else []
-        lines = {event["id"]: Line(str(event["id"]), event["timestamp"] / 1000, event["message"]) for event in events}
+        lines = {
+            event["id"]: Line(str(event["id"]), event["timestamp"] / 1000, str(event["message"])) for event in events
+        }
         return Delivery(str(message["logStream"]), tuple(lines.values()))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise Undecodable("json") from error

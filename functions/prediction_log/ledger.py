@@ -80,7 +80,7 @@ def _digests(markers: Iterable[Marker]) -> Iterator[bytes]:
 
 
 def _digest(line: Line) -> bytes:
-    return hashlib.blake2b(line.id.encode(), digest_size=DIGEST_BYTES).digest()
+    return hashlib.blake2b(line.id.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def _minute(line: Line) -> str:

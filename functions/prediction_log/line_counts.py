@@ -1,4 +1,9 @@
-"""From a delivery's lines to what is to be added where."""
+"""From a delivery's lines to what is to be added where.
+
+A later version of predict may write fields that are not known here: they are passed over. A line says itself when it
+must not be counted by what is known: by a `min_reader` above READER, or by a `kind` or a `variant` (of a rollout, such
+as `canary`) that is not known here. Such a line counts as skipped, never as one of Production's own.
+"""
 
 import json
 import time
@@ -14,6 +19,8 @@ from mlops.prediction_counts import Counts, Malformed, counts_of, lifetime
 from mlops.prediction_stats import NAMES_AN_UPDATE, REFUSED, SKIPPED, Series, hour_of
 
 EVENT = "mlops.prediction"
+READER = 1
+"""Which reader of lines this code is; a line without `min_reader` is for the first."""
 # What CloudWatch Logs itself takes: lines up to 14 days old, and 2 hours ahead of its clock.
 OLDEST_SECONDS = 14 * 24 * 3600
 AHEAD_SECONDS = 2 * 3600
@@ -72,13 +79,18 @@ def _fields(text: str) -> Mapping[str, Any]:
         raise _Skip("not_json") from error
     if not isinstance(line, dict) or line.get("event") != EVENT:
         raise _Skip("another_event")
+    needed = 1 if line.get("min_reader") is None else line["min_reader"]
+    if type(needed) is not int or needed < 1:
+        raise _Skip("malformed")
+    if needed > READER or line.get("variant") is not None or not (line.get("kind") is None or is_sample(line)):
+        raise _Skip("newer")
     return line
 
 
 def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
     if line.get("status") != 200:
         status, code = line.get("status"), line.get("code")
-        if type(status) is not int or not isinstance(code, str) or len(code) > 100:
+        if type(status) is not int or not 100 <= status < 1000 or not _is_name(code):
             raise _Skip("malformed")
         return REFUSED, Counter({f"{status}/{code}": 1})
     series = _series(line)
@@ -86,6 +98,8 @@ def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
         counts = counts_of(line)
     except (Malformed, OverflowError) as error:
         raise _Skip("malformed") from error
+    if not all(map(_is_storable, counts)):
+        raise _Skip("malformed")
     if len(counts) > NAMES_AN_UPDATE:  # more than a hundred predictions: predict writes no such line
         raise _Skip("malformed")
     return series, counts
@@ -94,8 +108,20 @@ def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
 def _series(line: Mapping[str, Any]) -> Series:
     """Which version answered, and in which stage."""
     name, version, stage = line.get("model_name"), line.get("model_version"), line.get("stage")
-    if not isinstance(name, str) or not name or type(version) is not int or version < 1:
+    if not _is_name(name) or type(version) is not int or not 1 <= version < 1 << 63:
         raise _Skip("malformed")
     if stage not in ("Production", "Staging"):
         raise _Skip("malformed")
     return Series(name, version, stage)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 100 and _is_storable(value)
+
+
+def _is_storable(name: str) -> bool:
+    """Whether DynamoDB takes it for an attribute's name: UTF-8 of at most 64 kB."""
+    try:
+        return len(name.encode()) < 1 << 16
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON can spell it
+        return False

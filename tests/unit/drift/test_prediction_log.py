@@ -270,6 +270,114 @@ def test_what_cannot_be_counted_is_skipped_and_counted_as_such(stats, deliver, m
     assert stats.totals()[SKIPPED]["time"] == 2
 
 
+def test_what_a_newer_predict_writes_besides_changes_no_count(stats, deliver, make_line, make_delivery):
+    line = make_line(3)
+    newer = {
+        **line,
+        "request_id": "another",
+        "min_reader": 1,
+        "variant": None,
+        "prediction_id": "p_1",
+        "columns": {"age": [1, 2, 3]},
+        "signals_permille": {**line["signals_permille"], "sharpness": [1, 2, 3]},
+    }
+    assert deliver(make_delivery(line, newer, surprise=True)) == {"delivered": 2, "lines": 2, "skipped": 0}
+    assert window(stats) == combined([counts_of(line)] * 2)
+    assert SKIPPED not in stats.totals()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"variant": "canary"},
+        {"variant": "shadow"},
+        {"variant": ["canary"]},
+        {"variant": ""},
+        {"min_reader": 2},
+        {"kind": "shadow"},
+        {"kind": {}},
+        {"variant": "canary", "status": 500, "code": "internal_error"},
+        {"variant": "canary", "kind": "sample", "inputs": "AAAA"},
+        {"min_reader": 2, "predictions": "in a way that nobody knows yet"},
+    ],
+    ids=str,
+)
+def test_a_line_that_only_a_newer_version_understands_is_nobodys_own(stats, deliver, make_line, make_delivery, change):
+    line = make_line(2)
+    answer = deliver(make_delivery(line, {**line, "request_id": "another", **change}))
+    assert answer == {"delivered": 2, "lines": 1, "skipped": 1}
+    assert window(stats) == counts_of(line)
+    assert stats.totals() == {SERIES: lifetime(counts_of(line)), SKIPPED: {"newer": 1}}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = (
+    *("event", "status", "cache", "latency_ms", "model_name", "model_version", "stage", "n", "predictions", "code"),
+    *("confidences", "signals_permille", "kind", "variant", "min_reader", "surprise"),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3), st.sets(st.sampled_from(FIELDS), max_size=2))
+def test_whatever_a_line_says_it_is_counted_or_skipped(make_line, changes, missing):
+    from delivery import Line
+    from line_counts import count_lines
+
+    line = {name: value for name, value in {**make_line(2), **changes}.items() if name not in missing}
+    counted = count_lines([Line("id", time.time(), json.dumps(line))])
+    assert counted.lines + counted.skipped.total() + len(counted.samples) == 1
+    assert counted.skipped.keys() <= {"another_event", "malformed", "newer"}
+    if line.get("variant") is not None:
+        assert set(counted.totals) <= {SKIPPED}
+    for series, counts in counted.totals.items():  # what DynamoDB takes
+        series.total_slot.encode()
+        "".join(counts).encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predictions": ["\ud800"]},
+        {"model_name": "\ud800"},
+        {"model_name": "m" * 3000},
+        {"model_version": 10**400},
+        {"predictions": ["x" * 70_000]},
+    ],
+    ids=["a label", "a name", "a long name", "a version", "a long label"],
+)
+def test_what_dynamodb_would_refuse_is_malformed(stats, deliver, make_line, make_delivery, change):
+    """Else the whole delivery would come again and again, and its other lines with it."""
+    deliver(make_delivery(make_line(1), make_line(1, **change)))
+    assert window(stats)["n"] == 1
+    assert stats.totals()[SKIPPED] == {"malformed": 1}
+
+
+def test_what_a_newer_version_keeps_beside_the_counts_is_passed_over(
+    stats, stats_table, deliver, make_line, make_delivery
+):
+    line = make_line(2)
+    deliver(make_delivery(line))
+    hour = hour_of(time.time())
+    for series, slot in (
+        ("totals", f"{SERIES.key}/Production/canary"),
+        ("totals", "a name of another form"),
+        (SERIES.key, f"{hour}/Production/canary"),
+        (f"cols#{SERIES.key}#{hour}", "stream-1-0"),
+    ):
+        stats_table.put_item(Item={"series": series, "slot": slot, "n": 5, "packed": b"zlib"})
+    stats_table.update_item(
+        Key={"series": SERIES.key, "slot": f"{hour}/Production"},
+        UpdateExpression="SET packed = :packed, folded = :folded, generation = :g",
+        ExpressionAttributeValues={":packed": b"zlib", ":folded": ["00000001"], ":g": "g7"},
+    )
+    assert window(stats) == counts_of(line)
+    assert stats.totals() == {SERIES: lifetime(counts_of(line))}
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -59,6 +60,7 @@ class Series:
 
     @classmethod
     def parse(cls, total_slot: str) -> "Series":
+        """Raises ValueError for a slot that is named in another way."""
         key, _, stage = total_slot.rpartition("/")
         name, _, version = key.rpartition("#")
         return cls(name, int(version), stage)
@@ -151,12 +153,16 @@ class PredictionStats:
                 yield hour, _numbers(item)
 
     def totals(self, model_name: str | None = None) -> dict[Series, dict[str, int]]:
-        """The counts since ever of each series, of one model or of all that had any within the retention."""
+        """The counts since ever of each series, of one model or of all that had any within the retention. What a later
+        version of the platform keeps beside them, under names of another form, is passed over."""
         condition: Any = Key("series").eq(TOTALS)
         if model_name is not None:
             condition &= Key("slot").begins_with(f"{model_name}#")
-        items = query_all(self._table, KeyConditionExpression=condition)
-        return {Series.parse(item["slot"]): _numbers(item) for item in items}
+        found = {}
+        for item in query_all(self._table, KeyConditionExpression=condition):
+            with suppress(ValueError):
+                found[Series.parse(item["slot"])] = _numbers(item)
+        return found
 
     def _marker(self, marker: Marker) -> dict[str, Any]:
         item = {
@@ -213,7 +219,8 @@ def _reasons(error: ClientError) -> list[str]:
 
 
 def _numbers(item: Item) -> dict[str, int]:
-    return {name: value for name, value in item.items() if name not in _KEYS}
+    """Counts are numbers; what else a later version of the platform keeps in an item is passed over."""
+    return {name: value for name, value in item.items() if name not in _KEYS and type(value) in (int, float)}
 
 
 def combined(parts: Iterable[Mapping[str, int]]) -> Counts:
