@@ -1,12 +1,9 @@
 """Runs side by side."""
 
 import math
-from typing import Literal
 
+from mlops.objective import direction
 from mlops.schemas import ComparedMetric, ComparedParam, Comparison, RunRow
-
-LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity", "seconds", "latency", "duration", "time")
-"""A metric whose name has one of these as a word is the better the lower it is."""
 
 
 def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:
@@ -28,23 +25,18 @@ def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:
     )
 
 
-def better(metric: str) -> Literal["higher", "lower"]:
-    words = metric.lower().replace("-", "_").replace("/", "_").replace(".", "_").split("_")
-    return "lower" if any(word in LOWER_IS_BETTER for word in words) else "higher"
-
-
 def _param(name: str, values: dict[str, str | None]) -> ComparedParam:
     return ComparedParam(name=name, values=values, differs=len(set(values.values())) > 1)
 
 
 def _metric(name: str, values: dict[str, float | None]) -> ComparedMetric:
-    direction = better(name)
+    better = direction(name)
     known = {run_id: value for run_id, value in values.items() if value is not None and not math.isnan(value)}
-    choose = min if direction == "lower" else max
+    choose = min if better == "lower" else max
     return ComparedMetric(
         name=name,
         values=values,
         differs=len(set(values.values())) > 1,
-        better=direction,
-        best=choose(known, key=lambda run_id: known[run_id]) if known else None,
+        better=better,
+        best=choose(known, key=lambda run_id: known[run_id]) if known and better else None,
     )

@@ -152,7 +152,7 @@ def test_staging_answers_beside_production(open_console, api, model, versions):
     expect(page.get_by_test_id("says-Staging")).to_be_visible(timeout=PATIENCE)
 
 
-def test_two_runs_stand_side_by_side_with_their_curves(open_console, model, versions):
+def test_two_runs_stand_side_by_side_with_their_curves(open_console, api, model, versions):
     page = open_console(f"runs?experiment={model}")
     page.get_by_label("Choose challenger").check()
     page.get_by_label("Choose champion").check()
@@ -162,6 +162,14 @@ def test_two_runs_stand_side_by_side_with_their_curves(open_console, model, vers
     expect(side.get_by_role("row", name=re.compile("^learning rate"))).to_have_class("differs")
     expect(side.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
     assert side.locator("svg.chart path.line").count() == 4, "two runs, accuracy and loss"
+    ids = ",".join(run["run_id"] for run in api.get(f"/experiments/{model}/runs")["runs"][:2])
+    compared = {each["name"]: each for each in api.get(f"/experiments/{model}/compare?runs={ids}")["metrics"]}
+    for name, row in (("loss", "^loss"), ("accuracy", "^accuracy"), ("model_size_bytes", "^model size")):
+        cells = side.get_by_role("row", name=re.compile(row)).get_by_role("cell")
+        best = [cells.nth(place).get_attribute("class") == "number best" for place in range(2)]
+        values = [compared[name]["values"][run] for run in ids.split(",")]
+        good = (max if name == "accuracy" else min)(values)
+        assert sorted(best) == sorted(compared[name]["differs"] and value == good for value in values)
 
 
 def test_drift_over_time_shows_each_signal_with_gaps_where_too_little_was_asked(

@@ -10,7 +10,6 @@ const PAGE = 50;
 const MOST = 5;
 const SHOWN = ["learning_rate", "hidden_size", "batch_size", "dropout", "epochs", "model_type"];
 const COMPARED = ["accuracy", "loss", "macro_f1", "macro_precision", "macro_recall", "calibration_error", "prediction_latency_ms", "model_size_bytes"];
-const LESS_IS_BETTER = /loss|error|latency|size|seconds/;
 
 export async function mount(root, context) {
   let experiment = context.params.get("experiment");
@@ -70,9 +69,14 @@ export async function mount(root, context) {
   }
 
   async function showComparison() {
-    const runs = await context.attempt(() => Promise.all([...chosen.keys()].map((id) => api.get(path("experiments", experiment, "runs", id), { signal: context.signal }))));
-    if (!runs) return;
-    fill(side, comparison(runs, () => { side.hidden = true; compare.focus(); }));
+    const ids = [...chosen.keys()];
+    const found = await context.attempt(() => Promise.all([
+      api.get(`${path("experiments", experiment, "compare")}${query({ runs: ids.join() })}`, { signal: context.signal }),
+      ...ids.map((id) => api.get(path("experiments", experiment, "runs", id), { signal: context.signal })),
+    ]));
+    if (!found) return;
+    const [{ metrics }, ...runs] = found;
+    fill(side, comparison(runs, new Map(metrics.map((metric) => [metric.name, metric])), () => { side.hidden = true; compare.focus(); }));
     side.hidden = false;
     side.querySelector("h2").focus();
     announce(`${runs.length} runs side by side`);
@@ -84,13 +88,13 @@ export async function mount(root, context) {
 
 const nameOf = (run) => run.run_name ?? run.run_id.slice(0, 8);
 
-function comparison(runs, close) {
+function comparison(runs, compared, close) {
   const params = [...new Set(runs.flatMap((run) => Object.keys(run.params)))].sort();
   const metrics = COMPARED.filter((name) => runs.some((run) => name in run.metrics));
   const differs = (name) => new Set(runs.map((run) => run.params[name])).size > 1;
   const rows = [
     ...params.filter(differs).map((name) => h("tr", { class: "differs" }, h("th", { scope: "row" }, words(name)), runs.map((run) => h("td", { class: "number" }, number(run.params[name]))))),
-    ...metrics.map((name) => metricRow(name, runs)),
+    ...metrics.map((name) => metricRow(name, runs, compared.get(name))),
     ...params.filter((name) => !differs(name)).map((name) => h("tr", {}, h("th", { scope: "row", class: "quiet" }, words(name)), runs.map((run) => h("td", { class: "number quiet" }, number(run.params[name]))))),
   ];
   const title = h("h2", { tabindex: "-1" }, "Side by side");
@@ -102,12 +106,10 @@ function comparison(runs, close) {
         h("div", {}, h("h3", {}, label), lineChart(label, runs.map((run) => ({ name: nameOf(run), points: curve(run, metric) })))))))); 
 }
 
-function metricRow(name, runs) {
-  const values = runs.map((run) => run.metrics[name]).filter((value) => value !== undefined);
-  const best = LESS_IS_BETTER.test(name) ? Math.min(...values) : Math.max(...values);
-  const tied = new Set(values).size < 2;
+/** Which run is best says the API, which may say none; runs that are level with it are as good. */
+function metricRow(name, runs, { values, differs, best }) {
   return h("tr", {}, h("th", { scope: "row" }, words(name)), runs.map((run) => {
-    const wins = !tied && run.metrics[name] === best;
+    const wins = differs && best !== null && values[run.run_id] === values[best];
     return h("td", { class: wins ? "number best" : "number" }, number(run.metrics[name]), wins ? h("span", { class: "unseen" }, " best") : null);
   }));
 }

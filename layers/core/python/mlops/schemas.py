@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mlops.objective import Direction
+
 RESERVED_MODEL_NAMES = frozenset({"transition", "transitions"})
 DEFAULT_MODEL_NAME = "digit-classifier"
 DEFAULT_EXPERIMENT = "digit-classification"
@@ -242,8 +244,10 @@ class ComparedMetric(BaseModel):
     name: str
     values: dict[str, float | None] = Field(description="By run id; null where the run has none")
     differs: bool
-    better: Literal["higher", "lower"] = Field(description="Lower for losses, errors and times, by the name")
-    best: str | None = Field(description="The run that is best in this metric")
+    better: Direction | None = Field(
+        description="By the name: lower for losses, errors, times and sizes; null where it does not say"
+    )
+    best: str | None = Field(description="The run that is best in this metric; null where nobody can say")
 
 
 class Comparison(BaseModel):
