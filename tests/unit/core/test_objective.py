@@ -14,9 +14,9 @@ from comparison import compare
 
 LOWER = (
     "loss val_loss train_loss log_loss logloss nll negative_log_likelihood cross_entropy crossEntropy brier "
-    "brier_score perplexity hinge error test-error error_rate calibration_error mse rmse rmsle msle mae mape smape val/mae "
-    "mean_squared_error mean_absolute_percentage_error onnx_difference kl_divergence fpr fnr false_positive_rate "
-    "prediction_latency_ms p99_ms latency duration time train_time_s seconds fit_seconds "
+    "brier_score perplexity hinge error test-error error_rate calibration_error mse rmse rmsle msle mae mape smape "
+    "val/mae mean_squared_error mean_absolute_percentage_error onnx_difference kl_divergence fpr fnr "
+    "false_positive_rate prediction_latency_ms p99_ms latency duration time train_time_s seconds fit_seconds "
     "model_size model_size_bytes peak_memory_mb wer valLoss metrics.loss"
 )
 HIGHER = (
