@@ -105,7 +105,8 @@ def main() -> int:
         elif options.command == "rotate":
             value, old = keys.rotate(options.name)
             print(value)
-            print(f"when nobody uses the old one any more: make revoke-key ID={' ID='.join(old)}", file=sys.stderr)
+            revoke = " && ".join(f"make revoke-key ID={each}" for each in old)
+            print(f"when nobody uses the old one any more: {revoke}", file=sys.stderr)
         elif options.command == "revoke":
             keys.revoke(options.id)
         else:

@@ -1,6 +1,7 @@
 """`make deploy` without AWS: what it would run, and what it says when it cannot."""
 
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from infra.deploy.errors import DeployError
 from infra.deploy.images import IMAGES, Images
 from infra.deploy.smoke import Smoke, SmokeFailed
 from infra.deploy.versions import KEPT, delete_old_versions
-from infra.keys import Keys, UnknownKey
+from infra.keys import Keys, UnknownKey, main
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +200,15 @@ def test_a_key_is_rotated_without_a_gap(keys: Keys) -> None:
         keys.revoke(first)
     with pytest.raises(UnknownKey):
         keys.rotate("bob")
+
+
+def test_rotating_says_a_command_for_each_old_key(keys: Keys, monkeypatch, capsys) -> None:
+    old = [keys.create("alice", "read")[0] for _ in range(2)]
+    monkeypatch.setattr("infra.keys.stack_outputs", lambda stack: keys._outputs)
+    monkeypatch.setattr("sys.argv", ["keys", "rotate", "--name", "alice"])
+    assert main() == 0
+    said = capsys.readouterr().err
+    assert re.findall(r"make revoke-key ID=(\S+)(?: && |$)", said.strip()) == sorted(old)
 
 
 @pytest.fixture
