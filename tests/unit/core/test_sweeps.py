@@ -9,13 +9,18 @@ from mlops.sweeps import Sweep, child_parameters, grid_size, job_id
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 99))
 def test_a_child_of_the_default_space_is_within_the_bounds_of_training(seed, index):
     parameters = child_parameters(Sweep(strategy="random", seed=seed, num_runs=100), index)
-    Hyperparameters.model_validate(parameters | {"seed": parameters["seed"] % 2**31})
+    Hyperparameters.model_validate(parameters)
 
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 50))
 def test_a_child_depends_on_seed_and_index_alone(seed, index):
     one, other = (Sweep(strategy="random", seed=seed, num_runs=n, first_job_number=n) for n in (51, 100))
     assert child_parameters(one, index) == child_parameters(other, index)
+
+
+def test_after_the_largest_seed_comes_the_first():
+    sweep = Sweep(strategy="random", seed=2**31 - 2, num_runs=4)
+    assert [child_parameters(sweep, index)["seed"] for index in range(4)] == [2**31 - 2, 2**31 - 1, 0, 1]
 
 
 def test_children_and_seeds_differ():

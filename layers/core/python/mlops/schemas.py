@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from mlops.objective import Direction
 
+MAX_SEED = 2**31 - 1
 RESERVED_MODEL_NAMES = frozenset({"transition", "transitions"})
 DEFAULT_MODEL_NAME = "digit-classifier"
 DEFAULT_EXPERIMENT = "digit-classification"
@@ -32,7 +33,7 @@ class Hyperparameters(Request):
     batch_size: Annotated[int, Field(ge=8, le=512)] = 64
     hidden_size: Annotated[int, Field(ge=32, le=512, description="Units of the hidden layer")] = 128
     dropout: Annotated[float, Field(ge=0, le=0.5)] = 0.2
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="The same seed gives the same model")] = 42
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same model")] = 42
 
 
 HYPERPARAMETER_FIELDS = tuple(Hyperparameters.model_fields)
@@ -140,7 +141,7 @@ class LogPage(BaseModel):
 class SweepRequest(TrainingSubject):
     num_runs: Annotated[int, Field(ge=1, le=100)] = 10
     strategy: Literal["random", "grid"] = "random"
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 42
     epochs: Annotated[int, Field(ge=1, le=100)] = 10
     space: Annotated[
         Space,

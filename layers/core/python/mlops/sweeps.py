@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from mlops.schemas import HYPERPARAMETER_FIELDS, Hyperparameters, Range, Space
+from mlops.schemas import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space
 
 DEFAULT_SPACE: Space = {
     "learning_rate": Range(low=5e-4, high=1e-2, log=True),
@@ -21,7 +21,8 @@ DEFAULT_GRID: Space = {"learning_rate": [0.001, 0.003, 0.01], "hidden_size": [64
 class Sweep(BaseModel):
     """A sweep as its children see it (the variable SWEEP of the Batch job).
 
-    `seed` seeds the draws; each child trains with its own seed, `seed + index`, unless the space names `seed`.
+    `seed` seeds the draws; each child trains with its own seed, `seed + index`, which begins at 0 again
+    after the largest, unless the space names `seed`.
     """
 
     strategy: Literal["random", "grid"]
@@ -81,4 +82,4 @@ def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
         generator = random.Random(f"{sweep.seed}/{index}")
         drawn = {name: _draw(space[name], generator, name in whole) for name in sorted(space)}
     drawn = {name: int(value) if name in whole else float(value) for name, value in drawn.items()}
-    return {"seed": sweep.seed + index, **drawn}
+    return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **drawn}
