@@ -35,7 +35,9 @@ def end_sweep(
     runs = ranked(jobs.get_many(sweep["job_ids"]))
     best = runs[0] if runs and RANKED_BY in runs[0].get("metrics", {}) else None
     if best is None or runs[0]["status"] != "completed":
-        status = "cancelled" if sweep.get("cancel_requested") else "failed"
+        # Somebody may have cancelled the runs one by one.
+        cancelled = sweep.get("cancel_requested") or all(run["status"] == "cancelled" for run in runs)
+        status = "cancelled" if cancelled else "failed"
         jobs.move(
             sweep_id, status, 1, {"error": None if status == "cancelled" else "No run of the sweep was completed"}
         )
