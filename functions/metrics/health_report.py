@@ -9,6 +9,7 @@ from mlops.embedded_metrics import embedded
 
 logger = Logger()
 STATES = ("pending", "running", "completed", "failed")
+"""Each is a metric that is paid for by the month; nothing in CloudWatch looks at cancelled jobs, which /metrics has."""
 
 
 def report(reading: Reading) -> None:

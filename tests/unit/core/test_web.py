@@ -107,6 +107,8 @@ def test_a_wrong_body_is_422_and_names_the_field(call, body):
 
 def test_a_body_over_the_limit_is_413(call):
     assert call("POST", "/things", "x" * 1_000_001)[0] == 413
+    assert call("POST", "/things", "é" * 500_001)[0] == 413, "bytes, not characters"
+    assert call("POST", "/things", "x" * 1_000_000)[0] == 422
 
 
 def test_a_dependency_that_is_down_is_503_with_retry_after(call):

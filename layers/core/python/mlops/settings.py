@@ -32,9 +32,18 @@ class Settings:
                     raise MissingSetting(f"the environment variable {variable} is not set")
                 continue
             try:
-                values[item.name] = types[item.name](text)
+                values[item.name] = _read(text, types[item.name])
             except ValueError as error:
                 raise MissingSetting(
-                    f"the environment variable {variable} is not of type {types[item.name]}"
+                    f"the environment variable {variable} is not of type {types[item.name].__name__}"
                 ) from error
         return cls(**values)
+
+
+def _read(text: str, kind: type[Any]) -> Any:
+    """Raises ValueError. A boolean is `true` or `false`: to Python any text is true."""
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    return kind(text)

@@ -98,9 +98,7 @@ class Tracking:
 
     def versions(self, name: str | None = None) -> Iterator[Version]:
         """All versions of one model, or of all models."""
-        # MLflow lets a name have a quote in it, and has no way to escape one.
-        quote_mark = '"' if name and "'" in name else "'"
-        only = {"filter": f"name = {quote_mark}{name}{quote_mark}"} if name else {}
+        only = {"filter": f"name = {_quoted(name)}"} if name else {}
         for found in self._pages("model-versions/search", "model_versions", **only):
             yield _version(found)
 
@@ -116,7 +114,8 @@ class Tracking:
 
     def find_version(self, name: str, run_id: str) -> Version | None:
         """The version that was registered from the run, if any."""
-        found = self._get("model-versions/search", filter=f"name = '{name}' and run_id = '{run_id}'", max_results="1")
+        only = f"name = {_quoted(name)} and run_id = '{run_id}'"
+        found = self._get("model-versions/search", filter=only, max_results="1")
         versions = found.get("model_versions", [])
         return _version(versions[0]) if versions else None
 
@@ -215,6 +214,12 @@ class Tracking:
         raise TrackingRefused(
             f"The model registry refused {path} ({error_code})", error_code, str(document.get("message", ""))[:500]
         )
+
+
+def _quoted(name: str) -> str:
+    """A name in a filter. MLflow lets it have a quote in it, and has no way to escape one."""
+    quote_mark = '"' if "'" in name else "'"
+    return f"{quote_mark}{name}{quote_mark}"
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler
         request_id = event["requestContext"]["requestId"]
         logger.append_keys(request_id=request_id)
         try:
-            if len(event.get("body") or "") > MAX_BODY_BYTES:
+            if _body_bytes(event) > MAX_BODY_BYTES:
                 raise PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes; send less")
             answer = http(_with_json_body(event), context)
         except PayloadTooLarge as error:
@@ -105,6 +105,12 @@ def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler
         return answer
 
     return handler
+
+
+def _body_bytes(event: Event) -> int:
+    """The size of the body as it was sent."""
+    body = event.get("body") or ""
+    return len(body.rstrip("=")) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode())
 
 
 def _with_json_body(event: Event) -> Event:
