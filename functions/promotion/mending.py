@@ -118,14 +118,14 @@ class Mender:
         file, gates = self._mover.admit(item, version)
         self._mover.serve(item, version, file, stage)
         self._mover.leave(model, left, stage, version)
-        self._mover.follow(item, version, left, stage)
+        self._mover.follow(item, version, stage)
         return gates
 
     def _removed(self, item: Item, stage: Stage) -> None:
         """Nobody holds the alias, so nobody serves."""
         self._serving.remove_manifest(item["model_name"], stage, item["version"])
         if (version := self._version(item["model_name"], item["version"])) is not None:
-            self._mover.follow(item, version, stage, DISPLACED_TO[stage])
+            self._mover.follow(item, version, DISPLACED_TO[stage])
 
     def _refuse(self, item: Item, reason: str, gates: Gates) -> None:
         """Note the verdict before anything is put back, so that a redelivery does not ask for it again."""

@@ -74,7 +74,7 @@ class Mover:
             self._tracking.set_alias(name, ALIASES[entered], version.version)
             self.serve(item, version, admitted, entered)
         self.leave(model, left, entered, version)
-        self.follow(item, version, left, entered)
+        self.follow(item, version, entered)
         return gates
 
     def _decide(self, item: Item, model: RegisteredModel, version: Version) -> None:
@@ -129,7 +129,7 @@ class Mover:
                 self._tracking.delete_alias(model.name, ALIASES[left])
             self._serving.remove_manifest(model.name, left, version.version)
 
-    def follow(self, item: Item, version: Version, left: Stage, entered: Stage) -> None:
+    def follow(self, item: Item, version: Version, entered: Stage) -> None:
         """Bring tags, MLflow's stages and files in line; the replaced version's first."""
         replaced = self._replaced(item)
         if replaced is not None:

@@ -40,7 +40,9 @@ def test_the_delay_grows_and_the_last_try_frees_the_group(received, delay):
 
 def test_a_queue_that_does_not_answer_leaves_the_first_error_to_be_raised():
     record = {"receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"}}
-    retries(Sqs(refusal("InternalError", 500))).postpone(record)
+    sqs = Sqs(refusal("InternalError", 500))
+    retries(sqs).postpone(record)
+    assert sqs.calls == [{"QueueUrl": "queue", "ReceiptHandle": "h", "VisibilityTimeout": 15}]
 
 
 @pytest.mark.parametrize(

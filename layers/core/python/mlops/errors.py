@@ -48,10 +48,6 @@ class PayloadTooLarge(PlatformError):
     status, code, title = 413, "payload_too_large", "The request body is too large"
 
 
-class TooManyRequests(PlatformError):
-    status, code, title = 429, "too_many_requests", "Too many requests"
-
-
 class DependencyUnavailable(PlatformError):
     """Something behind us is down. The caller may try again after `retry_after` seconds."""
 
