@@ -1,7 +1,6 @@
 """A `Retrain Requested` event: the model is trained anew, as its version in Production was, and the result staged."""
 
 import hashlib
-import json
 import time
 from functools import cache
 from typing import Any
@@ -85,10 +84,10 @@ class _Production:
         try:
             version = self._tracking.model(model_name).holder(Stage.PRODUCTION)
             job_id = self._tracking.version(model_name, version).tags.get("job_id") if version else None
-            request = self._jobs.get(job_id)["request"] if job_id else {}
+            request: Item = self._jobs.get(job_id)["request"] if job_id else {}
         except NotFound:
             return {}
-        return json.loads(request) if isinstance(request, str) else request
+        return request
 
 
 @cache

@@ -55,8 +55,10 @@ class TransitionRequests:
         )
 
     def outcome(self, model_name: str, transition_id: str, wait_seconds: int) -> tuple[Item, bool]:
-        """The transition as it stands after at most `wait_seconds`, and whether that is the outcome waited for: without a
-        wait it is not, so that a request and its repetition are answered alike."""
+        """The transition as it stands after at most `wait_seconds`, and whether that is the outcome waited for.
+
+        Without a wait it is not, so that a request and its repetition are answered alike.
+        """
         deadline = time.monotonic() + wait_seconds
         while True:
             item = self._transitions.get(model_name, transition_id)
