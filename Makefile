@@ -50,7 +50,7 @@ lint: install ## ruff, mypy, and whether the generated files are what the code s
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi --check
+	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.openapi --check
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
@@ -63,22 +63,22 @@ bench-train: install ## accuracy, time and memory of the model types on MNIST (M
 	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks.train
 
 screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
-	@$(BIN)/python -m infra.screenshots
+	@$(BIN)/python -m tools.screenshots
 
 openapi: install ## write openapi.json and docs/api.md from the code
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi
+	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.openapi
 
 key: install ## make an API key: make key NAME=alice ROLE=read
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys create --name "$(NAME)" --role "$(ROLE)"
+	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys create --name "$(NAME)" --role "$(ROLE)"
 
 keys: install ## the API keys, by id, with their roles
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys list
+	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys list
 
 rotate-key: install ## a new value beside the old one: make rotate-key NAME=alice, then make revoke-key ID=…
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys rotate --name "$(NAME)"
+	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys rotate --name "$(NAME)"
 
 revoke-key: install ## let a key in no more: make revoke-key ID=…
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys revoke --id "$(ID)"
+	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys revoke --id "$(ID)"
 
 # --- AWS -----------------------------------------------------------------------------------------------------------------
 ENV ?= dev

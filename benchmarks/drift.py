@@ -24,11 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 for _folder in ("layers/core/python", "training_container", "functions/predict", "functions/drift"):
     sys.path.append(str(ROOT / _folder))
 
-from signals import Signals  # noqa: E402
+from predict.signals import Signals  # noqa: E402
 
-from mlops.divergence import histogram_divergence  # noqa: E402
-from mlops.drift import DriftThresholds, Verdict, detect  # noqa: E402
-from mlops.prediction_counts import Summary, counts_of, summary_of, summary_of_reference  # noqa: E402
+from mlops.domain.drift.divergence import histogram_divergence  # noqa: E402
+from mlops.domain.drift.verdict import DriftThresholds, Verdict, detect  # noqa: E402
+from mlops.domain.drift.counts import Summary, counts_of, summary_of, summary_of_reference  # noqa: E402
 
 CLEAN_SIZES = (200, 300, 500, 1000)
 DRIFT_SIZES = (200, 300, 500)
@@ -157,7 +157,7 @@ def detection(
 
 
 def _together(one: Summary, other: Summary) -> Summary:
-    from mlops.divergence import Moments
+    from mlops.domain.drift.divergence import Moments
 
     assert one.blocks is not None
     assert other.blocks is not None
@@ -180,12 +180,12 @@ def _sums(one: Iterable[Any], other: Iterable[Any]) -> tuple[Any, ...]:
 def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168, 24)) -> dict[str, float]:
     """What GET /drift/status reads and how long it takes, with so many predictions in its hours (baseline, current)."""
     import boto3
-    from drift_report import DriftReport
+    from drift.report import DriftReport
     from moto import mock_aws
 
-    from benchmarks.serving import served
-    from mlops.prediction_stats import PredictionStats, Series, hour_of, hours_before
-    from mlops.served_models import ServedModels
+    from tests.support.serving import served
+    from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
+    from mlops.aws.serving_bucket import ServedModels
 
     with mock_aws():
         table = boto3.resource("dynamodb", region_name="us-east-1").create_table(

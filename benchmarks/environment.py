@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.objects import serving
-from benchmarks.serving import Served
+from tests.support.serving import Served
 
 ROOT = Path(__file__).parents[1]
 BUCKET = "artifacts"

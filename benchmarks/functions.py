@@ -13,12 +13,12 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.local_stack import api_of, local_stack
 from infra.local.settings import Settings
-from infra.runtime import artifacts
-from infra.runtime.custom_resource import Receiver
-from infra.runtime.deployed import Deployed
-from infra.runtime.emulated import Emulated
-from infra.runtime.events import event, give_their_key_a_role
-from infra.runtime.functions import MB, zip_functions
+from tools.runtime import artifacts
+from tools.runtime.custom_resource import Receiver
+from tools.runtime.deployed import Deployed
+from tools.runtime.emulated import Emulated
+from tools.runtime.events import event, give_their_key_a_role
+from tools.runtime.functions import MB, zip_functions
 
 ROUNDS = 5
 LARGEST = 12

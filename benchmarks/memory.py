@@ -15,7 +15,7 @@ from benchmarks import environment
 
 def main(requests: int, swaps: int) -> dict[str, Any]:
     """MiB after the first answer, after the first swap and at the end; the swaps are spread over the requests."""
-    from benchmarks.serving import served
+    from tests.support.serving import served
 
     # All made before, because the onnx package and the weights of 50 models are not the function's memory.
     versions = [served(version) for version in range(1, swaps + 2)]

@@ -21,7 +21,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks import environment, machine
-from benchmarks.serving import FEATURES, served
+from tests.support.serving import FEATURES, served
 
 REQUESTS = 2000
 IN_TURN = 50
@@ -120,7 +120,7 @@ def measuring(every: bool) -> contextlib.AbstractContextManager[Any]:
 @contextlib.contextmanager
 def unmonitored() -> Iterator[None]:
     """The function as it would be without monitoring: no signals, no record, no line."""
-    import records
+    from predict import records
 
     with (
         measuring(False),

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import cold, environment, load, machine, monitoring, peers
 from benchmarks.local_stack import local_stack
-from benchmarks.serving import FEATURES, served
+from tests.support.serving import FEATURES, served
 from infra.local import deploy
 
 PACKAGES = ("numpy", "onnxruntime", "orjson", "botocore", "fastapi", "pydantic", "mangum", "mlflow")
@@ -173,7 +173,7 @@ def measure_batch(handler: Handler, repeat: int) -> dict[str, Any]:
 
 def measure_answer_cache(app: Any, rounds: int) -> dict[str, Any]:
     """What a kept answer saves, what looking for one costs, and so from which share of repeats on it pays."""
-    from answers import AnswerCache
+    from predict.response_cache import AnswerCache
 
     texts = bodies(2000)
     kept, none = AnswerCache(), NoAnswers()
@@ -321,7 +321,7 @@ def per_request(handler: Handler, events: list[dict[str, Any]]) -> float:
 @contextlib.contextmanager
 def measuring_all(app: Any) -> Iterator[None]:
     """As in the first thousand requests of an hour: every image is measured for drift, not one in eight."""
-    from signals import SignalShare
+    from predict.signals import SignalShare
 
     before, app.measured = app.measured, SignalShare(1)
     try:

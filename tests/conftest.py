@@ -13,7 +13,7 @@ from infra.local import deploy
 from infra.local.api import Api
 from infra.local.settings import Settings
 from infra.local.stack import Stack
-from tests.support import free_ports, promote, train
+from tests.support.steps import free_ports, promote, train
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

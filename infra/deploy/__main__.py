@@ -67,7 +67,7 @@ def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: b
 
 def smoke_test(stack: str) -> None:
     """With a key of its own, which is gone afterwards. Raises DeployError."""
-    from infra.keys import Keys, stack_outputs
+    from tools.keys import Keys, stack_outputs
 
     outputs = stack_outputs(stack)
     keys = Keys(outputs)

@@ -26,7 +26,7 @@ _PORT = 5432
 _STOP_SECONDS = 20
 # A socket's whole path may have about a hundred bytes; beyond that it lies in the system's temporary folder.
 _SOCKET_FOLDER_LENGTH = 80
-_MIGRATION = "functions/tracking/migrate.py"
+_MIGRATION = "functions/tracking/tracking/migrate.py"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.local import aws
+from infra.local.aws import server
 from infra.local.database import Database
 from infra.local.environment import aws_environment, without_proxy
 from infra.local.errors import LocalStackError
@@ -182,7 +182,7 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
         health=f"http://{HOST}:{settings.tracking_port}/health",
         settings=settings,
         sources=(
-            *(folder, layer / "mlops/database.py", layer / "mlops/settings.py"),
+            *(folder, layer / "mlops/registry/sql/database.py", layer / "mlops/settings.py"),
             *(here / f"{name}.py" for name in ("asgi", "origins", "peers", "tracking")),
         ),
     )

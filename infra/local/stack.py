@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from infra.local import deploy, folder
-from infra.local.batch.store import leftover_processes
+from infra.local.aws.batch.store import leftover_processes
 from infra.local.database import Database
 from infra.local.environment import (
     aws_environment,
@@ -198,7 +198,7 @@ class Stack:
             **aws_environment(self.settings),
             "PYTHONPATH": os.pathsep.join((str(self.settings.root), str(self.settings.root / "layers/core/python"))),
         }
-        command = ("-m", "infra.keys", "create", "--name", "local", "--role", "admin", "--stack", STACK_NAME)
+        command = ("-m", "tools.keys", "create", "--name", "local", "--role", "admin", "--stack", STACK_NAME)
         made = subprocess.run(
             [sys.executable, *command], cwd=self.settings.root, env=environment, capture_output=True, text=True
         )

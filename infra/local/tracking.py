@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from infra.local.origins import own_pages_only, without_cors
-from infra.local.peers import own_user_only
+from infra.local.guard.origins import own_pages_only, without_cors
+from infra.local.guard.peers import own_user_only
 
 # The function's module, which is found in the folder the server runs in.
 application = own_user_only(own_pages_only(without_cors(import_module("app").application)))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.screenshots.browser import find_browser
+from tools.screenshots.browser import find_browser
 from tests import debian
 
 AXE = "axe-core@4.14.1"

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from infra.screenshots.browser import FLAGS
+from tools.screenshots.browser import FLAGS
 from tests.e2e.browser import fetch_axe, find_chromium
-from tests.support import ENDED, promote
+from tests.support.steps import ENDED, promote
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect

@@ -129,7 +129,7 @@ def key_of(stack):
     """Keys by role, made as an operator makes them."""
 
     def make(role):
-        command = ["-m", "infra.keys", "create", "--name", f"test-{role}", "--role", role, "--stack", "mlops-local"]
+        command = ["-m", "tools.keys", "create", "--name", f"test-{role}", "--role", role, "--stack", "mlops-local"]
         environment = {**os.environ, **stack.env, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core/python'}"}
         made = subprocess.run(
             [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
@@ -164,7 +164,7 @@ def test_lists_are_paged_by_cursor(api, production_model):
 
 
 def test_the_published_openapi_document_is_the_codes(api):
-    published = json.loads((ROOT / "functions/portal/openapi.json").read_text())
+    published = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
     assert Api(api.url, None).get("/openapi.json") == published
 
 

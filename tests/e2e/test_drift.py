@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support import ENDED, promote, train
+from tests.support.steps import ENDED, promote, train
 
 MODEL = "drifting"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support import ENDED, promote, train, wait_until_served
+from tests.support.steps import ENDED, promote, train, wait_until_served
 
 MODEL = "lifecycle"
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import urllib3
 
-from infra.screenshots.browser import FLAGS
-from mlops.stages import MLFLOW_STAGES, Stage
+from tools.screenshots.browser import FLAGS
+from mlops.domain.stages import MLFLOW_STAGES, Stage
 from tests.e2e.browser import find_chromium
 from tests.integration.registry_world import make_world
-from tests.support import promote
+from tests.support.steps import promote
 
 PATIENCE = 20_000
 

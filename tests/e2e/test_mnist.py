@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.support import promote, train, wait_until_served
+from tests.support.steps import promote, train, wait_until_served
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import pytest
 from infra.local.api import Api
 from infra.local.stack import Stack
 from tests.conftest import RunningStack
-from tests.support import promote, train, wait_until_served
+from tests.support.steps import promote, train, wait_until_served
 
 MODEL = "followed"
 VERSIONS = 4

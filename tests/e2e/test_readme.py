@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.settings import ROOT
-from tests.support import free_ports
+from tests.support.steps import free_ports
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from tests.support import ENDED, train
+from tests.support.steps import ENDED, train
 
 SMALL = {"epochs": 2, "model_name": "swept-ten", "experiment_name": "ten"}
 

@@ -13,20 +13,20 @@ from typing import Any
 import boto3
 import pytest
 
-from benchmarks.serving import served
+from tests.support.serving import served
 from infra.local import deploy
 from infra.local.settings import ROOT
-from mlops.events import Events
-from mlops.stages import ALIASES, Stage
-from mlops.tracking import Tracking
-from mlops.transitions import TransitionsTable, new_transition_id
+from mlops.aws.eventbridge import Events
+from mlops.domain.stages import ALIASES, Stage
+from mlops.registry.rest import Tracking
+from mlops.aws.transitions_table import TransitionsTable, new_transition_id
 
 sys.path.insert(0, str(ROOT / "functions" / "promotion"))
-import gate
-import moves
-import promoter
-import serving
-import shelf
+from promotion import gate
+from promotion import transition_executor as moves
+from promotion import promoter
+from promotion import serving_store as serving
+from promotion import archive_tags as shelf
 
 ONNX = served(features=4, image=None, classes=2).onnx
 

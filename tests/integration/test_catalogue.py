@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.local.api import Api, ApiError
-from mlops.tracking import Tracking
+from mlops.registry.rest import Tracking
 
 EXPERIMENT = "catalogue/with a slash & more"
 

@@ -25,7 +25,7 @@ import pytest
 from infra.local import deploy
 from infra.local.database import Database
 from infra.local.errors import LocalStackError
-from infra.local.patches import MAX_BODY_BYTES
+from infra.local.aws.patches import MAX_BODY_BYTES
 from infra.local.processes import port_is_free
 from infra.local.settings import ROOT, STACK_NAME, Settings
 from infra.local.stack import Stack
@@ -571,7 +571,7 @@ def test_a_deployment_that_fails_says_why_and_the_next_one_works(open_folder):
         assert request(stack.settings, "/experiments", headers=key)[0] == 200
         assert request(stack.settings, "/again")[0] == 404
         # A changed function and a new route, which gives the API a new id: the key goes on working.
-        with (root / "functions/portal/app.py").open("a") as file:
+        with (root / "functions/portal/portal/app.py").open("a") as file:
             file.write(CHANGED_HANDLER)
         health = "        Health: {Type: Api,"
         again = "        Again: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /again, Method: GET}}\n"

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from mlops.errors import DependencyUnavailable
-from mlops.stages import Stage
+from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.stages import Stage
 from tests.integration.registry_world import ONNX, Crash, World, make_world, serving
 
 _numbers = itertools.count(1)

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from mlops.jobs import JobsTable
+from mlops.aws.jobs_table import JobsTable
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class JobRecord:
 
     def _jobs(self) -> Any:
         if self._table is None:
-            from mlops.jobs import JobsTable
+            from mlops.aws.jobs_table import JobsTable
 
             self._table = JobsTable.from_environment()
         return self._table

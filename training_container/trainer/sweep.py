@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlops.schemas import SweepRequest
-from mlops.sweeps import Sweep, child_parameters
+from mlops.api.schemas.sweeps import SweepRequest
+from mlops.domain.sweep import Sweep, child_parameters
 from trainer import job, parameters
 from trainer.errors import ParameterError, TrainingError
 from trainer.job import Outcome

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from infra.runtime import artifacts
-from infra.runtime.artifacts import CannotBuild, Runtime
-from infra.runtime.deployed import Deployed
-from infra.runtime.emulated import Emulated
-from infra.runtime.functions import Artifact, zip_functions
+from tools.runtime import artifacts
+from tools.runtime.artifacts import CannotBuild, Runtime
+from tools.runtime.deployed import Deployed
+from tools.runtime.emulated import Emulated
+from tools.runtime.functions import Artifact, zip_functions
 
 RAN_ON = pytest.StashKey[Runtime]()
 

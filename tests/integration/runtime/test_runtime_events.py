@@ -10,11 +10,11 @@ import boto3
 import pytest
 
 from infra.local import deploy
-from infra.runtime import artifacts
-from infra.runtime.custom_resource import Receiver
-from infra.runtime.emulated import Emulated, FunctionFailed
-from infra.runtime.events import FOLDER, event, give_their_key_a_role
-from infra.runtime.functions import Artifact
+from tools.runtime import artifacts
+from tools.runtime.custom_resource import Receiver
+from tools.runtime.emulated import Emulated, FunctionFailed
+from tools.runtime.events import FOLDER, event, give_their_key_a_role
+from tools.runtime.functions import Artifact
 
 pytestmark = pytest.mark.slow
 Emulate = Callable[[str], Emulated]

@@ -29,7 +29,7 @@ from infra.local.database import Database
 from infra.local.processes import free_ports
 from infra.local.services import tracking_service
 from infra.local.settings import STACK_NAME
-from infra.openapi import load_function
+from tools.openapi import load_function
 from tests.integration.runtime import grants
 from tests.integration.runtime.grants import Grant
 from tests.integration.runtime.recording import (
@@ -41,7 +41,7 @@ from tests.integration.runtime.recording import (
     signed_tracking_calls,
     tracking_calls,
 )
-from tests.support import ENDED, promote, train
+from tests.support.steps import ENDED, promote, train
 
 pytestmark = pytest.mark.slow
 MODEL = "permissions"

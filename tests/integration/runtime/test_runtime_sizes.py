@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from infra.local.packaging import read_template
-from infra.runtime import artifacts
-from infra.runtime.artifacts import CannotBuild, Runtime
-from infra.runtime.functions import MB, Artifact
+from tools.runtime import artifacts
+from tools.runtime.artifacts import CannotBuild, Runtime
+from tools.runtime.functions import MB, Artifact
 
 pytestmark = pytest.mark.slow
 LAMBDA_TAKES = 250 * 1024 * 1024

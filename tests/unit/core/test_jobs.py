@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from infra.openapi import load_function
-from mlops.errors import NotFound, ValidationFailed
-from mlops.jobs import TERMINAL
+from tools.openapi import load_function
+from mlops.domain.errors import NotFound, ValidationFailed
+from mlops.aws.jobs_table import TERMINAL
 
 METRICS = {"accuracy": 0.97}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops.manifest import (
+from mlops.domain.manifest import (
     READER,
     Manifest,
     ManifestError,
@@ -16,7 +16,7 @@ from mlops.manifest import (
     model_key,
     with_cache_epoch,
 )
-from tests.support import as_a_newer_version_writes
+from tests.support.steps import as_a_newer_version_writes
 
 SHA = "ab" * 32
 MANIFEST = Manifest(

@@ -5,12 +5,12 @@ import sys
 import pytest
 
 from infra.local.settings import ROOT
-from mlops.objective import direction
-from mlops.schemas import RunRow
-from mlops.sweep_outcome import RANKED_BY
+from mlops.domain.objective import direction
+from mlops.api.schemas.experiments import RunRow
+from mlops.domain.ranking import RANKED_BY
 
 sys.path.insert(0, str(ROOT / "functions" / "experiments"))
-from comparison import compare
+from experiments.comparison import compare
 
 LOWER = (
     "loss val_loss train_loss log_loss logloss nll negative_log_likelihood cross_entropy crossEntropy brier "

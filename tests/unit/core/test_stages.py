@@ -1,4 +1,4 @@
-from mlops.stages import ALIASES, ALLOWED, DISPLACED_TO, Stage, stage_of
+from mlops.domain.stages import ALIASES, ALLOWED, DISPLACED_TO, Stage, stage_of
 
 
 def test_every_stage_is_in_the_table_and_leads_only_to_stages():

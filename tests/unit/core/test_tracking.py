@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops.tracking import Tracking
+from mlops.registry.rest import Tracking
 
 
 @pytest.mark.parametrize(

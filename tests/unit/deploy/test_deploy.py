@@ -18,7 +18,7 @@ from infra.deploy.errors import DeployError
 from infra.deploy.images import IMAGES, Images
 from infra.deploy.smoke import Smoke, SmokeFailed
 from infra.deploy.versions import KEPT, delete_old_versions
-from infra.keys import Keys, UnknownKey, main
+from tools.keys import Keys, UnknownKey, main
 
 
 @pytest.fixture(autouse=True)

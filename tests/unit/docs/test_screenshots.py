@@ -2,8 +2,8 @@
 
 import sys
 
-from infra.screenshots.scene import DRIFTS_FROM, HOURS, NIGHT, day
-from infra.screenshots.terminal import ERASED, on_terminal, svg
+from tools.screenshots.scene import DRIFTS_FROM, HOURS, NIGHT, day
+from tools.screenshots.terminal import ERASED, on_terminal, svg
 
 
 def test_a_command_believes_to_be_on_a_terminal_of_that_width():

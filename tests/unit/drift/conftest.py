@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from mlops.prediction_stats import PredictionStats
+from mlops.aws.stats_table import PredictionStats
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 # Every module of these functions has a name of its own, except app.
@@ -109,8 +109,8 @@ def predict_modules() -> Iterator[Any]:
     before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
     sys.path.insert(0, str(folder))
     try:
-        import records
-        import signals
+        from predict import records
+        from predict import signals
 
         yield records, signals
     finally:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
-from metric_sources import Reading
+from metrics.sources import Reading
 from samtranslator.yaml_helper import yaml_parse
 
-from infra.openapi import load_function
-from mlops.drift import DriftThresholds, detect
-from mlops.embedded_metrics import embedded
-from mlops.items import now
-from mlops.prediction_counts import Summary
+from tools.openapi import load_function
+from mlops.domain.drift.verdict import DriftThresholds, detect
+from mlops.aws.embedded_metrics import embedded
+from mlops.domain.timestamps import now
+from mlops.domain.drift.counts import Summary
 from tests.template.reading import NESTED
 
 CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="r")
@@ -76,7 +76,7 @@ def test_a_metric_is_there_once_for_each_set_of_dimensions(monkeypatch):
 
 
 def test_the_health_report_says_who_waits_longest_and_what_serves(monkeypatch):
-    import health_report
+    from metrics import health_report
 
     lines = lines_of(monkeypatch, health_report)
     jobs = [waiting(100, status="pending"), waiting(4000, status="pending"), waiting(9000, status="running")]
@@ -95,7 +95,7 @@ def test_the_health_report_says_who_waits_longest_and_what_serves(monkeypatch):
 
 def test_the_health_report_of_an_empty_platform_is_zero_and_not_silence(monkeypatch):
     """An alarm on what nobody reports would never come back to OK."""
-    import health_report
+    from metrics import health_report
 
     lines = lines_of(monkeypatch, health_report)
     health_report.report(reading())
@@ -104,7 +104,7 @@ def test_the_health_report_of_an_empty_platform_is_zero_and_not_silence(monkeypa
 
 
 def test_the_schedule_reports_health_and_an_event_counts_a_transition(monkeypatch):
-    import health_report
+    from metrics import health_report
 
     app = load_function("metrics")
     lines, counted = lines_of(monkeypatch, health_report), []
@@ -122,8 +122,8 @@ def test_the_schedule_reports_health_and_an_event_counts_a_transition(monkeypatc
 @pytest.fixture
 def written(monkeypatch, stats, make_delivery, predict_modules) -> set[tuple[str, frozenset[str]]]:
     """Every metric that the functions and the metric filters write: its name and its dimensions' names."""
-    import drift_check
-    import health_report
+    from drift import check as drift_check
+    from metrics import health_report
 
     log = load_function("prediction_log")
     log.stats = lambda: stats

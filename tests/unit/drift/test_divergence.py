@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from mlops.divergence import Moments, chi_squared_tail, histogram_divergence, moments_divergence
+from mlops.domain.drift.divergence import Moments, chi_squared_tail, histogram_divergence, moments_divergence
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 9, 10, 48, 999])

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from drift_check import CheckSettings, DriftCheck
+from drift.check import CheckSettings, DriftCheck
 
-from benchmarks.serving import served
-from mlops.drift import DriftThresholds
-from mlops.drift_events import DriftEvents
-from mlops.drift_records import DriftRecords, RetrainLimits
-from mlops.prediction_stats import Marker, Series, hour_of, hours_before
-from mlops.served_models import ServedModels
-from tests.support import as_a_newer_version_writes
+from tests.support.serving import served
+from mlops.domain.drift.verdict import DriftThresholds
+from mlops.aws.drift_events import DriftEvents
+from mlops.aws.drift_records import DriftRecords, RetrainLimits
+from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
+from mlops.aws.serving_bucket import ServedModels
+from tests.support.steps import as_a_newer_version_writes
 
 MODEL = "digit-classifier"
 REFERENCE = {

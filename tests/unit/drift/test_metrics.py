@@ -9,18 +9,18 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from exposition import render
-from metric_sources import MetricsSettings, Reading, Sources
+from metrics.exposition import render
+from metrics.sources import MetricsSettings, Reading, Sources
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.serving import served
-from mlops.drift_records import DriftRecords
-from mlops.items import now
-from mlops.jobs import JobsTable
-from mlops.prediction_counts import counts_of, lifetime
-from mlops.prediction_stats import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
-from mlops.served_models import ServedModels
-from tests.support import as_a_newer_version_writes
+from tests.support.serving import served
+from mlops.aws.drift_records import DriftRecords
+from mlops.domain.timestamps import now
+from mlops.aws.jobs_table import JobsTable
+from mlops.domain.drift.counts import counts_of, lifetime
+from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
+from mlops.aws.serving_bucket import ServedModels
+from tests.support.steps import as_a_newer_version_writes
 
 ROOT = Path(__file__).parents[3]
 MONITORING = ROOT / "infra" / "monitoring"
@@ -194,7 +194,7 @@ def test_the_tables_are_read(stats, stats_table, make_line):
 
 
 def test_a_transition_whose_event_comes_twice_counts_once(stats, monkeypatch):
-    import transition_events
+    from metrics import transition_events
 
     monkeypatch.setattr(transition_events, "_stats", lambda: stats)
     detail = {"transition_id": "tr_1", "model_name": "digits", "stage": "Production", "status": "rejected"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.serving import served
-from mlops.prediction_counts import Malformed, counts_of, lifetime, summary_of, summary_of_reference
+from tests.support.serving import served
+from mlops.domain.drift.counts import Malformed, counts_of, lifetime, summary_of, summary_of_reference
 
 
 def test_what_predict_logs_compares_with_what_the_trainer_saw(predict_modules, capsys):
@@ -119,7 +119,7 @@ def test_no_line_whatever_breaks_the_counting(make_line, field, value):
 def test_nothing_is_sampled_unless_asked_for_and_then_it_can_be_read_back(predict_modules, monkeypatch):
     import base64
 
-    import samples
+    from predict import samples
 
     manifest = served().manifest
     inputs = np.random.default_rng(0).random((100, 784), np.float32)

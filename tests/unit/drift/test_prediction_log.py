@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from infra.openapi import load_function
-from mlops.prediction_counts import counts_of, lifetime
-from mlops.prediction_stats import (
+from tools.openapi import load_function
+from mlops.domain.drift.counts import counts_of, lifetime
+from mlops.aws.stats_table import (
     NAMES_AN_UPDATE,
     REFUSED,
     SKIPPED,
@@ -231,12 +231,12 @@ def test_late_and_early_lines_land_in_their_own_hour(stats, deliver, make_line, 
 
 
 def test_lines_of_two_hours_in_one_delivery_are_told_apart(stats, deliver, make_line, make_delivery, monkeypatch):
-    import delivery as delivery_module
+    from prediction_log import delivery as delivery_module
 
     now = time.time()
     first = delivery_module.Line("a", now - 3600, json.dumps(make_line(1)))
     second = delivery_module.Line("b", now, json.dumps(make_line(2)))
-    from line_counts import count_lines
+    from prediction_log.line_counts import count_lines
 
     counted = count_lines([first, second])
     assert {hour: counts["n"] for (_, hour), counts in counted.hours.items()} == {
@@ -324,8 +324,8 @@ FIELDS = (
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3), st.sets(st.sampled_from(FIELDS), max_size=2))
 def test_whatever_a_line_says_it_is_counted_or_skipped(make_line, changes, missing):
-    from delivery import Line
-    from line_counts import count_lines
+    from prediction_log.delivery import Line
+    from prediction_log.line_counts import count_lines
 
     line = {name: value for name, value in {**make_line(2), **changes}.items() if name not in missing}
     counted = count_lines([Line("id", time.time(), json.dumps(line))])
@@ -413,7 +413,7 @@ def test_stages_are_counted_apart(stats, deliver, make_line, make_delivery):
 
 
 def test_sampled_inputs_go_to_the_bucket_and_are_not_counted(stats, deliver, make_line, make_delivery, monkeypatch):
-    import input_samples
+    from prediction_log import input_samples
 
     monkeypatch.setenv("ARTIFACT_BUCKET", "artifacts")
     input_samples._s3.cache_clear()

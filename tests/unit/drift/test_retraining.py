@@ -1,9 +1,9 @@
 """What is trained when a retrain is asked for."""
 
-from retraining import sweep_of
+from training.retraining import sweep_of
 
-from mlops.drift_schemas import RetrainRequest
-from mlops.sweeps import Sweep, child_parameters
+from mlops.api.schemas.drift import RetrainRequest
+from mlops.domain.sweep import Sweep, child_parameters
 
 TRAINED = {
     "learning_rate": 0.003,

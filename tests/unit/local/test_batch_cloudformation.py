@@ -1,6 +1,6 @@
 """AWS::Batch properties on their way from a template to the API."""
 
-from infra.local.batch.cloudformation import as_request
+from infra.local.aws.batch.cloudformation import as_request
 
 
 def test_names_become_the_apis_and_the_users_own_keys_stay():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.batch import rules
+from infra.local.aws.batch import rules
 
 # The strategy of the platform's own job definition.
 INFRASTRUCTURE_ONLY = {

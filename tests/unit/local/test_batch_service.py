@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from infra.local.batch.rules import STATUSES, child_id
-from infra.local.batch.scheduler import Scheduler
-from infra.local.batch.service import BatchService
-from infra.local.batch.store import Store
+from infra.local.aws.batch.rules import STATUSES, child_id
+from infra.local.aws.batch.scheduler import Scheduler
+from infra.local.aws.batch.service import BatchService
+from infra.local.aws.batch.store import Store
 
 REFUSED = 400
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.origins import refusal
+from infra.local.guard.origins import refusal
 
 HOST = "localhost:8000"
 

@@ -11,7 +11,7 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import apigateway_v1
 
-from infra.local import patches
+from infra.local.aws import patches
 
 API = "abcd1234"
 TEMPLATE = '{"code":"$context.error.responseType","request_id":"$context.requestId"}'

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from infra.local import peers
+from infra.local.guard import peers
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells whose a connection is")
 OWN = {os.geteuid()}

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials as SigningCredentials
 
 from infra.local.credentials import Credentials
-from infra.local.signatures import Refused, Request, Verifier, read_claim
+from infra.local.guard.signatures import Refused, Request, Verifier, read_claim
 
 KEY = Credentials.generate()
 HOST = "localhost:4566"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.runtime.custom_resource import Receiver
+from tools.runtime.custom_resource import Receiver
 
 APP = Path(__file__).resolve().parents[3] / "functions" / "migration" / "app.py"
 PROPERTIES = {"JobQueue": "queue", "JobDefinition": "definition:3", "DatabaseHost": "db.example"}

@@ -5,10 +5,10 @@ from typing import Any
 import boto3
 import pytest
 
-from benchmarks.serving import served
-from infra.openapi import load_function
-from mlops.manifest import manifest_key
-from tests.support import as_a_newer_version_writes
+from tests.support.serving import served
+from tools.openapi import load_function
+from mlops.domain.manifest import manifest_key
+from tests.support.steps import as_a_newer_version_writes
 
 MODEL = "digit-classifier"
 GOOD = served(1, model_name=MODEL).manifest.to_json()
@@ -20,7 +20,7 @@ def look(aws: None) -> Any:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="artifacts")
     load_function("portal")
-    from readiness import Readiness, ReadinessSettings
+    from portal.readiness import Readiness, ReadinessSettings
 
     def of(body: bytes | None) -> Any:
         if body is not None:

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from benchmarks.serving import Served
+from tests.support.serving import Served
 
 FOLDER = Path(__file__).parents[3] / "functions" / "predict"
 NAMES = [file.stem for file in FOLDER.glob("*.py")]

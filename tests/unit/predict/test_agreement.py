@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from benchmarks.serving import served
-from mlops.manifest import ModelInput
-from mlops.predict_schemas import (
+from tests.support.serving import served
+from mlops.domain.manifest import ModelInput
+from mlops.api.schemas.predict import (
     BatchPredictRequest,
     BatchPredictResponse,
     PredictRequest,
@@ -151,7 +151,8 @@ def test_a_png_is_taken_by_both(predict: Any) -> None:
 
 
 def test_the_bounds_are_the_same_numbers(modules: Any, bucket_name: str) -> None:
-    from mlops import predict_schemas, schemas
+    from mlops.api.schemas import predict as predict_schemas
+    from mlops import schemas
 
     request = modules.request
     assert (request.MAX_BATCH, request.MAX_SCALE, request.FLOAT32_MAX) == (

@@ -7,12 +7,13 @@ from typing import Any
 import boto3
 import pytest
 
-from benchmarks.serving import served
+from tests.support.serving import served
 
 
 @pytest.fixture
 def queue(store: Any, start: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from mlops import access, promotions
+    from mlops.api import auth as access
+    from mlops.aws import promotion_queue as promotions
 
     table = f"{store.bucket}-keys"
     boto3.client("dynamodb").create_table(

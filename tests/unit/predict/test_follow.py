@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.serving import Served, perceptron, served, weights_of
-from mlops.manifest import ModelInput, manifest_key, model_key
-from tests.support import as_a_newer_version_writes
+from tests.support.serving import Served, perceptron, served, weights_of
+from mlops.domain.manifest import ModelInput, manifest_key, model_key
+from tests.support.steps import as_a_newer_version_writes
 
 BODY = {"image": [0.25] * 784}
 KEY = manifest_key("digit-classifier", "Production")

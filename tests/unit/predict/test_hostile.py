@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.serving import served
+from tests.support.serving import served
 from tests.unit.predict.conftest import proxy_event
 
 LENIENT = settings(

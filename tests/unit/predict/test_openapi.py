@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from benchmarks.serving import served
+from tests.support.serving import served
 
 DOCUMENT = json.loads((Path(__file__).parents[3] / "functions" / "portal" / "openapi.json").read_text())
 FUZZED = settings(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.serving import forward, served, weights_of
-from mlops.prediction_counts import counts_of
+from tests.support.serving import forward, served, weights_of
+from mlops.domain.drift.counts import counts_of
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (28, 28)).astype(np.uint8)
 PIXELS = (IMAGE.reshape(-1) / 255).tolist()
@@ -219,7 +219,7 @@ def test_a_kept_answer_is_marked_and_the_same(predict: Any) -> None:
 
 
 def test_headers_are_those_of_every_other_route(predict: Any) -> None:
-    from mlops.web import NO_CONTENT_POLICY, SECURITY_HEADERS
+    from mlops.api.http import NO_CONTENT_POLICY, SECURITY_HEADERS
 
     for answer in (predict.call({"image": PIXELS}), predict.call({}), predict.call(None, method="GET")):
         assert answer.headers.items() >= SECURITY_HEADERS.items()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.serving import served
+from tests.support.serving import served
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {

@@ -3,11 +3,11 @@
 import boto3
 import pytest
 
-from benchmarks.serving import served
-from infra.openapi import load_function
-from mlops.manifest import manifest_key
-from mlops.tracking import RegisteredModel
-from tests.support import as_a_newer_version_writes
+from tests.support.serving import served
+from tools.openapi import load_function
+from mlops.domain.manifest import manifest_key
+from mlops.registry.rest import RegisteredModel
+from tests.support.steps import as_a_newer_version_writes
 
 BUCKET = "artifacts"
 
@@ -43,7 +43,7 @@ def look(aws):
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     load_function("reconcile")
-    from drifted_models import DriftedModels
+    from reconcile.misplaced_aliases import DriftedModels
 
     def run(manifests):
         for name, body in manifests.items():

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from infra.openapi import load_function
+from tools.openapi import load_function
 
 SPOT, ON_DEMAND = "arn:spot", "arn:on-demand"
 

@@ -1,6 +1,6 @@
 """What promotion tags is what the bucket's lifecycle rule moves."""
 
-import shelf
+from promotion import archive_tags as shelf
 
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
-import promoter
+from promotion import promoter
 import pytest
-from gate import GateSettings, load
-from moves import Registry
-from serving import ModelFile, ServingStore
+from promotion.gate import GateSettings, load
+from promotion.transition_executor import Registry
+from promotion.serving_store import ModelFile, ServingStore
 
-from mlops.stages import Stage
-from mlops.tracking import Version
+from mlops.domain.stages import Stage
+from mlops.registry.rest import Version
 from tests.unit.registry.fakes import MODEL, ONNX, Crash
 
 BUCKET = "artifacts"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.errors import DependencyUnavailable
-from mlops.stages import Stage
+from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.stages import Stage
 from tests.unit.registry.fakes import Crash, World
 
 Scenario = Callable[[World], dict]

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from gate import GateSettings, check_integrity, check_metrics
-from serving import ModelFile
+from promotion.gate import GateSettings, check_integrity, check_metrics
+from promotion.serving_store import ModelFile
 
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT

@@ -9,7 +9,7 @@ import pytest
 from infra.local.settings import ROOT
 
 sys.path.insert(0, str(ROOT / "functions" / "reconcile"))
-from lost_jobs import LostJobs
+from reconcile.lost_jobs import LostJobs
 
 
 class Jobs:

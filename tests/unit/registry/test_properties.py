@@ -5,7 +5,7 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops.errors import DependencyUnavailable
+from mlops.domain.errors import DependencyUnavailable
 from tests.unit.registry.fakes import Crash, World
 
 VERSIONS = 4

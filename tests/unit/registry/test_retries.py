@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from outages import outages
-from retries import Retries, RetrySettings
+from promotion.outages import outages
+from promotion.retries import Retries, RetrySettings
 
-from mlops.errors import DependencyUnavailable
+from mlops.domain.errors import DependencyUnavailable
 
 
 class Sqs:

@@ -7,15 +7,15 @@ import boto3
 import numpy as np
 import onnx
 import pytest
-from gate import GateSettings, check_integrity, load
-from serving import ModelFile, ServingStore, UnreadableManifest
+from promotion.gate import GateSettings, check_integrity, load
+from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
 
-from benchmarks.serving import served
-from mlops.errors import Conflict
-from mlops.manifest import manifest_key
-from mlops.stages import Stage
-from mlops.tracking import Version
-from tests.support import as_a_newer_version_writes
+from tests.support.serving import served
+from mlops.domain.errors import Conflict
+from mlops.domain.manifest import manifest_key
+from mlops.domain.stages import Stage
+from mlops.registry.rest import Version
+from tests.support.steps import as_a_newer_version_writes
 from tests.unit.registry.fakes import MODEL, ONNX, World
 
 BUCKET = "artifacts"

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from mlflow import MlflowClient
 
-from mlops.jobs import JobsTable
+from mlops.aws.jobs_table import JobsTable
 from trainer import job, models
 from trainer.errors import DataError, Interrupted, ParityError, TrainingError, Unreachable
 from trainer.parameters import Identity, Parameters

@@ -102,7 +102,7 @@ def test_a_table_that_stays_away_ends_the_run_with_its_name_and_leaves_the_state
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "1")
     # The adapter of the table is made once a process, and another test's would still answer.
-    from mlops import jobs
+    from mlops.aws import jobs_table as jobs
 
     jobs._table_of.cache_clear()
     began = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from mlops.jobs import JobsTable
+from mlops.aws.jobs_table import JobsTable
 from trainer import models, parameters
 from trainer.data import Dataset
 from trainer.export import export

@@ -5,7 +5,7 @@ import json
 import pytest
 from mlflow import MlflowClient
 
-from mlops.sweeps import Sweep, child_parameters
+from mlops.domain.sweep import Sweep, child_parameters
 from trainer import sweep
 from trainer.errors import Interrupted, ParameterError
 from trainer.stop import Stop

@@ -10,9 +10,9 @@ import boto3
 import pytest
 
 from infra.local.settings import ROOT
-from infra.openapi import load_function
-from mlops.batch import Batch, BatchSettings
-from mlops.jobs import JobsTable
+from tools.openapi import load_function
+from mlops.aws.batch import Batch, BatchSettings
+from mlops.aws.jobs_table import JobsTable
 
 sys.path.insert(0, str(ROOT / "functions" / "training"))
 
@@ -30,7 +30,7 @@ def batch(aws: None) -> Batch:
 @pytest.fixture
 def ask(batch: Batch, jobs: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, Any]]]:
     """Ask the function as API Gateway does, as an admin; returns (status, body)."""
-    import submission
+    from training import submission
 
     settings = submission.TrainingSettings(artifact_bucket="bucket", model_types="mlp", max_active_jobs=CAP)
     monkeypatch.setattr(submission, "_submissions", lambda: submission.Submissions(settings, jobs, batch))

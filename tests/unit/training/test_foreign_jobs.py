@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from infra.local.settings import ROOT
-from infra.openapi import load_function
-from mlops.jobs import JobsTable
+from tools.openapi import load_function
+from mlops.aws.jobs_table import JobsTable
 
 from .conftest import CONTEXT
 

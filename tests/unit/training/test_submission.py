@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from mlops.batch import Batch, BatchSettings, SubmissionRefused
-from mlops.errors import DependencyUnavailable
-from mlops.jobs import JobsTable
-from mlops.schemas import TrainRequest
+from mlops.aws.batch import Batch, BatchSettings, SubmissionRefused
+from mlops.domain.errors import DependencyUnavailable
+from mlops.aws.jobs_table import JobsTable
+from mlops.domain.training_request import TrainRequest
 
 REQUESTS = {
     "a run": ("/train", {}),

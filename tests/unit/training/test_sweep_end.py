@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.openapi import load_function
+from tools.openapi import load_function
 
 
 def events(jobs):

@@ -1,0 +1,198 @@
+"""A reading as Prometheus metric families. docs/monitoring.md lists them; a test holds the two together."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from aws_lambda_powertools import Logger
+from metrics.sources import Reading, oldest, seconds
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from mlops import __version__
+from mlops.domain.drift.verdict import Verdict
+from mlops.domain.drift.counts import (
+    BINS,
+    LATENCY_EDGES_MS,
+    MILLION,
+    class_counts,
+    histogram,
+    latency_histogram,
+)
+from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Series
+
+logger = Logger(child=True)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+JOB_STATES = ("pending", "running", "completed", "failed", "cancelled")
+VERSION = ["model", "version", "stage"]
+QUANTILES = (0.5, 0.95, 1.0)
+
+
+def render(reading: Reading) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Families(reading))
+    return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def collect(self) -> Iterator[Metric]:
+        reading = self._reading
+        info = GaugeMetricFamily("mlops_build_info", "The platform's version.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+        yield from _predictions(reading.totals)
+        yield from _serving(reading)
+        yield from _drift(reading)
+        yield from _jobs(reading)
+        yield from _transitions(reading)
+        yield from _queues(reading.queues)
+
+
+def _predictions(totals: Mapping[Series, Mapping[str, int]]) -> Iterator[Metric]:
+    predictions = CounterMetricFamily("mlops_predictions", "Predictions by class.", labels=[*VERSION, "class"])
+    requests = CounterMetricFamily("mlops_prediction_requests", "Requests that were answered.", labels=VERSION)
+    hits = CounterMetricFamily("mlops_prediction_cache_hits", "Requests answered from the cache.", labels=VERSION)
+    confidence = HistogramMetricFamily(
+        "mlops_prediction_confidence", "Probability of the predicted class.", labels=VERSION
+    )
+    latency = HistogramMetricFamily(
+        "mlops_prediction_latency_seconds", "Time a request took within the function.", labels=VERSION
+    )
+    for series, counts in totals.items():
+        if series.version == 0:
+            continue
+        labels = [series.model_name, str(series.version), series.stage]
+        for label, count in class_counts(counts).items():
+            predictions.add_metric([*labels, label], count)
+        requests.add_metric(labels, counts.get("r", 0))
+        hits.add_metric(labels, counts.get("h", 0))
+        tenths = [f"{(index + 1) / BINS:.1f}" for index in range(BINS)]
+        confidence.add_metric(labels, _buckets(tenths, histogram(counts, "c")), counts.get("cs", 0) / MILLION)
+        edges = [f"{edge / 1000:g}" for edge in LATENCY_EDGES_MS]
+        latency.add_metric(labels, _buckets(edges, latency_histogram(counts)), counts.get("ls", 0) / MILLION)
+    refused = CounterMetricFamily(
+        "mlops_prediction_refused", "Requests that got no prediction.", labels=["status", "code"]
+    )
+    for name, count in totals.get(REFUSED, {}).items():
+        refused.add_metric(name.split("/", 1), count)
+    skipped = CounterMetricFamily(
+        "mlops_prediction_lines_skipped", "Log lines that could not be counted.", labels=["reason"]
+    )
+    for name, count in totals.get(SKIPPED, {}).items():
+        skipped.add_metric([name], count)
+    yield from (predictions, requests, hits, confidence, latency, refused, skipped)
+
+
+def _buckets(edges: list[str], bins: Iterable[int]) -> list[tuple[str, float]]:
+    """Cumulative, as Prometheus has them; the last one is +Inf."""
+    total, found = 0, []
+    for index, count in enumerate(bins):
+        total += count
+        if index < len(edges):
+            found.append((edges[index], float(total)))
+    return [*found, ("+Inf", float(total))]
+
+
+def _serving(reading: Reading) -> Iterator[Metric]:
+    info = GaugeMetricFamily("mlops_model_info", "1 for each version that serves a stage.", labels=VERSION)
+    production = GaugeMetricFamily(
+        "mlops_production_model", "Whether a version of the model is in Production.", labels=["model"]
+    )
+    unreadable = GaugeMetricFamily(
+        "mlops_manifest_unreadable", "Whether the manifest of a stage cannot be read.", labels=["model", "stage"]
+    )
+    for name, stages in reading.serving.items():
+        for stage, version in stages.items():
+            info.add_metric([name, str(version), stage], 1)
+            unreadable.add_metric([name, stage], 0)
+        production.add_metric([name], "Production" in stages or (name, "Production") in reading.unreadable)
+    for name, stage in reading.unreadable:
+        unreadable.add_metric([name, stage], 1)
+    yield from (info, production, unreadable)
+
+
+def _drift(reading: Reading) -> Iterator[Metric]:
+    labels = ["model", "version"]
+    psi = GaugeMetricFamily(
+        "mlops_drift_psi",
+        "Population stability index of a signal at the last check.",
+        labels=[*labels, "signal", "against"],
+    )
+    status = GaugeMetricFamily("mlops_drift_status", "1 for the last check's verdict.", labels=[*labels, "status"])
+    samples = GaugeMetricFamily("mlops_drift_samples", "Predictions in the last check's window.", labels=labels)
+    age = GaugeMetricFamily("mlops_drift_check_age_seconds", "Time since the last check.", labels=labels)
+    for record in reading.drift:
+        try:
+            # Read whole before any of it is shown: another version of the platform may have written the record.
+            name, version, verdict = record["model_name"], record["model_version"], record["status"]
+            signals = [(each["signal"], each["against"], float(each["psi"])) for each in record["signals"]]
+            checked, predictions = seconds(record["checked_at"]), float(record["samples"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("drift record unreadable", model=record.get("slot"), reason=repr(error))
+            continue
+        # A model that was taken out of Production is checked no longer; its last verdict says nothing of today.
+        if reading.serving.get(name, {}).get("Production") != version:
+            continue
+        values = [name, str(version)]
+        for signal, against, index in signals:
+            psi.add_metric([*values, signal, against], index)
+        for known in Verdict:
+            status.add_metric([*values, known.value], verdict == known.value)
+        samples.add_metric(values, predictions)
+        age.add_metric(values, max(0.0, reading.at - checked))
+    yield from (psi, status, samples, age)
+
+
+def _jobs(reading: Reading) -> Iterator[Metric]:
+    states = Counter(job["status"] for job in reading.jobs)
+    jobs = GaugeMetricFamily("mlops_jobs", "Training jobs of the last 24 hours, and all active ones.", labels=["state"])
+    for state in JOB_STATES:
+        jobs.add_metric([state], states[state])
+    waiting = [job for job in reading.jobs if job["status"] == "pending"]
+    longest = GaugeMetricFamily(
+        "mlops_job_oldest_pending_seconds", "How long the training job has waited that has waited longest."
+    )
+    longest.add_metric([], oldest(waiting, reading.at))
+    took = sorted(
+        seconds(job["completed_at"]) - seconds(job["started_at"])
+        for job in reading.jobs
+        if job["status"] == "completed" and job.get("started_at") and job.get("completed_at")
+    )
+    duration = GaugeMetricFamily(
+        "mlops_training_duration_seconds",
+        "Duration of training jobs completed of the last 24 hours.",
+        labels=["quantile"],
+    )
+    for quantile in QUANTILES if took else ():
+        duration.add_metric([f"{quantile:g}"], took[min(len(took) - 1, int(quantile * len(took)))])
+    yield from (jobs, longest, duration)
+
+
+def _transitions(reading: Reading) -> Iterator[Metric]:
+    ended = CounterMetricFamily(
+        "mlops_transitions", "Transitions that have ended.", labels=["model", "stage", "outcome"]
+    )
+    for name, count in reading.totals.get(TRANSITIONS, {}).items():
+        ended.add_metric(name.split("/"), count)
+    queued = GaugeMetricFamily("mlops_transitions_queued", "Transitions still queued.")
+    queued.add_metric([], len(reading.open_transitions))
+    longest = GaugeMetricFamily(
+        "mlops_transition_oldest_queued_seconds", "How long the transition is queued that is so longest."
+    )
+    longest.add_metric([], oldest(reading.open_transitions, reading.at))
+    yield from (ended, queued, longest)
+
+
+def _queues(queues: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+    messages = GaugeMetricFamily("mlops_queue_messages", "Messages in a queue.", labels=["queue", "state"])
+    dead = GaugeMetricFamily("mlops_dead_letters", "Messages nobody could handle.", labels=["queue"])
+    for name, depth in queues.items():
+        if name.endswith("_dead_letters"):
+            dead.add_metric([name.removesuffix("_dead_letters")], sum(depth.values()))
+            continue
+        for state, count in depth.items():
+            messages.add_metric([name, state], count)
+    yield from (messages, dead)

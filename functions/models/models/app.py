@@ -1,0 +1,53 @@
+"""GET /models: registered models, their versions and stages, and who moved them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from mlops.registry.sql.catalogue import Catalogue
+from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
+from mlops.domain.names import ModelName
+from mlops.api.schemas.transitions import Transition, TransitionHistory
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.api.http import lambda_handler
+
+router = APIRouter(tags=["models"])
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(max_length=2000)]
+
+
+@router.get("/models")
+def list_models(limit: Limit = 50, cursor: Cursor = None) -> ModelList:
+    """Registered models by name."""
+    rows, total, following = Catalogue.from_environment().models(limit, cursor)
+    return ModelList(models=[Model.model_validate(row) for row in rows], total_count=total, next_cursor=following)
+
+
+@router.get("/models/{name}")
+def model_detail(name: ModelName, limit: Limit = 100, cursor: Cursor = None) -> ModelDetail:
+    """A model's versions with their stages, the newest first."""
+    catalogue = Catalogue.from_environment()
+    model = catalogue.model(name)
+    versions, following = catalogue.versions(name, limit, cursor)
+    return ModelDetail(
+        name=name,
+        production_version=model["production_version"],
+        staging_version=model["staging_version"],
+        versions=[_version(row) for row in versions],
+        next_cursor=following,
+    )
+
+
+@router.get("/models/{name}/history")
+def model_history(name: ModelName, limit: Limit = 50, cursor: Cursor = None) -> TransitionHistory:
+    """Who moved which version where, when and why, with the gate's results; the newest first."""
+    Catalogue.from_environment().model(name)
+    items, following = TransitionsTable.from_environment().history(name, limit, cursor)
+    return TransitionHistory(transitions=[Transition.model_validate(item) for item in items], next_cursor=following)
+
+
+def _version(row: dict[str, Any]) -> ModelVersion:
+    return ModelVersion.model_validate({**row, "created_at": row["created_at"].isoformat()})
+
+
+handler = lambda_handler(router)

@@ -1,0 +1,76 @@
+"""What anybody may read: whether the platform is well, and the documentation of its API."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from portal.console_files import console_file
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import FileResponse, HTMLResponse
+from portal.readiness import Readiness
+
+from mlops import __version__
+from mlops.api.schemas.platform import Health, Ready
+from mlops.api.http import lambda_handler
+
+router = APIRouter()
+HERE = Path(__file__).parent
+PAGES = HERE / "pages"
+# Swagger UI from a pinned package, served from here: no page of ours asks another host for anything.
+SWAGGER = Path(str(importlib.util.find_spec("fastapi_offline").origin)).parent / "static"  # type: ignore[union-attr]
+# Swagger UI sets style attributes and draws its icons from data: addresses; scripts come from files only.
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+DOCS_FILES = {
+    "swagger-ui-bundle.js": (SWAGGER, "application/javascript"),
+    "swagger-ui.css": (SWAGGER, "text/css"),
+    "start.js": (PAGES, "application/javascript"),
+}
+
+
+@router.get("/health", tags=["platform"])
+def health() -> Health:
+    """The API is up. Touches nothing behind it."""
+    return Health(status="ok", version=__version__)
+
+
+@router.get("/ready", tags=["platform"])
+def ready(response: Response) -> Ready:
+    """Whether what stands behind the API answers; 503 if something does not."""
+    found = Readiness.from_environment().look()
+    if found.status != "ready":
+        response.status_code = 503
+        response.headers["retry-after"] = "10"
+    return found
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi() -> Response:
+    return FileResponse(HERE / "openapi.json", media_type="application/json")
+
+
+@router.get("/docs", include_in_schema=False)
+def docs() -> HTMLResponse:
+    headers = {"content-security-policy": DOCS_POLICY}
+    return HTMLResponse((PAGES / "docs.html").read_text(), headers=headers)
+
+
+@router.get("/docs/{name}", include_in_schema=False)
+def docs_file(name: Literal["swagger-ui-bundle.js", "swagger-ui.css", "start.js"]) -> Any:
+    folder, media_type = DOCS_FILES[name]
+    return FileResponse(folder / name, media_type=media_type, headers={"cache-control": "max-age=86400"})
+
+
+@router.get("/console", include_in_schema=False)
+def console(if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    return console_file("index.html", if_none_match)
+
+
+@router.get("/console/{name}", include_in_schema=False)
+def console_part(name: str, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    return console_file(name, if_none_match)
+
+
+handler = lambda_handler(router, public=True)

@@ -1,0 +1,48 @@
+"""The web console's files, which lie in a layer of their own; all plain text."""
+
+import hashlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from fastapi import Response
+
+from mlops.domain.errors import NotFound
+
+# Scripts, styles and requests of this origin alone; nothing inline, nothing framed, no form leaves.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+)
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "application/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def console_file(name: str, known: str | None) -> Response:
+    """A file of the console, or 304 to whoever has it already: `known` is the request's If-None-Match.
+
+    Raises NotFound.
+    """
+    found = _files().get(name)
+    if found is None:
+        raise NotFound(f"The console has no file {name!r}")
+    content, tag = found
+    # Asked for each time, so that a deploy is seen at once and no two versions mix.
+    headers = {"etag": tag, "cache-control": "no-cache", "content-security-policy": POLICY}
+    if known == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+
+
+@cache
+def _files() -> dict[str, tuple[bytes, str]]:
+    """Content and entity tag by name."""
+    package = importlib.util.find_spec("mlops_console")
+    folders = [Path(folder) for folder in (package.submodule_search_locations or ())] if package else []
+    files = [path for folder in folders for path in folder.iterdir() if path.suffix in MEDIA_TYPES]
+    contents = {path.name: path.read_bytes() for path in files}
+    return {name: (content, f'"{hashlib.sha256(content).hexdigest()[:20]}"') for name, content in contents.items()}

@@ -1,0 +1,163 @@
+"""The predict function: POST /predict, /predict/batch and /predict/staging, DELETE /predict/cache.
+
+Bare on purpose: what stands here runs on every request or at every cold start. FastAPI, pydantic, Powertools and boto3
+are not imported; the published schema is `mlops.predict_schemas`, and a test holds the two together.
+"""
+
+import gc
+import math
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+# Before numpy is imported: its BLAS would start a thread a processor, for products that take microseconds.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import orjson
+from predict import records
+from predict import request
+from predict import samples
+from predict.response_cache import Answer, AnswerCache, key_of
+from predict.model_cache import ModelCache
+from predict.model import Model
+from predict.replies import ok, problem_of, unexpected
+from predict.s3 import Bucket
+from predict.signals import SignalShare
+
+from mlops.domain.errors import NotFound, PlatformError
+from mlops.settings import Settings
+
+Event = dict[str, Any]
+Response = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PredictSettings(Settings):
+    """`model_refresh_seconds`: how often, at most, a manifest is compared with what is served. `drift_signal_share`: of
+    requests beyond the first thousand of an hour, how many have their images measured."""
+
+    artifact_bucket: str
+    default_model_name: str
+    model_refresh_seconds: float = 10.0
+    drift_signal_share: float = 0.125
+
+
+settings = PredictSettings.from_environment()
+bucket = Bucket.from_environment(settings.artifact_bucket)
+models = ModelCache(bucket, settings.model_refresh_seconds, records.report)
+answers = AnswerCache()
+measured = SignalShare(settings.drift_signal_share)
+
+ROUTES = {
+    "/predict": (request.SINGLE, "Production"),
+    "/predict/batch": (request.BATCH, "Production"),
+    "/predict/staging": (request.SINGLE, "Staging"),
+}
+
+
+def handler(event: Event, context: Any) -> Response:
+    """Answer one API Gateway proxy event; whatever happens, with a response of the API's shape."""
+    began = time.perf_counter()
+    request_id = event["requestContext"]["requestId"]
+    path = event.get("resource") or event["path"]
+    method = event["httpMethod"]
+    route = ROUTES.get(path) if method == "POST" else None
+    try:
+        if route is not None:
+            return predict(event, path, route[0], route[1], request_id, began)
+        if path == "/predict/cache" and method == "DELETE":
+            from predict.cache_epoch import raise_epoch  # needs boto3, which no prediction should wait for
+
+            return raise_epoch(event, request_id, settings.default_model_name)
+        raise NotFound(f"There is no {method} {event['path']}")
+    except PlatformError as error:
+        records.refused(request_id, path, error.status, error.code, began, asked=route is not None)
+        return problem_of(error, request_id)
+    except Exception as error:
+        records.failed(request_id, path, error, began, asked=route is not None)
+        return unexpected(request_id)
+
+
+def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
+    """Answer from the stage's present model, or from an answer that this very model gave to the same body before."""
+    body = request.text_of(event)
+    key = key_of(path, body)
+    answer, hit = answers.get(key, body), False
+    if answer is not None:
+        model, staleness = models.current(answer.model_name, stage)
+        hit = answer.serial == model.serial
+    if answer is None or not hit:
+        asked = request.parse(body, fields, settings.default_model_name)
+        model, staleness = models.current(asked.model_name, stage)
+        answer = _answer(model, asked, body, fields is request.BATCH, request_id)
+        answers.put(key, answer)
+    cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
+    records.prediction(request_id, answer.record, cache, seconds, began)
+    return ok(answer.body, request_id, cache, seconds)
+
+
+def _answer(model: Model, asked: request.Request, body: str, batch: bool, request_id: str) -> Answer:
+    manifest = model.manifest
+    inputs = request.inputs_of(asked, manifest.input)
+    probabilities = model.probabilities(inputs)
+    classes = probabilities.argmax(axis=1).tolist()
+    confidences = [probabilities[row, best] for row, best in enumerate(classes)]
+    if not all(map(math.isfinite, confidences)):  # numbers so large that the model's own arithmetic overflows
+        raise request.beyond_the_model(asked.source)
+    predictions = [manifest.labels[index] for index in classes]
+    document: dict[str, Any]
+    if batch:
+        document = {
+            "predictions": predictions,
+            "confidences": confidences,
+            "model_name": manifest.model_name,
+            "model_version": manifest.model_version,
+            "batch_size": len(predictions),
+        }
+    else:
+        document = {
+            "prediction": predictions[0],
+            "confidence": confidences[0],
+            "probabilities": probabilities[0],
+            "model_name": manifest.model_name,
+            "model_version": manifest.model_version,
+            "model_stage": manifest.stage,
+        }
+    signals = None
+    if model.signals is not None and measured.takes(request_id, model.serial):
+        signals = model.signals(inputs)
+    if samples.SHARE and (sample := samples.line(manifest, inputs, predictions)):
+        records.report("mlops.prediction", **sample)
+    return Answer(
+        body,
+        model.serial,
+        manifest.model_name,
+        orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
+        records.record(manifest, predictions, confidences, signals),
+    )
+
+
+def warm_up() -> None:
+    """Load the default model while the environment starts. Without one the environment starts all the same."""
+    try:
+        models.current(settings.default_model_name, "Production")
+    except PlatformError as error:
+        records.report("mlops.cold", model_name=settings.default_model_name, code=error.code)
+
+
+def after_restore() -> None:
+    """What a SnapStart snapshot must not carry over: connections, credentials, and what was known of the manifests."""
+    bucket.forget()
+    models.recheck()
+    warm_up()
+
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    from snapshot_restore_py import register_after_restore  # the managed runtime has it
+
+    register_after_restore(after_restore)
+
+warm_up()
+# What the start made lives as long as the environment: the collector need not walk it again on anybody's request.
+gc.freeze()

@@ -1,0 +1,52 @@
+"""DELETE /predict/cache: have every environment load its model anew. Only promotion writes manifests, so it is asked.
+
+Imported by that request alone: boto3 costs more than everything a prediction needs.
+"""
+
+from typing import Any
+
+from predict import records
+from predict import replies
+from botocore.exceptions import BotoCoreError, ClientError
+from predict.request import MODEL_NAME
+
+from mlops.api.auth import AccessKeys, authorise
+from mlops.domain.errors import DependencyUnavailable, ValidationFailed
+from mlops.aws.promotion_queue import PromotionQueue
+from mlops.aws.transitions_table import new_transition_id
+
+STAGES = ("Production", "Staging")
+
+
+def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> dict[str, Any]:
+    """Queue a new cache epoch for both stages of the model; a stage that no version serves is passed over there.
+
+    Raises:
+        Forbidden: the key's role is not admin.
+        ValidationFailed: the query's model_name is not a name.
+        DependencyUnavailable: the table or the queue does not answer.
+    """
+    try:
+        caller = AccessKeys.from_environment().caller(
+            event["requestContext"].get("identity", {}).get("apiKeyId") or "-"
+        )
+        authorise(caller, "DELETE")
+        model_name = (event.get("queryStringParameters") or {}).get("model_name", default_model)
+        if not MODEL_NAME.fullmatch(model_name):
+            raise ValidationFailed("model_name: is not the name of a model", errors=[{"field": "model_name"}])
+        queue = PromotionQueue.from_environment()
+        for stage in STAGES:
+            queue.send(
+                {
+                    "kind": "cache_epoch",
+                    "transition_id": new_transition_id(),
+                    "model_name": model_name,
+                    "stage": stage,
+                    "actor": caller.name,
+                    "request_id": request_id,
+                }
+            )
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("The promotion queue or the table of keys does not answer") from error
+    records.report("mlops.cache_epoch", request_id=request_id, model_name=model_name, actor=caller.name)
+    return replies.accepted({"status": "queued", "model_name": model_name, "stages": STAGES}, request_id)

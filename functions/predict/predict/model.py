@@ -1,0 +1,118 @@
+"""A loaded model: one onnxruntime session that has proved itself, and what the manifest says of it."""
+
+import base64
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from predict.onnxfile import NotOnnx, has_external_data
+from predict.signals import Signals
+
+from mlops.domain.manifest import Manifest
+
+DEFAULT_TOLERANCE = 1e-4
+
+
+class ModelRefused(Exception):
+    """The file is not one to answer from; the message says why and may be logged."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What answers requests. Immutable, so whoever holds one answers from one version throughout."""
+
+    manifest: Manifest
+    session: onnxruntime.InferenceSession
+    signals: Signals | None  # None for models whose inputs are not images
+    serial: int = field(default_factory=itertools.count(1).__next__)
+    """Tells this model from every other one of this process, the same file under another manifest included."""
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """float32 `[n, features]` → float32 `[n, classes]`."""
+        found: np.ndarray = self.session.run([self.manifest.output.name], {self.manifest.input.name: inputs})[0]
+        return found
+
+
+def load(manifest: Manifest, data: bytes) -> Model:
+    """A model from its ONNX file, after it has answered the self-test.
+
+    Raises:
+        ModelRefused: not ONNX, external data, other inputs or outputs than the manifest's, or a wrong self-test.
+    """
+    try:
+        external = has_external_data(data)
+    except NotOnnx as error:
+        raise ModelRefused(f"the file is not ONNX: {error}") from error
+    if external:
+        raise ModelRefused("the file keeps tensors in other files (external data)")
+    try:
+        session = onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        raise ModelRefused(f"onnxruntime does not load the file ({type(error).__name__})") from error
+    return proved(manifest, session)
+
+
+def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
+    """`session` under `manifest`, once the two are shown to belong together.
+
+    Raises:
+        ModelRefused: other inputs or outputs than the manifest's, or a wrong self-test.
+    """
+    try:
+        _check_signature(session, manifest)
+        signals = Signals(manifest.input.image) if manifest.input.image else None
+        model = Model(manifest, session, signals)
+        _self_test(model)
+    except ModelRefused:
+        raise
+    except Exception as error:  # an ill-typed manifest field, or onnxruntime failing on the test's own inputs
+        raise ModelRefused(f"its self-test does not run ({type(error).__name__})") from error
+    return model
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    # One request at a time on a fraction of a processor: more threads only wait for one another.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # The arena never gives memory back, so one batch of 100 or one swap would stay in the resident size for good.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    return options
+
+
+def _check_signature(session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].name != manifest.input.name:
+        raise ModelRefused(f"its inputs are {[entry.name for entry in inputs]}, not [{manifest.input.name!r}]")
+    source = inputs[0]
+    if source.type != "tensor(float)" or len(source.shape) != 2 or isinstance(source.shape[0], int):
+        raise ModelRefused(f"its input is {source.type} {source.shape}, not float32 [n, {manifest.input.features}]")
+    if isinstance(source.shape[1], int) and source.shape[1] != manifest.input.features:
+        raise ModelRefused(f"its input has {source.shape[1]} features, the manifest {manifest.input.features}")
+    outputs = {entry.name: entry for entry in session.get_outputs()}
+    if manifest.output.name not in outputs:
+        raise ModelRefused(f"it has no output {manifest.output.name!r}")
+    if outputs[manifest.output.name].type != "tensor(float)":
+        raise ModelRefused(f"its output is {outputs[manifest.output.name].type}, not float32")
+
+
+def _self_test(model: Model) -> None:
+    """Two rows first, whatever the manifest carries: shape and finiteness. Then the exporter's own answers."""
+    features, classes = model.manifest.input.features, model.manifest.output.classes
+    answers = model.probabilities(np.zeros((2, features), np.float32))
+    if answers.shape != (2, classes) or not np.isfinite(answers).all():
+        raise ModelRefused(f"it answers {answers.shape} where finite float32 (2, {classes}) is due")
+    test = model.manifest.self_test
+    if test is None:
+        return
+    answers = model.probabilities(_array(test, "inputs", features))
+    worst = float(np.abs(answers - _array(test, "probabilities", classes)).max(initial=0.0))
+    if not worst <= float(test.get("tolerance", DEFAULT_TOLERANCE)):
+        raise ModelRefused(f"its self-test is off by {worst:.3g}")
+
+
+def _array(test: dict[str, Any], name: str, columns: int) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(test[name]), "<f4").reshape(-1, columns)

@@ -1,0 +1,97 @@
+"""The log: one line of JSON an event, printed raw. Prediction lines feed drift detection and the metric filters.
+
+Nothing here shows an input: of an image only `signals`' coarse averages, of a refused body only the error's code.
+"""
+
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+import numpy as np
+import orjson
+
+from mlops.domain.manifest import Manifest
+
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "mlops")
+COUNTED = {
+    "mlops.model_loaded": "ModelLoaded",
+    "mlops.model_refused": "ModelRefused",
+    "mlops.model_unavailable": "ModelUnavailable",
+}
+
+
+def record(
+    manifest: Manifest,
+    predictions: list[int | str],
+    confidences: list[np.float32],
+    signals: dict[str, np.ndarray] | None,
+) -> str:
+    """The part of a prediction's line that is the same whenever the same body meets the same model: JSON's fields."""
+    fields = orjson.dumps(
+        {
+            "model_name": manifest.model_name,
+            "model_version": manifest.model_version,
+            "stage": manifest.stage,
+            "n": len(predictions),
+            "predictions": predictions,
+            "confidences": confidences,
+            "signals_permille": signals,
+        },
+        option=orjson.OPT_SERIALIZE_NUMPY,
+    )
+    return fields[1:-1].decode()
+
+
+def prediction(request_id: str, kept: str, cache: str, staleness: str, began: float) -> None:
+    """The line of an answered request; `began` is its `time.perf_counter()`. Written by hand around what was kept."""
+    _print(
+        f'{{"event":"mlops.prediction","request_id":{orjson.dumps(request_id).decode()},"status":200,"cache":"{cache}",'
+        f'"staleness_s":{staleness},"latency_ms":{(time.perf_counter() - began) * 1000:.3f},{kept}}}\n'
+    )
+
+
+def refused(request_id: str, path: str, status: int, code: str, began: float, *, asked: bool) -> None:
+    """The line of a request that was answered with an error; `asked` if it asked for a prediction."""
+    report(
+        "mlops.prediction" if asked else "mlops.request",
+        request_id=request_id,
+        status=status,
+        code=code,
+        path=path,
+        n=0,
+        latency_ms=round((time.perf_counter() - began) * 1000, 3),
+    )
+
+
+def failed(request_id: str, path: str, error: Exception, began: float, *, asked: bool) -> None:
+    """The lines of a request that met a fault of ours. The trace shows where, not with what: no values, no messages."""
+    trace = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    report("mlops.error", request_id=request_id, error=type(error).__name__, trace=trace)
+    refused(request_id, path, 500, "internal_error", began, asked=asked)
+
+
+def report(event: str, **fields: Any) -> None:
+    """A line about the model at hand; those in COUNTED carry a metric too (CloudWatch's embedded metric format)."""
+    document: dict[str, Any] = {"event": event, **fields}
+    metric = COUNTED.get(event)
+    if metric is not None:
+        document[metric] = 1
+        document["_aws"] = {
+            "Timestamp": int(time.time() * 1000),
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["model_name", "stage"]],
+                    "Metrics": [{"Name": metric, "Unit": "Count"}],
+                }
+            ],
+        }
+    _print(orjson.dumps(document).decode() + "\n")
+
+
+def _print(line: str) -> None:
+    # One write a line, so that lines never mix; flushed, because the environment may freeze right after the answer.
+    sys.stdout.write(line)
+    sys.stdout.flush()

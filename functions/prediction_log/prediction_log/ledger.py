@@ -1,0 +1,87 @@
+"""Every line counts once, in whatever deliveries it comes: again, in part, or beside other lines.
+
+What was counted of a minute of a log stream stands in a list of markers, each with the ids that a transaction counted.
+A transaction adds the list's next marker together with the counts. Whoever finds that place taken, by a delivery that
+was faster, reads the list again. So a delivery writes one marker (for each minute of its lines), not one a line.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from prediction_log.delivery import Delivery, Line
+from prediction_log.input_samples import store
+from prediction_log.line_counts import Counted, count_lines
+
+from mlops.aws.stats_table import SKIPPED, Marker, PredictionStats, fits
+
+DIGEST_BYTES = 8
+"""Of a line's id. A minute of a stream holds some thousand lines: that two are alike is a matter of 1 in 10^12."""
+LINES_A_TRANSACTION = 20_000
+"""Their digests take 160 of the 400 kB that an item may have."""
+
+Key = tuple[str, bytes]
+"""A line's minute of its stream, and its digest."""
+
+
+def count_delivery(stats: PredictionStats, delivery: Delivery) -> Iterator[Counted]:
+    """Add what is new in a delivery, and store its samples. Yields what each transaction counted.
+
+    Raises:
+        ClientError: DynamoDB or S3 does not take it; the delivery may simply come again.
+    """
+    return _count(stats, {(f"{delivery.stream} {_minute(line)}", _digest(line)): line for line in delivery.lines})
+
+
+def count_undecodable(stats: PredictionStats, data: str) -> Iterator[Counted]:
+    """A delivery that could not be read at all counts as one skipped line."""
+    counted = Counted(totals={SKIPPED: Counter(undecodable=1)}, skipped=Counter(undecodable=1))
+    marker = Marker(f"undecodable {hashlib.sha256(data.encode()).hexdigest()}")
+    if stats.add([marker], counted.hours, counted.totals):
+        yield counted
+
+
+def _count(stats: PredictionStats, lines: Mapping[Key, Line]) -> Iterator[Counted]:
+    while True:
+        before = {minute: stats.markers(minute) for minute in {minute for minute, _ in lines}}
+        seen = {(minute, digest) for minute, markers in before.items() for digest in _digests(markers)}
+        new = {key: line for key, line in lines.items() if key not in seen}
+        if not new:
+            return
+        counted, markers = count_lines(new.values()), _markers(new, before)
+        if len(new) > LINES_A_TRANSACTION or not fits(markers, counted.hours, counted.totals):
+            keys = list(new)
+            for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
+                yield from _count(stats, {key: new[key] for key in half})
+            return
+        for sample in counted.samples:
+            store(*sample)
+        if stats.add(markers, counted.hours, counted.totals):
+            yield counted
+            return
+
+
+def _markers(keys: Iterable[Key], before: Mapping[str, list[Marker]]) -> list[Marker]:
+    """The next marker of each minute, with the digests of its lines."""
+    digests: dict[str, list[bytes]] = defaultdict(list)
+    for minute, digest in keys:
+        digests[minute].append(digest)
+    return [Marker(minute, _next_slot(before[minute]), b"".join(found)) for minute, found in digests.items()]
+
+
+def _next_slot(markers: list[Marker]) -> str:
+    return f"{int(markers[-1].slot) + 1 if markers else 0:08}"
+
+
+def _digests(markers: Iterable[Marker]) -> Iterator[bytes]:
+    for marker in markers:
+        for start in range(0, len(marker.content), DIGEST_BYTES):
+            yield marker.content[start : start + DIGEST_BYTES]
+
+
+def _digest(line: Line) -> bytes:
+    return hashlib.blake2b(line.id.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def _minute(line: Line) -> str:
+    return f"{line.seconds // 60:.0f}"  # of any number, however wrong

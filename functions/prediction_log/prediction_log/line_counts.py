@@ -1,0 +1,127 @@
+"""From a delivery's lines to what is to be added where.
+
+A later version of predict may write fields that are not known here: they are passed over. A line says itself when it
+must not be counted by what is known: by a `min_reader` above READER, or by a `kind` or a `variant` (of a rollout, such
+as `canary`) that is not known here. Such a line counts as skipped, never as one of Production's own.
+"""
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prediction_log.delivery import Line
+from prediction_log.input_samples import is_sample
+
+from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
+from mlops.aws.stats_table import NAMES_AN_UPDATE, REFUSED, SKIPPED, Series, hour_of
+
+EVENT = "mlops.prediction"
+READER = 1
+"""Which reader of lines this code is; a line without `min_reader` is for the first."""
+# What CloudWatch Logs itself takes: lines up to 14 days old, and 2 hours ahead of its clock.
+OLDEST_SECONDS = 14 * 24 * 3600
+AHEAD_SECONDS = 2 * 3600
+
+Sample = tuple[str, str, str, Mapping[str, Any]]
+"""Model and version, hour, id and fields of a line that holds inputs themselves."""
+
+
+@dataclass
+class Counted:
+    """What lines add to hours and totals; how many lines that counts, and why others were skipped."""
+
+    hours: dict[tuple[Series, str], Counts] = field(default_factory=lambda: defaultdict(Counter))
+    totals: dict[Series, Counts] = field(default_factory=lambda: defaultdict(Counter))
+    lines: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    samples: list[Sample] = field(default_factory=list)
+
+
+def count_lines(lines: Iterable[Line]) -> Counted:
+    """Every line lands in the hour in which it was written, whenever it is delivered."""
+    counted = Counted()
+    now = time.time()
+    for line in lines:
+        try:
+            if not now - OLDEST_SECONDS <= line.seconds <= now + AHEAD_SECONDS:
+                raise _Skip("time")
+            fields = _fields(line.text)
+            if is_sample(fields):
+                series = _series(fields)
+                counted.samples.append((series.key.replace("#", "/"), hour_of(line.seconds), line.id, fields))
+                continue
+            series, counts = _counts(fields)
+        except _Skip as skip:
+            counted.skipped[skip.reason] += 1
+            # No hour: of these lines the time may be wrong too, and only their total is ever looked at.
+            counted.totals[SKIPPED][skip.reason] += 1
+            continue
+        counted.hours[series, hour_of(line.seconds)].update(counts)
+        counted.lines += 1
+    for (series, _), counts in counted.hours.items():
+        counted.totals[series].update(lifetime(counts) if series.version else counts)
+    return counted
+
+
+class _Skip(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _fields(text: str) -> Mapping[str, Any]:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError) as error:  # cut off, or not ours
+        raise _Skip("not_json") from error
+    if not isinstance(line, dict) or line.get("event") != EVENT:
+        raise _Skip("another_event")
+    needed = 1 if line.get("min_reader") is None else line["min_reader"]
+    if type(needed) is not int or needed < 1:
+        raise _Skip("malformed")
+    if needed > READER or line.get("variant") is not None or not (line.get("kind") is None or is_sample(line)):
+        raise _Skip("newer")
+    return line
+
+
+def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
+    if line.get("status") != 200:
+        status, code = line.get("status"), line.get("code")
+        if type(status) is not int or not 100 <= status < 1000 or not _is_name(code):
+            raise _Skip("malformed")
+        return REFUSED, Counter({f"{status}/{code}": 1})
+    series = _series(line)
+    try:
+        counts = counts_of(line)
+    except (Malformed, OverflowError) as error:
+        raise _Skip("malformed") from error
+    if not all(map(_is_storable, counts)):
+        raise _Skip("malformed")
+    if len(counts) > NAMES_AN_UPDATE:  # more than a hundred predictions: predict writes no such line
+        raise _Skip("malformed")
+    return series, counts
+
+
+def _series(line: Mapping[str, Any]) -> Series:
+    """Which version answered, and in which stage."""
+    name, version, stage = line.get("model_name"), line.get("model_version"), line.get("stage")
+    if not _is_name(name) or type(version) is not int or not 1 <= version < 1 << 63:
+        raise _Skip("malformed")
+    if stage not in ("Production", "Staging"):
+        raise _Skip("malformed")
+    return Series(name, version, stage)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 100 and _is_storable(value)
+
+
+def _is_storable(name: str) -> bool:
+    """Whether DynamoDB takes it for an attribute's name: UTF-8 of at most 64 kB."""
+    try:
+        return len(name.encode()) < 1 << 16
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON can spell it
+        return False

@@ -1,0 +1,23 @@
+"""The promotion queue: gates a transition, moves the alias, archives the version before, writes the manifest."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from promotion.promoter import Promoter
+from promotion.retries import Retries
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: Any) -> None:
+    """One message at a time (BatchSize 1). An exception leaves the message in the queue, to be tried again."""
+    for record in event["Records"]:
+        try:
+            message = json.loads(record["body"])
+            logger.append_keys(request_id=message.get("request_id"))
+            Promoter.from_environment().handle(message)
+        except Exception:
+            Retries.from_environment().postpone(record)
+            raise

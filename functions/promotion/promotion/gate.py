@@ -1,0 +1,122 @@
+"""What a version must show before it may serve. Integrity is never waived; metrics are, with `force` and a reason."""
+
+import base64
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from promotion.serving_store import ModelFile
+
+from mlops.settings import Settings
+
+DEFAULT_TOLERANCE = 1e-4
+METRIC = "accuracy"
+TIMED_RUNS = 20
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GateSettings(Settings):
+    """`metric_margin`: by how much accuracy may fall behind Production's. `max_model_bytes`: the file's size.
+    `max_latency_ms`: what one prediction may take, the median of 20. Parameters of the template, with its defaults."""
+
+    metric_margin: float = 0.01
+    max_model_bytes: int = 100_000_000
+    max_latency_ms: float = 50.0
+
+
+def passed(results: list[Result]) -> bool:
+    return all(result["passed"] for result in results)
+
+
+def check_integrity(model: ModelFile, tags: dict[str, str], settings: GateSettings) -> list[Result]:
+    """Size, hash, loading, shape, self-test and latency of an ONNX file; the first that fails ends the list."""
+    results = [
+        _result(
+            "size", model.size <= settings.max_model_bytes, f"{model.size} of at most {settings.max_model_bytes} bytes"
+        ),
+        _result("sha256", tags.get("sha256", model.sha256) == model.sha256, f"the file's is {model.sha256}"),
+    ]
+    if not passed(results):
+        return results
+    try:
+        session = load(model)
+    except Exception as error:  # onnxruntime raises many types of its own for a file that it cannot load
+        reason = str(error).splitlines()[0][:200]
+        return [*results, _result("loads", False, f"onnxruntime {onnxruntime.__version__} cannot serve it: {reason}")]
+    results.append(_result("loads", True, f"{model.input.features} features, {model.output.classes} classes"))
+    results.append(_self_test(session, model))
+    if passed(results):
+        results.append(_latency(session, model, settings))
+    return results
+
+
+def load(model: ModelFile) -> onnxruntime.InferenceSession:
+    """A session of the model, which `model` is described from. Raises what onnxruntime does, and ValueError."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
+    model.describe(session)
+    return session
+
+
+def check_metrics(
+    metrics: dict[str, float],
+    tags: dict[str, str],
+    champion: tuple[dict[str, float], dict[str, str]] | None,
+    settings: GateSettings,
+) -> list[Result]:
+    """Not worse than Production by more than the margin, if both were measured on the same data."""
+    if champion is None:
+        return [_result("metric", True, "no version is in Production to compare with", "metric")]
+    before, before_tags = champion
+    if METRIC not in metrics or METRIC not in before:
+        return [_result("metric", True, f"no {METRIC} to compare", "metric")]
+    if tags.get("dataset_digest") != before_tags.get("dataset_digest"):
+        return [_result("metric", True, "not comparable: measured on another data set", "metric")]
+    needed = before[METRIC] - settings.metric_margin
+    detail = f"{METRIC} {metrics[METRIC]:.4f}, at least {needed:.4f} needed (Production has {before[METRIC]:.4f})"
+    return [_result("metric", metrics[METRIC] >= needed, detail, "metric")]
+
+
+def _self_test(session: onnxruntime.InferenceSession, model: ModelFile) -> Result:
+    """The file answers, on the reference sample, what training saw it answer."""
+    if model.self_test is None:
+        probabilities = _run(session, model, np.zeros((1, model.input.features), np.float32))
+        sound = bool(np.isfinite(probabilities).all())
+        return _result("self_test", sound, "no reference sample; probabilities are finite")
+    count = int(model.self_test["count"])
+    inputs = _floats(model.self_test["inputs"]).reshape(count, model.input.features)
+    expected = _floats(model.self_test["probabilities"]).reshape(count, model.output.classes)
+    tolerance = float(model.self_test.get("tolerance", DEFAULT_TOLERANCE))
+    difference = float(np.abs(_run(session, model, inputs) - expected).max())
+    return _result("self_test", difference <= tolerance, f"largest difference {difference:.2g} on {count} samples")
+
+
+def _latency(session: onnxruntime.InferenceSession, model: ModelFile, settings: GateSettings) -> Result:
+    sample = np.zeros((1, model.input.features), np.float32)
+    took = []
+    for _ in range(TIMED_RUNS):
+        start = time.perf_counter()
+        _run(session, model, sample)
+        took.append((time.perf_counter() - start) * 1000)
+    median = float(np.median(took))
+    return _result(
+        "latency", median <= settings.max_latency_ms, f"{median:.3f} ms of at most {settings.max_latency_ms}"
+    )
+
+
+def _run(session: onnxruntime.InferenceSession, model: ModelFile, inputs: np.ndarray) -> np.ndarray:
+    outputs: np.ndarray = session.run([model.output.name], {model.input.name: inputs})[0]
+    return outputs
+
+
+def _floats(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def _result(check: str, passed: bool, detail: str, kind: str = "integrity") -> Result:
+    return {"check": check, "passed": bool(passed), "detail": detail, "kind": kind}

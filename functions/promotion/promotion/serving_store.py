@@ -1,0 +1,253 @@
+"""`serving/` in the bucket: the files that predict reads. This module is their only writer."""
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from mlops.domain.errors import Conflict
+from mlops.domain.timestamps import now
+from mlops.domain.manifest import (
+    Manifest,
+    ManifestError,
+    ModelInput,
+    ModelOutput,
+    check_description,
+    manifest_key,
+    model_key,
+    with_cache_epoch,
+)
+from mlops.domain.stages import Stage
+from mlops.registry.rest import Version
+
+MODEL_FILE = "model.onnx"
+METADATA_KEY = "mlops"
+
+logger = Logger(child=True)
+
+
+class UnreadableManifest(ManifestError):
+    """There is a manifest, and this code cannot read it. `etag` tells its bytes from any others."""
+
+    def __init__(self, reason: str, etag: str) -> None:
+        super().__init__(reason)
+        self.etag = etag
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A manifest as it lies in the bucket."""
+
+    manifest: Manifest
+    data: bytes
+    etag: str
+
+
+class ModelFile:
+    """An ONNX file and what it says of itself."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.size = len(data)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.self_test: dict[str, Any] | None = None
+        self.reference: dict[str, Any] | None = None
+
+    def describe(self, session: Any) -> None:
+        """Read inputs, outputs and metadata off the loaded model.
+
+        Raises:
+            ValueError: it does not have one float input `[n, features]` and class probabilities `[n, classes]`, or
+                its metadata is not what a manifest may say.
+        """
+        metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
+            raise ValueError("the model must have one input, float32 [n, features]")
+        probabilities = [out for out in outputs if out.type == "tensor(float)" and len(out.shape) == 2]
+        if len(probabilities) != 1:
+            raise ValueError("the model must have one output of class probabilities, float32 [n, classes]")
+        features, classes = inputs[0].shape[1], probabilities[0].shape[1]
+        if not isinstance(features, int) or not isinstance(classes, int):
+            raise ValueError("the model's numbers of features and classes must be fixed")
+        image = metadata.get("image")
+        self.input = ModelInput(inputs[0].name, features, tuple(image) if image else None)
+        self.output = ModelOutput(probabilities[0].name, classes)
+        self.labels = tuple(metadata.get("labels", range(classes)))
+        self.self_test, self.reference = metadata.get("self_test"), metadata.get("reference")
+        check_description(self.input, self.output, self.labels, self.self_test, self.reference)
+
+
+class ServingStore:
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._s3 = boto3.client("s3")
+
+    @classmethod
+    def from_environment(cls) -> "ServingStore":
+        return _store_of(os.environ["ARTIFACT_BUCKET"])
+
+    def folder(self, artifact_uri: str) -> str | None:
+        """The prefix of a version's files, or None if they are not among the platform's own artifacts."""
+        place = urlsplit(artifact_uri)
+        if place.scheme != "s3" or place.netloc != self._bucket or not place.path.startswith("/mlflow/"):
+            return None
+        return place.path.strip("/") + "/"
+
+    def fetch(self, artifact_uri: str, max_bytes: int) -> ModelFile:
+        """The ONNX file of a version. Any writer may register a source elsewhere, so its place is checked first.
+
+        Raises:
+            Conflict: the files lie outside the platform's bucket, there is no ONNX file, or it is over `max_bytes`.
+        """
+        folder = self.folder(artifact_uri)
+        if folder is None:
+            raise Conflict("The version's files are not in the platform's bucket; log the model through this MLflow")
+        answer = self._read(folder + MODEL_FILE)
+        if answer is None:
+            raise Conflict(f"The version has no {MODEL_FILE}; log the model in ONNX format (mlflow.onnx.log_model)")
+        if answer["ContentLength"] > max_bytes:
+            answer["Body"].close()
+            raise Conflict(f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve")
+        return ModelFile(answer["Body"].read())
+
+    def published(self, model_name: str, sha256: str) -> ModelFile | None:
+        """The file that `publish` put up under this hash, unless it is gone."""
+        answer = self._read(model_key(model_name, sha256))
+        return ModelFile(answer["Body"].read()) if answer else None
+
+    def publish(self, model_name: str, model: ModelFile) -> None:
+        """Put the file where predict looks; its name is its hash, so writing it twice changes nothing. An archived
+        one is written anew, which brings it back from the cheaper storage."""
+        self._write(model_key(model_name, model.sha256), model.data, "application/octet-stream")
+
+    def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
+        """What predict is told to serve; None if nothing.
+
+        Raises:
+            UnreadableManifest: there is a manifest, and this code cannot read it.
+        """
+        written = self._written(manifest_key(model_name, stage))
+        return written.manifest if written else None
+
+    def write_manifest(
+        self,
+        version: Version,
+        stage: Stage,
+        model: ModelFile,
+        metrics: dict[str, float],
+        transition_id: str,
+    ) -> None:
+        """Tell predict what to serve; done again for the same transition, it leaves the manifest as it is. One that
+        cannot be read is replaced.
+
+        Raises:
+            Conflict: predict could not read the manifest, so it is not written.
+        """
+        key = manifest_key(version.model_name, stage)
+        before: Manifest | None = None
+        etag: str | None = None
+        try:
+            if (written := self._written(key)) is not None:
+                before, etag = written.manifest, written.etag
+        except UnreadableManifest as unreadable:
+            logger.warning("unreadable manifest replaced", key=key, reason=str(unreadable))
+            etag = unreadable.etag
+        if before is not None and (before.transition_id, before.sha256) == (transition_id, model.sha256):
+            return
+        manifest = Manifest(
+            model_name=version.model_name,
+            model_version=version.version,
+            stage=stage,
+            run_id=version.run_id,
+            key=model_key(version.model_name, model.sha256),
+            sha256=model.sha256,
+            size=model.size,
+            input=model.input,
+            output=model.output,
+            labels=model.labels,
+            self_test=model.self_test,
+            reference=model.reference,
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
+            transition_id=transition_id,
+            cache_epoch=before.cache_epoch if before else 0,
+            cache_epoch_id=before.cache_epoch_id if before else None,
+            written_at=now(),
+        )
+        data = manifest.to_json()
+        try:
+            Manifest.from_json(data)
+        except ManifestError as error:
+            raise Conflict(f"predict could not read the version's manifest: {error}") from error
+        self._swap(key, data, etag)
+
+    def raise_cache_epoch(self, model_name: str, stage: str, message_id: str) -> None:
+        """Have every environment of predict load its model anew at its next refresh; once for the same message.
+
+        A message is done with before the next of its model is delivered, so the last one's id is all there is to know.
+        """
+        key = manifest_key(model_name, stage)
+        try:
+            written = self._written(key)
+        except UnreadableManifest as unreadable:  # nobody loads a model from it, so there is nothing to load anew
+            logger.warning("no cache epoch: manifest unreadable", key=key, reason=str(unreadable))
+            return
+        if written is not None and written.manifest.cache_epoch_id != message_id:
+            raised = with_cache_epoch(written.data, written.manifest.cache_epoch + 1, message_id)
+            self._swap(key, raised, written.etag)
+
+    def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
+        """No version serves the stage any more, unless another one has taken it since."""
+        try:
+            manifest = self.manifest(model_name, stage)
+        except UnreadableManifest as unreadable:  # whose it is nobody can say; reconcile looks at what is left
+            logger.warning("manifest left: unreadable", model=model_name, stage=stage, reason=str(unreadable))
+            return
+        if manifest is not None and manifest.model_version == version:
+            self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
+
+    def remove_unreadable(self, model_name: str, stage: Stage) -> None:
+        """Remove the manifest if it cannot be read: no version is in the stage, so none serves it."""
+        try:
+            self.manifest(model_name, stage)
+        except UnreadableManifest as unreadable:
+            logger.warning("unreadable manifest removed", model=model_name, stage=stage, reason=str(unreadable))
+            self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
+
+    def _written(self, key: str) -> _Written | None:
+        """Raises UnreadableManifest."""
+        answer = self._read(key)
+        if answer is None:
+            return None
+        data, etag = answer["Body"].read(), answer["ETag"]
+        try:
+            return _Written(Manifest.from_json(data), data, etag)
+        except ManifestError as error:
+            raise UnreadableManifest(str(error), etag) from error
+
+    def _swap(self, key: str, manifest: bytes, etag: str | None) -> None:
+        """Write only if nobody has written since we read. The queue's group makes that so; this proves it."""
+        condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        self._write(key, manifest, "application/json", **condition)
+
+    def _read(self, key: str) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = self._s3.get_object(Bucket=self._bucket, Key=key)
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return answer
+
+    def _write(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
+
+
+@cache
+def _store_of(bucket: str) -> ServingStore:
+    return ServingStore(bucket)

@@ -1,0 +1,48 @@
+"""Transitions that nobody carries out: the message was never sent, or ended in the dead-letter queue in an outage."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mlops.aws.dynamodb import Item
+from mlops.aws.promotion_queue import PromotionQueue, transition_message
+from mlops.settings import Settings
+from mlops.aws.transitions_table import TransitionsTable
+
+GIVE_UP_AFTER = timedelta(hours=25)
+"""An hour more than promotion takes to give up itself and say so in the history."""
+
+
+@dataclass(frozen=True)
+class ResendSettings(Settings):
+    """A transition that has been open for `resend_seconds`, or for as long since it was last sent, is sent again."""
+
+    resend_seconds: int = 300
+
+
+class LostMessages:
+    def __init__(self, settings: ResendSettings, transitions: TransitionsTable, queue: PromotionQueue) -> None:
+        self._wait = timedelta(seconds=settings.resend_seconds)
+        self._transitions, self._queue = transitions, queue
+
+    @classmethod
+    def from_environment(cls) -> "LostMessages":
+        return cls(
+            ResendSettings.from_environment(), TransitionsTable.from_environment(), PromotionQueue.from_environment()
+        )
+
+    def look(self) -> list[str]:
+        """Send what is due again, in the order it was asked for; returns the deduplication ids."""
+        sent = []
+        moment = datetime.now(UTC)
+        for item in self._transitions.still_open():
+            if self._due(item, moment) and self._transitions.resent(item):
+                # The queue drops an id it has seen within five minutes, so each sending has its own.
+                deduplication_id = f"{item['transition_id']}#{item.get('resends', 0) + 1}"
+                self._queue.send(transition_message(item), deduplication_id)
+                sent.append(deduplication_id)
+        return sent
+
+    def _due(self, item: Item, moment: datetime) -> bool:
+        created = datetime.fromisoformat(item["created_at"])
+        last = datetime.fromisoformat(item.get("resent_at", item["created_at"]))
+        return moment - last >= self._wait and moment - created < GIVE_UP_AFTER

@@ -1,0 +1,67 @@
+"""Training jobs that wait for Spot capacity longer than they should: moved to the on-demand queue.
+
+A job sticks in RUNNABLE without an event or a reason. The order makes a crash harmless: first it is noted that the
+job's own events no longer count, then the new one is submitted (or found, if a round before has died there), then the
+old one is ended, and last the record names the new one; until then the next round does the same again.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from mlops.aws.batch import Batch
+from mlops.aws.jobs_table import JobsTable
+from mlops.settings import Settings
+
+logger = Logger(child=True)
+REASON = "moved to the on-demand queue: no Spot capacity"
+
+
+@dataclass(frozen=True)
+class WaitingSettings(Settings):
+    on_demand_queue: str
+    spot_patience_seconds: int = 900
+
+
+class WaitingJobs:
+    def __init__(self, settings: WaitingSettings, jobs: JobsTable, batch: Batch) -> None:
+        self._queue = settings.on_demand_queue
+        self._patience = timedelta(seconds=settings.spot_patience_seconds)
+        self._jobs, self._batch = jobs, batch
+
+    @classmethod
+    def from_environment(cls) -> "WaitingJobs":
+        return cls(WaitingSettings.from_environment(), JobsTable.from_environment(), Batch.from_environment())
+
+    def look(self) -> list[str]:
+        """Move what has waited too long; returns the names of those jobs and sweeps."""
+        patient = datetime.now(UTC) - self._patience
+        records = {
+            item["batch_job_id"]: item
+            for item in self._jobs.under_way()
+            if item.get("batch_job_id") and datetime.fromisoformat(item["created_at"]) < patient
+        }
+        moved = []
+        for job in self._batch.describe(list(records)):
+            half_moved = records[job["jobId"]].get("moved_from") == job["jobId"]
+            if half_moved or (_waits(job) and job["jobQueue"] != self._queue):
+                self._move(job)
+                moved.append(job["jobName"])
+        return moved
+
+    def _move(self, job: dict[str, Any]) -> None:
+        name, old = job["jobName"], job["jobId"]
+        logger.info("moving", job=name, batch_job_id=old)
+        self._jobs.update(name, {"moved_from": old})
+        new = self._batch.find(name, self._queue) or self._batch.submit_again(job, self._queue)
+        self._batch.stop(old, REASON)
+        self._jobs.submitted(name, new)
+
+
+def _waits(job: dict[str, Any]) -> bool:
+    """Nothing of it has begun. An array job is PENDING while its children are RUNNABLE."""
+    summary = job.get("arrayProperties", {}).get("statusSummary", {})
+    children = {status for status, count in summary.items() if count}
+    return job["status"] == "RUNNABLE" or (job["status"] == "PENDING" and children == {"RUNNABLE"})

@@ -1,0 +1,32 @@
+"""MLflow's tracking server as a function: its ASGI app through Mangum on AWS, and under uvicorn elsewhere.
+
+The server's own command would start job runners and several workers, and take four times as long; the app alone takes
+its settings from variables that MLflow keeps private, so tests/integration/test_tracking.py guards them.
+"""
+
+import os
+
+from tracking.store import store_uri
+
+os.environ |= {
+    "_MLFLOW_SERVER_FILE_STORE": store_uri(),
+    "_MLFLOW_SERVER_REGISTRY_STORE": store_uri(),
+    "_MLFLOW_SERVER_ARTIFACT_ROOT": f"s3://{os.environ['ARTIFACT_BUCKET']}/mlflow",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+from mangum import Mangum
+from mlflow.server.fastapi_app import app as application
+
+_serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
+
+
+def handler(event, context):
+    """Answer an API Gateway event. Flask drops a body that comes without Content-Length, and answers as if it were
+    empty, so the header is made from the body."""
+    body = event.get("body")
+    if body and not event.get("isBase64Encoded"):
+        event["headers"] = {**(event.get("headers") or {}), "content-length": str(len(body.encode()))}
+        event["multiValueHeaders"] = None
+    return _serve(event, context)

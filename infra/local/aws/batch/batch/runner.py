@@ -1,0 +1,120 @@
+"""One attempt of a job: a real process that stands for the container."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from infra.local.aws.batch.rules import exit_code_of
+from infra.local.processes import Process
+
+# From SIGTERM to SIGKILL, as AWS Batch gives a container.
+STOP_SECONDS = 30.0
+_FLUSH_SECONDS = 0.2
+
+# What a container image has from its base, taken from this machine: a way to find programs and reach the network.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_PROXIES = ("http_proxy", "https_proxy")
+
+WriteLines = Callable[[Sequence[tuple[int, str]]], None]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the container image holds: the trainer's packages, and the AWS the container can reach."""
+
+    python_path: Sequence[Path]
+    environment: Mapping[str, str]
+
+    def container_environment(self, job: Mapping[str, str]) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        for name in _PROXIES:
+            inherited |= {key: os.environ[key] for key in (name, name.upper()) if key in os.environ}
+        path = os.pathsep.join(str(folder) for folder in self.python_path)
+        return {**inherited, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **self.environment, **job}
+
+
+class CannotStart(Exception):
+    """The process could not be started; the text is what Batch would give as the container's reason."""
+
+
+class Attempt:
+    """A started process with its output on the way to the log."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, write: WriteLines) -> None:
+        """Start `command` literally, except that `python` is the interpreter that has the trainer's packages."""
+        if not command:
+            raise CannotStart("CannotStartContainerError: the job definition has no command")
+        program = sys.executable if command[0] in ("python", "python3") else command[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._child = subprocess.Popen(
+                [program, *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={**environment, "TMPDIR": str(folder)},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotStart(f"CannotStartContainerError: {command[0]}: {error.strerror}") from error
+        assert self._child.stdout is not None
+        self.process = Process.of(self._child.pid) or Process(self._child.pid, "")
+        self._lines: list[tuple[int, str]] = []
+        self._lock = threading.Lock()
+        self._output = threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True)
+        self._output.start()
+        self._write = write
+        self._kill_at: float | None = None
+
+    def terminate(self) -> None:
+        """Ask the job to end; `wait` kills it if it has not after 30 s."""
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + STOP_SECONDS
+            self._signal(signal.SIGTERM)
+
+    def wait(self, deadline: float | None, on_timeout: Callable[[], None]) -> int:
+        """Wait for the end and return the container's exit code; past `deadline` (monotonic) call `on_timeout`."""
+        while True:
+            try:
+                returncode = self._child.wait(_FLUSH_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                self._flush()
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                deadline = None
+                on_timeout()
+            if self._kill_at is not None and now >= self._kill_at:
+                self._signal(signal.SIGKILL)
+        # A container ends with its first process: what that one started and left behind goes too.
+        self._signal(signal.SIGKILL)
+        self._output.join(5)
+        self._flush()
+        return exit_code_of(returncode)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, number)
+
+    def _read(self, output: IO[bytes]) -> None:
+        for raw in output:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            with self._lock:
+                self._lines.append((int(time.time() * 1000), line))
+
+    def _flush(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if lines:
+            self._write(lines)

@@ -1,0 +1,160 @@
+"""Responses of the drift routes, and the event that asks for a retrain."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from mlops.domain.names import ModelName
+
+VerdictName = Literal["insufficient_data", "stable", "warning", "alert"]
+Shares = dict[str, float]
+
+
+class Thresholds(BaseModel):
+    warning: float = Field(description="PSI from which on it is a warning")
+    alert: float = Field(description="PSI from which on it is an alert")
+    retrain: float = Field(description="PSI from which on a retrain may be asked for")
+    alpha: float = Field(description="Allowed chance of any false verdict in one check")
+    minimum_samples: int = Field(description="Below it there is no verdict")
+
+
+class SignalResult(BaseModel):
+    signal: Literal["predictions", "confidence", "mean_intensity", "ink_share", "block_means"]
+    psi: float = Field(ge=0, description="Population stability index; of block means Jeffreys' divergence")
+    p_value: float = Field(ge=0, le=1, description="The chance of at least this PSI with no drift at all")
+    significant: bool = Field(description="Whether the p-value is below alpha, divided by the number of comparisons")
+    status: VerdictName
+
+
+class ComparisonResult(BaseModel):
+    against: Literal["reference", "baseline"]
+    status: VerdictName
+    samples: int = Field(description="How many predictions the current window is compared with")
+    signals: list[SignalResult]
+    note: str | None = Field(default=None, description="Why there is no verdict")
+
+
+class Window(BaseModel):
+    start: str = Field(description="First hour, ISO 8601 in UTC")
+    end: str = Field(description="End of the last hour; the baseline ends where the current window starts")
+    hours: int
+    samples: int
+
+
+class DriftStatus(BaseModel):
+    model_name: str
+    model_version: int
+    status: VerdictName
+    psi: float | None = Field(description="PSI of the signal that gave the status; null with insufficient data")
+    signal: str | None = Field(description="The signal that gave the status")
+    against: Literal["reference", "baseline"] | None = Field(description="The comparison that gave the status")
+    message: str
+    thresholds: Thresholds
+    comparisons: list[ComparisonResult]
+    current: Window
+    baseline: Window
+    reference_samples: int
+    current_distribution: Shares
+    baseline_distribution: Shares
+    reference_distribution: Shares | None = Field(description="Class shares of the rows held out in training")
+
+
+class DriftPoint(BaseModel):
+    start: str = Field(description="ISO 8601 in UTC")
+    end: str = Field(description="The last point's is the end of the present hour")
+    samples: int
+    status: VerdictName
+    psi: float | None = Field(description="PSI of the signal that gave the status; null with insufficient data")
+    signal: str | None = Field(description="The signal that gave the status")
+    signals: list[SignalResult] = Field(description="Empty with insufficient data")
+    note: str | None = Field(description="Why there is no verdict")
+
+
+class DriftHistory(BaseModel):
+    model_name: str
+    model_version: int
+    start: str = Field(description="Start of the first point, ISO 8601 in UTC")
+    end: str = Field(description="End of the last point")
+    step_hours: int = Field(description="Hours of a point")
+    against: Literal["reference", "baseline"] = Field(
+        description="What every point is compared with; of a version without a reference the 168 hours before `start`"
+    )
+    against_samples: int
+    thresholds: Thresholds
+    points: list[DriftPoint] = Field(description="Oldest first, with no gap")
+
+
+class Bucketed(BaseModel):
+    """A histogram: `counts[i]` lie up to `edges[i]`, the last one beyond the last edge."""
+
+    edges: list[float]
+    counts: list[int]
+
+
+class ConfidenceStats(BaseModel):
+    mean: float | None
+    standard_deviation: float | None
+    histogram: Bucketed
+
+
+class LatencyStats(BaseModel):
+    """Milliseconds within the function; quantiles are read off the histogram."""
+
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    histogram: Bucketed
+
+
+class VersionStats(BaseModel):
+    model_version: int
+    stage: str
+    predictions: int
+    requests: int
+    cache_hits: int
+    confidence: ConfidenceStats
+    latency: LatencyStats
+
+
+class DriftStats(BaseModel):
+    model_name: str
+    hours: int
+    total_predictions: int
+    total_requests: int
+    cache_hits: int
+    confidence: ConfidenceStats
+    latency: LatencyStats
+    versions: list[VersionStats]
+
+
+class ClassShare(BaseModel):
+    label: str
+    count: int
+    share: float
+
+
+class VersionDistribution(BaseModel):
+    model_version: int
+    stage: str
+    samples: int
+    classes: list[ClassShare]
+
+
+class DriftDistribution(BaseModel):
+    model_name: str
+    hours: int
+    samples: int
+    distribution: list[ClassShare]
+    versions: list[VersionDistribution]
+    reference: Shares | None = Field(description="Class shares of the Production version's reference")
+
+
+class RetrainRequest(BaseModel):
+    """Detail of a `Retrain Requested` event. Without `retrain_id` (a schedule) it counts once an hour."""
+
+    model_name: ModelName
+    retrain_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    num_runs: Annotated[int, Field(ge=1, le=100)] = 1
+    stage: Literal["Staging", "Production"] | None = "Staging"
+    reason: str = "a schedule"

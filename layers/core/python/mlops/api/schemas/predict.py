@@ -1,0 +1,161 @@
+"""The published schema of the predict routes. The handler does not import it; a test holds the two to each other.
+
+What depends on the model (how many numbers, which shape) is checked when a `ModelInput` is given as the context:
+`PredictRequest.model_validate_json(body, context=manifest.input)`.
+"""
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from mlops.domain.manifest import ModelInput
+from mlops.domain.names import ModelName
+from mlops.domain.training_request import Request
+
+MAX_BATCH = 100
+MAX_SCALE = 65535
+FLOAT32_MAX = 3.4028234663852886e38
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+Pixels = Annotated[list[float], Field(min_length=1)]
+Rows = Annotated[list[Pixels], Field(min_length=1)]
+Image = Annotated[
+    Pixels | Rows,
+    Field(description="Pixels from 0 to scale, row by row: a flat list, or a list of rows; 784 or 28x28 for digits"),
+]
+Inputs = Annotated[
+    list[Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]],
+    Field(min_length=1, description="As many numbers as the model has features; for models that do not take images"),
+]
+Scale = Annotated[float, Field(gt=0, le=MAX_SCALE, description="The brightest pixel's value, for example 255; else 1")]
+
+
+def _optional(**more: Any) -> Any:
+    """A field that may be left out but not be null: its None stands for "not sent" and is no part of the schema."""
+    return Field(default=None, json_schema_extra=_without_default, **more)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
+class PredictRequest(Request):
+    """One input: exactly one of image, image_base64 and inputs."""
+
+    image: Image = _optional()
+    image_base64: str = _optional(
+        min_length=1, description="A byte a pixel, 0 to 255, or a PNG of the model's size; standard base64"
+    )
+    inputs: Inputs = _optional()
+    scale: Scale = _optional()
+    model_name: ModelName = _optional()
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["image"]}, {"required": ["image_base64"]}, {"required": ["inputs"]}],
+            "dependentRequired": {"scale": ["image"]},
+        }
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self, info: ValidationInfo) -> "PredictRequest":
+        sent = self.model_fields_set
+        _check_sources(sent, ("image", "image_base64", "inputs"), "image")
+        if "image" in sent:
+            _check_image(self.image, self.scale or 1, info.context)
+        if "image_base64" in sent:
+            _check_base64(self.image_base64, info.context)
+        if "inputs" in sent:
+            _check_inputs(self.inputs, info.context)
+        return self
+
+
+class BatchPredictRequest(Request):
+    """1 to 100 inputs at once: exactly one of images and inputs_list."""
+
+    images: list[Image] = _optional(min_length=1, max_length=MAX_BATCH)
+    inputs_list: list[Inputs] = _optional(min_length=1, max_length=MAX_BATCH)
+    scale: Scale = _optional()
+    model_name: ModelName = _optional()
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["images"]}, {"required": ["inputs_list"]}],
+            "dependentRequired": {"scale": ["images"]},
+        }
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self, info: ValidationInfo) -> "BatchPredictRequest":
+        sent = self.model_fields_set
+        _check_sources(sent, ("images", "inputs_list"), "images")
+        for image in self.images or ():
+            _check_image(image, self.scale or 1, info.context)
+        for inputs in self.inputs_list or ():
+            _check_inputs(inputs, info.context)
+        return self
+
+
+class PredictResponse(BaseModel):
+    prediction: int | str = Field(description="The label of the likeliest class")
+    confidence: float = Field(ge=0, le=1, description="That class's probability")
+    probabilities: list[float] = Field(description="One a class, in the model's own order of labels")
+    model_name: str
+    model_version: int
+    model_stage: Literal["Production", "Staging"]
+
+
+class BatchPredictResponse(BaseModel):
+    predictions: list[int | str]
+    confidences: list[float]
+    model_name: str
+    model_version: int
+    batch_size: int
+
+
+class CacheReloadAccepted(BaseModel):
+    status: Literal["queued"]
+    model_name: str
+    stages: list[Literal["Production", "Staging"]]
+
+
+def _check_sources(sent: set[str], sources: tuple[str, ...], scaled: str) -> None:
+    if len(sent & set(sources)) != 1:
+        raise ValueError(f"send exactly one of {', '.join(sources)}")
+    if "scale" in sent and scaled not in sent:
+        raise ValueError(f"scale goes with {scaled} only")
+
+
+def _check_image(image: list[float] | list[list[float]], scale: float, expected: ModelInput | None) -> None:
+    rows = [row for row in image if isinstance(row, list)]
+    pixels = (
+        [pixel for row in rows for pixel in row] if rows else [entry for entry in image if isinstance(entry, float)]
+    )
+    if any(not 0 <= pixel <= scale for pixel in pixels):
+        raise ValueError(f"every pixel must lie within 0..{scale:g}; the field scale says how far pixels run")
+    if any(len(row) != len(rows[0]) for row in rows):
+        raise ValueError("all rows must be of one length")
+    if expected is None:
+        return
+    if len(pixels) != expected.features:
+        raise ValueError(f"this model takes {expected.features} pixels")
+    if rows and expected.image and (len(rows), len(rows[0])) != expected.image:
+        raise ValueError(f"this model takes {expected.image[0]} rows of {expected.image[1]} pixels")
+
+
+def _check_inputs(inputs: list[float], expected: ModelInput | None) -> None:
+    if expected is not None and expected.image:
+        raise ValueError("this model takes images: send image or images")
+    if expected is not None and len(inputs) != expected.features:
+        raise ValueError(f"this model takes {expected.features} numbers")
+
+
+def _check_base64(text: str, expected: ModelInput | None) -> None:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("image_base64 is not base64 (standard alphabet, padded, no line breaks)") from error
+    if expected is not None and not data.startswith(PNG_SIGNATURE) and len(data) != expected.features:
+        raise ValueError(f"image_base64 must hold {expected.features} bytes, or a PNG")

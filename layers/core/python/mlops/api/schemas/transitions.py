@@ -1,0 +1,50 @@
+"""Transitions: the request, and the record of one."""
+
+from typing import Annotated, Literal
+from pydantic import BaseModel, Field
+from mlops.domain.names import ModelName
+from mlops.domain.training_request import Request
+
+
+class TransitionRequest(Request):
+    model_name: ModelName
+    version: Annotated[int, Field(ge=1)]
+    stage: Literal["Staging", "Production", "Archived"]
+    reason: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
+    force: Annotated[bool, Field(description="Go past the metric gates, with a reason; never past integrity")] = False
+
+
+class GateResult(BaseModel):
+    check: str
+    passed: bool
+    detail: str
+    kind: Literal["integrity", "metric"] = "integrity"
+
+
+class Transition(BaseModel):
+    transition_id: str
+    kind: Literal["transition", "mend"] = Field(
+        default="transition", description="mend: what reconcile found changed past the API, and what came of it"
+    )
+    model_name: str
+    version: int
+    stage: str
+    status: Literal["queued", "succeeded", "rejected", "failed"]
+    from_stage: str | None = None
+    replaced_version: int | None = None
+    actor: str
+    reason: str | None = None
+    force: bool = False
+    gates: list[GateResult] = []
+    error: str | None = None
+    created_at: str
+    completed_at: str | None = None
+
+
+class TransitionHistory(BaseModel):
+    transitions: list[Transition]
+    next_cursor: str | None = None
+
+
+class RollbackRequest(Request):
+    reason: Annotated[str | None, Field(min_length=1, max_length=1000)] = None

@@ -1,0 +1,142 @@
+"""AWS Batch, as much of it as training needs: submit a run or a sweep, stop it, read what it said."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlops.domain.errors import DependencyUnavailable, NotFound
+from mlops.domain.training_request import TrainRequest
+from mlops.settings import Settings
+from mlops.domain.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class BatchSettings(Settings):
+    job_queue: str
+    job_definition: str
+    job_log_group: str = "/aws/batch/job"
+
+
+class SubmissionRefused(DependencyUnavailable):
+    """AWS Batch has refused the job, so nothing runs. Any other failure leaves open whether it has taken it."""
+
+
+def training_environment(request: TrainRequest) -> dict[str, str]:
+    """The request as the trainer's environment: TRAIN_LEARNING_RATE, TRAIN_EPOCHS, …; what is None is left out."""
+    values = request.model_dump(mode="json", exclude_none=True, by_alias=True)
+    return {
+        f"TRAIN_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
+
+
+class Batch:
+    """Submits to one queue and one job definition. A job's name is our own id, so that an event finds its record."""
+
+    def __init__(self, settings: BatchSettings) -> None:
+        self._settings = settings
+        self._batch = boto3.client("batch")
+        # SubmitJob has no token that makes it safe to repeat: a second try after a lost answer would be a second job.
+        self._submitter = boto3.client("batch", config=Config(retries={"total_max_attempts": 1}))
+        self._logs = boto3.client("logs")
+
+    @classmethod
+    def from_environment(cls) -> "Batch":
+        return _batch()
+
+    def submit_run(self, job_id: str, request: TrainRequest, extra: Mapping[str, str] | None = None) -> str:
+        """Submit one training run and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
+        return self._submit(job_id, {"JOB_ID": job_id, **training_environment(request), **(extra or {})})
+
+    def submit_sweep(
+        self, sweep_id: str, sweep: Sweep, request: TrainRequest, extra: Mapping[str, str] | None = None
+    ) -> str:
+        """As `submit_run`, for a sweep: one array job."""
+        environment = {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json(), **training_environment(request)}
+        environment |= extra or {}
+        return self._submit(sweep_id, environment, arrayProperties={"size": sweep.num_runs})
+
+    def submit_again(self, job: dict[str, Any], queue: str) -> str:
+        """Submit a job, as DescribeJobs shows it, to another queue and return the new id. Raises DependencyUnavailable.
+
+        What Batch shows as the job's environment is the definition's and the request's together; its own variables,
+        which nobody may set, are left out.
+        """
+        shown = job["container"]["environment"]
+        environment = {each["name"]: each["value"] for each in shown if not each["name"].startswith("AWS_BATCH")}
+        size = job.get("arrayProperties", {}).get("size")
+        more = {"arrayProperties": {"size": size}} if size else {}
+        return self._submit(job["jobName"], environment, queue=queue, **more)
+
+    def find(self, name: str, queue: str | None = None) -> str | None:
+        """The id of a job of that name in the queue, if there is one."""
+        queue = queue or self._settings.job_queue
+        found = self._batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
+        jobs = found["jobSummaryList"]
+        return jobs[0]["jobId"] if jobs else None
+
+    def stop(self, batch_job_id: str, reason: str) -> None:
+        """Cancel what waits, terminate what runs; a job that has ended is left alone."""
+        self._batch.terminate_job(jobId=batch_job_id, reason=reason)
+
+    def describe(self, batch_job_ids: list[str]) -> list[dict[str, Any]]:
+        jobs: list[dict[str, Any]] = []
+        for start in range(0, len(batch_job_ids), 100):
+            jobs += self._batch.describe_jobs(jobs=batch_job_ids[start : start + 100])["jobs"]
+        return jobs
+
+    def log_lines(self, batch_job_id: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Lines a job wrote, from `cursor` on: ([{"at": milliseconds, "message": text}], cursor for what comes next).
+
+        Raises:
+            NotFound: the job has not started yet, so there is no log.
+        """
+        jobs = self.describe([batch_job_id])
+        stream = jobs[0].get("container", {}).get("logStreamName") if jobs else None
+        if stream is None:
+            raise NotFound("The job has not started, so it has no log yet")
+        page = {"nextToken": cursor} if cursor else {}
+        try:
+            answer = self._logs.get_log_events(
+                logGroupName=self._settings.job_log_group, logStreamName=stream, startFromHead=True, limit=1000, **page
+            )
+        except self._logs.exceptions.ResourceNotFoundException as error:
+            raise NotFound("The job has not written anything yet") from error
+        lines = [{"at": event["timestamp"], "message": event["message"]} for event in answer["events"]]
+        return lines, answer.get("nextForwardToken")
+
+    def _submit(self, name: str, environment: Mapping[str, str], queue: str | None = None, **more: Any) -> str:
+        pairs = [{"name": key, "value": value} for key, value in environment.items()]
+        try:
+            answer = self._submitter.submit_job(
+                jobName=name,
+                jobQueue=queue or self._settings.job_queue,
+                jobDefinition=self._settings.job_definition,
+                containerOverrides={"environment": pairs},
+                **more,
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise SubmissionRefused("AWS Batch did not take the job; nothing was started") from error
+            raise _left_open(name) from error
+        except BotoCoreError as error:
+            raise _left_open(name) from error
+        batch_job_id: str = answer["jobId"]
+        return batch_job_id
+
+
+def _left_open(name: str) -> DependencyUnavailable:
+    return DependencyUnavailable(
+        f"AWS Batch did not say whether it has taken {name}; look at its status before you ask for it again"
+    )
+
+
+@cache
+def _batch() -> Batch:
+    return Batch(BatchSettings.from_environment())

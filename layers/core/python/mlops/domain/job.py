@@ -1,0 +1,7 @@
+"""A training job."""
+
+from typing import Literal
+
+
+
+JobStatus = Literal["pending", "running", "completed", "failed", "cancelled"]

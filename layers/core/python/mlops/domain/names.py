@@ -1,0 +1,29 @@
+"""Names that callers give or see: their form, and the defaults."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+
+
+RESERVED_MODEL_NAMES = frozenset({"transition", "transitions"})
+
+
+DEFAULT_MODEL_NAME = "digit-classifier"
+
+
+DEFAULT_EXPERIMENT = "digit-classification"
+
+
+ModelName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of a registered model")
+]
+
+
+ExperimentName = Annotated[str, Field(pattern=r"^[^\x00-\x1f/]{1,200}$", description="Name of an MLflow experiment")]
+
+
+JobId = Annotated[str, Field(pattern=r"^job_[0-9]{6,}$")]
+
+
+SweepId = Annotated[str, Field(pattern=r"^sweep_[0-9]{6,}$")]

@@ -1,0 +1,86 @@
+"""What a sweep tries. A child's parameters follow from the sweep's seed and its index alone, so the API, each
+child of the Batch array job and a later reader all derive the same ones without asking each other."""
+
+import itertools
+import random
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, Range, Space
+from mlops.schemas import MAX_SEED
+
+DEFAULT_SPACE: Space = {
+    "learning_rate": Range(low=5e-4, high=1e-2, log=True),
+    "hidden_size": [64, 128, 256],
+    "dropout": [0.0, 0.1, 0.2, 0.3],
+    "batch_size": [32, 64, 128],
+}
+DEFAULT_GRID: Space = {"learning_rate": [0.001, 0.003, 0.01], "hidden_size": [64, 128], "dropout": [0.0, 0.2]}
+
+
+class Sweep(BaseModel):
+    """A sweep as its children see it (the variable SWEEP of the Batch job).
+
+    `seed` seeds the draws; each child trains with its own seed, `seed + index`, which begins at 0 again
+    after the largest, unless the space names `seed`.
+    """
+
+    strategy: Literal["random", "grid"]
+    seed: int
+    num_runs: int
+    space: Space = {}
+    first_job_number: int = 1
+
+    def job_id(self, index: int) -> str:
+        return job_id(self.first_job_number + index)
+
+
+def job_id(number: int) -> str:
+    """`job_000042`: sorts as it counts, up to a million jobs."""
+    return f"job_{number:06d}"
+
+
+def _draw(values: list[float] | Range, generator: random.Random, whole: bool) -> float:
+    if isinstance(values, list):
+        return generator.choice(values)
+    if values.log:
+        drawn = values.low * (values.high / values.low) ** generator.random()
+    else:
+        drawn = generator.uniform(values.low, values.high)
+    return round(drawn) if whole else float(f"{drawn:.6g}")
+
+
+def default_space(strategy: str) -> Space:
+    return DEFAULT_GRID if strategy == "grid" else DEFAULT_SPACE
+
+
+def grid_size(space: Space) -> int:
+    """How many combinations a grid has; ranges do not belong in a grid."""
+    size = 1
+    for values in space.values():
+        size *= len(values) if isinstance(values, list) else 0
+    return size
+
+
+def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
+    """The hyperparameters of child `index` (0-based), of the sweep's space only; fixed ones are not repeated.
+
+    Raises:
+        IndexError: a grid has no such combination.
+    """
+    space = sweep.space or default_space(sweep.strategy)
+    whole = {name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int}
+    if sweep.strategy == "grid":
+        names = sorted(space)
+        choices = [values for name in names if isinstance(values := space[name], list)]
+        combination = next(itertools.islice(itertools.product(*choices), index, None), None)
+        if combination is None:
+            raise IndexError(f"the grid has {grid_size(space)} combinations, there is no number {index}")
+        drawn: dict[str, Any] = dict(zip(names, combination, strict=True))
+    else:
+        # A string seed, because random.Random hashes it with SHA-512: neighbouring indices do not correlate.
+        generator = random.Random(f"{sweep.seed}/{index}")
+        drawn = {name: _draw(space[name], generator, name in whole) for name in sorted(space)}
+    drawn = {name: int(value) if name in whole else float(value) for name, value in drawn.items()}
+    return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **drawn}

@@ -1,0 +1,270 @@
+"""Lists of experiments, runs and models, read by SQL from views of our own.
+
+MLflow's REST API has no counts and takes a call an experiment; one query answers a page, its count and the best runs.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
+from mlops.domain.errors import DependencyUnavailable, NotFound, ValidationFailed
+from mlops.domain.pagination import decode_cursor, encode_cursor
+from mlops.registry.sql.paging import Order, parse_order
+
+Row = dict[str, Any]
+
+_EXPERIMENT_ORDERS = {"created_at": "e.experiment_id", "name": "e.name"}
+_RUN_ORDERS = {"started_at": "r.started_ms", "run_name": "r.run_name", "status": "r.status"}
+_RUN_KEYS = {
+    "metrics": "(SELECT value FROM mlops.run_metrics WHERE run_id = r.run_id AND key = %(order_key)s)",
+    # Parameters are text; those that are numbers are ordered as numbers, and the others come last.
+    "params": "(SELECT CASE WHEN value ~ '^-?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]{1,3})?$' THEN value::float8 END"
+    " FROM mlops.run_params WHERE run_id = r.run_id AND key = %(order_key)s)",
+}
+
+# The page is chosen by what is cheap; what is dear (counts, best runs, metrics, params) is computed for its rows alone.
+_EXPERIMENTS = """
+WITH page AS MATERIALIZED (
+    SELECT e.experiment_id, {key} AS key, row_number() OVER (ORDER BY {ordering}) AS place
+    FROM mlops.experiments e WHERE {condition} AND {filtered} ORDER BY {ordering} LIMIT %(limit)s)
+SELECT e.experiment_id::text, e.name, e.total_runs, page.key, page.place,
+       CASE WHEN r.run_id IS NOT NULL THEN jsonb_build_object(
+           'run_id', r.run_id, 'run_name', r.run_name, 'metrics', r.metrics, 'params', r.params) END AS best_run
+FROM page
+JOIN LATERAL (SELECT * FROM mlops.experiments x WHERE x.experiment_id = page.experiment_id OFFSET 0) e ON TRUE
+LEFT JOIN LATERAL (SELECT * FROM mlops.runs y WHERE y.run_id = e.best_run_id) r ON TRUE
+ORDER BY page.place
+"""
+
+_EXPERIMENT = """
+SELECT experiment_id, name FROM mlops.experiments
+WHERE name = %(wanted)s OR experiment_id::text = %(wanted)s ORDER BY name = %(wanted)s DESC LIMIT 1
+"""
+
+_RUNS = """
+WITH page AS MATERIALIZED (
+    SELECT r.run_id, {key} AS key, row_number() OVER (ORDER BY {ordering}) AS place
+    FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND {condition} AND {filtered}
+    ORDER BY {ordering} LIMIT %(limit)s)
+SELECT r.run_id, r.run_name, r.status, r.started_at, r.ended_at, r.metrics, r.params, page.key
+FROM page JOIN mlops.runs r USING (run_id) ORDER BY page.place
+"""
+
+_RUN = """
+SELECT r.*,
+       coalesce((SELECT jsonb_object_agg(key, value) FROM mlops.run_tags t WHERE t.run_id = r.run_id), '{}') AS tags
+FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND r.run_id = ANY(%(run_ids)s)
+"""
+
+# Every n-th point and the last one, so that a long run's curve keeps its shape.
+_POINTS = """
+SELECT key, step, at_ms AS at, value FROM (
+    SELECT *, row_number() OVER (PARTITION BY key ORDER BY step, at_ms) AS place,
+           count(*) OVER (PARTITION BY key) AS points
+    FROM mlops.metric_points WHERE run_id = %(run_id)s) numbered
+WHERE (place - 1) %% greatest(1, points / %(most)s) = 0 OR place = points
+ORDER BY key, place
+"""
+
+_MODELS = """
+SELECT m.*, (SELECT count(*) FROM mlops.models) AS total_count
+FROM mlops.models m WHERE m.name > %(after)s ORDER BY m.name LIMIT %(limit)s
+"""
+
+_VERSIONS = """
+SELECT v.version, v.stage, v.run_id, v.sha256, v.created_at, coalesce(r.metrics, '{}') AS metrics
+FROM (SELECT * FROM mlops.model_versions
+      WHERE name = %(name)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s) v
+LEFT JOIN mlops.runs r USING (run_id) ORDER BY v.version DESC
+"""
+
+_LARGEST_ID = 2**31 - 1
+MOST_POINTS = 500
+
+
+class Catalogue:
+    """Read-only SQL over the `mlops` views, on one connection that is renewed when it has gone away."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._connection: psycopg.Connection[Row] | None = None
+
+    @classmethod
+    def from_environment(cls) -> "Catalogue":
+        return _catalogue()
+
+    def experiments(
+        self, limit: int, cursor: str | None, order_by: str = "created_at desc", name: str | None = None
+    ) -> tuple[list[Row], int, str | None]:
+        """A page of experiments, each with its best run: (rows, how many in all, next cursor).
+
+        Args:
+            order_by: created_at or name, and asc or desc.
+            name: only those with this in their name, whatever the case.
+
+        Raises:
+            ValidationFailed: an unknown order, or a cursor of another list.
+        """
+        order = parse_order(order_by, _EXPERIMENT_ORDERS, {})
+        filtered, values = "TRUE", {}
+        if name:
+            filtered, values = "position(lower(%(name)s) IN lower(e.name)) > 0", {"name": name}
+        rows, following = self._ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
+        return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), following
+
+    def experiment(self, name_or_id: str) -> Row:
+        """`{"experiment_id", "name"}`; a name comes before an id of the same digits. Raises NotFound."""
+        found = self._rows(_EXPERIMENT, wanted=name_or_id)
+        if not found:
+            raise NotFound(f"There is no experiment {name_or_id!r}; GET /experiments lists them")
+        return found[0]
+
+    def runs(
+        self,
+        experiment_id: int,
+        limit: int,
+        cursor: str | None,
+        order_by: str = "started_at desc",
+        status: str | None = None,
+        name: str | None = None,
+    ) -> tuple[list[Row], int, str | None]:
+        """A page of an experiment's runs with their params and metrics: (rows, how many in all, next cursor).
+
+        Args:
+            order_by: started_at, run_name, status, metrics.<name> or params.<name>, and asc or desc.
+            status: only those in this status.
+            name: only those with this in their name, whatever the case.
+
+        Raises:
+            ValidationFailed: an unknown order, or a cursor of another list.
+        """
+        order = parse_order(order_by, _RUN_ORDERS, _RUN_KEYS)
+        filters, values = ["TRUE"], {"experiment_id": experiment_id, "status": status, "name": name}
+        if status:
+            filters.append("r.status = %(status)s")
+        if name:
+            filters.append("position(lower(%(name)s) IN lower(r.run_name)) > 0")
+        filtered = " AND ".join(filters)
+        rows, following = self._ordered(_RUNS, order, "r.run_id", limit, cursor, filtered, values)
+        count = f"SELECT count(*) AS n FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND {filtered}"
+        return rows, self._count(count, values), following
+
+    def runs_by_id(self, experiment_id: int, run_ids: list[str]) -> list[Row]:
+        """The experiment's runs of these ids, in this order, with tags. Raises NotFound, naming those that are not."""
+        found = {row["run_id"]: row for row in self._rows(_RUN, experiment_id=experiment_id, run_ids=run_ids)}
+        if missing := [run_id for run_id in run_ids if run_id not in found]:
+            raise NotFound(f"The experiment has no run {', '.join(missing)}")
+        return [found[run_id] for run_id in run_ids]
+
+    def metric_history(self, run_id: str) -> dict[str, list[Row]]:
+        """Points of each metric in the order of their steps; of a long history every n-th."""
+        history: dict[str, list[Row]] = {}
+        for row in self._rows(_POINTS, run_id=run_id, most=MOST_POINTS):
+            history.setdefault(row.pop("key"), []).append(row)
+        return history
+
+    def logged_models(self, run_id: str) -> list[Row]:
+        """`{"name", "artifact_uri"}` of the models that the run has logged."""
+        query = "SELECT name, artifact_uri FROM mlops.logged_models WHERE run_id = %(run_id)s ORDER BY name"
+        return self._rows(query, run_id=run_id)
+
+    def models(self, limit: int, cursor: str | None) -> tuple[list[Row], int, str | None]:
+        """A page of registered models by name: (rows, how many in all, next cursor)."""
+        rows = self._rows(_MODELS, after=decode_cursor(cursor) if cursor else "", limit=limit + 1)
+        return _page(rows, limit, "name")
+
+    def model(self, name: str) -> Row:
+        """Raises NotFound."""
+        found = self._rows("SELECT * FROM mlops.models WHERE name = %(name)s", name=name)
+        if not found:
+            raise NotFound(f"There is no model {name!r}; GET /models lists them")
+        return found[0]
+
+    def versions(self, name: str, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
+        """A page of a model's versions, the newest first, and the next cursor."""
+        before = _number(cursor) if cursor else _LARGEST_ID
+        rows = self._rows(_VERSIONS, name=name, before=before, limit=limit + 1)
+        more, rows = len(rows) > limit, rows[:limit]
+        return rows, encode_cursor(str(rows[-1]["version"])) if more else None
+
+    def _ordered(
+        self,
+        query: str,
+        order: Order,
+        id_column: str,
+        limit: int,
+        cursor: str | None,
+        filtered: str,
+        values: dict[str, Any],
+    ) -> tuple[list[Row], str | None]:
+        """A page of a list that is ordered by a key of the caller's choice, and the next cursor."""
+        condition, ordering, keys = order.clauses(id_column, cursor)
+        text = query.format(key=order.expression, condition=condition, ordering=ordering, filtered=filtered)
+        try:
+            rows = self._rows(text, limit=limit + 1, **values, **keys)
+        except psycopg.DataError as error:  # a key of another type than the list's
+            raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew") from error
+        more, rows = len(rows) > limit, rows[:limit]
+        identifier = id_column.rpartition(".")[2]
+        following = order.cursor(rows[-1]["key"], rows[-1][identifier]) if more else None
+        for row in rows:
+            del row["key"]
+        return rows, following
+
+    def _count(self, query: str, values: dict[str, Any]) -> int:
+        count: int = self._rows(query, **values)[0]["n"]
+        return count
+
+    def _rows(self, query: str, **values: Any) -> list[Row]:
+        with self._connected() as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[Row]]:
+        """Raises DependencyUnavailable when PostgreSQL does not answer."""
+        try:
+            yield self._alive()
+        except psycopg.OperationalError as error:
+            self._connection = None
+            raise DependencyUnavailable("The database does not answer") from error
+
+    def _alive(self) -> psycopg.Connection[Row]:
+        if self._connection is not None:
+            try:
+                self._connection.execute("SELECT 1")
+                return self._connection
+            except psycopg.OperationalError:
+                self._connection = None
+        self._connection = psycopg.connect(
+            **connection_parameters(self._settings),
+            password=login_token(self._settings),
+            autocommit=True,
+            row_factory=dict_row,
+        )
+        return self._connection
+
+
+def _number(cursor: str) -> int:
+    text = decode_cursor(cursor)
+    if not text.isdecimal() or int(text) > _LARGEST_ID:
+        raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew")
+    return int(text)
+
+
+def _page(rows: list[Row], limit: int, key: str) -> tuple[list[Row], int, str | None]:
+    """Cut the one row too many that tells whether there is a next page, and take the total from the rows."""
+    more, rows = len(rows) > limit, rows[:limit]
+    total = rows[0]["total_count"] if rows else 0
+    for row in rows:
+        del row["total_count"]
+    return rows, total, encode_cursor(str(rows[-1][key])) if more else None
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue(DatabaseSettings.from_environment())

@@ -1,0 +1,77 @@
+"""Pages of an SQL list that may be ordered by one of several keys.
+
+A cursor holds the last row's key and id, not a page number, so rows that come in between neither shift a page nor make
+a deep one slow. Every key stands in a table of the list's own: what a caller writes is looked up, never put into the
+SQL.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mlops.domain.errors import ValidationFailed
+from mlops.domain.pagination import decode_cursor, encode_cursor
+
+_ORDER = re.compile(r"(?P<key>\S+)(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Order:
+    """`expression` is SQL of ours, in which `%(order_key)s` may stand for the name of a metric or a parameter."""
+
+    expression: str
+    descending: bool
+    key_name: str | None = None
+
+    def clauses(self, id_column: str, cursor: str | None) -> tuple[str, str, dict[str, Any]]:
+        """(condition, ordering, values) of the page after `cursor`; rows without a key come last.
+
+        Raises:
+            ValidationFailed: no list of this order answered the cursor.
+        """
+        key, direction = self.expression, "DESC" if self.descending else "ASC"
+        values: dict[str, Any] = {"order_key": self.key_name}
+        ordering = f"{key} {direction} NULLS LAST, {id_column} {direction}"
+        if cursor is None:
+            return "TRUE", ordering, values
+        values["after_key"], values["after_id"] = self._read(cursor)
+        beyond = "<" if self.descending else ">"
+        same = f"{id_column} {beyond} %(after_id)s"
+        if values["after_key"] is None:
+            return f"({key} IS NULL AND {same})", ordering, values
+        condition = f"({key} {beyond} %(after_key)s OR {key} IS NULL OR ({key} = %(after_key)s AND {same}))"
+        return condition, ordering, values
+
+    def cursor(self, key: Any, identifier: Any) -> str:
+        return encode_cursor(json.dumps([self.expression, self.key_name, self.descending, key, identifier]))
+
+    def _read(self, cursor: str) -> tuple[Any, Any]:
+        try:
+            *order, key, identifier = json.loads(decode_cursor(cursor))
+        except (ValueError, TypeError) as error:
+            raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew") from error
+        if order != [self.expression, self.key_name, self.descending]:
+            raise ValidationFailed("cursor is of a list in another order; leave it out to start anew")
+        if isinstance(key, list | dict) or not isinstance(identifier, str | int):
+            raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew")
+        return key, identifier
+
+
+def parse_order(text: str, columns: dict[str, str], prefixes: dict[str, str]) -> Order:
+    """`started_at desc`, `metrics.accuracy`: a key of `columns`, or a prefix and a name, and a direction (asc).
+
+    Raises:
+        ValidationFailed: names what there is to order by.
+    """
+    found = _ORDER.fullmatch(text.strip())
+    key = found["key"] if found else ""
+    descending = bool(found and (found["direction"] or "").lower() == "desc")
+    if key in columns:
+        return Order(columns[key], descending)
+    prefix, separator, name = key.partition(".")
+    if separator and name and prefix in prefixes:
+        return Order(prefixes[prefix], descending, name)
+    known = ", ".join([*columns, *(f"{prefix}.<name>" for prefix in prefixes)])
+    message = f"must be one of {known}, and asc or desc"
+    raise ValidationFailed(f"order_by: {message}", errors=[{"field": "order_by", "message": message}])

@@ -1,0 +1,150 @@
+"""Builds openapi.json from the functions' own routers, so that the published contract is the code's.
+
+python -m tools.openapi            # write functions/portal/portal/openapi.json
+python -m tools.openapi --check    # exit 1 if it is not what the code says
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from tools import api_docs
+from mlops import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLISHED = ROOT / "functions" / "portal" / "openapi.json"
+PAGE = ROOT / "docs" / "api.md"
+ROUTED = ("portal", "training", "experiments", "models", "transitions", "drift", "metrics")
+OPEN_PATHS = ("/health", "/ready")
+
+
+def load_function(name: str) -> ModuleType:
+    """Import functions/<name>/app.py as Lambda does, its folder first on the path, under a name of its own."""
+    folder = ROOT / "functions" / name
+    spec = importlib.util.spec_from_file_location(f"functions_{name}_app", folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(folder))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+def predict_router() -> APIRouter:
+    """The predict routes, as published: their handler has no FastAPI, and is tested against these schemas."""
+    from mlops.api.schemas import predict as schemas
+    from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
+
+    router = APIRouter(tags=["predict"])
+
+    @router.post("/predict")
+    def predict(body: schemas.PredictRequest) -> schemas.PredictResponse:
+        """Answer from the Production model."""
+        raise NotImplementedError
+
+    @router.post("/predict/batch")
+    def predict_batch(body: schemas.BatchPredictRequest) -> schemas.BatchPredictResponse:
+        """Answer up to 100 inputs at once from the Production model."""
+        raise NotImplementedError
+
+    @router.post("/predict/staging")
+    def predict_staging(body: schemas.PredictRequest) -> schemas.PredictResponse:
+        """Answer from the Staging model."""
+        raise NotImplementedError
+
+    @router.delete("/predict/cache", status_code=202)
+    def reload_models(model_name: ModelName = DEFAULT_MODEL_NAME) -> schemas.CacheReloadAccepted:
+        """Have every environment of predict load its model anew at its next refresh."""
+        raise NotImplementedError
+
+    return router
+
+
+def build() -> dict[str, Any]:
+    """The OpenAPI document of the whole API."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    app = FastAPI(
+        title="mlops",
+        version=__version__,
+        description="Train, compare, register, promote and serve models. Errors are RFC 9457 problem documents.",
+        # Relative to where the document is read, because a stage name may stand before the path.
+        servers=[{"url": "."}],
+        separate_input_output_schemas=False,
+    )
+    for name in ROUTED:
+        app.include_router(load_function(name).router)
+    app.include_router(predict_router())
+    document = app.openapi()
+    document["components"]["schemas"] = _with_problem(document["components"]["schemas"])
+    document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            operation["security"] = [] if path in OPEN_PATHS else [{"key": []}]
+            operation["responses"] |= _problem_responses(path)
+    return document
+
+
+def _problem_responses(path: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    statuses = {"503": "A service behind the platform does not answer"}
+    if path not in OPEN_PATHS:
+        statuses |= {
+            "403": "No valid API key, or its role does not allow this",
+            "404": "No such thing",
+            "409": "Not in the present state",
+            "413": "The body is too large",
+            "422": "The request is not valid; `errors` names each field",
+            "429": "Too many requests",
+        }
+    return {status: {"description": text, "content": content} for status, text in statuses.items()}
+
+
+def _with_problem(schemas: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: schema for name, schema in schemas.items() if name not in ("HTTPValidationError", "ValidationError")}
+    error = {
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+    }
+    text = {name: {"type": "string"} for name in ("type", "title", "detail", "code", "request_id")}
+    kept["Problem"] = {
+        "type": "object",
+        "title": "Problem",
+        "description": "RFC 9457 problem document",
+        "required": [*text, "status"],
+        "properties": {**text, "status": {"type": "integer"}, "errors": {"type": "array", "items": error}},
+    }
+    return dict(sorted(kept.items()))
+
+
+def rendered() -> dict[Path, str]:
+    """What each published file should hold."""
+    document = build()
+    return {
+        PUBLISHED: json.dumps(document, indent=1, sort_keys=True) + "\n",
+        PAGE: api_docs.render(document),
+    }
+
+
+def main() -> int:
+    stale = [path for path, text in rendered().items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not what the code says: run `make openapi`", file=sys.stderr)
+        return 1 if stale else 0
+    for path, text in rendered().items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The template's zip functions as they are deployed: a folder of ours and layers, each with a budget of its size."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.packaging import read_template
+from tools.runtime.artifacts import ROOT, size
+
+MB = 1_000_000
+BUILT_LAYERS = ("WebLayer", "InferenceLayer")
+CONTROL_PLANE = 60 * MB
+BUDGETS = {"predict": 170 * MB, "promotion": 215 * MB}
+"""Unzipped bytes of functions that may have more than the control plane's."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A function of the template: its own folder and those of its layers, in the template's order."""
+
+    logical_id: str
+    folder: Path
+    layers: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def budget(self) -> int:
+        """Bytes that code and layers may have unzipped."""
+        return BUDGETS.get(self.name, CONTROL_PLANE)
+
+    def size(self) -> int:
+        """Bytes of code and layers, unzipped."""
+        return size(self.folder) + sum(size(layer) for layer in self.layers)
+
+
+def zip_functions(built: Path) -> dict[str, Artifact]:
+    """The template's zip functions by the name of their folder; `built` is `sam build`'s folder."""
+    resources = read_template(ROOT / "template.yaml")["Resources"]
+    found = {}
+    for logical_id, resource in resources.items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] != "AWS::Serverless::Function" or "CodeUri" not in properties:
+            continue
+        layers = (each["Ref"] for each in properties.get("Layers", []))
+        folders = tuple(
+            built / name if name in BUILT_LAYERS else ROOT / resources[name]["Properties"]["ContentUri"]
+            for name in layers
+        )
+        artifact = Artifact(logical_id, ROOT / properties["CodeUri"], folders)
+        found[artifact.name] = artifact
+    return found

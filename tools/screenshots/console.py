@@ -1,0 +1,117 @@
+"""Pictures of the console's views, as PNG files."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tools.screenshots.browser import FLAGS
+from tools.screenshots.scene import EXPERIMENT, MODEL
+
+WIDTH = 1200
+PATIENCE = 30_000
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture: its name, where it is in the console, what is done there first, and how high it is at most."""
+
+    name: str
+    address: str
+    prepare: Callable[[Page], None]
+    height: int = 760
+    dark: bool = False
+
+
+@contextmanager
+def console(path: str, url: str, key: str) -> Iterator[Callable[[View], bytes]]:
+    """Takes pictures with the Chromium at `path` of the console at `url`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+        def picture(view: View) -> bytes:
+            context = browser.new_context(
+                viewport={"width": WIDTH, "height": view.height}, color_scheme="dark" if view.dark else "light"
+            )
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE)
+            page.goto(f"{url}/console#/{view.address}")
+            page.get_by_label("API key").fill(key)
+            page.get_by_role("button", name="Open the console").click()
+            view.prepare(page)
+            page.evaluate("document.activeElement.blur()")
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(500)  # what moves comes to rest
+            taken = page.screenshot()
+            context.close()
+            return small(taken)
+
+        yield picture
+        browser.close()
+
+
+def small(png: bytes) -> bytes:
+    """The same picture in fewer bytes; no colour is lost, as a palette would lose the few green and red points."""
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def draw_a_seven(page: Page) -> None:
+    expect(page.get_by_role("button", name="Digits")).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    box: Any = page.get_by_role("application").bounding_box()
+    for points in ([(0.25, 0.15), (0.72, 0.15), (0.42, 0.88)], [(0.32, 0.5), (0.76, 0.5)]):
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=10)
+        page.mouse.up()
+    for stage in ("Production", "Staging"):
+        expect(page.get_by_test_id(f"says-{stage}")).to_have_text("7", timeout=PATIENCE)
+
+
+def compare_three(page: Page) -> None:
+    boxes = page.get_by_role("checkbox")
+    expect(boxes.nth(2)).to_be_visible()
+    for place in (0, 1, 2):
+        boxes.nth(place).check()
+    page.get_by_role("button", name="Compare 3").click()
+    expect(page.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
+
+
+def follow_a_job(page: Page) -> None:
+    expect(page.locator("tbody").get_by_text("running").first).to_be_visible()
+    page.locator("tbody tr").filter(has_text="running").get_by_role("button").first.click()
+    expect(page.get_by_label("What the job wrote")).to_contain_text("epoch.done", timeout=PATIENCE)
+
+
+def wait_for(name: str) -> Callable[[Page], None]:
+    """Until the region of that name is there with something in it."""
+
+    def wait(page: Page) -> None:
+        expect(page.get_by_role("region", name=name, exact=True)).to_contain_text(re.compile(r"\w{3}.*\d", re.S))
+
+    return wait
+
+
+def drift_over_time(page: Page) -> None:
+    expect(page.get_by_role("img", name="PSI by signal over time")).to_be_visible()
+
+
+VIEWS = (
+    View("draw", f"draw?model={MODEL}", draw_a_seven, height=640),
+    View("runs", f"runs?experiment={EXPERIMENT}", compare_three, height=860, dark=True),
+    View("models", f"models?model={MODEL}", wait_for("History"), height=720),
+    View("drift", f"drift?model={MODEL}", drift_over_time, height=1000),
+    View("health", "health", wait_for("Jobs by state"), height=600),
+)
+JOBS = View("jobs", "jobs", follow_a_job, height=700, dark=True)
