@@ -7,6 +7,10 @@ EXTRA_INDEX_URL ?=
 export EXTRA_INDEX_URL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Where the platform's own packages lie, for tools that import them as Lambda and the container do.
+empty :=
+SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container $(wildcard functions/*))
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test lint format bench bench-train openapi screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
@@ -50,35 +54,35 @@ lint: install ## ruff, mypy, and whether the generated files are what the code s
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.openapi --check
+	@$(SOURCES) $(BIN)/python -m tools.openapi --check
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 bench: install ## measure, and write benchmarks/results/
-	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks
+	@$(SOURCES) $(BIN)/python -m benchmarks
 
 bench-train: install ## accuracy, time and memory of the model types on MNIST (MNIST_DIR), beside a plain PyTorch loop
-	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks.train
+	@$(SOURCES) $(BIN)/python -m benchmarks.train
 
 screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
 	@$(BIN)/python -m tools.screenshots
 
 openapi: install ## write openapi.json and docs/api.md from the code
-	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.openapi
+	@$(SOURCES) $(BIN)/python -m tools.openapi
 
 key: install ## make an API key: make key NAME=alice ROLE=read
-	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys create --name "$(NAME)" --role "$(ROLE)"
+	@$(SOURCES) $(BIN)/python -m tools.keys create --name "$(NAME)" --role "$(ROLE)"
 
 keys: install ## the API keys, by id, with their roles
-	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys list
+	@$(SOURCES) $(BIN)/python -m tools.keys list
 
 rotate-key: install ## a new value beside the old one: make rotate-key NAME=alice, then make revoke-key ID=…
-	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys rotate --name "$(NAME)"
+	@$(SOURCES) $(BIN)/python -m tools.keys rotate --name "$(NAME)"
 
 revoke-key: install ## let a key in no more: make revoke-key ID=…
-	@PYTHONPATH=layers/core/python $(BIN)/python -m tools.keys revoke --id "$(ID)"
+	@$(SOURCES) $(BIN)/python -m tools.keys revoke --id "$(ID)"
 
 # --- AWS -----------------------------------------------------------------------------------------------------------------
 ENV ?= dev
@@ -104,7 +108,7 @@ build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
 	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
 
 deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
+	@$(SOURCES) $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
 
 destroy: install ## make destroy ENV=…: delete the stack; says what stays and has to be done by hand
 	@$(BIN)/python -m infra.deploy destroy --env $(ENV)

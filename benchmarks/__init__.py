@@ -1,1 +1,11 @@
-"""What `make bench` runs: each module measures one part and writes `benchmarks/results/<part>.json` and `.md`."""
+"""What `make bench` runs: each module measures one part and writes `benchmarks/results/<part>.json` and `.md`.
+
+Each also runs alone, as `python -m benchmarks.<part>`; so the platform's own packages are put on the path here.
+"""
+
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path += [str(_ROOT / "layers/core/python"), str(_ROOT / "training_container")]
+sys.path += [str(folder) for folder in sorted((_ROOT / "functions").iterdir())]

@@ -9,7 +9,7 @@ from typing import Any
 
 OURS = """
 import json, sys
-import app
+from predict import app
 answer = app.handler(json.loads(sys.argv[1]), None)
 print("ANSWER", answer["statusCode"], flush=True)
 """

@@ -8,27 +8,19 @@ counts, sums of counts, the verdict.
 """
 
 import argparse
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import machine
-
-ROOT = Path(__file__).resolve().parent.parent
-for _folder in ("layers/core/python", "training_container", "functions/predict", "functions/drift"):
-    sys.path.append(str(ROOT / _folder))
-
-from predict.signals import Signals  # noqa: E402
-
-from mlops.domain.drift.divergence import histogram_divergence  # noqa: E402
-from mlops.domain.drift.verdict import DriftThresholds, Verdict, detect  # noqa: E402
-from mlops.domain.drift.counts import Summary, counts_of, summary_of, summary_of_reference  # noqa: E402
+from mlops.domain.drift.counts import Summary, counts_of, summary_of, summary_of_reference
+from mlops.domain.drift.divergence import histogram_divergence
+from mlops.domain.drift.verdict import DriftThresholds, Verdict, detect
+from predict.signals import Signals
 
 CLEAN_SIZES = (200, 300, 500, 1000)
 DRIFT_SIZES = (200, 300, 500)
@@ -180,12 +172,12 @@ def _sums(one: Iterable[Any], other: Iterable[Any]) -> tuple[Any, ...]:
 def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168, 24)) -> dict[str, float]:
     """What GET /drift/status reads and how long it takes, with so many predictions in its hours (baseline, current)."""
     import boto3
-    from drift.report import DriftReport
     from moto import mock_aws
 
-    from tests.support.serving import served
-    from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
+    from drift.report import DriftReport
     from mlops.aws.serving_bucket import ServedModels
+    from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
+    from tests.support.serving import served
 
     with mock_aws():
         table = boto3.resource("dynamodb", region_name="us-east-1").create_table(

@@ -28,7 +28,7 @@ def main(requests: int, swaps: int) -> dict[str, Any]:
         random = np.random.default_rng(1)
         events = [event("/predict", json.dumps({"image": random.random(784).round(4).tolist()})) for _ in range(2000)]
         real, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
-        import app
+        from predict import app
 
         process = psutil.Process()
         after: dict[str, float] = {}

@@ -57,7 +57,7 @@ def main(rounds: int) -> dict[str, Any]:
         environment.enter(bucket.variables() | {"MODEL_REFRESH_SECONDS": "86400"})
         real, sys.stdout = sys.stdout, Lines()  # type: ignore[assignment]
         try:
-            import app
+            from predict import app
 
             answer(app.handler, requests(0))
             counted = calls(app.handler)
@@ -112,7 +112,7 @@ def compared(handler: Handler, rounds: int) -> dict[str, float]:
 
 def measuring(every: bool) -> contextlib.AbstractContextManager[Any]:
     """Every image is measured, or none."""
-    import app
+    from predict import app
 
     return patch.object(app.measured, "takes", lambda *_: every)
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks import cold, environment, load, machine, monitoring, peers
 from benchmarks.local_stack import local_stack
-from tests.support.serving import FEATURES, served
 from infra.local import deploy
+from tests.support.serving import FEATURES, served
 
 PACKAGES = ("numpy", "onnxruntime", "orjson", "botocore", "fastapi", "pydantic", "mangum", "mlflow")
 PEERS: tuple[str, ...] = (
@@ -56,7 +56,7 @@ def main() -> None:
         result["cold"] = measure_cold(bucket, model.manifest.key, max(3, int(15 * scale)))
         environment.enter(bucket.variables())
         with quiet():
-            import app
+            from predict import app
 
             assert app.models.current("digit-classifier", "Production")
         say("warm: the handler against its floor")

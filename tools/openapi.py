@@ -4,39 +4,23 @@ python -m tools.openapi            # write functions/portal/portal/openapi.json
 python -m tools.openapi --check    # exit 1 if it is not what the code says
 """
 
-import importlib.util
+import importlib
 import json
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from tools import api_docs
 from mlops import __version__
+from tools import api_docs
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHED = ROOT / "functions" / "portal" / "openapi.json"
+PUBLISHED = ROOT / "functions" / "portal" / "portal" / "openapi.json"
 PAGE = ROOT / "docs" / "api.md"
 ROUTED = ("portal", "training", "experiments", "models", "transitions", "drift", "metrics")
 OPEN_PATHS = ("/health", "/ready")
-
-
-def load_function(name: str) -> ModuleType:
-    """Import functions/<name>/app.py as Lambda does, its folder first on the path, under a name of its own."""
-    folder = ROOT / "functions" / name
-    spec = importlib.util.spec_from_file_location(f"functions_{name}_app", folder / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(folder))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(folder))
-    return module
 
 
 def predict_router() -> APIRouter:
@@ -81,7 +65,7 @@ def build() -> dict[str, Any]:
         separate_input_output_schemas=False,
     )
     for name in ROUTED:
-        app.include_router(load_function(name).router)
+        app.include_router(importlib.import_module(f"{name}.app").router)
     app.include_router(predict_router())
     document = app.openapi()
     document["components"]["schemas"] = _with_problem(document["components"]["schemas"])

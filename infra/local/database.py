@@ -26,7 +26,8 @@ _PORT = 5432
 _STOP_SECONDS = 20
 # A socket's whole path may have about a hundred bytes; beyond that it lies in the system's temporary folder.
 _SOCKET_FOLDER_LENGTH = 80
-_MIGRATION = "functions/tracking/tracking/migrate.py"
+_MIGRATION = "functions/tracking/tracking"
+_MIGRATION_SOURCES = ("layers/core/python", "functions/tracking")
 
 
 @dataclass(frozen=True)
@@ -119,20 +120,24 @@ class Database:
 
     def migrate(self) -> None:
         """Run the platform's own migration, as the database's owner."""
-        script = self._settings.root / _MIGRATION
         log = self._settings.log_dir / "migrate.log"
         environment = {
             **os.environ,
             **self.address().environment(OWNER),
             "DATABASE_PASSWORD": "trusted",
             "AWS_DEFAULT_REGION": REGION,
-            "PYTHONPATH": str(self._settings.root / "layers/core/python"),
+            "PYTHONPATH": os.pathsep.join(str(self._settings.root / folder) for folder in _MIGRATION_SOURCES),
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
-        command = [sys.executable, script.name]
+        command = [sys.executable, "-m", "tracking.migrate"]
         with log.open("wb") as output:
             child = subprocess.Popen(
-                command, cwd=script.parent, env=environment, stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=self._settings.log_dir,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         process = Process.of(child.pid)
         if process is not None:
@@ -158,7 +163,7 @@ class Database:
 
     def _version(self) -> str:
         digest = hashlib.sha256(version("mlflow").encode())
-        for file in sorted((self._settings.root / _MIGRATION).parent.glob("*")):
+        for file in sorted((self._settings.root / _MIGRATION).glob("*")):
             if file.is_file():
                 digest.update(file.name.encode() + b"\0" + file.read_bytes())
         return digest.hexdigest()

@@ -136,17 +136,15 @@ class Service:
 def aws_service(settings: Settings) -> Service:
     """The local AWS and, on a port of its own, the API deployed in it."""
     here = Path(__file__).parent
-    doors = ("asgi", "credentials", "origins", "signatures", "signed_requests")
-    modules = ("aws", "deliveries", "gateway", "patches", "persistence", *doors)
     return Service(
         name="aws",
         command=(sys.executable, "-m", "infra.local.aws"),
         cwd=settings.root,
-        environment=lambda: aws.environment(settings),
+        environment=lambda: server.environment(settings),
         ports={"MLOPS_AWS_PORT": settings.aws_port, "MLOPS_API_PORT": settings.api_port},
         health=f"http://{HOST}:{settings.aws_port}/_ministack/health",
         settings=settings,
-        sources=(here / "batch", *(here / f"{name}.py" for name in modules)),
+        sources=(here / "aws", here / "guard", here / "credentials.py"),
     )
 
 
@@ -164,7 +162,7 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
             **aws_environment(settings),
             "ARTIFACT_BUCKET": bucket,
             "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
-            "PYTHONPATH": os.pathsep.join((str(layer), str(settings.root))),
+            "PYTHONPATH": os.pathsep.join(map(str, (layer, folder, settings.root))),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": str(settings.tracking_tmp_dir),
         }
@@ -182,8 +180,8 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
         health=f"http://{HOST}:{settings.tracking_port}/health",
         settings=settings,
         sources=(
-            *(folder, layer / "mlops/registry/sql/database.py", layer / "mlops/settings.py"),
-            *(here / f"{name}.py" for name in ("asgi", "origins", "peers", "tracking")),
+            *(folder / "tracking", layer / "mlops/registry/sql/database.py", layer / "mlops/settings.py"),
+            *(here / "guard", here / "tracking.py"),
         ),
     )
 

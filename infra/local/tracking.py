@@ -6,10 +6,8 @@ has no login, and whoever may make an experiment may choose its folder, and so r
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from infra.local.guard.origins import own_pages_only, without_cors
 from infra.local.guard.peers import own_user_only
+from tracking.app import application as mlflow
 
-# The function's module, which is found in the folder the server runs in.
-application = own_user_only(own_pages_only(without_cors(import_module("app").application)))
+application = own_user_only(own_pages_only(without_cors(mlflow)))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tools.screenshots.browser import find_browser
 from tests import debian
+from tools.screenshots.browser import find_browser
 
 AXE = "axe-core@4.14.1"
 

@@ -15,8 +15,8 @@ import pytest
 import urllib3
 
 from infra.local.settings import ROOT
-from tools.screenshots.terminal import on_terminal
 from tests.support.steps import free_ports
+from tools.screenshots.terminal import on_terminal
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 NOTEBOOK = json.loads((ROOT / "docs" / "first_steps.ipynb").read_text())

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tools.screenshots.browser import FLAGS
 from tests.e2e.browser import fetch_axe, find_chromium
 from tests.support.steps import ENDED, promote
+from tools.screenshots.browser import FLAGS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import urllib3
 
-from tools.screenshots.browser import FLAGS
 from mlops.domain.stages import MLFLOW_STAGES, Stage
 from tests.e2e.browser import find_chromium
 from tests.integration.registry_world import make_world
 from tests.support.steps import promote
+from tools.screenshots.browser import FLAGS
 
 PATIENCE = 20_000
 

@@ -17,13 +17,11 @@ import urllib3
 from infra.local.api import Api, ApiError
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
-from mlops.domain.errors import DependencyUnavailable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.transitions_table import new_transition_id
-from tests.integration.registry_world import World, make_world
-
-sys.path.insert(0, str(ROOT / "functions" / "reconcile"))
+from mlops.domain.errors import DependencyUnavailable
 from reconcile.lost_messages import LostMessages, ResendSettings
+from tests.integration.registry_world import World, make_world
 
 _numbers = itertools.count(1)
 

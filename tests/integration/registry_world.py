@@ -4,7 +4,6 @@ The queue is left out, so that a test decides when a message arrives; the deploy
 """
 
 import hashlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,20 +12,16 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.serving import served
 from infra.local import deploy
-from infra.local.settings import ROOT
 from mlops.aws.eventbridge import Events
+from mlops.aws.transitions_table import TransitionsTable, new_transition_id
 from mlops.domain.stages import ALIASES, Stage
 from mlops.registry.rest import Tracking
-from mlops.aws.transitions_table import TransitionsTable, new_transition_id
-
-sys.path.insert(0, str(ROOT / "functions" / "promotion"))
-from promotion import gate
-from promotion import transition_executor as moves
-from promotion import promoter
-from promotion import serving_store as serving
 from promotion import archive_tags as shelf
+from promotion import gate, promoter
+from promotion import serving_store as serving
+from promotion import transition_executor as moves
+from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2).onnx
 

@@ -23,9 +23,9 @@ import psutil
 import pytest
 
 from infra.local import deploy
+from infra.local.aws.patches import MAX_BODY_BYTES
 from infra.local.database import Database
 from infra.local.errors import LocalStackError
-from infra.local.aws.patches import MAX_BODY_BYTES
 from infra.local.processes import port_is_free
 from infra.local.settings import ROOT, STACK_NAME, Settings
 from infra.local.stack import Stack

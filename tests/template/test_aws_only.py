@@ -140,7 +140,7 @@ def test_a_function_may_log_in_as_the_user_it_says_it_is(aws: Document, name: st
 
 
 def test_logins_are_the_roles_that_the_migration_makes(aws: Document) -> None:
-    schema = (reading.ROOT / "functions" / "tracking" / "schema.sql").read_text()
+    schema = (reading.ROOT / "functions/tracking/tracking/schema.sql").read_text()
     for name in USE_THE_DATABASE:
         user = aws["Resources"][name]["Properties"]["Environment"]["Variables"]["DATABASE_USER"]
         assert f"CREATE ROLE {user} LOGIN" in schema, name
@@ -236,13 +236,16 @@ def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed
 
 def test_the_image_holds_what_runs_in_it(aws: Document) -> None:
     dockerfile = (reading.ROOT / "functions" / "tracking" / "Dockerfile").read_text()
-    files = {
-        path.relative_to(reading.ROOT).as_posix()
-        for path in (reading.ROOT / "functions" / "tracking").iterdir()
-        if path.is_file()
-    }
-    code = {name for name in files if name.endswith((".py", ".sql"))}
-    assert {name for name in code if name not in dockerfile} == set()
+    copied = {line.split()[1]: line.split()[2] for line in dockerfile.splitlines() if line.startswith("COPY functions")}
+    code = {path for path in (reading.ROOT / "functions" / "tracking").rglob("*") if path.suffix in (".py", ".sql")}
+    assert code
+    assert (
+        {path.parent.relative_to(reading.ROOT).as_posix() for path in code}
+        == {*copied}
+        == {"functions/tracking/tracking"}
+    )
+    assert 'CMD ["/lambda-entrypoint.sh", "tracking.app.handler"]' in dockerfile
+    assert copied["functions/tracking/tracking"] == "tracking"
     # Lambda's own entry point takes a handler's name and nothing else, and Batch cannot replace it.
     assert 'ENTRYPOINT ["/usr/bin/env"]' in dockerfile
     bundle = aws["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]["DATABASE_CA_BUNDLE"]

@@ -21,11 +21,11 @@ async def application(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": f"{len(body)} {said}".encode()})
 
-for name in ("mlflow", "mlflow.server", "mlflow.server.fastapi_app", "store"):
+for name in ("mlflow", "mlflow.server", "mlflow.server.fastapi_app", "tracking.store"):
     sys.modules[name] = types.ModuleType(name)
 sys.modules["mlflow.server.fastapi_app"].app = application
-sys.modules["store"].store_uri = lambda: "postgresql://"
-from app import handler
+sys.modules["tracking.store"].store_uri = lambda: "postgresql://"
+from tracking.app import handler
 print(handler(json.load(sys.stdin), None)["body"])
 """
 

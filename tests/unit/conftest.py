@@ -1,5 +1,6 @@
 """Real adapters on moto's AWS: the same code as in production, another endpoint's worth of state per test."""
 
+import asyncio
 from collections.abc import Iterator
 
 import boto3
@@ -7,6 +8,12 @@ import pytest
 from moto import mock_aws
 
 from mlops.aws.jobs_table import JobsTable
+
+
+@pytest.fixture(autouse=True)
+def event_loop_policy_as_on_lambda() -> None:
+    """The main thread makes its loop on demand, which it no longer does once any test has called `asyncio.run`."""
+    asyncio.set_event_loop_policy(None)
 
 
 @pytest.fixture

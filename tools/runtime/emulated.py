@@ -29,7 +29,6 @@ class Emulated:
         layers: list[Path],
         variables: Mapping[str, str],
         log: Path,
-        handler: str = "app.handler",
         seconds: int = 60,
     ) -> None:
         address, api = free_ports(2)
@@ -53,7 +52,7 @@ class Emulated:
         options += ["--runtime-api-address", f"127.0.0.1:{api}", "--log-level", "info"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(emulator), *options, str(python), "-m", "awslambdaric", handler],
+                [str(emulator), *options, str(python), "-m", "awslambdaric", f"{task_root.name}.app.handler"],
                 cwd=task_root,
                 env=environment,
                 stdout=output,

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, TrainRequest
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, TrainRequest
 from trainer.errors import ParameterError
 
 PREFIX = "TRAIN_"

@@ -9,7 +9,7 @@ import numpy as np
 
 TENTHS = [round(edge / 10, 1) for edge in range(11)]
 INK = 0.5
-"""A pixel above this is ink. predict measures the same signals of each image (`functions/predict/predict/signals.py`)."""
+"""A pixel above this is ink. predict measures the same signals of each image (`predict.signals`)."""
 BLOCKS = 7
 
 

@@ -1,7 +1,7 @@
 """A sweep on one machine: the runs that a Batch array job would make, one after the other in this process.
 
-Each child's parameters follow from the sweep's seed and its index (`mlops.sweeps`), as they do for the API. A child
-that fails does not spoil the sweep. The best model is registered once, at the end.
+Each child's parameters follow from the sweep's seed and its index (`mlops.domain.sweep`), as they do for the API. A
+child that fails does not spoil the sweep. The best model is registered once, at the end.
 """
 
 import argparse

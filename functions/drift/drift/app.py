@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from drift.check import DriftCheck
-from drift.report import DriftReport
 from fastapi import APIRouter, Query
 
+from drift.check import DriftCheck
+from drift.report import DriftReport
+from mlops.api.http import CurrentCaller, lambda_handler
 from mlops.api.schemas.drift import DriftDistribution, DriftHistory, DriftStats, DriftStatus
 from mlops.domain.names import ModelName
-from mlops.api.http import CurrentCaller, lambda_handler
 
 router = APIRouter(prefix="/drift", tags=["drift"])
 Model = Annotated[ModelName | None, Query(description="Without it, the default model")]

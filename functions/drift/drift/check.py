@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from aws_lambda_powertools import Logger
+
 from drift.report import message_of
 from drift.windows import Windows, drift_of, samples_of
-
-from mlops.domain.drift.verdict import Drift, DriftThresholds, Verdict
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
-from mlops.aws.embedded_metrics import embedded
 from mlops.aws.dynamodb import Item
-from mlops.domain.timestamps import now
-from mlops.domain.manifest import Manifest
-from mlops.aws.stats_table import PredictionStats
+from mlops.aws.embedded_metrics import embedded
 from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import PredictionStats
+from mlops.domain.drift.verdict import Drift, DriftThresholds, Verdict
+from mlops.domain.manifest import Manifest
+from mlops.domain.timestamps import now
 from mlops.settings import Settings
 
 logger = Logger()

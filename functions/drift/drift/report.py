@@ -16,8 +16,6 @@ from drift.windows import (
     series_of,
     steps_ending_now,
 )
-
-from mlops.domain.drift.verdict import Against, Comparison, Drift, DriftThresholds, Verdict, compare
 from mlops.api.schemas.drift import (
     Bucketed,
     ClassShare,
@@ -35,7 +33,8 @@ from mlops.api.schemas.drift import (
     VersionStats,
     Window,
 )
-from mlops.domain.errors import NoModelInStage, NotFound
+from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import PredictionStats, Series, combined, hours_before
 from mlops.domain.drift.counts import (
     BINS,
     LATENCY_EDGES_MS,
@@ -46,8 +45,8 @@ from mlops.domain.drift.counts import (
     latency_histogram,
     summary_of,
 )
-from mlops.aws.stats_table import PredictionStats, Series, combined, hours_before
-from mlops.aws.serving_bucket import ServedModels
+from mlops.domain.drift.verdict import Against, Comparison, Drift, DriftThresholds, Verdict, compare
+from mlops.domain.errors import NoModelInStage, NotFound
 
 BASELINE_HOURS = 168
 """What a version without a reference is compared with over time: so many hours before."""

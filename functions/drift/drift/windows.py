@@ -6,10 +6,10 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
+from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
+from mlops.domain.drift.counts import Counts, Summary, summary_of, summary_of_reference
 from mlops.domain.drift.verdict import Drift, DriftThresholds, detect
 from mlops.domain.manifest import Manifest
-from mlops.domain.drift.counts import Counts, Summary, summary_of, summary_of_reference
-from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from experiments.artifacts import Artifacts
-from experiments.comparison import compare
 from fastapi import APIRouter, Query
 
-from mlops.registry.sql.catalogue import Catalogue
-from mlops.domain.errors import ValidationFailed
+from experiments.artifacts import Artifacts
+from experiments.comparison import compare
+from mlops.api.http import lambda_handler
 from mlops.api.schemas.experiments import (
     Comparison,
     Experiment,
@@ -17,7 +16,8 @@ from mlops.api.schemas.experiments import (
     RunRow,
     RunStatus,
 )
-from mlops.api.http import lambda_handler
+from mlops.domain.errors import ValidationFailed
+from mlops.registry.sql.catalogue import Catalogue
 
 router = APIRouter(tags=["experiments"])
 MOST_COMPARED = 10

@@ -2,8 +2,8 @@
 
 import math
 
-from mlops.domain.objective import direction
 from mlops.api.schemas.experiments import ComparedMetric, ComparedParam, Comparison, RunRow
+from mlops.domain.objective import direction
 
 
 def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:

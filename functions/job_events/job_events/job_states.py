@@ -3,12 +3,12 @@
 from functools import cache
 from typing import Any
 
+from job_events.sweep_outcome import end_sweep
 from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import TERMINAL, JobsTable
 from mlops.aws.promotion_queue import PromotionQueue
-from job_events.sweep_outcome import end_sweep
-from mlops.registry.rest import Tracking
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.registry.rest import Tracking
 
 STATUS = {
     "SUBMITTED": "pending",

@@ -5,20 +5,9 @@ from typing import Any
 from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import TERMINAL, JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
-from mlops.registry.rest import Tracking
 from mlops.aws.transitions_table import TransitionsTable, new_transition_id
-
-RANKED_BY = "accuracy"
-
-
-def ranked(runs: list[Item]) -> list[Item]:
-    """The best accuracy first; runs that failed or have none come last, in the order of their numbers."""
-
-    def key(run: Item) -> tuple[bool, float, str]:
-        accuracy = run.get("metrics", {}).get(RANKED_BY) if run["status"] == "completed" else None
-        return (accuracy is None, -(accuracy or 0.0), run["job_id"])
-
-    return sorted(runs, key=key)
+from mlops.domain.ranking import RANKED_BY, ranked
+from mlops.registry.rest import Tracking
 
 
 def end_sweep(

@@ -4,12 +4,12 @@ CloudWatch's alarms need to know, on a schedule."""
 import time
 from typing import Any
 
-from metrics.exposition import CONTENT_TYPE, render
 from fastapi import APIRouter, Response
+
+from metrics.exposition import CONTENT_TYPE, render
 from metrics.health_report import report
 from metrics.sources import Sources
 from metrics.transition_events import count_transition
-
 from mlops.api.http import CurrentCaller, lambda_handler
 
 router = APIRouter(tags=["platform"])

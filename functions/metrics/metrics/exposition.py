@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from aws_lambda_powertools import Logger
-from metrics.sources import Reading, oldest, seconds
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from metrics.sources import Reading, oldest, seconds
 from mlops import __version__
-from mlops.domain.drift.verdict import Verdict
+from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Series
 from mlops.domain.drift.counts import (
     BINS,
     LATENCY_EDGES_MS,
@@ -19,7 +19,7 @@ from mlops.domain.drift.counts import (
     histogram,
     latency_histogram,
 )
-from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Series
+from mlops.domain.drift.verdict import Verdict
 
 logger = Logger(child=True)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from aws_lambda_powertools import Logger
-from metrics.sources import Reading, oldest
 
+from metrics.sources import Reading, oldest
 from mlops.aws.embedded_metrics import embedded
 
 logger = Logger()

@@ -18,9 +18,9 @@ from boto3.dynamodb.conditions import Key
 from mlops.aws.drift_records import DriftRecords
 from mlops.aws.dynamodb import Item, query_all
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.manifest import ManifestError
-from mlops.aws.stats_table import PredictionStats, Series
 from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import PredictionStats, Series
+from mlops.domain.manifest import ManifestError
 from mlops.settings import Settings
 
 logger = Logger(child=True)

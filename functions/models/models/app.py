@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from mlops.registry.sql.catalogue import Catalogue
+from mlops.api.http import lambda_handler
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
-from mlops.domain.names import ModelName
 from mlops.api.schemas.transitions import Transition, TransitionHistory
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.api.http import lambda_handler
+from mlops.domain.names import ModelName
+from mlops.registry.sql.catalogue import Catalogue
 
 router = APIRouter(tags=["models"])
 Limit = Annotated[int, Query(ge=1, le=200)]

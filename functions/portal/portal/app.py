@@ -4,14 +4,14 @@ import importlib.util
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from portal.console_files import console_file
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse
-from portal.readiness import Readiness
 
 from mlops import __version__
-from mlops.api.schemas.platform import Health, Ready
 from mlops.api.http import lambda_handler
+from mlops.api.schemas.platform import Health, Ready
+from portal.console_files import console_file
+from portal.readiness import Readiness
 
 router = APIRouter()
 HERE = Path(__file__).parent

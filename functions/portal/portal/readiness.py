@@ -10,8 +10,8 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.domain.manifest import Manifest, ManifestError, manifest_key
 from mlops.api.schemas.platform import Dependency, Ready
+from mlops.domain.manifest import Manifest, ManifestError, manifest_key
 from mlops.settings import Settings
 
 CACHE_SECONDS = 10.0

@@ -1,7 +1,7 @@
 """The predict function: POST /predict, /predict/batch and /predict/staging, DELETE /predict/cache.
 
 Bare on purpose: what stands here runs on every request or at every cold start. FastAPI, pydantic, Powertools and boto3
-are not imported; the published schema is `mlops.predict_schemas`, and a test holds the two together.
+are not imported; the published schema is `mlops.api.schemas.predict`, and a test holds the two together.
 """
 
 import gc
@@ -15,18 +15,16 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import orjson
-from predict import records
-from predict import request
-from predict import samples
-from predict.response_cache import Answer, AnswerCache, key_of
-from predict.model_cache import ModelCache
-from predict.model import Model
-from predict.replies import ok, problem_of, unexpected
-from predict.s3 import Bucket
-from predict.signals import SignalShare
 
 from mlops.domain.errors import NotFound, PlatformError
 from mlops.settings import Settings
+from predict import records, request, samples
+from predict.model import Model
+from predict.model_cache import ModelCache
+from predict.replies import ok, problem_of, unexpected
+from predict.response_cache import Answer, AnswerCache, key_of
+from predict.s3 import Bucket
+from predict.signals import SignalShare
 
 Event = dict[str, Any]
 Response = dict[str, Any]

@@ -5,15 +5,14 @@ Imported by that request alone: boto3 costs more than everything a prediction ne
 
 from typing import Any
 
-from predict import records
-from predict import replies
 from botocore.exceptions import BotoCoreError, ClientError
-from predict.request import MODEL_NAME
 
 from mlops.api.auth import AccessKeys, authorise
-from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import new_transition_id
+from mlops.domain.errors import DependencyUnavailable, ValidationFailed
+from predict import records, replies
+from predict.request import MODEL_NAME
 
 STAGES = ("Production", "Staging")
 

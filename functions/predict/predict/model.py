@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from predict.onnxfile import NotOnnx, has_external_data
-from predict.signals import Signals
 
 from mlops.domain.manifest import Manifest
+from predict.onnxfile import NotOnnx, has_external_data
+from predict.signals import Signals
 
 DEFAULT_TOLERANCE = 1e-4
 

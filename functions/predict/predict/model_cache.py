@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from predict.model import Model, ModelRefused, load, proved
-from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable
-
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import Manifest, ManifestError, manifest_key
+from predict.model import Model, ModelRefused, load, proved
+from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable
 
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_MODEL_BYTES = 128 << 20

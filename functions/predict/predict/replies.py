@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from mlops.domain.errors import DependencyUnavailable, PlatformError
 from mlops.api.problems import problem
+from mlops.domain.errors import DependencyUnavailable, PlatformError
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -15,7 +15,7 @@ SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
-"""As `mlops.web` sets them; a test compares the two."""
+"""As `mlops.api.http` sets them; a test compares the two."""
 
 
 def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From an event's body to the model's input, as strict as the published schema (`mlops.predict_schemas`).
+"""From an event's body to the model's input, as strict as the published schema (`mlops.api.schemas.predict`).
 
 The common request, a flat list of numbers or a batch of them, is decoded straight to an array (`decoding`). What is not
 common, or not right, goes the careful way: decoded by orjson, and walked to name the field that is wrong.
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from predict import decoding
 import numpy as np
 import orjson
-from predict.png import SIGNATURE, PngError, decode
 
 from mlops.domain.errors import PayloadTooLarge, ValidationFailed
 from mlops.domain.manifest import ModelInput
+from predict import decoding
+from predict.png import SIGNATURE, PngError, decode
 
 MAX_BODY_BYTES = 4 << 20
 MAX_BATCH = 100

@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from prediction_log.delivery import Undecodable, decode
-from prediction_log.ledger import count_delivery, count_undecodable
 
 from mlops.aws.embedded_metrics import embedded
 from mlops.aws.stats_table import PredictionStats
+from prediction_log.delivery import Undecodable, decode
+from prediction_log.ledger import count_delivery, count_undecodable
 
 logger = Logger()
 

@@ -9,11 +9,10 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from mlops.aws.stats_table import SKIPPED, Marker, PredictionStats, fits
 from prediction_log.delivery import Delivery, Line
 from prediction_log.input_samples import store
 from prediction_log.line_counts import Counted, count_lines
-
-from mlops.aws.stats_table import SKIPPED, Marker, PredictionStats, fits
 
 DIGEST_BYTES = 8
 """Of a line's id. A minute of a stream holds some thousand lines: that two are alike is a matter of 1 in 10^12."""

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlops.aws.stats_table import NAMES_AN_UPDATE, REFUSED, SKIPPED, Series, hour_of
+from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
 from prediction_log.delivery import Line
 from prediction_log.input_samples import is_sample
-
-from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
-from mlops.aws.stats_table import NAMES_AN_UPDATE, REFUSED, SKIPPED, Series, hour_of
 
 EVENT = "mlops.prediction"
 READER = 1

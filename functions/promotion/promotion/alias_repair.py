@@ -12,13 +12,12 @@ history says so, once for each such manifest.
 
 from dataclasses import dataclass
 
-from promotion.transition_executor import Gates, Mover, Registry, Rejected
-from promotion.serving_store import UnreadableManifest
-
-from mlops.domain.errors import Conflict, NotFound
 from mlops.aws.dynamodb import Item
+from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage
 from mlops.registry.rest import RegisteredModel, Version
+from promotion.serving_store import UnreadableManifest
+from promotion.transition_executor import Gates, Mover, Registry, Rejected
 
 ACTOR = "reconcile"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from promotion.serving_store import ModelFile
 
 from mlops.settings import Settings
+from promotion.serving_store import ModelFile
 
 DEFAULT_TOLERANCE = 1e-4
 METRIC = "accuracy"

@@ -10,19 +10,19 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from promotion.gate import GateSettings
-from promotion.alias_repair import Mender, entry_id
-from promotion.transition_executor import Mover, Registry, Rejected
-from promotion.outages import outages
-from promotion.serving_store import ServingStore
-from promotion.archive_tags import Shelf
 
-from mlops.domain.errors import DependencyUnavailable, PlatformError
-from mlops.aws.eventbridge import Events
 from mlops.aws.dynamodb import Item
+from mlops.aws.eventbridge import Events
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.errors import DependencyUnavailable, PlatformError
 from mlops.domain.stages import ALIASES
 from mlops.registry.rest import Tracking
-from mlops.aws.transitions_table import TransitionsTable
+from promotion.alias_repair import Mender, entry_id
+from promotion.archive_tags import Shelf
+from promotion.gate import GateSettings
+from promotion.outages import outages
+from promotion.serving_store import ServingStore
+from promotion.transition_executor import Mover, Registry, Rejected
 
 GIVE_UP_AFTER = timedelta(hours=24)
 

@@ -13,7 +13,6 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from mlops.domain.errors import Conflict
-from mlops.domain.timestamps import now
 from mlops.domain.manifest import (
     Manifest,
     ManifestError,
@@ -25,6 +24,7 @@ from mlops.domain.manifest import (
     with_cache_epoch,
 )
 from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
 from mlops.registry.rest import Version
 
 MODEL_FILE = "model.onnx"

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from promotion.gate import GateSettings, check_integrity, check_metrics, load, passed
-from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
-from promotion.archive_tags import Shelf
 
-from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.aws.dynamodb import Item
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import model_key
 from mlops.domain.stages import ALIASES, ALLOWED, DISPLACED_TO, Stage
 from mlops.registry.rest import RegisteredModel, Tracking, Version
-from mlops.aws.transitions_table import TransitionsTable
+from promotion.archive_tags import Shelf
+from promotion.gate import GateSettings, check_integrity, check_metrics, load, passed
+from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
 
 logger = Logger(child=True)
 

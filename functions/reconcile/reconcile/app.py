@@ -3,9 +3,10 @@
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from reconcile.misplaced_aliases import DriftedModels
+
 from reconcile.lost_jobs import LostJobs
 from reconcile.lost_messages import LostMessages
+from reconcile.misplaced_aliases import DriftedModels
 from reconcile.waiting_jobs import WaitingJobs
 
 logger = Logger()

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.aws.batch import Batch
-from mlops.aws.eventbridge import Events
 from mlops.aws.dynamodb import Item
+from mlops.aws.eventbridge import Events
 from mlops.aws.jobs_table import JobsTable
 
 ENDED = ("SUCCEEDED", "FAILED")

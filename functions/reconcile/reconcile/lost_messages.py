@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from mlops.aws.dynamodb import Item
 from mlops.aws.promotion_queue import PromotionQueue, transition_message
-from mlops.settings import Settings
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.settings import Settings
 
 GIVE_UP_AFTER = timedelta(hours=25)
 """An hour more than promotion takes to give up itself and say so in the history."""

@@ -7,11 +7,11 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger
 
-from mlops.domain.manifest import SERVING_PREFIX, Manifest, ManifestError
 from mlops.aws.promotion_queue import PromotionQueue, mend_message
+from mlops.aws.transitions_table import TransitionsTable, new_transition_id
+from mlops.domain.manifest import SERVING_PREFIX, Manifest, ManifestError
 from mlops.domain.stages import ALIASES, Stage
 from mlops.registry.rest import RegisteredModel, Tracking
-from mlops.aws.transitions_table import TransitionsTable, new_transition_id
 
 logger = Logger(child=True)
 STAGES = {str(stage): stage for stage in ALIASES}

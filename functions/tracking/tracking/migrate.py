@@ -1,7 +1,7 @@
 """Brings the database to what this version of the platform needs. Run once a deploy, by the owner of the database,
 before the functions change. Safe to run again: MLflow's migrations know where they stand, ours replace what is there.
 
-    DATABASE_HOST=… DATABASE_USER=<owner> DATABASE_PASSWORD=… python migrate.py
+    DATABASE_HOST=… DATABASE_USER=<owner> DATABASE_PASSWORD=… python -m tracking.migrate
 """
 
 import os

@@ -3,17 +3,17 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+
+from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
+from mlops.api.idempotency import once
+from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
+from mlops.api.schemas.training import Job, JobList, LogPage, TrainAccepted
+from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import JobStatus
+from mlops.domain.names import JobId, SweepId
+from mlops.domain.training_request import TrainRequest
 from training.retraining import retrain
 from training.submission import Submissions, job_view, sweep_view
-
-from mlops.api.idempotency import once
-from mlops.aws.jobs_table import JobsTable
-from mlops.api.schemas.training import Job, JobList, LogPage, TrainAccepted
-from mlops.domain.names import JobId, SweepId
-from mlops.domain.job import JobStatus
-from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
-from mlops.domain.training_request import TrainRequest
-from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
 
 router = APIRouter(tags=["training"])
 Limit = Annotated[int, Query(ge=1, le=100)]

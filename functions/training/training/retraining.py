@@ -6,17 +6,17 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from training.submission import Submissions
 
-from mlops.api.schemas.drift import RetrainRequest
-from mlops.domain.errors import NotFound
 from mlops.api.idempotency import once
+from mlops.api.schemas.drift import RetrainRequest
+from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, TrainingSubject
-from mlops.api.schemas.sweeps import SweepRequest
+from mlops.domain.errors import NotFound
 from mlops.domain.stages import Stage
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, TrainingSubject
 from mlops.registry.rest import Tracking
+from training.submission import Submissions
 
 logger = Logger()
 

@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from mlops.api.schemas.sweeps import SweepRequest, SweepState
+from mlops.api.schemas.training import Job, Progress
 from mlops.aws.batch import Batch, SubmissionRefused
-from mlops.domain.errors import Conflict, ValidationFailed
 from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import TERMINAL, JobsTable
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, TrainRequest
-from mlops.api.schemas.training import Job, Progress
-from mlops.api.schemas.sweeps import SweepRequest, SweepState
-from mlops.settings import Settings
+from mlops.domain.errors import Conflict, ValidationFailed
 from mlops.domain.ranking import ranked
 from mlops.domain.sweep import Sweep, child_parameters, default_space, grid_size, job_id
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, TrainRequest
+from mlops.settings import Settings
 
 
 @dataclass(frozen=True)

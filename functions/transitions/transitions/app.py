@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from transitions.transition_requests import TransitionRequests
 
+from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
 from mlops.api.idempotency import once
-from mlops.domain.names import ModelName
 from mlops.api.schemas.transitions import RollbackRequest, Transition, TransitionRequest
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
+from mlops.domain.names import ModelName
+from transitions.transition_requests import TransitionRequests
 
 router = APIRouter(tags=["models"])
 Wait = Annotated[

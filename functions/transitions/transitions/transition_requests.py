@@ -4,13 +4,13 @@ import time
 from functools import cache
 from typing import Any
 
-from mlops.domain.errors import Conflict, NotFound, TransitionNotAllowed, ValidationFailed
+from mlops.api.schemas.transitions import TransitionRequest
 from mlops.aws.dynamodb import Item
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
-from mlops.api.schemas.transitions import TransitionRequest
+from mlops.aws.transitions_table import TransitionsTable, new_transition_id
+from mlops.domain.errors import Conflict, NotFound, TransitionNotAllowed, ValidationFailed
 from mlops.domain.stages import ALLOWED, Stage
 from mlops.registry.rest import Tracking
-from mlops.aws.transitions_table import TransitionsTable, new_transition_id
 
 POLL_SECONDS = 0.1
 

@@ -22,8 +22,8 @@ from ministack.services.cloudformation import provisioners
 
 from infra.local.aws.batch.cloudformation import resource_handlers
 from infra.local.aws.batch.service import BatchService
-from infra.local.credentials import Credentials
 from infra.local.aws.deliveries import Deliveries
+from infra.local.credentials import Credentials
 
 # API Gateway's own limits, which ministack does not enforce.
 INTEGRATION_SECONDS = 29.0

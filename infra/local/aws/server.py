@@ -11,7 +11,6 @@ import json
 import logging
 import shutil
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,9 +23,9 @@ from infra.local.aws.batch.service import BatchService
 from infra.local.aws.batch.store import Store
 from infra.local.environment import aws_environment, stack_credentials, without_proxy
 from infra.local.guard.origins import own_pages_only, without_cors
-from infra.local.settings import ACCOUNT, HOST, REGION, Settings
 from infra.local.guard.signatures import Verifier
 from infra.local.guard.signed_requests import signed_only
+from infra.local.settings import ACCOUNT, HOST, REGION, Settings
 
 log = logging.getLogger("aws")
 
@@ -233,7 +232,3 @@ def _raise_file_limit() -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

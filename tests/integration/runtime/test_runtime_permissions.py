@@ -29,7 +29,7 @@ from infra.local.database import Database
 from infra.local.processes import free_ports
 from infra.local.services import tracking_service
 from infra.local.settings import STACK_NAME
-from tools.openapi import load_function
+from migration import app as migration
 from tests.integration.runtime import grants
 from tests.integration.runtime.grants import Grant
 from tests.integration.runtime.recording import (
@@ -414,7 +414,6 @@ def _migrate(
     stack_id = client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["StackId"]
     logical = {queue: "MigrationQueue", definition: "MigrationJobDefinition", stack_id: "AWS::StackId"}
     properties = {"JobQueue": queue, "JobDefinition": definition}
-    migration = load_function("migration")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ENDPOINT_URL": recording.aws("MigrationFunctionRole", logical),

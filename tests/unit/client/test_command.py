@@ -83,6 +83,7 @@ def test_help_of_every_command_imports_nothing_heavy():
 
 def test_every_command_has_help_that_reads_in_40_columns():
     import typer
+
     from mlops_client.cli import app
     from mlops_client.cli.reference import commands
 
@@ -295,9 +296,10 @@ def test_what_is_no_image_is_an_error_that_names_the_file(tmp_path, content):
 
 
 def test_drawings_are_plain_where_the_terminal_is():
+    from rich.console import Console
+
     from mlops_client.cli.drawing import drawn, sparkline
     from mlops_client.imagefiles import Image
-    from rich.console import Console
 
     plain = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"), width=20, color_system=None)
     image = Image("x", 28, 28, [1.0] * 784)

@@ -17,7 +17,7 @@ import pytest
 from infra.local.settings import ROOT
 
 pytestmark = pytest.mark.usefixtures("client_path")
-OPENAPI = json.loads((ROOT / "functions" / "portal" / "openapi.json").read_text())
+OPENAPI = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
 SCHEMAS = OPENAPI["components"]["schemas"]
 PROBLEM = {"title": "Unavailable", "status": 503, "detail": "busy", "code": "unavailable", "request_id": "r-1"}
 
@@ -105,6 +105,7 @@ def test_every_record_has_the_fields_of_its_published_schema():
 @pytest.mark.parametrize(("method", "schema"), [("train", "TrainRequest"), ("sweep", "SweepRequest")])
 def test_the_sdk_and_the_command_take_every_field_of_the_request(method, schema):
     import typer
+
     from mlops_client import Client
     from mlops_client.cli import app
 
@@ -237,8 +238,9 @@ def test_optional_types_are_told_from_their_hints():
 
 
 def test_drift_over_time_is_typed_and_reads_as_a_table(client, server):
-    from mlops_client.cli import app
     from typer.testing import CliRunner
+
+    from mlops_client.cli import app
 
     hours = [f"2026-01-31T{hour:02}:00:00Z" for hour in (10, 11, 12)]
     signal = {"signal": "confidence", "psi": 0.31, "p_value": 1e-9, "significant": True, "status": "alert"}

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from tools.openapi import load_function
-from mlops.domain.errors import NotFound, ValidationFailed
+from job_events.job_states import JobStates
 from mlops.aws.jobs_table import TERMINAL
+from mlops.domain.errors import NotFound, ValidationFailed
 
 METRICS = {"accuracy": 0.97}
 
@@ -118,7 +118,7 @@ def test_errors_name_what_is_missing(jobs):
 
 def test_200_events_in_any_order_and_twice_leave_every_record_right(jobs):
     """Forty jobs live through retries; their events come shuffled, each once or twice."""
-    states = load_function("job_events").JobStates(jobs, None, None, None)
+    states = JobStates(jobs, None, None, None)
     generator = random.Random(7)
     events, expected = [], {}
     for number in range(1, 41):

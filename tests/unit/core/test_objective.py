@@ -1,16 +1,11 @@
 """Which way a metric is to go: the wrong way round would mark the worst run as the best."""
 
-import sys
-
 import pytest
 
-from infra.local.settings import ROOT
-from mlops.domain.objective import direction
-from mlops.api.schemas.experiments import RunRow
-from mlops.domain.ranking import RANKED_BY
-
-sys.path.insert(0, str(ROOT / "functions" / "experiments"))
 from experiments.comparison import compare
+from mlops.api.schemas.experiments import RunRow
+from mlops.domain.objective import direction
+from mlops.domain.ranking import RANKED_BY
 
 LOWER = (
     "loss val_loss train_loss log_loss logloss nll negative_log_likelihood cross_entropy crossEntropy brier "

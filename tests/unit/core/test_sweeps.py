@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.domain.training_request import Hyperparameters, Range
 from mlops.domain.sweep import Sweep, child_parameters, grid_size, job_id
+from mlops.domain.training_request import Hyperparameters, Range
 
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 99))

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from fastapi import APIRouter
 
+from mlops.api.http import lambda_handler
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.training_request import Request
-from mlops.api.http import lambda_handler
 
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"

@@ -3,11 +3,9 @@
 import base64
 import gzip
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,12 +14,6 @@ import pytest
 from moto import mock_aws
 
 from mlops.aws.stats_table import PredictionStats
-
-FUNCTIONS = Path(__file__).parents[3] / "functions"
-# Every module of these functions has a name of its own, except app.
-for _name in ("prediction_log", "drift", "metrics", "training"):
-    if str(FUNCTIONS / _name) not in sys.path:
-        sys.path.append(str(FUNCTIONS / _name))
 
 
 @pytest.fixture
@@ -99,22 +91,3 @@ def make_delivery() -> Callable[..., str]:
         return base64.b64encode(gzip.compress(json.dumps({**message, **changes}).encode())).decode()
 
     return make
-
-
-@pytest.fixture(scope="module")
-def predict_modules() -> Iterator[Any]:
-    """predict's records and signals, loaded for this test alone."""
-    folder = FUNCTIONS / "predict"
-    names = {file.stem for file in folder.glob("*.py")}
-    before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
-    sys.path.insert(0, str(folder))
-    try:
-        from predict import records
-        from predict import signals
-
-        yield records, signals
-    finally:
-        sys.path.remove(str(folder))
-        for name in names & sys.modules.keys():
-            del sys.modules[name]
-        sys.modules.update(before)

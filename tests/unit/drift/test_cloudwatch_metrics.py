@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
-from metrics.sources import Reading
 from samtranslator.yaml_helper import yaml_parse
 
-from tools.openapi import load_function
-from mlops.domain.drift.verdict import DriftThresholds, detect
+from metrics.sources import Reading
 from mlops.aws.embedded_metrics import embedded
-from mlops.domain.timestamps import now
 from mlops.domain.drift.counts import Summary
+from mlops.domain.drift.verdict import DriftThresholds, detect
+from mlops.domain.timestamps import now
+from predict import records
+from prediction_log import app as log
 from tests.template.reading import NESTED
 
 CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="r")
@@ -104,9 +105,8 @@ def test_the_health_report_of_an_empty_platform_is_zero_and_not_silence(monkeypa
 
 
 def test_the_schedule_reports_health_and_an_event_counts_a_transition(monkeypatch):
-    from metrics import health_report
+    from metrics import app, health_report
 
-    app = load_function("metrics")
     lines, counted = lines_of(monkeypatch, health_report), []
     monkeypatch.setattr(app, "count_transition", counted.append)
     sources = SimpleNamespace(read=lambda: reading(jobs=[waiting(50, status="pending")]))
@@ -120,13 +120,12 @@ def test_the_schedule_reports_health_and_an_event_counts_a_transition(monkeypatc
 
 
 @pytest.fixture
-def written(monkeypatch, stats, make_delivery, predict_modules) -> set[tuple[str, frozenset[str]]]:
+def written(monkeypatch, stats, make_delivery) -> set[tuple[str, frozenset[str]]]:
     """Every metric that the functions and the metric filters write: its name and its dimensions' names."""
     from drift import check as drift_check
     from metrics import health_report
 
-    log = load_function("prediction_log")
-    log.stats = lambda: stats
+    monkeypatch.setattr(log, "stats", lambda: stats)
     logs = [lines_of(monkeypatch, module) for module in (health_report, drift_check, log)]
     health_report.report(reading())
     even, two = Summary(400, {str(n): 40 for n in range(10)}, {}), Summary(400, {"0": 200, "1": 200}, {})
@@ -140,7 +139,6 @@ def written(monkeypatch, stats, make_delivery, predict_modules) -> set[tuple[str
         for line in lines()
         for name, dimensions in metrics_of(line)
     }
-    records, _ = predict_modules
     names |= {(name, frozenset(("model_name", "stage"))) for name in records.COUNTED.values()}
     for resource in observability()["Resources"].values():
         if resource["Type"] == "AWS::Logs::MetricFilter":

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from drift.windows import Windows
 
+from drift.windows import Windows
+from mlops.domain.drift.counts import Summary
 from mlops.domain.drift.divergence import Moments
 from mlops.domain.drift.verdict import DriftThresholds, Verdict, detect
-from mlops.domain.drift.counts import Summary
 
 THRESHOLDS = DriftThresholds()
 EMPTY = Summary(0, {}, {})

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from drift.check import CheckSettings, DriftCheck
 
-from tests.support.serving import served
-from mlops.domain.drift.verdict import DriftThresholds
+from drift.check import CheckSettings, DriftCheck
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
-from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
 from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
+from mlops.domain.drift.verdict import DriftThresholds
+from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
 MODEL = "digit-classifier"

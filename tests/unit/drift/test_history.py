@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from drift.report import BASELINE_HOURS, DriftReport
 
-from tests.support.serving import served
+from drift.report import BASELINE_HOURS, DriftReport
+from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
+from mlops.domain.drift.counts import Summary
 from mlops.domain.drift.verdict import DriftThresholds, compare
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
-from mlops.domain.drift.counts import Summary
-from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
-from mlops.aws.serving_bucket import ServedModels
+from tests.support.serving import served
 
 MODEL = "digit-classifier"
 REFERENCE = {"count": 1000, "predictions": {"counts": [100] * 10}}

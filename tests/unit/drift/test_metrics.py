@@ -9,17 +9,17 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from metrics.exposition import render
-from metrics.sources import MetricsSettings, Reading, Sources
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.serving import served
+from metrics.exposition import render
+from metrics.sources import MetricsSettings, Reading, Sources
 from mlops.aws.drift_records import DriftRecords
-from mlops.domain.timestamps import now
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.drift.counts import counts_of, lifetime
-from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
 from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
+from mlops.domain.drift.counts import counts_of, lifetime
+from mlops.domain.timestamps import now
+from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
 ROOT = Path(__file__).parents[3]

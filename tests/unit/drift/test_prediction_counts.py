@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.serving import served
 from mlops.domain.drift.counts import Malformed, counts_of, lifetime, summary_of, summary_of_reference
+from predict import records, signals
+from tests.support.serving import served
 
 
-def test_what_predict_logs_compares_with_what_the_trainer_saw(predict_modules, capsys):
+def test_what_predict_logs_compares_with_what_the_trainer_saw(capsys):
     """The same inputs and answers, once through predict's line and once through the trainer's reference, are one
     sample: drift of it against itself is nothing."""
     from trainer.reference import reference
 
-    records, signals = predict_modules
     random = np.random.default_rng(0)
     inputs = (random.random((400, 784)) * random.random((400, 1))).astype(np.float32)
     probabilities = random.dirichlet(np.ones(10), 400).astype(np.float32)
@@ -116,7 +116,7 @@ def test_no_line_whatever_breaks_the_counting(make_line, field, value):
     assert all(type(count) is int for count in counts.values())
 
 
-def test_nothing_is_sampled_unless_asked_for_and_then_it_can_be_read_back(predict_modules, monkeypatch):
+def test_nothing_is_sampled_unless_asked_for_and_then_it_can_be_read_back(monkeypatch):
     import base64
 
     from predict import samples

@@ -16,8 +16,6 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tools.openapi import load_function
-from mlops.domain.drift.counts import counts_of, lifetime
 from mlops.aws.stats_table import (
     NAMES_AN_UPDATE,
     REFUSED,
@@ -29,6 +27,8 @@ from mlops.aws.stats_table import (
     hour_of,
     hours_before,
 )
+from mlops.domain.drift.counts import counts_of, lifetime
+from prediction_log import app
 
 SERIES = Series("digit-classifier", 3, "Production")
 
@@ -38,9 +38,8 @@ class Context:
 
 
 @pytest.fixture
-def deliver(stats):
-    app = load_function("prediction_log")
-    app.stats = lambda: stats
+def deliver(stats, monkeypatch):
+    monkeypatch.setattr(app, "stats", lambda: stats)
     return lambda data: app.handler({"awslogs": {"data": data}}, Context())
 
 

@@ -1,9 +1,8 @@
 """What is trained when a retrain is asked for."""
 
-from training.retraining import sweep_of
-
 from mlops.api.schemas.drift import RetrainRequest
 from mlops.domain.sweep import Sweep, child_parameters
+from training.retraining import sweep_of
 
 TRAINED = {
     "learning_rate": 0.003,

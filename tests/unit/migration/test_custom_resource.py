@@ -1,17 +1,15 @@
 """Custom::Migration's function: whatever happens, CloudFormation is answered, and only with a job that succeeded."""
 
-import importlib.util
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+import migration.app
 from tools.runtime.custom_resource import Receiver
 
-APP = Path(__file__).resolve().parents[3] / "functions" / "migration" / "app.py"
 PROPERTIES = {"JobQueue": "queue", "JobDefinition": "definition:3", "DatabaseHost": "db.example"}
 
 
@@ -43,13 +41,8 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("migration_app", APP)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
-    return module
+    monkeypatch.setattr(migration.app, "POLL_SECONDS", 0.0)
+    return migration.app
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.serving import served
-from tools.openapi import load_function
 from mlops.domain.manifest import manifest_key
+from portal.readiness import Readiness, ReadinessSettings
+from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
 MODEL = "digit-classifier"
@@ -19,8 +19,6 @@ def look(aws: None) -> Any:
     """What readiness finds with such a manifest; None for none at all."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="artifacts")
-    load_function("portal")
-    from portal.readiness import Readiness, ReadinessSettings
 
     def of(body: bytes | None) -> Any:
         if body is not None:

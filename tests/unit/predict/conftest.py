@@ -2,11 +2,9 @@
 
 import importlib
 import json
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,9 +13,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.support.serving import Served
-
-FOLDER = Path(__file__).parents[3] / "functions" / "predict"
-NAMES = [file.stem for file in FOLDER.glob("*.py")]
 
 
 @pytest.fixture(scope="session")
@@ -73,27 +68,6 @@ def store(bucket_name: str) -> Store:
     return Store(bucket_name, boto3.client("s3"))
 
 
-class Loader:
-    """Imports predict's modules by their plain names, as they stand at the root of the function's folder."""
-
-    def __getattr__(self, name: str) -> ModuleType:
-        if name not in NAMES:
-            raise AttributeError(name)
-        return importlib.import_module(name)
-
-
-@pytest.fixture
-def modules() -> Iterator[Any]:
-    """predict's modules, fresh: `modules.cache`, `modules.app`, … Other functions' modules of these names come back."""
-    before = {name: sys.modules.pop(name) for name in NAMES if name in sys.modules}
-    sys.path.insert(0, str(FOLDER))
-    yield Loader()
-    sys.path.remove(str(FOLDER))
-    for name in NAMES:
-        sys.modules.pop(name, None)
-    sys.modules.update(before)
-
-
 class Answered:
     """A response of the handler, and the line it logged."""
 
@@ -139,12 +113,13 @@ def proxy_event(body: str | None, path: str = "/predict", method: str = "POST") 
 
 
 @pytest.fixture
-def start(bucket_name: str, modules: Any) -> Callable[[], Predict]:
+def start(bucket_name: str) -> Callable[[], Predict]:
     """Starts the function: what it finds in the bucket then is what a cold start finds."""
+    from predict import app
 
     def starting() -> Predict:
         clock = Clock()
-        app = modules.app
+        importlib.reload(app)  # its body is what Lambda runs at a cold start
         app.models._clock = clock
         for slot in app.models._slots.values():
             slot.confirmed, slot.due = clock.now, clock.now + 5

@@ -15,14 +15,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from tests.support.serving import served
-from mlops.domain.manifest import ModelInput
 from mlops.api.schemas.predict import (
     BatchPredictRequest,
     BatchPredictResponse,
     PredictRequest,
     PredictResponse,
 )
+from mlops.domain.manifest import ModelInput
+from mlops.domain.names import ModelName
+from predict import request
+from tests.support.serving import served
 
 FEATURES, SHAPE = 6, (2, 3)
 MODELS = {
@@ -144,23 +146,21 @@ def test_batch(predict: Any, body: dict[str, Any]) -> None:
 
 
 def test_a_png_is_taken_by_both(predict: Any) -> None:
-    from tests.unit.predict.test_png import plain, png
+    from tests.unit.predict.test_png import plain, png_file
 
-    text = base64.b64encode(png(3, 2, 8, 0, plain(2, 3))).decode()
+    text = base64.b64encode(png_file(3, 2, 8, 0, plain(2, 3))).decode()
     agree(predict, {"image_base64": text}, "/predict", PredictRequest, PredictResponse)
 
 
-def test_the_bounds_are_the_same_numbers(modules: Any, bucket_name: str) -> None:
+def test_the_bounds_are_the_same_numbers(bucket_name: str) -> None:
     from mlops.api.schemas import predict as predict_schemas
-    from mlops import schemas
 
-    request = modules.request
     assert (request.MAX_BATCH, request.MAX_SCALE, request.FLOAT32_MAX) == (
         predict_schemas.MAX_BATCH,
         predict_schemas.MAX_SCALE,
         predict_schemas.FLOAT32_MAX,
     )
-    assert TypeAdapter(schemas.ModelName).json_schema()["pattern"] == f"^{request.MODEL_NAME.pattern}$"
+    assert TypeAdapter(ModelName).json_schema()["pattern"] == f"^{request.MODEL_NAME.pattern}$"
     for model, fields in ((PredictRequest, request.SINGLE), (BatchPredictRequest, request.BATCH)):
         assert {*fields.sources, *fields.options} == set(model.model_fields)
     assert math.isfinite(request.FLOAT32_MAX)

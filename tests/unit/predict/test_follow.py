@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.serving import Served, perceptron, served, weights_of
 from mlops.domain.manifest import ModelInput, manifest_key, model_key
+from predict import s3
+from tests.support.serving import Served, perceptron, served, weights_of
 from tests.support.steps import as_a_newer_version_writes
 
 BODY = {"image": [0.25] * 784}
@@ -280,9 +281,9 @@ class Outage:
 
 
 @pytest.fixture
-def outage(modules: Any) -> Callable[[Any], Outage]:
+def outage() -> Callable[[Any], Outage]:
     def between(predict: Any) -> Outage:
-        found = Outage(predict.app.models._objects, modules.s3.S3Unavailable, predict.clock)
+        found = Outage(predict.app.models._objects, s3.S3Unavailable, predict.clock)
         predict.app.models._objects = found
         return found
 

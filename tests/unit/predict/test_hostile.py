@@ -109,9 +109,9 @@ def test_invalid_utf8(predict: Any) -> None:
 def test_a_decompression_bomb(predict: Any) -> None:
     import zlib
 
-    from tests.unit.predict.test_png import png
+    from tests.unit.predict.test_png import png_file
 
-    bomb = png(28, 28, 8, 0, zlib.compress(bytes(1 << 28), 9))
+    bomb = png_file(28, 28, 8, 0, zlib.compress(bytes(1 << 28), 9))
     body = {"image_base64": base64.b64encode(bomb).decode()}
     began = time.process_time()
     assert predict.call(body).status == 422

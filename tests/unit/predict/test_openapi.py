@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 
 from tests.support.serving import served
 
-DOCUMENT = json.loads((Path(__file__).parents[3] / "functions" / "portal" / "openapi.json").read_text())
+DOCUMENT = json.loads((Path(__file__).parents[3] / "functions/portal/portal/openapi.json").read_text())
 FUZZED = settings(
     max_examples=25,
     deadline=None,

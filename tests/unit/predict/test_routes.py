@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.serving import forward, served, weights_of
 from mlops.domain.drift.counts import counts_of
+from predict import signals
+from tests.support.serving import forward, served, weights_of
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (28, 28)).astype(np.uint8)
 PIXELS = (IMAGE.reshape(-1) / 255).tolist()
@@ -297,10 +298,10 @@ class TestLogLine:
         assert lines()[-1]["signals_permille"] is None
 
     def test_beyond_the_first_of_an_hour_a_share_of_images_is_measured(
-        self, predict: Any, modules: Any, lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+        self, predict: Any, lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(modules.signals, "ALL_OF", 2)
-        monkeypatch.setattr(predict.app, "measured", modules.signals.SignalShare(0))
+        monkeypatch.setattr(signals, "ALL_OF", 2)
+        monkeypatch.setattr(predict.app, "measured", signals.SignalShare(0))
         lines()
         for pixel in range(3):
             predict.call({"image": [pixel / 10, *PIXELS[1:]]})
@@ -313,31 +314,31 @@ class TestSignalShare:
     IDS: ClassVar = [f"request-{number}" for number in range(9000)]
 
     @pytest.fixture
-    def clock(self, modules: Any, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         clock = SimpleNamespace(now=1_800_000_000.0)
-        monkeypatch.setattr(modules.signals.time, "time", lambda: clock.now)
+        monkeypatch.setattr(signals.time, "time", lambda: clock.now)
         return clock
 
-    def test_a_thousand_all_and_one_in_eight_of_the_rest(self, modules: Any, clock: SimpleNamespace) -> None:
-        share = modules.signals.SignalShare(0.125)
+    def test_a_thousand_all_and_one_in_eight_of_the_rest(self, clock: SimpleNamespace) -> None:
+        share = signals.SignalShare(0.125)
         taken = [share.takes(name, 1) for name in self.IDS]
         assert all(taken[:1000])
         assert 800 < sum(taken[1000:]) < 1200  # 1,000 expected; six standard deviations
 
-    def test_an_hour_and_a_newer_model_begin_anew(self, modules: Any, clock: SimpleNamespace) -> None:
-        share = modules.signals.SignalShare(0)
+    def test_an_hour_and_a_newer_model_begin_anew(self, clock: SimpleNamespace) -> None:
+        share = signals.SignalShare(0)
         assert sum(share.takes(name, 1) for name in self.IDS) == 1000
         clock.now += 3600
         assert sum(share.takes(name, 1) for name in self.IDS) == 1000
         assert sum(share.takes(name, 2) for name in self.IDS) == 1000
         assert not share.takes("request", 1)
 
-    def test_all_where_that_is_asked_for(self, modules: Any, clock: SimpleNamespace) -> None:
-        share = modules.signals.SignalShare(1)
+    def test_all_where_that_is_asked_for(self, clock: SimpleNamespace) -> None:
+        share = signals.SignalShare(1)
         assert all(share.takes(name, 1) for name in self.IDS)
 
-    def test_clients_that_take_turns_are_all_seen(self, modules: Any, clock: SimpleNamespace) -> None:
-        share = modules.signals.SignalShare(0.125)
+    def test_clients_that_take_turns_are_all_seen(self, clock: SimpleNamespace) -> None:
+        share = signals.SignalShare(0.125)
         seen = {number % 8 for number, name in enumerate(self.IDS) if share.takes(name, 1) and number >= 1000}
         assert seen == set(range(8))
 

@@ -13,12 +13,14 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
+from predict import credentials, s3
+
 OPTIONS = {"seconds": 2.0, "max_bytes": 1000}
 
 
 @pytest.fixture
-def bucket(store: Any, modules: Any) -> Any:
-    return modules.s3.Bucket.from_environment(store.bucket)
+def bucket(store: Any) -> Any:
+    return s3.Bucket.from_environment(store.bucket)
 
 
 class TestOnS3:
@@ -30,19 +32,19 @@ class TestOnS3:
         store.put("serving/a b/é+~.json", b"other")
         assert bucket.get("serving/a b/é+~.json", etag=found.etag, **OPTIONS).data == b"other"
 
-    def test_an_object_that_is_not_there(self, bucket: Any, modules: Any, store: Any) -> None:
-        with pytest.raises(modules.s3.S3Missing):
+    def test_an_object_that_is_not_there(self, bucket: Any, store: Any) -> None:
+        with pytest.raises(s3.S3Missing):
             bucket.get("serving/none", **OPTIONS)
         store.put("serving/one", b"data")
         assert bucket.get("serving/one", **OPTIONS).data == b"data"
 
-    def test_a_bucket_that_is_not_there_is_an_outage(self, bucket_name: str, modules: Any) -> None:
-        with pytest.raises(modules.s3.S3Unavailable):
-            modules.s3.Bucket.from_environment("no-such-bucket").get("serving/none", **OPTIONS)
+    def test_a_bucket_that_is_not_there_is_an_outage(self, bucket_name: str) -> None:
+        with pytest.raises(s3.S3Unavailable):
+            s3.Bucket.from_environment("no-such-bucket").get("serving/none", **OPTIONS)
 
-    def test_an_object_that_is_too_large(self, bucket: Any, modules: Any, store: Any) -> None:
+    def test_an_object_that_is_too_large(self, bucket: Any, store: Any) -> None:
         store.put("large", bytes(1001))
-        with pytest.raises(modules.s3.S3TooLarge):
+        with pytest.raises(s3.S3TooLarge):
             bucket.get("large", **OPTIONS)
         store.put("just", bytes(1000))
         assert len(bucket.get("just", **OPTIONS).data) == 1000
@@ -50,16 +52,14 @@ class TestOnS3:
 
 @pytest.mark.parametrize("token", [None, "a-session-token"])
 @pytest.mark.parametrize("path", ["/serving/digit-classifier/Production.json", "/bucket/serving/a%20b/%C3%A9.onnx"])
-def test_signs_as_botocore_does(modules: Any, monkeypatch: pytest.MonkeyPatch, token: str | None, path: str) -> None:
+def test_signs_as_botocore_does(monkeypatch: pytest.MonkeyPatch, token: str | None, path: str) -> None:
     moment = datetime.datetime(2026, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_: moment.replace(tzinfo=None))
-    place = modules.s3.Place("bucket.s3.eu-central-1.amazonaws.com", True, "/", "eu-central-1")
-    credentials = modules.credentials.Credentials("AKIDEXAMPLE", "secret/+key", token)
-    ours = modules.s3.signed_headers(place, path, credentials, moment.timestamp())
+    place = s3.Place("bucket.s3.eu-central-1.amazonaws.com", True, "/", "eu-central-1")
+    signer = credentials.Credentials("AKIDEXAMPLE", "secret/+key", token)
+    ours = s3.signed_headers(place, path, signer, moment.timestamp())
 
-    request = AWSRequest(
-        "GET", f"https://{place.host}{path}", headers={"x-amz-content-sha256": modules.s3.EMPTY_SHA256}
-    )
+    request = AWSRequest("GET", f"https://{place.host}{path}", headers={"x-amz-content-sha256": s3.EMPTY_SHA256})
     S3SigV4Auth(BotoCredentials("AKIDEXAMPLE", "secret/+key", token), "s3", "eu-central-1").add_auth(request)
     assert ours["authorization"] == request.headers["Authorization"]
     assert ours["x-amz-date"] == request.headers["X-Amz-Date"]
@@ -76,7 +76,6 @@ def test_signs_as_botocore_does(modules: Any, monkeypatch: pytest.MonkeyPatch, t
     ],
 )
 def test_where_the_bucket_is(
-    modules: Any,
     monkeypatch: pytest.MonkeyPatch,
     environment: dict[str, str],
     bucket: str,
@@ -88,7 +87,7 @@ def test_where_the_bucket_is(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    place = modules.s3.Place.from_environment(bucket)
+    place = s3.Place.from_environment(bucket)
     assert (place.host, place.prefix, place.secure) == (host, prefix, secure)
 
 
@@ -144,9 +143,9 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def broken(server: Server, modules: Any, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def broken(server: Server, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.address)
-    return modules.s3.Bucket.from_environment("bucket")
+    return s3.Bucket.from_environment("bucket")
 
 
 class TestMisbehaviour:
@@ -174,10 +173,10 @@ class TestMisbehaviour:
             pytest.param(lambda c: (c.sendall(ok(b"abc", 900)), time.sleep(5)), id="stalls"),
         ],
     )
-    def test_slowness_ends_at_the_time_limit(self, broken: Any, server: Server, modules: Any, answer: Any) -> None:
+    def test_slowness_ends_at_the_time_limit(self, broken: Any, server: Server, answer: Any) -> None:
         server.answers = [answer]
         began = time.monotonic()
-        with pytest.raises(modules.s3.S3Unavailable):
+        with pytest.raises(s3.S3Unavailable):
             broken.get("key", seconds=0.3, max_bytes=1000)
         assert time.monotonic() - began < 1.5  # the answers themselves would take five seconds
 
@@ -192,16 +191,16 @@ class TestMisbehaviour:
             b"",
         ],
     )
-    def test_broken_answers_are_outages(self, broken: Any, server: Server, modules: Any, answer: bytes) -> None:
+    def test_broken_answers_are_outages(self, broken: Any, server: Server, answer: bytes) -> None:
         server.answers = [lambda connection: connection.sendall(answer)] * 2
-        with pytest.raises(modules.s3.S3Unavailable):
+        with pytest.raises(s3.S3Unavailable):
             broken.get("key", **OPTIONS)
         server.answers = [ok(b"fine again")]
         assert broken.get("key", **OPTIONS).data == b"fine again"
 
-    def test_nobody_listens(self, broken: Any, server: Server, modules: Any) -> None:
+    def test_nobody_listens(self, broken: Any, server: Server) -> None:
         server.listener.close()
-        with pytest.raises(modules.s3.S3Unavailable):
+        with pytest.raises(s3.S3Unavailable):
             broken.get("key", **OPTIONS)
 
 
@@ -229,8 +228,8 @@ class TestCredentials:
         )
         return ok(text.encode())
 
-    def test_are_kept_until_shortly_before_they_expire(self, endpoint: Server, modules: Any) -> None:
-        source = modules.credentials.CredentialsSource()
+    def test_are_kept_until_shortly_before_they_expire(self, endpoint: Server) -> None:
+        source = credentials.CredentialsSource()
         endpoint.answers = [self.document("first", 60)]
         assert source.get(1).access_key == "first"
         assert source.get(1).access_key == "first"
@@ -242,56 +241,56 @@ class TestCredentials:
         endpoint.answers = [self.document("third", 60)]
         assert source.get(1).access_key == "third"
 
-    def test_that_still_hold_do_while_the_endpoint_fails(self, endpoint: Server, modules: Any) -> None:
-        source = modules.credentials.CredentialsSource()
+    def test_that_still_hold_do_while_the_endpoint_fails(self, endpoint: Server) -> None:
+        source = credentials.CredentialsSource()
         endpoint.answers = [self.document("first", 4)]
         assert source.get(1).access_key == "first"
         endpoint.answers = [b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"]
         assert source.get(1).access_key == "first"
 
     def test_the_token_can_stand_in_a_file(
-        self, endpoint: Server, modules: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+        self, endpoint: Server, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "token").write_text("from-a-file\n")
         monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
         endpoint.answers = [self.document("first", 60)]
-        modules.credentials.CredentialsSource().get(1)
+        credentials.CredentialsSource().get(1)
         assert "authorization: from-a-file\r\n" in endpoint.requests[0]
 
     @pytest.mark.parametrize("address", ["http://192.0.2.1/", "http://example.com/", "ftp://127.0.0.1/", "nonsense"])
     def test_are_not_asked_of_strangers_in_the_clear(
-        self, endpoint: Server, modules: Any, monkeypatch: pytest.MonkeyPatch, address: str
+        self, endpoint: Server, monkeypatch: pytest.MonkeyPatch, address: str
     ) -> None:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
-        with pytest.raises(modules.credentials.CredentialsUnavailable):
-            modules.credentials.CredentialsSource().get(0.2)
+        with pytest.raises(credentials.CredentialsUnavailable):
+            credentials.CredentialsSource().get(0.2)
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"AccessKeyId": "a"}', b"\xff"])
-    def test_an_endpoint_that_answers_rubbish(self, endpoint: Server, modules: Any, body: bytes) -> None:
+    def test_an_endpoint_that_answers_rubbish(self, endpoint: Server, body: bytes) -> None:
         endpoint.answers = [ok(body)]
-        with pytest.raises(modules.credentials.CredentialsUnavailable):
-            modules.credentials.CredentialsSource().get(1)
+        with pytest.raises(credentials.CredentialsUnavailable):
+            credentials.CredentialsSource().get(1)
 
     def test_that_expired_early_are_asked_for_again_within_the_same_call(
-        self, endpoint: Server, modules: Any, monkeypatch: pytest.MonkeyPatch
+        self, endpoint: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        s3 = Server()
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.address)
-        bucket = modules.s3.Bucket.from_environment("bucket")
+        server = Server()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.address)
+        bucket = s3.Bucket.from_environment("bucket")
         endpoint.answers = [self.document("first", 60)]
-        s3.answers = [b"HTTP/1.1 400 Bad\r\nContent-Length: 25\r\n\r\n<Code>ExpiredToken</Code>"]
+        server.answers = [b"HTTP/1.1 400 Bad\r\nContent-Length: 25\r\n\r\n<Code>ExpiredToken</Code>"]
 
         def renew(connection: socket.socket) -> None:
             connection.sendall(ok(b"data"))
 
         endpoint.answers += [self.document("second", 60)]
-        s3.answers.append(renew)
+        server.answers.append(renew)
         assert bucket.get("key", **OPTIONS).data == b"data"
-        assert "Credential=first/" in s3.requests[0]
-        assert "Credential=second/" in s3.requests[1]
-        s3.listener.close()
+        assert "Credential=first/" in server.requests[0]
+        assert "Credential=second/" in server.requests[1]
+        server.listener.close()
 
-    def test_without_any_the_outage_names_none(self, bucket_name: str, modules: Any, monkeypatch: Any) -> None:
+    def test_without_any_the_outage_names_none(self, bucket_name: str, monkeypatch: Any) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-        with pytest.raises(modules.s3.S3Unavailable, match="CredentialsUnavailable"):
-            modules.s3.Bucket.from_environment("bucket").get("key", **OPTIONS)
+        with pytest.raises(s3.S3Unavailable, match="CredentialsUnavailable"):
+            s3.Bucket.from_environment("bucket").get("key", **OPTIONS)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tools.openapi import load_function
+from job_events.job_states import JobStates
+from reconcile.waiting_jobs import WaitingJobs, WaitingSettings
 
 SPOT, ON_DEMAND = "arn:spot", "arn:on-demand"
 
@@ -56,9 +57,7 @@ def batch():
 
 @pytest.fixture
 def waiting(jobs, batch):
-    module = load_function("reconcile")
-    settings = module.WaitingJobs.from_environment.__globals__["WaitingSettings"](ON_DEMAND, 900)
-    return module.WaitingJobs(settings, jobs, batch)
+    return WaitingJobs(WaitingSettings(ON_DEMAND, 900), jobs, batch)
 
 
 def recorded(jobs, name, batch_id, minutes=20):
@@ -75,7 +74,7 @@ def test_a_job_that_waits_too_long_is_moved_and_the_old_ones_end_does_not_count(
     new = jobs.get("job_000001")["batch_job_id"]
     assert batch.jobs[new]["jobQueue"] == ON_DEMAND
     assert batch.jobs[old]["status"] == "FAILED"
-    states = load_function("job_events").JobStates(jobs, None, None, None)
+    states = JobStates(jobs, None, None, None)
     states.follow({"jobName": "job_000001", "jobId": old, "status": "FAILED", "attempts": []})
     assert jobs.get("job_000001")["status"] == "pending"
     states.follow({"jobName": "job_000001", "jobId": new, "status": "RUNNING", "attempts": []})

@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
-from promotion import transition_executor as moves
-from promotion import promoter
-from promotion.gate import GateSettings
-from promotion.serving_store import ModelFile, UnreadableManifest
-
-from tests.support.serving import served
 from mlops.domain.errors import NotFound
-from mlops.domain.timestamps import now
 from mlops.domain.manifest import Manifest, model_key
 from mlops.domain.stages import MLFLOW_STAGES, Stage
+from mlops.domain.timestamps import now
 from mlops.registry.rest import RegisteredModel, Version
+from promotion import promoter
+from promotion import transition_executor as moves
+from promotion.gate import GateSettings
+from promotion.serving_store import ModelFile, UnreadableManifest
+from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
 MODEL = "m"

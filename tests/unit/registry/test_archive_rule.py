@@ -1,9 +1,8 @@
 """What promotion tags is what the bucket's lifecycle rule moves."""
 
-from promotion import archive_tags as shelf
-
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT
+from promotion import archive_tags as shelf
 
 
 def test_the_lifecycle_rule_names_the_tag_that_promotion_sets_and_storage_that_answers_at_once():

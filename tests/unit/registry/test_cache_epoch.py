@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
-from promotion import promoter
 import pytest
-from promotion.gate import GateSettings, load
-from promotion.transition_executor import Registry
-from promotion.serving_store import ModelFile, ServingStore
 
 from mlops.domain.stages import Stage
 from mlops.registry.rest import Version
+from promotion import promoter
+from promotion.gate import GateSettings, load
+from promotion.serving_store import ModelFile, ServingStore
+from promotion.transition_executor import Registry
 from tests.unit.registry.fakes import MODEL, ONNX, Crash
 
 BUCKET = "artifacts"

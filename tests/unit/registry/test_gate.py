@@ -4,11 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from promotion.gate import GateSettings, check_integrity, check_metrics
-from promotion.serving_store import ModelFile
 
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT
+from promotion.gate import GateSettings, check_integrity, check_metrics
+from promotion.serving_store import ModelFile
 from tests.unit.registry.fakes import ONNX
 
 

@@ -1,14 +1,10 @@
 """A job whose end was not heard of is announced in the place of AWS Batch, once it is old enough."""
 
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from infra.local.settings import ROOT
-
-sys.path.insert(0, str(ROOT / "functions" / "reconcile"))
 from reconcile.lost_jobs import LostJobs
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from promotion.outages import outages
-from promotion.retries import Retries, RetrySettings
 
 from mlops.domain.errors import DependencyUnavailable
+from promotion.outages import outages
+from promotion.retries import Retries, RetrySettings
 
 
 class Sqs:

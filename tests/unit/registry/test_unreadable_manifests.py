@@ -7,14 +7,14 @@ import boto3
 import numpy as np
 import onnx
 import pytest
-from promotion.gate import GateSettings, check_integrity, load
-from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
 
-from tests.support.serving import served
 from mlops.domain.errors import Conflict
 from mlops.domain.manifest import manifest_key
 from mlops.domain.stages import Stage
 from mlops.registry.rest import Version
+from promotion.gate import GateSettings, check_integrity, load
+from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
+from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.unit.registry.fakes import MODEL, ONNX, World
 

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from functions.predict import signals
+from predict import signals
 from trainer import models
 from trainer.data import Dataset
 from trainer.errors import ParameterError, ParityError

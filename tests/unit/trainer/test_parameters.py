@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mlops.domain.training_request import TrainRequest
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_request import TrainRequest
 from trainer import parameters
 from trainer.errors import ParameterError
 

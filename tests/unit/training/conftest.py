@@ -1,7 +1,6 @@
-"""Training's modules as its function has them, its folder on the path, and its API as API Gateway asks it."""
+"""Training's API as API Gateway asks it."""
 
 import json
-import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.local.settings import ROOT
-from tools.openapi import load_function
 from mlops.aws.batch import Batch, BatchSettings
 from mlops.aws.jobs_table import JobsTable
-
-sys.path.insert(0, str(ROOT / "functions" / "training"))
+from training.app import handler
 
 CAP = 4
 CONTEXT = SimpleNamespace(
@@ -42,7 +38,6 @@ def ask(batch: Batch, jobs: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Calla
     ).put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
     monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
-    handler = load_function("training").handler
 
     def ask(method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> tuple[int, dict[str, Any]]:
         event = {

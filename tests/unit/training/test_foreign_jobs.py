@@ -9,8 +9,11 @@ import boto3
 import pytest
 
 from infra.local.settings import ROOT
-from tools.openapi import load_function
+from job_events.app import handler
+from job_events.job_states import JobStates
 from mlops.aws.jobs_table import JobsTable
+from reconcile.lost_jobs import LostJobs
+from reconcile.waiting_jobs import WaitingJobs, WaitingSettings
 
 from .conftest import CONTEXT
 
@@ -63,10 +66,9 @@ def ours(jobs: JobsTable) -> JobsTable:
 @pytest.fixture
 def deliver(ours: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Invoke the function with the sample event, changed in its detail."""
-    function = load_function("job_events")
-    states = function.JobStates(ours, None, None, None)
-    monkeypatch.setattr(function.JobStates, "from_environment", lambda: states)
-    return lambda **detail: function.handler({**SAMPLE, "detail": {**SAMPLE["detail"], **detail}}, CONTEXT)
+    states = JobStates(ours, None, None, None)
+    monkeypatch.setattr(JobStates, "from_environment", lambda: states)
+    return lambda **detail: handler({**SAMPLE, "detail": {**SAMPLE["detail"], **detail}}, CONTEXT)
 
 
 def items() -> dict[str, Any]:
@@ -189,10 +191,8 @@ def test_reconcile_leaves_leftovers_alone(ours, batch, monkeypatch):
         def job_state(self, job: dict[str, Any]) -> None:
             said.append(job["jobName"])
 
-    reconcile = load_function("reconcile")
-    settings = reconcile.WaitingJobs.from_environment.__globals__["WaitingSettings"]("on-demand", 900)
-    assert sorted(reconcile.LostJobs(ours, Silent(), Silent()).look()) == ["job_000001", "sweep_000002"]
-    assert reconcile.WaitingJobs(settings, ours, Silent()).look() == []
+    assert sorted(LostJobs(ours, Silent(), Silent()).look()) == ["job_000001", "sweep_000002"]
+    assert WaitingJobs(WaitingSettings("on-demand", 900), ours, Silent()).look() == []
     assert sorted(said) == ["job_000001", "sweep_000002"]
     assert set(asked) == {"batch-1", "batch-2"}
     assert items() == before

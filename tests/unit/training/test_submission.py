@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from botocore.stub import Stubber
 
 from mlops.aws.batch import Batch, BatchSettings, SubmissionRefused
-from mlops.domain.errors import DependencyUnavailable
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.training_request import TrainRequest
 
 REQUESTS = {

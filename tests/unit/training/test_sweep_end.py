@@ -2,11 +2,11 @@
 
 import pytest
 
-from tools.openapi import load_function
+from job_events.job_states import JobStates
 
 
 def events(jobs):
-    return load_function("job_events").JobStates(jobs, None, None, None)
+    return JobStates(jobs, None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""What the platform's functions and its trainer share: the domain first, then one adapter a module.
+"""What the platform's functions and its trainer share.
 
-The domain (`stages`, `errors`, `manifest`, `schemas`, `sweeps`, `settings`) knows nothing of AWS. The adapters
-(`jobs`, `transitions`, `serving`, `tracking`, `catalogue`, `access`) each stand for one dependency. `web` turns a
-FastAPI router into a Lambda handler.
+`domain` holds the rules and types. `api`, `aws` and `registry` adapt HTTP, AWS and MLflow to it and do not import each
+other. `settings` stands under all of them.
 """
 
 __version__ = "0.1.0"

@@ -13,6 +13,7 @@ from mangum import Mangum
 from starlette.exceptions import HTTPException
 
 from mlops.api.auth import AccessKeys, Caller, authorise
+from mlops.api.problems import problem
 from mlops.domain.errors import (
     DependencyUnavailable,
     NotFound,
@@ -20,7 +21,6 @@ from mlops.domain.errors import (
     PlatformError,
     ValidationFailed,
 )
-from mlops.api.problems import problem
 
 MAX_BODY_BYTES = 1_000_000
 PROBLEM_JSON = "application/problem+json"

@@ -11,9 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.domain.errors import DependencyUnavailable, NotFound
+from mlops.domain.sweep import Sweep
 from mlops.domain.training_request import TrainRequest
 from mlops.settings import Settings
-from mlops.domain.sweep import Sweep
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from functools import cache
 
 import boto3
 
-from mlops.domain.errors import DependencyUnavailable
-from mlops.aws.eventbridge import SOURCE
 from mlops.aws.dynamodb import Item
+from mlops.aws.eventbridge import SOURCE
+from mlops.domain.errors import DependencyUnavailable
 
 ALERT, RECOVERED, RETRAIN = "Drift Alert", "Drift Recovered", "Retrain Requested"
 

@@ -1,20 +1,10 @@
-"""DynamoDB items as plain Python values, and the cursors of the lists made of them."""
+"""DynamoDB items as plain Python values."""
 
-import base64
-import binascii
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from mlops.domain.errors import ValidationFailed
-
 Item = dict[str, Any]
-
-
-def now() -> str:
-    """The present time, ISO 8601 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_item(value: Any) -> Any:
@@ -48,15 +38,3 @@ def query_all(table: Any, **request: Any) -> Iterator[Item]:
         if "LastEvaluatedKey" not in answer:
             return
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-
-def encode_cursor(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode()
-
-
-def decode_cursor(cursor: str) -> str:
-    """Raises ValidationFailed for a cursor that no list answered."""
-    try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew") from error

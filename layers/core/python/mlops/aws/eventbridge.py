@@ -7,8 +7,8 @@ from typing import Any
 
 import boto3
 
-from mlops.domain.errors import DependencyUnavailable
 from mlops.aws.dynamodb import Item
+from mlops.domain.errors import DependencyUnavailable
 
 SOURCE = "mlops"
 TRANSITION_DETAIL = (

@@ -17,8 +17,8 @@ import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
-from mlops.domain.errors import NotFound
 from mlops.aws.dynamodb import Item, from_item, query_all, to_item
+from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.timestamps import now
 

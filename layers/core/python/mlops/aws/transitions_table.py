@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.domain.errors import NotFound
 from mlops.aws.dynamodb import Item, from_item, to_item
+from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.timestamps import now
 

@@ -56,16 +56,3 @@ class DependencyUnavailable(PlatformError):
     def __init__(self, detail: str, retry_after: int = 5, **extra: Any) -> None:
         super().__init__(detail, **extra)
         self.retry_after = retry_after
-
-
-def problem(status: int, code: str, title: str, detail: str, request_id: str, **extra: Any) -> dict[str, Any]:
-    """An RFC 9457 problem document, the one shape of every error body."""
-    return {
-        "type": f"urn:mlops:problem:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id,
-        **extra,
-    }

@@ -2,6 +2,4 @@
 
 from typing import Literal
 
-
-
 JobStatus = Literal["pending", "running", "completed", "failed", "cancelled"]

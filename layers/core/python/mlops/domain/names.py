@@ -4,8 +4,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-
-
 RESERVED_MODEL_NAMES = frozenset({"transition", "transitions"})
 
 

@@ -2,8 +2,12 @@
 all take them from these models."""
 
 from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from mlops.domain.names import RESERVED_MODEL_NAMES, DEFAULT_MODEL_NAME, DEFAULT_EXPERIMENT, ModelName, ExperimentName
+
+from mlops.domain.names import DEFAULT_EXPERIMENT, DEFAULT_MODEL_NAME, RESERVED_MODEL_NAMES, ExperimentName, ModelName
+
+MAX_SEED = 2**31 - 1
 
 
 class Request(BaseModel):

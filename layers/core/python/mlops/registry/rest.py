@@ -18,8 +18,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
-from mlops.settings import MissingSetting
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage, stage_of
+from mlops.settings import MissingSetting
 
 TIMEOUT_SECONDS = 3.0
 PAGE = 1000

@@ -1,7 +1,10 @@
 """Experiments, runs and their comparison."""
 
 from typing import Literal
+
 from pydantic import BaseModel, Field
+
+from mlops.domain.objective import Direction
 
 
 class Run(BaseModel):

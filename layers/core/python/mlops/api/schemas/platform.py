@@ -1,6 +1,7 @@
 """Whether the platform is well."""
 
 from typing import Literal
+
 from pydantic import BaseModel, Field
 
 

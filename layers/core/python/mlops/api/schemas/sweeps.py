@@ -1,10 +1,12 @@
 """Sweeps: the request, and how a sweep stands."""
 
 from typing import Annotated, Literal
+
 from pydantic import BaseModel, Field
-from mlops.domain.training_request import TrainingSubject, Space
-from mlops.domain.job import JobStatus
+
 from mlops.api.schemas.training import Job
+from mlops.domain.job import JobStatus
+from mlops.domain.training_request import MAX_SEED, Space, TrainingSubject
 
 
 class SweepRequest(TrainingSubject):
@@ -15,7 +17,7 @@ class SweepRequest(TrainingSubject):
     space: Annotated[
         Space,
         Field(description="Hyperparameter → values to try, or {low, high, log}; empty means the default space"),
-    ] = {}
+    ] = {}  # noqa: RUF012  pydantic copies defaults
     register_best: Annotated[bool, Field(description="Register the best run's model when the sweep has ended")] = True
     stage: Annotated[Literal["Staging", "Production"] | None, Field(description="Promote the best to this stage")] = (
         None

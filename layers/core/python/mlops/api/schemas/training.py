@@ -1,7 +1,9 @@
 """Training jobs, as POST /train and GET /train/… answer them."""
 
 from typing import Any
+
 from pydantic import BaseModel, Field
+
 from mlops.domain.job import JobStatus
 
 

@@ -1,7 +1,9 @@
 """Transitions: the request, and the record of one."""
 
 from typing import Annotated, Literal
+
 from pydantic import BaseModel, Field
+
 from mlops.domain.names import ModelName
 from mlops.domain.training_request import Request
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from mlops.domain.drift.divergence import Divergence, histogram_divergence, moments_divergence
 from mlops.domain.drift.counts import HISTOGRAMS, Summary
+from mlops.domain.drift.divergence import Divergence, histogram_divergence, moments_divergence
 from mlops.settings import Settings
 
 Against = Literal["reference", "baseline"]

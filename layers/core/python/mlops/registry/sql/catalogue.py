@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
 from mlops.domain.errors import DependencyUnavailable, NotFound, ValidationFailed
 from mlops.domain.pagination import decode_cursor, encode_cursor
+from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
 from mlops.registry.sql.paging import Order, parse_order
 
 Row = dict[str, Any]

@@ -3,10 +3,10 @@
 import boto3
 import pytest
 
-from tests.support.serving import served
-from tools.openapi import load_function
 from mlops.domain.manifest import manifest_key
 from mlops.registry.rest import RegisteredModel
+from reconcile.misplaced_aliases import DriftedModels
+from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
 BUCKET = "artifacts"
@@ -42,8 +42,6 @@ class Queue:
 def look(aws):
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    load_function("reconcile")
-    from reconcile.misplaced_aliases import DriftedModels
 
     def run(manifests):
         for name, body in manifests.items():

@@ -1,0 +1,1 @@
+"""Compares what was predicted with the reference, hourly and on request."""

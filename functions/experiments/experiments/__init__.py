@@ -1,0 +1,1 @@
+"""Experiments and runs, read from MLflow's database."""

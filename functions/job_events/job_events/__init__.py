@@ -1,0 +1,1 @@
+"""Follows AWS Batch's job state changes."""

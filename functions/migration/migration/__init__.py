@@ -1,0 +1,1 @@
+"""The database migration as a custom resource of CloudFormation."""

@@ -1,0 +1,1 @@
+"""Carries out transitions: gates, files, aliases, manifests."""

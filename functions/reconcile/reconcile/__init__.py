@@ -1,0 +1,1 @@
+"""Repairs on a schedule what messages, events and people left undone."""

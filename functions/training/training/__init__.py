@@ -1,0 +1,1 @@
+"""Starts, lists and cancels training jobs and sweeps."""

@@ -1,0 +1,1 @@
+"""Accepts transitions and rollbacks, and shows how they stand."""

@@ -1,0 +1,1 @@
+"""The HTTP side of a function: handler, authorisation, error bodies, idempotency, schemas."""

@@ -1,0 +1,1 @@
+"""Adapters of AWS services, one module a table, queue, bus or bucket."""

@@ -1,0 +1,1 @@
+"""Drift of predictions: counts, distances between distributions, verdicts."""

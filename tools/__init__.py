@@ -1,0 +1,1 @@
+"""What make runs beside the platform: the API document, keys, pictures, functions under AWS's emulator."""
