@@ -54,6 +54,7 @@ lint: install ## ruff, mypy, and whether the generated files are what the code s
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@report=$$($(SOURCES):client $(BIN)/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(SOURCES) $(BIN)/python -m tools.openapi --check
 
 format: install ## put the code in the form that lint asks for
