@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, Range, Space
-from mlops.schemas import MAX_SEED
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space
 
 DEFAULT_SPACE: Space = {
     "learning_rate": Range(low=5e-4, high=1e-2, log=True),
