@@ -8,7 +8,7 @@ export EXTRA_INDEX_URL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi screenshots key
+.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi cli-docs screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
@@ -51,6 +51,8 @@ lint: install ## ruff, mypy, and whether the generated files are what the code s
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi --check
+	@$(BIN)/python -m tools.client_models --check
+	@$(CLI_DOCS) | diff --ignore-blank-lines docs/cli.md - || { echo "docs/cli.md is not what the commands say: run make cli-docs"; exit 1; }
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
@@ -65,20 +67,26 @@ bench-train: install ## accuracy, time and memory of the model types on MNIST (M
 screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
 	@$(BIN)/python -m infra.screenshots
 
-openapi: install ## write openapi.json and docs/api.md from the code
+openapi: install ## write openapi.json and docs/api.md from the code, and the client's records from openapi.json
 	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi
+	@$(BIN)/python -m tools.client_models
+
+CLI_DOCS := PYTHONPATH=client $(BIN)/typer mlops_client.cli utils docs --name mlops --title "The command line"
+
+cli-docs: install ## write docs/cli.md from the commands
+	@$(CLI_DOCS) --output docs/cli.md
 
 key: install ## make an API key: make key NAME=alice ROLE=read
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys create --name "$(NAME)" --role "$(ROLE)"
+	@PYTHONPATH=client $(BIN)/python -m infra.keys create --name "$(NAME)" --role "$(ROLE)"
 
 keys: install ## the API keys, by id, with their roles
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys list
+	@PYTHONPATH=client $(BIN)/python -m infra.keys list
 
 rotate-key: install ## a new value beside the old one: make rotate-key NAME=alice, then make revoke-key ID=…
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys rotate --name "$(NAME)"
+	@PYTHONPATH=client $(BIN)/python -m infra.keys rotate --name "$(NAME)"
 
 revoke-key: install ## let a key in no more: make revoke-key ID=…
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.keys revoke --id "$(ID)"
+	@PYTHONPATH=client $(BIN)/python -m infra.keys revoke --id "$(ID)"
 
 # --- AWS -----------------------------------------------------------------------------------------------------------------
 ENV ?= dev
@@ -104,7 +112,7 @@ build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
 	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
 
 deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test
-	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
+	@PYTHONPATH=layers/core/python:client $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
 
 destroy: install ## make destroy ENV=…: delete the stack; says what stays and has to be done by hand
 	@$(BIN)/python -m infra.deploy destroy --env $(ENV)

@@ -80,7 +80,7 @@ def test_the_tutorial_runs_as_it_stands(environment, stack, tmp_path):
     )
     assert ran.returncode == 0, f"{ran.stdout[-3000:]}\n{ran.stderr[-2000:]}"
     assert "wine version 1 is in Production" in ran.stdout
-    assert "version 1 made room" in ran.stdout
+    assert "in place of version 1" in ran.stdout
     assert re.search(r"^0 (0\.\d+|1\.0)$", ran.stdout, re.M), "the wine is the first grower's"
 
 
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_image_is_named(signed_in, tmp_path):
     (tmp_path / "note.txt").write_text("hello")
     ran = mlops(signed_in, "predict", str(tmp_path / "note.txt"))
     assert ran.returncode == 1
-    assert re.fullmatch(r"error: \S+note\.txt is no image this reads.*\n", ran.stderr)
+    assert re.fullmatch(r"error: \S+note\.txt: not an image that can be read.*\n", ran.stderr)
 
 
 def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
