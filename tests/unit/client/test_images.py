@@ -60,3 +60,57 @@ def test_what_is_no_image_is_an_error_that_names_the_file(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(BadInput, match=r"x\.png"):
         read_images(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float32])
+def test_arrays_of_every_type_and_order_are_read_from_0_to_1(tmp_path, dtype):
+    from mlops_client.images import read_images
+
+    pixels = np.arange(28 * 28).reshape(28, 28) % 256
+    stored = (pixels / 255).astype(dtype) if dtype is np.float32 else pixels.astype(dtype)
+    np.save(tmp_path / "a.npy", np.asfortranarray(stored))
+    (image,) = read_images(tmp_path / "a.npy")
+    np.testing.assert_allclose(np.reshape(image.pixels, (28, 28)), pixels / 255, atol=1e-6)
+
+
+def test_16_bits_run_to_65535(tmp_path):
+    from PIL import Image
+
+    from mlops_client.errors import BadInput
+    from mlops_client.images import read_images
+
+    pixels = (np.arange(28 * 28).reshape(28, 28) * 80).astype(np.uint16)
+    np.save(tmp_path / "a.npy", pixels)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    for name in ("a.npy", "a.png"):
+        (image,) = read_images(tmp_path / name)
+        np.testing.assert_allclose(np.reshape(image.pixels, (28, 28)), pixels / 65535)
+    np.save(tmp_path / "b.npy", pixels.astype(np.int64))
+    with pytest.raises(BadInput, match="say what white is"):
+        read_images(tmp_path / "b.npy")
+
+
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+    from mlops_client import images
+    from mlops_client.errors import BadInput
+
+    monkeypatch.setattr(images, "MAX_BYTES", 1_000_000)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(50_000_000)))
+    with pytest.raises(BadInput, match=r"a\.gz holds more than"):
+        images.read_images(tmp_path / "a.gz")
+    np.save(tmp_path / "b.npy", np.zeros((28, 28), np.uint8))
+    content = (tmp_path / "b.npy").read_bytes()
+    (tmp_path / "b.npy").write_bytes(content.replace(b"(28, 28)", b"(28000000, 28000000)")[:128] + content[128:])
+    with pytest.raises(BadInput, match=r"b\.npy"):
+        images.read_images(tmp_path / "b.npy")
+
+
+def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch):
+    import sys
+
+    from mlops_client.errors import MlopsError
+    from mlops_client.images import read_images
+
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MlopsError, match=r"needs PIL: pip install 'mlops-client\[images\]'"):
+        read_images(tmp_path / "a.png")

@@ -267,3 +267,82 @@ def test_drift_over_time_is_typed_and_reads_as_a_table(client, server):
     rows = [line.split() for line in said.output.splitlines()]
     assert ["2026-01-31", "10:00", "5", "insufficient", "data"] in rows
     assert ["2026-01-31", "11:00", "400", "alert", "0.3100", "confidence"] in [row[:6] for row in rows]
+
+
+def test_pauses_follow_retry_after_and_what_may_not_happen_twice_is_not_repeated(server, monkeypatch):
+    from mlops_client import Unavailable
+    from mlops_client.transport import Transport
+
+    pauses: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
+    transport = Transport(server.url, "secret")
+    server.will(503, PROBLEM, "application/problem+json", retry_after="3")
+    server.will(503, PROBLEM, "application/problem+json", retry_after="soon")
+    server.will(200, {})
+    transport.call("GET", "/health")
+    assert pauses[0] == 3
+    assert all(0 <= pause <= 1 for pause in pauses[1:])
+    server.will(429, PROBLEM, "application/problem+json")
+    server.will(503, PROBLEM, "application/problem+json")
+    with pytest.raises(Unavailable):
+        transport.call("POST", "/train", {})
+    assert len(server.asked) == 5, "a throttled request was not begun; after the 503 nobody knows"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_refused(client, server, value):
+    from mlops_client import BadInput
+
+    with pytest.raises(BadInput, match="finite"):
+        client.predict(inputs=[1.0, value])
+    with pytest.raises(BadInput, match="finite"):
+        client.train(learning_rate=value)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("values", [[1.5, 2.7], {"low": 1, "high": 2.5}])
+def test_fractions_of_whole_hyperparameters_are_refused(client, server, values):
+    from mlops_client import BadInput
+    from mlops_client.inputs import WHOLE_NUMBERS
+
+    published = SCHEMAS["TrainRequest"]["properties"]
+    assert {name for name, field in published.items() if field.get("type") == "integer"} - {"seed"} == WHOLE_NUMBERS
+    with pytest.raises(BadInput, match="epochs takes whole numbers"):
+        client.sweep(space={"epochs": values})
+    assert server.asked == []
+
+
+def test_a_login_that_cannot_be_stored_is_told(monkeypatch, tmp_path):
+    from mlops_client import MlopsError
+    from mlops_client.config import save_login
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MLOPS_CONFIG", str(tmp_path / "file" / "config.json"))
+    with pytest.raises(MlopsError, match="set MLOPS_CONFIG"):
+        save_login("https://one.example", "k")
+
+
+def test_control_characters_of_others_are_not_printed(client, server):
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app
+
+    server.will(200, {"lines": [{"at": 0, "message": "a\x1b]0;owned\x07b\x9b2Jc\rd"}]})
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret"}
+    said = CliRunner().invoke(app, ["logs", "job_000001"], env=environment)
+    assert said.output.splitlines() == ["a]0;ownedb2Jcd"]
+
+
+def test_metrics_of_ones_own_are_shown(client, server):
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app
+
+    run = {"params": {}, "status": "finished", "started_at": None, "ended_at": None}
+    figures = {"rmse": 0.25, "precision_at_5": 0.5, "precision_0": 0.9, "recall_0": 0.9, "system/cpu": 1.0}
+    runs = [{**run, "run_id": f"{n}" * 8, "run_name": f"run-{n}", "metrics": figures} for n in range(2)]
+    server.will(200, {"experiment_id": "1", "name": "e", "runs": runs, "total_count": 2})
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "160"}
+    head = CliRunner().invoke(app, ["runs", "e"], env=environment).output.splitlines()[0]
+    assert {"rmse", "precision_at_5"} <= set(head.split())
+    assert not {"precision_0", "system/cpu"} & set(head.split())
