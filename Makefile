@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Where the platform's own packages lie, for tools that import them as Lambda and the container do.
 empty :=
-SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container $(wildcard functions/*))
+SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container client $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi screenshots key
+.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi cli-docs screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
@@ -54,8 +54,10 @@ lint: install ## ruff, mypy, and whether the generated files are what the code s
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@report=$$($(SOURCES):client $(BIN)/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
+	@report=$$($(SOURCES) $(BIN)/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(SOURCES) $(BIN)/python -m tools.openapi --check
+	@$(BIN)/python -m tools.client_models --check
+	@$(CLI_DOCS) | diff --ignore-blank-lines docs/cli.md - || { echo "docs/cli.md is not what the commands say: run make cli-docs"; exit 1; }
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
@@ -70,8 +72,14 @@ bench-train: install ## accuracy, time and memory of the model types on MNIST (M
 screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
 	@$(BIN)/python -m tools.screenshots
 
-openapi: install ## write openapi.json and docs/api.md from the code
+openapi: install ## write openapi.json and docs/api.md from the code, and the client's records from openapi.json
 	@$(SOURCES) $(BIN)/python -m tools.openapi
+	@$(BIN)/python -m tools.client_models
+
+CLI_DOCS := $(SOURCES) $(BIN)/typer mlops_client.cli utils docs --name mlops --title "The command line"
+
+cli-docs: install ## write docs/cli.md from the commands
+	@$(CLI_DOCS) --output docs/cli.md
 
 key: install ## make an API key: make key NAME=alice ROLE=read
 	@$(SOURCES) $(BIN)/python -m tools.keys create --name "$(NAME)" --role "$(ROLE)"

@@ -1,8 +1,9 @@
-"""Python SDK of the mlops platform: `Client(url, key)` and the typed records it answers with."""
+"""Python SDK of the mlops platform: `Client(url, key)` and the typed records that it returns."""
 
 from mlops_client.client import Client
 from mlops_client.errors import (
     ApiError,
+    BadInput,
     Conflict,
     Forbidden,
     Invalid,
@@ -16,10 +17,11 @@ from mlops_client.errors import (
     WaitTimeout,
 )
 from mlops_client.listing import Listing
+from mlops_client.version import __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "ApiError",
+    "BadInput",
     "Client",
     "Conflict",
     "Forbidden",
@@ -33,4 +35,5 @@ __all__ = [
     "Unavailable",
     "Unreachable",
     "WaitTimeout",
+    "__version__",
 ]

@@ -1,4 +1,4 @@
-"""Where the API's address and key come from: arguments, then the environment, then what `mlops login` kept."""
+"""Where the API's address and key come from: arguments, then the environment, then what `mlops login` stored."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_client.errors import NotSignedIn
+from mlops_client.errors import MlopsError, NotSignedIn
 
 
 @dataclass(frozen=True)
 class Login:
-    """Address and key, and in words where they were found."""
+    """Address and key.
+
+    Attributes:
+        source: Where the key comes from, in words.
+    """
 
     url: str
     key: str
@@ -21,7 +25,7 @@ class Login:
 
 
 def config_file() -> Path:
-    """`$MLOPS_CONFIG`, else `config.json` in the platform's usual folder for settings."""
+    """Return `$MLOPS_CONFIG`, else `config.json` in the operating system's usual folder for settings."""
     if named := os.environ.get("MLOPS_CONFIG"):
         return Path(named)
     if os.name == "nt":
@@ -30,74 +34,92 @@ def config_file() -> Path:
 
 
 def read_login(url: str | None = None, key: str | None = None) -> Login:
-    """What to sign in with.
+    """Return what to sign in with.
 
-    A key that was kept belongs to the address it was kept with: it is never sent to another one.
+    A stored key belongs to the address that it was stored with: it is never sent to another one.
 
-    Raises NotSignedIn: says what is missing and how to give it.
+    Raises:
+        NotSignedIn: Says what is missing, and how to give it.
     """
-    kept = _kept()
-    chosen = url or os.environ.get("MLOPS_API_URL") or kept.get("url")
+    stored = _stored_login()
+    chosen = url or os.environ.get("MLOPS_API_URL") or stored.get("url")
     if not chosen:
         raise NotSignedIn("no address of the API: run `mlops login URL`, or set MLOPS_API_URL and MLOPS_API_KEY")
-    given = key or os.environ.get("MLOPS_API_KEY")
-    if given:
-        return Login(chosen, given, "the command line" if key else "the environment")
-    if kept.get("url", "").rstrip("/") == chosen.rstrip("/") and kept.get("key"):
-        return Login(chosen, kept["key"], str(config_file()))
+    if key:
+        return Login(chosen, key, "the command line")
+    if from_environment := os.environ.get("MLOPS_API_KEY"):
+        return Login(chosen, from_environment, "the environment")
+    if stored.get("url", "").rstrip("/") == chosen.rstrip("/") and stored.get("key"):
+        return Login(chosen, stored["key"], str(config_file()))
     raise NotSignedIn(f"no key for {chosen}: run `mlops login {chosen}`, or set MLOPS_API_KEY")
 
 
 def save_login(url: str, key: str) -> Path:
-    """Keep address and key in a file that only its owner may read."""
+    """Store address and key in a file that only its owner can read, and return its path.
+
+    Raises:
+        MlopsError: The file cannot be written.
+    """
     path = config_file()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Made anew and then moved into place: at no moment may others read it.
+    # Written under another name and then moved into place: at no moment can others read it.
     fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"url": url, "key": key}, file)
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({"url": url, "key": key}, file)
+        fresh.replace(path)
+    except OSError as error:
+        raise MlopsError(
+            f"the login cannot be stored in {path} ({error.strerror}): set MLOPS_CONFIG to a file that can be written, "
+            "or set MLOPS_API_URL and MLOPS_API_KEY instead"
+        ) from None
     return path
 
 
 def forget_login() -> bool:
-    """Remove what was kept; whether there was anything."""
+    """Remove the stored login, and return whether there was one. Raises MlopsError: it cannot be removed."""
     path = config_file()
-    if not path.exists():
+    try:
+        path.unlink()
+    except FileNotFoundError:
         return False
-    path.unlink()
+    except OSError as error:
+        raise MlopsError(f"{path} cannot be removed: {error.strerror}") from None
     return True
 
 
 def others_may_read(path: Path) -> bool:
-    """Whether the file lets anybody but its owner in."""
+    """Return whether anybody but the owner can read or write the file."""
     return os.name != "nt" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def read_local_env(folder: Path) -> Login:
-    """The local stack's address and key, from the file that `make up` wrote below `folder`.
+    """Return the local stack's address and key, from the file that `make up` wrote below `folder`.
 
-    Raises NotSignedIn: there is no such file.
+    Raises:
+        NotSignedIn: There is no such file.
     """
     path = folder / ".local" / "env"
     try:
         lines = path.read_text().splitlines()
     except OSError:
-        raise NotSignedIn(f"{path} is not there: run `make up` in the platform's checkout, then this again") from None
+        raise NotSignedIn(
+            f"{path} does not exist: run `make up` in the platform's checkout, and then this command again there"
+        ) from None
     values = dict(line.split("=", 1) for line in lines if "=" in line)
     try:
         return Login(values["MLOPS_API_URL"], values["MLOPS_API_KEY"], str(path))
     except KeyError as missing:
-        raise NotSignedIn(f"{path} holds no {missing}: run `make up` again") from None
+        raise NotSignedIn(f"{path} has no {missing}: run `make up` again") from None
 
 
-def _kept() -> dict[str, str]:
+def _stored_login() -> dict[str, str]:
     path = config_file()
     try:
-        found = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise NotSignedIn(f"{path} cannot be read ({error}); run `mlops login` again") from None
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

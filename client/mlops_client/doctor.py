@@ -1,4 +1,4 @@
-"""Looks at everything between a person and a prediction, nearest first, and says what to do."""
+"""Checks everything between a person and a prediction, nearest first, and says what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from mlops_client.errors import ApiError, Forbidden, MlopsError, NotFound, NotSi
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; `remedy` is what to do, if anything is to be done."""
+    """The result of one check.
+
+    Attributes:
+        remedy: What to do, if there is something to do.
+    """
 
     check: str
     state: Literal["ok", "warn", "fail"]
@@ -21,7 +25,7 @@ class Finding:
 
 
 def examine(url: str | None = None, key: str | None = None) -> list[Finding]:
-    """All findings; what hangs on something that failed is left out."""
+    """Return all findings; checks that depend on one that failed are left out."""
     try:
         login = read_login(url, key)
     except NotSignedIn as error:
@@ -41,14 +45,14 @@ def examine(url: str | None = None, key: str | None = None) -> list[Finding]:
         else:
             findings.append(Finding("key", "fail", str(error), f"mlops login {login.url}"))
     except MlopsError as error:
-        findings.append(Finding("platform", "fail", str(error), "look at the functions' logs for the request id"))
+        findings.append(Finding("platform", "fail", str(error), "search the functions' logs for the request id"))
     return findings
 
 
 def _login(login: Login) -> Finding:
     path = config_file()
     if path.exists() and others_may_read(path):
-        return Finding("login", "warn", f"{path} can be read by others", f"chmod 600 {path}")
+        return Finding("login", "warn", f"{path} can be read by other users", f"chmod 600 {path}")
     return Finding("login", "ok", f"{login.url}, key from {login.source}")
 
 
@@ -58,14 +62,14 @@ def _dependencies(client: Client, login: Login) -> list[Finding]:
     except MlopsError as error:
         return [Finding("ready", "fail", str(error), _start(login.url))]
     return [
-        Finding(name, "ok" if found.ok else "fail", found.detail, None if found.ok else _start(login.url))
-        for name, found in ready.dependencies.items()
+        Finding(name, "ok" if service.ok else "fail", service.detail, None if service.ok else _start(login.url))
+        for name, service in ready.dependencies.items()
     ]
 
 
 def _jobs(client: Client) -> list[Finding]:
     jobs = client.jobs(limit=20)
-    findings = [Finding("key", "ok", "may read")]
+    findings = [Finding("key", "ok", "can read")]
     failed = [job for job in jobs if job.status == "failed"]
     if failed:
         detail = f"{len(failed)} of the last {len(jobs)} failed; {failed[0].job_id}: {failed[0].error}"
@@ -88,5 +92,5 @@ def _models(client: Client) -> list[Finding]:
 
 def _start(url: str) -> str:
     if "//localhost" in url or "//127.0.0.1" in url:
-        return "make up, in the platform's checkout; make status tells what runs"
-    return "is the address that of the stack's output ApiUrl? An operator finds more in docs/operations.md"
+        return "make up, in the platform's checkout; make status shows what runs"
+    return "is the address the stack's output ApiUrl? Operators: see docs/operations.md"

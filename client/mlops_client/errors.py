@@ -1,4 +1,4 @@
-"""What can go wrong, as types: all are MlopsError, and each reads as one line that says what to do."""
+"""The errors of this package: all are MlopsError, and each reads as one line that says what to do."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ if TYPE_CHECKING:
 
 
 class MlopsError(Exception):
-    """Base of what this package raises on purpose."""
+    """Base of the errors that this package raises."""
 
 
 class NotSignedIn(MlopsError):
-    """There is no URL or no key to send."""
+    """There is no address or no key."""
 
 
 class Unreachable(MlopsError):
-    """Nothing that speaks the API answers at the URL: no connection, a broken certificate, or a web page."""
+    """Nothing that speaks the API answers: no connection, an invalid certificate, or a web page."""
 
 
 class WaitTimeout(MlopsError):
-    """What was waited for has not come within the time; it goes on all the same."""
+    """What was waited for has not ended in time. It goes on."""
 
 
 class BadInput(MlopsError):
-    """A file or value of the caller's own that cannot be sent as it is."""
+    """A value or file of the caller that cannot be sent as it is."""
 
 
 class ApiError(MlopsError):
-    """The API refused: its problem document (RFC 9457).
+    """The API refused the request, with a problem document (RFC 9457).
 
-    `status` is the HTTP status, `code` the platform's word for the cause, `request_id` what an operator can look up,
-    `errors` the fields at fault as {"field", "message"}.
+    Attributes:
+        status: The HTTP status.
+        code: The cause in one word, such as not_found.
+        detail: What is wrong, in a sentence.
+        request_id: What an operator can find in the logs.
+        errors: The invalid fields, each as {"field", "message"}.
     """
 
     def __init__(self, status: int, problem: dict[str, Any], request_id: str | None = None) -> None:
@@ -44,8 +48,7 @@ class ApiError(MlopsError):
         super().__init__(self.detail)
 
     def __str__(self) -> str:
-        known = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.detail}{known}"
+        return f"{self.detail} (request {self.request_id})" if self.request_id else self.detail
 
 
 class Forbidden(ApiError):
@@ -57,7 +60,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: not in the present state."""
+    """409: not possible in the present state."""
 
 
 class Invalid(ApiError):
@@ -65,11 +68,15 @@ class Invalid(ApiError):
 
 
 class Unavailable(ApiError):
-    """429, 502, 503 or 504, and it stayed so after the retries."""
+    """429, 502, 503 or 504, also after the retries."""
 
 
 class JobFailed(MlopsError):
-    """A job or a sweep that was waited for failed or was cancelled; `outcome` is its record."""
+    """A job or sweep that was waited for failed or was cancelled.
+
+    Attributes:
+        outcome: Its record.
+    """
 
     def __init__(self, outcome: Job | SweepState, name: str) -> None:
         self.outcome = outcome
@@ -77,13 +84,18 @@ class JobFailed(MlopsError):
 
 
 class TransitionRefused(MlopsError):
-    """A promotion that was waited for was rejected or failed; `transition` is its record, with the gate's results."""
+    """A transition that was waited for was rejected or failed.
+
+    Attributes:
+        transition: Its record, with the results of the gates.
+    """
 
     def __init__(self, transition: Transition) -> None:
         self.transition = transition
         failed = "; ".join(f"{gate.check}: {gate.detail}" for gate in transition.gates if not gate.passed)
-        why = transition.error or failed or "no reason given"
-        super().__init__(f"{transition.model_name} version {transition.version} was {transition.status}: {why}")
+        reason = transition.error or failed or "no reason given"
+        outcome = "was rejected" if transition.status == "rejected" else transition.status
+        super().__init__(f"{transition.model_name} version {transition.version} {outcome}: {reason}")
 
 
 _TYPES: dict[int, type[ApiError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict} | {
@@ -97,5 +109,5 @@ _TYPES: dict[int, type[ApiError]] = {401: Forbidden, 403: Forbidden, 404: NotFou
 
 
 def api_error(status: int, problem: dict[str, Any], request_id: str | None = None) -> ApiError:
-    """The error type that fits the status."""
+    """Return the error of the type that fits the status."""
     return _TYPES.get(status, ApiError)(status, problem, request_id)

@@ -1,4 +1,4 @@
-"""A page or more of records: a list that knows the whole's size and turns into a pandas table."""
+"""Records in a list that knows how many there are in all and turns into a pandas table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ T = TypeVar("T")
 class Listing(list[T]):
     """Records in the API's order.
 
-    `total_count` is how many there are in all, where the API counts them; `next_cursor` reads on, if there is more.
+    Attributes:
+        total_count: How many records there are in all, where the API counts them; else how many this list has.
+        next_cursor: Where the next page begins, if there is one.
     """
 
     def __init__(
@@ -28,14 +30,15 @@ class Listing(list[T]):
         self.next_cursor = next_cursor
 
     def to_frame(self) -> pandas.DataFrame:
-        """A row a record; nested fields become columns such as `metrics.accuracy`.
+        """Return a table with one row per record; nested fields become columns such as `metrics.accuracy`.
 
-        Raises MlopsError if pandas is not installed.
+        Raises:
+            MlopsError: pandas is not installed.
         """
         try:
             import pandas
         except ImportError:
-            raise MlopsError("to_frame() needs pandas: pip install pandas") from None
+            raise MlopsError("to_frame() needs pandas: pip install 'mlops-client[frames]'") from None
         return pandas.DataFrame([_flat(dataclasses.asdict(record)) for record in self])  # type: ignore[call-overload]
 
 

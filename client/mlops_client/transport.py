@@ -1,23 +1,19 @@
-"""One HTTP request to the API: retries with jitter, and errors that say what to do."""
+"""One HTTP request to the API: its headers, its retries, and errors that say what to do."""
 
 from __future__ import annotations
 
 import json
-import random
 import ssl
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, SSLError, TimeoutError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, SSLError, TimeoutError
 
-from mlops_client.errors import NotSignedIn, Unreachable, api_error
-
-RETRIED = frozenset({429, 502, 503, 504})
-LONGEST_PAUSE = 20.0
+from mlops_client.errors import BadInput, NotSignedIn, Unreachable, api_error
+from mlops_client.retries import ApiRetry, is_certificate_error, reason_of
+from mlops_client.version import __version__
 
 
 def path(*parts: str) -> str:
@@ -28,30 +24,39 @@ def path(*parts: str) -> str:
 def checked_url(url: str) -> str:
     """The API's address without a trailing slash.
 
-    Raises NotSignedIn: it is no http:// or https:// address.
+    Raises:
+        NotSignedIn: It is not an http:// or https:// address.
     """
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise NotSignedIn(f"{url!r} is no address of an API: wanted https://host/stage or http://localhost:8000")
+    try:
+        parts = urlsplit(url.strip())
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise NotSignedIn(f"{url!r} is not the address of an API: expected https://host/stage or http://localhost:8000")
     return url.strip().rstrip("/")
 
 
 @dataclass
 class Transport:
-    """Requests to the API at `url` with `key`; `attempts` tries in all, `timeout` seconds for an answer."""
+    """Sends requests to the API.
+
+    Args:
+        url: The API's address.
+        key: The API key; without one, none is sent.
+        attempts: The greatest number of times that one request is sent.
+        timeout: The greatest number of seconds to wait for one answer.
+    """
 
     url: str
     key: str | None
     attempts: int = 5
     timeout: float = 40.0
-    sleep: Callable[[float], None] = time.sleep
-    _pool: Any = field(init=False, repr=False)
+    _pool: urllib3.PoolManager = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.url = checked_url(self.url)
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=5, read=self.timeout), retries=False, maxsize=8
-        )
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=self.timeout), maxsize=8)
 
     def call(
         self,
@@ -60,108 +65,101 @@ class Transport:
         body: Any = None,
         query: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
-        safe: bool | None = None,
+        safe: bool = False,
         answers: tuple[int, ...] = (),
     ) -> Any:
-        """The answer's JSON; of the error statuses in `answers` too, when they are no problem document.
+        """Send a request and return the answer's JSON.
 
-        What fails for a passing reason is tried again when that does no harm: `safe`, which is every GET and DELETE,
-        and whatever carries an Idempotency-Key.
+        A request that fails for a temporary reason is sent again if that does no harm: GET and DELETE, requests with an
+        Idempotency-Key, and those that the caller calls `safe`.
 
-        Raises ApiError and its subclasses, Unreachable.
+        Args:
+            method: GET, POST or DELETE.
+            route: The path below the API's address.
+            body: Sent as JSON.
+            query: Parameters; those that are None are left out.
+            idempotency_key: Makes the API carry out a repeated request once.
+            safe: Whether the request changes nothing, whatever its method.
+            answers: Error statuses whose body is an answer, unless it is a problem document.
+
+        Raises:
+            ApiError: The API refused; a subclass says how.
+            BadInput: The body cannot be sent as JSON.
+            Unreachable: Nothing that speaks the API answers.
         """
-        again = (method in ("GET", "DELETE") or idempotency_key is not None) if safe is None else safe
-        asked = {name: value for name, value in (query or {}).items() if value is not None}
-        address = self.url + route + (f"?{urlencode(asked)}" if asked else "")
-        headers = {"accept": "application/json", "user-agent": "mlops-client/0.1.0"}
+        parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        address = self.url + route + (f"?{urlencode(parameters)}" if parameters else "")
+        headers = {"accept": "application/json", "user-agent": f"mlops-client/{__version__}"}
         if self.key:
             headers["x-api-key"] = self.key
         if idempotency_key:
             headers["idempotency-key"] = idempotency_key
         data = None
         if body is not None:
-            data = json.dumps(body, allow_nan=False).encode()
+            data = _json(body)
             headers["content-type"] = "application/json"
-        for attempt in range(1, self.attempts + 1):
-            last = attempt == self.attempts
-            try:
-                answer = self._pool.request(method, address, body=data, headers=headers, redirect=False)
-            except HTTPError as error:
-                if last or not again or _is_certificate(error):
-                    raise Unreachable(self._no_connection(error)) from error
-                self.sleep(pause(attempt))
-                continue
-            # A throttled request was not begun, so even what must not happen twice may be sent again.
-            if (
-                answer.status in RETRIED
-                and answer.status not in answers
-                and not last
-                and (again or answer.status == 429)
-            ):
-                self.sleep(pause(attempt, answer.headers.get("retry-after")))
-                continue
-            return self._read(answer, answers)
-        raise AssertionError("unreachable")
+        repeatable = safe or idempotency_key is not None
+        retries = ApiRetry.of(self.attempts, repeatable, method, answers)
+        try:
+            answer = self._pool.request(method, address, body=data, headers=headers, redirect=False, retries=retries)
+        except HTTPError as error:
+            raise Unreachable(self._no_connection(error)) from error
+        return self._read(answer, answers)
 
-    def _read(self, answer: Any, answers: tuple[int, ...]) -> Any:
+    def _read(self, answer: urllib3.BaseHTTPResponse, answers: tuple[int, ...]) -> Any:
         request_id = answer.headers.get("x-request-id") or answer.headers.get("x-amzn-requestid")
         kind = (answer.headers.get("content-type") or "").split(";")[0].strip().lower()
         if 300 <= answer.status < 400:
-            to = answer.headers.get("location", "elsewhere")
-            raise Unreachable(f"{self.url} sends on to {to}; sign in with the API's own address")
+            target = answer.headers.get("location", "another address")
+            raise Unreachable(f"{self.url} redirects to {target}; sign in with the API's own address")
         if kind.startswith("text/") and answer.status < 400 and kind != "text/html":
             return answer.data.decode()
         try:
-            found = json.loads(answer.data)
+            content = json.loads(answer.data)
         except ValueError:
-            what = "a web page" if kind == "text/html" else kind or "something without a type"
+            what = "a web page" if kind == "text/html" else kind or "content without a type"
             raise Unreachable(
                 f"{self.url} answered {answer.status} with {what}, not the API's JSON; is the address right, "
-                "its stage (such as /v1) included?"
+                "including its stage (such as /v1)?"
             ) from None
         if answer.status >= 400 and not (answer.status in answers and kind == "application/json"):
-            # API Gateway's bare answers hold {"message": …} only.
-            problem = found if isinstance(found, dict) else {}
+            # API Gateway's own answers hold {"message": …} only.
+            problem = content if isinstance(content, dict) else {}
             raise api_error(answer.status, {"detail": problem.get("message"), **problem}, request_id)
-        return found
+        return content
 
     def _no_connection(self, error: Exception) -> str:
-        cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        if _is_certificate(error):
+        cause = reason_of(error)
+        if is_certificate_error(error):
             reason = _certificate_reason(cause)
             return f"the certificate of {self.url} is not valid ({reason}); nothing was sent: {_remedy(reason)}"
         if isinstance(cause, SSLError | ssl.SSLError):
             return f"{self.url} does not speak TLS properly; is it http:// instead?"
         if isinstance(cause, NameResolutionError):
             return f"there is no host {urlsplit(self.url).hostname!r}; is the address right?"
-        # A refused connection is one of urllib3's timeouts too, in name.
+        # urllib3 counts a refused connection among the timeouts.
         if isinstance(cause, TimeoutError) and not isinstance(cause, NewConnectionError):
-            return f"{self.url} did not answer in time; is the network up? `mlops doctor` looks closer"
-        return f"nothing answers at {self.url}; is the platform up? (`make up` starts the local one)"
+            return f"{self.url} did not answer in time; is the network up? `mlops doctor` shows more"
+        return f"nothing answers at {self.url}; is the platform running? (`make up` starts the local one)"
 
 
-def pause(attempt: int, retry_after: str | None = None) -> float:
-    """Seconds to wait after try number `attempt`: exponential with full jitter, and never before Retry-After."""
-    jitter = random.uniform(0, min(LONGEST_PAUSE, 0.25 * 2**attempt))
-    if retry_after and retry_after.isdigit():
-        return min(LONGEST_PAUSE, float(retry_after)) + jitter
-    return jitter
-
-
-def _is_certificate(error: Exception) -> bool:
-    return "certificate verify failed" in str(error).lower() or "certificateerror" in repr(error).lower()
+def _json(body: Any) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError:
+        raise BadInput("NaN and infinity cannot be sent; every number must be finite") from None
 
 
 def _certificate_reason(cause: Any) -> str:
     text = str(cause)
-    found = text.split("certificate verify failed:", 1)
-    return found[1].split("(_ssl")[0].strip() if len(found) > 1 else text.strip()
+    parts = text.split("certificate verify failed:", 1)
+    return parts[1].split("(_ssl")[0].strip() if len(parts) > 1 else text.strip()
 
 
 def _remedy(reason: str) -> str:
-    """What to do about a certificate that OpenSSL found `reason` against."""
+    """What to do about a certificate that OpenSSL refuses for `reason`."""
     if "expired" in reason or "not yet valid" in reason:
         return "check this machine's clock, and ask whoever runs the API to renew it"
     if "mismatch" in reason or "not valid for" in reason:
         return "is the address right?"
-    return "is the address right? If your network opens TLS, name its authority's file in SSL_CERT_FILE"
+    return "is the address right? If your network inspects TLS, set SSL_CERT_FILE to the file of its authority"

@@ -196,7 +196,7 @@ class Stack:
             **os.environ,
             **without_proxy(),
             **aws_environment(self.settings),
-            "PYTHONPATH": os.pathsep.join((str(self.settings.root), str(self.settings.root / "layers/core/python"))),
+            "PYTHONPATH": os.pathsep.join((str(self.settings.root), str(self.settings.root / "client"))),
         }
         command = ("-m", "tools.keys", "create", "--name", "local", "--role", "admin", "--stack", STACK_NAME)
         made = subprocess.run(

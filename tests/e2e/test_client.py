@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import urllib3
 
 from infra.local.settings import ROOT
-from tests.support.steps import free_ports
 from tools.screenshots.terminal import on_terminal
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -80,13 +80,12 @@ def test_the_tutorial_runs_as_it_stands(environment, stack, tmp_path):
     )
     assert ran.returncode == 0, f"{ran.stdout[-3000:]}\n{ran.stderr[-2000:]}"
     assert "wine version 1 is in Production" in ran.stdout
-    assert "version 1 made room" in ran.stdout
+    assert "in place of version 1" in ran.stdout
     assert re.search(r"^0 (0\.\d+|1\.0)$", ran.stdout, re.M), "the wine is the first grower's"
 
 
 @pytest.mark.slow
 def test_the_notebook_runs(stack, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "client"))
     monkeypatch.setenv("MLOPS_API_URL", stack.api_url)
     monkeypatch.setenv("MLOPS_API_KEY", stack.api_key)
     names: dict[str, Any] = {}
@@ -128,8 +127,8 @@ def test_json_is_json_and_remarks_stay_out_of_it(signed_in):
 def test_a_file_that_is_no_image_is_named(signed_in, tmp_path):
     (tmp_path / "note.txt").write_text("hello")
     ran = mlops(signed_in, "predict", str(tmp_path / "note.txt"))
-    assert ran.returncode == 1
-    assert re.fullmatch(r"error: \S+note\.txt is no image this reads.*\n", ran.stderr)
+    assert ran.returncode == 2
+    assert re.fullmatch(r"error: \S+note\.txt: not an image that can be read.*\n", ran.stderr)
 
 
 def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
@@ -204,32 +203,6 @@ def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
     assert kept.splitlines()[0].split() == unstyled(wide).splitlines()[0].split(), "all columns, whatever the width"
 
 
-def test_metrics_proxy_passes_on_metrics_until_it_is_ended(signed_in, stack):
-    (port,) = free_ports(1)
-    proxy = subprocess.Popen(
-        ["mlops", "metrics-proxy", "--port", str(port)],
-        env=signed_in,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert proxy.stdout is not None
-        assert f"http://127.0.0.1:{port}/metrics passes on {stack.api_url}/metrics" in proxy.stdout.readline()
-        answer = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics")
-        assert answer.status == 200
-        assert b"# TYPE mlops_" in answer.data
-        assert urllib3.request("GET", f"http://127.0.0.1:{port}/models").status == 404
-        taken = mlops(signed_in, "metrics-proxy", "--port", str(port))
-        assert taken.returncode == 1
-        assert re.fullmatch(rf"error: port {port} cannot be had .* --port\n", taken.stderr)
-    finally:
-        proxy.send_signal(signal.SIGINT)
-        _, said = proxy.communicate(timeout=30)
-    assert (proxy.returncode, "Traceback" in said) == (0, False)
-
-
 def test_a_job_that_fails_says_why_with_exit_code_1(signed_in):
     ran = mlops(signed_in, "train", "--watch", "--dataset", "https://127.0.0.1:9/none.csv", "--model", "failing")
     assert ran.returncode == 1
@@ -249,13 +222,39 @@ def test_keys_of_every_role_are_made_listed_and_removed(signed_in, stack):
     assert "takes the role admin" in refused.stderr
     listed = json.loads(mlops(operator, "keys", "list", "--json").stdout)
     (mine,) = [each for each in listed if each["name"] == "alice"]
-    assert mlops(operator, "keys", "remove", mine["key_id"]).returncode == 0
+    rotated = json.loads(mlops(operator, "keys", "rotate", "alice", "--json").stdout)
+    assert rotated["old_key_ids"] == [mine["key_id"]]
+    assert mlops(alice, "models").returncode == 0, "the old key works until it is removed"
+    assert mlops(alice | {"MLOPS_API_KEY": rotated["key"]}, "models").returncode == 0
+    for key in json.loads(mlops(operator, "keys", "list", "--json").stdout):
+        if key["name"] == "alice":
+            assert mlops(operator, "keys", "remove", key["key_id"]).returncode == 0
     assert "alice" not in mlops(operator, "keys", "list").stdout
 
 
-def test_the_way_to_mlflow_turns_other_sites_away(stack, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "client"))
-    from mlops_client import mlflow_proxy
+def test_only_keys_of_the_stack_can_be_removed(signed_in, stack, monkeypatch):
+    operator = signed_in | stack.env | {"MLOPS_STACK": "mlops-local"}
+    for name, value in stack.env.items():
+        monkeypatch.setenv(name, value)
+    gateway = boto3.client("apigateway")
+    foreign = gateway.create_api_key(name="of-another-application", enabled=True)["id"]
+    try:
+        ran = mlops(operator, "keys", "remove", foreign)
+        assert ran.returncode == 2
+        assert "there is no key with the id" in ran.stderr
+        assert gateway.get_api_key(apiKey=foreign)["name"] == "of-another-application"
+    finally:
+        gateway.delete_api_key(apiKey=foreign)
+
+
+def test_a_request_that_the_api_refuses_as_not_valid_is_wrong_use(signed_in):
+    ran = mlops(signed_in, "train", "--epochs", "0")
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "epochs" in ran.stderr
+
+
+def test_the_way_to_mlflow_turns_other_sites_away(stack):
+    from mlops_client.operator import mlflow_proxy
 
     with mlflow_proxy.serving(stack.env["MLFLOW_TRACKING_URI"], None, 0) as (address, _):
         search = f"{address}/api/2.0/mlflow/experiments/search"

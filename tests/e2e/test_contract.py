@@ -130,7 +130,7 @@ def key_of(stack):
 
     def make(role):
         command = ["-m", "tools.keys", "create", "--name", f"test-{role}", "--role", role, "--stack", "mlops-local"]
-        environment = {**os.environ, **stack.env, "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core/python'}"}
+        environment = {**os.environ, **stack.env, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
         made = subprocess.run(
             [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
         )

@@ -1,19 +1,21 @@
-"""Prometheus itself: it scrapes the API through the proxy and evaluates the alert rules.
+"""Prometheus itself: it scrapes the API with the key, and evaluates the alert rules.
 
 Debian's package (`apt-get install prometheus`) or the project's own binaries serve, else Debian's package unpacked for
-these tests alone (`tests.debian`); without all of them this is skipped.
+these tests alone (`tests.debian`); without all of them this is skipped. The configuration is for Prometheus 2.55 or
+newer, which sends the key itself; in front of an older one a server of these tests adds it.
 """
 
 import json
+import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -23,10 +25,7 @@ from tests.conftest import free_ports
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "infra" / "monitoring"
-sys.path.append(str(ROOT / "client"))
-
-from mlops_client.errors import NotSignedIn  # noqa: E402
-from mlops_client.metrics_proxy import make_server  # noqa: E402
+SENDS_HEADERS = (2, 55)
 
 
 @pytest.fixture(scope="module")
@@ -66,56 +65,78 @@ def get(url):
         return error.code, error.headers["content-type"], error.read().decode()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["check", "rules", "alerts.yml"], ["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]],
-)
-def test_promtool_finds_nothing_wrong(programs, arguments):
-    done = subprocess.run(
-        [programs / "promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def sends_headers(programs) -> bool:
+    """Whether this Prometheus knows `http_headers`."""
+    ran = subprocess.run([programs / "prometheus", "--version"], capture_output=True, text=True, check=True, timeout=60)
+    found = re.search(r"version (\d+)\.(\d+)", ran.stdout + ran.stderr)
+    assert found, ran.stdout + ran.stderr
+    return (int(found[1]), int(found[2])) >= SENDS_HEADERS
 
 
-def test_the_proxy_passes_on_metrics_alone_and_listens_on_this_machine_alone(serve):
-    seen = []
+def key_adder(url: str, headers: dict[str, str]) -> ThreadingHTTPServer:
+    """A server whose /metrics is that of the API at `url`, asked with these headers."""
 
-    class Upstream(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            seen.append((self.path, self.headers["x-api-key"]))
-            status = 302 if self.headers["x-api-key"] == "moved" else 200
-            self.send_response(status)
-            self.send_header("location", f"http://127.0.0.1:{self.server.server_address[1]}/elsewhere")
-            self.send_header("content-type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(b"a 1\n")
+            with urllib.request.urlopen(urllib.request.Request(url + self.path, headers=headers), timeout=30) as answer:
+                self.send_response(answer.status)
+                self.send_header("content-type", answer.headers["content-type"])
+                self.end_headers()
+                self.wfile.write(answer.read())
 
         def log_message(self, *arguments):
             pass
 
-    upstream = serve(ThreadingHTTPServer(("127.0.0.1", 0), Upstream))
-    proxy = make_server(f"http://127.0.0.1:{upstream}/", "secret", 0)
-    assert proxy.server_address[0] == "127.0.0.1"
-    port = serve(proxy)
-    assert get(f"http://127.0.0.1:{port}/metrics") == (200, "text/plain; version=0.0.4", "a 1\n")
-    assert seen == [("/metrics", "secret")]
-    assert get(f"http://127.0.0.1:{port}/train/jobs")[0] == 404
-    moved = serve(make_server(f"http://127.0.0.1:{upstream}", "moved", 0))
-    assert get(f"http://127.0.0.1:{moved}/metrics")[0] == 302
-    assert [path for path, _ in seen] == ["/metrics", "/metrics"], "the key was taken to another address"
-    (nobody,) = free_ports(1)
-    gone = serve(make_server(f"http://127.0.0.1:{nobody}", "secret", 0))
-    status, _, body = get(f"http://127.0.0.1:{gone}/metrics")
-    assert (status, "does not answer" in body) == (502, True)
-    with pytest.raises(NotSignedIn, match="http"):
-        make_server("ftp://host", "secret", 0)
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
 
-def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(programs, stack, production_model, serve, tmp_path):
-    port = serve(make_server(stack.api_url, stack.api_key, 0))
+def test_the_key_is_sent_as_the_api_expects_it_and_stands_in_no_file_of_the_repository():
+    (scrape,) = yaml.safe_load((MONITORING / "prometheus.yml").read_text())["scrape_configs"]
+    assert scrape["http_headers"] == {"x-api-key": {"files": ["mlops-api-key"]}}
+    ignored = subprocess.run(["git", "check-ignore", "-q", MONITORING / "mlops-api-key"], cwd=ROOT, check=False)
+    assert ignored.returncode == 0
+    compose = yaml.safe_load((MONITORING / "compose.yaml").read_text())
+    version = re.search(r"v(\d+)\.(\d+)", compose["services"]["prometheus"]["image"])
+    assert version
+    assert (int(version[1]), int(version[2])) >= SENDS_HEADERS
+    (secret,) = compose["services"]["prometheus"]["secrets"]
+    assert secret["target"] == "/etc/prometheus/mlops-api-key"
+    assert compose["secrets"][secret["source"]] == {"environment": "MLOPS_API_KEY"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "rules", "alerts.yml"], ["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]],
+)
+def test_promtool_finds_nothing_wrong(programs, sends_headers, tmp_path, arguments):
+    shutil.copytree(MONITORING, tmp_path / "monitoring", ignore=shutil.ignore_patterns("mlops-api-key"))
+    config = tmp_path / "monitoring" / "prometheus.yml"
+    if sends_headers:
+        config.with_name("mlops-api-key").write_text("secret")
+    else:
+        known = yaml.safe_load(config.read_text())
+        known["scrape_configs"][0].pop("http_headers")
+        config.write_text(yaml.safe_dump(known))
+    done = subprocess.run(
+        [programs / "promtool", *arguments], cwd=config.parent, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(
+    programs, sends_headers, stack, production_model, serve, tmp_path
+):
     config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+    scrape = config["scrape_configs"][0]
+    target = urlsplit(stack.api_url).netloc
+    (tmp_path / "mlops-api-key").write_text(f"{stack.api_key}\n")
+    if not sends_headers:
+        headers = scrape.pop("http_headers")
+        keys = {name: (tmp_path / source["files"][0]).read_text().strip() for name, source in headers.items()}
+        target = f"127.0.0.1:{serve(key_adder(stack.api_url, keys))}"
+    scrape["static_configs"][0]["targets"] = [target]
     # The rules as they are, with a fast clock: what waits half an hour waits no time here.
     rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())
     for rule in rules["groups"][0]["rules"]:

@@ -1,4 +1,4 @@
-"""Pictures made of characters: images, sparklines, bars. Plain ASCII where the terminal knows no more."""
+"""Images, sparklines and bars made of characters; of plain ASCII where the terminal has nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from mlops_client.imagefiles import Image
+from mlops_client.images import Image
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-=+*#@"
@@ -16,11 +16,12 @@ SHADES = " .:-=+*#%@"
 
 
 def unicode_works(console: Console) -> bool:
+    """Return whether the terminal shows more than ASCII."""
     return console.encoding.lower().replace("-", "").startswith("utf")
 
 
 def sparkline(values: Sequence[float], console: Console, width: int = 24) -> str:
-    """A line of bars from the least to the greatest of the last `width` values."""
+    """Return the last `width` values as bars, from the least to the greatest."""
     shown = list(values)[-width:]
     if not shown:
         return ""
@@ -31,12 +32,13 @@ def sparkline(values: Sequence[float], console: Console, width: int = 24) -> str
 
 
 def bar(share: float, width: int, console: Console) -> str:
+    """Return a bar for a share from 0 to 1; 1 fills the width."""
     full = round(max(0.0, min(1.0, share)) * width)
     return ("█" if unicode_works(console) else "#") * full
 
 
 def drawn(image: Image, console: Console) -> Text:
-    """The image: half blocks in greys with colours, shades of ASCII without; halved until it fits the terminal."""
+    """Return the image as half blocks in grey, or as ASCII without colours; every n-th pixel, so that it fits."""
     rows, columns = image.rows, image.columns
     step = 1
     while columns // step > max(8, console.width):

@@ -6,17 +6,18 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 240
-"""Columns of a table that goes to a file or another program, where nobody's screen limits it."""
+"""Columns of a table that goes to a file or another program, where no screen limits it."""
 
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
     "failed": "red",
@@ -24,17 +25,35 @@ STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", 
     "cancelled": "yellow",
 }
 STAGE_STYLES = {"Production": "bold green", "Staging": "yellow", "Archived": "dim", "Registered": ""}
+CONTROL_CHARACTERS = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}
+"""C0 and C1: with them a name or a log line could move the cursor, rename the window, or answer for the keyboard."""
+
+
+class SafeConsole(Console):
+    """A console that prints the text of others without the control characters in it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(segment.text.translate(CONTROL_CHARACTERS), segment.style)
 
 
 def console(stderr: bool = False) -> Console:
-    """A console for people; rich itself sees to NO_COLOR and to output that is no terminal."""
+    """Return a console for people. rich itself respects NO_COLOR and output that is not a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPED_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width, markup=False, emoji=False)
+    return SafeConsole(stderr=stderr, highlight=False, width=width, markup=False, emoji=False)
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is, however long: for results that programs read too."""
+    console().print(text, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """Records, lists of them and plain values as JSON."""
+    """Print records, lists of them and plain values as JSON."""
     sys.stdout.write(json.dumps(_plain(value), indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
@@ -42,13 +61,17 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `keep` says how long it stays when the terminal is narrow: 0 goes first, 9 never."""
+    """A column of a table.
+
+    Attributes:
+        keep: How long it stays when the terminal is narrow: 0 goes first, 9 never goes.
+    """
 
     name: str
     keep: int = 5
@@ -57,7 +80,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) -> Table:
-    """A table of the columns that fit into `width`; the least wanted ones are left out whole, not squeezed."""
+    """Return a table of the columns that fit into `width`; the least important ones are left out, not squeezed."""
     cells = [[_cell(value) for value in row] for row in rows]
     shown = list(range(len(columns)))
     while len(shown) > 1 and _width(columns, cells, shown) > width:
@@ -65,10 +88,10 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) 
         if columns[least].keep == 9:
             break
         shown.remove(least)
-    found = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    result = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for index in shown:
         column = columns[index]
-        found.add_column(
+        result.add_column(
             column.name,
             justify="right" if column.right else "left",
             style=column.style,
@@ -76,8 +99,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) 
             overflow="ellipsis",
         )
     for row in cells:
-        found.add_row(*(row[index] for index in shown))
-    return found
+        result.add_row(*(row[index] for index in shown))
+    return result
 
 
 def _width(columns: Sequence[Column], cells: list[list[Any]], shown: list[int]) -> int:
@@ -96,7 +119,7 @@ def _cell(value: Any) -> Any:
 
 
 def show(columns: Sequence[Column], rows: Sequence[Sequence[Any]], empty: str) -> None:
-    """Print a table, or `empty` when there is nothing to show."""
+    """Print a table, or `empty` when there are no rows."""
     out = console()
     if rows:
         out.print(table(columns, rows, out.width))
@@ -104,12 +127,38 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[Any]], empty: str) -
         out.print(empty, style="dim")
 
 
+def show_limit(shown: int, total: int) -> None:
+    """Tell that a list is cut short, if it is."""
+    if total > shown:
+        note(f"{shown} of {total}; use --limit to see more")
+
+
+def complain(message: str) -> None:
+    """Print an error in one line on stderr."""
+    err = console(stderr=True)
+    err.print(Text.assemble(("error: ", "bold red"), " ".join(message.split())), soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Print a remark on stderr, apart from what is piped on."""
+    console(stderr=True).print(message, style="dim", soft_wrap=True)
+
+
 def percent(value: float | None) -> str:
+    """Return a share as a percentage."""
     return "" if value is None else f"{value:.2%}"
 
 
+def number(value: object, digits: int = 4) -> str:
+    """Return a number in few digits, and any other value as it is."""
+    try:
+        return f"{float(value):.{digits}g}"  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return "" if value is None else str(value)
+
+
 def ago(moment: str | None) -> str:
-    """How long ago an ISO 8601 time was, in the largest unit."""
+    """Return how long ago an ISO 8601 time was, in the largest unit."""
     if not moment:
         return ""
     seconds = (datetime.now(UTC) - _time(moment)).total_seconds()
@@ -119,25 +168,14 @@ def ago(moment: str | None) -> str:
     return "just now" if seconds < 5 else f"{seconds:.0f} s ago"
 
 
-def took(began: str | None, ended: str | None) -> str:
-    """How long it took from one ISO 8601 time to another, or to now."""
-    if not began:
+def duration(start: str | None, end: str | None) -> str:
+    """Return the time from one ISO 8601 time to another, or to now."""
+    if not start:
         return ""
-    seconds = max(0.0, ((_time(ended) if ended else datetime.now(UTC)) - _time(began)).total_seconds())
+    seconds = max(0.0, ((_time(end) if end else datetime.now(UTC)) - _time(start)).total_seconds())
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _time(moment: str) -> datetime:
-    found = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def complain(message: str) -> None:
-    """An error in one line on stderr."""
-    err = console(stderr=True)
-    err.print(Text.assemble(("error: ", "bold red"), " ".join(message.split())), soft_wrap=True)
-
-
-def note(message: str) -> None:
-    """A remark on stderr, out of the way of what is piped on."""
-    console(stderr=True).print(message, style="dim", soft_wrap=True)
+    time = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,14 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from mlops_client.cli import drawing, output
-from mlops_client.cli.options import Json, client
+from mlops_client.cli.options import Json, new_client
 from mlops_client.cli.output import Column
 from mlops_client.errors import BadInput
-from mlops_client.imagefiles import Image, read_images
+from mlops_client.images import Image, read_images
 from mlops_client.models import Prediction
 
-LIKELIEST = 3
-DRAWN_AT_MOST = 12
+SHOWN_CLASSES = 3
+MAX_DRAWINGS = 12
 
 
 def register(app: typer.Typer) -> None:
@@ -27,27 +28,40 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="PNG, npy or IDX (MNIST's own), gzip or not.")
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="Images: PNG, numpy arrays (npy) or IDX (MNIST's format), gzip or not."),
     ] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--inputs", "-i", help="Numbers separated by commas, for models that take no images; repeatable."),
+        typer.Option(
+            "--inputs",
+            "-i",
+            help="Numbers separated by commas, for models that take no images. Can be given several times.",
+        ),
     ] = None,
     model_name: Annotated[
-        str | None, typer.Option("--model", "-m", help="Name of the registered model; else the platform's default.")
+        str | None,
+        typer.Option("--model", "-m", help="Name of the registered model; by default the platform's."),
     ] = None,
-    staging: Annotated[bool, typer.Option("--staging", help="Ask the Staging model.")] = False,
-    batch: Annotated[bool, typer.Option("--batch", help="All in requests of 100, and a table for an answer.")] = False,
-    first: Annotated[int, typer.Option(min=0, help="Begin with this image of a file of many.")] = 0,
-    count: Annotated[int | None, typer.Option(min=1, help="So many images of each file; without --batch 1.")] = None,
-    invert: Annotated[bool, typer.Option("--invert", help="Dark for light, for ink on paper.")] = False,
+    staging: Annotated[bool, typer.Option("--staging", help="Ask the version in Staging.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Send requests of 100 inputs each, and show the answers as a table.")
+    ] = False,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first image to read, in a file of many.")] = 0,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many images to read from each file. [all with --batch, otherwise 1]"),
+    ] = None,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Exchange black and white, for dark ink on light paper.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask a model what is in an image, and draw it."""
     if bool(files) == bool(inputs):
         raise BadInput("give image files, or --inputs 5.1,3.5,… for models that take no images")
     if batch and staging:
-        raise BadInput("--batch asks the Production model; leave out --batch for Staging")
+        raise BadInput("--batch asks the version in Production; leave out --batch to ask the one in Staging")
     vectors = [_numbers(text) for text in inputs or []]
     images = [
         image.inverted() if invert else image
@@ -55,47 +69,48 @@ def predict(
         for image in read_images(path, first, count if count or batch else 1)
     ]
     if batch:
-        _batch(images, vectors, model_name, as_json)
+        _predict_batch(images, vectors, model_name, as_json)
     else:
-        _one_by_one(images, vectors, model_name, staging, as_json)
+        _predict_each(images, vectors, model_name, staging, as_json)
 
 
-def _batch(images: list[Image], vectors: list[list[float]], model_name: str | None, as_json: bool) -> None:
-    here = client()
+def _predict_batch(images: list[Image], vectors: list[list[float]], model_name: str | None, as_json: bool) -> None:
+    client = new_client()
     answer = (
-        here.predict_batch([image.pixels for image in images], model_name=model_name)
+        client.predict_batch([image.pixels for image in images], model_name=model_name)
         if images
-        else here.predict_batch(inputs=vectors, model_name=model_name)
+        else client.predict_batch(inputs=vectors, model_name=model_name)
     )
     if as_json:
         output.print_json(answer)
         return
-    names = [image.name for image in images] or [_text(vector) for vector in vectors]
+    names = [image.name for image in images] or [_title(vector) for vector in vectors]
     rows = [
         [name, Text(str(prediction), style="bold"), f"{confidence:.1%}"]
         for name, prediction, confidence in zip(names, answer.predictions, answer.confidences, strict=True)
     ]
-    output.show([Column("input", 3), Column("prediction", 9), Column("confidence", 7, right=True)], rows, "nothing")
-    output.note(f"{answer.batch_size} by {answer.model_name} version {answer.model_version}")
+    columns = [Column("input", 3), Column("prediction", 9), Column("confidence", 7, right=True)]
+    output.show(columns, rows, "no predictions")
+    output.note(f"{answer.batch_size} predictions by {answer.model_name} version {answer.model_version}")
 
 
-def _one_by_one(
+def _predict_each(
     images: list[Image], vectors: list[list[float]], model_name: str | None, staging: bool, as_json: bool
 ) -> None:
-    here = client()
+    client = new_client()
     if images:
-        answers = [here.predict(image.pixels, model_name=model_name, staging=staging) for image in images]
+        answers = [client.predict(image.pixels, model_name=model_name, staging=staging) for image in images]
     else:
-        answers = [here.predict(inputs=vector, model_name=model_name, staging=staging) for vector in vectors]
+        answers = [client.predict(inputs=vector, model_name=model_name, staging=staging) for vector in vectors]
     if as_json:
         output.print_json(answers[0] if len(answers) == 1 else answers)
         return
     out = output.console()
-    names = [image.name for image in images] or [_text(vector) for vector in vectors]
+    names = [image.name for image in images] or [_title(vector) for vector in vectors]
     cards = []
     for index, (name, answer) in enumerate(zip(names, answers, strict=True)):
         parts: list[Any] = [Text(name, style="dim", overflow="fold")]
-        if images and index < DRAWN_AT_MOST:
+        if images and index < MAX_DRAWINGS:
             parts.append(drawing.drawn(images[index], out))
         cards.append(Group(*parts, _answer(answer, out)))
     out.print(Columns(cards, padding=(1, 3)) if len(cards) > 1 else cards[0])
@@ -103,15 +118,15 @@ def _one_by_one(
 
 
 def _answer(answer: Prediction, out: Console) -> Text:
-    """The prediction, and the likeliest classes as bars."""
+    """Return the prediction, and the likeliest classes as bars."""
     text = Text.assemble((str(answer.prediction), "bold green"), f"  {answer.confidence:.1%}\n")
     ranked = sorted(range(len(answer.probabilities)), key=lambda index: -answer.probabilities[index])
-    # The answer names the likeliest class alone; the others are known by their place unless labels are places.
-    places = answer.prediction == ranked[0]
-    for index in ranked[:LIKELIEST]:
+    # The answer names the likeliest class only. The others have numbers, unless the labels are the numbers.
+    numbered = answer.prediction == ranked[0]
+    for index in ranked[:SHOWN_CLASSES]:
         share = answer.probabilities[index]
-        name = str(index) if places else str(answer.prediction) if index == ranked[0] else f"class {index}"
-        text.append(f"{name:>8} " if not places else f"{name} ")
+        name = str(index) if numbered else str(answer.prediction) if index == ranked[0] else f"class {index}"
+        text.append(f"{name} " if numbered else f"{name:>8} ")
         text.append(drawing.bar(share, 16, out).ljust(16), style="cyan" if index == ranked[0] else "dim")
         text.append(f" {share:6.1%}\n", style="dim")
     text.rstrip()
@@ -120,11 +135,14 @@ def _answer(answer: Prediction, out: Console) -> Text:
 
 def _numbers(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        raise BadInput(f"--inputs {text!r}: wanted numbers separated by commas") from None
+        raise BadInput(f"--inputs {text!r}: expected numbers separated by commas") from None
+    if not all(map(math.isfinite, numbers)):
+        raise BadInput(f"--inputs {text!r}: every number must be finite")
+    return numbers
 
 
-def _text(vector: list[float]) -> str:
+def _title(vector: list[float]) -> str:
     shown = ", ".join(f"{value:g}" for value in vector[:6])
     return shown + (", …" if len(vector) > 6 else "")

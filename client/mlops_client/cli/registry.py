@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from mlops_client.cli import output
-from mlops_client.cli.options import DEFAULT_MODEL, Json, Limit, ModelName, Reason, client
+from mlops_client.cli.options import DEFAULT_MODEL, Json, Limit, ModelName, Reason, new_client
 from mlops_client.cli.output import Column, ago, percent
+from mlops_client.cli.results import REFUSED, show_transition
 from mlops_client.errors import NotFound, TransitionRefused
-from mlops_client.models import Transition
+
+if TYPE_CHECKING:
+    from mlops_client.models import Model, ModelDetail, Transition
+
+STAGES = ("Staging", "Production", "Archived")
+REASON_LENGTH = 60
+Wait = Annotated[float, typer.Option(min=0, help="How many seconds to wait for the outcome at most; 0 does not wait.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,58 +28,25 @@ def register(app: typer.Typer) -> None:
     app.command("history")(history)
 
 
-Wait = Annotated[float, typer.Option(min=0, help="Wait up to so many seconds for the outcome; 0 does not wait.")]
-
-
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Show this model's versions.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Show the versions of this model.")] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List registered models, or the versions of one."""
-    here = client()
+    client = new_client()
     if name is None:
-        found = here.models(limit)
+        listing = client.models(limit)
         if as_json:
-            output.print_json(found)
-            return
-        columns = [
-            Column("model", 9),
-            Column("in Production", 8, right=True),
-            Column("latest", 5, right=True),
-            Column("stage", 4),
-            Column("versions", 3, right=True),
-        ]
-        rows = [
-            [each.name, each.production_version or "none", each.latest_version, each.latest_stage, each.versions]
-            for each in found
-        ]
-        output.show(columns, rows, "no models; train one: mlops train --watch")
+            output.print_json(listing)
+        else:
+            _list_models(listing)
         return
-    model = here.model(name)
+    model = client.model(name)
     if as_json:
         output.print_json(model)
-        return
-    columns = [
-        Column("version", 9, right=True),
-        Column("stage", 8),
-        Column("accuracy", 7, right=True),
-        Column("run", 2),
-        Column("created", 4, right=True, style="dim"),
-        Column("sha256", 1, style="dim"),
-    ]
-    rows = [
-        [
-            each.version,
-            each.stage,
-            percent(each.metrics.get("accuracy")),
-            (each.run_id or "")[:8],
-            ago(each.created_at),
-            (each.sha256 or "")[:12],
-        ]
-        for each in model.versions[:limit]
-    ]
-    output.show(columns, rows, f"{name} has no versions yet")
+    else:
+        _list_versions(model, limit)
 
 
 def promote(
@@ -81,32 +55,29 @@ def promote(
     stage: Annotated[str, typer.Option("--stage", "-s", help="Staging, Production or Archived.")] = "Production",
     reason: Reason = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Go past the metric gate, with a reason; never past integrity.")
+        bool,
+        typer.Option("--force", help="Pass the metric gate all the same; takes a reason. Integrity is always checked."),
     ] = False,
     wait: Wait = 120,
     as_json: Json = False,
 ) -> None:
-    """Move a model version to a stage, through the gates, and say what they found."""
-    known = {each.lower(): each for each in ("Staging", "Production", "Archived")}
-    here = client()
+    """Move a model version to a stage, if it passes the gates, and show their results."""
+    stages = {known.lower(): known for known in STAGES}
+    target = stages.get(stage.lower(), stage)
+    client = new_client()
     try:
-        _moved(
-            lambda: here.promote(
-                version, model_name, known.get(stage.lower(), stage), reason=reason, force=force, wait=wait
-            ),
-            as_json,
-        )
+        _move(lambda: client.promote(version, model_name, target, reason=reason, force=force, wait=wait), as_json)
     except NotFound:
-        output.note(f"there is no {model_name} version {version}; those there are: mlops models {model_name}")
+        output.note(f"there is no {model_name} version {version}; see those that exist: mlops models {model_name}")
         raise
 
 
 def rollback(
     model_name: ModelName = DEFAULT_MODEL, reason: Reason = None, wait: Wait = 120, as_json: Json = False
 ) -> None:
-    """Move the version back to Production that was there before."""
-    here = client()
-    _moved(lambda: here.rollback(model_name, reason=reason, wait=wait), as_json)
+    """Move the version that was in Production before back there."""
+    client = new_client()
+    _move(lambda: client.rollback(model_name, reason=reason, wait=wait), as_json)
 
 
 def history(
@@ -114,10 +85,10 @@ def history(
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """Show who moved which version where, when and why."""
-    found = client().history(model_name, limit)
+    """Show who moved which version to which stage, when and why."""
+    listing = new_client().history(model_name, limit)
     if as_json:
-        output.print_json(found)
+        output.print_json(listing)
         return
     columns = [
         Column("when", 7, style="dim"),
@@ -130,46 +101,67 @@ def history(
     ]
     rows = [
         [
-            ago(each.created_at),
-            each.version,
-            each.from_stage,
-            each.stage,
-            each.status,
-            each.actor,
-            _shortened(each.reason or each.error or "", 60),
+            ago(transition.created_at),
+            transition.version,
+            transition.from_stage,
+            transition.stage,
+            transition.status,
+            transition.actor,
+            _shortened(transition.reason or transition.error or "", REASON_LENGTH),
         ]
-        for each in found
+        for transition in listing
     ]
-    output.show(columns, rows, f"no version of {model_name} was moved yet")
+    output.show(columns, rows, f"no version of {model_name} has been moved yet")
 
 
-def show_transition(moved: Transition) -> None:
-    """The gate's results and the outcome."""
-    out = output.console()
-    for gate in moved.gates:
-        mark = ("ok  ", "green") if gate.passed else ("fail", "red")
-        out.print(Text.assemble(mark, f"  {gate.check:<10} ", (gate.detail, "dim")), soft_wrap=True)
-    if moved.status == "succeeded":
-        replaced = f"; version {moved.replaced_version} made room" if moved.replaced_version else ""
-        out.print(
-            f"{moved.model_name} version {moved.version} is in {moved.stage}{replaced}", style="green", soft_wrap=True
-        )
-    elif moved.status == "queued":
-        out.print(f"{moved.transition_id} is queued; see: mlops history {moved.model_name}", soft_wrap=True)
-    else:
-        output.complain(str(TransitionRefused(moved)))
+def _list_models(models: list[Model]) -> None:
+    columns = [
+        Column("model", 9),
+        Column("in Production", 8, right=True),
+        Column("latest", 5, right=True),
+        Column("stage", 4),
+        Column("versions", 3, right=True),
+    ]
+    rows = [
+        [model.name, model.production_version or "none", model.latest_version, model.latest_stage, model.versions]
+        for model in models
+    ]
+    output.show(columns, rows, "no models; train one: mlops train --watch")
 
 
-def _moved(move: Any, as_json: bool) -> None:
+def _list_versions(model: ModelDetail, limit: int) -> None:
+    columns = [
+        Column("version", 9, right=True),
+        Column("stage", 8),
+        Column("accuracy", 7, right=True),
+        Column("run", 2),
+        Column("created", 4, right=True, style="dim"),
+        Column("sha256", 1, style="dim"),
+    ]
+    rows = [
+        [
+            version.version,
+            version.stage,
+            percent(version.metrics.get("accuracy")),
+            (version.run_id or "")[:8],
+            ago(version.created_at),
+            (version.sha256 or "")[:12],
+        ]
+        for version in model.versions[:limit]
+    ]
+    output.show(columns, rows, f"{model.name} has no versions yet")
+
+
+def _move(move: Callable[[], Transition], as_json: bool) -> None:
     try:
-        moved = move()
+        transition = move()
     except TransitionRefused as refused:
-        moved = refused.transition
+        transition = refused.transition
     if as_json:
-        output.print_json(moved)
+        output.print_json(transition)
     else:
-        show_transition(moved)
-    if moved.status in ("rejected", "failed"):
+        show_transition(transition)
+    if transition.status in REFUSED:
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Shows jobs and sweeps as they move: live on a terminal, a line a change elsewhere."""
+"""Shows the progress of jobs and sweeps: live on a terminal, elsewhere one line per change."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from rich.text import Text
 
 from mlops_client.cli import output
 from mlops_client.cli.drawing import sparkline
-from mlops_client.cli.output import STATUS_STYLES, Column, percent
+from mlops_client.cli.output import STATUS_STYLES, Column, number, percent
 from mlops_client.models import Job, SweepState
 
 T = TypeVar("T", Job, SweepState)
-EVERY = 0.7
+POLL_SECONDS = 0.7
 INTERRUPTED = 130
 CURVES = ("val_accuracy", "val_loss", "train_loss")
 
 
-def watch_job(look: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
-    """Watch a job to its end. Ctrl-C ends the watch and not the job."""
+def watch_job(read: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
+    """Show a job's progress until it has ended. Ctrl-C ends the watching, and not the job."""
     curve = Curve()
 
     def line(job: Job) -> str:
         score = accuracy(job)
-        reached = f" accuracy {score:.4f}" if score is not None else ""
-        return f"{job.job_id} {job.status} {job.progress.epoch}/{job.progress.epochs}{reached}"
+        suffix = f" accuracy {score:.4f}" if score is not None else ""
+        return f"{job.job_id} {job.status} {job.progress.epoch}/{job.progress.epochs}{suffix}"
 
     def view(job: Job, out: Console) -> Any:
         curve.add(job)
         return _job_view(job, curve, out)
 
-    return _watch(look, view, line, job_id, quiet)
+    return _watch(read, view, line, job_id, quiet)
 
 
-def watch_sweep(look: Callable[[], SweepState], sweep_id: str, quiet: bool = False) -> SweepState:
-    """Watch a sweep's leaderboard to its end. Ctrl-C ends the watch and not the sweep."""
+def watch_sweep(read: Callable[[], SweepState], sweep_id: str, quiet: bool = False) -> SweepState:
+    """Show a sweep's runs, ranked, until it has ended. Ctrl-C ends the watching, and not the sweep."""
 
     def line(sweep: SweepState) -> str:
         ended = sum(run.ended for run in sweep.runs)
         best = accuracy(sweep.runs[0]) if sweep.runs else None
-        reached = f", best so far {sweep.runs[0].job_id} {best:.4f}" if best is not None else ""
-        return f"{sweep.sweep_id} {sweep.status} {ended}/{sweep.num_runs} runs ended{reached}"
+        suffix = f", best so far {sweep.runs[0].job_id} {best:.4f}" if best is not None else ""
+        return f"{sweep.sweep_id} {sweep.status} {ended}/{sweep.num_runs} runs ended{suffix}"
 
-    return _watch(look, leaderboard, line, sweep_id, quiet)
+    return _watch(read, leaderboard, line, sweep_id, quiet)
 
 
 def accuracy(job: Job) -> float | None:
-    """What the finished model scored on held-out data, else what its last epoch did."""
+    """Return the finished model's accuracy on held-out data, else that of the last epoch."""
     return job.metrics.get("accuracy", job.metrics.get("val_accuracy"))
 
 
 class Curve:
-    """The accuracy after each epoch that was seen."""
+    """The accuracy after each epoch that was shown."""
 
     def __init__(self) -> None:
         self._by_epoch: dict[int, float] = {}
@@ -73,7 +73,7 @@ class Curve:
 
 
 def leaderboard(sweep: SweepState, out: Console) -> Any:
-    """The runs of a sweep, the best first."""
+    """Return a sweep's runs as a table, the best first."""
     columns = [Column("#", 8, right=True), Column("job", 9), Column("status", 6), Column("progress", 5)]
     columns += [Column("accuracy", 9, right=True)]
     names = [name for name in ("learning_rate", "hidden_size", "dropout", "batch_size") if _varies(sweep, name)]
@@ -88,7 +88,7 @@ def leaderboard(sweep: SweepState, out: Console) -> Any:
                 run.status,
                 _bar(run, out, 12),
                 Text(percent(accuracy(run)), style="bold green" if best else ""),
-                *(_short(run.params.get(name)) for name in names),
+                *(number(run.params.get(name), 3) for name in names),
             ]
         )
     ended = sum(run.ended for run in sweep.runs)
@@ -101,7 +101,9 @@ def leaderboard(sweep: SweepState, out: Console) -> Any:
 
 def _job_view(job: Job, curve: Curve, out: Console) -> Any:
     head = Text.assemble((job.job_id, "bold"), "  ", (job.status, STATUS_STYLES.get(job.status, "")), "  ")
-    head.append(f"epoch {job.progress.epoch}/{job.progress.epochs}  {output.took(job.started_at, job.completed_at)}")
+    head.append(
+        f"epoch {job.progress.epoch}/{job.progress.epochs}  {output.duration(job.started_at, job.completed_at)}"
+    )
     parts: list[Any] = [head, _bar(job, out, min(60, out.width - 2))]
     score = accuracy(job)
     if score is not None:
@@ -126,44 +128,37 @@ def _bar(job: Job, out: Console, width: int) -> Any:
 
 
 def _watch(
-    look: Callable[[], T], view: Callable[[T, Console], Any], line: Callable[[T], str], name: str, quiet: bool
+    read: Callable[[], T], view: Callable[[T, Console], Any], line: Callable[[T], str], name: str, quiet: bool
 ) -> T:
     out = output.console(stderr=quiet)
-    seen: T | None = None
+    state: T | None = None
     try:
         if out.is_terminal and not quiet:
             with Live(console=out, refresh_per_second=8) as live:
-                for seen in _states(look):
-                    live.update(view(seen, out))
+                for state in _states(read):
+                    live.update(view(state, out))
         else:
-            said = ""
-            for seen in _states(look):
-                if (now := line(seen)) != said:
-                    out.print(now, soft_wrap=True)
-                    said = now
+            printed = ""
+            for state in _states(read):
+                if (current := line(state)) != printed:
+                    out.print(current, soft_wrap=True)
+                    printed = current
     except KeyboardInterrupt:
         again = f"mlops jobs {name} --watch"
         output.note(f"{name} goes on. Watch it again: {again}   Stop it: mlops cancel {name}")
         raise typer.Exit(INTERRUPTED) from None
-    assert seen is not None
-    return seen
+    assert state is not None
+    return state
 
 
-def _states(look: Callable[[], T]) -> Iterator[T]:
+def _states(read: Callable[[], T]) -> Iterator[T]:
     while True:
-        state = look()
+        state = read()
         yield state
         if state.ended:
             return
-        time.sleep(EVERY)
+        time.sleep(POLL_SECONDS)
 
 
 def _varies(sweep: SweepState, name: str) -> bool:
     return any(name in run.params for run in sweep.runs)
-
-
-def _short(value: Any) -> str:
-    try:
-        return f"{float(value):.3g}"
-    except (TypeError, ValueError):
-        return "" if value is None else str(value)

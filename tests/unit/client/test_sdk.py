@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from infra.local.settings import ROOT
+from tools.client_models import NAMES
 
-pytestmark = pytest.mark.usefixtures("client_path")
 OPENAPI = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
 SCHEMAS = OPENAPI["components"]["schemas"]
 PROBLEM = {"title": "Unavailable", "status": 503, "detail": "busy", "code": "unavailable", "request_id": "r-1"}
@@ -65,12 +65,12 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server) -> Any:
+def client(server, monkeypatch) -> Any:
     from mlops_client import Client
+    from mlops_client.retries import ApiRetry
 
-    made = Client(server.url, "secret")
-    made.transport.sleep = lambda seconds: None
-    return made
+    monkeypatch.setattr(ApiRetry, "sleep", lambda self, response=None: None)
+    return Client(server.url, "secret")
 
 
 def records() -> list[type]:
@@ -80,11 +80,10 @@ def records() -> list[type]:
 
 
 def test_every_record_has_the_fields_of_its_published_schema():
-    import mlops_client.models as models
-
+    schema_of = {record: schema for schema, record in NAMES.items()}
     unknown = []
     for record in records():
-        schema = SCHEMAS.get(models.SCHEMAS.get(record.__name__, record.__name__))
+        schema = SCHEMAS.get(schema_of.get(record.__name__, record.__name__))
         if schema is None:
             unknown.append(record.__name__)
             continue
@@ -145,10 +144,10 @@ def test_a_web_page_a_redirect_and_nothing_at_all_are_told_apart(client, server)
     with pytest.raises(Unreachable, match="a web page, not the API's JSON"):
         client.health()
     server.will(302, b"", "text/html", location="https://elsewhere.example/")
-    with pytest.raises(Unreachable, match=r"sends on to https://elsewhere\.example/"):
+    with pytest.raises(Unreachable, match=r"redirects to https://elsewhere\.example/"):
         client.health()
     server.will(200, {"unexpected": 1})
-    with pytest.raises(Unreachable, match="is no Health"):
+    with pytest.raises(Unreachable, match="is not a Health"):
         client.health()
     server.http.server_close()
     with pytest.raises(Unreachable, match="nothing answers at"):
@@ -197,14 +196,14 @@ def test_a_file_that_is_no_png_is_named(client, server, tmp_path):
     from mlops_client import MlopsError
 
     (tmp_path / "note.png").write_text("hello")
-    with pytest.raises(MlopsError, match=r"note\.png is no PNG"):
+    with pytest.raises(MlopsError, match=r"note\.png is not a PNG"):
         client.predict(tmp_path / "note.png")
     assert server.asked == []
 
 
 def test_a_job_that_failed_raises_with_its_record(client, server):
     from mlops_client import JobFailed
-    from mlops_client.runs import RunningJob
+    from mlops_client.running import RunningJob
 
     job = {"job_id": "job_000001", "experiment_name": "e", "progress": {"epoch": 0, "epochs": 1}, "created_at": "t"}
     server.will(200, {**job, "status": "failed", "error": "no memory"})
@@ -268,3 +267,82 @@ def test_drift_over_time_is_typed_and_reads_as_a_table(client, server):
     rows = [line.split() for line in said.output.splitlines()]
     assert ["2026-01-31", "10:00", "5", "insufficient", "data"] in rows
     assert ["2026-01-31", "11:00", "400", "alert", "0.3100", "confidence"] in [row[:6] for row in rows]
+
+
+def test_pauses_follow_retry_after_and_what_may_not_happen_twice_is_not_repeated(server, monkeypatch):
+    from mlops_client import Unavailable
+    from mlops_client.transport import Transport
+
+    pauses: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
+    transport = Transport(server.url, "secret")
+    server.will(503, PROBLEM, "application/problem+json", retry_after="3")
+    server.will(503, PROBLEM, "application/problem+json", retry_after="soon")
+    server.will(200, {})
+    transport.call("GET", "/health")
+    assert pauses[0] == 3
+    assert all(0 <= pause <= 1 for pause in pauses[1:])
+    server.will(429, PROBLEM, "application/problem+json")
+    server.will(503, PROBLEM, "application/problem+json")
+    with pytest.raises(Unavailable):
+        transport.call("POST", "/train", {})
+    assert len(server.asked) == 5, "a throttled request was not begun; after the 503 nobody knows"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_refused(client, server, value):
+    from mlops_client import BadInput
+
+    with pytest.raises(BadInput, match="finite"):
+        client.predict(inputs=[1.0, value])
+    with pytest.raises(BadInput, match="finite"):
+        client.train(learning_rate=value)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("values", [[1.5, 2.7], {"low": 1, "high": 2.5}])
+def test_fractions_of_whole_hyperparameters_are_refused(client, server, values):
+    from mlops_client import BadInput
+    from mlops_client.inputs import WHOLE_NUMBERS
+
+    published = SCHEMAS["TrainRequest"]["properties"]
+    assert {name for name, field in published.items() if field.get("type") == "integer"} - {"seed"} == WHOLE_NUMBERS
+    with pytest.raises(BadInput, match="epochs takes whole numbers"):
+        client.sweep(space={"epochs": values})
+    assert server.asked == []
+
+
+def test_a_login_that_cannot_be_stored_is_told(monkeypatch, tmp_path):
+    from mlops_client import MlopsError
+    from mlops_client.config import save_login
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MLOPS_CONFIG", str(tmp_path / "file" / "config.json"))
+    with pytest.raises(MlopsError, match="set MLOPS_CONFIG"):
+        save_login("https://one.example", "k")
+
+
+def test_control_characters_of_others_are_not_printed(client, server):
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app
+
+    server.will(200, {"lines": [{"at": 0, "message": "a\x1b]0;owned\x07b\x9b2Jc\rd"}]})
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret"}
+    said = CliRunner().invoke(app, ["logs", "job_000001"], env=environment)
+    assert said.output.splitlines() == ["a]0;ownedb2Jcd"]
+
+
+def test_metrics_of_ones_own_are_shown(client, server):
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app
+
+    run = {"params": {}, "status": "finished", "started_at": None, "ended_at": None}
+    figures = {"rmse": 0.25, "precision_at_5": 0.5, "precision_0": 0.9, "recall_0": 0.9, "system/cpu": 1.0}
+    runs = [{**run, "run_id": f"{n}" * 8, "run_name": f"run-{n}", "metrics": figures} for n in range(2)]
+    server.will(200, {"experiment_id": "1", "name": "e", "runs": runs, "total_count": 2})
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "160"}
+    head = CliRunner().invoke(app, ["runs", "e"], env=environment).output.splitlines()[0]
+    assert {"rmse", "precision_at_5"} <= set(head.split())
+    assert not {"precision_0", "system/cpu"} & set(head.split())

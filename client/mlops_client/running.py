@@ -1,24 +1,30 @@
-"""What was started and can be waited for."""
+"""Jobs and sweeps that were started and can be waited for."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from mlops_client.errors import JobFailed, WaitTimeout
 from mlops_client.models import Job, LogLine, SweepState
 
-if TYPE_CHECKING:
-    from mlops_client.client import Client
-
 T = TypeVar("T", Job, SweepState)
 
 
-class RunningJob:
-    """A training run that was started; it goes on whether anybody waits or not."""
+class JobService(Protocol):
+    """What a started job or sweep asks of the client that started it."""
 
-    def __init__(self, client: Client, job_id: str) -> None:
+    def job(self, job_id: str) -> Job: ...
+    def sweep_state(self, sweep_id: str) -> SweepState: ...
+    def cancel(self, identifier: str) -> Job | SweepState: ...
+    def logs(self, job_id: str, follow: bool = False) -> Iterator[LogLine]: ...
+
+
+class RunningJob:
+    """A training job that was started. It goes on whether or not anybody waits for it."""
+
+    def __init__(self, client: JobService, job_id: str) -> None:
         self._client = client
         self.job_id = job_id
 
@@ -26,7 +32,7 @@ class RunningJob:
         return f"RunningJob({self.job_id!r})"
 
     def status(self) -> Job:
-        """How far it is."""
+        """Return the job's record as it is now."""
         return self._client.job(self.job_id)
 
     def wait(
@@ -37,27 +43,35 @@ class RunningJob:
         on_progress: Callable[[Job], None] | None = None,
         check: bool = True,
     ) -> Job:
-        """Wait for its end, at most `timeout` seconds, looking `every` so many; `on_progress` is shown each look.
+        """Wait until the job has ended, and return its record.
 
-        Raises JobFailed unless `check` is false, and WaitTimeout.
+        Args:
+            timeout: The greatest number of seconds to wait; None waits as long as it takes.
+            every: Seconds between two requests.
+            on_progress: Called with the record after each request.
+            check: Whether to raise JobFailed if the job does not complete.
+
+        Raises:
+            JobFailed: The job failed or was cancelled.
+            WaitTimeout: The job has not ended in time; it goes on.
         """
         return _wait(self.status, timeout, every, on_progress, check, self.job_id)
 
     def logs(self, follow: bool = False) -> Iterator[LogLine]:
-        """What it has written; with `follow`, until its end."""
+        """Return the lines that the job has written; with `follow`, go on until it has ended."""
         return self._client.logs(self.job_id, follow)
 
     def cancel(self) -> Job:
-        """Cancel it."""
+        """Cancel the job."""
         cancelled = self._client.cancel(self.job_id)
         assert isinstance(cancelled, Job)
         return cancelled
 
 
 class RunningSweep:
-    """A sweep that was started; it goes on whether anybody waits or not."""
+    """A sweep that was started. It goes on whether or not anybody waits for it."""
 
-    def __init__(self, client: Client, sweep_id: str) -> None:
+    def __init__(self, client: JobService, sweep_id: str) -> None:
         self._client = client
         self.sweep_id = sweep_id
 
@@ -65,7 +79,7 @@ class RunningSweep:
         return f"RunningSweep({self.sweep_id!r})"
 
     def status(self) -> SweepState:
-        """How far it is, its runs ranked."""
+        """Return the sweep's record as it is now, its runs ranked."""
         return self._client.sweep_state(self.sweep_id)
 
     def wait(
@@ -76,18 +90,18 @@ class RunningSweep:
         on_progress: Callable[[SweepState], None] | None = None,
         check: bool = True,
     ) -> SweepState:
-        """Wait for its end. Raises JobFailed unless `check` is false, and WaitTimeout."""
+        """Wait until the sweep has ended, and return its record. Arguments and errors are those of a job's `wait`."""
         return _wait(self.status, timeout, every, on_progress, check, self.sweep_id)
 
     def cancel(self) -> SweepState:
-        """Cancel what still runs."""
+        """Cancel the runs of the sweep that have not ended."""
         cancelled = self._client.cancel(self.sweep_id)
         assert isinstance(cancelled, SweepState)
         return cancelled
 
 
 def _wait(
-    look: Callable[[], T],
+    read: Callable[[], T],
     timeout: float | None,
     every: float,
     on_progress: Callable[[T], None] | None,
@@ -96,13 +110,13 @@ def _wait(
 ) -> T:
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
-        seen = look()
+        record = read()
         if on_progress:
-            on_progress(seen)
-        if seen.ended:
-            if check and seen.status != "completed":
-                raise JobFailed(seen, name)
-            return seen
+            on_progress(record)
+        if record.ended:
+            if check and record.status != "completed":
+                raise JobFailed(record, name)
+            return record
         if deadline is not None and time.monotonic() >= deadline:
             raise WaitTimeout(f"{name} has not ended after {timeout:.0f} s; it goes on")
         time.sleep(every)

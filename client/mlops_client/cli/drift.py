@@ -1,0 +1,116 @@
+"""mlops drift."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from mlops_client.cli import drawing, output
+from mlops_client.cli.options import Json, new_client
+from mlops_client.cli.output import Column
+
+VERDICT_STYLES = {"stable": "green", "warning": "yellow", "alert": "bold red", "insufficient_data": "dim"}
+BAR_WIDTH = 20
+
+
+def register(app: typer.Typer) -> None:
+    app.command("drift")(drift)
+
+
+def drift(
+    model_name: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Name of the registered model; by default the platform's.")
+    ] = None,
+    baseline_hours: Annotated[
+        int | None, typer.Option(help="Length of the baseline, which ends where the current window begins. [168]")
+    ] = None,
+    current_hours: Annotated[int | None, typer.Option(help="Length of the current window. [24]")] = None,
+    history: Annotated[
+        int | None, typer.Option(metavar="HOURS", help="Show the last HOURS, one row per window.")
+    ] = None,
+    step_hours: Annotated[int | None, typer.Option(help="Length of each window of the history. [1]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show whether a model's inputs and predictions have drifted."""
+    if history is not None:
+        _show_history(model_name, history, step_hours, as_json)
+        return
+    status = new_client().drift(model_name, baseline_hours, current_hours)
+    if as_json:
+        output.print_json(status)
+        return
+    out = output.console()
+    title = f"  {status.model_name} version {status.model_version}"
+    out.print(Text.assemble(_verdict(status.status), title), soft_wrap=True)
+    out.print(status.message, soft_wrap=True)
+    columns = [
+        Column("signal", 9),
+        Column("against", 6),
+        Column("PSI", 8, right=True),
+        Column("p", 3, right=True),
+        Column("verdict", 7),
+        Column("", 1),
+    ]
+    full = 2 * status.thresholds.alert or 1
+    rows = [
+        [
+            signal.signal.replace("_", " "),
+            comparison.against,
+            f"{signal.psi:.4f}",
+            f"{signal.p_value:.2g}",
+            _verdict(signal.status),
+            Text(drawing.bar(signal.psi / full, BAR_WIDTH, out), style=VERDICT_STYLES.get(signal.status, "")),
+        ]
+        for comparison in status.comparisons
+        for signal in comparison.signals
+    ]
+    if rows:
+        out.print(output.table(columns, rows, out.width))
+    for comparison in status.comparisons:
+        if comparison.note and comparison.note not in status.message:
+            out.print(f"{comparison.against}: {comparison.note}", style="dim", soft_wrap=True)
+    thresholds = status.thresholds
+    output.note(
+        f"{status.current.samples} predictions in {status.current.hours} h, {status.baseline.samples} in the baseline; "
+        f"warning from PSI {thresholds.warning:g}, alert from {thresholds.alert:g}"
+    )
+
+
+def _show_history(model_name: str | None, hours: int, step_hours: int | None, as_json: bool) -> None:
+    history = new_client().drift_history(model_name, hours, step_hours)
+    if as_json:
+        output.print_json(history)
+        return
+    out = output.console()
+    full = 2 * history.thresholds.alert or 1
+    columns = [
+        Column("from (UTC)", 9),
+        Column("predictions", 6, right=True),
+        Column("verdict", 7),
+        Column("PSI", 8, right=True),
+        Column("signal", 4),
+        Column("", 1),
+    ]
+    rows = [
+        [
+            point.start[:16].replace("T", " "),
+            point.samples,
+            _verdict(point.status),
+            "" if point.psi is None else f"{point.psi:.4f}",
+            (point.signal or "").replace("_", " "),
+            Text(drawing.bar((point.psi or 0) / full, BAR_WIDTH, out), style=VERDICT_STYLES.get(point.status, "")),
+        ]
+        for point in history.points
+    ]
+    out.print(output.table(columns, rows, out.width))
+    output.note(
+        f"{history.model_name} version {history.model_version}, {history.step_hours} h per row, compared with the "
+        f"{history.against_samples} predictions of the {history.against}; a verdict takes "
+        f"{history.thresholds.minimum_samples} predictions"
+    )
+
+
+def _verdict(status: str) -> Text:
+    return Text(status.replace("_", " "), style=VERDICT_STYLES.get(status, ""))

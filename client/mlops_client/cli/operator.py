@@ -1,0 +1,119 @@
+"""mlops keys, upload, ui: what takes AWS credentials of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops_client.cli import output
+from mlops_client.cli.options import Json
+from mlops_client.cli.output import Column
+
+keys_app = typer.Typer(help="Manage API keys, with your AWS credentials.", no_args_is_help=True)
+Stack = Annotated[str, typer.Option(envvar="MLOPS_STACK", help="Name of the CloudFormation stack.")]
+DEFAULT_STACK = "mlops-dev"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("upload")(upload)
+    app.command("ui")(ui)
+    app.add_typer(keys_app, name="keys")
+
+
+def upload(
+    file: Annotated[
+        Path, typer.Argument(help="A data set: .csv with a column named label, target, class or y; or .npz.")
+    ],
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Upload a data set to the platform's bucket, with your AWS credentials, and print its address."""
+    from mlops_client.operator import datasets
+
+    address = datasets.upload(stack, file)
+    if as_json:
+        output.print_json({"dataset": address})
+    else:
+        output.print_line(address)
+
+
+def ui(
+    tracking_uri: Annotated[
+        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow's address; by default that of the stack.")
+    ] = None,
+    stack: Stack = DEFAULT_STACK,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 5001,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
+) -> None:
+    """Open MLflow, and sign each request on this machine with your AWS credentials."""
+    from mlops_client.operator import mlflow_proxy, signing
+
+    target = tracking_uri or signing.tracking_uri(stack)
+    signer = signing.signer() if signing.needs_signature(target) else None
+    with mlflow_proxy.serving(target, signer, port) as (address, wait):
+        output.print_line(f"MLflow at {address} (press Ctrl-C to stop)")
+        if not no_browser:
+            typer.launch(address)
+        wait()
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Who the key is for; the history shows this name.")],
+    role: Annotated[str, typer.Option("--role", help="predict, read or admin.")] = "read",
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Create a key. Its value is shown only this once."""
+    from mlops_client.operator.keys import Keys
+
+    key_id, value = Keys.of(stack).create(name, role)
+    if as_json:
+        output.print_json({"key_id": key_id, "name": name, "role": role, "key": value})
+    else:
+        output.print_line(value)
+        output.note("shown only this once; the API knows the key's role within a minute")
+
+
+@keys_app.command("list")
+def keys_list(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+    """List the keys, without their values."""
+    from mlops_client.operator.keys import Keys
+
+    keys = Keys.of(stack).all()
+    if as_json:
+        output.print_json([{"key_id": key["id"], "name": key["name"], "role": key["role"]} for key in keys])
+        return
+    columns = [Column("name", 9), Column("role", 8), Column("id", 5, style="dim")]
+    output.show(columns, [[key["name"], key["role"], key["id"]] for key in keys], "no keys")
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    name: Annotated[str, typer.Argument(help="Whose key to replace.")],
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Create a new key with the same name and role. The old one works until it is removed."""
+    from mlops_client.operator.keys import Keys
+
+    value, old = Keys.of(stack).rotate(name)
+    if as_json:
+        output.print_json({"name": name, "key": value, "old_key_ids": old})
+        return
+    output.print_line(value)
+    for key_id in old:
+        output.note(f"when nobody uses the old key any more: mlops keys remove {key_id}")
+
+
+@keys_app.command("remove")
+def keys_remove(
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `mlops keys list`.")], stack: Stack = DEFAULT_STACK
+) -> None:
+    """Remove a key. The API refuses it from then on."""
+    from mlops_client.operator.keys import Keys
+
+    Keys.of(stack).revoke(key_id)
+    output.print_line(f"{key_id} is removed")

@@ -1,0 +1,95 @@
+"""What came of jobs, sweeps and transitions: printed, and told to the shell by the exit code."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from mlops_client.cli import output, watching
+from mlops_client.cli.options import DEFAULT_MODEL
+from mlops_client.cli.output import percent
+from mlops_client.errors import JobFailed, TransitionRefused
+
+if TYPE_CHECKING:
+    from mlops_client.client import Client
+    from mlops_client.models import Job, SweepState, Transition
+
+TRANSITION_WAIT = 60.0
+"""Seconds to wait for the promotion that ends a sweep."""
+REFUSED = ("rejected", "failed")
+
+
+def finish_job(job: Job, as_json: bool) -> None:
+    """Print what came of a job. Raises JobFailed, or typer.Exit after JSON: it did not complete."""
+    if as_json:
+        output.print_json(job)
+        if job.status != "completed":
+            raise typer.Exit(1)
+        return
+    if job.status != "completed":
+        output.note(f"what it has written: mlops logs {job.job_id}")
+        raise JobFailed(job, job.job_id)
+    out = output.console()
+    out.print(f"{job.job_id} completed: accuracy {percent(watching.accuracy(job))}", style="green", soft_wrap=True)
+    if job.model_version:
+        option = "" if job.model_name == DEFAULT_MODEL else f" --model {job.model_name}"
+        output.print_line(f"registered as {job.model_name} version {job.model_version}")
+        output.note(f"promote it: mlops promote {job.model_version}{option}")
+
+
+def finish_sweep(client: Client, sweep: SweepState, as_json: bool) -> None:
+    """Print what came of a sweep and of the promotion at its end.
+
+    Raises:
+        JobFailed: The sweep did not complete.
+        typer.Exit: The promotion was refused.
+    """
+    out = output.console()
+    if not as_json and not out.is_terminal:
+        out.print(watching.leaderboard(sweep, out))
+    if sweep.status != "completed":
+        if as_json:
+            output.print_json(sweep)
+        raise JobFailed(sweep, sweep.sweep_id)
+    if not as_json and sweep.model_version:
+        output.print_line(f"the best model is registered as {sweep.model_name} version {sweep.model_version}")
+    transition = _ended_transition(client, sweep)
+    if as_json:
+        output.print_json(sweep)
+    elif transition:
+        show_transition(transition)
+    if transition and transition.status in REFUSED:
+        raise typer.Exit(1)
+
+
+def show_transition(transition: Transition) -> None:
+    """Print the results of the gates, and the outcome."""
+    out = output.console()
+    for gate in transition.gates:
+        mark = ("ok  ", "green") if gate.passed else ("fail", "red")
+        out.print(Text.assemble(mark, f"  {gate.check:<10} ", (gate.detail, "dim")), soft_wrap=True)
+    name = f"{transition.model_name} version {transition.version}"
+    if transition.status == "succeeded":
+        replaced = f", in place of version {transition.replaced_version}" if transition.replaced_version else ""
+        out.print(f"{name} is in {transition.stage}{replaced}", style="green", soft_wrap=True)
+    elif transition.status == "queued":
+        output.print_line(f"{transition.transition_id} is queued; see: mlops history {transition.model_name}")
+    else:
+        output.complain(str(TransitionRefused(transition)))
+
+
+def _ended_transition(client: Client, sweep: SweepState) -> Transition | None:
+    """Return the transition that the sweep asked for once it has ended; None if it asked for none."""
+    if not sweep.transition_id:
+        return None
+    deadline = time.monotonic() + TRANSITION_WAIT
+    while time.monotonic() < deadline:
+        transition = client.transition(sweep.transition_id)
+        if transition.status != "queued":
+            return transition
+        time.sleep(0.5)
+    output.note(f"the promotion is still queued; see: mlops history {sweep.model_name}")
+    return None

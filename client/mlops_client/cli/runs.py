@@ -1,0 +1,203 @@
+"""mlops experiments, runs, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from mlops_client.cli import output
+from mlops_client.cli.options import Json, Limit, new_client
+from mlops_client.cli.output import Column, ago, number, percent
+from mlops_client.errors import BadInput
+
+if TYPE_CHECKING:
+    from mlops_client.client import Client
+    from mlops_client.models import Comparison, RunRow
+
+PARAMETERS = ("learning_rate", "hidden_size", "dropout", "batch_size", "epochs", "model_type", "dataset")
+HEADLINES = ("accuracy", "loss")
+SUMMARY = frozenset(HEADLINES) | {"macro_f1", "macro_precision", "macro_recall", "calibration_error"}
+# What the trainer logs beside the summary: of each epoch, and of the model's file.
+EPOCH_METRICS = frozenset({"train_loss", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"})
+FILE_METRICS = frozenset({"model_size_bytes", "prediction_latency_ms"})
+CHECK_METRICS = frozenset({"onnx_difference", "peak_memory_mb"})
+OWN_METRIC_COLUMNS = 4
+PER_CLASS = ("precision_", "recall_")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("experiments")(experiments)
+    app.command("runs")(runs)
+    app.command("compare")(compare)
+
+
+def experiments(limit: Limit = 50, as_json: Json = False) -> None:
+    """List experiments, each with its best run."""
+    listing = new_client().experiments(limit)
+    if as_json:
+        output.print_json(listing)
+        return
+    columns = [
+        Column("experiment", 9),
+        Column("runs", 6, right=True),
+        Column("best accuracy", 8, right=True),
+        Column("best run", 4),
+        Column("run id", 2, style="dim"),
+    ]
+    rows = []
+    for experiment in listing:
+        best = experiment.best_run
+        score = percent(best.metrics.get("accuracy")) if best else ""
+        rows.append([experiment.name, experiment.total_runs, score, best and best.run_name, best and best.run_id[:8]])
+    output.show(columns, rows, "no experiments yet; start a run: mlops train --watch")
+
+
+def runs(
+    experiment: Annotated[
+        str | None, typer.Argument(metavar="EXPERIMENT", help="Name or id; by default the newest experiment.")
+    ] = None,
+    order_by: Annotated[
+        str,
+        typer.Option(
+            "--order-by", "-o", help="metrics.<name>, params.<name> or a field such as started_at; then asc or desc."
+        ),
+    ] = "metrics.accuracy desc",
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
+    """List the runs of an experiment, the best first, with the metrics that you have logged yourself."""
+    client = new_client()
+    listing = client.runs(experiment or _newest_experiment(client), order_by, limit)
+    if as_json:
+        output.print_json(listing)
+        return
+    parameters = [name for name in PARAMETERS if len({run.params.get(name) for run in listing}) > 1]
+    metrics = metric_columns(listing, order_by)
+    columns = [
+        Column("#", 8, right=True),
+        Column("run", 9),
+        *(Column(name, 8 if name in HEADLINES else 7, right=True) for name in metrics),
+        *(Column(name.replace("_", " "), 5 - place, right=True) for place, name in enumerate(parameters)),
+        Column("status", 4),
+        Column("started", 0, right=True, style="dim"),
+        Column("run id", 7, style="dim"),
+    ]
+    rows = [
+        [
+            place,
+            run.run_name,
+            *(_metric(name, run.metrics.get(name)) for name in metrics),
+            *(number(run.params.get(name)) for name in parameters),
+            run.status,
+            ago(run.started_at),
+            run.run_id[:8],
+        ]
+        for place, run in enumerate(listing, start=1)
+    ]
+    output.show(columns, rows, "no runs yet; start one: mlops train --watch")
+    output.show_limit(len(listing), listing.total_count)
+
+
+def compare(
+    identifiers: Annotated[
+        list[str], typer.Argument(metavar="RUN", help="Run ids or their first letters, run names, or job ids.")
+    ],
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Name or id; by default the one that has all the runs.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what is equal, and every metric.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show runs side by side: what differs, and which is best."""
+    comparison = _comparison(new_client(), identifiers, experiment)
+    if as_json:
+        output.print_json(comparison)
+        return
+    columns = [Column("", 9), *(Column(run.run_name or run.run_id[:8], 9, right=True) for run in comparison.runs)]
+    ids = [run.run_id for run in comparison.runs]
+    rows: list[list[object]] = [
+        [param.name, *(number(param.values.get(run_id)) for run_id in ids)]
+        for param in comparison.params
+        if param.differs or everything
+    ]
+    shown = {metric.name for metric in comparison.metrics if metric.differs or everything}
+    if not everything:
+        # Per class and per epoch there are more figures than a screen has lines.
+        shown &= SUMMARY | FILE_METRICS | own_metrics(shown)
+    for metric in comparison.metrics:
+        if metric.name in shown:
+            cells = [
+                Text(number(metric.values.get(run_id)), style="bold green" if run_id == metric.best else "")
+                for run_id in ids
+            ]
+            rows.append([metric.name, *cells])
+    output.show(columns, rows, "these runs do not differ")
+    if left_out := sum(metric.differs and metric.name not in shown for metric in comparison.metrics):
+        output.note(f"{left_out} more metrics differ, per class or per epoch; --all shows them")
+
+
+def own_metrics(names: Iterable[str]) -> set[str]:
+    """Return the metrics that people logged themselves: those that the platform's trainer does not log."""
+    known = set(names)
+    platform = SUMMARY | EPOCH_METRICS | FILE_METRICS | CHECK_METRICS
+    return {name for name in known - platform if not name.startswith("system/") and not _per_class(name, known)}
+
+
+def metric_columns(runs: Sequence[RunRow], order_by: str) -> list[str]:
+    """Return the metrics to show: the one that orders the list, the headlines, and a few of one's own."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name in run.metrics:
+            counts[name] = counts.get(name, 0) + 1
+    field = order_by.split(" ")[0]
+    ordering = [name for name in counts if field in (f"metrics.{name}", f"metrics.`{name}`")]
+    headlines = [name for name in HEADLINES if name in counts] or list(HEADLINES)
+    own = sorted(own_metrics(counts), key=lambda name: (-counts[name], name))[:OWN_METRIC_COLUMNS]
+    return list(dict.fromkeys([*(name for name in ordering if name not in headlines), *headlines, *own]))
+
+
+def _per_class(name: str, names: set[str]) -> bool:
+    """Whether it is the precision or recall of one class: the trainer logs both for each."""
+    first, second = PER_CLASS
+    if name.startswith(first):
+        return second + name.removeprefix(first) in names
+    return name.startswith(second) and first + name.removeprefix(second) in names
+
+
+def _metric(name: str, value: float | None) -> str:
+    return percent(value) if name == "accuracy" else number(value)
+
+
+def _comparison(client: Client, identifiers: list[str], experiment: str | None) -> Comparison:
+    """Raises BadInput: there is no such run, or the runs are of several experiments."""
+    if len(identifiers) < 2:
+        raise BadInput("compare takes two runs or more")
+    jobs = {identifier: client.job(identifier) for identifier in identifiers if identifier.startswith("job_")}
+    experiments = [experiment] if experiment else list(dict.fromkeys(job.experiment_name for job in jobs.values()))
+    if not experiments:
+        experiments = [candidate.name for candidate in client.experiments(limit=200) if candidate.total_runs]
+    wanted = [job.run_id if (job := jobs.get(identifier)) and job.run_id else identifier for identifier in identifiers]
+    missing = wanted
+    for name in experiments:
+        runs = client.runs(name, limit=1000)
+        matches = [
+            next((run.run_id for run in runs if name_or_id == run.run_name or run.run_id.startswith(name_or_id)), None)
+            for name_or_id in wanted
+        ]
+        if all(matches):
+            return client.compare(name, [match for match in matches if match])
+        unknown = [identifier for identifier, match in zip(identifiers, matches, strict=True) if match is None]
+        missing = unknown if len(unknown) < len(missing) else missing
+    raise BadInput(
+        f"{', '.join(missing)}: not in the same experiment as the others; `mlops runs EXPERIMENT` lists its runs"
+    )
+
+
+def _newest_experiment(client: Client) -> str:
+    for experiment in client.experiments(limit=20):
+        if experiment.total_runs:
+            return experiment.name
+    raise BadInput("there are no runs yet; start one: mlops train --watch")

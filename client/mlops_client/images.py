@@ -1,0 +1,188 @@
+"""Reads images from files: PNG, numpy's npy, and IDX (MNIST's own format), gzip or not.
+
+pillow and numpy do the reading. They are the extra `images`: the commands that read no files start without them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import io
+import math
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_client.errors import BadInput, MlopsError
+from mlops_client.inputs import PNG_SIGNATURE, scale_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+GZIP_SIGNATURE = b"\x1f\x8b"
+NPY_SIGNATURE = b"\x93NUMPY"
+IDX_SIGNATURE = b"\x00\x00\x08"
+"""IDX of unsigned bytes; the next byte is the number of dimensions."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Of a file, and of what a gzip file holds: MNIST has 47 MB."""
+MAX_SIDE = 4096
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in grey: ITU-R BT.601, section 2.5.1. The API uses the same."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in grey.
+
+    Attributes:
+        name: Which file it is from, and its number there.
+        rows: Height.
+        columns: Width.
+        pixels: Row by row, from 0 (black) to 1 (white).
+    """
+
+    name: str
+    rows: int
+    columns: int
+    pixels: list[float]
+
+    def inverted(self) -> Image:
+        """Return the image with black and white exchanged, for ink on paper where the model expects light on dark."""
+        return Image(self.name, self.rows, self.columns, [1 - pixel for pixel in self.pixels])
+
+
+def read_images(path: Path, first: int = 0, count: int | None = None) -> list[Image]:
+    """Return the images of a file.
+
+    Args:
+        path: The file; a PNG has one image.
+        first: Number of the first image to return.
+        count: How many to return; None returns all that follow.
+
+    Raises:
+        BadInput: Names the file and what is wrong with it.
+        MlopsError: pillow or numpy is not installed.
+    """
+    _require_libraries()
+    data = _content(path)
+    try:
+        if data.startswith(PNG_SIGNATURE):
+            pixels, white = _png(data)[None], 1.0
+        elif data.startswith(NPY_SIGNATURE):
+            pixels, white = _npy(data)
+        elif data.startswith(IDX_SIGNATURE):
+            pixels, white = _idx(data), 255.0
+        else:
+            raise BadInput("not an image that can be read; expected a PNG, a numpy array (npy), or MNIST's IDX format")
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError, struct.error, zlib.error) as error:
+        raise BadInput(f"{path} is damaged or cut short ({error})") from None
+    chosen = pixels[first : None if count is None else first + count]
+    if not len(chosen):
+        raise BadInput(f"{path} has {len(pixels)} images; there is no number {first}")
+    rows, columns = pixels.shape[1:]
+    images = []
+    for number, image in enumerate(chosen, start=first):
+        name = f"{path}[{number}]" if len(pixels) > 1 else str(path)
+        images.append(Image(name, rows, columns, (image / white).ravel().tolist()))
+    return images
+
+
+def _require_libraries() -> None:
+    for name in ("numpy", "PIL"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            raise MlopsError(f"reading image files needs {name}: pip install 'mlops-client[images]'") from None
+
+
+def _content(path: Path) -> bytes:
+    """Return the file's bytes, unpacked if it is gzip, and never more than `MAX_BYTES` of them."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if data.startswith(GZIP_SIGNATURE):
+            with gzip.open(io.BytesIO(data)) as unpacked:
+                data = unpacked.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > MAX_BYTES:
+        raise BadInput(f"{path} holds more than {MAX_BYTES // 2**20} MB; split it")
+    return data
+
+
+def _png(data: bytes) -> Array:
+    """Return `[rows, columns]` from 0 to 1; colour becomes luma, transparency becomes black, as in the API."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    with warnings.catch_warnings():
+        # Pillow warns of many pixels, and refuses more of them; the limit here is lower.
+        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+        try:
+            image = Pillow.open(io.BytesIO(data), formats=["PNG"])
+        except Pillow.DecompressionBombError:
+            raise BadInput(f"it has more than {MAX_SIDE} pixels per side") from None
+    if max(image.size) > MAX_SIDE:
+        raise BadInput(f"it has {image.width}x{image.height} pixels; at most {MAX_SIDE} per side can be read")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image, np.float64)
+        transparent = image.info.get("transparency")
+        grey = grey / 65535 if transparent is None else np.where(grey == transparent, 0, grey / 65535)
+    else:
+        channels = np.asarray(image.convert("RGBA"), np.float64) / 255
+        grey = channels[..., :3] @ np.array(LUMA) * channels[..., 3]
+    return grey
+
+
+def _npy(data: bytes) -> tuple[Array, float]:
+    """Return `[n, rows, columns]` and the value of white.
+
+    numpy.load would allocate what the header asks for, however little follows it; a view of the bytes does not.
+    """
+    import numpy as np
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran_order, dtype = read_header(file)
+    if dtype.kind not in "buif":
+        raise BadInput(f"it holds an array of {dtype}; expected numbers")
+    values = np.frombuffer(data, dtype, math.prod(shape), file.tell())
+    values = values.reshape(shape, order="F" if fortran_order else "C")
+    values = values.reshape(_stacked(shape))
+    if not np.isfinite(values).all():
+        raise BadInput("it holds values that are not finite")
+    return values, scale_of(values) or 1.0
+
+
+def _stacked(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return the shape as `[n, rows, columns]`."""
+    if len(shape) == 3:
+        return shape[0], shape[1], shape[2]
+    if len(shape) == 1:
+        side = math.isqrt(shape[0])
+        return (1, side, side) if side * side == shape[0] else (1, 1, shape[0])
+    if len(shape) == 2:
+        side = math.isqrt(shape[1])
+        # [n, 784] is n flat images; [28, 28] is one image.
+        flat = side * side == shape[1] and side > 3 and shape[0] != shape[1]
+        return (shape[0], side, side) if flat else (1, shape[0], shape[1])
+    raise BadInput(f"it has the shape {shape}; expected [n, rows, columns], [n, pixels] or [rows, columns]")
+
+
+def _idx(data: bytes) -> Array:
+    import numpy as np
+
+    dimensions = data[3]
+    if dimensions != 3:
+        raise BadInput("it holds labels or other numbers, not images")
+    shape = struct.unpack_from(">3I", data, 4)
+    return np.frombuffer(data, np.uint8, math.prod(shape), 16).reshape(shape)

@@ -1,0 +1,43 @@
+"""Signatures for MLflow behind IAM, with the operator's own AWS credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from mlops_client.errors import MlopsError
+from mlops_client.operator import aws
+
+Signer = Callable[[str, str, bytes, Mapping[str, str]], dict[str, str]]
+"""Method, URL, body and headers → the headers to send, signed."""
+
+
+def tracking_uri(stack: str) -> str:
+    """Return MLflow's address, from the stack's outputs. Raises MlopsError: the stack has none."""
+    if not (uri := aws.stack_outputs(stack).get("TrackingUrl")):
+        raise MlopsError(f"the stack {stack} has no output TrackingUrl; give --tracking-uri")
+    return uri
+
+
+def needs_signature(uri: str) -> bool:
+    """Return whether the address is one of API Gateway, where IAM decides."""
+    return ".execute-api." in (urlsplit(uri).hostname or "")
+
+
+def signer() -> Signer:
+    """Return what signs requests to API Gateway. Raises MlopsError: there are no credentials."""
+    session = aws.session()
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise MlopsError("no AWS credentials: sign in to AWS first (aws sso login, or AWS_PROFILE)")
+
+    def sign(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        region = (urlsplit(url).hostname or "").split(".execute-api.")[1].split(".")[0]
+        request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
+        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", region).add_auth(request)
+        return dict(request.headers)
+
+    return sign

@@ -1,0 +1,106 @@
+"""Which requests are sent again, and when: urllib3's Retry, with what the API's idempotency allows."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util import Retry
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from urllib3 import BaseHTTPResponse
+    from urllib3.connectionpool import ConnectionPool
+
+THROTTLED = 429
+RETRIED_STATUSES = frozenset({THROTTLED, 502, 503, 504})
+RETRIED_METHODS = frozenset({"GET", "DELETE"})
+MAX_PAUSE = 20.0
+BACKOFF = 0.5
+
+
+class ApiRetry(Retry):
+    """`attempts` requests in all, with pauses between them.
+
+    A subclass, because Retry itself
+
+    * sends at once after the first failure, and the same pause for all clients afterwards; here every pause is drawn
+      from 0 to the exponential limit ("full jitter"), so that clients that failed together do not come back together;
+    * knows one rule for all statuses; a throttled request (429) was not begun, so that even one that must not happen
+      twice may be sent again;
+    * sends again when the certificate is not valid, and fails on a Retry-After that it cannot read.
+    """
+
+    @classmethod
+    def of(cls, attempts: int, repeatable: bool, method: str, answers: tuple[int, ...] = ()) -> ApiRetry:
+        """The rule for one request.
+
+        Args:
+            attempts: The greatest number of times that it is sent.
+            repeatable: Whether sending it again does no harm whatever the method, as with an Idempotency-Key.
+            method: GET, POST or DELETE.
+            answers: Error statuses that are final for this request.
+        """
+        again = repeatable or method in RETRIED_METHODS
+        failures = None if again else 0
+        return cls(
+            total=attempts - 1,
+            connect=failures,
+            read=failures,
+            other=failures,
+            redirect=False,
+            allowed_methods=None if again else RETRIED_METHODS,
+            status_forcelist=RETRIED_STATUSES - set(answers),
+            backoff_factor=BACKOFF,
+            backoff_max=MAX_PAUSE,
+            retry_after_max=int(MAX_PAUSE),
+            raise_on_status=False,
+        )
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """Whether an answer of this status is asked for again."""
+        allowed = self.allowed_methods is None or method in self.allowed_methods
+        return status_code in (self.status_forcelist or ()) and (allowed or status_code == THROTTLED)
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """The rule for the next request. Raises the error if there is none, or if it is the certificate's."""
+        if error is not None and is_certificate_error(error):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """The seconds that the server asks for, if they can be read."""
+        try:
+            return super().get_retry_after(response)
+        except InvalidHeader:
+            return None
+
+    def get_backoff_time(self) -> float:
+        """A pause from 0 to the exponential limit."""
+        return random.uniform(0, min(self.backoff_max, self.backoff_factor * 2 ** (len(self.history) - 1)))
+
+    def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
+        """Wait as long as the server asks for; the backoff follows, so that not all clients come back at once."""
+        super().sleep_for_retry(response)
+        return False
+
+
+def is_certificate_error(error: HTTPError | Exception) -> bool:
+    """Whether the server's certificate is what is wrong."""
+    return "certificate verify failed" in str(error).lower() or "certificateerror" in repr(error).lower()
+
+
+def reason_of(error: Exception) -> Any:
+    """The error behind urllib3's MaxRetryError."""
+    return getattr(error, "reason", None) or error

@@ -1,0 +1,37 @@
+"""Drift of the predictions."""
+
+from __future__ import annotations
+
+from mlops_client.models import DriftHistory, DriftStatus
+from mlops_client.records import decode
+from mlops_client.routes.base import Routes
+
+
+class DriftRoutes(Routes):
+    """Read how far predictions have drifted."""
+
+    def drift(
+        self, model_name: str | None = None, baseline_hours: int | None = None, current_hours: int | None = None
+    ) -> DriftStatus:
+        """Return whether the predictions of the Production version have drifted.
+
+        Args:
+            model_name: The registered model; else the platform's default.
+            baseline_hours: Length of the baseline, which ends where the current window begins.
+            current_hours: Length of the current window.
+        """
+        query = {"model_name": model_name, "baseline_hours": baseline_hours, "current_hours": current_hours}
+        return decode(DriftStatus, self.transport.call("GET", "/drift/status", query=query))
+
+    def drift_history(
+        self, model_name: str | None = None, hours: int | None = None, step_hours: int | None = None
+    ) -> DriftHistory:
+        """Return the drift of the Production version over time.
+
+        Args:
+            model_name: The registered model; else the platform's default.
+            hours: How far back to look.
+            step_hours: Length of each window.
+        """
+        query = {"model_name": model_name, "hours": hours, "step_hours": step_hours}
+        return decode(DriftHistory, self.transport.call("GET", "/drift/history", query=query))

@@ -1,0 +1,92 @@
+"""Registered models and their transitions between stages."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mlops_client.errors import TransitionRefused, WaitTimeout
+from mlops_client.listing import Listing
+from mlops_client.models import Model, ModelDetail, Transition
+from mlops_client.records import decode
+from mlops_client.routes.base import DEFAULT_MODEL, Routes, given
+from mlops_client.transport import path
+
+MAX_SERVER_WAIT = 20
+"""Seconds for which the API itself holds a request for the outcome."""
+
+
+class RegistryRoutes(Routes):
+    """Read registered models, promote versions and roll back."""
+
+    def models(self, limit: int = 50) -> Listing[Model]:
+        """Return at most `limit` registered models, ordered by name."""
+        return self._pages("/models", "models", Model, limit)
+
+    def model(self, name: str = DEFAULT_MODEL) -> ModelDetail:
+        """Return a model's versions with their stages, the newest first."""
+        return decode(ModelDetail, self.transport.call("GET", path("models", name)))
+
+    def history(self, name: str = DEFAULT_MODEL, limit: int = 50) -> Listing[Transition]:
+        """Return who moved which version to which stage, when and why; the newest first."""
+        return self._pages(path("models", name, "history"), "transitions", Transition, limit)
+
+    def promote(
+        self,
+        version: int,
+        model_name: str = DEFAULT_MODEL,
+        stage: str = "Production",
+        *,
+        reason: str | None = None,
+        force: bool = False,
+        wait: float = 120,
+        idempotency_key: str | None = None,
+    ) -> Transition:
+        """Move a version to another stage, and wait for the outcome.
+
+        Args:
+            version: The version.
+            model_name: The registered model.
+            stage: Staging, Production or Archived.
+            reason: Kept in the history.
+            force: Pass the metric gates all the same; takes a reason. Integrity is always checked.
+            wait: The greatest number of seconds to wait; 0 returns the transition as queued.
+            idempotency_key: A request with the same key is carried out once.
+
+        Raises:
+            TransitionRefused: A gate rejected it, or it failed; holds the results of the gates.
+            WaitTimeout: It is still queued.
+        """
+        body: dict[str, Any] = {"model_name": model_name, "version": version, "stage": stage}
+        body |= given({"reason": reason, "force": force or None})
+        return self._transition("/models/transition", body, wait, idempotency_key)
+
+    def rollback(
+        self,
+        model_name: str = DEFAULT_MODEL,
+        *,
+        reason: str | None = None,
+        wait: float = 120,
+        idempotency_key: str | None = None,
+    ) -> Transition:
+        """Move the version that was in Production before back there. Arguments and errors are those of `promote`."""
+        route = path("models", model_name, "rollback")
+        return self._transition(route, given({"reason": reason}), wait, idempotency_key)
+
+    def transition(self, transition_id: str) -> Transition:
+        """Return a transition with its outcome."""
+        return decode(Transition, self.transport.call("GET", path("models", "transitions", transition_id)))
+
+    def _transition(self, route: str, body: dict[str, Any], wait: float, key: str | None) -> Transition:
+        query = {"wait": min(MAX_SERVER_WAIT, int(wait))} if wait >= 1 else {}
+        deadline = time.monotonic() + wait
+        transition = decode(Transition, self._post(route, body, query=query, key=key))
+        while transition.status == "queued" and wait > 0:
+            if time.monotonic() > deadline:
+                name = transition.transition_id
+                raise WaitTimeout(f"transition {name} is still queued after {wait:.0f} s; it goes on")
+            time.sleep(0.5)
+            transition = self.transition(transition.transition_id)
+        if transition.status in ("rejected", "failed"):
+            raise TransitionRefused(transition)
+        return transition

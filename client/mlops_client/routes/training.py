@@ -1,0 +1,155 @@
+"""Training jobs and sweeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mlops_client.inputs import checked_id, checked_space
+from mlops_client.listing import Listing
+from mlops_client.models import Job, LogLine, SweepAccepted, SweepState, TrainAccepted
+from mlops_client.records import decode, decode_page
+from mlops_client.routes.base import Routes, given
+from mlops_client.running import RunningJob, RunningSweep
+from mlops_client.transport import path
+
+LOG_DELAY = 4.0
+"""Seconds for which log lines may still arrive after a job has ended."""
+
+
+class TrainingRoutes(Routes):
+    """Start, follow and cancel training jobs and sweeps."""
+
+    def train(
+        self,
+        *,
+        learning_rate: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        hidden_size: int | None = None,
+        dropout: float | None = None,
+        seed: int | None = None,
+        model_type: str | None = None,
+        dataset: str | None = None,
+        experiment_name: str | None = None,
+        run_name: str | None = None,
+        model_name: str | None = None,
+        register: bool | None = None,
+        idempotency_key: str | None = None,
+        **more: Any,
+    ) -> RunningJob:
+        """Start a training job; call `wait()` on the result to wait until it has ended.
+
+        Every argument that is left out has the API's default. `docs/api.md` lists defaults and bounds.
+
+        Args:
+            learning_rate: The greatest learning rate.
+            epochs: How often the data set is read.
+            batch_size: Rows per step.
+            hidden_size: Units in the hidden layer.
+            dropout: Share of units that are left out in a step.
+            seed: The same seed gives the same model.
+            model_type: mlp, cnn, logistic_regression, random_forest or svm.
+            dataset: digits, mnist, or the s3:// or https:// address of an npz or CSV file.
+            experiment_name: The MLflow experiment of the run.
+            run_name: The run's name.
+            model_name: The registered model.
+            register: Whether to register the model at the end.
+            idempotency_key: A request with the same key is carried out once.
+            **more: Fields of a platform newer than this client.
+        """
+        named = {name: value for name, value in locals().items() if name not in ("self", "idempotency_key", "more")}
+        accepted = decode(TrainAccepted, self._post("/train", given(named) | more, key=idempotency_key))
+        return RunningJob(self, accepted.job_id)
+
+    def sweep(
+        self,
+        *,
+        num_runs: int | None = None,
+        strategy: str | None = None,
+        seed: int | None = None,
+        epochs: int | None = None,
+        space: dict[str, Any] | None = None,
+        model_type: str | None = None,
+        dataset: str | None = None,
+        experiment_name: str | None = None,
+        model_name: str | None = None,
+        register_best: bool | None = None,
+        stage: str | None = None,
+        idempotency_key: str | None = None,
+        **more: Any,
+    ) -> RunningSweep:
+        """Start several training jobs with different hyperparameters.
+
+        Arguments that `train` has too mean the same here.
+
+        Args:
+            num_runs: How many jobs to start.
+            strategy: random or grid.
+            seed: The same seed draws the same hyperparameters.
+            epochs: Epochs of each job.
+            space: For each hyperparameter a list of values, or {"low", "high", "log"} to draw from a range.
+            model_type: See `train`.
+            dataset: See `train`.
+            experiment_name: See `train`.
+            model_name: See `train`.
+            register_best: Whether to register the model of the best run.
+            stage: Promote that model to Staging or Production.
+            idempotency_key: See `train`.
+            **more: Fields of a platform newer than this client.
+
+        Raises:
+            BadInput: `space` has a fraction for a hyperparameter that takes whole numbers.
+        """
+        named = {name: value for name, value in locals().items() if name not in ("self", "idempotency_key", "more")}
+        checked_space(space)
+        accepted = decode(SweepAccepted, self._post("/sweeps", given(named) | more, key=idempotency_key))
+        return RunningSweep(self, accepted.sweep_id)
+
+    def job(self, job_id: str) -> Job:
+        """Return a training job."""
+        return decode(Job, self.transport.call("GET", path("train", "status", checked_id(job_id, "job"))))
+
+    def jobs(self, status: str | None = None, limit: int = 50) -> Listing[Job]:
+        """Return at most `limit` training jobs, the newest first; with `status`, those in that state."""
+        return self._pages("/train/jobs", "jobs", Job, limit, {"status": status})
+
+    def cancel(self, identifier: str) -> Job | SweepState:
+        """Cancel a job or, by its own id, the jobs of a sweep that have not ended."""
+        if identifier.startswith("sweep_"):
+            route = path("sweeps", checked_id(identifier, "sweep"))
+            return decode(SweepState, self.transport.call("DELETE", route))
+        return decode(Job, self.transport.call("DELETE", path("train", "jobs", checked_id(identifier, "job"))))
+
+    def logs(self, job_id: str, follow: bool = False, every: float = 1.0) -> Iterator[LogLine]:
+        """Yield the lines that a job has written.
+
+        Args:
+            job_id: The job.
+            follow: Whether to wait for more lines until the job has ended.
+            every: Seconds between two requests that found nothing new.
+        """
+        route = path("train", "jobs", checked_id(job_id, "job"), "logs")
+        cursor = None
+        silent = 0
+        while True:
+            # The state is read first: lines from before the end are then sure to be on a page read after it.
+            ended = not follow or self.job(job_id).ended
+            page = self.transport.call("GET", route, query={"cursor": cursor})
+            lines = decode_page(LogLine, page, "lines")
+            yield from lines
+            cursor = page.get("next_cursor") or cursor
+            silent = 0 if lines else silent + 1
+            if ended and silent and (not follow or silent * every >= LOG_DELAY):
+                return
+            if not lines:
+                time.sleep(every)
+
+    def sweep_state(self, sweep_id: str) -> SweepState:
+        """Return a sweep with its runs, the best first."""
+        return decode(SweepState, self.transport.call("GET", path("sweeps", checked_id(sweep_id, "sweep"))))
+
+    def sweeps(self, limit: int = 20) -> Listing[SweepState]:
+        """Return at most `limit` sweeps, the newest first."""
+        return self._pages("/sweeps", "sweeps", SweepState, limit)

@@ -1,0 +1,113 @@
+"""What operators do with AWS credentials: keys of one stack, regions, and the way to MLflow."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, get_args
+
+import boto3
+import pytest
+import urllib3
+from moto import mock_aws
+
+from mlops_client.errors import BadInput
+from mlops_client.operator import aws, mlflow_proxy
+from mlops_client.operator.keys import Keys, Role, UnknownKey
+
+
+@pytest.fixture
+def keys(monkeypatch) -> Iterator[Keys]:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with mock_aws():
+        boto3.client("dynamodb", "eu-west-1").create_table(
+            TableName="keys",
+            KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        plan = boto3.client("apigateway", "eu-west-1").create_usage_plan(name="p")["id"]
+        yield Keys({"StackName": "mlops-dev", "UsagePlanId": plan, "AccessKeysTableName": "keys"})
+
+
+def test_a_key_of_another_application_is_not_removed(keys):
+    gateway = boto3.client("apigateway", "eu-west-1")
+    foreign = gateway.create_api_key(name="other", enabled=True)["id"]
+    own, _ = keys.create("alice", "read")
+    with pytest.raises(UnknownKey, match="there is no key with the id"):
+        keys.revoke(foreign)
+    keys.revoke(own)
+    assert [key["id"] for key in gateway.get_api_keys()["items"]] == [foreign]
+
+
+@pytest.mark.parametrize(("name", "role"), [("a/b", "read"), ("a\x1b[2J", "read"), ("", "read"), ("alice", "owner")])
+def test_a_key_whose_name_or_role_is_not_valid_is_not_made(keys, name, role):
+    with pytest.raises(BadInput):
+        keys.create(name, role)
+    assert keys.all() == []
+
+
+def test_the_roles_are_those_of_the_api():
+    from mlops.api import auth as access
+
+    assert set(get_args(Role)) == set(get_args(access.Role))
+
+
+def test_the_region_is_that_of_aws_region(keys):
+    assert aws.session().region_name == "eu-west-1"
+
+
+@pytest.fixture
+def tracking() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    asked: list[tuple[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["accept"]))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_queries_are_signed_in_the_form_that_aws_expects(tracking):
+    target, asked = tracking
+    with mlflow_proxy.serving(target, None, 0) as (address, _):
+        urllib3.request("GET", f"{address}/search?filter=name+LIKE+'%25a!*()/:,'&order=&x=%7E")
+    assert asked[0][0] == "/search?filter=name%20LIKE%20%27%25a%21%2A%28%29%2F%3A%2C%27&order=&x=~"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/get-artifact?path=a.png", "application/octet-stream"),
+        ("/ajax-api/2.0/mlflow-artifacts/artifacts/model.onnx", "application/octet-stream"),
+        ("/static-files/static/media/font.woff2", "application/octet-stream"),
+        ("/api/2.0/mlflow/runs/get?run_id=1", "*/*"),
+    ],
+)
+def test_bytes_are_asked_for_as_bytes(tracking, path, accept):
+    target, asked = tracking
+    with mlflow_proxy.serving(target, None, 0) as (address, _):
+        urllib3.request("GET", address + path, headers={"accept": "*/*"})
+    assert asked[0][1] == accept
+
+
+def test_a_negative_length_is_refused_at_once(tracking):
+    with mlflow_proxy.serving(tracking[0], None, 0) as (address, _):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(f"POST /x HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: -1\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
