@@ -107,10 +107,10 @@ def main() -> int:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
+    from infra.local.aws import patches
     from infra.local.aws.deliveries import Deliveries
     from infra.local.aws.gateway import with_api_port
     from infra.local.aws.persistence import Saver, finish_interrupted_stacks
-    from infra.local.aws import patches
 
     _raise_file_limit()
     shutil.rmtree(settings.aws_tmp_dir, ignore_errors=True)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from infra.local.aws.deliveries import Deliveries
 from infra.local.aws import deliveries as module
+from infra.local.aws.deliveries import Deliveries
 
 SUBSCRIPTION = {"destinationArn": "arn:aws:lambda:us-east-1:000000000000:function:log", "filterName": "predictions"}
 
