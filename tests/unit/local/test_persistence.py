@@ -7,8 +7,8 @@ pytest.importorskip("ministack")
 from ministack.core.responses import request_scope
 from ministack.services import cloudformation
 
+from infra.local.aws import persistence
 from infra.local.aws.persistence import Saver, finish_interrupted_stacks
-from infra.local.aws.server import persistence
 
 
 @pytest.fixture
