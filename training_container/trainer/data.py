@@ -6,6 +6,7 @@ Every data set is numeric vectors with a label each. Images are flattened row by
 import gzip
 import hashlib
 import importlib.util
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -150,31 +151,41 @@ def _plain_or_gzip(base: str, name: str) -> bytes:
 def _npz(name: str, content: bytes) -> Dataset:
     """Arrays `x` and `y`, or `x_train`, `y_train`, `x_test`, `y_test`; images as uint8 or as floats from 0 to 1."""
     arrays = formats.npz(name, content)
-    inputs = formats.pick(name, arrays, "x_train", "x", "inputs")
-    targets = formats.pick(name, arrays, "y_train", "y", "labels")
+    inputs = formats.pick(arrays, "x_train", "x", "inputs")
+    targets = formats.pick(arrays, "y_train", "y", "labels")
     if inputs is None or targets is None:
         raise DataError(f"{name}: holds {', '.join(arrays) or 'nothing'}; wanted x and y, or x_train and y_train")
-    vectors, image = _vectors(name, "x", inputs)
-    held_inputs = formats.pick(name, arrays, "x_test", "inputs_test")
-    held_targets = formats.pick(name, arrays, "y_test", "labels_test")
+    vectors, image = _vectors(name, *inputs)
+    held_inputs = formats.pick(arrays, "x_test", "inputs_test")
+    held_targets = formats.pick(arrays, "y_test", "labels_test")
     if (held_inputs is None) != (held_targets is None):
         raise DataError(f"{name}: x_test and y_test belong together, one of them is missing")
     if held_inputs is None or held_targets is None:
-        return _split(name, vectors, _flat(name, "y", targets), image)
-    held_vectors, _ = _vectors(name, "x_test", held_inputs)
-    held_out = (held_vectors, _flat(name, "y_test", held_targets))
-    return _assembled(name, (vectors, _flat(name, "y", targets)), held_out, image)
+        return _split(name, vectors, _flat(name, *targets), image)
+    held_vectors, _ = _vectors(name, *held_inputs)
+    held_out = (held_vectors, _flat(name, *held_targets))
+    return _assembled(name, (vectors, _flat(name, *targets)), held_out, image)
 
 
 def _vectors(name: str, array: str, values: np.ndarray) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """float32 `[n, features]`, all finite, and the shape of the images they were, if so."""
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name}: {array} holds {values.dtype}, not numbers")
-    if values.ndim == 2:
-        return values.astype(np.float32), None
-    if values.ndim == 3:
-        scale = 255 if values.dtype == np.uint8 else 1
-        return values.reshape(len(values), -1).astype(np.float32) / scale, (values.shape[1], values.shape[2])
-    raise DataError(f"{name}: {array} has the shape {values.shape}; wanted [n, features] or [n, rows, columns]")
+    if values.ndim not in (2, 3):
+        raise DataError(f"{name}: {array} has the shape {values.shape}; wanted [n, features] or [n, rows, columns]")
+    image = (values.shape[1], values.shape[2]) if values.ndim == 3 else None
+    scale = 255 if image and values.dtype == np.uint8 else 1
+    # A float64 beyond float32's range becomes infinite, which is reported with the row, not as a warning.
+    with np.errstate(over="ignore"):
+        vectors = values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float32)
+    finite = np.isfinite(vectors)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise DataError(
+            f"{name}: {array}, row {row + 1}, column {column + 1}: "
+            f"{values[row].flat[column]} is not a finite number (float32)"
+        )
+    return vectors / np.float32(scale) if scale != 1 else vectors, image
 
 
 def _flat(name: str, array: str, values: np.ndarray) -> np.ndarray:
@@ -236,12 +247,6 @@ def _check(name: str, part: str, inputs: np.ndarray, labels: np.ndarray) -> None
         raise DataError(f"{name}: {len(inputs)} {part} rows, but {len(labels)} labels")
     if len(inputs) == 0:
         raise DataError(f"{name}: no {part} rows")
-    finite = np.isfinite(inputs)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise DataError(
-            f"{name}: {part} row {row + 1}, column {column + 1}: {inputs[row, column]} is not a finite number"
-        )
 
 
 def _digest(splits: list[Split], labels: tuple[Label, ...], image: Any) -> str:

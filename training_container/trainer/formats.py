@@ -112,8 +112,11 @@ def _label_column(name: str, header: list[str]) -> int:
 
 
 def _numbers(name: str, row: list[str], columns: list[str], line: int) -> np.ndarray:
+    """float32 `[features]`. Raises DataError with line, column and text of the first that is no finite number."""
     try:
-        return np.asarray(row, dtype=np.float32)
+        # A number beyond float32's range becomes infinite, which is reported below, not as a warning.
+        with np.errstate(over="ignore"):
+            numbers = np.asarray(row, dtype=np.float32)
     except ValueError:
         for column, value in zip(columns, row, strict=True):
             try:
@@ -121,11 +124,16 @@ def _numbers(name: str, row: list[str], columns: list[str], line: int) -> np.nda
             except ValueError:
                 raise DataError(f"{name}: row {line}, column {column!r}: {value!r} is not a number") from None
         raise
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise DataError(f"{name}: row {line}, column {columns[at]!r}: {row[at]!r} is not a finite number (float32)")
+    return numbers
 
 
-def pick(name: str, arrays: dict[str, Any], *names: str) -> np.ndarray | None:
-    """The first array of `arrays` that goes by one of `names`."""
+def pick(arrays: dict[str, Any], *names: str) -> tuple[str, np.ndarray] | None:
+    """The first array of `arrays` that goes by one of `names`, with that name."""
     for wanted in names:
         if wanted in arrays:
-            return np.asarray(arrays[wanted])
+            return wanted, np.asarray(arrays[wanted])
     return None
