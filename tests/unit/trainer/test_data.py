@@ -15,7 +15,10 @@ import boto3
 import numpy as np
 import pytest
 
-from trainer import data, sources
+from trainer import data
+from trainer.data import csv_table, sources
+from trainer.data import npz as npz_file
+from trainer.data.digits import interpolation
 from trainer.errors import DataError, Unreachable
 
 
@@ -51,7 +54,7 @@ def npz(**arrays: np.ndarray) -> bytes:
 
 
 def of_file(name: str, content: bytes) -> data.Dataset:
-    reader: Callable[[str, bytes], data.Dataset] = data._csv if ".csv" in name else data._npz
+    reader: Callable[[str, bytes], data.Dataset] = csv_table.read if ".csv" in name else npz_file.read
     return reader(name, content)
 
 
@@ -73,7 +76,7 @@ def test_digits_are_784_pixels_from_0_to_1_with_a_fixed_part_held_out(digits: da
 
 
 def test_scaling_up_keeps_a_picture_s_mass_and_place():
-    stretch = data._interpolation(28, 8)
+    stretch = interpolation(28, 8)
     np.testing.assert_allclose(stretch.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(stretch, stretch[::-1, ::-1], atol=1e-6)
 
