@@ -75,12 +75,12 @@ def measure(row: dict[str, Any]) -> dict[str, Any]:
     """Train as `row` says, in this process."""
     import numpy as np
 
-    from trainer import data, export, models, parameters
+    from trainer import data, export, invocation, models
 
     row = dict(row)
     plain, rows, until = row.pop("plain", False), row.pop("rows", None), row.pop("until", None)
     preset = {"preset": "best"} if plain else {}
-    asked = parameters.resolve({**preset, **row})
+    asked = invocation.resolve({**preset, **row})
     dataset = data.load("mnist")
     if rows:
         few = dataset.train.take(np.arange(rows))

@@ -7,35 +7,33 @@ import os
 import sys
 from collections.abc import Sequence
 
-# Before torch is loaded: its threads then sleep while they wait for each other. Spinning is a little quicker on an idle
-# machine and many times slower on a shared one, where they spin away the time that the awaited thread needs.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-from trainer import parameters, record
+from trainer import invocation, job_record, process
 from trainer.errors import Interrupted, ParameterError, TrainingError
-from trainer.log import say
+from trainer.log import log_event
 from trainer.stop import EXIT_CODE, Stop
 
 
 def main(argv: Sequence[str]) -> int:
+    """Run what the arguments and the environment ask for; returns the exit code."""
     stop = Stop()
     stop.listen()
     try:
+        process.prepare()
         if argv[:1] == ["sweep"]:
             from trainer import sweep
 
             return sweep.main(argv[1:], stop)
-        identity = parameters.identity(os.environ)
+        identity = invocation.identity(os.environ)
         try:
-            asked = parameters.of_process(argv, os.environ)
+            parameters = invocation.parameters(argv, os.environ)
         except ParameterError as error:
-            record.refused(identity, str(error))
+            job_record.refuse(identity, str(error))
             raise
         from trainer import job
 
-        job.run(asked, identity, stop)
+        job.run(parameters, identity, stop)
     except ParameterError as error:
-        say("trainer.refused", reason=str(error))
+        log_event("trainer.refused", reason=str(error))
         print(f"error: {error}", file=sys.stderr)
         return 2
     except TrainingError as error:

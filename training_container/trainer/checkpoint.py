@@ -1,7 +1,7 @@
-"""Where a run's state is kept between attempts: one object a job, written whole, replaced after each epoch.
+"""Where a run's state is kept between attempts: one object for each job, written whole, replaced after each epoch.
 
-The object names what it is a state of (parameters and data), so that a job id used for something else never resumes
-from it, and its own SHA-256, so that a damaged one is not trusted.
+The object names what it is a state of (parameters, data and the state's own format), so that another run, or a newer
+trainer, never resumes from it, and its own SHA-256, so that a damaged one is not trusted.
 """
 
 import hashlib
@@ -11,41 +11,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from trainer.courier import insist
-from trainer.log import say
-from trainer.parameters import Identity
+from trainer.delivery import BackgroundSender, retry
+from trainer.errors import TrainingError
+from trainer.log import log_event
+from trainer.parameters import Identity, ParameterValue
 
 PREFIX = "checkpoints"
+DELETE_SECONDS = 15.0
+STATE_FORMAT = 2
+"""Changes with what a model type's state holds (`models.fit`)."""
 
 
 class Store(Protocol):
-    """A place for one object."""
+    """A place for one object. Its methods raise whatever the place raises."""
 
     address: str
 
-    def get(self) -> bytes | None: ...
+    def get(self) -> bytes | None:
+        """The object, or None if there is none."""
 
-    def put(self, content: bytes) -> None: ...
+    def put(self, content: bytes) -> None:
+        """Replace the object as a whole."""
 
-    def delete(self) -> None: ...
+    def delete(self) -> None:
+        """Remove the object; it is no error if there is none."""
 
 
 class S3Store:
+    """An object in S3."""
+
     def __init__(self, bucket: str, key: str) -> None:
         self.address = f"s3://{bucket}/{key}"
         self._place = {"Bucket": bucket, "Key": key}
-        self._made: Any = None
+        self._connected: Any = None
 
     @property
     def _client(self) -> Any:
-        if self._made is None:
+        if self._connected is None:
             import boto3
             from botocore.config import Config
 
             # Our own retries stand around this; botocore's would only make the first of them late.
             config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
-            self._made = boto3.client("s3", config=config)
-        return self._made
+            self._connected = boto3.client("s3", config=config)
+        return self._connected
 
     def get(self) -> bytes | None:
         from botocore.exceptions import ClientError
@@ -66,6 +75,8 @@ class S3Store:
 
 
 class FolderStore:
+    """A file."""
+
     def __init__(self, path: Path) -> None:
         self.address = str(path)
         self._path = path
@@ -97,24 +108,27 @@ def store_of(identity: Identity, environment: Mapping[str, str] = os.environ) ->
     return None
 
 
-def fingerprint(parameters: Mapping[str, Any], dataset_digest: str) -> str:
-    """What a state belongs to."""
-    text = json.dumps({"parameters": dict(parameters), "dataset": dataset_digest}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def fingerprint(parameters: Mapping[str, ParameterValue], dataset_digest: str) -> str:
+    """What a state belongs to, as one hash."""
+    run = {"format": STATE_FORMAT, "parameters": dict(parameters), "dataset": dataset_digest}
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 def pack(state: bytes, belongs_to: str) -> bytes:
+    """The object that keeps `state` for the run with the fingerprint `belongs_to`."""
     header = {"fingerprint": belongs_to, "sha256": hashlib.sha256(state).hexdigest()}
     return json.dumps(header).encode() + b"\n" + state
 
 
-def load(store: Store | None, belongs_to: str, patience: float) -> bytes | None:
-    """The state an earlier attempt left, or None; one that is damaged or of another run is left aside, saying so.
+def load(store: Store | None, belongs_to: str, max_wait: float) -> bytes | None:
+    """The state that an earlier attempt left, or None.
+
+    A state that is damaged or of another run is not used, and the log says so.
 
     Raises:
-        Unreachable: the store stayed away; starting anew would throw away what it holds.
+        Unreachable: the store did not answer for `max_wait` seconds; starting anew would throw away what it holds.
     """
-    content = insist(store.address, store.get, patience) if store else None
+    content = retry(store.address, store.get, max_wait) if store else None
     if store is None or content is None:
         return None
     first, _, state = content.partition(b"\n")
@@ -123,10 +137,59 @@ def load(store: Store | None, belongs_to: str, patience: float) -> bytes | None:
     except ValueError:
         header = {}
     if not isinstance(header, dict) or header.get("sha256") != hashlib.sha256(state).hexdigest():
-        say("checkpoint.damaged", address=store.address)
+        log_event("checkpoint.damaged", address=store.address)
         return None
     if header.get("fingerprint") != belongs_to:
-        say("checkpoint.of_another_run", address=store.address)
+        log_event("checkpoint.of_another_run", address=store.address)
         return None
-    say("checkpoint.found", address=store.address, bytes=len(state))
+    log_event("checkpoint.found", address=store.address, bytes=len(state))
     return state
+
+
+class StateKeeper:
+    """The run's checkpoint: what an earlier attempt left and this one leaves. Without a store it keeps nothing."""
+
+    def __init__(self, store: Store | None, max_wait: float) -> None:
+        self.state: bytes | None = None
+        self._store = store
+        self._sender = BackgroundSender(store.address, max_wait) if store else None
+        self._max_wait = max_wait
+        self._belongs_to = ""
+
+    @property
+    def address(self) -> str | None:
+        return self._store.address if self._store else None
+
+    @property
+    def resumed_from(self) -> str | None:
+        """The address of the state that the run went on from, if it did."""
+        return self.address if self.state else None
+
+    def load(self, belongs_to: str) -> None:
+        """Fetch the state of the run with this fingerprint. Raises Unreachable."""
+        self._belongs_to = belongs_to
+        self.state = load(self._store, belongs_to, self._max_wait)
+
+    def keep(self, state: bytes) -> None:
+        """Write a state in the background; of several that wait only the newest. Raises Unreachable."""
+        if self._store and self._sender:
+            store, content = self._store, pack(state, self._belongs_to)
+            self._sender.send(lambda: store.put(content), latest="state")
+
+    def forget(self) -> None:
+        """Delete the state, which a completed run has no use for; one that stays costs pennies and expires."""
+        if self._store and self._sender:
+            try:
+                self._sender.send(self._store.delete, latest="state")
+                self._sender.flush(within=DELETE_SECONDS)
+            except TrainingError as error:
+                log_event("checkpoint.left", address=self._store.address, reason=str(error))
+
+    def flush(self, within: float) -> None:
+        """Wait until the state is written, for at most `within` seconds. Raises Unreachable."""
+        if self._sender:
+            self._sender.flush(within)
+
+    def close(self) -> None:
+        if self._sender:
+            self._sender.close()

@@ -2,7 +2,7 @@
 
 
 class TrainingError(Exception):
-    """Base of the failures whose reason is for people; anything else is a defect of ours and keeps its traceback."""
+    """Base of the failures whose reason is for people. Anything else is a defect of ours and keeps its traceback."""
 
 
 class ParameterError(TrainingError):
@@ -22,7 +22,7 @@ class ParityError(TrainingError):
 
 
 class Unreachable(TrainingError):
-    """A service the run depends on stayed away for longer than the trainer waits, or refused for good."""
+    """A service the run depends on did not answer for as long as the trainer waits, or refused for good."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"{address}: {reason}")

@@ -1,4 +1,4 @@
-"""How good a classifier is on held-out rows. numpy alone; the pictures and the words made of it are in `report`."""
+"""How good a classifier is on held-out rows. numpy only; its pictures and words are made in `report`."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,11 @@ CALIBRATION_BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """`confusion[i, j]` counts rows of class i taken for j; the calibration arrays have one entry a confidence bin."""
+    """How good a classifier is.
+
+    `confusion[i, j]` counts rows of class i that were predicted as class j. `precision` and `recall` have one entry for
+    each class, the calibration arrays one for each bin of confidence.
+    """
 
     labels: tuple[Label, ...]
     count: int
@@ -27,7 +31,7 @@ class Evaluation:
 
     @property
     def f1(self) -> np.ndarray:
-        """Harmonic mean of precision and recall a class; 0 where both are 0."""
+        """Harmonic mean of precision and recall of each class; 0 where both are 0."""
         total = self.precision + self.recall
         product: np.ndarray = 2 * self.precision * self.recall / np.where(total > 0, total, 1)
         return product
@@ -44,16 +48,24 @@ class Evaluation:
         }
 
     def class_metrics(self) -> dict[str, float]:
-        """Precision and recall of each class, by the class's label."""
-        figures = {}
-        for index, label in enumerate(self.labels):
-            figures[f"precision_{label}"] = float(self.precision[index])
-            figures[f"recall_{label}"] = float(self.recall[index])
-        return figures
+        """Precision and recall of each class, by its position in `labels`.
+
+        Not by the label itself, which may hold what the name of a metric may not.
+        """
+        metrics = {}
+        for index in range(len(self.labels)):
+            metrics[f"precision_{index}"] = float(self.precision[index])
+            metrics[f"recall_{index}"] = float(self.recall[index])
+        return metrics
 
 
 def evaluate(probabilities: np.ndarray, targets: np.ndarray, labels: tuple[Label, ...]) -> Evaluation:
-    """Measure float32 `[n, classes]` probabilities against int64 `[n]` targets.
+    """Measure predictions against the truth.
+
+    Args:
+        probabilities: float32 `[n, classes]`.
+        targets: int64 `[n]`, indices into the labels.
+        labels: One for each class.
 
     The loss is the mean negative log-likelihood. The calibration error is the expected calibration error over ten equal
     bins of confidence (Guo et al. 2017): the mean gap of confidence and accuracy, weighted by the bins' counts.

@@ -9,16 +9,16 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import onnx
 import onnxruntime
 
-from trainer.data import Dataset
+from trainer.data import Dataset, Label
 from trainer.errors import ParityError
-from trainer.models import Trained
-from trainer.reference import reference
+from trainer.models.protocols import Trained
+from trainer.reference import Reference, reference
 
 METADATA_KEY = "mlops"
 SCHEMA = 1
@@ -39,11 +39,31 @@ class Exported:
     latency_ms: float
 
 
+class SelfTest(TypedDict):
+    """Rows and the model's answers, float32 in base64, by which a loaded model proves itself."""
+
+    inputs: str
+    probabilities: str
+    count: int
+    tolerance: float
+
+
+class Metadata(TypedDict):
+    """What serving needs to know of a model, as it stands in the file."""
+
+    schema: int
+    labels: list[Label]
+    features: int
+    image: list[int] | None
+    self_test: SelfTest
+    reference: Reference
+
+
 def export(trained: Trained, dataset: Dataset) -> Exported:
     """Export, check and describe a trained model.
 
     Raises:
-        ParityError: the ONNX model's answers differ from the trained one's by more than 1e-4, or are no probabilities.
+        ParityError: the ONNX model's answers differ from the trained one's by more than 1e-4, or are not probabilities.
     """
     plain = trained.to_onnx()
     session = _session(plain)
@@ -101,14 +121,15 @@ def _parity(trained: Trained, probabilities: np.ndarray, inputs: np.ndarray) -> 
 
 
 def _described(model: bytes, dataset: Dataset, probabilities: np.ndarray) -> bytes:
-    found = onnx.load_from_string(model)
-    onnx.helper.set_model_props(found, {METADATA_KEY: json.dumps(_metadata(dataset, probabilities), sort_keys=True)})
-    onnx.checker.check_model(found)
-    content: bytes = found.SerializeToString(deterministic=True)
+    described = onnx.load_from_string(model)
+    metadata = json.dumps(_metadata(dataset, probabilities), sort_keys=True)
+    onnx.helper.set_model_props(described, {METADATA_KEY: metadata})
+    onnx.checker.check_model(described)
+    content: bytes = described.SerializeToString(deterministic=True)
     return content
 
 
-def _metadata(dataset: Dataset, probabilities: np.ndarray) -> dict[str, Any]:
+def _metadata(dataset: Dataset, probabilities: np.ndarray) -> Metadata:
     count = min(SELF_TEST_ROWS, len(dataset.held_out))
     return {
         "schema": SCHEMA,

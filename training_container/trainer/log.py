@@ -1,4 +1,4 @@
-"""Log lines: JSON on standard output, one a line, with the seconds since the process began.
+"""Log lines: one JSON object on each line of standard output, with the seconds since the process began.
 
 The interpreter's own start counts, so that the time from a request to the first epoch can be broken down from the log.
 """
@@ -9,7 +9,6 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 
 def _process_began() -> float:
@@ -25,12 +24,11 @@ def _process_began() -> float:
 
 BEGAN = _process_began()
 
-
-# Whose request the run came of: the same id stands in the lines of the API, the queue and the promotion.
+# The id of the request that asked for the run: it also stands in the lines of the API, the queue and the promotion.
 ORIGIN = {"request_id": os.environ["REQUEST_ID"]} if "REQUEST_ID" in os.environ else {}
 
 
-def say(event: str, **fields: Any) -> None:
+def log_event(event: str, **fields: object) -> None:
     """Print one line: what happened, when, how many seconds after the process began, and `fields`."""
     line = {
         "event": event,

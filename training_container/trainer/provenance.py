@@ -10,7 +10,7 @@ LIBRARIES = ("torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "skl2onnx"
 
 
 def provenance() -> dict[str, str]:
-    """Facts for the run's tags. IMAGE_DIGEST and GIT_COMMIT are set by the image's build or the job definition."""
+    """Facts for the run's tags. The image's build or the job definition sets IMAGE_DIGEST and GIT_COMMIT."""
     facts = {"mlflow.source.type": "JOB", "mlflow.source.name": "trainer"}
     if commit := os.environ.get("GIT_COMMIT") or _git_commit():
         facts["mlflow.source.git.commit"] = commit
@@ -34,7 +34,7 @@ def _processors() -> int:
 def _git_commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else None

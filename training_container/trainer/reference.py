@@ -1,9 +1,9 @@
-"""What the model saw when it was made: the distributions that drift is later measured against.
+"""The distributions of the rows that the model was measured on; drift is later measured against them.
 
-All are of the held-out rows, which the model was not fitted to, as production's inputs are not.
+All are of the held-out rows: like production's inputs, the model was not fitted to them.
 """
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -13,10 +13,46 @@ INK = 0.5
 BLOCKS = 7
 
 
-def reference(inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None) -> dict[str, Any]:
-    """The reference of a model from float32 `[n, features]` and `[n, classes]`.
+class Histogram(TypedDict):
+    """Counts in ten equal bins from 0 to 1, the last one closed."""
 
-    Histograms have ten equal bins from 0 to 1, the last one closed. The image signals are None for other vectors.
+    edges: list[float]
+    counts: list[int]
+
+
+class Counts(TypedDict):
+    """How often each class was predicted."""
+
+    counts: list[int]
+
+
+class BlockMeans(TypedDict):
+    """Sums and sums of squares, over the images, of the mean of each block of pixels."""
+
+    rows: int
+    cols: int
+    sums: list[float]
+    squares: list[float]
+
+
+class Reference(TypedDict):
+    """The reference as it stands in the model's file. The image signals are None for other vectors."""
+
+    count: int
+    predictions: Counts
+    confidence: Histogram
+    mean_intensity: Histogram | None
+    ink_share: Histogram | None
+    block_means: BlockMeans | None
+
+
+def reference(inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None) -> Reference:
+    """The reference of a model.
+
+    Args:
+        inputs: float32 `[n, features]`.
+        probabilities: The model's answers, float32 `[n, classes]`.
+        image: (rows, columns) if the inputs are flattened images.
     """
     classes = probabilities.shape[1]
     return {
@@ -29,18 +65,18 @@ def reference(inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, i
     }
 
 
-def _histogram(values: np.ndarray) -> dict[str, Any]:
+def _histogram(values: np.ndarray) -> Histogram:
     # In whole thousandths first, as predict logs them: a value at an edge falls on the same side here and there.
     bins = np.clip(np.rint(values.astype(np.float64) * 1000).astype(int) // 100, 0, 9)
     return {"edges": TENTHS, "counts": np.bincount(bins, minlength=10).tolist()}
 
 
-def _block_means(inputs: np.ndarray, image: tuple[int, int]) -> dict[str, Any] | None:
-    """Sums and sums of squares, over the images, of the mean of each of 7x7 blocks; None for smaller images."""
+def _block_means(inputs: np.ndarray, image: tuple[int, int]) -> BlockMeans | None:
+    """The signals of 7x7 blocks; None for smaller images."""
     rows, columns = image
     if min(rows, columns) < BLOCKS:
         return None
-    # Blocks as even as can be, as predict cuts them.
+    # Blocks as even as possible, as predict cuts them.
     row, column = np.arange(rows) * BLOCKS // rows, np.arange(columns) * BLOCKS // columns
     block = (row[:, None] * BLOCKS + column[None, :]).reshape(-1)
     share = np.zeros((len(block), BLOCKS * BLOCKS))

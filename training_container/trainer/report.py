@@ -1,19 +1,24 @@
 """What people read of a run: pictures of the evaluation, and the model card."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from trainer.data import Dataset
+from trainer.data import Dataset, Label
 from trainer.evaluate import Evaluation
 from trainer.export import Exported
+from trainer.log import log_event
 from trainer.parameters import Parameters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CELLS_WRITTEN = 20
 CLASSES_LISTED = 50
+TICK_LENGTH = 20
 
 
 def write(
@@ -22,17 +27,34 @@ def write(
     dataset: Dataset,
     evaluation: Evaluation,
     exported: Exported,
-    facts: dict[str, Any],
+    facts: Mapping[str, str],
 ) -> None:
-    """Write confusion.png, calibration.png, evaluation.json and model_card.md into `folder`."""
-    confusion_picture(evaluation).savefig(folder / "confusion.png", dpi=100)
-    calibration_picture(evaluation).savefig(folder / "calibration.png", dpi=100)
-    (folder / "evaluation.json").write_text(json.dumps(_as_json(evaluation), indent=1))
-    (folder / "model_card.md").write_text(model_card(parameters, dataset, evaluation, exported, facts))
+    """Write confusion.png, calibration.png, evaluation.json and model_card.md into `folder`.
+
+    A picture that cannot be drawn is left out, and the log says so.
+    """
+    _draw(folder / "confusion.png", confusion_picture, evaluation)
+    _draw(folder / "calibration.png", calibration_picture, evaluation)
+    (folder / "evaluation.json").write_text(json.dumps(_as_json(evaluation), indent=1), encoding="utf-8")
+    (folder / "model_card.md").write_text(
+        model_card(parameters, dataset, evaluation, exported, facts), encoding="utf-8"
+    )
 
 
-def confusion_picture(evaluation: Evaluation) -> Figure:
+def _draw(path: Path, picture: "Callable[[Evaluation], Figure]", evaluation: Evaluation) -> None:
+    try:
+        picture(evaluation).savefig(path, dpi=100)
+    except Exception as error:
+        # A model is worth more than its picture. Matplotlib asks any IPython that is loaded for its display, and MLflow
+        # may be importing it on the other thread; it needs folders that can be written to; and it draws any label.
+        path.unlink(missing_ok=True)
+        log_event("report.picture_failed", picture=path.name, reason=f"{type(error).__name__}: {error}")
+
+
+def confusion_picture(evaluation: Evaluation) -> "Figure":
     """The confusion matrix; the shade is each class's share, so that rare classes show too."""
+    from matplotlib.figure import Figure
+
     classes = len(evaluation.labels)
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes = figure.add_subplot()
@@ -40,8 +62,10 @@ def confusion_picture(evaluation: Evaluation) -> Figure:
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="share of the true class")
     if classes <= CELLS_WRITTEN:
-        axes.set_xticks(range(classes), [str(label) for label in evaluation.labels])
-        axes.set_yticks(range(classes), [str(label) for label in evaluation.labels])
+        # A label is text, not a formula, also if it has two dollar signs.
+        ticks = [_shortened(label) for label in evaluation.labels]
+        axes.set_xticks(range(classes), ticks, parse_math=False)
+        axes.set_yticks(range(classes), ticks, parse_math=False)
         for (row, column), count in np.ndenumerate(evaluation.confusion):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"
@@ -50,8 +74,10 @@ def confusion_picture(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def calibration_picture(evaluation: Evaluation) -> Figure:
-    """Accuracy against confidence: on the diagonal the model knows how sure it may be."""
+def calibration_picture(evaluation: Evaluation) -> "Figure":
+    """Accuracy against confidence: on the diagonal the model is as sure as it is right."""
+    from matplotlib.figure import Figure
+
     filled = evaluation.bin_counts > 0
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     axes = figure.add_subplot()
@@ -62,10 +88,15 @@ def calibration_picture(evaluation: Evaluation) -> Figure:
     return figure
 
 
+def _shortened(label: Label) -> str:
+    text = str(label)
+    return text if len(text) <= TICK_LENGTH else text[: TICK_LENGTH - 1] + "…"
+
+
 def model_card(
-    parameters: Parameters, dataset: Dataset, evaluation: Evaluation, exported: Exported, facts: dict[str, Any]
+    parameters: Parameters, dataset: Dataset, evaluation: Evaluation, exported: Exported, facts: Mapping[str, str]
 ) -> str:
-    """The model card, Markdown: what it is, what it was trained on, how good it is, how to make it again."""
+    """The model card in Markdown: what it is, what it was trained on, how good it is, how to make it again."""
     shape = f"images of {dataset.image[0]}x{dataset.image[1]}" if dataset.image else f"vectors of {dataset.features}"
     lines = [
         f"# {parameters.model_name}",
@@ -80,18 +111,20 @@ def model_card(
         f"- accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}",
         f"- expected calibration error {evaluation.calibration_error:.4f}",
         "",
-        "| class | rows | precision | recall | F1 |",
-        "| --- | --- | --- | --- | --- |",
+        "| position | class | rows | precision | recall | F1 |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     rows, f1 = evaluation.confusion.sum(axis=1), evaluation.f1
     for index, label in enumerate(evaluation.labels[:CLASSES_LISTED]):
         lines.append(
-            f"| {_cell(label)} | {rows[index]} | {evaluation.precision[index]:.4f} | "
+            f"| {index} | {_cell(label)} | {rows[index]} | {evaluation.precision[index]:.4f} | "
             f"{evaluation.recall[index]:.4f} | {f1[index]:.4f} |"
         )
     if len(evaluation.labels) > CLASSES_LISTED:
-        lines.append(f"| … {len(evaluation.labels) - CLASSES_LISTED} more in evaluation.json | | | | |")
+        lines.append(f"| … | {len(evaluation.labels) - CLASSES_LISTED} more in evaluation.json | | | | |")
     lines += [
+        "",
+        "The metrics `precision_0`, `recall_0` and so on are those of the class at that position.",
         "",
         "## Serving",
         f"- ONNX, {len(exported.content):,} bytes, SHA-256 `{exported.sha256}`",
@@ -103,18 +136,18 @@ def model_card(
         *[f"- {name}: `{value}`" for name, value in facts.items()],
         "",
         "## Limits",
-        "- It answers with one of its classes whatever it is shown; inputs unlike its data get confident nonsense too.",
+        "- It answers with one of its classes whatever the input. On inputs unlike its data it can be sure and wrong.",
         "- The held-out rows come from the same source as the data: expect less on inputs from elsewhere.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _cell(label: object) -> str:
+def _cell(label: Label) -> str:
     return str(label).replace("|", "\\|").replace("\n", " ")
 
 
-def _as_json(evaluation: Evaluation) -> dict[str, Any]:
+def _as_json(evaluation: Evaluation) -> dict[str, object]:
     return {
         "labels": list(evaluation.labels),
         **evaluation.metrics(),

@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from trainer import data
-from trainer.data import Dataset
+from trainer.data import Dataset, npz
 
 BUCKET = "artifacts"
 TABLE = "jobs"
@@ -106,4 +106,4 @@ def flowers(tmp_path: Path) -> Dataset:
     inputs = centres[targets] + generator.normal(size=(150, 4)) * [5, 0.01, 500, 0]
     path = tmp_path / "trees.npz"
     np.savez(path, x=inputs, y=names[targets])
-    return data._npz("trees.npz", path.read_bytes())
+    return npz.read("trees.npz", path.read_bytes())

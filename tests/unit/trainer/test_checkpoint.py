@@ -25,24 +25,24 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> checkpoint.Store:
 
 
 def test_what_is_put_is_found_until_it_is_deleted(store: checkpoint.Store):
-    assert checkpoint.load(store, "mine", patience=1) is None
+    assert checkpoint.load(store, "mine", max_wait=1) is None
     store.put(checkpoint.pack(b"one\nand more", "mine"))
     store.put(checkpoint.pack(b"two\nand more", "mine"))
-    assert checkpoint.load(store, "mine", patience=1) == b"two\nand more"
+    assert checkpoint.load(store, "mine", max_wait=1) == b"two\nand more"
     store.delete()
-    assert checkpoint.load(store, "mine", patience=1) is None
+    assert checkpoint.load(store, "mine", max_wait=1) is None
 
 
 def test_another_run_s_state_is_left_aside(store: checkpoint.Store, capsys: pytest.CaptureFixture[str]):
     store.put(checkpoint.pack(b"state", "theirs"))
-    assert checkpoint.load(store, "mine", patience=1) is None
+    assert checkpoint.load(store, "mine", max_wait=1) is None
     assert "checkpoint.of_another_run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda _: b"", lambda _: b"[1]\nx"])
 def test_a_damaged_state_is_left_aside(store: checkpoint.Store, damage, capsys: pytest.CaptureFixture[str]):
     store.put(damage(checkpoint.pack(b"state", "mine")))
-    assert checkpoint.load(store, "mine", patience=1) is None
+    assert checkpoint.load(store, "mine", max_wait=1) is None
     assert "checkpoint.damaged" in capsys.readouterr().out
 
 
@@ -55,14 +55,14 @@ def test_a_job_s_state_lies_where_the_platform_says():
 
 def test_a_run_that_is_no_job_keeps_nothing():
     assert checkpoint.store_of(Identity(), {"ARTIFACT_BUCKET": "artifacts"}) is None
-    assert checkpoint.load(None, "mine", patience=1) is None
+    assert checkpoint.load(None, "mine", max_wait=1) is None
 
 
 def test_a_store_that_does_not_answer_is_not_taken_for_an_empty_one(aws: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     store = checkpoint.store_of(JOB, {"ARTIFACT_BUCKET": "artifacts"})
     with pytest.raises(Unreachable, match="s3://artifacts/checkpoints/job_000001/latest"):
-        checkpoint.load(store, "mine", patience=0.1)
+        checkpoint.load(store, "mine", max_wait=0.1)
 
 
 def test_the_fingerprint_is_of_parameters_and_data():

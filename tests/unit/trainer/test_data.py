@@ -15,7 +15,10 @@ import boto3
 import numpy as np
 import pytest
 
-from trainer import data, sources
+from trainer import data
+from trainer.data import csv_table, sources
+from trainer.data import npz as npz_file
+from trainer.data.digits import interpolation
 from trainer.errors import DataError, Unreachable
 
 
@@ -51,7 +54,7 @@ def npz(**arrays: np.ndarray) -> bytes:
 
 
 def of_file(name: str, content: bytes) -> data.Dataset:
-    reader: Callable[[str, bytes], data.Dataset] = data._csv if ".csv" in name else data._npz
+    reader: Callable[[str, bytes], data.Dataset] = csv_table.read if ".csv" in name else npz_file.read
     return reader(name, content)
 
 
@@ -73,7 +76,7 @@ def test_digits_are_784_pixels_from_0_to_1_with_a_fixed_part_held_out(digits: da
 
 
 def test_scaling_up_keeps_a_picture_s_mass_and_place():
-    stretch = data._interpolation(28, 8)
+    stretch = interpolation(28, 8)
     np.testing.assert_allclose(stretch.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(stretch, stretch[::-1, ::-1], atol=1e-6)
 
@@ -167,8 +170,17 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
         ({"x": X, "y": Y.astype(float)}, "y is float64"),
         ({"x": X.astype(str), "y": Y}, "x holds <U"),
         ({"x": X[0], "y": Y}, r"shape \(2,\)"),
-        ({"x": np.where(X == 7, np.nan, X), "y": Y}, r"train row 4, column 2: nan is not a finite number"),
-        ({"x": np.where(X == 19, np.inf, X), "y": Y}, "row .*, column 2: inf"),
+        ({"x": np.where(X == 7, np.nan, X), "y": Y}, r"x, row 4, column 2: nan is not a finite number"),
+        # Row 10 is the second one that is held out, row 16 the fourteenth of those that are trained on.
+        ({"x": np.where(X == 19, np.inf, X), "y": Y}, r"x, row 10, column 2: inf is not a finite number"),
+        ({"x": np.where(X == 30, -np.inf, X), "y": Y}, r"x, row 16, column 1: -inf is not a finite number"),
+        (
+            {"x": np.where(X == 30, 1e39, X.astype(float)), "y": Y},
+            r"x, row 16, column 1: 1e\+39 is not a finite number",
+        ),
+        ({"inputs": np.where(X == 30, np.nan, X), "labels": Y}, r"inputs, row 16, column 1"),
+        ({"x_train": X, "y_train": Y, "x_test": np.where(X == 8, np.nan, X), "y_test": Y}, r"x_test, row 5, column 1"),
+        ({"x": np.where(X == 38, np.nan, X).reshape(20, 2, 1), "y": Y}, r"x, row 20, column 1: nan"),
         ({"x": X, "y": np.zeros(20, int)}, r"one class \(0\)"),
         ({"x": X[:4], "y": Y[:4]}, "no class has 5 rows"),
         ({"x_train": X, "y_train": Y, "x_test": X}, "x_test and y_test belong together"),
@@ -215,7 +227,11 @@ def test_csv_of_whole_number_labels_keeps_them_numbers():
         (table(*GOOD, "1,oops,a"), "row 12, column 'height': 'oops' is not a number"),
         (table(*GOOD, "1,a"), "row 12 has 2 columns, the header has 3"),
         (table(*GOOD, "1,2,"), "row 12, column 'label': the label is empty"),
-        (table(*GOOD, "1,nan,a"), "column 2: nan is not a finite number"),
+        (table(*GOOD, "1,nan,a"), "row 12, column 'height': 'nan' is not a finite number"),
+        # A fifth of the rows before it is held out, so that it is the 25th of those that are trained on.
+        (table(*GOOD * 3, "1,nan,a", *GOOD), "row 32, column 'height': 'nan' is not a finite number"),
+        (table(*GOOD * 3, "", '"-inf","2","a"', *GOOD), "row 33, column 'width': '-inf' is not a finite number"),
+        (table(*GOOD, "1e39,2,a"), "row 12, column 'width': '1e39' is not a finite number"),
         (table(), "no rows"),
         (b"width,height\n1,2\n", r"no column named label, target, class, y in the header \(width, height\)"),
         (b"label\n1\n", "only a label"),

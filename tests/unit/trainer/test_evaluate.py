@@ -18,7 +18,7 @@ def test_by_hand():
     assert found.precision.tolist() == pytest.approx([2 / 3, 1.0])
     # Bins .5-.6: .55, right; .6-.7: .6 in float32 is above .6, wrong; .8-.9 and .9-1: right.
     assert found.calibration_error == pytest.approx((0.45 + 0.6 + 0.2 + 0.1) / 4, abs=1e-6)
-    assert found.class_metrics()["recall_yes"] == 0.5
+    assert found.class_metrics()["recall_1"] == 0.5
 
 
 def test_as_scikit_learn_has_it():

@@ -1,4 +1,4 @@
-"""Fitting: as torch's own optimiser, the same for the same seed, and resumable to the bit from any moment."""
+"""Fitting: the same for the same seed, and resumable to the bit from any moment."""
 
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -11,7 +11,6 @@ from trainer import models
 from trainer.data import Dataset, Split
 from trainer.errors import Diverged, Interrupted
 from trainer.export import export
-from trainer.optim import Adam, one_cycle
 from trainer.parameters import Parameters
 
 
@@ -25,21 +24,21 @@ class Session:
     def resume(self) -> bytes | None:
         return self.state
 
-    def stopping(self) -> bool:
+    def should_stop(self) -> bool:
         self.asked += 1
         return self.asked == self.stop_at
 
-    def begins(self, epochs: int) -> None:
+    def on_train_begin(self, epochs: int) -> None:
         self.epochs = epochs
 
-    def epoch_done(self, epoch: int, metrics: Mapping[str, float], state: Callable[[], bytes] | None) -> None:
+    def on_epoch_end(self, epoch: int, metrics: Mapping[str, float], state: Callable[[], bytes] | None) -> None:
         assert epoch == len(self.metrics) + 1 or self.state
         self.metrics.append(dict(metrics))
         self.state = state() if state else None
         if epoch == self.kill_after:
             raise KeyboardInterrupt
 
-    def interrupted(self, state: bytes | None) -> NoReturn:
+    def interrupt(self, state: bytes | None) -> NoReturn:
         self.state = state
         raise Interrupted
 
@@ -53,32 +52,14 @@ def sha256(trained: models.Trained, dataset: Dataset) -> str:
     return export(trained, dataset).sha256
 
 
-def test_adam_and_the_schedule_are_torch_s():
-    steps, peak = 50, 0.01
-    torch.manual_seed(0)
-    ours, theirs = torch.nn.Linear(5, 3), torch.nn.Linear(5, 3)
-    theirs.load_state_dict(ours.state_dict())
-    adam = Adam(ours.parameters())
-    reference = torch.optim.Adam(theirs.parameters(), lr=peak, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(reference, max_lr=peak, total_steps=steps)
-    for step in range(steps):
-        inputs = torch.randn(8, 5)
-        rate, beta1 = one_cycle(step, steps, peak)
-        assert rate == pytest.approx(schedule.get_last_lr()[0], rel=1e-6)
-        assert beta1 == pytest.approx(reference.param_groups[0]["betas"][0], rel=1e-6)
-        for network in (ours, theirs):
-            network(inputs).square().sum().backward()
-        adam.step(rate, beta1)
-        reference.step()
-        reference.zero_grad()
-        if step + 1 < steps:
-            schedule.step()
-    torch.testing.assert_close(ours.weight, theirs.weight)
-
-
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7])
-def test_the_schedule_of_a_very_short_run_is_finite(steps: int):
-    rates = [one_cycle(step, steps, 0.1)[0] for step in range(steps)]
+def test_the_schedule_of_a_very_short_run_is_finite(digits: Dataset, steps: int):
+    few = Dataset(digits.name, digits.train.take(np.arange(8 * steps)), digits.held_out, digits.labels, (28, 28), "")
+    session = Session()
+    train(few, session, epochs=1, batch_size=8, learning_rate=0.1)
+    train(few, session := Session(), epochs=steps, batch_size=512, learning_rate=0.1)
+    rates = [metrics["learning_rate"] for metrics in session.metrics]
+    assert len(rates) == steps
     assert all(0 < rate <= 0.1 + 1e-12 for rate in rates)
 
 
@@ -162,7 +143,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(digits: Dataset):
 
 
 def test_shifts_move_by_whole_pixels_within_the_bound():
-    from trainer.fit import _shifted
+    from trainer.models.fit import _shifted
 
     torch.manual_seed(0)
     image = torch.zeros(64, 1, 9, 9)

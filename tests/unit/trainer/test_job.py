@@ -173,7 +173,7 @@ def test_a_defect_fails_the_run_too_and_tells_its_place_only(
 @pytest.mark.usefixtures("aws")
 def test_an_interrupted_run_is_not_failed_and_is_taken_up(mlflow_client: MlflowClient, identity: Identity):
     stop = Stop()
-    stop.ask()
+    stop.request()
     with pytest.raises(Interrupted):
         job.run(asked(), identity, stop)
     outcome = job.run(asked(), Identity(**{**identity.__dict__, "attempt": 2}), Stop())

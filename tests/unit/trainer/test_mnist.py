@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from trainer import models, parameters
+from trainer import invocation, models
 from trainer.data import load
 from trainer.export import export
 
@@ -19,7 +19,7 @@ pytestmark = [
 
 def accuracy(**asked: str) -> float:
     dataset = load("mnist")
-    resolved = parameters.resolve({"dataset": "mnist", **asked})
+    resolved = invocation.resolve({"dataset": "mnist", **asked})
     exported = export(models.find(resolved.model_type).train(dataset, resolved, Session()), dataset)
     return float((exported.probabilities.argmax(1) == dataset.held_out.targets).mean())
 

@@ -157,12 +157,12 @@ class Type:
         self.honest = honest
 
     def train(self, dataset, parameters, session):
-        session.begins(epochs=1)
+        session.on_train_begin(epochs=1)
         if parameters.seed % 2:
             from trainer.errors import TrainingError
             raise TrainingError("odd seeds are not to my taste")
         said = np.eye(1, dataset.classes, k=0 if self.honest else 1, dtype=np.float32)
-        session.epoch_done(1, {"val_loss": 1.0}, None)
+        session.on_epoch_end(1, {"val_loss": 1.0}, None)
         return Trained(dataset.features, dataset.classes, said)
 
 GOOD, LIAR, NONSENSE = Type(True), Type(False), object()

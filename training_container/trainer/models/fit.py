@@ -1,6 +1,6 @@
 """Fitting of torch networks: the whole data set as tensors, one-cycle schedule, resumable to the bit.
 
-An epoch's order, shifts and dropout all come from torch's one generator, and its state goes into each checkpoint; so a
+An epoch's order, shifts and dropout all come from torch's one generator, and its state goes into each checkpoint. So a
 run that was interrupted, even within an epoch, ends with the same weights as one that was not, given the same
 machine type and number of threads.
 """
@@ -9,18 +9,19 @@ import copy
 import io
 import math
 import time
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, pad
+from torch.optim import Adam
+from torch.optim.lr_scheduler import OneCycleLR
 
 from trainer.data import Dataset, Split
 from trainer.errors import Diverged
-from trainer.log import say
-from trainer.models import Session
-from trainer.optim import Adam, one_cycle
+from trainer.log import log_event
+from trainer.models.protocols import Session
 from trainer.parameters import Parameters
 
 VALIDATION_EVERY = 10
@@ -28,12 +29,13 @@ EVALUATION_BATCH = 2000
 AVERAGED_SHARE = 0.05
 """The weights that are measured and kept are a running average over about this share of all steps."""
 
+Weights = dict[str, torch.Tensor]
+
 
 def deterministic(seed: int) -> None:
     """Make torch give the same numbers for the same seed."""
     torch.manual_seed(seed)
-    # As torch.use_deterministic_algorithms, which imports the compiler too, a second that buys nothing here.
-    torch.set_deterministic_debug_mode("error")
+    torch.use_deterministic_algorithms(True)
 
 
 def logits(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -44,65 +46,87 @@ def logits(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def fit(network: nn.Module, dataset: Dataset, parameters: Parameters, session: Session, reduced: bool = False) -> None:
-    """Train `network` in place; with `reduced`, in bfloat16 where the processor has it (weights stay float32).
+    """Train a network in place.
 
-    Early stopping (`patience`) chooses by a tenth of the training rows that are then not trained on; the held-out rows
-    choose nothing, they are only watched.
+    Early stopping (`patience`) chooses by a tenth of the training rows, which are then not trained on. The held-out
+    rows choose nothing, they are only measured on.
+
+    Args:
+        network: Takes float32 `[n, features]` and gives logits `[n, classes]`.
+        dataset: Is trained on, and measured on after each epoch.
+        parameters: The hyperparameters.
+        session: The run around the training.
+        reduced: Compute in bfloat16 where the processor has it; the weights stay float32.
 
     Raises:
         Diverged: the loss is no longer a number.
-        Interrupted: by way of the session, after the state was kept.
+        Interrupted: raised by the session, after the state was kept.
     """
     loop = _Loop(network, dataset, parameters, reduced and _has_bfloat16())
     if (state := session.resume()) is not None:
         loop.restore(state)
-    session.begins(parameters.epochs)
+    session.on_train_begin(parameters.epochs)
     while not loop.finished():
-        began = time.monotonic()
+        start = time.monotonic()
         if not loop.epoch(session):
-            session.interrupted(loop.state())
-        metrics = {**loop.measure(), "epoch_seconds": round(time.monotonic() - began, 4)}
-        session.epoch_done(loop.epochs_done, metrics, loop.state)
+            session.interrupt(loop.state())
+        metrics = {**loop.measure(), "epoch_seconds": round(time.monotonic() - start, 4)}
+        session.on_epoch_end(loop.progress.epochs_done, metrics, loop.state)
     loop.settle()
+
+
+@dataclass
+class _Progress:
+    """How far the training is, as plain values that a checkpoint keeps."""
+
+    epochs_done: int = 0
+    step: int = 0
+    """The next step of the epoch that was begun."""
+    begun: bool = False
+    learning_rate: float = 0.0
+    """That of the last step."""
+    best_loss: float = math.inf
+    best_epoch: int = 0
 
 
 class _Loop:
     """The loop's whole state, so that it can be written down and taken up again."""
 
     def __init__(self, network: nn.Module, dataset: Dataset, parameters: Parameters, reduced: bool) -> None:
-        train, watched = dataset.train, dataset.held_out
+        train, measured = dataset.train, dataset.held_out
         if parameters.patience:
-            train, watched = _set_aside(train)
+            train, measured = _set_aside(train)
         # Convolutions are faster so on processors; other weights are left as they are.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(network).requires_grad_(False)
         self.parameters = parameters
         self.reduced = reduced
         self.inputs, self.targets = torch.from_numpy(train.inputs), torch.from_numpy(train.targets)
-        self.watched = torch.from_numpy(watched.inputs), torch.from_numpy(watched.targets)
+        self.measured = torch.from_numpy(measured.inputs), torch.from_numpy(measured.targets)
         self.image = dataset.image if parameters.shift else None
         self.steps = math.ceil(len(train) / parameters.batch_size)
-        self.keep = 1 - 1 / max(1.0, AVERAGED_SHARE * self.steps * parameters.epochs)
-        self.optimiser = Adam(network.parameters())
-        self.epochs_done = 0
-        self.step = 0
-        self.begun = False
+        all_steps = self.steps * parameters.epochs
+        self.keep = 1 - 1 / max(1.0, AVERAGED_SHARE * all_steps)
+        self.optimiser = Adam(network.parameters(), lr=parameters.learning_rate, fused=True)
+        self.schedule = OneCycleLR(self.optimiser, max_lr=parameters.learning_rate, total_steps=all_steps)
+        self.progress = _Progress()
         self.loss = torch.zeros(())
         self.before_epoch = torch.get_rng_state()
-        self.best: dict[str, Any] = {"loss": math.inf, "epoch": 0, "network": None}
+        self.best: Weights | None = None
 
     def finished(self) -> bool:
-        patience = self.parameters.patience
-        stopped = bool(patience) and self.epochs_done - int(self.best["epoch"]) >= patience
-        return stopped or self.epochs_done >= self.parameters.epochs
+        """Whether all epochs are done, or early stopping has seen no better loss for `patience` epochs."""
+        patience, progress = self.parameters.patience, self.progress
+        stopped = bool(patience) and progress.epochs_done - progress.best_epoch >= patience
+        return stopped or progress.epochs_done >= self.parameters.epochs
 
     def epoch(self, session: Session) -> bool:
         """Train for the (rest of the) epoch; False if the session stops it before its end."""
         order = self._order()
         self.network.train()
         # Even batches: a last one of a single row would have no variance for batch normalisation.
-        for rows in order.tensor_split(self.steps)[self.step :]:
-            if session.stopping():
+        for rows in order.tensor_split(self.steps)[self.progress.step :]:
+            if session.should_stop():
                 return False
             inputs = self.inputs[rows]
             if self.image:
@@ -111,33 +135,38 @@ class _Loop:
                 answers = self.network(inputs)
             loss = cross_entropy(answers.float(), self.targets[rows])
             loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step(*self._pace())
+            self.progress.learning_rate = float(self.schedule.get_last_lr()[0])
+            self.optimiser.step()
+            self.optimiser.zero_grad()
+            self.schedule.step()
             self._accumulate()
             self.loss += loss.detach() * len(rows)
-            self.step += 1
-        self.step, self.begun = 0, False
-        self.epochs_done += 1
+            self.progress.step += 1
+        self.progress.step, self.progress.begun = 0, False
+        self.progress.epochs_done += 1
         return True
 
     def _order(self) -> torch.Tensor:
         """The epoch's order of rows; of one that was begun before, the order it was begun with."""
-        if self.begun:
+        if self.progress.begun:
             now = torch.get_rng_state()
             torch.set_rng_state(self.before_epoch)
             order = torch.randperm(len(self.targets))
             torch.set_rng_state(now)
             return order
-        self.begun = True
+        self.progress.begun = True
         self.loss = torch.zeros(())
         self.before_epoch = torch.get_rng_state()
         return torch.randperm(len(self.targets))
 
     @torch.no_grad()
     def _accumulate(self) -> None:
-        """An exponential average of the weights (Polyak and Juditsky 1992): it evens out the steps' noise, so that few
-        epochs at a high learning rate give what would take many. Early on, where there is little to average, it follows
-        at once."""
-        done = self.epochs_done * self.steps + self.step
+        """Keep an exponential average of the weights (Polyak and Juditsky 1992).
+
+        It evens out the steps' noise, so that few epochs at a high learning rate give what would take many. Early on,
+        where there is little to average, it follows at once.
+        """
+        done = self.progress.epochs_done * self.steps + self.progress.step
         weight = 1 - min(self.keep, (done + 1) / (done + 10))
         averaged, present = self.average.state_dict(), self.network.state_dict()
         names = [name for name, value in present.items() if value.is_floating_point()]
@@ -145,43 +174,40 @@ class _Loop:
         for name in present.keys() - set(names):
             averaged[name].copy_(present[name])
 
-    def _pace(self, ahead: int = 0) -> tuple[float, float]:
-        """Learning rate and beta1 of the present step."""
-        at = self.epochs_done * self.steps + self.step + ahead
-        return one_cycle(at, self.steps * self.parameters.epochs, self.parameters.learning_rate)
-
     def measure(self) -> dict[str, float]:
-        """The epoch's metrics; keeps the weights if they are the best so far and early stopping is on."""
+        """The epoch's metrics; keeps the weights if they are the best so far and early stopping is on.
+
+        Raises:
+            Diverged: a loss is no longer a number.
+        """
         train_loss = self.loss.item() / len(self.targets)
-        inputs, targets = self.watched
+        inputs, targets = self.measured
         answers = logits(self.average, inputs)
         loss = cross_entropy(answers, targets).item()
         if not (math.isfinite(train_loss) and math.isfinite(loss)):
             raise Diverged(
-                f"the loss is no longer a number in epoch {self.epochs_done}; "
+                f"the loss is no longer a number in epoch {self.progress.epochs_done}; "
                 f"lower --learning-rate (it was {self.parameters.learning_rate:g})"
             )
-        if self.parameters.patience and loss < self.best["loss"]:
-            weights = {name: value.clone() for name, value in self.average.state_dict().items()}
-            self.best = {"loss": loss, "epoch": self.epochs_done, "network": weights}
+        if self.parameters.patience and loss < self.progress.best_loss:
+            self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
+            self.progress.best_loss, self.progress.best_epoch = loss, self.progress.epochs_done
         accuracy = (answers.argmax(1) == targets).float().mean().item()
-        rate, _ = self._pace(-1)
+        rate = self.progress.learning_rate
         return {"train_loss": train_loss, "val_loss": loss, "val_accuracy": accuracy, "learning_rate": rate}
 
     def settle(self) -> None:
         """End with the averaged weights: the best ones if early stopping chose some, else the last."""
-        if self.best["network"] is not None:
-            say("fit.best", epoch=self.best["epoch"], val_loss=self.best["loss"])
-        self.network.load_state_dict(self.best["network"] or self.average.state_dict())
+        if self.best is not None:
+            log_event("fit.best", epoch=self.progress.best_epoch, val_loss=self.progress.best_loss)
+        self.network.load_state_dict(self.best or self.average.state_dict())
 
     def state(self) -> bytes:
         """Everything the rest of the run depends on."""
         file = io.BytesIO()
         torch.save(
             {
-                "epochs_done": self.epochs_done,
-                "step": self.step,
-                "begun": self.begun,
+                "progress": asdict(self.progress),
                 "loss": self.loss,
                 "best": self.best,
                 "before_epoch": self.before_epoch,
@@ -191,23 +217,26 @@ class _Loop:
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
             },
             file,
         )
         return file.getvalue()
 
     def restore(self, state: bytes) -> None:
+        """Take up what `state` wrote down."""
         # weights_only: a checkpoint is data, and may not run code.
-        found = torch.load(io.BytesIO(state), weights_only=True)
-        self.network.load_state_dict(found["network"])
-        self.average.load_state_dict(found["average"])
-        self.optimiser.load_state_dict(found["optimiser"])
-        self.epochs_done, self.step, self.begun = found["epochs_done"], found["step"], found["begun"]
-        self.best, self.before_epoch, self.loss = found["best"], found["before_epoch"], found["loss"]
+        kept = torch.load(io.BytesIO(state), weights_only=True)
+        self.network.load_state_dict(kept["network"])
+        self.average.load_state_dict(kept["average"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.schedule.load_state_dict(kept["schedule"])
+        self.progress = _Progress(**kept["progress"])
+        self.best, self.before_epoch, self.loss = kept["best"], kept["before_epoch"], kept["loss"]
         # Sums come out differently with another number of threads or another arithmetic.
-        torch.set_num_threads(found["threads"])
-        self.reduced = found["reduced"]
-        torch.set_rng_state(found["random"])
+        torch.set_num_threads(kept["threads"])
+        self.reduced = kept["reduced"]
+        torch.set_rng_state(kept["random"])
 
 
 def _has_bfloat16() -> bool:

@@ -1,17 +1,18 @@
-"""Signs MLflow's requests for an API Gateway that asks for IAM. MLflow's client takes it as an auth provider.
+"""Signs MLflow's requests for an API Gateway that asks for IAM, as an auth provider of MLflow's client.
 
 MLflow's own MLFLOW_TRACKING_AWS_SIGV4 goes through a library that collapses repeated query keys and fails on file
-bodies; this one uses botocore's signer.
+bodies. This one uses botocore's signer. It is registered by a call, because MLflow otherwise looks for providers among
+the entry points of installed packages, and the trainer is not installed but lies on the path.
 """
 
 import os
-from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
 from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
+from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from trainer.errors import Unreachable
@@ -19,7 +20,7 @@ from trainer.errors import Unreachable
 NAME = "mlops_sigv4"
 
 
-def wanted(uri: str) -> bool:
+def is_needed(uri: str) -> bool:
     """Whether the tracking server at `uri` is an API Gateway of AWS."""
     return ".execute-api." in (urlsplit(uri).hostname or "")
 
@@ -32,6 +33,8 @@ def use() -> None:
 
 
 class SigV4Provider(RequestAuthProvider):
+    """What MLflow looks up by the name in MLFLOW_TRACKING_AUTH."""
+
     def get_name(self) -> str:
         return NAME
 
@@ -40,23 +43,25 @@ class SigV4Provider(RequestAuthProvider):
 
 
 class SigV4(AuthBase):
-    """Signs a prepared request with the credentials of the process; they are asked anew, because a task's expire."""
+    """Signs a prepared request with the credentials of the process; they are fetched anew, because a task's expire."""
 
     def __init__(self) -> None:
         import boto3
 
         self._session = boto3.Session()
 
-    def __call__(self, request: Any) -> Any:
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the signature. Raises Unreachable if there are no credentials."""
+        url = str(request.url)
         credentials = self._session.get_credentials()
         if credentials is None:
-            raise Unreachable(request.url, "no AWS credentials to sign with")
+            raise Unreachable(url, "no AWS credentials to sign with")
         # API Gateway's canonical query spells a space %20, requests spells it +.
-        path, mark, query = request.url.partition("?")
+        path, mark, query = url.partition("?")
         request.url = path + mark + query.replace("+", "%20")
         signed = AWSRequest(request.method, request.url, data=request.body or b"")
         if content_type := request.headers.get("Content-Type"):
-            signed.headers["Content-Type"] = content_type
+            signed.headers["Content-Type"] = str(content_type)
         SigV4Auth(credentials, "execute-api", self._session.region_name).add_auth(signed)
         request.headers.update(dict(signed.headers))
         return request

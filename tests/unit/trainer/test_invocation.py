@@ -6,12 +6,13 @@ import pytest
 
 from mlops.domain.sweep import Sweep, child_parameters
 from mlops.domain.training_request import TrainRequest
-from trainer import parameters
+from trainer import invocation
 from trainer.errors import ParameterError
+from trainer.parameters import Parameters
 
 
-def read(*argv: str, **environment: str) -> parameters.Parameters:
-    return parameters.of_process(argv, environment)
+def read(*argv: str, **environment: str) -> Parameters:
+    return invocation.parameters(argv, environment)
 
 
 def test_nothing_given_is_the_api_s_default():
@@ -103,7 +104,7 @@ def test_a_child_of_a_sweep_derives_its_parameters_and_its_job():
         "TRAIN_EPOCHS": "2",
         "TRAIN_REGISTER": "false",
     }
-    asked, identity = parameters.of_process([], environment), parameters.identity(environment)
+    asked, identity = invocation.parameters([], environment), invocation.identity(environment)
     assert {name: getattr(asked, name) for name in child_parameters(sweep, 2)} == child_parameters(sweep, 2)
     assert (asked.epochs, asked.register_model) == (2, False)
     assert (identity.job_id, identity.sweep_id, identity.attempt) == ("job_000042", "sweep_000001", 3)
@@ -111,9 +112,9 @@ def test_a_child_of_a_sweep_derives_its_parameters_and_its_job():
 
 def test_the_only_child_of_a_sweep_is_a_plain_job_without_an_index():
     sweep = Sweep(strategy="random", seed=5, num_runs=1, first_job_number=7)
-    assert parameters.identity({"SWEEP": sweep.model_dump_json()}).job_id == "job_000007"
+    assert invocation.identity({"SWEEP": sweep.model_dump_json()}).job_id == "job_000007"
 
 
 def test_a_sweep_that_cannot_be_read_is_named():
     with pytest.raises(ParameterError, match="SWEEP"):
-        parameters.of_process([], {"SWEEP": json.dumps({"strategy": "guess"})})
+        invocation.parameters([], {"SWEEP": json.dumps({"strategy": "guess"})})

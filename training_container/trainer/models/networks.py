@@ -4,23 +4,22 @@ import io
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from trainer import fit
 from trainer.data import Dataset
 from trainer.errors import ParameterError
-from trainer.models import Session
-from trainer.parameters import Parameters
+from trainer.models import fit
+from trainer.models.protocols import Session
+from trainer.parameters import Parameters, ParameterValue
 
 OPSET = 17
 
 
 class Normalise(nn.Module):
-    """Inputs to mean 0 and deviation 1: one pair for all pixels of images, one a feature for other vectors."""
+    """Inputs to mean 0 and deviation 1: one pair for all pixels of images, one for each feature of other vectors."""
 
     mean: torch.Tensor
     deviation: torch.Tensor
@@ -52,8 +51,14 @@ def perceptron(dataset: Dataset, parameters: Parameters) -> nn.Module:
 
 
 def convolutional(dataset: Dataset, parameters: Parameters) -> nn.Module:
-    """Three convolutions, the first with stride 2, where most of the time would go: `hidden_size` 256 makes 32 and 64
-    channels and 87,000 parameters on MNIST."""
+    """Three convolutions: float32 `[n, features]` to logits `[n, classes]`.
+
+    The first has stride 2, as most of the time would go there. `hidden_size` 256 makes 32 and 64 channels, and 87,000
+    parameters on MNIST.
+
+    Raises:
+        ParameterError: the data set is not of images of at least 8x8 pixels.
+    """
     if dataset.image is None or min(dataset.image) < 8:
         raise ParameterError(
             "--model-type cnn needs images of at least 8x8 pixels; "
@@ -83,14 +88,17 @@ def convolutional(dataset: Dataset, parameters: Parameters) -> nn.Module:
 
 @dataclass(frozen=True)
 class TorchType:
-    """A model type whose module `build` makes; how it is fitted is the same for all (`fit.fit`). `reduced` allows
-    bfloat16 in the forward pass, worth it where the arithmetic outweighs the conversions."""
+    """A model type whose module `build` makes; all are fitted in the same way (`fit.fit`).
+
+    `reduced` allows bfloat16 in the forward pass, which is worth it where the arithmetic outweighs the conversions.
+    """
 
     build: Callable[[Dataset, Parameters], nn.Module]
     reduced: bool = False
-    preset: Mapping[str, Any] = field(default_factory=dict)
+    preset: Mapping[str, ParameterValue] = field(default_factory=dict)
 
     def train(self, dataset: Dataset, parameters: Parameters, session: Session) -> "TrainedNetwork":
+        """Build the network and fit it. Raises ParameterError, Diverged, and Interrupted by way of the session."""
         fit.deterministic(parameters.seed)
         network = self.build(dataset, parameters)
         fit.fit(network, dataset, parameters, session, self.reduced)
@@ -110,14 +118,18 @@ CNN = TorchType(
 
 @dataclass(frozen=True)
 class TrainedNetwork:
+    """A fitted network that takes `features` features and gives logits."""
+
     network: nn.Module
     features: int
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Class probabilities float32 `[n, classes]` of `inputs` float32 `[n, features]`."""
         probabilities: np.ndarray = torch.softmax(fit.logits(self.network, torch.from_numpy(inputs)), 1).numpy()
         return probabilities
 
     def to_onnx(self) -> bytes:
+        """The network with a softmax behind it as ONNX."""
         file = io.BytesIO()
         served = nn.Sequential(self.network, nn.Softmax(dim=1)).eval()
         with warnings.catch_warnings():

@@ -8,15 +8,15 @@ from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
-from trainer import courier
-from trainer.courier import Courier, insist, refused_for_good
+from trainer import delivery
+from trainer.delivery import BackgroundSender, refused_for_good, retry
 from trainer.errors import ParameterError, Unreachable
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(courier, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(courier, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.05)
 
 
 class Flaky:
@@ -33,7 +33,7 @@ class Flaky:
 
 
 def test_in_order_through_an_outage():
-    service, sender = Flaky(3), Courier("there", patience=5)
+    service, sender = Flaky(3), BackgroundSender("there", max_wait=5)
     for number in range(5):
         sender.send(lambda number=number: service.take(number))
     sender.flush()
@@ -42,7 +42,7 @@ def test_in_order_through_an_outage():
 
 def test_only_the_latest_of_a_key_is_delivered():
     held, service = threading.Event(), Flaky(0)
-    sender = Courier("there", patience=5)
+    sender = BackgroundSender("there", max_wait=5)
     sender.send(held.wait)
     for number in range(5):
         sender.send(lambda number=number: service.take(number), latest="state")
@@ -52,8 +52,8 @@ def test_only_the_latest_of_a_key_is_delivered():
     assert service.taken == [4, "end"]
 
 
-def test_patience_ends_with_the_address_and_the_reason():
-    sender = Courier("MLflow at http://there", patience=0.1)
+def test_the_longest_wait_ends_with_the_address_and_the_reason():
+    sender = BackgroundSender("MLflow at http://there", max_wait=0.1)
     sender.send(lambda: Flaky(99, TimeoutError("no answer")).take(1))
     with pytest.raises(Unreachable, match=r"MLflow at http://there: .*TimeoutError: no answer"):
         sender.flush()
@@ -63,7 +63,7 @@ def test_patience_ends_with_the_address_and_the_reason():
 
 def test_a_refusal_is_not_repeated():
     refusal = ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject")
-    service, sender = Flaky(99, refusal), Courier("s3://there", patience=60)
+    service, sender = Flaky(99, refusal), BackgroundSender("s3://there", max_wait=60)
     sender.send(lambda: service.take(1))
     with pytest.raises(Unreachable, match="refused"):
         sender.flush()
@@ -75,11 +75,11 @@ def test_a_reason_for_people_passes_unchanged():
         raise ParameterError("choose another name")
 
     with pytest.raises(ParameterError, match="choose another name"):
-        insist("there", refuse, patience=60)
+        retry("there", refuse, max_wait=60)
 
 
-def test_a_flush_with_a_deadline_does_not_wait_for_the_patience():
-    sender = Courier("there", patience=600)
+def test_a_flush_with_a_deadline_does_not_wait_for_the_longest_wait():
+    sender = BackgroundSender("there", max_wait=600)
     sender.send(lambda: Flaky(999).take(1))
     began = time.monotonic()
     with pytest.raises(Unreachable):
@@ -87,8 +87,8 @@ def test_a_flush_with_a_deadline_does_not_wait_for_the_patience():
     assert time.monotonic() - began < 5
 
 
-def test_a_closed_courier_ends_its_thread_after_the_last_delivery():
-    service, sender = Flaky(1), Courier("there", patience=5)
+def test_a_closed_sender_ends_its_thread_after_the_last_delivery():
+    service, sender = Flaky(1), BackgroundSender("there", max_wait=5)
     sender.send(lambda: service.take(1))
     sender.close()
     sender._thread.join(5)
@@ -125,6 +125,6 @@ def test_sql_in_mlflows_answer_is_not_passed_on():
         raise MlflowException("(psycopg2.errors.Something) INSERT INTO secret", error_code=BAD_REQUEST)
 
     with pytest.raises(Unreachable) as caught:
-        insist("MLflow at http://x", refuse, patience=1)
+        retry("MLflow at http://x", refuse, max_wait=1)
     assert "INSERT" not in str(caught.value)
     assert "BAD_REQUEST" in str(caught.value)

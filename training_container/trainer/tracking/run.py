@@ -1,43 +1,49 @@
-"""What MLflow learns of a run: params, metrics an epoch, artifacts, the model, its version.
+"""What MLflow is given of a run: params, metrics of each epoch, artifacts, the model, its version.
 
 Everything is delivered in the background and in order, so that an MLflow that is away does not stop the training.
 MLflow's client is imported on that thread: it costs more than a second, and the first epoch need not wait for it.
 """
 
+import json
 import logging
 import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from trainer.courier import Courier
 from trainer.data import Dataset
+from trainer.delivery import BackgroundSender
 from trainer.errors import ParameterError
-from trainer.log import say
-from trainer.parameters import Identity, Parameters
+from trainer.log import log_event
+from trainer.parameters import Identity, Parameters, ParameterValue
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 JOB_TAG = "mlops.job_id"
 SWEEP_TAG = "mlops.sweep_id"
 MODEL_TAG = "mlops.model_uri"
 MODEL_ARTIFACT = "model"
 SYSTEM_SECONDS = 5.0
+METRICS_PER_CALL = 1000  # MLflow's own limit
 
 
-class Run:
+class TrackedRun:
     """One MLflow run, written in the background. A job's later attempts write on in the run of the first."""
 
-    def __init__(self, parameters: Parameters, identity: Identity, patience: float) -> None:
+    def __init__(self, parameters: Parameters, identity: Identity, max_wait: float) -> None:
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or None
         self._parameters = parameters
         self._identity = identity
-        self._courier = Courier(f"MLflow at {self._uri or 'its default store'}", patience)
-        self._client: Any = None
+        self._sender = BackgroundSender(f"MLflow at {self._uri or 'its default store'}", max_wait)
+        self._connected_client: MlflowClient | None = None
         self._experiment_id = ""
         self._run_id: str | None = None
         self._logged_to = 0
-        self._monitor: Any = None
+        self._monitor: SystemMetricsMonitor | None = None
         self._model_id: str | None = None
         self.model_version: int | None = None
 
@@ -46,53 +52,71 @@ class Run:
         """None until the server has answered for the first time."""
         return self._run_id
 
-    def begin(self, params: Mapping[str, Any], tags: Mapping[str, str], on_run: Callable[[str], None]) -> None:
+    def begin(
+        self, params: Mapping[str, ParameterValue], tags: Mapping[str, str], on_run: Callable[[str], None]
+    ) -> None:
         """Find or create the run; `on_run` is called with its id."""
-        self._courier.send(self._connect)
-        self._courier.send(lambda: self._describe(params, tags))
-        self._courier.send(lambda: on_run(self._known()))
+        self._sender.send(self._connect)
+        self._sender.send(lambda: self._describe(params, tags))
+        self._sender.send(lambda: on_run(self._known()))
+
+    def wait(self, seconds: float) -> None:
+        """Wait until MLflow has everything that was sent, or has refused it, for at most `seconds`."""
+        self._sender.wait(seconds)
+
+    def check(self) -> None:
+        """Raises ParameterError if MLflow refuses what the run was asked to do."""
+        if isinstance(self._sender.failure, ParameterError):
+            raise self._sender.failure
 
     def adopt(self, run_id: str) -> None:
         """Write on in a run that has ended, instead of `begin`."""
-        self._courier.send(lambda: self._adopt(run_id))
+        self._sender.send(lambda: self._adopt(run_id))
 
     def data(self, dataset: Dataset) -> None:
         """Log which data the run uses, by digest."""
-        self._courier.send(lambda: self._log_data(dataset))
+        self._sender.send(lambda: self._log_data(dataset))
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log the metrics of epoch `epoch` (from 1)."""
         at = int(time.time() * 1000)
-        self._courier.send(lambda: self._log_metrics(metrics, epoch, at))
+        self._sender.send(lambda: self._log_metrics(metrics, epoch, at))
 
     def results(self, metrics: Mapping[str, float], tags: Mapping[str, str], folder: Path) -> None:
         """Log the end's metrics and tags, and the files of `folder` as artifacts."""
-        self._courier.send(lambda: self._describe({}, tags))
-        self._courier.send(lambda: self._log_metrics(metrics, None, int(time.time() * 1000)))
-        self._courier.send(lambda: self._client.log_artifacts(self._known(), str(folder)))
+        self._sender.send(lambda: self._describe({}, tags))
+        self._sender.send(lambda: self._log_metrics(metrics, None, int(time.time() * 1000)))
+        self._sender.send(lambda: self._client.log_artifacts(self._known(), str(folder)))
 
-    def model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, Any]) -> None:
+    def model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, str]) -> None:
         """Log the ONNX model; idempotent."""
-        self._courier.send(lambda: self._log_model(content, dataset, metadata))
+        self._sender.send(lambda: self._log_model(content, dataset, metadata))
 
     def register(self, name: str, tags: Mapping[str, str]) -> None:
         """Register the logged model as a version of `name`; a run has one version, however often this is done."""
-        self._courier.send(lambda: self._register(name, tags))
+        self._sender.send(lambda: self._register(name, tags))
 
     def end(self, status: str) -> None:
         """`status` is MLflow's: FINISHED, FAILED or KILLED."""
-        self._courier.send(lambda: self._end(status))
+        self._sender.send(lambda: self._end(status))
 
     def fail(self, reason: str) -> None:
-        self._courier.send(lambda: self._describe({}, {"mlops.error": reason[:5000]}))
+        """End the run as failed, with the reason as a tag."""
+        self._sender.send(lambda: self._describe({}, {"mlops.error": reason[:5000]}))
         self.end("FAILED")
 
     def flush(self, within: float | None = None) -> None:
-        """Wait until MLflow has everything. Raises Unreachable with its address."""
-        self._courier.flush(within)
+        """Wait until MLflow has everything, for at most `within` seconds. Raises Unreachable with its address."""
+        self._sender.flush(within)
 
     def close(self) -> None:
         """Nothing more is sent."""
-        self._courier.close()
+        self._sender.close()
+
+    @property
+    def _client(self) -> "MlflowClient":
+        assert self._connected_client is not None, "begin or adopt comes first"
+        return self._connected_client
 
     def _known(self) -> str:
         assert self._run_id is not None, "begin comes first"
@@ -103,7 +127,7 @@ class Run:
         self._experiment_id = self._experiment(self._parameters.experiment_name)
         self._run_id = self._find() or self._create()
         self._watch()
-        say("mlflow.run", run_id=self._run_id, experiment_id=self._experiment_id)
+        log_event("mlflow.run", run_id=self._run_id, experiment_id=self._experiment_id)
 
     def _adopt(self, run_id: str) -> None:
         self._open()
@@ -111,7 +135,7 @@ class Run:
         self._model_id = self._client.get_run(run_id).data.tags[MODEL_TAG].removeprefix("models:/")
 
     def _open(self) -> None:
-        # Retries are ours: MLflow's own would repeat POSTs, minutes long, before we hear of it.
+        # Retries are ours: MLflow's own would repeat POSTs for minutes before we hear of it.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -121,26 +145,26 @@ class Run:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
 
         if self._uri:
-            from trainer import sigv4
+            from trainer.tracking import signing
 
-            if sigv4.wanted(self._uri):
-                sigv4.use()
-        self._client = MlflowClient(tracking_uri=self._uri)
+            if signing.is_needed(self._uri):
+                signing.use()
+        self._connected_client = MlflowClient(tracking_uri=self._uri)
 
     def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
             try:
                 return str(self._client.create_experiment(name))
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-                found = self._client.get_experiment_by_name(name)
-        if found is None or found.lifecycle_stage == "deleted":
+                experiment = self._client.get_experiment_by_name(name)
+        if experiment is None or experiment.lifecycle_stage == "deleted":
             raise ParameterError(f"the experiment {name!r} was deleted in MLflow; restore it or choose another name")
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
     def _find(self) -> str | None:
         """The run of an earlier attempt, or of an answer to our own request that was lost."""
@@ -176,9 +200,9 @@ class Run:
             resume_logging=self._identity.attempt > 1,
             tracking_uri=self._uri,
         )
-        self._monitor.start()
+        self._monitor.start()  # type: ignore[no-untyped-call]
 
-    def _describe(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    def _describe(self, params: Mapping[str, ParameterValue], tags: Mapping[str, str]) -> None:
         from mlflow.entities import Param, RunTag
 
         self._client.log_batch(
@@ -194,7 +218,8 @@ class Run:
         if epoch is not None and epoch <= self._logged_to:
             return
         entries = [Metric(key, value, at, epoch or 0) for key, value in metrics.items()]
-        self._client.log_batch(self._known(), metrics=entries)
+        for start in range(0, len(entries), METRICS_PER_CALL):
+            self._client.log_batch(self._known(), metrics=entries[start : start + METRICS_PER_CALL])
 
     def _log_data(self, dataset: Dataset) -> None:
         from mlflow.entities import Dataset as MlflowDataset
@@ -204,14 +229,16 @@ class Run:
             name=dataset.name[:500],
             digest=dataset.digest[:36],  # as long as MLflow's column
             source_type="mlops",
-            source=f'{{"dataset": "{dataset.name}", "sha256": "{dataset.digest}"}}',
-            profile=f'{{"train_rows": {len(dataset.train)}, "held_out_rows": {len(dataset.held_out)}}}',
+            source=json.dumps({"dataset": dataset.name, "sha256": dataset.digest}),
+            profile=json.dumps({"train_rows": len(dataset.train), "held_out_rows": len(dataset.held_out)}),
         )
         self._client.log_inputs(self._known(), [DatasetInput(logged, [InputTag("mlflow.data.context", "training")])])
 
-    def _log_model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, Any]) -> None:
-        """As `mlflow.onnx.log_model` does, by the client's calls, so that a second try finds the first one's model."""
+    def _log_model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, str]) -> None:
+        """Log the model as `mlflow.onnx.log_model` does, by single calls, so that a retry finds the first model."""
         from mlflow.entities import LoggedModelOutput
+
+        from trainer.tracking import model_folder
 
         done = self._client.get_run(self._known()).data.tags.get(MODEL_TAG)
         if done:
@@ -225,7 +252,7 @@ class Run:
         )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / MODEL_ARTIFACT
-            _save(path, content, dataset, self._known(), model, metadata)
+            model_folder.save(path, content, dataset, self._known(), model, metadata)
             self._client.log_model_artifacts(model.model_id, str(path))
         self._client.finalize_logged_model(model.model_id, "READY")
         self._client.log_outputs(self._known(), [LoggedModelOutput(model.model_id, step=0)])
@@ -235,9 +262,9 @@ class Run:
     def _register(self, name: str, tags: Mapping[str, str]) -> None:
         from mlflow.exceptions import MlflowException
 
-        found = self._client.search_model_versions(f"name = '{name}' and run_id = '{self._known()}'", max_results=1)
-        if found:
-            self.model_version = int(found[0].version)
+        own = self._client.search_model_versions(f"name = '{name}' and run_id = '{self._known()}'", max_results=1)
+        if own:
+            self.model_version = int(own[0].version)
             return
         try:
             self._client.create_registered_model(name)
@@ -251,40 +278,11 @@ class Run:
 
     def _end(self, status: str) -> None:
         if self._monitor:
-            self._monitor.finish()
+            self._monitor.finish()  # type: ignore[no-untyped-call]
         self._client.set_terminated(self._known(), status)
 
 
 def version_tags(sha256: str, dataset_digest: str, job_id: str | None) -> dict[str, str]:
-    """The tags of a model version; the platform moves `stage` from here on."""
+    """The tags of a new model version; from here on the platform changes `stage`."""
     tags = {"stage": "Registered", "sha256": sha256, "dataset_digest": dataset_digest}
     return {**tags, "job_id": job_id} if job_id else tags
-
-
-def _save(path: Path, content: bytes, dataset: Dataset, run_id: str, logged: Any, metadata: Mapping[str, Any]) -> None:
-    """Write the folder of an MLflow model: MLmodel, model.onnx, and the environment that pyfunc would need."""
-    import mlflow.onnx
-    import numpy as np
-    import onnx
-    import onnxruntime
-    from mlflow.models import Model
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    signature = ModelSignature(
-        Schema([TensorSpec(np.dtype(np.float32), (-1, dataset.features), "inputs")]),
-        Schema([TensorSpec(np.dtype(np.float32), (-1, dataset.classes), "probabilities")]),
-    )
-    mlflow.onnx.save_model(
-        onnx.load_from_string(content),
-        str(path),
-        mlflow_model=Model(
-            artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
-        ),
-        signature=signature,
-        pip_requirements=[f"mlflow=={mlflow.__version__}", f"onnxruntime=={onnxruntime.__version__}"],
-        metadata=dict(metadata),
-        save_as_external_data=False,
-    )
-    # The very bytes whose hash is logged.
-    (path / "model.onnx").write_bytes(content)

@@ -1,8 +1,8 @@
 """Delivery in the background: training does not wait for a service, and outlives one that is away for a while.
 
-Each address has a courier of its own, so that one's outage does not hold up another's deliveries. Deliveries are made
-in order; a failed one is tried again with growing pauses, until the courier's patience is at its end or the service
-refuses for good.
+Each address has a sender of its own, so that one's outage does not hold up another's deliveries. Deliveries are made
+in order. A failed one is tried again with growing pauses, until the longest wait is over or the service refuses for
+good.
 """
 
 import math
@@ -11,17 +11,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from trainer.errors import TrainingError, Unreachable
-from trainer.log import say
+from trainer.log import log_event
 
 T = TypeVar("T")
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 RETRIED_STATUSES = (408, 409, 425, 429)
-MEETINGS = ("UniqueViolation", "UNIQUE constraint failed")
+CONFLICTS = ("UniqueViolation", "UNIQUE constraint failed")
 THROTTLED = (
     "Throttling",
     "ThrottlingException",
@@ -29,10 +29,13 @@ THROTTLED = (
     "RequestLimitExceeded",
     "SlowDown",
 )
+MLFLOW_PLAIN_CODES = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
+"""Errors of MLflow's own checks, whose text is about the request; that of others can carry SQL."""
+REASON_LENGTH = 500
 
 
 def refused_for_good(error: BaseException) -> bool:
-    """Whether trying again is useless: a 4xx, or a defect of ours. Told by shape: no client is imported here."""
+    """Whether it is useless to try again: a 4xx, or a defect of ours. Decided by shape: no client is imported here."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's ClientError
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
@@ -47,62 +50,78 @@ def refused_for_good(error: BaseException) -> bool:
 
 
 def _met_another_writer(error: BaseException) -> bool:
-    """Two runs that log the same new data set at once meet in MLflow, which answers the second one 400 with the
-    database's complaint; tried again, it finds the row that is there now."""
-    return any(complaint in str(error) for complaint in MEETINGS)
+    """Whether another run wrote the same new row at the same time.
+
+    Two runs that log the same new data set at once meet in MLflow, which answers the second one 400 with the
+    database's complaint. The second try sees the row that is there now.
+    """
+    return any(complaint in str(error) for complaint in CONFLICTS)
 
 
-def _said(error: BaseException) -> str:
-    """What may be passed on of an error: MLflow's own text can carry SQL, which stays in the log."""
+def _reason(error: BaseException) -> str:
+    """What people may read of an error: MLflow's own text can carry SQL, which stays in the log."""
     code = getattr(error, "error_code", None)
-    return f"{type(error).__name__}: {code or (str(error).splitlines() or [''])[0]}"
+    line = (str(error).splitlines() or [""])[0][:REASON_LENGTH]
+    if code and code not in MLFLOW_PLAIN_CODES:
+        line = code
+    return f"{type(error).__name__}: {line}"
 
 
-def insist(
+def retry(
     address: str,
     action: Callable[[], T],
-    patience: float,
+    max_wait: float,
     pause: Callable[[float], object] = time.sleep,
     deadline: Callable[[], float] = lambda: math.inf,
 ) -> T:
-    """Do `action`, again and again with growing pauses, for up to `patience` seconds.
+    """Do something again and again, with growing pauses, until it succeeds.
+
+    Args:
+        address: What does not answer, for the log and the error.
+        action: What to do; any error except a TrainingError is a reason to try again.
+        max_wait: For how many seconds.
+        pause: Sleeps for a number of seconds.
+        deadline: The monotonic time at which to end even so; asked after each failure.
+
+    Returns:
+        What `action` returned.
 
     Raises:
-        Unreachable: the patience or the deadline (monotonic time) is over, or the service refuses for good.
+        Unreachable: the time is over, or the service refuses for good.
         TrainingError: as `action` raised it.
     """
-    began, wait = time.monotonic(), FIRST_PAUSE
+    start, wait = time.monotonic(), FIRST_PAUSE
     while True:
         try:
             return action()
         except TrainingError:
             raise
-        except Exception as error:  # whatever a client raises; refused_for_good tells the kinds apart
-            reason = _said(error)
+        except Exception as error:  # whatever a client raises; refused_for_good decides by its kind
+            reason = _reason(error)
             if refused_for_good(error):
-                say("delivery.refused", address=address, reason=str(error)[:2000])
+                log_event("delivery.refused", address=address, reason=str(error)[:2000])
                 raise Unreachable(address, f"refused ({reason})") from error
             now = time.monotonic()
-            if now + wait > min(began + patience, deadline()):
-                say("delivery.given_up", address=address, reason=reason, seconds=round(now - began, 1))
-                raise Unreachable(address, f"no answer for {now - began:.0f} s ({reason})") from error
-            say("delivery.retry", address=address, reason=reason, seconds=wait)
+            if now + wait > min(start + max_wait, deadline()):
+                log_event("delivery.given_up", address=address, reason=reason, seconds=round(now - start, 1))
+                raise Unreachable(address, f"no answer for {now - start:.0f} s ({reason})") from error
+            log_event("delivery.retry", address=address, reason=reason, seconds=wait)
             # Jitter, so that the children of a sweep do not come back all at once.
             pause(wait * random.uniform(0.5, 1.0))
             wait = min(wait * 2, LONGEST_PAUSE)
 
 
-class Courier:
-    """Delivers to `address`, in order, on a thread of its own.
+class BackgroundSender:
+    """Delivers to `address`, in order, on a thread of its own; each delivery is tried for up to `max_wait` seconds.
 
-    A delivery given a `latest` key takes the place of an undelivered one of the same key: of checkpoints and progress
+    A delivery with a `latest` key takes the place of an undelivered one of the same key: of checkpoints and progress
     only the newest matters.
     """
 
-    def __init__(self, address: str, patience: float) -> None:
+    def __init__(self, address: str, max_wait: float) -> None:
         self.address = address
-        self._patience = patience
-        self._waiting: deque[tuple[str | None, Callable[[], Any]]] = deque()
+        self._max_wait = max_wait
+        self._waiting: deque[tuple[str | None, Callable[[], object]]] = deque()
         self._changed = threading.Condition()
         self._busy = False
         self._failure: TrainingError | None = None
@@ -110,8 +129,17 @@ class Courier:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def send(self, delivery: Callable[[], Any], latest: str | None = None) -> None:
-        """Queue `delivery`. Raises Unreachable if this courier has given up before."""
+    @property
+    def failure(self) -> TrainingError | None:
+        """Why this sender has given up, or None while it has not."""
+        return self._failure
+
+    def send(self, delivery: Callable[[], object], latest: str | None = None) -> None:
+        """Queue a delivery.
+
+        Raises:
+            TrainingError: this sender has given up before, for this reason.
+        """
         with self._changed:
             if self._failure:
                 raise self._failure
@@ -119,21 +147,27 @@ class Courier:
                 self._waiting = deque(item for item in self._waiting if item[0] != latest)
             self._waiting.append((latest, delivery))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"courier {self.address}", daemon=True)
+                self._thread = threading.Thread(target=self._work, name=f"sender {self.address}", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is delivered or the sender has given up, for at most `seconds`; whether it is so."""
+        with self._changed:
+            return bool(self._changed.wait_for(self._at_rest, seconds))
+
     def flush(self, within: float | None = None) -> None:
-        """Wait until all is delivered, for at most `within` seconds.
+        """Wait until all is delivered, for at most `within` seconds; after that no delivery is tried again.
 
         Raises:
-            Unreachable: the courier gave up, or the time is over.
+            TrainingError: the sender gave up, for this reason.
+            Unreachable: the time is over.
         """
         with self._changed:
             if within is not None:
                 self._deadline = time.monotonic() + within
                 self._changed.notify_all()
-            done = self._changed.wait_for(lambda: self._failure or not (self._waiting or self._busy), within)
+            done = self._changed.wait_for(self._at_rest, within)
             if self._failure:
                 raise self._failure
             if not done:
@@ -145,6 +179,9 @@ class Courier:
             self._closed = True
             self._changed.notify_all()
 
+    def _at_rest(self) -> bool:
+        return bool(self._failure) or not (self._waiting or self._busy)
+
     def _work(self) -> None:
         while True:
             with self._changed:
@@ -155,7 +192,7 @@ class Courier:
                 self._busy = True
             failure = None
             try:
-                insist(self.address, delivery, self._patience, self._pause, lambda: self._deadline)
+                retry(self.address, delivery, self._max_wait, self._pause, lambda: self._deadline)
             except TrainingError as error:
                 failure = error
             with self._changed:

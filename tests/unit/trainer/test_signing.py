@@ -6,8 +6,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from trainer import sigv4
 from trainer.errors import Unreachable
+from trainer.tracking import signing
 
 URI = "https://abc123.execute-api.eu-west-1.amazonaws.com/mlflow/api/2.0/mlflow/runs/search"
 
@@ -25,7 +25,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> Credentials:
     [(URI, True), ("http://localhost:5000", False), ("https://mlflow.example.com", False), ("sqlite:///a.db", False)],
 )
 def test_only_an_api_gateway_wants_it(uri: str, wanted: bool):
-    assert sigv4.wanted(uri) is wanted
+    assert signing.is_needed(uri) is wanted
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_only_an_api_gateway_wants_it(uri: str, wanted: bool):
     ],
 )
 def test_the_signature_is_botocore_s(credentials: Credentials, method: str, query, body: bytes | None):
-    request = requests.Request(method, URI, params=query, data=body, auth=sigv4.SigV4()).prepare()
+    request = requests.Request(method, URI, params=query, data=body, auth=signing.SigV4()).prepare()
     assert "+" not in request.url.partition("?")[2]
     sent_at = request.headers["X-Amz-Date"]
     signed = request.headers["Authorization"]
@@ -59,12 +59,12 @@ def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     with pytest.raises(Unreachable, match="no AWS credentials"):
-        requests.Request("GET", URI, auth=sigv4.SigV4()).prepare()
+        requests.Request("GET", URI, auth=signing.SigV4()).prepare()
 
 
 def test_mlflow_s_client_takes_it(monkeypatch: pytest.MonkeyPatch, credentials: Credentials):
     from mlflow.tracking.request_auth.registry import fetch_auth
 
     monkeypatch.setenv("MLFLOW_TRACKING_AUTH", "")
-    sigv4.use()
-    assert isinstance(fetch_auth(sigv4.NAME), sigv4.SigV4)
+    signing.use()
+    assert isinstance(fetch_auth(signing.NAME), signing.SigV4)

@@ -1,0 +1,63 @@
+"""Compressed files, unpacked piece by piece: a few hundred kilobytes can hold gigabytes, which must not be unpacked.
+
+A file may unpack to its own size at least, and at most to 2 GiB or a quarter of the process's memory.
+"""
+
+import gzip
+import io
+import zlib
+
+from trainer.errors import DataError
+from trainer.process import memory_limit
+
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_UNPACKED_BYTES = 2 * 1024**3
+MEMORY_SHARE = 4
+
+
+def limit(content: bytes) -> int:
+    """How many bytes `content` may unpack to."""
+    return max(len(content), min(MAX_UNPACKED_BYTES, memory_limit() // MEMORY_SHARE))
+
+
+def too_large(name: str, most: int) -> DataError:
+    """The refusal of a file that unpacks to more than `most` bytes."""
+    return DataError(
+        f"{name}: unpacks to more than {most:,} bytes, the most that this job can take; "
+        "split the data set, or give the job more memory"
+    )
+
+
+class UnpackedStream(io.RawIOBase):
+    """The bytes of a gzip or plain file; `position` counts those that were read.
+
+    Reading raises DataError if the gzip file is damaged, or is larger than its limit.
+    """
+
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__()
+        packed = content[: len(GZIP_MAGIC)] == GZIP_MAGIC
+        self._source: io.BufferedIOBase = io.BytesIO(content)
+        if packed:
+            self._source = gzip.GzipFile(fileobj=self._source)
+        self._name = name
+        self._limit = limit(content)
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's buffer is private
+        try:
+            count = self._source.readinto(buffer)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{self._name}: the gzip file is truncated or damaged ({error}); fetch it again") from error
+        self.position += count
+        if self.position > self._limit:
+            raise too_large(self._name, self._limit)
+        return count
+
+
+def unpacked(name: str, content: bytes) -> bytes:
+    """`content`, unpacked if it is gzip. Raises DataError if it is damaged or too large."""
+    return UnpackedStream(name, content).readall()

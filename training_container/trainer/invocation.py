@@ -1,0 +1,143 @@
+"""How this process was called: parameters and identity, from the command line and the environment alike.
+
+A value on the command line wins over the variable TRAIN_<FIELD>, that over the preset's, and that over the default.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from mlops.domain.sweep import Sweep, child_parameters
+from trainer import models
+from trainer.errors import ParameterError
+from trainer.parameters import Identity, Parameters, ParameterValue
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+PREFIX = "TRAIN_"
+
+
+def _name_of(field: str) -> str:
+    return Parameters.model_fields[field].alias or field
+
+
+FIELDS = tuple(_name_of(field) for field in Parameters.model_fields)
+
+
+def parser(prog: str = "python -m trainer") -> argparse.ArgumentParser:
+    """A parser with one flag for each field. Values stay text: `resolve` reads them and checks their bounds."""
+    flags = argparse.ArgumentParser(
+        prog=prog,
+        description="Train one model, log it to MLflow and register it.",
+        epilog="Each flag can be given as the variable TRAIN_<FLAG> too. `python -m trainer sweep --help` runs many.",
+        allow_abbrev=False,
+    )
+    add_flags(flags)
+    return flags
+
+
+def add_flags(flags: argparse.ArgumentParser, leave_out: frozenset[str] = frozenset()) -> None:
+    """Add a flag for every field except those of `leave_out`."""
+    for field, info in Parameters.model_fields.items():
+        name = _name_of(field)
+        if name not in leave_out:
+            text = f"{info.description or 'The same bounds as in POST /train'} (default: {info.default})"
+            flags.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
+
+
+def given(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, str]:
+    """The values that were given, as text: those of TRAIN_* variables and, before them, of the command line.
+
+    Raises:
+        ParameterError: a TRAIN_ variable names no parameter; a misspelt one must not be ignored.
+    """
+    values = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environment.items()
+        if key.startswith(PREFIX) and value != ""
+    }
+    for name in values:
+        if name not in FIELDS:
+            raise ParameterError(f"the variable {PREFIX}{name.upper()} is none of: {_variables()}")
+    flags = {name: value for name in FIELDS if (value := getattr(arguments, name, None)) is not None}
+    return values | flags
+
+
+def _variables() -> str:
+    return ", ".join(PREFIX + name.upper() for name in FIELDS)
+
+
+def resolve(values: Mapping[str, ParameterValue]) -> Parameters:
+    """The parameters of `values` (text or already typed), with those of the preset filled in.
+
+    Raises:
+        ParameterError: names each bad parameter, what is wrong with it, and both ways to give it.
+    """
+    parameters = _validated(values)
+    if parameters.preset == "best":
+        parameters = _validated({**models.find(parameters.model_type).preset, **values})
+    return parameters
+
+
+def _validated(values: Mapping[str, ParameterValue]) -> Parameters:
+    try:
+        return Parameters.model_validate_strings({name: str(value) for name, value in values.items()})
+    except ValidationError as error:
+        raise ParameterError("; ".join(_explained(item) for item in error.errors())) from error
+
+
+def _explained(item: "ErrorDetails") -> str:
+    field = str(item["loc"][0]) if item["loc"] else "parameters"
+    message = item["msg"][0].lower() + item["msg"][1:]
+    return f"--{field.replace('_', '-')} ({PREFIX}{field.upper()}): {message}, got {item['input']!r}"
+
+
+def identity(environment: Mapping[str, str] = os.environ) -> Identity:
+    """The job of this process, from JOB_ID, SWEEP_ID and what Batch sets.
+
+    A child of a sweep has the job id of its own index.
+
+    Raises:
+        ParameterError: SWEEP cannot be read.
+    """
+    sweep = _sweep(environment)
+    return Identity(
+        job_id=sweep.job_id(_index(environment)) if sweep else environment.get("JOB_ID") or None,
+        sweep_id=environment.get("SWEEP_ID") or None,
+        batch_job_id=environment.get("AWS_BATCH_JOB_ID") or None,
+        attempt=int(environment.get("AWS_BATCH_JOB_ATTEMPT") or 1),
+    )
+
+
+def parameters(argv: Sequence[str], environment: Mapping[str, str]) -> Parameters:
+    """What this process is to do. A child of a sweep (SWEEP is set) derives its hyperparameters from its index.
+
+    Raises:
+        ParameterError: names each bad parameter. Unknown flags end the process, as argparse does.
+    """
+    values: dict[str, ParameterValue] = dict(given(parser().parse_args(argv), environment))
+    if sweep := _sweep(environment):
+        try:
+            values |= child_parameters(sweep, _index(environment))
+        except IndexError as error:
+            raise ParameterError(f"SWEEP: {error}") from error
+    return resolve(values)
+
+
+def _sweep(environment: Mapping[str, str]) -> Sweep | None:
+    text = environment.get("SWEEP")
+    if not text:
+        return None
+    try:
+        return Sweep.model_validate_json(text)
+    except ValidationError as error:
+        raise ParameterError(f"SWEEP: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}") from error
+
+
+def _index(environment: Mapping[str, str]) -> int:
+    """A sweep of one run is a plain job, which has no index."""
+    return int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX") or 0)

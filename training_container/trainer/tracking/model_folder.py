@@ -1,0 +1,50 @@
+"""The folder of an MLflow model: MLmodel, model.onnx, and the environment that pyfunc would need."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.data import Dataset
+
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+
+
+def save(
+    path: Path, content: bytes, dataset: Dataset, run_id: str, logged: "LoggedModel", metadata: Mapping[str, str]
+) -> None:
+    """Write the folder.
+
+    Args:
+        path: The folder, which does not exist yet.
+        content: The ONNX file, which is written as it is: its hash is logged.
+        dataset: Gives the signature its sizes.
+        run_id: The run that trained the model.
+        logged: The model that MLflow keeps the folder for.
+        metadata: What MLmodel says of the model.
+    """
+    import mlflow.onnx
+    import numpy as np
+    import onnx
+    import onnxruntime
+    from mlflow.models import Model
+    from mlflow.models.signature import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype(np.float32), (-1, dataset.features), "inputs")]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1, dataset.classes), "probabilities")]),
+    )
+    mlflow.onnx.save_model(
+        onnx.load_from_string(content),
+        str(path),
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
+        ),
+        signature=signature,
+        pip_requirements=[f"mlflow=={mlflow.__version__}", f"onnxruntime=={onnxruntime.__version__}"],
+        metadata=dict(metadata),
+        save_as_external_data=False,
+    )
+    # The very bytes whose hash is logged.
+    (path / "model.onnx").write_bytes(content)
