@@ -1,5 +1,6 @@
 """Python SDK of the mlops platform: `Client(url, key)` and the typed records it answers with."""
 
+from mlops_client._version import __version__ as __version__
 from mlops_client.client import Client
 from mlops_client.errors import (
     ApiError,
@@ -17,7 +18,6 @@ from mlops_client.errors import (
 )
 from mlops_client.listing import Listing
 
-__version__ = "0.1.0"
 __all__ = [
     "ApiError",
     "Client",

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, SSLError, TimeoutError
 
+from mlops_client._version import __version__
 from mlops_client.errors import NotSignedIn, Unreachable, api_error
 
 RETRIED = frozenset({429, 502, 503, 504})
@@ -73,7 +74,7 @@ class Transport:
         again = (method in ("GET", "DELETE") or idempotency_key is not None) if safe is None else safe
         asked = {name: value for name, value in (query or {}).items() if value is not None}
         address = self.url + route + (f"?{urlencode(asked)}" if asked else "")
-        headers = {"accept": "application/json", "user-agent": "mlops-client/0.1.0"}
+        headers = {"accept": "application/json", "user-agent": f"mlops-client/{__version__}"}
         if self.key:
             headers["x-api-key"] = self.key
         if idempotency_key:

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from tests import debian
-from tests.conftest import free_ports
+from tests.support import free_ports
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "infra" / "monitoring"
