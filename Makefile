@@ -12,7 +12,8 @@ empty :=
 SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container client $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test lint format bench bench-train openapi cli-docs screenshots key
+.PHONY: help install demo up down status logs reset test coverage lint docs format bench bench-train openapi
+.PHONY: cli-docs invoke screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
@@ -44,13 +45,27 @@ status: ## what runs where
 logs: ## what the stack's processes write (NAME=aws|tracking|database|migrate); on AWS, a function: FUNCTION=predict ENV=dev
 	@$(if $(FUNCTION),$(MAKE) --silent sam && $(BIN)/python -m infra.deploy logs --env $(ENV) $(FUNCTION),$(BIN)/python -m infra.local logs $(NAME))
 
+invoke: install ## one function in this process against the local stack, for the debugger: FUNCTION=predict EVENT=file.json
+	@$(BIN)/python -m tools.invoke $(FUNCTION) $(EVENT)
+
 reset: ## stop the local stack and remove all its state
 	@$(BIN)/python -m infra.local reset
 
 test: install lint ## every test: unit, template, integration, end to end
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-lint: install ## ruff, mypy, and whether the generated files are what the code says
+# What needs the session's stack is one group, on one worker; `make test JOBS=0` runs everything in one process.
+JOBS ?= 2
+PARALLEL := -n $(JOBS) --dist loadgroup
+
+coverage: install ## which lines of our code the unit tests run; the report by line is build/coverage/index.html
+	@$(BIN)/python -m pytest tests/unit $(PARALLEL) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
+
+docs: install ## the documentation as a site in build/docs; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
+
+lint: install ## ruff, mypy, the files of GitHub, and whether the generated files are what the code says
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -58,6 +73,9 @@ lint: install ## ruff, mypy, and whether the generated files are what the code s
 	@$(SOURCES) $(BIN)/python -m tools.openapi --check
 	@$(BIN)/python -m tools.client_models --check
 	@$(CLI_DOCS) | diff --ignore-blank-lines docs/cli.md - || { echo "docs/cli.md is not what the commands say: run make cli-docs"; exit 1; }
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .

@@ -16,11 +16,20 @@ from infra.local.stack import Stack
 from tests.support.steps import free_ports, promote, train
 
 
+# First, because pytest-xdist's own hook of this name reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the stack is marked so; the quick tests come first, so that a slip shows early."""
+    """Mark what uses the stack and keep it on one worker; let the quick tests come first, so that a slip shows early.
+
+    What fixtures build in a folder that all workers share (`lambda_runtime`) is kept on the stack's worker too.
+    A module that names a group itself keeps it.
+    """
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "stack" in fixtures:
             item.add_marker("stack")
+        if {"stack", "lambda_runtime"}.intersection(fixtures) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group("stack"))
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("stack", "slow")])
 
 

@@ -3,12 +3,10 @@
 import io
 import json
 import os
-import random
 import shutil
 import signal
 import socket
 import stat
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,19 +24,19 @@ from infra.local import deploy
 from infra.local.aws.patches import MAX_BODY_BYTES
 from infra.local.database import Database
 from infra.local.errors import LocalStackError
-from infra.local.processes import port_is_free
 from infra.local.settings import ROOT, STACK_NAME, Settings
 from infra.local.stack import Stack
+from tests.support.steps import free_ports
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+# Its stacks are its own, so it may run beside what shares the session's.
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("local_stack")]
 
 QUEUE = "probe"
 
 
 def free_settings(home, **more):
-    """Settings with ports nobody uses now, below those the system gives to outgoing connections."""
-    ports = random.sample([port for port in random.sample(range(20_000, 32_000), 30) if port_is_free(port)], 3)
-    api, tracking, aws = ports
+    """Settings with ports nobody uses now."""
+    api, tracking, aws = free_ports(3)
     return Settings(api_port=api, tracking_port=tracking, aws_port=aws, home=home, batch_slots=2, **more)
 
 
@@ -260,8 +258,8 @@ def test_a_silent_function_is_answered_at_once(running):
             started = time.perf_counter()
             client.invoke(FunctionName="silent")
             times.append(time.perf_counter() - started)
-    # Without the end mark every call waits 50 ms for lines that do not come.
-    assert statistics.median(times) < 0.045
+    # Without the end mark every call waits 50 ms for lines that do not come; with it a busy machine delays some.
+    assert min(times) < 0.045
 
 
 def test_all_lines_a_function_prints_reach_its_log(running):

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from tests import debian
-from tests.conftest import free_ports
+from tests.support.steps import free_ports
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "infra" / "monitoring"

@@ -1,14 +1,31 @@
 """Steps that several tests take."""
 
 import json
+import os
+import random
 import time
 from typing import Any
 
 from infra.local.api import Api
-from infra.local.processes import free_ports as free_ports
+from infra.local.processes import port_is_free
 
 DIGITS_MODEL = "digit-classifier"
 ENDED = ("completed", "failed", "cancelled")
+
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+# Below the ports that the system gives to outgoing connections, which could take one before the test listens on it.
+_PORTS = list(range(20_000 + _WORKER, 32_000, _WORKERS))
+random.shuffle(_PORTS)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, none of them given out before, by this worker of pytest-xdist or another."""
+    found: list[int] = []
+    while len(found) < count:
+        if port_is_free(port := _PORTS.pop()):
+            found.append(port)
+    return found
 
 
 def train(api: Api, **parameters: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Functions as they are built, with the configuration that the session's stack deployed them with."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,22 +14,15 @@ from tools.runtime.deployed import Deployed
 from tools.runtime.emulated import Emulated
 from tools.runtime.functions import Artifact, zip_functions
 
-RAN_ON = pytest.StashKey[Runtime]()
-
 
 @pytest.fixture(scope="session")
-def lambda_runtime(pytestconfig: pytest.Config) -> Runtime:
-    """Lambda's Python, or the host's; the summary says which."""
+def lambda_runtime() -> Runtime:
+    """Lambda's Python, or the host's: then a warning says so, which the summary shows from any worker."""
     found: Runtime = _or_skip(artifacts.runtime)
-    pytestconfig.stash[RAN_ON] = found
+    if found.version != artifacts.LAMBDA_PYTHON:
+        instead = f"on Python {found.version}, as there is no Python {artifacts.LAMBDA_PYTHON} here"
+        warnings.warn(f"functions run under AWS's runtime emulator {instead}", stacklevel=1)
     return found
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if (found := config.stash.get(RAN_ON, None)) is not None:
-        wanted = artifacts.LAMBDA_PYTHON
-        instead = "" if found.version == wanted else f", as there is no Python {wanted} here"
-        terminalreporter.write_line(f"functions ran under AWS's runtime emulator on Python {found.version}{instead}")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,6 @@ from sklearn.datasets import load_digits
 from infra.local import deploy
 from infra.local.api import Api
 from infra.local.database import Database
-from infra.local.processes import free_ports
 from infra.local.services import tracking_service
 from infra.local.settings import STACK_NAME
 from migration import app as migration
@@ -41,7 +40,7 @@ from tests.integration.runtime.recording import (
     signed_tracking_calls,
     tracking_calls,
 )
-from tests.support.steps import ENDED, promote, train
+from tests.support.steps import ENDED, free_ports, promote, train
 
 pytestmark = pytest.mark.slow
 MODEL = "permissions"

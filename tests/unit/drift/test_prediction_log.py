@@ -382,10 +382,10 @@ def test_what_a_newer_version_keeps_beside_the_counts_is_passed_over(
     [
         "not base64!",
         base64.b64encode(b"not gzip").decode(),
-        base64.b64encode(gzip.compress(b"x" * 1000)[:-9]).decode(),
-        base64.b64encode(gzip.compress(b"not json")).decode(),
-        base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE"}')).decode(),
-        base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE", "logEvents": [{"id": 1}]}')).decode(),
+        base64.b64encode(gzip.compress(b"x" * 1000, mtime=0)[:-9]).decode(),
+        base64.b64encode(gzip.compress(b"not json", mtime=0)).decode(),
+        base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE"}', mtime=0)).decode(),
+        base64.b64encode(gzip.compress(b'{"messageType": "DATA_MESSAGE", "logEvents": [{"id": 1}]}', mtime=0)).decode(),
     ],
 )
 def test_an_unreadable_delivery_is_skipped_once(stats, deliver, data):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,15 +14,10 @@ import pytest
 from mlflow import MlflowClient
 from moto.server import ThreadedMotoServer
 
+from tests.support.steps import free_ports
 from trainer import job
 from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[dict]:
@@ -33,7 +27,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict]:
 @pytest.fixture
 def late_tracking_server(tmp_path: Path, tracking_uri: str) -> Iterator[tuple[str, threading.Timer]]:
     """The address of a tracking server, and the timer that starts it once it is started itself."""
-    port = free_port()
+    (port,) = free_ports(1)
     variables = {
         **os.environ,
         "_MLFLOW_SERVER_FILE_STORE": tracking_uri,
@@ -79,7 +73,7 @@ def test_training_goes_on_while_mlflow_is_away(
 def test_a_bucket_that_is_away_for_a_while_is_waited_for(
     aws: str, mlflow_client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    port = free_port()
+    (port,) = free_ports(1)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     timer = threading.Timer(1.5, server.start)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
