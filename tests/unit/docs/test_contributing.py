@@ -41,7 +41,7 @@ def test_files_and_folders_of_the_text_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [("tools/openapi.py", "ROUTED"), ("training_container/trainer/models.py", "BUILT_IN")]
+    ("file", "name"), [("tools/openapi.py", "ROUTED"), ("training_container/trainer/models/registry.py", "BUILT_IN")]
 )
 def test_names_of_the_code_are_there(file: str, name: str) -> None:
     assert f"`{file}`" in PAGE
