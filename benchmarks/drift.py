@@ -263,10 +263,11 @@ def trained() -> tuple[Any, Predictor, float]:
     import onnxruntime
 
     from benchmarks.train import Watch
-    from trainer import data, export, models, parameters
+    from trainer import data, export, models
+    from trainer.parameters import Parameters
 
     dataset = data.load("mnist")
-    chosen = parameters.Parameters(model_type="mlp", epochs=5)
+    chosen = Parameters(model_type="mlp", epochs=5)
     exported = export.export(models.find("mlp").train(dataset, chosen, Watch()), dataset)
     session = onnxruntime.InferenceSession(exported.content, providers=["CPUExecutionProvider"])
     accuracy = float((exported.probabilities.argmax(axis=1) == dataset.held_out.targets).mean())

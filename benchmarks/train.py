@@ -9,7 +9,6 @@ augmentation, batches of 64. Both measure the held-out digits after each epoch, 
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -50,16 +49,16 @@ class Watch:
     def resume(self) -> bytes | None:
         return None
 
-    def stopping(self) -> bool:
+    def should_stop(self) -> bool:
         return False
 
-    def begins(self, epochs: int) -> None:
+    def on_train_begin(self, epochs: int) -> None:
         self.began = time.perf_counter(), time.process_time()
 
-    def epoch_done(self, epoch: int, metrics: Mapping[str, float], state: Callable[[], bytes] | None) -> None:
+    def on_epoch_end(self, epoch: int, metrics: Mapping[str, float], state: Callable[[], bytes] | None) -> None:
         self.note(metrics["val_accuracy"])
 
-    def interrupted(self, state: bytes | None) -> NoReturn:
+    def interrupt(self, state: bytes | None) -> NoReturn:
         raise AssertionError("nothing stops a bench")
 
     def note(self, accuracy: float) -> None:
@@ -75,7 +74,7 @@ def measure(row: dict[str, Any]) -> dict[str, Any]:
     """Train as `row` says, in this process."""
     import numpy as np
 
-    from trainer import data, export, invocation, models
+    from trainer import data, export, invocation, models, process
 
     row = dict(row)
     plain, rows, until = row.pop("plain", False), row.pop("rows", None), row.pop("until", None)
@@ -103,7 +102,7 @@ def measure(row: dict[str, Any]) -> dict[str, Any]:
         "cpu_seconds": cpu_seconds,
         "seconds_to_goal": to_goal,
         "cpu_seconds_to_goal": cpu_to_goal,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": process.peak_memory_mb(),
         "curve": watch.curve,
         **found,
     }
@@ -131,7 +130,7 @@ def plain_loop(asked: Any, dataset: Any, watch: Watch, until: float | None) -> N
 
     optimiser = torch.optim.Adam(network.parameters())
     loader = DataLoader(Digits(), batch_size=64, shuffle=True)
-    watch.begins(asked.epochs)
+    watch.on_train_begin(asked.epochs)
     for _ in range(asked.epochs):
         network.train()
         for inputs, targets in loader:

@@ -99,7 +99,7 @@ def held_out() -> tuple[list[list[float]], list[int]]:
     """Digits that no run has trained on: pixels 0..1 and labels."""
     from trainer import data
 
-    digits = data.digits()
+    digits = data.load("digits")
     images = [[round(float(pixel), 4) for pixel in row] for row in digits.held_out.inputs]
     return images, [int(digits.labels[target]) for target in digits.held_out.targets]
 

@@ -16,7 +16,7 @@ def test_the_default_perceptron_reaches_97_5_percent_on_the_held_out_10_000(api)
     assert job["status"] == "completed", job["error"]
     assert job["metrics"]["accuracy"] >= 0.975
     assert promote(api, job["model_version"], model="mnist")["status"] == "succeeded"
-    mnist = data.mnist()
+    mnist = data.load("mnist")
     assert len(mnist.held_out) == 10_000
     images = [[round(float(pixel), 4) for pixel in row] for row in mnist.held_out.inputs[:500]]
     wait_until_served(api, "mnist", job["model_version"], images[0])

@@ -1,5 +1,6 @@
 """What people read of a run: pictures of the evaluation, and the model card."""
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,11 +44,12 @@ def write(
 
 def _draw(path: Path, picture: "Callable[[Evaluation], Figure]", evaluation: Evaluation) -> None:
     try:
-        picture(evaluation).savefig(path, dpi=100)
+        drawn = io.BytesIO()
+        picture(evaluation).savefig(drawn, format="png", dpi=100)
+        path.write_bytes(drawn.getvalue())
     except Exception as error:
         # A model is worth more than its picture. Matplotlib asks any IPython that is loaded for its display, and MLflow
         # may be importing it on the other thread; it needs folders that can be written to; and it draws any label.
-        path.unlink(missing_ok=True)
         log_event("report.picture_failed", picture=path.name, reason=f"{type(error).__name__}: {error}")
 
 

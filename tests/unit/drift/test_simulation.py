@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("simulation")
 def simulated():
     from trainer import data
 
-    digits = data.digits()
+    digits = data.load("digits")
     rows = np.concatenate([digits.train.inputs, digits.held_out.inputs])
     labels = np.concatenate([digits.train.targets, digits.held_out.targets])
     model = LogisticRegression(C=0.01, max_iter=300).fit(digits.train.inputs, digits.train.targets)

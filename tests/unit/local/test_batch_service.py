@@ -5,6 +5,7 @@ import threading
 from urllib.parse import quote
 
 import pytest
+
 from infra.local.aws.batch.rules import STATUSES, child_id
 from infra.local.aws.batch.scheduler import Scheduler
 from infra.local.aws.batch.service import BatchService

@@ -6,7 +6,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException, RestException
-from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 
 from trainer import delivery
 from trainer.delivery import BackgroundSender, refused_for_good, retry
@@ -118,6 +118,14 @@ def test_two_runs_that_meet_at_one_row_of_mlflow_are_not_refused_for_good():
     met = MlflowException("(psycopg2.errors.UniqueViolation) duplicate key", error_code=BAD_REQUEST)
     assert not refused_for_good(met)
     assert refused_for_good(MlflowException("no such column", error_code=BAD_REQUEST))
+
+
+def test_what_mlflow_says_of_the_request_is_passed_on():
+    def refuse():
+        raise MlflowException("Invalid value 'a=b' for parameter 'name'", error_code=INVALID_PARAMETER_VALUE)
+
+    with pytest.raises(Unreachable, match=r"refused .*Invalid value 'a=b' for parameter 'name'"):
+        retry("MLflow at http://x", refuse, max_wait=1)
 
 
 def test_sql_in_mlflows_answer_is_not_passed_on():

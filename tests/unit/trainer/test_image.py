@@ -35,6 +35,12 @@ def test_it_is_built_in_stages_with_a_choice_of_cpu_or_cuda():
     assert '${TORCH_INDEX:+--index-url "${TORCH_INDEX}"}' in DOCKERFILE
 
 
+@pytest.mark.parametrize("setting", ["ORT_DISABLE_TELEMETRY=1", "MPLCONFIGDIR=/tmp/matplotlib"])
+def test_it_keeps_libraries_from_home_and_network(setting: str):
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.search(rf"^(ENV )?\s*{setting}\b", final, re.M)
+
+
 def test_what_it_copies_is_there_and_let_through():
     let_through = (ROOT / "training_container" / "Dockerfile.dockerignore").read_text()
     for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M):

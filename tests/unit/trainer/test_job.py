@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
 from trainer import job, models
-from trainer.errors import DataError, Interrupted, ParityError, TrainingError, Unreachable
+from trainer.errors import DataError, Interrupted, ParameterError, ParityError, TrainingError, Unreachable
 from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
 
@@ -202,6 +202,63 @@ def test_a_bucket_that_refuses_is_named(
     with pytest.raises(TrainingError, match=r"s3://nobodys-bucket/checkpoints/.*refused \(NoSuchBucket"):
         job.run(asked(), identity, Stop())
     assert run_of(mlflow_client, identity).info.status == "FAILED"
+
+
+def labelled(label: str) -> str:
+    return "\n".join(["a,b,label", *[f"{row},{-row},{name}" for name in (label, "other") for row in range(10)]])
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("label", ["<=50K", "R&D", "10%", "C++", "²", "L" * 300])
+def test_any_text_is_a_label(mlflow_client: MlflowClient, identity: Identity, label: str, tmp_path: Path):
+    boto3.client("s3").put_object(Bucket="artifacts", Key="datasets/odd.csv", Body=labelled(label).encode())
+    outcome = job.run(asked(dataset="s3://artifacts/datasets/odd.csv", model_name="odd"), identity, Stop())
+    run = mlflow_client.get_run(outcome.run_id)
+    labels = sorted([label, "other"])
+    assert json.loads(run.data.tags["mlops.labels"]) == labels
+    assert {"precision_0", "precision_1", "recall_0", "recall_1"} <= set(run.data.metrics)
+    evaluation = mlflow_client.download_artifacts(outcome.run_id, "evaluation.json", str(tmp_path))
+    assert json.loads(Path(evaluation).read_text())["labels"] == labels
+    assert 0 < run.data.metrics["peak_memory_mb"] < 16 * 1024
+
+
+@pytest.mark.usefixtures("aws")
+def test_as_many_classes_as_are_allowed(mlflow_client: MlflowClient, identity: Identity):
+    """Their metrics are more than MLflow takes in one call, and their labels more than a tag holds."""
+    rows = [f"{index},{row},class {index:04d}" for index in range(1000) for row in range(5)]
+    content = "\n".join(["a,b,label", *rows]).encode()
+    boto3.client("s3").put_object(Bucket="artifacts", Key="datasets/many.csv", Body=content)
+    outcome = job.run(asked(dataset="s3://artifacts/datasets/many.csv", model_name="many"), identity, Stop())
+    run = mlflow_client.get_run(outcome.run_id)
+    assert "recall_999" in run.data.metrics
+    assert "mlops.labels" not in run.data.tags
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("asked_for", [{"epochs": 100, "batch_size": 8}, {"model_type": "logistic_regression"}])
+def test_a_deleted_experiment_is_refused_before_the_training_is_done(
+    mlflow_client: MlflowClient, identity: Identity, asked_for: dict, capsys: pytest.CaptureFixture[str]
+):
+    name = f"deleted before {identity.job_id}"
+    mlflow_client.delete_experiment(mlflow_client.create_experiment(name))
+    with pytest.raises(ParameterError, match="was deleted in MLflow; restore it or choose another name"):
+        job.run(asked(experiment_name=name, **asked_for), identity, Stop())
+    epochs = [line for line in capsys.readouterr().out.splitlines() if '"epoch.done"' in line]
+    assert len(epochs) < (50 if "epochs" in asked_for else 1)
+    record = JobsTable.from_environment().get(identity.job_id)
+    assert (record["status"], "restore it" in record["error"]) == ("failed", True)
+
+
+def test_a_run_without_a_folder_for_temporary_files_fails_before_it_trains(
+    mlflow_client: MlflowClient, identity: Identity, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    with pytest.raises(TrainingError, match="mount a writable /tmp"):
+        job.run(asked(), identity, Stop())
+    assert "data.loaded" not in capsys.readouterr().out
 
 
 def test_an_experiment_that_was_deleted_is_named(mlflow_client: MlflowClient, identity: Identity):

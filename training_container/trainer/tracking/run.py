@@ -235,7 +235,7 @@ class TrackedRun:
         self._client.log_inputs(self._known(), [DatasetInput(logged, [InputTag("mlflow.data.context", "training")])])
 
     def _log_model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, str]) -> None:
-        """Log the model as `mlflow.onnx.log_model` does, by single calls, so that a retry finds the first model."""
+        """Log the model as `mlflow.onnx.log_model` does, by single calls, so that a second try finds the first."""
         from mlflow.entities import LoggedModelOutput
 
         from trainer.tracking import model_folder

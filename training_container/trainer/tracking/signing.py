@@ -61,7 +61,7 @@ class SigV4(AuthBase):
         request.url = path + mark + query.replace("+", "%20")
         signed = AWSRequest(request.method, request.url, data=request.body or b"")
         if content_type := request.headers.get("Content-Type"):
-            signed.headers["Content-Type"] = str(content_type)
+            signed.headers["Content-Type"] = content_type if isinstance(content_type, str) else content_type.decode()
         SigV4Auth(credentials, "execute-api", self._session.region_name).add_auth(signed)
         request.headers.update(dict(signed.headers))
         return request
