@@ -15,13 +15,13 @@ JOB = Identity(job_id="job_000001")
 @pytest.fixture(params=["s3", "folder"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> checkpoint.Store:
     if request.param == "folder":
-        found = checkpoint.store_of(JOB, {"CHECKPOINT_DIR": str(tmp_path)})
+        place = checkpoint.store_of(JOB, {"CHECKPOINT_DIR": str(tmp_path)})
     else:
         request.getfixturevalue("aws")
-        found = checkpoint.store_of(JOB, {"ARTIFACT_BUCKET": "artifacts", "CHECKPOINT_DIR": str(tmp_path)})
-    assert found is not None
-    found.delete()
-    return found
+        place = checkpoint.store_of(JOB, {"ARTIFACT_BUCKET": "artifacts", "CHECKPOINT_DIR": str(tmp_path)})
+    assert place is not None
+    place.delete()
+    return place
 
 
 def test_what_is_put_is_found_until_it_is_deleted(store: checkpoint.Store):

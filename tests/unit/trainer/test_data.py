@@ -95,11 +95,11 @@ def test_mnist_from_a_folder_gzip_or_plain(mnist_dir: Path):
 
 
 def test_mnist_from_s3(mnist_dir: Path, aws: str, monkeypatch: pytest.MonkeyPatch):
-    here = data.load("mnist").digest
+    local = data.load("mnist").digest
     for path in mnist_dir.iterdir():
         boto3.client("s3").upload_file(str(path), "artifacts", f"elsewhere/{path.name}")
     monkeypatch.setenv("MNIST_DIR", "s3://artifacts/elsewhere")
-    assert data.load("mnist").digest == here
+    assert data.load("mnist").digest == local
 
 
 def test_mnist_without_its_place_says_which_variable(monkeypatch: pytest.MonkeyPatch):
@@ -109,7 +109,7 @@ def test_mnist_without_its_place_says_which_variable(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("name", "spoil", "said"),
+    ("name", "spoil", "reason"),
     [
         ("train-images-idx3-ubyte", lambda _: idx(np.zeros((3, 4, 4)), 2049), "magic number is 2049.*2051"),
         ("train-labels-idx1-ubyte", lambda _: idx(np.zeros(20), 7), "magic number is 7.*2049"),
@@ -118,10 +118,10 @@ def test_mnist_without_its_place_says_which_variable(monkeypatch: pytest.MonkeyP
         ("train-images-idx3-ubyte", lambda _: b"\0\0", "only 2 bytes"),
     ],
 )
-def test_a_spoilt_idx_file_is_named(mnist_dir: Path, name: str, spoil: Callable[[bytes], bytes], said: str):
+def test_a_spoilt_idx_file_is_named(mnist_dir: Path, name: str, spoil: Callable[[bytes], bytes], reason: str):
     path = mnist_dir / f"{name}.gz"
     path.write_bytes(gzip.compress(spoil(gzip.decompress(path.read_bytes()))))
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=reason) as caught:
         data.load("mnist")
     assert name in str(caught.value)
 
@@ -152,18 +152,18 @@ def test_npz_of_vectors_is_split_by_class_the_same_way_each_time(flowers: data.D
 def test_npz_with_its_own_test_rows_and_images_of_bytes():
     images = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8)
     labels = np.array([3, 5])
-    found = of_file("a.npz", npz(x_train=images, y_train=labels, x_test=images[::-1], y_test=labels[::-1]))
-    assert found.image == (8, 8)
-    assert found.labels == (3, 5)
-    assert found.train.inputs[1, -1] == np.float32(127 / 255)
-    assert found.held_out.targets.tolist() == [1, 0]
+    dataset = of_file("a.npz", npz(x_train=images, y_train=labels, x_test=images[::-1], y_test=labels[::-1]))
+    assert dataset.image == (8, 8)
+    assert dataset.labels == (3, 5)
+    assert dataset.train.inputs[1, -1] == np.float32(127 / 255)
+    assert dataset.held_out.targets.tolist() == [1, 0]
 
 
 X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "reason"),
     [
         ({"a": X}, "holds a; wanted x and y"),
         ({"x": X, "y": Y[:-1]}, "20 rows, but 19 labels"),
@@ -191,8 +191,8 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
         ({"x": np.array([{}], object), "y": Y[:1]}, "plain arrays"),
     ],
 )
-def test_a_spoilt_npz_names_what_is_wrong(arrays: dict[str, np.ndarray], said: str):
-    with pytest.raises(DataError, match=said) as caught:
+def test_a_spoilt_npz_names_what_is_wrong(arrays: dict[str, np.ndarray], reason: str):
+    with pytest.raises(DataError, match=reason) as caught:
         of_file("set.npz", npz(**arrays))
     assert "set.npz" in str(caught.value)
 
@@ -210,11 +210,11 @@ GOOD = [f"{row}.5,{-row},{'ab'[row % 2]}" for row in range(10)]
 
 
 def test_csv_with_text_labels_quotes_blank_lines_and_gzip():
-    found = of_file("set.csv", table(*GOOD, "", '"11","2","a"'))
-    assert found.labels == ("a", "b")
-    assert found.features == 2
-    assert len(found.train) + len(found.held_out) == 11
-    assert of_file("set.csv.gz", gzip.compress(table(*GOOD, "", '"11","2","a"'))).digest == found.digest
+    dataset = of_file("set.csv", table(*GOOD, "", '"11","2","a"'))
+    assert dataset.labels == ("a", "b")
+    assert dataset.features == 2
+    assert len(dataset.train) + len(dataset.held_out) == 11
+    assert of_file("set.csv.gz", gzip.compress(table(*GOOD, "", '"11","2","a"'))).digest == dataset.digest
 
 
 def test_csv_of_whole_number_labels_keeps_them_numbers():
@@ -222,7 +222,7 @@ def test_csv_of_whole_number_labels_keeps_them_numbers():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (table(*GOOD, "1,oops,a"), "row 12, column 'height': 'oops' is not a number"),
         (table(*GOOD, "1,a"), "row 12 has 2 columns, the header has 3"),
@@ -240,8 +240,8 @@ def test_csv_of_whole_number_labels_keeps_them_numbers():
         (gzip.compress(table(*GOOD), mtime=0)[:-9], "truncated"),
     ],
 )
-def test_a_spoilt_csv_names_the_row_and_the_column(content: bytes, said: str):
-    with pytest.raises(DataError, match=said) as caught:
+def test_a_spoilt_csv_names_the_row_and_the_column(content: bytes, reason: str):
+    with pytest.raises(DataError, match=reason) as caught:
         of_file("set.csv", content)
     assert "set.csv" in str(caught.value)
 

@@ -51,21 +51,21 @@ def test_what_it_copies_is_there_and_let_through():
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[tuple[str, str]]:
-    found = engine()
-    if found is None:
+    program = engine()
+    if program is None:
         pytest.skip("no container engine (docker or podman) answers here")
     tag = f"mlops-training-test:{uuid.uuid4().hex[:8]}"
-    command = [found, "build", "-q", "-f", "training_container/Dockerfile", "-t", tag, "."]
+    command = [program, "build", "-q", "-f", "training_container/Dockerfile", "-t", tag, "."]
     subprocess.run(command, cwd=ROOT, check=True, timeout=1800)
-    yield found, tag
-    subprocess.run([found, "rmi", "-f", tag], capture_output=True, check=False)
+    yield program, tag
+    subprocess.run([program, "rmi", "-f", tag], capture_output=True, check=False)
 
 
 @pytest.mark.slow
 def test_it_trains_and_answers_sigterm_with_143(image: tuple[str, str]):
-    found, tag = image
+    program, tag = image
     trained = subprocess.run(
-        [found, "run", "--rm", "-e", "TRAIN_EPOCHS=2", "-e", "MLFLOW_TRACKING_URI=sqlite:////tmp/mlflow.db", tag],
+        [program, "run", "--rm", "-e", "TRAIN_EPOCHS=2", "-e", "MLFLOW_TRACKING_URI=sqlite:////tmp/mlflow.db", tag],
         capture_output=True,
         text=True,
         timeout=300,
@@ -82,14 +82,14 @@ def test_it_trains_and_answers_sigterm_with_143(image: tuple[str, str]):
         "-e",
         "MLFLOW_TRACKING_URI=sqlite:////tmp/m.db",
     ]
-    subprocess.run([found, "run", "-d", "--name", name, *variables, tag], check=True, capture_output=True)
+    subprocess.run([program, "run", "-d", "--name", name, *variables, tag], check=True, capture_output=True)
     try:
         deadline = time.monotonic() + 120
-        while "epoch.done" not in subprocess.run([found, "logs", name], capture_output=True, text=True).stdout:
+        while "epoch.done" not in subprocess.run([program, "logs", name], capture_output=True, text=True).stdout:
             assert time.monotonic() < deadline
             time.sleep(0.5)
-        subprocess.run([found, "stop", "-t", "30", name], check=True, capture_output=True)
-        code = subprocess.run([found, "wait", name], capture_output=True, text=True, check=True).stdout.strip()
+        subprocess.run([program, "stop", "-t", "30", name], check=True, capture_output=True)
+        code = subprocess.run([program, "wait", name], capture_output=True, text=True, check=True).stdout.strip()
         assert code == "143"
     finally:
-        subprocess.run([found, "rm", "-f", name], capture_output=True, check=False)
+        subprocess.run([program, "rm", "-f", name], capture_output=True, check=False)

@@ -41,10 +41,10 @@ def versions(client: MlflowClient, run_id: str) -> list:
 
 
 def run_of(client: MlflowClient, identity: Identity):
-    (found,) = client.search_runs(
+    (run,) = client.search_runs(
         [item.experiment_id for item in client.search_experiments()], f"tags.`mlops.job_id` = '{identity.job_id}'"
     )
-    return found
+    return run
 
 
 @pytest.mark.usefixtures("recorded")

@@ -49,16 +49,16 @@ def test_a_type_learns_digits_and_its_file_describes_itself(digits: Dataset, mod
     exported = trained(few(digits, 600), model_type, learning_rate=0.01)
     accuracy = (exported.probabilities.argmax(1) == digits.held_out.targets).mean()
     assert accuracy > 0.85
-    found = metadata(exported)
-    assert found["schema"] == 1
-    assert found["labels"] == list(range(10))
-    assert (found["features"], found["image"]) == (784, [28, 28])
+    described = metadata(exported)
+    assert described["schema"] == 1
+    assert described["labels"] == list(range(10))
+    assert (described["features"], described["image"]) == (784, [28, 28])
     session = onnxruntime.InferenceSession(exported.content)
     assert [(item.name, item.type, item.shape[1:]) for item in session.get_inputs()] == [
         ("inputs", "tensor(float)", [784])
     ]
     assert [(item.name, item.type) for item in session.get_outputs()] == [("probabilities", "tensor(float)")]
-    test = found["self_test"]
+    test = described["self_test"]
     assert test["count"] == 8
     (answers,) = session.run(None, {"inputs": floats(test["inputs"], 784)})
     assert np.abs(answers - floats(test["probabilities"], 10)).max() <= test["tolerance"]
@@ -69,11 +69,11 @@ def test_a_type_learns_digits_and_its_file_describes_itself(digits: Dataset, mod
 def test_a_type_takes_vectors_with_text_labels_whatever_their_scales(flowers: Dataset, model_type: str):
     exported = trained(flowers, model_type, learning_rate=0.01, epochs=30, batch_size=8)
     assert (exported.probabilities.argmax(1) == flowers.held_out.targets).mean() > 0.9
-    found = metadata(exported)
-    assert found["labels"] == ["ash", "beech", "cedar"]
-    assert found["image"] is None
-    assert found["reference"]["mean_intensity"] is None
-    assert found["reference"]["block_means"] is None
+    described = metadata(exported)
+    assert described["labels"] == ["ash", "beech", "cedar"]
+    assert described["image"] is None
+    assert described["reference"]["mean_intensity"] is None
+    assert described["reference"]["block_means"] is None
 
 
 @pytest.mark.parametrize("model_type", ["logistic_regression", "random_forest", "svm"])
@@ -95,20 +95,20 @@ def test_the_network_for_images_refuses_vectors_with_a_remedy(flowers: Dataset):
 
 def test_the_reference_is_of_the_held_out_rows_and_is_what_predict_measures(digits: Dataset):
     exported = trained(few(digits, 300), "mlp")
-    found = metadata(exported)["reference"]
+    described = metadata(exported)["reference"]
     count = len(digits.held_out)
-    assert found["count"] == count
+    assert described["count"] == count
     predicted = exported.probabilities.argmax(1)
-    assert found["predictions"]["counts"] == np.bincount(predicted, minlength=10).tolist()
+    assert described["predictions"]["counts"] == np.bincount(predicted, minlength=10).tolist()
     for name in ("confidence", "mean_intensity", "ink_share"):
-        assert found[name]["edges"] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
-        assert sum(found[name]["counts"]) == count
+        assert described[name]["edges"] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+        assert sum(described[name]["counts"]) == count
     served = signals.Signals((28, 28))(digits.held_out.inputs)
-    blocks = found["block_means"]
+    blocks = described["block_means"]
     assert (blocks["rows"], blocks["cols"]) == (7, 7)
     np.testing.assert_allclose(np.array(blocks["sums"]) / count, served["block_means"].mean(0) / 1000, atol=1e-3)
     for name in ("mean_intensity", "ink_share"):
-        assert np.histogram(served[name], range(0, 1001, 100))[0].tolist() == found[name]["counts"]
+        assert np.histogram(served[name], range(0, 1001, 100))[0].tolist() == described[name]["counts"]
 
 
 def test_an_unknown_type_names_those_there_are():
@@ -122,13 +122,13 @@ import onnx
 from onnx import TensorProto, helper
 
 class Trained:
-    """Always the first class; `said` is what it claims of itself."""
+    """Always the first class; `claimed` is what it claims of itself."""
 
-    def __init__(self, features, classes, said):
-        self.features, self.answer, self.said = features, np.eye(1, classes, dtype=np.float32), said
+    def __init__(self, features, classes, claimed):
+        self.features, self.answer, self.claimed = features, np.eye(1, classes, dtype=np.float32), claimed
 
     def predict(self, inputs):
-        return np.repeat(self.said, len(inputs), 0)
+        return np.repeat(self.claimed, len(inputs), 0)
 
     def to_onnx(self):
         nodes = [
@@ -161,9 +161,9 @@ class Type:
         if parameters.seed % 2:
             from trainer.errors import TrainingError
             raise TrainingError("odd seeds are not to my taste")
-        said = np.eye(1, dataset.classes, k=0 if self.honest else 1, dtype=np.float32)
+        claimed = np.eye(1, dataset.classes, k=0 if self.honest else 1, dtype=np.float32)
         session.on_epoch_end(1, {"val_loss": 1.0}, None)
-        return Trained(dataset.features, dataset.classes, said)
+        return Trained(dataset.features, dataset.classes, claimed)
 
 GOOD, LIAR, NONSENSE = Type(True), Type(False), object()
 '''
@@ -202,9 +202,9 @@ def test_a_model_that_is_not_what_was_trained_is_not_exported(digits: Dataset):
 
 
 @pytest.mark.usefixtures("plugin")
-@pytest.mark.parametrize(("name", "said"), [("nonsense", "lacks `preset` or `train`"), ("gone", "cannot be loaded")])
-def test_a_broken_package_is_named(name: str, said: str):
-    with pytest.raises(ParameterError, match=f"'{name}' .*{said}"):
+@pytest.mark.parametrize(("name", "reason"), [("nonsense", "lacks `preset` or `train`"), ("gone", "cannot be loaded")])
+def test_a_broken_package_is_named(name: str, reason: str):
+    with pytest.raises(ParameterError, match=f"'{name}' .*{reason}"):
         models.find(name)
 
 

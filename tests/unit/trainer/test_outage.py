@@ -20,7 +20,7 @@ from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
@@ -61,7 +61,7 @@ def test_training_goes_on_while_mlflow_is_away(
     timer.start()
     asked = Parameters(epochs=3, hidden_size=32, experiment_name="outage", model_name="outage")
     outcome = job.run(asked, Identity(job_id="job_910000"), Stop())
-    events = [event["event"] for event in said(capsys)]
+    events = [event["event"] for event in log_lines(capsys)]
     # All epochs were done before the server answered for the first time.
     assert events.index("model.exported") < events.index("mlflow.run")
     assert "delivery.retry" in events
@@ -83,7 +83,7 @@ def test_a_bucket_that_is_away_for_a_while_is_waited_for(
     finally:
         timer.join()
         server.stop()
-    retries = [event for event in said(capsys) if event["event"] == "delivery.retry"]
+    retries = [event for event in log_lines(capsys) if event["event"] == "delivery.retry"]
     assert retries[0]["address"] == "s3://artifacts/checkpoints/job_910001/latest"
     assert outcome.model_version
 

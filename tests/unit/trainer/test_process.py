@@ -109,13 +109,13 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 def test_wrong_parameters_end_with_2_one_line_and_the_reason_in_the_record(tmp_path: Path):
     JobsTable.from_environment().create({"job_id": "job_900003"})
     process = start(environment("job_900003", tmp_path), "--learning-rate", "5")
-    _, said = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     record = JobsTable.from_environment().get("job_900003")
     assert record["status"] == "failed"
     assert "--learning-rate" in record["error"]
     assert process.returncode == 2
-    assert said.count("\n") == 1
-    assert "--learning-rate (TRAIN_LEARNING_RATE)" in said
+    assert errors.count("\n") == 1
+    assert "--learning-rate (TRAIN_LEARNING_RATE)" in errors
 
 
 def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it(tmp_path: Path):
@@ -128,10 +128,10 @@ def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it
             "DELIVERY_PATIENCE_SECONDS": "0.1",
         }
     )
-    out, said = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said.splitlines()[-1].startswith("error: mnist: there is no file /nowhere/train-images")
-    assert "Traceback" not in said
+    assert errors.splitlines()[-1].startswith("error: mnist: there is no file /nowhere/train-images")
+    assert "Traceback" not in errors
     assert '"event": "trainer.failed"' in out
 
 

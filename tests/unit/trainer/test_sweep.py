@@ -24,8 +24,8 @@ def run(*argv: str) -> int:
 def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
     space = json.dumps({"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}})
     assert run("--num-runs", "3", "--seed", "5", "--space", space, "--model-name", "swept") == 0
-    said = events(capsys)
-    ranked = [event for event in said if event["event"] == "sweep.ranked"]
+    lines = events(capsys)
+    ranked = [event for event in lines if event["event"] == "sweep.ranked"]
     accuracies = [event["accuracy"] for event in ranked]
     assert accuracies == sorted(accuracies, reverse=True)
     plan = Sweep(strategy="random", seed=5, num_runs=3, space=json.loads(space))
@@ -39,9 +39,9 @@ def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys
 @pytest.mark.usefixtures("plugin")
 def test_a_child_that_fails_does_not_spoil_the_sweep(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
     assert run("--num-runs", "3", "--seed", "1", "--model-type", "theirs", "--model-name", "survivors") == 0
-    said = events(capsys)
-    assert len([event for event in said if event["event"] == "sweep.ranked"]) == 1
-    failed = [event for event in said if event["event"] == "sweep.failed_run"]
+    lines = events(capsys)
+    assert len([event for event in lines if event["event"] == "sweep.ranked"]) == 1
+    failed = [event for event in lines if event["event"] == "sweep.failed_run"]
     assert [event["index"] for event in failed] == [0, 2]
     assert failed[0]["reason"] == "odd seeds are not to my taste"
     assert len(mlflow_client.search_model_versions("name = 'survivors'")) == 1
@@ -53,7 +53,7 @@ def test_a_sweep_of_failures_only_fails():
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "reason"),
     [
         (["--num-runs", "101"], "--num-runs: input should be less than or equal to 100, got '101'"),
         (["--space", "{"], "--space: not JSON"),
@@ -62,8 +62,8 @@ def test_a_sweep_of_failures_only_fails():
         (["--space", '{"hidden_size": [32, 9999]}', "--num-runs", "8"], r"--hidden-size .*9999"),
     ],
 )
-def test_a_wrong_request_is_refused_before_anything_runs(argv: list[str], said: str):
-    with pytest.raises(ParameterError, match=said):
+def test_a_wrong_request_is_refused_before_anything_runs(argv: list[str], reason: str):
+    with pytest.raises(ParameterError, match=reason):
         run(*argv)
 
 
