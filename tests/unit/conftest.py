@@ -7,6 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 
 
@@ -48,4 +49,4 @@ def jobs(aws: None) -> JobsTable:
         GlobalSecondaryIndexes=indexes,
         BillingMode="PAY_PER_REQUEST",
     )
-    return JobsTable(table)
+    return JobsTable(DynamoTable(table))

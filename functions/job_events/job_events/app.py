@@ -13,7 +13,9 @@ logger = Logger()
 def handler(event: dict[str, Any], context: Any) -> None:
     """Follow one `Batch Job State Change`. They come at least once, in any order, and of others' jobs too."""
     detail = event["detail"]
-    environment = {each["name"]: each["value"] for each in detail.get("container", {}).get("environment", [])}
+    environment = {
+        variable["name"]: variable["value"] for variable in detail.get("container", {}).get("environment", [])
+    }
     if "REQUEST_ID" in environment:
         logger.append_keys(request_id=environment["REQUEST_ID"])
     logger.info("batch", job=detail["jobName"], status=detail["status"], reason=detail.get("statusReason"))

@@ -1,12 +1,11 @@
 """How a sweep ends: rank the runs, register the best, promote it; each once, however often the end is announced."""
 
-from typing import Any
-
 from mlops.aws.dynamodb import Item
-from mlops.aws.jobs_table import TERMINAL, JobsTable
+from mlops.aws.jobs_table import JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.transitions_table import TransitionsTable, new_transition_id
-from mlops.domain.ranking import RANKED_BY, ranked
+from mlops.domain.job import Job, JobStatus, Sweep
+from mlops.domain.ranking import RANKED_BY, best_of
 from mlops.registry.rest import Tracking
 
 
@@ -18,51 +17,53 @@ def end_sweep(
     The choice (best run, transition id) is written once, by condition; what follows from it may be repeated after a
     crash without doubling anything: registering looks for the run's version first, the transition has a fixed id.
     """
-    sweep = jobs.get(sweep_id)
-    if sweep["status"] in TERMINAL:
+    sweep = jobs.sweep(sweep_id)
+    if sweep.status.has_ended:
         return
-    runs = ranked(jobs.get_many(sweep["job_ids"]))
-    best = runs[0] if runs and RANKED_BY in runs[0].get("metrics", {}) else None
-    if best is None or runs[0]["status"] != "completed":
+    runs = jobs.get_many(sweep.job_ids)
+    best = best_of(runs)
+    if best is None:
         # Somebody may have cancelled the runs one by one.
-        cancelled = sweep.get("cancel_requested") or all(run["status"] == "cancelled" for run in runs)
-        status = "cancelled" if cancelled else "failed"
-        jobs.move(
-            sweep_id, status, 1, {"error": None if status == "cancelled" else "No run of the sweep was completed"}
-        )
+        if sweep.cancel_requested or all(run.status is JobStatus.CANCELLED for run in runs):
+            jobs.move(sweep_id, JobStatus.CANCELLED, 1)
+        else:
+            jobs.move(sweep_id, JobStatus.FAILED, 1, error="No run of the sweep was completed")
         return
-    if not sweep.get("best_job_id"):
-        jobs.choose(sweep_id, {"best_job_id": best["job_id"], "transition_id": new_transition_id()})
-        sweep = jobs.get(sweep_id)
-        best = jobs.get(sweep["best_job_id"])
-    outcome: dict[str, Any] = {}
-    if sweep["request"]["register_best"]:
-        outcome["model_version"] = _register(sweep, best, tracking)
-        jobs.update(best["job_id"], outcome)
-        if sweep["request"].get("stage"):
-            request_transition(transitions, queue, _transition(sweep, best, outcome["model_version"]))
-    jobs.move(sweep_id, "cancelled" if sweep.get("cancel_requested") else "completed", 1, outcome)
+    if sweep.best_job_id is None:
+        jobs.choose(sweep_id, best.job_id, new_transition_id())
+        sweep = jobs.sweep(sweep_id)
+        best = jobs.job(sweep.best_job_id or best.job_id)
+    version = None
+    if sweep.register_best:
+        version = _register(sweep, best, tracking)
+        jobs.update(best.job_id, model_version=version)
+        if sweep.stage:
+            request_transition(transitions, queue, _transition(sweep, best, version))
+    status = JobStatus.CANCELLED if sweep.cancel_requested else JobStatus.COMPLETED
+    jobs.move(sweep_id, status, 1, model_version=version)
 
 
-def _register(sweep: Item, best: Item, tracking: Tracking) -> int:
-    run = tracking.run(best["run_id"])
+def _register(sweep: Sweep, best: Job, tracking: Tracking) -> int:
+    if best.run_id is None:
+        raise LookupError(f"{best.job_id} is completed, but its record names no MLflow run to register")
+    run = tracking.run(best.run_id)
     tags = {name.removeprefix("mlops."): value for name, value in run["tags"].items() if name in _VERSION_TAGS}
-    tags |= {"job_id": best["job_id"], "stage": "Registered"}
-    return tracking.register(sweep["model_name"], best["run_id"], run["model_id"], tags).version
+    tags |= {"job_id": best.job_id, "stage": "Registered"}
+    return tracking.register(sweep.model_name, best.run_id, run["model_id"], tags).version
 
 
 _VERSION_TAGS = ("mlops.sha256", "mlops.dataset_digest")
 
 
-def _transition(sweep: Item, best: Item, version: int) -> Item:
-    origin = {"request_id": sweep["request_id"]} if sweep.get("request_id") else {}
+def _transition(sweep: Sweep, best: Job, version: int) -> Item:
+    origin = {"request_id": sweep.request_id} if sweep.request_id else {}
     return {
         **origin,
-        "transition_id": sweep["transition_id"],
-        "model_name": sweep["model_name"],
+        "transition_id": sweep.transition_id,
+        "model_name": sweep.model_name,
         "version": version,
-        "stage": sweep["request"]["stage"],
-        "actor": sweep.get("actor", "sweep"),
-        "reason": f"best of {sweep['job_id']}: {best['job_id']}, {RANKED_BY} {best['metrics'][RANKED_BY]:.4f}",
+        "stage": sweep.stage,
+        "actor": sweep.actor or "sweep",
+        "reason": f"best of {sweep.job_id}: {best.job_id}, {RANKED_BY} {best.metrics[RANKED_BY]:.4f}",
         "force": False,
     }

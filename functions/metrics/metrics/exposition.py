@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from metrics.sources import Reading, oldest, seconds
+from metrics.sources import Reading, longest_wait, seconds
 from mlops import __version__
 from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Series
 from mlops.domain.drift.counts import (
@@ -20,10 +20,10 @@ from mlops.domain.drift.counts import (
     latency_histogram,
 )
 from mlops.domain.drift.verdict import Verdict
+from mlops.domain.job import JobStatus
 
 logger = Logger(child=True)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-JOB_STATES = ("pending", "running", "completed", "failed", "cancelled")
 VERSION = ["model", "version", "stage"]
 QUANTILES = (0.5, 0.95, 1.0)
 
@@ -147,19 +147,19 @@ def _drift(reading: Reading) -> Iterator[Metric]:
 
 
 def _jobs(reading: Reading) -> Iterator[Metric]:
-    states = Counter(job["status"] for job in reading.jobs)
+    states = Counter(job.status for job in reading.jobs)
     jobs = GaugeMetricFamily("mlops_jobs", "Training jobs of the last 24 hours, and all active ones.", labels=["state"])
-    for state in JOB_STATES:
+    for state in JobStatus:
         jobs.add_metric([state], states[state])
-    waiting = [job for job in reading.jobs if job["status"] == "pending"]
+    waiting = [job.created_at for job in reading.jobs if job.status is JobStatus.PENDING]
     longest = GaugeMetricFamily(
         "mlops_job_oldest_pending_seconds", "How long the training job has waited that has waited longest."
     )
-    longest.add_metric([], oldest(waiting, reading.at))
+    longest.add_metric([], longest_wait(waiting, reading.at))
     took = sorted(
-        seconds(job["completed_at"]) - seconds(job["started_at"])
+        seconds(job.completed_at) - seconds(job.started_at)
         for job in reading.jobs
-        if job["status"] == "completed" and job.get("started_at") and job.get("completed_at")
+        if job.status is JobStatus.COMPLETED and job.started_at and job.completed_at
     )
     duration = GaugeMetricFamily(
         "mlops_training_duration_seconds",
@@ -182,7 +182,7 @@ def _transitions(reading: Reading) -> Iterator[Metric]:
     longest = GaugeMetricFamily(
         "mlops_transition_oldest_queued_seconds", "How long the transition is queued that is so longest."
     )
-    longest.add_metric([], oldest(reading.open_transitions, reading.at))
+    longest.add_metric([], longest_wait((item["created_at"] for item in reading.open_transitions), reading.at))
     yield from (ended, queued, longest)
 
 

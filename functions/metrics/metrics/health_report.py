@@ -4,23 +4,25 @@ from collections import Counter
 
 from aws_lambda_powertools import Logger
 
-from metrics.sources import Reading, oldest
+from metrics.sources import Reading, longest_wait
 from mlops.aws.embedded_metrics import embedded
+from mlops.domain.job import JobStatus
 
 logger = Logger()
-STATES = ("pending", "running", "completed", "failed")
+STATES = tuple(status for status in JobStatus if status is not JobStatus.CANCELLED)
 """Each is a metric that is paid for by the month; nothing in CloudWatch looks at cancelled jobs, which /metrics has."""
 
 
 def report(reading: Reading) -> None:
     """Write the metrics OldestPendingJob, OldestQueuedTransition and ProductionModels, and Jobs by state."""
-    pending = [job for job in reading.jobs if job["status"] == "pending"]
-    found = {
-        "OldestPendingJob": (oldest(pending, reading.at), "Seconds"),
-        "OldestQueuedTransition": (oldest(reading.open_transitions, reading.at), "Seconds"),
+    pending = [job.created_at for job in reading.jobs if job.status is JobStatus.PENDING]
+    queued = [item["created_at"] for item in reading.open_transitions]
+    health = {
+        "OldestPendingJob": (longest_wait(pending, reading.at), "Seconds"),
+        "OldestQueuedTransition": (longest_wait(queued, reading.at), "Seconds"),
         "ProductionModels": (float(sum("Production" in stages for stages in reading.serving.values())), "Count"),
     }
-    logger.info("health", **embedded(found))
-    states = Counter(job["status"] for job in reading.jobs)
+    logger.info("health", **embedded(health))
+    states = Counter(job.status for job in reading.jobs)
     for state in STATES:
         logger.info("jobs", **embedded({"Jobs": (float(states[state]), "Count")}, [["state"]], state=state))

@@ -6,7 +6,7 @@ Each reading costs the same whatever the platform has done before: totals, not h
 import itertools
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -16,10 +16,11 @@ from aws_lambda_powertools import Logger
 from boto3.dynamodb.conditions import Key
 
 from mlops.aws.drift_records import DriftRecords
-from mlops.aws.dynamodb import Item, query_all
+from mlops.aws.dynamodb import DynamoTable, Item, query_all
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, Series
+from mlops.domain.job import Job
 from mlops.domain.manifest import ManifestError
 from mlops.settings import Settings
 
@@ -50,7 +51,7 @@ class Reading:
     unreadable: Collection[tuple[str, str]] = ()
     """Model name and stage of manifests that cannot be read."""
     drift: list[Item] = field(default_factory=list)
-    jobs: list[Item] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     """Jobs made within JOB_SECONDS, and older ones that still wait or run."""
     open_transitions: list[Item] = field(default_factory=list)
     queues: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Sources:
     ) -> None:
         self._settings, self._stats, self._served, self._records = settings, stats, served, records
         tables = boto3.resource("dynamodb")
-        self._jobs = JobsTable(tables.Table(settings.jobs_table))
+        self._jobs = JobsTable(DynamoTable(tables.Table(settings.jobs_table)))
         self._transitions = tables.Table(settings.transitions_table)
         self._sqs = boto3.client("sqs")
 
@@ -100,25 +101,25 @@ class Sources:
                         stages[stage] = manifest.model_version
         return serving, unreadable
 
-    def _recent_jobs(self) -> list[Item]:
+    def _recent_jobs(self) -> list[Job]:
         """Newest first, until they are too old to matter; then those still open of before."""
         since = time.time() - JOB_SECONDS
-        recent = itertools.takewhile(lambda item: seconds(item["created_at"]) >= since, self._jobs.newest("job"))
-        found = [*itertools.islice(recent, MOST_JOBS), *self._jobs.under_way("job")]
-        return list({item["job_id"]: item for item in found}.values())
+        recent = itertools.takewhile(lambda job: seconds(job.created_at) >= since, self._jobs.newest(Job))
+        jobs = [*itertools.islice(recent, MOST_JOBS), *self._jobs.active_jobs()]
+        return list({job.job_id: job for job in jobs}.values())
 
     def _open_transitions(self) -> list[Item]:
         return list(query_all(self._transitions, IndexName="by_open", KeyConditionExpression=Key("open").eq("1")))
 
     def _depth(self, url: str) -> dict[str, int]:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return {"visible": int(found[names[0]]), "in_flight": int(found[names[1]])}
+        depth = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return {"visible": int(depth[names[0]]), "in_flight": int(depth[names[1]])}
 
 
-def oldest(items: list[Item], at: float) -> float:
-    """Seconds since the first of the items was made; 0 of none."""
-    return max((at - seconds(item["created_at"]) for item in items), default=0.0)
+def longest_wait(created_at: Iterable[str], at: float) -> float:
+    """Seconds since the earliest of the times; 0 if there is none."""
+    return max((at - seconds(time) for time in created_at), default=0.0)
 
 
 def seconds(iso: str) -> float:

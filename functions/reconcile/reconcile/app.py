@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
         except Exception:
             logger.exception("part failed", part=part.__name__)
             failed.append(part.__name__)
-    logger.info("round", **done)
+    logger.info("round", extra=done)
     if failed:
         raise RuntimeError(f"reconcile could not do its part: {', '.join(failed)}")
     return done

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.aws.batch import Batch
-from mlops.aws.dynamodb import Item
 from mlops.aws.eventbridge import Events
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import Record, Sweep
 
 ENDED = ("SUCCEEDED", "FAILED")
 GRACE = timedelta(minutes=10)
@@ -28,8 +28,8 @@ class LostJobs:
 
     def look(self) -> list[str]:
         """Announce the end of what has ended; returns the names of those jobs and sweeps."""
-        records = {item["job_id"]: item for item in self._under_way()}
-        ids = {name: found for name, item in records.items() if (found := self._batch_id(item))}
+        records = {record.job_id: record for record in self._under_way()}
+        ids = {name: batch_id for name, record in records.items() if (batch_id := self._batch_id(record))}
         known = {job["jobId"]: job for job in self._batch.describe(list(ids.values()))}
         announced = []
         for name in records:
@@ -39,23 +39,23 @@ class LostJobs:
                 announced.append(name)
         return announced
 
-    def _batch_id(self, item: Item) -> str | None:
+    def _batch_id(self, record: Record) -> str | None:
         """Of a submission that died half way the record lacks it: then Batch has a job of that name, or nothing."""
-        recorded: str | None = item.get("batch_job_id")
-        if recorded is None and (found := self._batch.find(item["job_id"])):
-            self._jobs.submitted(item["job_id"], found)
-            if item.get("cancel_requested"):  # asked for while nobody knew what to stop
-                self._batch.stop(found, "cancelled through the API")
-            return found
-        return recorded
+        if record.batch_job_id is None and (batch_id := self._batch.find(record.job_id)):
+            self._jobs.submitted(record.job_id, batch_id)
+            if record.cancel_requested:  # asked for while nobody knew what to stop
+                self._batch.stop(batch_id, "cancelled through the API")
+            return batch_id
+        return record.batch_job_id
 
-    def _under_way(self) -> list[Item]:
+    def _under_way(self) -> list[Record]:
         """Runs and sweeps that were submitted by themselves, and some time ago; a sweep's runs end with it."""
         moment = datetime.now(UTC)
         return [
-            item
-            for item in self._jobs.under_way()
-            if "sweep_id" not in item and moment - datetime.fromisoformat(item["created_at"]) > GRACE
+            record
+            for record in self._jobs.under_way()
+            if (isinstance(record, Sweep) or record.sweep_id is None)
+            and moment - datetime.fromisoformat(record.created_at) > GRACE
         ]
 
 

@@ -44,5 +44,5 @@ class LostMessages:
 
     def _due(self, item: Item, moment: datetime) -> bool:
         created = datetime.fromisoformat(item["created_at"])
-        last = datetime.fromisoformat(item.get("resent_at", item["created_at"]))
+        last = datetime.fromisoformat(item["resent_at"]) if "resent_at" in item else created
         return moment - last >= self._wait and moment - created < GIVE_UP_AFTER

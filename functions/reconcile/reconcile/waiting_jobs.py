@@ -39,13 +39,13 @@ class WaitingJobs:
         """Move what has waited too long; returns the names of those jobs and sweeps."""
         patient = datetime.now(UTC) - self._patience
         records = {
-            item["batch_job_id"]: item
-            for item in self._jobs.under_way()
-            if item.get("batch_job_id") and datetime.fromisoformat(item["created_at"]) < patient
+            record.batch_job_id: record
+            for record in self._jobs.under_way()
+            if record.batch_job_id and datetime.fromisoformat(record.created_at) < patient
         }
         moved = []
         for job in self._batch.describe(list(records)):
-            half_moved = records[job["jobId"]].get("moved_from") == job["jobId"]
+            half_moved = records[job["jobId"]].moved_from == job["jobId"]
             if half_moved or (_waits(job) and job["jobQueue"] != self._queue):
                 self._move(job)
                 moved.append(job["jobName"])
@@ -54,7 +54,7 @@ class WaitingJobs:
     def _move(self, job: dict[str, Any]) -> None:
         name, old = job["jobName"], job["jobId"]
         logger.info("moving", job=name, batch_job_id=old)
-        self._jobs.update(name, {"moved_from": old})
+        self._jobs.update(name, moved_from=old)
         new = self._batch.find(name, self._queue) or self._batch.submit_again(job, self._queue)
         self._batch.stop(old, REASON)
         self._jobs.submitted(name, new)

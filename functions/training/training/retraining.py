@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,6 @@ from aws_lambda_powertools import Logger
 from mlops.api.idempotency import once
 from mlops.api.schemas.drift import RetrainRequest
 from mlops.api.schemas.sweeps import SweepRequest
-from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import NotFound
 from mlops.domain.stages import Stage
@@ -30,42 +30,42 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Raises:
         DependencyUnavailable: the registry or Batch does not answer; Lambda tries again.
     """
-    wish = RetrainRequest.model_validate(event["detail"])
+    request = RetrainRequest.model_validate(event["detail"])
     # A schedule's event carries no id of its own.
-    identifier = wish.retrain_id or f"schedule-{wish.model_name}-{time.strftime('%Y-%m-%dT%H', time.gmtime())}"
+    identifier = request.retrain_id or f"schedule-{request.model_name}-{time.strftime('%Y-%m-%dT%H', time.gmtime())}"
     answer = once(
-        lambda: _start(wish, identifier),
+        lambda: _start(request, identifier),
         caller=ACTOR,
         route="retrain",
         key=identifier,
-        body=wish.model_dump(mode="json"),
+        body=request.model_dump(mode="json"),
         context=context,
     )
     logger.info(
-        "retrain", retrain_id=identifier, model=wish.model_name, reason=wish.reason, sweep_id=answer["sweep_id"]
+        "retrain", retrain_id=identifier, model=request.model_name, reason=request.reason, sweep_id=answer["sweep_id"]
     )
     return answer
 
 
-def _start(wish: RetrainRequest, identifier: str) -> dict[str, Any]:
+def _start(request: RetrainRequest, identifier: str) -> dict[str, Any]:
     """One run is a sweep of one: it ends as a sweep does, its best registered and moved to the stage, once."""
-    request = sweep_of(wish, _Production.from_environment().training_of(wish.model_name), identifier)
-    return Submissions.from_environment().sweep(request, ACTOR, identifier)
+    sweep = sweep_of(request, _Production.from_environment().training_of(request.model_name), identifier)
+    return Submissions.from_environment().sweep(sweep, ACTOR, identifier).model_dump(mode="json")
 
 
-def sweep_of(wish: RetrainRequest, trained: Item, identifier: str) -> SweepRequest:
+def sweep_of(request: RetrainRequest, trained: Mapping[str, Any], identifier: str) -> SweepRequest:
     """One run takes the hyperparameters of before; several search the default space. The seed is a new one."""
     subject = {name: trained[name] for name in (*TrainingSubject.model_fields, "epochs") if name in trained}
-    single = {name: [trained[name]] for name in TUNED if name in trained} if wish.num_runs == 1 else {}
+    single = {name: [trained[name]] for name in TUNED if name in trained} if request.num_runs == 1 else {}
     return SweepRequest.model_validate(
         {
             **subject,
-            "model_name": wish.model_name,
-            "num_runs": wish.num_runs,
+            "model_name": request.model_name,
+            "num_runs": request.num_runs,
             "strategy": "grid" if single else "random",
             "space": single,
             "seed": int(hashlib.sha256(identifier.encode()).hexdigest()[:7], 16),
-            "stage": wish.stage,
+            "stage": request.stage,
         }
     )
 
@@ -80,15 +80,14 @@ class _Production:
     def from_environment(cls) -> "_Production":
         return _production()
 
-    def training_of(self, model_name: str) -> Item:
+    def training_of(self, model_name: str) -> Mapping[str, Any]:
         """The job's request; empty, which means the defaults, for a version that no job of ours made."""
         try:
             version = self._tracking.model(model_name).holder(Stage.PRODUCTION)
             job_id = self._tracking.version(model_name, version).tags.get("job_id") if version else None
-            request: Item = self._jobs.get(job_id)["request"] if job_id else {}
+            return self._jobs.job(job_id).request if job_id else {}
         except NotFound:
             return {}
-        return request
 
 
 @cache

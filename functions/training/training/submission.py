@@ -1,22 +1,25 @@
-"""Turns requests into Batch jobs with a record each, and records into answers."""
+"""Turns requests into Batch jobs with a record each."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from mlops.api.schemas.sweeps import SweepRequest, SweepState
-from mlops.api.schemas.training import Job, Progress
+from mlops.api.schemas.sweeps import SweepAccepted, SweepRequest
+from mlops.api.schemas.training import LogLine, TrainAccepted
 from mlops.aws.batch import Batch, SubmissionRefused
-from mlops.aws.dynamodb import Item
-from mlops.aws.jobs_table import TERMINAL, JobsTable
+from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import Conflict, ValidationFailed
-from mlops.domain.ranking import ranked
-from mlops.domain.sweep import Sweep, child_parameters, default_space, grid_size, job_id
+from mlops.domain.job import Job, JobStatus, Record, Sweep
+from mlops.domain.sweep import Sweep as SweepPlan
+from mlops.domain.sweep import child_parameters, default_space, grid_size, job_id
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, TrainRequest
 from mlops.settings import Settings
+
+_MAKE_ROOM = "wait for some to end, cancel some, or raise MaxActiveJobs"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class TrainingSettings(Settings):
 
 
 class Submissions:
-    """Submits runs and sweeps. A record is written before the job is, and taken back if Batch refuses."""
+    """Submits runs and sweeps. A record is written before the job is, and deleted if the job is refused."""
 
     def __init__(self, settings: TrainingSettings, jobs: JobsTable, batch: Batch) -> None:
         self._settings, self._jobs, self._batch = settings, jobs, batch
@@ -40,7 +43,7 @@ class Submissions:
     def from_environment(cls) -> "Submissions":
         return _submissions()
 
-    def train(self, request: TrainRequest, actor: str, request_id: str | None = None) -> dict[str, Any]:
+    def train(self, request: TrainRequest, actor: str, request_id: str | None = None) -> TrainAccepted:
         """`request_id` goes with the job, so that one search shows the whole story.
 
         Raises ValidationFailed, Conflict (too many jobs at once), DependencyUnavailable.
@@ -48,17 +51,16 @@ class Submissions:
         self._check_subject(request.model_type, request.dataset)
         self._check_room(1)
         identifier = job_id(self._jobs.reserve())
-        self._jobs.create(_record(identifier, request, actor) | {"request_id": request_id})
-        asked_by = _asked_by(request_id)
-        self._submit([identifier], lambda: self._batch.submit_run(identifier, request, asked_by))
-        return {
-            "message": f"Training started; GET /train/status/{identifier} tells how far it is",
-            "job_id": identifier,
-            "experiment_name": request.experiment_name,
-            "status": "pending",
-        }
+        job = _job(identifier, request, actor, request_id)
+        self._submit([job], lambda: self._batch.submit_run(identifier, request, _asked_by(request_id)))
+        return TrainAccepted(
+            message=f"Training started; GET /train/status/{identifier} tells how far it is",
+            job_id=identifier,
+            experiment_name=request.experiment_name,
+            status=JobStatus.PENDING,
+        )
 
-    def sweep(self, request: SweepRequest, actor: str, request_id: str | None = None) -> dict[str, Any]:
+    def sweep(self, request: SweepRequest, actor: str, request_id: str | None = None) -> SweepAccepted:
         """As `train`, for several runs.
 
         Raises ValidationFailed, Conflict (too many jobs at once), DependencyUnavailable.
@@ -67,7 +69,7 @@ class Submissions:
         children = _children(request)
         self._check_room(len(children))
         first = self._jobs.reserve(len(children))
-        sweep = Sweep(
+        plan = SweepPlan(
             strategy=request.strategy,
             seed=request.seed,
             num_runs=len(children),
@@ -75,69 +77,83 @@ class Submissions:
             first_job_number=first,
         )
         sweep_id = f"sweep_{first:06d}"
-        identifiers = [sweep.job_id(index) for index in range(len(children))]
+        identifiers = [plan.job_id(index) for index in range(len(children))]
         subject = request.model_dump(include={"model_type", "dataset", "experiment_name", "model_name", "epochs"})
         runs = [
             TrainRequest.model_validate({**subject, "run_name": identifier, "register": False, **child})
             for identifier, child in zip(identifiers, children, strict=True)
         ]
-        self._jobs.create(
-            {
-                "job_id": sweep_id,
-                "job_ids": identifiers,
-                "request": request.model_dump(mode="json"),
-                "experiment_name": request.experiment_name,
-                "model_name": request.model_name,
-                "actor": actor,
-                "request_id": request_id,
-            }
+        sweep = Sweep(
+            sweep_id,
+            experiment_name=request.experiment_name,
+            model_name=request.model_name,
+            request=request.model_dump(mode="json"),
+            actor=actor,
+            request_id=request_id,
+            job_ids=tuple(identifiers),
         )
-        for index, (identifier, run) in enumerate(zip(identifiers, runs, strict=True)):
-            self._jobs.create(_record(identifier, run, actor) | {"sweep_id": sweep_id, "array_index": index})
+        jobs = [
+            replace(_job(identifier, run, actor), sweep_id=sweep_id, array_index=index)
+            for index, (identifier, run) in enumerate(zip(identifiers, runs, strict=True))
+        ]
         common = TrainRequest.model_validate({**subject, "register": False})
         if len(runs) == 1:  # Batch has no array of one.
             extra = {"JOB_ID": identifiers[0], "SWEEP_ID": sweep_id, **_asked_by(request_id)}
-            self._submit([sweep_id, *identifiers], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
+            self._submit([sweep, *jobs], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
         else:
             self._submit(
-                [sweep_id, *identifiers],
-                lambda: self._batch.submit_sweep(sweep_id, sweep, common, _asked_by(request_id)),
+                [sweep, *jobs],
+                lambda: self._batch.submit_sweep(sweep_id, plan, common, _asked_by(request_id)),
             )
-        return {"sweep_id": sweep_id, "job_ids": identifiers}
+        return SweepAccepted(sweep_id=sweep_id, job_ids=identifiers)
 
-    def cancel(self, identifier: str) -> Item:
+    def cancel(self, identifier: str) -> None:
         """Cancel a run or a whole sweep. Raises NotFound; Conflict if it has ended."""
-        item = self._jobs.get(identifier)
-        if item["status"] in TERMINAL:
-            raise Conflict(f"{identifier} has ended already ({item['status']}); nothing is left to cancel")
-        for child in [identifier, *item.get("job_ids", [])]:
+        record = self._jobs.get(identifier)
+        if record.status.has_ended:
+            raise Conflict(f"{identifier} has ended already ({record.status}); nothing is left to cancel")
+        children = record.job_ids if isinstance(record, Sweep) else ()
+        for child in (identifier, *children):
             self._jobs.cancel_requested(child)
-        if batch_job_id := self._batch_job_id(item):
+        if batch_job_id := self._batch_job_id(record):
             self._batch.stop(batch_job_id, "cancelled through the API")
-        return self._jobs.get(identifier)
 
-    def logs(self, identifier: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    def logs(self, identifier: str, cursor: str | None) -> tuple[list[LogLine], str | None]:
         """Raises NotFound for an unknown job, and for one that has not started."""
-        return self._batch.log_lines(self._batch_job_id(self._jobs.get(identifier)) or "", cursor)
+        lines, next_cursor = self._batch.log_lines(self._batch_job_id(self._jobs.job(identifier)) or "", cursor)
+        return [LogLine.model_validate(line) for line in lines], next_cursor
 
-    def _batch_job_id(self, item: Item) -> str | None:
+    def _batch_job_id(self, record: Record) -> str | None:
         """A run of a sweep has its sweep's Batch id with its own index."""
-        if "sweep_id" not in item:
-            return item.get("batch_job_id")
-        sweep = self._jobs.get(item["sweep_id"])
-        alone = len(sweep["job_ids"]) == 1
-        parent: str | None = sweep.get("batch_job_id")
-        return parent if alone or parent is None else f"{parent}:{item['array_index']}"
+        if isinstance(record, Sweep) or record.sweep_id is None:
+            return record.batch_job_id
+        sweep = self._jobs.sweep(record.sweep_id)
+        if len(sweep.job_ids) == 1 or sweep.batch_job_id is None:
+            return sweep.batch_job_id
+        return f"{sweep.batch_job_id}:{record.array_index}"
 
-    def _submit(self, identifiers: list[str], submit: Any) -> None:
+    def _submit(self, records: Sequence[Record], submit: Callable[[], str]) -> None:
+        """Write the records and submit their one Batch job, whose id the first record gets.
+
+        If the process dies in between, reconcile ends the records of a job that Batch does not have.
+        """
+        for record in records:
+            self._jobs.create(record)
+        limit = self._settings.max_active_jobs
+        if not self._jobs.claim([record.job_id for record in records if isinstance(record, Job)], limit):
+            self._delete(records)
+            raise Conflict(f"At most {limit} jobs may be under way, and other requests came first; {_MAKE_ROOM}")
         try:
             batch_job_id = submit()
         except SubmissionRefused:
             # After any other failure Batch may have taken the job: then the record stays, and reconcile looks.
-            for identifier in identifiers:
-                self._jobs.delete(identifier)
+            self._delete(records)
             raise
-        self._jobs.submitted(identifiers[0], batch_job_id)
+        self._jobs.submitted(records[0].job_id, batch_job_id)
+
+    def _delete(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._jobs.delete(record.job_id)
 
     def _check_subject(self, model_type: str, dataset: str) -> None:
         known = self._settings.model_types.split(",")
@@ -155,11 +171,11 @@ class Submissions:
             )
 
     def _check_room(self, wanted: int) -> None:
+        """Refuse early, and count what a version without `claim` has submitted."""
         active = self._jobs.count_active()
         if active + wanted > self._settings.max_active_jobs:
             raise Conflict(
-                f"{active} jobs are under way and at most {self._settings.max_active_jobs} may be; "
-                "wait for some to end, cancel some, or raise MaxActiveJobs"
+                f"{active} jobs are under way and at most {self._settings.max_active_jobs} may be; {_MAKE_ROOM}"
             )
 
 
@@ -172,8 +188,8 @@ def _children(request: SweepRequest) -> list[dict[str, Any]]:
         if request.strategy == "grid" and not isinstance(values, list):
             raise _space_error(name, "a grid takes a list of values; ranges are for the random strategy")
     count = min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs
-    sweep = Sweep(strategy=request.strategy, seed=request.seed, num_runs=count, space=request.space)
-    children = [child_parameters(sweep, index) for index in range(count)]
+    plan = SweepPlan(strategy=request.strategy, seed=request.seed, num_runs=count, space=request.space)
+    children = [child_parameters(plan, index) for index in range(count)]
     for child in children:
         try:
             Hyperparameters.model_validate(child)
@@ -191,54 +207,17 @@ def _asked_by(request_id: str | None) -> dict[str, str]:
     return {"REQUEST_ID": request_id} if request_id else {}
 
 
-def _record(identifier: str, request: TrainRequest, actor: str) -> Item:
-    return {
-        "job_id": identifier,
-        "request": request.model_dump(mode="json", by_alias=True),
-        "experiment_name": request.experiment_name,
-        "model_name": request.model_name if request.register_model else None,
-        "params": request.model_dump(include=set(HYPERPARAMETER_FIELDS)),
-        "epochs": request.epochs,
-        "actor": actor,
-    }
-
-
-def job_view(item: Item) -> Job:
-    """The record as the API shows it."""
-    reasons = [item.get("error"), item.get("batch_reason")]
+def _job(identifier: str, request: TrainRequest, actor: str, request_id: str | None = None) -> Job:
     return Job(
-        **{name: item.get(name) for name in Job.model_fields if name in item and name not in ("error", "progress")},
-        progress=Progress(epoch=item.get("epoch", 0), epochs=item.get("epochs", 0)),
-        error="; Batch: ".join(str(reason) for reason in reasons if reason) or None
-        if item["status"] in ("failed", "cancelled")
-        else None,
+        identifier,
+        experiment_name=request.experiment_name,
+        model_name=request.model_name if request.register_model else None,
+        request=request.model_dump(mode="json", by_alias=True),
+        actor=actor,
+        request_id=request_id,
+        params=request.model_dump(include=set(HYPERPARAMETER_FIELDS)),
+        epochs=request.epochs,
     )
-
-
-def sweep_view(item: Item, runs: list[Item]) -> SweepState:
-    """A sweep and its runs as the API shows them. While any runs, the best is the best so far."""
-    order = ranked(runs)
-    best = next((run for run in order if run["status"] == "completed" and "accuracy" in run.get("metrics", {})), None)
-    return SweepState(
-        sweep_id=item["job_id"],
-        status=_sweep_status(item, runs),
-        experiment_name=item["experiment_name"],
-        model_name=item["model_name"],
-        num_runs=len(item["job_ids"]),
-        runs=[job_view(run) for run in order],
-        best=job_view(best) if best else None,
-        model_version=item.get("model_version"),
-        transition_id=item.get("transition_id") if item["request"].get("stage") else None,
-        created_at=item["created_at"],
-        completed_at=item.get("completed_at"),
-        error=item.get("error"),
-    )
-
-
-def _sweep_status(item: Item, runs: list[Item]) -> str:
-    """Batch's array jobs are never RUNNING themselves: a sweep runs as soon as one of its runs has begun."""
-    begun = any(run["status"] != "pending" for run in runs)
-    return "running" if item["status"] == "pending" and begun else item["status"]
 
 
 @cache

@@ -14,10 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from metrics.exposition import render
 from metrics.sources import MetricsSettings, Reading, Sources
 from mlops.aws.drift_records import DriftRecords
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
 from mlops.domain.drift.counts import counts_of, lifetime
+from mlops.domain.job import Job, JobStatus
 from mlops.domain.timestamps import now
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
@@ -49,8 +51,8 @@ def reading(make_line):
             {**drift, "signals": [{"signal": "predictions", "against": "reference", "psi": None}]},
         ],
         jobs=[
-            {"status": "completed", "created_at": now(), "started_at": now(), "completed_at": now()},
-            {"status": "pending", "created_at": "2026-01-01T00:00:00.000Z"},
+            Job("job_000002", status=JobStatus.COMPLETED, started_at=now(), completed_at=now()),
+            Job("job_000001", created_at="2026-01-01T00:00:00.000Z"),
         ],
         open_transitions=[{"created_at": "2026-01-01T00:00:00Z"}],
         queues={"promotion": {"visible": 1, "in_flight": 2}, "promotion_dead_letters": {"visible": 4, "in_flight": 0}},
@@ -157,10 +159,10 @@ def test_the_tables_are_read(stats, stats_table, make_line):
     boto3.client("s3").create_bucket(Bucket="artifacts")
     url = sqs.create_queue(QueueName="promotion")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="{}")
-    jobs = JobsTable(dynamodb.Table("jobs"))
+    jobs = JobsTable(DynamoTable(dynamodb.Table("jobs")))
     for number in range(1, 4):
-        jobs.create({"job_id": f"job_{number:06d}"})
-    jobs.move("job_000003", "failed", 1)
+        jobs.create(Job(f"job_{number:06d}"))
+    jobs.move("job_000003", JobStatus.FAILED, 1)
     old = {"job_id": "job_000000", "kind": "job", "created_at": "2020-01-01T00:00:00.000Z"}
     dynamodb.Table("jobs").put_item(Item={**old, "status": "pending"})
     dynamodb.Table("jobs").put_item(Item={**old, "job_id": "job_000000x", "status": "failed"})
@@ -171,7 +173,7 @@ def test_the_tables_are_read(stats, stats_table, make_line):
     stats.add([Marker("d")], {(SERIES, "2026-01-01T00"): line}, {SERIES: lifetime(line)})
     settings = MetricsSettings("jobs", "transitions", "digits", json.dumps({"promotion": url}))
     found = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
-    assert sorted(job["job_id"] for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
+    assert sorted(job.job_id for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
     assert found.totals[SERIES]["n"] == 5
     assert (found.serving, found.unreadable) == ({"digits": {}}, [])
     s3 = boto3.client("s3")

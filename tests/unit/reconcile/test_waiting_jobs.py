@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from job_events.job_states import JobStates
+from mlops.domain.job import Job, Sweep
 from reconcile.waiting_jobs import WaitingJobs, WaitingSettings
 
 SPOT, ON_DEMAND = "arn:spot", "arn:on-demand"
@@ -61,24 +62,24 @@ def waiting(jobs, batch):
 
 
 def recorded(jobs, name, batch_id, minutes=20):
-    jobs.create({"job_id": name, "job_ids": []})
+    jobs.create(Sweep(name) if name.startswith("sweep") else Job(name))
     jobs.submitted(name, batch_id)
     created = datetime.now(UTC) - timedelta(minutes=minutes)
-    jobs.update(name, {"created_at": created.isoformat().replace("+00:00", "Z")})
+    jobs.update(name, created_at=created.isoformat().replace("+00:00", "Z"))
 
 
 def test_a_job_that_waits_too_long_is_moved_and_the_old_ones_end_does_not_count(jobs, batch, waiting):
     old = batch.add("job_000001")
     recorded(jobs, "job_000001", old)
     assert waiting.look() == ["job_000001"]
-    new = jobs.get("job_000001")["batch_job_id"]
+    new = jobs.get("job_000001").batch_job_id
     assert batch.jobs[new]["jobQueue"] == ON_DEMAND
     assert batch.jobs[old]["status"] == "FAILED"
     states = JobStates(jobs, None, None, None)
     states.follow({"jobName": "job_000001", "jobId": old, "status": "FAILED", "attempts": []})
-    assert jobs.get("job_000001")["status"] == "pending"
+    assert jobs.get("job_000001").status == "pending"
     states.follow({"jobName": "job_000001", "jobId": new, "status": "RUNNING", "attempts": []})
-    assert jobs.get("job_000001")["status"] == "running"
+    assert jobs.get("job_000001").status == "running"
     assert waiting.look() == []
 
 
@@ -91,7 +92,7 @@ def test_a_round_that_dies_half_way_is_finished_by_the_next_without_a_second_job
     batch.dies_at = None
     assert waiting.look() == ["job_000001"]
     assert len(batch.jobs) == 2
-    assert jobs.get("job_000001")["batch_job_id"] == "batch-2"
+    assert jobs.get("job_000001").batch_job_id == "batch-2"
 
 
 def test_what_is_young_or_running_or_on_demand_already_stays(jobs, batch, waiting):

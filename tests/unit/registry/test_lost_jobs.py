@@ -1,22 +1,25 @@
 """A job whose end was not heard of is announced in the place of AWS Batch, once it is old enough."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from mlops.domain.job import Job, JobStatus
 from reconcile.lost_jobs import LostJobs
 
 
 class Jobs:
-    def __init__(self, items: list[dict[str, Any]]) -> None:
+    def __init__(self, items: list[Job]) -> None:
         self._items = items
 
-    def under_way(self) -> list[dict[str, Any]]:
+    def under_way(self) -> list[Job]:
         return self._items
 
     def submitted(self, job_id: str, batch_job_id: str) -> None:
-        next(item for item in self._items if item["job_id"] == job_id)["batch_job_id"] = batch_job_id
+        index = next(index for index, job in enumerate(self._items) if job.job_id == job_id)
+        self._items[index] = replace(self._items[index], batch_job_id=batch_job_id)
 
 
 class Batch:
@@ -48,10 +51,10 @@ class Events:
         self.told.append(job)
 
 
-def record(number: int, status: str = "running", minutes: float = 60, **more: Any) -> dict[str, Any]:
+def record(number: int, status: str = "running", minutes: float = 60, **more: Any) -> Job:
     created = datetime.now(UTC) - timedelta(minutes=minutes)
-    item = {"job_id": f"job_{number:06d}", "status": status, "created_at": created.isoformat()}
-    return {**item, "batch_job_id": f"b{number}", **more}
+    values = {"batch_job_id": f"b{number}", "created_at": created.isoformat(), **more}
+    return Job(f"job_{number:06d}", status=JobStatus(status), **values)
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +91,7 @@ def test_a_submission_that_died_before_batch_had_it_is_announced_as_failed():
 def test_a_submission_that_died_after_batch_had_it_is_found_by_its_name(status, announced):
     events, items = Events(), [record(3, "pending", batch_job_id=None)]
     assert LostJobs(Jobs(items), Batch({"b9": status}, {"job_000003": "b9"}), events).look() == announced
-    assert items[0]["batch_job_id"] == "b9"
+    assert items[0].batch_job_id == "b9"
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

@@ -10,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import Job
 from trainer import job, models
 from trainer.errors import DataError, Interrupted, ParameterError, ParityError, TrainingError, Unreachable
 from trainer.parameters import Identity, Parameters
@@ -33,7 +34,7 @@ def identity() -> Identity:
 @pytest.fixture
 def recorded(aws: str, identity: Identity) -> None:
     """As the API leaves it before it submits the job."""
-    JobsTable.from_environment().create({"job_id": identity.job_id})
+    JobsTable.from_environment().create(Job(identity.job_id))
 
 
 def versions(client: MlflowClient, run_id: str) -> list:
@@ -87,12 +88,12 @@ def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity
     assert "mlops" in onnxruntime.InferenceSession(content).get_modelmeta().custom_metadata_map
 
     record = JobsTable.from_environment().get(identity.job_id)
-    assert record["status"] == "completed"
-    assert record["run_id"] == outcome.run_id
-    assert (record["epoch"], record["epochs"]) == (2, 2)
-    assert record["metrics"]["accuracy"] == pytest.approx(outcome.metrics["accuracy"])
-    assert record["model_version"] == outcome.model_version
-    assert record["params"]["hidden_size"] == 32
+    assert record.status == "completed"
+    assert record.run_id == outcome.run_id
+    assert (record.epoch, record.epochs) == (2, 2)
+    assert record.metrics["accuracy"] == pytest.approx(outcome.metrics["accuracy"])
+    assert record.model_version == outcome.model_version
+    assert record.params["hidden_size"] == 32
 
     # A completed run has no use for its state.
     assert (
@@ -146,7 +147,7 @@ def test_data_that_cannot_be_read_ends_the_run_as_failed_with_the_reason(
     assert run.info.status == "FAILED"
     assert run.data.tags["mlops.error"] == reason
     record = JobsTable.from_environment().get(identity.job_id)
-    assert (record["status"], record["error"]) == ("failed", reason)
+    assert (record.status, record.error) == ("failed", reason)
 
 
 @pytest.mark.usefixtures("recorded", "plugin")
@@ -154,7 +155,7 @@ def test_a_parity_failure_registers_nothing(mlflow_client: MlflowClient, identit
     with pytest.raises(ParityError):
         job.run(asked(model_type="liar", model_name="lies"), identity, Stop())
     assert run_of(mlflow_client, identity).info.status == "FAILED"
-    assert "differs from the trained one" in JobsTable.from_environment().get(identity.job_id)["error"]
+    assert "differs from the trained one" in JobsTable.from_environment().get(identity.job_id).error
     assert list(mlflow_client.search_model_versions("name = 'lies'")) == []
 
 
@@ -165,7 +166,7 @@ def test_a_defect_fails_the_run_too_and_tells_its_place_only(
     monkeypatch.setitem(models.BUILT_IN, "odd", "json:JSONDecoder")
     with pytest.raises(AttributeError):
         job.run(asked(model_type="odd"), identity, Stop())
-    error = JobsTable.from_environment().get(identity.job_id)["error"]
+    error = JobsTable.from_environment().get(identity.job_id).error
     assert error.startswith("internal error: AttributeError in job.py:")
     assert "Traceback" in capsys.readouterr().out
 
@@ -246,7 +247,7 @@ def test_a_deleted_experiment_is_refused_before_the_training_is_done(
     epochs = [line for line in capsys.readouterr().out.splitlines() if '"epoch.done"' in line]
     assert len(epochs) < (50 if "epochs" in asked_for else 1)
     record = JobsTable.from_environment().get(identity.job_id)
-    assert (record["status"], "restore it" in record["error"]) == ("failed", True)
+    assert (record.status, "restore it" in (record.error or "")) == ("failed", True)
 
 
 def test_a_run_without_a_folder_for_temporary_files_fails_before_it_trains(

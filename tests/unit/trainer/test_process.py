@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import Job
 from trainer import invocation, models
 from trainer.data import Dataset
 from trainer.export import export
@@ -107,12 +108,12 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 
 @pytest.mark.usefixtures("aws")
 def test_wrong_parameters_end_with_2_one_line_and_the_reason_in_the_record(tmp_path: Path):
-    JobsTable.from_environment().create({"job_id": "job_900003"})
+    JobsTable.from_environment().create(Job("job_900003"))
     process = start(environment("job_900003", tmp_path), "--learning-rate", "5")
     _, errors = process.communicate(timeout=60)
     record = JobsTable.from_environment().get("job_900003")
-    assert record["status"] == "failed"
-    assert "--learning-rate" in record["error"]
+    assert record.status == "failed"
+    assert "--learning-rate" in record.error
     assert process.returncode == 2
     assert errors.count("\n") == 1
     assert "--learning-rate (TRAIN_LEARNING_RATE)" in errors

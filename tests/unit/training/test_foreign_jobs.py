@@ -12,6 +12,7 @@ from infra.local.settings import ROOT
 from job_events.app import handler
 from job_events.job_states import JobStates
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import Job, Sweep
 from reconcile.lost_jobs import LostJobs
 from reconcile.waiting_jobs import WaitingJobs, WaitingSettings
 
@@ -52,12 +53,11 @@ LEFTOVERS = [
 def ours(jobs: JobsTable) -> JobsTable:
     """A run, and a sweep of two, under way."""
     jobs.reserve(3)
-    common = {"experiment_name": "e", "model_name": "m", "request": {}}
-    jobs.create({**common, "job_id": "job_000001"})
-    jobs.create({**common, "job_id": "sweep_000002", "job_ids": ["job_000002", "job_000003"]})
+    common = {"experiment_name": "e", "model_name": "m"}
+    jobs.create(Job("job_000001", **common))
+    jobs.create(Sweep("sweep_000002", **common, job_ids=("job_000002", "job_000003")))
     for index in (0, 1):
-        run = {"job_id": f"job_00000{index + 2}", "sweep_id": "sweep_000002", "array_index": index}
-        jobs.create({**common, **run})
+        jobs.create(Job(f"job_00000{index + 2}", **common, sweep_id="sweep_000002", array_index=index))
     jobs.submitted("job_000001", "batch-1")
     jobs.submitted("sweep_000002", "batch-2")
     return jobs
@@ -98,32 +98,32 @@ def test_an_event_of_our_own_moves_its_record(name, batch_id, moved, deliver, jo
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["event", "submitted"])), ids=", ".join)
 def test_the_first_event_may_come_before_the_record_has_the_id_of_batch(order, deliver, jobs):
-    jobs.create({"job_id": "job_000004"})
+    jobs.create(Job("job_000004"))
     steps = {
         "event": lambda: deliver(jobName="job_000004", jobId="batch-4", status="RUNNING"),
         "submitted": lambda: jobs.submitted("job_000004", "batch-4"),
     }
     for step in order:
         steps[step]()
-    assert (jobs.get("job_000004")["status"], jobs.get("job_000004")["batch_job_id"]) == ("running", "batch-4")
+    assert (jobs.get("job_000004").status, jobs.get("job_000004").batch_job_id) == ("running", "batch-4")
 
 
 def test_an_event_before_the_record_leaves_nothing_and_the_next_is_followed(deliver, jobs):
     """The API writes before it submits, so whatever is first is not its job; that of the same number starts clean."""
     deliver(jobName="job_000004", jobId="other", status="FAILED")
-    jobs.create({"job_id": "job_000004"})
+    jobs.create(Job("job_000004"))
     jobs.submitted("job_000004", "batch-4")
-    assert jobs.get("job_000004")["status"] == "pending"
+    assert jobs.get("job_000004").status == "pending"
     deliver(jobName="job_000004", jobId="batch-4", status="RUNNING")
-    assert jobs.get("job_000004")["status"] == "running"
+    assert jobs.get("job_000004").status == "running"
 
 
 def test_while_a_job_moves_to_another_queue_the_new_ones_events_count_already(deliver, jobs):
-    jobs.update("job_000001", {"moved_from": "batch-1"})
+    jobs.update("job_000001", moved_from="batch-1")
     deliver(jobName="job_000001", jobId="batch-1", status="FAILED")
-    assert jobs.get("job_000001")["status"] == "pending"
+    assert jobs.get("job_000001").status == "pending"
     deliver(jobName="job_000001", jobId="batch-9", status="RUNNING")
-    assert jobs.get("job_000001")["status"] == "running"
+    assert jobs.get("job_000001").status == "running"
 
 
 def test_what_the_version_before_made_of_others_jobs_is_in_no_list_no_count_and_no_answer(ours, ask):
@@ -146,15 +146,15 @@ def test_what_the_version_before_made_of_others_jobs_is_in_no_list_no_count_and_
         assert ask(method, path)[0] == 404
     assert ours.get_many(["job_000900", "job_000001"]) == [ours.get("job_000001")]
     assert ours.count_active() == 3
-    assert {item["job_id"] for item in ours.under_way()} == {"job_000001", "job_000002", "job_000003", "sweep_000002"}
-    assert [item["job_id"] for item in ours.newest("job")] == ["job_000003", "job_000002", "job_000001"]
+    assert {record.job_id for record in ours.under_way()} == {"job_000001", "job_000002", "job_000003", "sweep_000002"}
+    assert [job.job_id for job in ours.newest(Job)] == ["job_000003", "job_000002", "job_000001"]
 
 
 def test_pages_are_full_whatever_lies_between_their_records(ours, ask):
     table = boto3.resource("dynamodb").Table("jobs")
     for number in range(10, 60):
         table.put_item(Item={"job_id": f"job_{number:06d}", "kind": "job", "status": "running"})
-    ours.create({"job_id": "job_000070", "experiment_name": "e"})
+    ours.create(Job("job_000070", experiment_name="e"))
     pages, cursor = [], {}
     while True:
         status, page = ask("GET", "/train/jobs", limit="2", **cursor)
@@ -168,9 +168,9 @@ def test_pages_are_full_whatever_lies_between_their_records(ours, ask):
 
 def test_a_record_takes_the_place_of_a_leftover_of_its_number(ours):
     boto3.resource("dynamodb").Table("jobs").put_item(Item=LEFTOVERS[2])
-    ours.create({"job_id": "job_000901", "experiment_name": "e"})
-    assert ours.get("job_000901")["status"] == "pending"
-    assert "completed_at" not in ours.get("job_000901")
+    ours.create(Job("job_000901", experiment_name="e"))
+    assert ours.get("job_000901").status == "pending"
+    assert ours.get("job_000901").completed_at is None
 
 
 def test_reconcile_leaves_leftovers_alone(ours, batch, monkeypatch):
@@ -178,7 +178,7 @@ def test_reconcile_leaves_leftovers_alone(ours, batch, monkeypatch):
     for item in LEFTOVERS:
         boto3.resource("dynamodb").Table("jobs").put_item(Item=item)
     for name in ("job_000001", "sweep_000002"):
-        ours.update(name, {"created_at": "2026-01-01T00:00:00.000Z"})
+        ours.update(name, created_at="2026-01-01T00:00:00.000Z")
     before = items()
     said: list[str] = []
     asked: list[str] = []

@@ -1,19 +1,26 @@
 """What is left of a request that Batch does not take: 503, and no record of a job that will surely never run."""
 
 import json
+import random
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.stub import Stubber
 
+from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.batch import Batch, BatchSettings, SubmissionRefused
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.errors import Conflict, DependencyUnavailable
+from mlops.domain.job import Job, JobStatus, Sweep
 from mlops.domain.training_request import TrainRequest
+from training.submission import Submissions, TrainingSettings
 
 REQUESTS = {
     "a run": ("/train", {}),
@@ -29,7 +36,7 @@ def post(ask: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def records(jobs: JobsTable) -> set[str]:
-    return {item["job_id"] for item in jobs._table.scan()["Items"]} - {"counter"}
+    return {item["job_id"] for item in boto3.resource("dynamodb").Table("jobs").scan()["Items"]} - {"counter"}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,7 @@ def test_a_job_that_batch_may_have_taken_keeps_its_record_for_reconcile(asked, f
     assert "batch.internal" not in json.dumps(problem)
     assert "nothing was started" not in problem["detail"]
     assert len(records(jobs)) == (1 if asked == "a run" else 1 + REQUESTS[asked][1]["num_runs"])
-    (name,) = [item["job_id"] for item in jobs.under_way() if "sweep_id" not in item]
+    (name,) = [record.job_id for record in jobs.under_way() if isinstance(record, Sweep) or record.sweep_id is None]
     assert name in problem["detail"]
 
 
@@ -117,13 +124,13 @@ def test_a_job_that_batch_takes_is_recorded_under_its_id(asked, post, batch, job
         status, accepted = post(*REQUESTS[asked])
     assert status == 202
     identifier = accepted.get("sweep_id") or accepted["job_id"]
-    assert jobs.get(identifier)["batch_job_id"] == "batch-1"
+    assert jobs.get(identifier).batch_job_id == "batch-1"
     assert records(jobs) == {identifier, *accepted.get("job_ids", [])}
 
 
 def test_more_runs_than_the_cap_are_409_and_nothing_is_submitted(post, batch, jobs):
     for number in (1, 2):
-        jobs.create({"job_id": f"job_{number:06d}"})
+        jobs.create(Job(f"job_{number:06d}"))
     before = records(jobs)
     with Stubber(batch._submitter):  # which answers nothing: any call to Batch fails the test
         status, problem = post("/sweeps", {"num_runs": 3})
@@ -134,3 +141,62 @@ def test_more_runs_than_the_cap_are_409_and_nothing_is_submitted(post, batch, jo
     with Stubber(batch._submitter) as stub:
         stub.add_response("submit_job", {"jobName": "n", "jobId": "batch-1"})
         assert post("/sweeps", {"num_runs": 2})[0] == 202
+
+
+class Accepting:
+    """A Batch that takes each job, and knows which runs it has."""
+
+    def __init__(self) -> None:
+        self.runs: list[str] = []
+
+    def submit_run(self, name: str, request: TrainRequest, extra: Any = None) -> str:
+        self.runs.append((extra or {}).get("JOB_ID", name))
+        return f"batch-{name}"
+
+    def submit_sweep(self, name: str, sweep: Any, request: TrainRequest, extra: Any = None) -> str:
+        self.runs.extend(sweep.job_id(index) for index in range(sweep.num_runs))
+        return f"batch-{name}"
+
+
+def test_concurrent_submissions_never_exceed_the_cap(jobs, monkeypatch):
+    """Every request passes the early check, which sees no other; the claims alone hold the cap."""
+    cap, batch = 5, Accepting()
+    monkeypatch.setattr(jobs, "count_active", lambda: 0)
+    submissions = Submissions(TrainingSettings("bucket", "mlp", max_active_jobs=cap), jobs, batch)
+
+    def submit(number: int) -> bool:
+        time.sleep(random.Random(number).random() / 20)
+        try:
+            if number % 3:
+                submissions.train(TrainRequest(), "ann")
+            else:
+                submissions.sweep(SweepRequest(num_runs=2), "ann")
+        except Conflict:
+            return False
+        return True
+
+    for ended in range(3):
+        with ThreadPoolExecutor(12) as threads:
+            accepted = list(threads.map(submit, range(24)))
+        under_way = {job.job_id for job in jobs.active_jobs()}
+        assert 0 < sum(accepted) < len(accepted)
+        assert cap - 1 <= len(under_way) <= cap, "a sweep of two may not fit where a run would"
+        assert under_way <= set(batch.runs)
+        assert all(job.batch_job_id or job.sweep_id for job in jobs.active_jobs())
+        for job_id in sorted(under_way)[: ended + 2]:
+            jobs.move(job_id, JobStatus.COMPLETED, 1)
+    assert len(batch.runs) <= cap + 2 + 3
+
+
+@pytest.mark.parametrize("asked", REQUESTS)
+def test_a_request_that_others_came_before_is_409_and_leaves_no_record(asked, post, batch, jobs, monkeypatch):
+    monkeypatch.setattr(jobs, "count_active", lambda: 0)
+    with Stubber(batch._submitter) as stub:
+        for number in range(4):
+            stub.add_response("submit_job", {"jobName": "n", "jobId": f"batch-{number}"})
+            assert post("/train", {})[0] == 202
+        before = records(jobs)
+        status, problem = post(*REQUESTS[asked])  # the stub answers nothing more: any call to Batch fails the test
+    assert (status, problem["code"]) == (409, "conflict")
+    assert "MaxActiveJobs" in problem["detail"]
+    assert records(jobs) == before

@@ -3,6 +3,7 @@
 import pytest
 
 from job_events.job_states import JobStates
+from mlops.domain.job import Job, Sweep
 
 
 def events(jobs):
@@ -19,13 +20,13 @@ def events(jobs):
     ],
 )
 def test_a_sweep_all_of_whose_runs_were_cancelled_is_cancelled_too(jobs, cancelled, status, error):
-    jobs.create({"job_id": "sweep_000001", "job_ids": ["job_000001", "job_000002"]})
+    jobs.create(Sweep("sweep_000001", job_ids=("job_000001", "job_000002")))
     for index in (0, 1):
-        jobs.create({"job_id": f"job_00000{index + 1}", "sweep_id": "sweep_000001", "array_index": index})
+        jobs.create(Job(f"job_00000{index + 1}", sweep_id="sweep_000001", array_index=index))
     for name in cancelled:
         jobs.cancel_requested(name)
     events(jobs).follow({"jobName": "sweep_000001", "jobId": "b", "status": "FAILED", "attempts": []})
-    assert (jobs.get("sweep_000001")["status"], jobs.get("sweep_000001").get("error")) == (status, error)
+    assert (jobs.get("sweep_000001").status, jobs.get("sweep_000001").error) == (status, error)
 
 
 def test_the_only_run_of_a_sweep_is_cancelled_with_its_sweep(jobs, ask, batch, monkeypatch):

@@ -71,7 +71,8 @@ class DynamoTable:
         values: Mapping[str, Any] | None = None,
         *,
         once: Mapping[str, Any] | None = None,
-        add: Mapping[str, int] | None = None,
+        add: Mapping[str, int | set[str]] | None = None,
+        discard: Mapping[str, set[str]] | None = None,
         remove: Sequence[str] = (),
         condition: ConditionBase | None = None,
     ) -> Item | None:
@@ -81,7 +82,8 @@ class DynamoTable:
             key: The item's key.
             values: Attributes to set; those that are None are left as they are.
             once: Attributes to set unless the item has them.
-            add: Whole numbers to add to.
+            add: Whole numbers to add to numbers, and texts to add to sets.
+            discard: Texts to take out of sets; a set that becomes empty is removed.
             remove: Attributes to remove.
             condition: What must hold of the item as it is.
 
@@ -95,12 +97,13 @@ class DynamoTable:
         clauses = {
             "SET": sets,
             "ADD": [f"#{name} :{name}" for name in add or {}],
+            "DELETE": [f"#{name} :{name}" for name in discard or {}],
             "REMOVE": [f"#{name}" for name in remove],
         }
         arguments: dict[str, Any] = {
             "UpdateExpression": " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts)
         }
-        written = {**given, **first, **(add or {})}
+        written = {**given, **first, **(add or {}), **(discard or {})}
         arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in (*written, *remove)}
         if written:
             arguments["ExpressionAttributeValues"] = {f":{name}": to_item(value) for name, value in written.items()}

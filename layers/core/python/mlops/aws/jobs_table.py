@@ -9,32 +9,64 @@ whichever of the two was first.
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
-from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import Item, from_item, query_all, to_item
+from mlops.aws.dynamodb import DynamoTable
 from mlops.domain.errors import NotFound
+from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.timestamps import now
 
 COUNTER = "counter"
-TERMINAL = ("completed", "failed", "cancelled")
+"""The item that is no record: the last number given out, and the names of the active runs."""
+ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 _ENDED = 1_000_000
-_RANK = {"pending": 0, "running": 5}
+_RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
 _IS_OURS = Attr("created_at").exists()
 """Whether the API made the item. The version before this one let events and trainers make items too; those that a stack
 still holds are no records."""
+_Kind = TypeVar("_Kind", Job, Sweep)
+
+
+class Changes(TypedDict, total=False):
+    """What may change of a record, beside its status. None leaves a value as it is."""
+
+    batch_job_id: str | None
+    moved_from: str
+    cancel_requested: bool
+    batch_reason: str
+    error: str | None
+    run_id: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    epoch: int
+    epochs: int
+    attempt: int
+    model_version: int | None
+    best_job_id: str
+    transition_id: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class RecordPage(Generic[_Kind]):
+    """Records, newest first; how many there are in all; the cursor of the next page, if there is one."""
+
+    records: list[_Kind]
+    total: int
+    next_cursor: str | None
 
 
 class JobsTable:
     """Adapter of the DynamoDB table `JOBS_TABLE` (key `job_id`, indexes `by_time` and `by_status`)."""
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
     @classmethod
@@ -45,186 +77,185 @@ class JobsTable:
 
     def reserve(self, count: int = 1) -> int:
         """Reserve `count` consecutive job numbers and return the first."""
-        answer = self._table.update_item(
-            Key={"job_id": COUNTER},
-            UpdateExpression="ADD numbers :count",
-            ExpressionAttributeValues={":count": count},
-            ReturnValues="UPDATED_NEW",
-        )
-        return int(answer["Attributes"]["numbers"]) - count + 1
+        counter = self._table.update(_key(COUNTER), add={"numbers": count})
+        assert counter is not None, "an update without a condition has an answer"
+        return int(counter["numbers"]) - count + 1
 
-    def create(self, item: Item) -> None:
-        """Write a new record as pending. The same write delivered again, late, changes nothing."""
-        kind = "sweep" if item["job_id"].startswith("sweep_") else "job"
-        new = {"kind": kind, "created_at": now(), "status": "pending", "status_order": 0, "attempt": 0, **item}
-        given = {name: to_item(value) for name, value in new.items() if value is not None}
-        _holds(lambda: self._table.put_item(Item=given, ConditionExpression=~_IS_OURS))
+    def create(self, record: Record) -> None:
+        """Write a new record. The same write delivered again, late, changes nothing."""
+        self._table.put(to_item(record), condition=~_IS_OURS)
+
+    def claim(self, job_ids: Sequence[str], limit: int) -> bool:
+        """Count runs, whose records are written already, among the active ones; False if that would exceed `limit`.
+
+        The active runs are a set of names in one item, so concurrent claims cannot exceed the limit together, and a
+        repeated claim counts once. A name stays when its run ends, and is removed when the set is full.
+        """
+        return self._claim(job_ids, limit) or (self._release_ended() and self._claim(job_ids, limit))
+
+    def _claim(self, job_ids: Sequence[str], limit: int) -> bool:
+        if len(job_ids) > limit:
+            return False
+        active = Attr("active")
+        # A client that repeats a write whose answer was lost has claimed already.
+        room = active.not_exists() | active.size().lte(limit - len(job_ids)) | active.contains(job_ids[0])
+        return self._table.update(_key(COUNTER), add={"active": set(job_ids)}, condition=room) is not None
+
+    def _release_ended(self) -> bool:
+        """Remove what has ended, or was deleted, from the active runs; False if there is nothing of that kind."""
+        names: set[str] = (self._table.get(_key(COUNTER)) or {}).get("active", set())
+        released = names - {job.job_id for job in self.get_many(sorted(names)) if not job.status.has_ended}
+        if released:
+            self._table.update(_key(COUNTER), discard={"active": released})
+        return bool(released)
 
     def submitted(self, job_id: str, batch_job_id: str) -> None:
-        self._update(job_id, {"batch_job_id": batch_job_id})
+        self.update(job_id, batch_job_id=batch_job_id)
 
     def delete(self, job_id: str) -> None:
-        """Forget a record whose job Batch refused."""
-        self._table.delete_item(Key={"job_id": job_id})
+        """Forget a record whose job was refused."""
+        self._table.delete(_key(job_id))
 
     def cancel_requested(self, job_id: str) -> None:
-        self._update(job_id, {"cancel_requested": True})
+        self.update(job_id, cancel_requested=True)
 
-    def get(self, job_id: str) -> Item:
+    def get(self, job_id: str) -> Record:
         """Raises NotFound."""
-        if (item := self.find(job_id)) is None:
+        if (record := self.find(job_id)) is None:
             raise NotFound(f"There is no job {job_id!r}; GET /train/jobs lists them")
-        return item
+        return record
 
-    def find(self, job_id: str) -> Item | None:
+    def job(self, job_id: str) -> Job:
+        """Raises NotFound, for a sweep too."""
+        return self._get(Job, job_id)
+
+    def sweep(self, sweep_id: str) -> Sweep:
+        """Raises NotFound, for a single run too."""
+        return self._get(Sweep, sweep_id)
+
+    def _get(self, kind: type[_Kind], job_id: str) -> _Kind:
+        record = self.get(job_id)
+        if not isinstance(record, kind):
+            raise NotFound(f"There is no {kind.KIND} {job_id!r}")
+        return record
+
+    def find(self, job_id: str) -> Record | None:
         """The record, if the API made one of that name."""
-        item = self._table.get_item(Key={"job_id": job_id}, ConsistentRead=True).get("Item", {})
-        return from_item(item) if "created_at" in item else None
+        item = self._table.get(_key(job_id))
+        return from_item(item) if item is not None else None
 
-    def get_many(self, job_ids: list[str]) -> list[Item]:
-        """The records of `job_ids`, in that order; those not there are left out."""
-        client, name = self._table.meta.client, self._table.name
-        found: dict[str, Item] = {}
-        for start in range(0, len(job_ids), 100):
-            keys = [{"job_id": job_id} for job_id in job_ids[start : start + 100]]
-            while keys:
-                answer = client.batch_get_item(RequestItems={name: {"Keys": keys, "ConsistentRead": True}})
-                read = map(from_item, answer["Responses"].get(name, []))
-                found |= {item["job_id"]: item for item in read if "created_at" in item}
-                keys = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", [])
-        return [found[job_id] for job_id in job_ids if job_id in found]
+    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """The runs of `job_ids`, in that order; those not there are left out."""
+        records = map(from_item, self._table.get_many([_key(job_id) for job_id in job_ids]))
+        runs = {record.job_id: record for record in records if isinstance(record, Job)}
+        return [runs[job_id] for job_id in job_ids if job_id in runs]
 
     def page(
-        self, kind: str = "job", status: str | None = None, limit: int = 50, cursor: str | None = None
-    ) -> tuple[list[Item], int, str | None]:
-        """A page of records, newest first: (items, how many there are in all, cursor of the next page)."""
-        query = _with_status(kind, status) if status else _of_kind(kind)
+        self, kind: type[_Kind], status: JobStatus | None = None, limit: int = 50, cursor: str | None = None
+    ) -> RecordPage[_Kind]:
+        """A page of the records of one kind, newest first. Raises ValidationFailed for a wrong cursor."""
         start: dict[str, Any] = {}
         if cursor:
-            key = {"job_id": decode_cursor(cursor), **({"status": status} if status else {"kind": kind})}
+            key = {"job_id": decode_cursor(cursor), **({"status": str(status)} if status else {"kind": kind.KIND})}
             start = {"ExclusiveStartKey": key}
         # One more than the page holds tells whether another follows.
-        found = self._query(query, **start, Limit=limit + 1, ScanIndexForward=False)
-        items = list(itertools.islice(found, limit + 1))
-        following = encode_cursor(items[limit - 1]["job_id"]) if len(items) > limit else None
-        return items[:limit], self._count(query), following
+        newest = self._query(kind, status, **start, Limit=limit + 1, ScanIndexForward=False)
+        records = list(itertools.islice(newest, limit + 1))
+        next_cursor = encode_cursor(records[limit - 1].job_id) if len(records) > limit else None
+        return RecordPage(records[:limit], self._count(kind, status), next_cursor)
 
-    def newest(self, kind: str) -> Iterator[Item]:
+    def newest(self, kind: type[_Kind]) -> Iterator[_Kind]:
         """Every record of a kind, the newest first, read as it is taken."""
-        return self._query(_of_kind(kind), ScanIndexForward=False)
+        return self._query(kind, ScanIndexForward=False)
 
-    def under_way(self, *kinds: str) -> list[Item]:
-        """What has not ended: of the `kinds` named, or runs and sweeps."""
-        return [
-            item
-            for kind in kinds or ("job", "sweep")
-            for status in ("pending", "running")
-            for item in self._query(_with_status(kind, status))
-        ]
+    def active_jobs(self) -> list[Job]:
+        """The runs that have not ended."""
+        return self._active(Job)
+
+    def under_way(self) -> list[Record]:
+        """The runs and sweeps that have not ended."""
+        return [*self._active(Job), *self._active(Sweep)]
+
+    def _active(self, kind: type[_Kind]) -> list[_Kind]:
+        return [record for status in ACTIVE for record in self._query(kind, status)]
 
     def count_active(self) -> int:
         """How many runs wait or run."""
-        return sum(self._count(_with_status("job", status)) for status in ("pending", "running"))
+        return sum(self._count(Job, status) for status in ACTIVE)
 
-    def _query(self, query: dict[str, Any], **more: Any) -> Iterator[Item]:
-        return query_all(self._table, **query, FilterExpression=_IS_OURS, **more)
+    def _query(self, kind: type[_Kind], status: JobStatus | None = None, **request: Any) -> Iterator[_Kind]:
+        condition, index = _selection(kind, status)
+        items = self._table.query(condition, IndexName=index, FilterExpression=_IS_OURS, **request)
+        return (record for record in map(from_item, items) if isinstance(record, kind))
 
-    def _count(self, query: dict[str, Any]) -> int:
-        total = 0
-        start: dict[str, Any] = {}
-        while True:
-            answer = self._table.query(**query, **start, FilterExpression=_IS_OURS, Select="COUNT")
-            total += int(answer["Count"])
-            if "LastEvaluatedKey" not in answer:
-                return total
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+    def _count(self, kind: type[_Kind], status: JobStatus | None) -> int:
+        condition, index = _selection(kind, status)
+        return self._table.count(condition, IndexName=index, FilterExpression=_IS_OURS)
 
     # The trainer's side
 
-    def started(self, job_id: str, attempt: int, run_id: str, params: dict[str, Any], epochs: int) -> None:
-        self._record(job_id, attempt, {"run_id": run_id, "params": params, "epochs": epochs, "attempt": attempt})
-        self.move(job_id, "running", attempt)
+    def started(self, job_id: str, attempt: int, run_id: str, params: Mapping[str, Any], epochs: int) -> None:
+        self._report(job_id, attempt, run_id=run_id, params=params, epochs=epochs, attempt=attempt)
+        self.move(job_id, JobStatus.RUNNING, attempt)
 
-    def progressed(self, job_id: str, attempt: int, epoch: int, metrics: dict[str, float]) -> None:
+    def progressed(self, job_id: str, attempt: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """After each epoch; `epoch` counts from 1."""
-        self._record(job_id, attempt, {"epoch": epoch, "metrics": metrics})
+        self._report(job_id, attempt, epoch=epoch, metrics=metrics)
 
-    def completed(self, job_id: str, attempt: int, metrics: dict[str, float], model_version: int | None) -> None:
-        self._record(job_id, attempt, {"metrics": metrics, "model_version": model_version})
-        self.move(job_id, "completed", attempt)
+    def completed(self, job_id: str, attempt: int, metrics: Mapping[str, float], model_version: int | None) -> None:
+        self._report(job_id, attempt, metrics=metrics, model_version=model_version)
+        self.move(job_id, JobStatus.COMPLETED, attempt)
 
     def failed(self, job_id: str, attempt: int, error: str) -> None:
-        self.move(job_id, "failed", attempt, {"error": error[:2000]})
+        self.move(job_id, JobStatus.FAILED, attempt, error=error[:2000])
+
+    def _report(self, job_id: str, reported_by: int, **changes: Unpack[Changes]) -> None:
+        """Set what an attempt reports, unless a later attempt has reported already."""
+        self._update(job_id, changes, condition=Attr("attempt").not_exists() | Attr("attempt").lte(reported_by))
 
     # Batch's side
 
-    def move(self, job_id: str, status: str, attempt: int, extra: Item | None = None) -> bool:
-        """Move the status forward; False if the record is already there or further."""
-        ended = status in TERMINAL
-        order = _ENDED if ended else attempt * 10 + _RANK[status]
-        values = {"status": status, "status_order": order, **(extra or {})}
-        once = {"started_at": now()} if status == "running" else {}
-        if ended:
+    def move(self, job_id: str, status: JobStatus, at_attempt: int, **changes: Unpack[Changes]) -> bool:
+        """Move the status forward, with `changes`; False if the record is already there or further."""
+        order = _ENDED if status.has_ended else at_attempt * 10 + _RANK[status]
+        once = {"started_at": now()} if status is JobStatus.RUNNING else {}
+        if status.has_ended:
             once["completed_at"] = now()
-        return self._update(job_id, values, once, Attr("status_order").not_exists() | Attr("status_order").lt(order))
+        forward = Attr("status_order").not_exists() | Attr("status_order").lt(order)
+        return self._update(job_id, {"status": str(status), "status_order": order, **changes}, once, forward)
 
-    def noted(self, job_id: str, reason: str) -> None:
-        """Keep what Batch said of the end (its statusReason), beside what the trainer said."""
-        self._update(job_id, {"batch_reason": reason})
+    def update(self, job_id: str, **changes: Unpack[Changes]) -> bool:
+        """Change a record; False if there is none of that name."""
+        return self._update(job_id, changes)
 
-    def update(self, job_id: str, values: Item, condition: ConditionBase | None = None) -> bool:
-        """Set `values`; with a condition, False if it did not hold."""
-        return self._update(job_id, values, condition=condition)
-
-    def choose(self, sweep_id: str, choice: Item) -> bool:
+    def choose(self, sweep_id: str, best_job_id: str, transition_id: str) -> bool:
         """Write a sweep's choice of the best run, once; False if it was made before."""
+        choice = {"best_job_id": best_job_id, "transition_id": transition_id}
         return self._update(sweep_id, choice, condition=Attr("best_job_id").not_exists())
 
-    def _record(self, job_id: str, attempt: int, values: Item) -> None:
-        """Set what an attempt reports, unless a later attempt has reported already."""
-        self._update(job_id, values, condition=Attr("attempt").not_exists() | Attr("attempt").lte(attempt))
-
     def _update(
-        self, job_id: str, values: Item, once: Item | None = None, condition: ConditionBase | None = None
+        self,
+        job_id: str,
+        values: Mapping[str, Any],
+        once: Mapping[str, Any] | None = None,
+        condition: ConditionBase | None = None,
     ) -> bool:
         """Change a record that is there; False if there is none, or if `condition` does not hold."""
-        given = {name: value for name, value in values.items() if value is not None}
-        first = {name: value for name, value in (once or {}).items() if name not in values}
-        sets = [f"#{name} = :{name}" for name in given]
-        sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
-        everything = {**given, **first}
-        return _holds(
-            lambda: self._table.update_item(
-                Key={"job_id": job_id},
-                UpdateExpression="SET " + ", ".join(sets),
-                ExpressionAttributeNames={f"#{name}": name for name in everything},
-                ExpressionAttributeValues={f":{name}": to_item(value) for name, value in everything.items()},
-                ConditionExpression=_IS_OURS if condition is None else _IS_OURS & condition,
-            )
-        )
+        holds = _IS_OURS if condition is None else _IS_OURS & condition
+        return self._table.update(_key(job_id), values, once=once, condition=holds) is not None
 
 
-def _holds(write: Callable[[], object]) -> bool:
-    """Whether a conditional write's condition held."""
-    try:
-        write()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+def _key(job_id: str) -> dict[str, str]:
+    return {"job_id": job_id}
 
 
-def _of_kind(kind: str) -> dict[str, Any]:
-    return {"IndexName": "by_time", "KeyConditionExpression": Key("kind").eq(kind)}
-
-
-def _with_status(kind: str, status: str) -> dict[str, Any]:
-    """A query for the records of one kind in one status; sweeps and runs share the index."""
-    condition = Key("status").eq(status) & Key("job_id").begins_with(f"{kind}_")
-    return {"IndexName": "by_status", "KeyConditionExpression": condition}
+def _selection(kind: type[Job] | type[Sweep], status: JobStatus | None) -> tuple[ConditionBase, str]:
+    """The key condition and the index of the records of one kind, in one status if named; kinds share the indexes."""
+    if status is None:
+        return Key("kind").eq(kind.KIND), "by_time"
+    return Key("status").eq(str(status)) & Key("job_id").begins_with(f"{kind.KIND}_"), "by_status"
 
 
 @cache
 def _table_of(name: str) -> JobsTable:
-    return JobsTable(boto3.resource("dynamodb").Table(name))
+    return JobsTable(DynamoTable(boto3.resource("dynamodb").Table(name)))

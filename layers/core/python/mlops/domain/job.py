@@ -1,5 +1,129 @@
-"""A training job."""
+"""Training jobs and sweeps, as the platform keeps them.
 
-from typing import Literal
+A sweep is a record like a job's, of several jobs. What a table holds is read here, and only here.
+"""
 
-JobStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from mlops.domain.timestamps import now
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing follows."""
+        return self not in (JobStatus.PENDING, JobStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What a job and a sweep have in common. Times are ISO 8601 in UTC."""
+
+    KIND: ClassVar[str]
+
+    job_id: str
+    experiment_name: str = ""
+    model_version: int | None = None
+    status: JobStatus = JobStatus.PENDING
+    status_order: int = 0
+    """How far the record is along (attempt, status); it only grows."""
+    attempt: int = 0
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """The body of the API request."""
+    actor: str | None = None
+    request_id: str | None = None
+    batch_job_id: str | None = None
+    moved_from: str | None = None
+    """The Batch job that was left for another queue; its events no longer count."""
+    cancel_requested: bool = False
+    error: str | None = None
+    batch_reason: str | None = None
+    created_at: str = field(default_factory=now)
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Job(_Record):
+    """A training run."""
+
+    KIND: ClassVar[str] = "job"
+
+    model_name: str | None = None
+    """The model that the run registers, if it does."""
+    sweep_id: str | None = None
+    array_index: int = 0
+    """Which run of its sweep it is, from 0."""
+    run_id: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    epoch: int = 0
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Sweep(_Record):
+    """Several training runs of different hyperparameters, submitted together."""
+
+    KIND: ClassVar[str] = "sweep"
+
+    model_name: str = ""
+    job_ids: tuple[str, ...] = ()
+    best_job_id: str | None = None
+    transition_id: str | None = None
+
+    @property
+    def register_best(self) -> bool:
+        return bool(self.request.get("register_best", True))
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that the best run's model is to be moved to."""
+        return self.request.get("stage")
+
+
+Record = Job | Sweep
+_REQUIRED = ("job_id", "status", "created_at")
+_TYPES: dict[str, type[Job] | type[Sweep]] = {kind.KIND: kind for kind in (Job, Sweep)}
+
+
+def from_item(item: Mapping[str, Any]) -> Record | None:
+    """Read a table's item. Attributes that this version does not know are ignored, and missing ones have defaults.
+
+    Returns:
+        None if the item is not a record: it lacks what every record has, or its kind or status is unknown.
+    """
+    record_type = _TYPES.get(item.get("kind", ""))
+    if record_type is None or any(not item.get(name) for name in _REQUIRED) or item["status"] not in set(JobStatus):
+        return None
+    known = {entry.name: item[entry.name] for entry in fields(record_type) if item.get(entry.name) is not None}
+    known["status"] = JobStatus(known["status"])
+    if "job_ids" in known:
+        known["job_ids"] = tuple(known["job_ids"])
+    if "metrics" in known:
+        # DynamoDB has no NaN and no infinity: the table holds them as text.
+        known["metrics"] = {name: float(value) for name, value in known["metrics"].items()}
+    return record_type(**known)
+
+
+def to_item(record: Record) -> dict[str, Any]:
+    """The attributes to write of a new record; what is empty is left out."""
+    values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
+    given = {name: value for name, value in values.items() if value is not None and value is not False and value != {}}
+    return {"kind": record.KIND, **given, "status": str(record.status)}
+
+
+def finite(metrics: Mapping[str, float], name: str) -> float | None:
+    """A metric that can be compared, if there is one of that name."""
+    value = metrics.get(name)
+    return value if value is not None and math.isfinite(value) else None

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from mlops.api.schemas.training import Job
-from mlops.domain.job import JobStatus
+from mlops.api.schemas.training import Job, StatusField
 from mlops.domain.training_request import MAX_SEED, Space, TrainingSubject
 
 
@@ -31,7 +30,7 @@ class SweepAccepted(BaseModel):
 
 class SweepState(BaseModel):
     sweep_id: str
-    status: JobStatus
+    status: StatusField
     experiment_name: str
     model_name: str
     num_runs: int

@@ -1,17 +1,20 @@
 """Training jobs, as POST /train and GET /train/… answer them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from mlops.domain.job import JobStatus
+
+StatusField = Annotated[JobStatus, WithJsonSchema({"type": "string", "enum": [str(status) for status in JobStatus]})]
+"""The published schema names the values in place."""
 
 
 class TrainAccepted(BaseModel):
     message: str
     job_id: str
     experiment_name: str
-    status: JobStatus
+    status: StatusField
 
 
 class Progress(BaseModel):
@@ -24,7 +27,7 @@ class Job(BaseModel):
     run_id: str | None = None
     sweep_id: str | None = None
     experiment_name: str
-    status: JobStatus
+    status: StatusField
     progress: Progress
     metrics: dict[str, float] = {}
     params: dict[str, Any] = {}

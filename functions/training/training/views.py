@@ -1,0 +1,54 @@
+"""Jobs and sweeps as the API shows them."""
+
+from collections.abc import Iterable
+
+from mlops.api.schemas import sweeps, training
+from mlops.domain.job import Job, JobStatus, Sweep
+from mlops.domain.ranking import best_of, ranked
+
+
+def job_view(job: Job) -> training.Job:
+    """A run. Why it failed says the trainer, and after it AWS Batch."""
+    reasons = [job.error, job.batch_reason] if job.status in (JobStatus.FAILED, JobStatus.CANCELLED) else []
+    return training.Job(
+        job_id=job.job_id,
+        run_id=job.run_id,
+        sweep_id=job.sweep_id,
+        experiment_name=job.experiment_name,
+        status=job.status,
+        progress=training.Progress(epoch=job.epoch, epochs=job.epochs),
+        metrics=dict(job.metrics),
+        params=dict(job.params),
+        model_name=job.model_name,
+        model_version=job.model_version,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        error="; Batch: ".join(reason for reason in reasons if reason) or None,
+    )
+
+
+def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
+    """A sweep and its runs. While any of them runs, the best is the best so far."""
+    ranking = ranked(runs)
+    best = best_of(ranking)
+    return sweeps.SweepState(
+        sweep_id=sweep.job_id,
+        status=_sweep_status(sweep, ranking),
+        experiment_name=sweep.experiment_name,
+        model_name=sweep.model_name,
+        num_runs=len(sweep.job_ids),
+        runs=[job_view(run) for run in ranking],
+        best=job_view(best) if best else None,
+        model_version=sweep.model_version,
+        transition_id=sweep.transition_id if sweep.stage else None,
+        created_at=sweep.created_at,
+        completed_at=sweep.completed_at,
+        error=sweep.error,
+    )
+
+
+def _sweep_status(sweep: Sweep, runs: Iterable[Job]) -> JobStatus:
+    """Batch's array jobs are never RUNNING themselves: a sweep runs as soon as one of its runs has begun."""
+    begun = any(run.status is not JobStatus.PENDING for run in runs)
+    return JobStatus.RUNNING if sweep.status is JobStatus.PENDING and begun else sweep.status
