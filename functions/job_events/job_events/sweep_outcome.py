@@ -5,8 +5,10 @@ from typing import Any
 from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import TERMINAL, JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
-from mlops.aws.transitions_table import TransitionsTable, new_transition_id
+from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.ranking import RANKED_BY, ranked
+from mlops.domain.stages import Stage
+from mlops.domain.transition import Transition, new_transition_id
 from mlops.registry.rest import Tracking
 
 
@@ -54,15 +56,13 @@ def _register(sweep: Item, best: Item, tracking: Tracking) -> int:
 _VERSION_TAGS = ("mlops.sha256", "mlops.dataset_digest")
 
 
-def _transition(sweep: Item, best: Item, version: int) -> Item:
-    origin = {"request_id": sweep["request_id"]} if sweep.get("request_id") else {}
-    return {
-        **origin,
-        "transition_id": sweep["transition_id"],
-        "model_name": sweep["model_name"],
-        "version": version,
-        "stage": sweep["request"]["stage"],
-        "actor": sweep.get("actor", "sweep"),
-        "reason": f"best of {sweep['job_id']}: {best['job_id']}, {RANKED_BY} {best['metrics'][RANKED_BY]:.4f}",
-        "force": False,
-    }
+def _transition(sweep: Item, best: Item, version: int) -> Transition:
+    return Transition(
+        transition_id=sweep["transition_id"],
+        model_name=sweep["model_name"],
+        version=version,
+        stage=Stage(sweep["request"]["stage"]),
+        actor=sweep.get("actor", "sweep"),
+        reason=f"best of {sweep['job_id']}: {best['job_id']}, {RANKED_BY} {best['metrics'][RANKED_BY]:.4f}",
+        request_id=sweep.get("request_id"),
+    )

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO
 
 from infra.local.aws.batch.rules import exit_code_of
-
 from infra.local.processes import Process
 
 # From SIGTERM to SIGKILL, as AWS Batch gives a container.

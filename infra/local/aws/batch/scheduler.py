@@ -16,11 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
+from infra.local.aws.batch import jobs as records
 from infra.local.aws.batch.rules import ENDED, array_status, child_id, should_retry, threads_per_job
 from infra.local.aws.batch.runner import STOP_SECONDS, Attempt, CannotStart, Image
 from infra.local.aws.batch.store import Record, Store
-
-from infra.local.aws.batch import jobs as records
 from infra.local.processes import Process
 
 log = logging.getLogger("batch")

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from infra.local.aws.batch import jobs as records
 from infra.local.aws.batch.rules import STATUSES, array_size_error, retry_strategy_error
 from infra.local.aws.batch.scheduler import Scheduler
 from infra.local.aws.batch.store import Record, Store
-
-from infra.local.aws.batch import jobs as records
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _DEFAULT_PAGE = 100

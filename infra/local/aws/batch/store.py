@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.aws.batch.rules import ENDED
-
 from infra.local.processes import Process
 
 Record = dict[str, Any]
