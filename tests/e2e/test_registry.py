@@ -18,8 +18,9 @@ from infra.local.api import Api, ApiError
 from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
-from mlops.aws.transitions_table import new_transition_id
 from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.stages import Stage
+from mlops.domain.transition import Transition, new_transition_id
 from reconcile.lost_messages import LostMessages, ResendSettings
 from tests.integration.registry_world import World, make_world
 
@@ -84,13 +85,13 @@ class Poller(threading.Thread):
 
 def test_a_hundred_concurrent_transitions_of_ten_versions_leave_one_production(api, world):
     versions = [world.version() for _ in range(10)]
-    wishes = [(version, stage) for stage in ("Production", "Staging") * 5 for version in versions]
-    all_at_once = threading.Barrier(len(wishes))
+    requests = [(version, stage) for stage in ("Production", "Staging") * 5 for version in versions]
+    all_at_once = threading.Barrier(len(requests))
     poller = Poller(world, api)
     poller.start()
 
-    def ask(wish: tuple[int, str]) -> str:
-        version, stage = wish
+    def ask(request: tuple[int, str]) -> str:
+        version, stage = request
         key = new_transition_id()
         all_at_once.wait()
         while True:
@@ -108,8 +109,8 @@ def test_a_hundred_concurrent_transitions_of_ten_versions_leave_one_production(a
                 assert answer.status in (409, 503, 504), answer.data
                 time.sleep(1)
 
-    with ThreadPoolExecutor(len(wishes)) as pool:
-        asked = list(pool.map(ask, wishes))
+    with ThreadPoolExecutor(len(requests)) as pool:
+        asked = list(pool.map(ask, requests))
     outcomes = Counter(ended(api, identifier, 180)["status"] for identifier in sorted(asked))
     poller.stop()
     assert len(set(asked)) == outcomes.total() == 100
@@ -234,19 +235,19 @@ def test_a_rollback_is_one_request_and_can_be_taken_back(api, world):
 
 def test_what_cannot_be_is_said_at_once(api, world):
     version = world.version()
-    wish = {"model_name": world.model, "version": version, "stage": "Archived"}
-    assert api.post("/models/transition?wait=20", wish)["status"] == "succeeded"
-    refused = api.send("POST", "/models/transition", wish)
+    request = {"model_name": world.model, "version": version, "stage": "Archived"}
+    assert api.post("/models/transition?wait=20", request)["status"] == "succeeded"
+    refused = api.send("POST", "/models/transition", request)
     assert (refused.status, refused.json["code"]) == (409, "transition_not_allowed")
     assert refused.json["allowed"] == ["Production", "Staging"]
-    assert api.send("POST", "/models/transition", {**wish, "version": 99}).status == 404
-    assert api.send("POST", "/models/transition", {**wish, "model_name": "no-such-model"}).status == 404
-    assert api.send("POST", "/models/transition", {**wish, "stage": "Training"}).status == 422
-    forced = api.send("POST", "/models/transition", {**wish, "stage": "Staging", "force": True})
+    assert api.send("POST", "/models/transition", {**request, "version": 99}).status == 404
+    assert api.send("POST", "/models/transition", {**request, "model_name": "no-such-model"}).status == 404
+    assert api.send("POST", "/models/transition", {**request, "stage": "Training"}).status == 422
+    forced = api.send("POST", "/models/transition", {**request, "stage": "Staging", "force": True})
     assert (forced.status, forced.json["errors"][0]["field"]) == (422, "reason")
     assert api.send("GET", "/models/transitions/tr_no_such").status == 404
     key = {"Idempotency-Key": f"once {world.model}"}
-    again = [api.post("/models/transition", {**wish, "stage": "Staging"}, key) for _ in range(2)]
+    again = [api.post("/models/transition", {**request, "stage": "Staging"}, key) for _ in range(2)]
     assert again[0]["transition_id"] == again[1]["transition_id"]
 
 
@@ -313,11 +314,11 @@ def test_an_outage_of_mlflow_and_postgres_longer_than_three_tries_loses_nothing_
     try:
         assert platform._tracking().stop()
         assert platform._database.stop()
-        wishes = []
+        requests = []
         for version in versions:
-            item = {"transition_id": new_transition_id(), "model_name": world.model, "version": version}
-            wishes.append({**item, "stage": "Production", "force": True, "actor": "tester", "reason": None})
-            request_transition(world.transitions, queue, wishes[-1])
+            request = Transition(new_transition_id(), world.model, version, Stage.PRODUCTION, "tester", force=True)
+            requests.append(request)
+            request_transition(world.transitions, queue, request)
             time.sleep(0.01)
         for path in ("/models", "/experiments", f"/models/{world.model}"):
             answer = api.send("GET", path)
@@ -326,15 +327,15 @@ def test_an_outage_of_mlflow_and_postgres_longer_than_three_tries_loses_nothing_
         asked = {"model_name": world.model, "version": versions[0], "stage": "Production"}
         assert api.send("POST", "/models/transition", asked).status == 503
         # The first has had its three tries, and the second comes up while the first is still open.
-        until(lambda: dead_letters() == [wishes[0]["transition_id"]], 60)
+        until(lambda: dead_letters() == [requests[0].transition_id], 60)
     finally:
         platform._database.start()
         ready = platform._tracking(outputs["ArtifactBucketName"]).launch()
         assert ready is not None
         ready()
-    assert api.get(f"/models/transitions/{wishes[0]['transition_id']}")["status"] == "queued"
+    assert api.get(f"/models/transitions/{requests[0].transition_id}")["status"] == "queued"
     LostMessages(ResendSettings(resend_seconds=0), world.transitions, queue).look()
-    outcomes = [ended(api, wish["transition_id"]) for wish in wishes]
+    outcomes = [ended(api, request.transition_id) for request in requests]
     assert [outcome["status"] for outcome in outcomes] == ["succeeded"] * 3
     times = [outcome["completed_at"] for outcome in outcomes]
     assert times == sorted(times)

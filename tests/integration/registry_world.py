@@ -13,14 +13,15 @@ import boto3
 import pytest
 
 from infra.local import deploy
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
-from mlops.aws.transitions_table import TransitionsTable, new_transition_id
+from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.stages import ALIASES, Stage
+from mlops.domain.transition import Transition, new_transition_id
 from mlops.registry.rest import Tracking
-from promotion import archive_tags as shelf
-from promotion import gate, promoter
+from promotion import archive_tags, gate, promoter
 from promotion import serving_store as serving
-from promotion import transition_executor as moves
+from promotion.transition_executor import Dependencies
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2).onnx
@@ -71,19 +72,24 @@ class World:
         self.model, self.bucket, self.effects = model, bucket, Effects()
         self.s3 = boto3.client("s3")
         self.tracking = Tracking.from_environment()
-        self.transitions = TransitionsTable(boto3.resource("dynamodb").Table(table))
+        self._table = boto3.resource("dynamodb").Table(table)
+        self.transitions = TransitionsTable(DynamoTable(self._table))
         self.tracking._post("registered-models/create", {"name": model})
 
     def promoter(self) -> promoter.Promoter:
         """A new one, as after a crash."""
-        tracking, transitions = Tracking(self.tracking._base.split("/api/")[0], 30), TransitionsTable(None)
+        tracking = Tracking(self.tracking._base.split("/api/")[0], 30)
         self._watch_calls(tracking)
-        transitions._table = Watched(self.transitions._table, self.effects)
-        files, shelved, events = serving.ServingStore(self.bucket), shelf.Shelf(self.bucket), Events("default")
-        for each, name in ((files, "_s3"), (shelved, "_s3"), (events, "_events")):
+        transitions = TransitionsTable(DynamoTable(Watched(self._table, self.effects)))
+        files, tags, events = (
+            serving.ServingStore(self.bucket),
+            archive_tags.ArchiveTags(self.bucket),
+            Events("default"),
+        )
+        for each, name in ((files, "_s3"), (tags, "_s3"), (events, "_events")):
             setattr(each, name, Watched(getattr(each, name), self.effects))
         limits = gate.GateSettings(max_latency_ms=1000, max_model_bytes=1_000_000)
-        return promoter.Promoter(moves.Registry(tracking, transitions, files, shelved, limits), events)
+        return promoter.Promoter(Dependencies(tracking, transitions, files, tags, limits), events)
 
     def _watch_calls(self, tracking: Tracking) -> None:
         call: Callable[..., Any] = tracking._call
@@ -117,14 +123,14 @@ class World:
 
     def ask(self, version: int, stage: str, force: bool = False) -> dict[str, Any]:
         """Record a transition and return its message."""
-        item = {"transition_id": new_transition_id(), "model_name": self.model, "version": version, "stage": stage}
-        self.transitions.create({**item, "force": force, "actor": "tester", "reason": None})
-        return {"kind": "transition", "transition_id": item["transition_id"], "model_name": self.model}
+        asked = Transition(new_transition_id(), self.model, version, Stage(stage), "tester", force=force)
+        self.transitions.create(asked)
+        return {"kind": "transition", "transition_id": asked.transition_id, "model_name": self.model}
 
-    def mend(self) -> dict[str, Any]:
+    def repair(self) -> dict[str, Any]:
         return {"kind": "mend", "transition_id": new_transition_id(), "model_name": self.model}
 
-    def move(self, version: int, stage: str, force: bool = False) -> dict[str, Any]:
+    def move(self, version: int, stage: str, force: bool = False) -> Transition:
         """Ask, deliver, and return the record."""
         message = self.ask(version, stage, force)
         self.promoter().handle(message)
@@ -132,8 +138,8 @@ class World:
 
     def history(self) -> list[tuple[Any, ...]]:
         """(version, stage, status) of each entry, the oldest first."""
-        items, _ = self.transitions.history(self.model, limit=200)
-        return [(item["version"], item["stage"], item["status"]) for item in reversed(items)]
+        newest_first = self.transitions.history(self.model, limit=200).transitions
+        return [(entry.version, entry.stage, entry.status) for entry in reversed(newest_first)]
 
     def state(self) -> dict[str, Any]:
         """Everything that says which version is where, and which files are put away."""
@@ -145,14 +151,14 @@ class World:
             "tags": {each.version: each.tags.get("stage") for each in self.tracking.versions(self.model)},
             "mlflow": {each.version: each.mlflow_stage for each in self.tracking.versions(self.model)},
             "manifests": {stage: found.model_version for stage, found in manifests.items() if found},
-            "shelved": sorted(number for number in model_numbers(self) if self._shelved(number)),
-            "open": [item["transition_id"] for item in self.transitions.still_open(self.model)],
+            "archived": sorted(number for number in model_numbers(self) if self._is_archived(number)),
+            "open": [transition.transition_id for transition in self.transitions.still_open(self.model)],
         }
 
-    def _shelved(self, number: int) -> bool:
+    def _is_archived(self, number: int) -> bool:
         key = f"mlflow/tests/{self.model}/{number}/MLmodel"
         tags = self.s3.get_object_tagging(Bucket=self.bucket, Key=key)["TagSet"]
-        return {"Key": shelf.TAG, "Value": shelf.ARCHIVED} in tags
+        return {"Key": archive_tags.TAG, "Value": archive_tags.ARCHIVED} in tags
 
     def agrees(self) -> bool:
         """Whether the mirrors and the manifests say what the aliases say."""

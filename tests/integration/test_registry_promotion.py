@@ -42,7 +42,7 @@ def test_a_crash_after_each_single_change_converges_on_redelivery(world):
         assert state["tags"] == state["mlflow"] == {after: "Production", before: "Archived"}, (
             f"step {step}: {walked[-1]}"
         )
-        assert (state["shelved"], state["open"]) == ([before], []), walked[-1]
+        assert (state["archived"], state["open"]) == ([before], []), walked[-1]
         assert world.history()[-1] == (after, "Production", "succeeded")
         assert len(world.history()) == entries
         if not died:
@@ -69,11 +69,11 @@ def test_archiving_tags_the_files_and_a_rollback_takes_the_tag_away(world):
     world.s3.put_object_tagging(Bucket=world.bucket, Key=key, Tagging={"TagSet": [mine]})
     world.move(first, "Production")
     world.move(second, "Production")
-    assert world.state()["shelved"] == [first]
+    assert world.state()["archived"] == [first]
     tags = world.s3.get_object_tagging(Bucket=world.bucket, Key=key)["TagSet"]
     assert sorted(tag["Key"] for tag in tags) == ["mlops-stage", "owner"]
     world.move(first, "Production", force=True)
-    assert world.state()["shelved"] == [second]
+    assert world.state()["archived"] == [second]
     assert world.s3.get_object_tagging(Bucket=world.bucket, Key=key)["TagSet"] == [mine]
     assert world.agrees()
 
@@ -95,9 +95,9 @@ def test_what_fails_integrity_is_rejected_even_with_force_and_production_stays(w
     world.move(good, "Production")
     before = world.state()
     bad = world.version(**given)
-    item = world.move(bad, "Production", force=True)
-    assert item["status"] == "rejected"
-    assert said in item["error"]
+    transition = world.move(bad, "Production", force=True)
+    assert transition.status == "rejected"
+    assert said in transition.error
     after = world.state()
     assert (after["aliases"], after["manifests"]) == (before["aliases"], before["manifests"])
     assert after["tags"] == {good: "Production", bad: "Registered"}
@@ -107,15 +107,15 @@ def test_a_worse_version_is_rejected_unless_forced(world):
     good = world.version(accuracy=0.95, dataset_digest="d1")
     world.move(good, "Production")
     worse = world.version(accuracy=0.9, dataset_digest="d1")
-    item = world.move(worse, "Production")
-    assert item["status"] == "rejected"
-    assert "0.9000" in item["error"]
-    assert [gate["check"] for gate in item["gates"] if not gate["passed"]] == ["metric"]
+    transition = world.move(worse, "Production")
+    assert transition.status == "rejected"
+    assert "0.9000" in transition.error
+    assert [gate.check for gate in transition.gates if not gate.passed] == ["metric"]
     assert world.state()["manifests"] == {"Production": good}
     elsewhere = world.version(accuracy=0.5, dataset_digest="d2")
-    assert "not comparable" in world.move(elsewhere, "Production")["gates"][-1]["detail"]
-    item = world.move(worse, "Production", force=True)
-    assert item["status"] == "succeeded"
+    assert "not comparable" in world.move(elsewhere, "Production").gates[-1].detail
+    transition = world.move(worse, "Production", force=True)
+    assert transition.status == "succeeded"
     assert world.agrees()
 
 
@@ -123,22 +123,22 @@ def test_a_step_the_lifecycle_does_not_allow_is_rejected_with_the_allowed_ones(w
     version = world.version()
     world.move(version, "Archived")
     assert (
-        world.move(version, "Archived")["error"]
+        world.move(version, "Archived").error
         == "Version 1 was in Archived; from there it may go to Production, Staging"
     )
-    assert world.move(99, "Production")["status"] == "rejected"
+    assert world.move(99, "Production").status == "rejected"
 
 
 def test_an_alias_moved_by_hand_is_followed_and_stands_in_the_history(world):
     first, second = world.version(), world.version()
     world.move(first, "Production")
     world.tracking.set_alias(world.model, "production", second)
-    world.promoter().handle(world.mend())
+    world.promoter().handle(world.repair())
     assert world.state()["manifests"] == {"Production": second}
     assert world.state()["tags"] == {first: "Archived", second: "Production"}
     assert world.history()[-1] == (second, "Production", "succeeded")
-    item = world.transitions.history(world.model)[0][0]
-    assert (item["actor"], item["reason"]) == (
+    transition = world.transitions.history(world.model).transitions[0]
+    assert (transition.actor, transition.reason) == (
         "reconcile",
         "the alias production was moved from version 1 to version 2 by hand",
     )
@@ -149,12 +149,12 @@ def test_an_alias_moved_by_hand_to_a_broken_version_is_put_back_and_stands_in_th
     first, broken = world.version(), world.version(onnx=b"broken")
     world.move(first, "Production")
     world.tracking.set_alias(world.model, "production", broken)
-    world.promoter().handle(world.mend())
+    world.promoter().handle(world.repair())
     assert world.state()["aliases"] == {"production": first}
     assert world.state()["manifests"] == {"Production": first}
-    item = world.transitions.history(world.model)[0][0]
-    assert (item["version"], item["status"]) == (broken, "rejected")
-    assert "put back to version 1" in item["error"]
+    transition = world.transitions.history(world.model).transitions[0]
+    assert (transition.version, transition.status) == (broken, "rejected")
+    assert "put back to version 1" in transition.error
     assert world.agrees()
 
 
@@ -162,7 +162,7 @@ def test_an_alias_removed_by_hand_leaves_nothing_serving(world):
     first = world.version()
     world.move(first, "Production")
     world.tracking.delete_alias(world.model, "production")
-    world.promoter().handle(world.mend())
+    world.promoter().handle(world.repair())
     assert world.state()["manifests"] == {}
     assert world.state()["tags"] == {first: "Archived"}
     assert world.agrees()
@@ -177,7 +177,7 @@ def test_a_lost_manifest_is_written_anew(world, left):
         world.s3.delete_object(Bucket=world.bucket, Key=key)
     else:
         world.s3.put_object(Bucket=world.bucket, Key=key, Body=left.encode())
-    world.promoter().handle(world.mend())
+    world.promoter().handle(world.repair())
     assert world.state()["manifests"] == {"Production": version}
     assert world.agrees()
 
@@ -188,7 +188,7 @@ def test_tags_and_stages_set_by_hand_are_set_right(world):
     world.tracking.mirror_stage(world.model, first, Stage.ARCHIVED)
     world.tracking.mirror_stage(world.model, second, Stage.PRODUCTION)
     assert not world.agrees()
-    world.promoter().handle(world.mend())
+    world.promoter().handle(world.repair())
     assert world.agrees()
     assert world.state()["aliases"] == {"production": first}
     assert len(world.history()) == 1
@@ -200,7 +200,7 @@ def test_mlflows_own_stage_taken_by_hand_does_not_stop_a_promotion(world):
     world.move(first, "Production")
     world.tracking.mirror_stage(world.model, first, Stage.ARCHIVED)
     world.tracking.mirror_stage(world.model, third, Stage.PRODUCTION)
-    assert world.move(second, "Production")["status"] == "succeeded"
+    assert world.move(second, "Production").status == "succeeded"
     assert world.state()["mlflow"] == {first: "Archived", second: "Production", third: "Archived"}
 
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
+from mlops.aws.transitions_table import TransitionsTable
+from tests.support.tables import make_table
 
 
 @pytest.fixture(autouse=True)
@@ -30,23 +31,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def jobs(aws: None) -> JobsTable:
-    attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("job_id", "kind", "status")]
-    indexes = [
-        {
-            "IndexName": name,
-            "KeySchema": [
-                {"AttributeName": key, "KeyType": "HASH"},
-                {"AttributeName": "job_id", "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "ALL"},
-        }
-        for name, key in (("by_time", "kind"), ("by_status", "status"))
-    ]
-    table = boto3.resource("dynamodb").create_table(
-        TableName="jobs",
-        AttributeDefinitions=attributes,
-        KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=indexes,
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return JobsTable(DynamoTable(table))
+    return JobsTable(DynamoTable(make_table("JobsTable", "jobs")))
+
+
+@pytest.fixture
+def transitions(aws: None) -> TransitionsTable:
+    return TransitionsTable(DynamoTable(make_table("TransitionsTable", "transitions")))

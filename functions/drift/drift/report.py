@@ -218,14 +218,16 @@ def _point(start: str, end: str, samples: int, comparison: Comparison) -> DriftP
 
 def _signals(comparison: Comparison) -> list[SignalResult]:
     return [
-        SignalResult(
-            signal=each.signal,
-            psi=round(each.psi, 6),
-            p_value=each.p_value,
-            significant=each.significant,
-            status=each.verdict.value,
+        SignalResult.model_validate(
+            {
+                "signal": drift.signal,
+                "psi": round(drift.psi, 6),
+                "p_value": drift.p_value,
+                "significant": drift.significant,
+                "status": drift.verdict.value,
+            }
         )
-        for each in comparison.signals
+        for drift in comparison.signals
     ]
 
 

@@ -1,11 +1,12 @@
 """How a sweep ends: rank the runs, register the best, promote it; each once, however often the end is announced."""
 
-from mlops.aws.dynamodb import Item
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
-from mlops.aws.transitions_table import TransitionsTable, new_transition_id
+from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.job import Job, JobStatus, Sweep
 from mlops.domain.ranking import RANKED_BY, best_of
+from mlops.domain.stages import Stage
+from mlops.domain.transition import Transition, new_transition_id
 from mlops.registry.rest import Tracking
 
 
@@ -38,7 +39,7 @@ def end_sweep(
         version = _register(sweep, best, tracking)
         jobs.update(best.job_id, model_version=version)
         if sweep.stage:
-            request_transition(transitions, queue, _transition(sweep, best, version))
+            request_transition(transitions, queue, _transition(sweep, best, version, Stage(sweep.stage)))
     status = JobStatus.CANCELLED if sweep.cancel_requested else JobStatus.COMPLETED
     jobs.move(sweep_id, status, 1, model_version=version)
 
@@ -55,15 +56,14 @@ def _register(sweep: Sweep, best: Job, tracking: Tracking) -> int:
 _VERSION_TAGS = ("mlops.sha256", "mlops.dataset_digest")
 
 
-def _transition(sweep: Sweep, best: Job, version: int) -> Item:
-    origin = {"request_id": sweep.request_id} if sweep.request_id else {}
-    return {
-        **origin,
-        "transition_id": sweep.transition_id,
-        "model_name": sweep.model_name,
-        "version": version,
-        "stage": sweep.stage,
-        "actor": sweep.actor or "sweep",
-        "reason": f"best of {sweep.job_id}: {best.job_id}, {RANKED_BY} {best.metrics[RANKED_BY]:.4f}",
-        "force": False,
-    }
+def _transition(sweep: Sweep, best: Job, version: int, stage: Stage) -> Transition:
+    assert sweep.transition_id is not None, "the choice of the best run names the transition"
+    return Transition(
+        transition_id=sweep.transition_id,
+        model_name=sweep.model_name,
+        version=version,
+        stage=stage,
+        actor=sweep.actor or "sweep",
+        reason=f"best of {sweep.job_id}: {best.job_id}, {RANKED_BY} {best.metrics[RANKED_BY]:.4f}",
+        request_id=sweep.request_id,
+    )

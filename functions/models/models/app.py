@@ -19,8 +19,8 @@ Cursor = Annotated[str | None, Query(max_length=2000)]
 @router.get("/models")
 def list_models(limit: Limit = 50, cursor: Cursor = None) -> ModelList:
     """Registered models by name."""
-    rows, total, following = Catalogue.from_environment().models(limit, cursor)
-    return ModelList(models=[Model.model_validate(row) for row in rows], total_count=total, next_cursor=following)
+    rows, total, next_cursor = Catalogue.from_environment().models(limit, cursor)
+    return ModelList(models=[Model.model_validate(row) for row in rows], total_count=total, next_cursor=next_cursor)
 
 
 @router.get("/models/{name}")
@@ -28,13 +28,13 @@ def model_detail(name: ModelName, limit: Limit = 100, cursor: Cursor = None) -> 
     """A model's versions with their stages, the newest first."""
     catalogue = Catalogue.from_environment()
     model = catalogue.model(name)
-    versions, following = catalogue.versions(name, limit, cursor)
+    versions, next_cursor = catalogue.versions(name, limit, cursor)
     return ModelDetail(
         name=name,
         production_version=model["production_version"],
         staging_version=model["staging_version"],
         versions=[_version(row) for row in versions],
-        next_cursor=following,
+        next_cursor=next_cursor,
     )
 
 
@@ -42,8 +42,9 @@ def model_detail(name: ModelName, limit: Limit = 100, cursor: Cursor = None) -> 
 def model_history(name: ModelName, limit: Limit = 50, cursor: Cursor = None) -> TransitionHistory:
     """Who moved which version where, when and why, with the gate's results; the newest first."""
     Catalogue.from_environment().model(name)
-    items, following = TransitionsTable.from_environment().history(name, limit, cursor)
-    return TransitionHistory(transitions=[Transition.model_validate(item) for item in items], next_cursor=following)
+    page = TransitionsTable.from_environment().history(name, limit, cursor)
+    transitions = [Transition.model_validate(transition, from_attributes=True) for transition in page.transitions]
+    return TransitionHistory(transitions=transitions, next_cursor=page.next_cursor)
 
 
 def _version(row: dict[str, Any]) -> ModelVersion:

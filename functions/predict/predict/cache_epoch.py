@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.api.auth import AccessKeys, authorise
 from mlops.aws.promotion_queue import PromotionQueue
-from mlops.aws.transitions_table import new_transition_id
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
+from mlops.domain.transition import new_transition_id
 from predict import records, replies
 from predict.request import MODEL_NAME
 

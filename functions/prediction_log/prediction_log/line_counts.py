@@ -107,7 +107,7 @@ def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
 def _series(line: Mapping[str, Any]) -> Series:
     """Which version answered, and in which stage."""
     name, version, stage = line.get("model_name"), line.get("model_version"), line.get("stage")
-    if not _is_name(name) or type(version) is not int or not 1 <= version < 1 << 63:
+    if not isinstance(name, str) or not _is_name(name) or type(version) is not int or not 1 <= version < 1 << 63:
         raise _Skip("malformed")
     if stage not in ("Production", "Staging"):
         raise _Skip("malformed")

@@ -12,12 +12,12 @@ history says so, once for each such manifest.
 
 from dataclasses import dataclass
 
-from mlops.aws.dynamodb import Item
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage
+from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import RegisteredModel, Version
 from promotion.serving_store import UnreadableManifest
-from promotion.transition_executor import Gates, Mover, Registry, Rejected
+from promotion.transition_executor import Dependencies, Rejected, TransitionExecutor
 
 ACTOR = "reconcile"
 
@@ -36,118 +36,116 @@ class _Served:
     etag: str | None = None
 
 
-class Mender:
-    """Finds what differs and mends it."""
+class AliasRepair:
+    """Finds what differs and repairs it."""
 
-    def __init__(self, registry: Registry, mover: Mover) -> None:
-        self._registry, self._mover = registry, mover
-        self._tracking, self._serving = registry.tracking, registry.serving
+    def __init__(self, dependencies: Dependencies, executor: TransitionExecutor) -> None:
+        self._transitions, self._executor = dependencies.transitions, executor
+        self._tracking, self._serving = dependencies.tracking, dependencies.serving
 
     def record(self, model_name: str, message_id: str) -> bool:
         """Enter each difference between an alias and its manifest into the history, as queued; False if there is
         none."""
         model, differs = self._model(model_name), False
         for stage, alias in ALIASES.items():
-            found, manifest = model.holder(stage), self._served(model_name, stage)
-            served = manifest.version
-            if manifest.unreadable and found is None:
+            holder, manifest = model.holder(stage), self._served(model_name, stage)
+            if manifest.unreadable and holder is None:
                 self._serving.remove_unreadable(model_name, stage)
                 continue
-            if found == served or self._refused_before(model_name, stage, manifest):
+            if holder == manifest.version or self._refused_before(model_name, stage, manifest):
                 continue
+            version = holder if holder is not None else manifest.version
+            assert version is not None  # they differ, so one of them names a version
             differs = True
-            entered = stage if found is not None else DISPLACED_TO[stage]
-            self._registry.transitions.create(
-                {
-                    "transition_id": entry_id(message_id, alias),
-                    "kind": "mend",
-                    "model_name": model_name,
-                    "version": found if found is not None else served,
-                    "stage": entered,
-                    "alias_stage": stage,
-                    "found": found,
-                    "served": served,
-                    "replaced_version": served if found is not None else None,
-                    "from_stage": self._before(model, stage, found),
-                    "unreadable_manifest": manifest.etag,
-                    "reason": _reason(alias, found, manifest),
-                    "force": False,
-                    "actor": ACTOR,
-                }
+            self._transitions.create(
+                Transition(
+                    transition_id=entry_id(message_id, alias),
+                    kind=TransitionKind.REPAIR,
+                    model_name=model_name,
+                    version=version,
+                    stage=stage if holder is not None else DISPLACED_TO[stage],
+                    from_stage=self._before(model, stage, holder),
+                    replaced_version=manifest.version if holder is not None else None,
+                    alias_stage=stage,
+                    alias_version=holder,
+                    served_version=manifest.version,
+                    unreadable_manifest=manifest.etag,
+                    reason=_reason(alias, holder, manifest),
+                    actor=ACTOR,
+                )
             )
         return differs
 
-    def mend(self, item: Item) -> Gates:
-        """Carry out one entry. Raises as `Mover.move` does; Rejected means that the alias was put back."""
-        model, stage = self._model(item["model_name"]), Stage(item["alias_stage"])
-        found = item.get("found")
-        if "put_back" in item:
-            raise self._put_back(item, model, stage)
-        if found is None:
-            self._removed(item, stage)
-            return []
-        if model.holder(stage) != found:
+    def execute(self, repair: Transition) -> Gates:
+        """Carry out one entry. Raises as `TransitionExecutor.execute` does; Rejected means that the alias was put
+        back."""
+        assert repair.alias_stage is not None  # `record` writes both
+        assert repair.from_stage is not None
+        model, stage = self._model(repair.model_name), repair.alias_stage
+        if repair.put_back is not None:
+            raise self._put_back(repair, repair.put_back, repair.refused_gates, model, stage)
+        if repair.alias_version is None:
+            self._removed(repair, stage)
+            return ()
+        if model.holder(stage) != repair.alias_version:
             raise Rejected("The alias was moved again before this could be looked at")
         try:
-            return self._followed(item, model, stage)
+            return self._followed(repair, model, repair.from_stage, stage)
         except Rejected as rejection:
-            self._refuse(item, rejection.reason, rejection.gates)
-        except Conflict as refusal:
-            self._refuse(item, refusal.detail, [])
-        raise self._put_back(item, model, stage)
+            reason, gates = rejection.reason, rejection.gates
+        except Conflict as conflict:
+            reason, gates = conflict.detail, ()
+        # Noted before anything is put back, so that a redelivery does not ask for the verdict again.
+        self._transitions.note(repair, put_back=reason, refused_gates=gates)
+        raise self._put_back(repair, reason, gates, model, stage)
 
     def mirror(self, model_name: str) -> None:
         """Bring the tags and MLflow's own stages of all versions in line with the aliases; Production's last, as the
         database takes only one."""
         model = self._model(model_name)
         versions = sorted(
-            self._tracking.versions(model_name), key=lambda each: model.stage_of(each) is Stage.PRODUCTION
+            self._tracking.versions(model_name), key=lambda version: model.stage_of(version) is Stage.PRODUCTION
         )
         for version in versions:
             stage = model.stage_of(version)
             if not version.mirrors(stage):
-                self._mover.mirror(version, stage)
+                self._executor.mirror(version, stage)
 
-    def _followed(self, item: Item, model: RegisteredModel, stage: Stage) -> Gates:
+    def _followed(self, repair: Transition, model: RegisteredModel, left: Stage, stage: Stage) -> Gates:
         """The version that the alias names now serves, if it can."""
-        left = Stage(item["from_stage"])
         if left is Stage.PRODUCTION and stage is Stage.STAGING:
-            raise Rejected(f"Version {item['version']} is in Production; a version is in one stage")
-        version = self._tracking.version(item["model_name"], item["version"])
-        file, gates = self._mover.admit(item, version)
-        self._mover.serve(item, version, file, stage)
-        self._mover.leave(model, left, stage, version)
-        self._mover.follow(item, version, stage)
+            raise Rejected(f"Version {repair.version} is in Production; a version is in one stage")
+        version = self._tracking.version(repair.model_name, repair.version)
+        file, gates = self._executor.admit(repair, version)
+        self._executor.serve(repair, version, file, stage)
+        self._executor.leave(model, left, stage, version)
+        self._executor.follow(repair, version, stage)
         return gates
 
-    def _removed(self, item: Item, stage: Stage) -> None:
+    def _removed(self, repair: Transition, stage: Stage) -> None:
         """Nobody holds the alias, so nobody serves."""
-        self._serving.remove_manifest(item["model_name"], stage, item["version"])
-        if (version := self._version(item["model_name"], item["version"])) is not None:
-            self._mover.follow(item, version, DISPLACED_TO[stage])
+        self._serving.remove_manifest(repair.model_name, stage, repair.version)
+        if (version := self._version(repair.model_name, repair.version)) is not None:
+            self._executor.follow(repair, version, DISPLACED_TO[stage])
 
-    def _refuse(self, item: Item, reason: str, gates: Gates) -> None:
-        """Note the verdict before anything is put back, so that a redelivery does not ask for it again."""
-        noted = {"put_back": reason, "refused_gates": gates}
-        self._registry.transitions.note(item["model_name"], item["transition_id"], noted)
-        item |= noted
-
-    def _put_back(self, item: Item, model: RegisteredModel, stage: Stage) -> Rejected:
+    def _put_back(
+        self, repair: Transition, reason: str, gates: Gates, model: RegisteredModel, stage: Stage
+    ) -> Rejected:
         """The alias names what the manifest serves, as before; none, if there was none. Returns how the entry ends."""
-        name, served = item["model_name"], item.get("served")
-        if item.get("unreadable_manifest"):
-            outcome = f"version {item['version']} keeps its alias; promote a version to write the manifest anew"
-            return Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
+        name, served = repair.model_name, repair.served_version
+        if repair.unreadable_manifest:
+            outcome = f"version {repair.version} keeps its alias; promote a version to write the manifest anew"
+            return Rejected(f"{reason}; {outcome}", gates)
         before = self._version(name, served) if served is not None else None
         if before is not None:
             if model.holder(stage) != before.version:
                 self._tracking.set_alias(name, ALIASES[stage], before.version)
-            self._mover.mirror(before, stage)
+            self._executor.mirror(before, stage)
             outcome = f"put back to version {before.version}"
         else:
             self._tracking.delete_alias(name, ALIASES[stage])
             outcome = "the alias was removed, as no version served"
-        return Rejected(f"{item['put_back']}; {outcome}", item["refused_gates"])
+        return Rejected(f"{reason}; {outcome}", gates)
 
     def _served(self, model_name: str, stage: Stage) -> _Served:
         try:
@@ -160,17 +158,15 @@ class Mender:
         """Whether the newest page of the history says of these very bytes that they could not be replaced."""
         if manifest.etag is None:
             return False
-        entries, _ = self._registry.transitions.history(model_name)
-        return any(
-            entry.get("unreadable_manifest") == manifest.etag and entry["alias_stage"] == stage for entry in entries
-        )
+        entries = self._transitions.history(model_name).transitions
+        return any(entry.unreadable_manifest == manifest.etag and entry.alias_stage is stage for entry in entries)
 
-    def _before(self, model: RegisteredModel, stage: Stage, found: int | None) -> Stage:
-        """Where the version that is to be mended stood, as far as the other alias and its tag tell."""
-        if found is None:
+    def _before(self, model: RegisteredModel, stage: Stage, holder: int | None) -> Stage:
+        """Where the version that is to be repaired stood, as far as the other alias and its tag tell."""
+        if holder is None:
             return stage
         others = {alias: version for alias, version in model.aliases.items() if alias != ALIASES[stage]}
-        version = self._version(model.name, found)
+        version = self._version(model.name, holder)
         if version is None:
             return Stage.REGISTERED
         return RegisteredModel(model.name, others).stage_of(version)
@@ -189,11 +185,11 @@ class Mender:
             return None
 
 
-def _reason(alias: str, found: int | None, manifest: _Served) -> str:
+def _reason(alias: str, holder: int | None, manifest: _Served) -> str:
     if manifest.unreadable:
-        return f"the alias {alias} names version {found}, whose manifest cannot be read: {manifest.unreadable}"
-    if found is None:
+        return f"the alias {alias} names version {holder}, whose manifest cannot be read: {manifest.unreadable}"
+    if holder is None:
         return f"the alias {alias} was taken from version {manifest.version} by hand"
     if manifest.version is None:
-        return f"the alias {alias} names version {found}, which has no manifest"
-    return f"the alias {alias} was moved from version {manifest.version} to version {found} by hand"
+        return f"the alias {alias} names version {holder}, which has no manifest"
+    return f"the alias {alias} was moved from version {manifest.version} to version {holder} by hand"

@@ -11,7 +11,7 @@ ARCHIVED = "Archived"
 """Key and value as the lifecycle rule `archived` in template.yaml has them."""
 
 
-class Shelf:
+class ArchiveTags:
     """Tags objects of the bucket `ARTIFACT_BUCKET`; the tags that others have put on them stay."""
 
     def __init__(self, bucket: str) -> None:
@@ -19,21 +19,21 @@ class Shelf:
         self._s3 = boto3.client("s3")
 
     @classmethod
-    def from_environment(cls) -> "Shelf":
-        return _shelf_of(os.environ["ARTIFACT_BUCKET"])
+    def from_environment(cls) -> "ArchiveTags":
+        return _tags_of(os.environ["ARTIFACT_BUCKET"])
 
-    def put(self, prefixes: list[str]) -> None:
+    def add(self, prefixes: list[str]) -> None:
         """Tag everything under the prefixes as archived. Idempotent."""
         self._tag(prefixes, {TAG: ARCHIVED})
 
-    def take(self, prefixes: list[str]) -> None:
+    def remove(self, prefixes: list[str]) -> None:
         """Take the tag away again. Idempotent."""
         self._tag(prefixes, {})
 
     def _tag(self, prefixes: list[str], wanted: dict[str, str]) -> None:
         for key in self._keys(prefixes):
-            found = self._s3.get_object_tagging(Bucket=self._bucket, Key=key)["TagSet"]
-            before = {tag["Key"]: tag["Value"] for tag in found}
+            present = self._s3.get_object_tagging(Bucket=self._bucket, Key=key)["TagSet"]
+            before = {tag["Key"]: tag["Value"] for tag in present}
             after = {name: value for name, value in before.items() if name != TAG} | wanted
             if after != before:
                 tags = [{"Key": name, "Value": value} for name, value in after.items()]
@@ -50,5 +50,5 @@ class Shelf:
 
 
 @cache
-def _shelf_of(bucket: str) -> Shelf:
-    return Shelf(bucket)
+def _tags_of(bucket: str) -> ArchiveTags:
+    return ArchiveTags(bucket)

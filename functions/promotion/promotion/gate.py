@@ -2,20 +2,22 @@
 
 import base64
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
+from mlops.domain.transition import GateResult
 from mlops.settings import Settings
 from promotion.serving_store import ModelFile
 
 DEFAULT_TOLERANCE = 1e-4
 METRIC = "accuracy"
 TIMED_RUNS = 20
-
-Result = dict[str, Any]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,11 @@ class GateSettings(Settings):
     max_latency_ms: float = 50.0
 
 
-def passed(results: list[Result]) -> bool:
-    return all(result["passed"] for result in results)
+def passed(results: Iterable[GateResult]) -> bool:
+    return all(result.passed for result in results)
 
 
-def check_integrity(model: ModelFile, tags: dict[str, str], settings: GateSettings) -> list[Result]:
+def check_integrity(model: ModelFile, tags: dict[str, str], settings: GateSettings) -> list[GateResult]:
     """Size, hash, loading, shape, self-test and latency of an ONNX file; the first that fails ends the list."""
     results = [
         _result(
@@ -68,7 +70,7 @@ def check_metrics(
     tags: dict[str, str],
     champion: tuple[dict[str, float], dict[str, str]] | None,
     settings: GateSettings,
-) -> list[Result]:
+) -> list[GateResult]:
     """Not worse than Production by more than the margin, if both were measured on the same data."""
     if champion is None:
         return [_result("metric", True, "no version is in Production to compare with", "metric")]
@@ -82,12 +84,12 @@ def check_metrics(
     return [_result("metric", metrics[METRIC] >= needed, detail, "metric")]
 
 
-def _self_test(session: onnxruntime.InferenceSession, model: ModelFile) -> Result:
+def _self_test(session: onnxruntime.InferenceSession, model: ModelFile) -> GateResult:
     """The file answers, on the reference sample, what training saw it answer."""
     if model.self_test is None:
         probabilities = _run(session, model, np.zeros((1, model.input.features), np.float32))
-        sound = bool(np.isfinite(probabilities).all())
-        return _result("self_test", sound, "no reference sample; probabilities are finite")
+        is_finite = bool(np.isfinite(probabilities).all())
+        return _result("self_test", is_finite, "no reference sample; probabilities are finite")
     count = int(model.self_test["count"])
     inputs = _floats(model.self_test["inputs"]).reshape(count, model.input.features)
     expected = _floats(model.self_test["probabilities"]).reshape(count, model.output.classes)
@@ -96,7 +98,7 @@ def _self_test(session: onnxruntime.InferenceSession, model: ModelFile) -> Resul
     return _result("self_test", difference <= tolerance, f"largest difference {difference:.2g} on {count} samples")
 
 
-def _latency(session: onnxruntime.InferenceSession, model: ModelFile, settings: GateSettings) -> Result:
+def _latency(session: onnxruntime.InferenceSession, model: ModelFile, settings: GateSettings) -> GateResult:
     sample = np.zeros((1, model.input.features), np.float32)
     took = []
     for _ in range(TIMED_RUNS):
@@ -109,14 +111,14 @@ def _latency(session: onnxruntime.InferenceSession, model: ModelFile, settings: 
     )
 
 
-def _run(session: onnxruntime.InferenceSession, model: ModelFile, inputs: np.ndarray) -> np.ndarray:
-    outputs: np.ndarray = session.run([model.output.name], {model.input.name: inputs})[0]
+def _run(session: onnxruntime.InferenceSession, model: ModelFile, inputs: Floats) -> Floats:
+    outputs: Floats = session.run([model.output.name], {model.input.name: inputs})[0]
     return outputs
 
 
-def _floats(text: str) -> np.ndarray:
+def _floats(text: str) -> Floats:
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def _result(check: str, passed: bool, detail: str, kind: str = "integrity") -> Result:
-    return {"check": check, "passed": bool(passed), "detail": detail, "kind": kind}
+def _result(check: str, passed: bool, detail: str, kind: Literal["integrity", "metric"] = "integrity") -> GateResult:
+    return GateResult(check, bool(passed), detail, kind)

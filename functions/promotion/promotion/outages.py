@@ -5,25 +5,8 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from mlops.aws.transient import is_transient
 from mlops.domain.errors import DependencyUnavailable
-
-# A condition that did not hold means that somebody else wrote in between: the next try reads what they wrote.
-PASSING = frozenset(
-    {
-        "ConditionalRequestConflict",
-        "InternalError",
-        "InternalServerError",
-        "PreconditionFailed",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TransactionConflictException",
-    }
-)
 
 
 @contextmanager
@@ -34,8 +17,7 @@ def outages() -> Iterator[None]:
     except (ConnectionError, HTTPClientError) as error:
         raise DependencyUnavailable("An AWS service does not answer") from error
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        code = error.response.get("Error", {}).get("Code", "")
-        if status >= 500 or code in PASSING:
+        if is_transient(error):
+            code = error.response.get("Error", {}).get("Code", "")
             raise DependencyUnavailable(f"An AWS service could not do it ({code})") from error
         raise

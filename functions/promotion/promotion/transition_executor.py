@@ -7,52 +7,51 @@ the manifest follows it, then the mirrors (the replaced version's first), then t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from mlops.aws.dynamodb import Item
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import model_key
-from mlops.domain.stages import ALIASES, ALLOWED, DISPLACED_TO, Stage
+from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage, refusal
+from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import RegisteredModel, Tracking, Version
-from promotion.archive_tags import Shelf
+from promotion.archive_tags import ArchiveTags
 from promotion.gate import GateSettings, check_integrity, check_metrics, load, passed
 from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
 
 logger = Logger(child=True)
 
-Gates = list[dict[str, Any]]
-
 
 class Rejected(Exception):
     """The transition is refused, for the reason given; the model stays as it is."""
 
-    def __init__(self, reason: str, gates: Gates | None = None) -> None:
+    def __init__(self, reason: str, gates: Gates = ()) -> None:
         super().__init__(reason)
-        self.reason, self.gates = reason, gates or []
+        self.reason, self.gates = reason, gates
 
 
 @dataclass(frozen=True)
-class Registry:
-    """What a move works on: MLflow, the history, the files that serve, the files in general, and the gate's limits."""
+class Dependencies:
+    """What a transition works on: MLflow, the history, the files that serve, the tags of archived files, the gate's
+    limits."""
 
     tracking: Tracking
     transitions: TransitionsTable
     serving: ServingStore
-    shelf: Shelf
+    archive_tags: ArchiveTags
     gate: GateSettings
 
 
-class Mover:
+class TransitionExecutor:
     """Moves one version to one stage."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._tracking, self._serving = registry.tracking, registry.serving
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._transitions, self._gate = dependencies.transitions, dependencies.gate
+        self._tracking, self._serving = dependencies.tracking, dependencies.serving
+        self._archive_tags = dependencies.archive_tags
 
-    def move(self, item: Item) -> Gates:
+    def execute(self, transition: Transition) -> Gates:
         """Carry out a queued transition and return the gate's results.
 
         Raises:
@@ -60,67 +59,59 @@ class Mover:
             PlatformError: the registry refuses it; nothing has been moved.
             DependencyUnavailable: something is down; a later try goes on from here.
         """
-        name = item["model_name"]
+        name, entered = transition.model_name, transition.stage
         model = self._tracking.model(name)
-        version = self._tracking.version(name, item["version"])
-        self._decide(item, model, version)
-        left, entered = Stage(item["from_stage"]), Stage(item["stage"])
-        if entered not in ALLOWED[left]:
-            allowed = ", ".join(sorted(ALLOWED[left]))
-            raise Rejected(f"Version {version.version} was in {left}; from there it may go to {allowed}")
-        gates: Gates = []
+        version = self._tracking.version(name, transition.version)
+        left, transition = self._decide(transition, model, version)
+        if (reason := refusal(left, entered)) is not None:
+            raise Rejected(f"Version {version.version} was {reason}")
+        gates: Gates = ()
         if entered in ALIASES:
-            admitted, gates = self.admit(item, version)
+            file, gates = self.admit(transition, version)
             self._tracking.set_alias(name, ALIASES[entered], version.version)
-            self.serve(item, version, admitted, entered)
+            self.serve(transition, version, file, entered)
         self.leave(model, left, entered, version)
-        self.follow(item, version, entered)
+        self.follow(transition, version, entered)
         return gates
 
-    def _decide(self, item: Item, model: RegisteredModel, version: Version) -> None:
+    def _decide(self, transition: Transition, model: RegisteredModel, version: Version) -> tuple[Stage, Transition]:
         """Read once where the version stands and whom it replaces; a redelivery goes by the note of the first."""
-        if "from_stage" in item:
-            return
-        entered = Stage(item["stage"])
-        noted = {
-            "from_stage": model.stage_of(version),
-            "replaced_version": model.holder(entered) if entered in ALIASES else None,
-        }
-        self._registry.transitions.note(item["model_name"], item["transition_id"], noted)
-        item |= noted
+        if transition.from_stage is not None:
+            return transition.from_stage, transition
+        left, entered = model.stage_of(version), transition.stage
+        replaced = model.holder(entered) if entered in ALIASES else None
+        return left, self._transitions.note(transition, from_stage=left, replaced_version=replaced)
 
-    def admit(self, item: Item, version: Version) -> tuple[ModelFile, Gates]:
+    def admit(self, transition: Transition, version: Version) -> tuple[ModelFile, Gates]:
         """The version's file, gated and put in place, and the gate's results. Once noted, neither changes any more.
 
         Raises:
             Rejected: the gate refuses it.
         """
-        name = item["model_name"]
-        if "admitted" in item:
-            known = self._serving.published(name, item["admitted"])
-            if known is not None and known.sha256 == item["admitted"]:
-                load(known)
-                return known, item["gates"]
+        name = transition.model_name
+        if transition.admitted is not None:
+            published = self._serving.published(name, transition.admitted)
+            if published is not None and published.sha256 == transition.admitted:
+                load(published)
+                return published, transition.gates
         uri = self._tracking.artifact_uri(name, version.version)
-        file = self._serving.fetch(uri, self._registry.gate.max_model_bytes)
-        gates = check_integrity(file, version.tags, self._registry.gate)
+        file = self._serving.fetch(uri, self._gate.max_model_bytes)
+        gates = tuple(check_integrity(file, version.tags, self._gate))
         if not passed(gates):
             raise Rejected(failures(gates), gates)
-        if item["stage"] == Stage.PRODUCTION and item.get("kind") != "mend":
-            gates += check_metrics(self._metrics(version), version.tags, self._champion(item), self._registry.gate)
-            if not passed(gates) and not item["force"]:
+        if transition.stage is Stage.PRODUCTION and transition.kind is not TransitionKind.REPAIR:
+            gates += tuple(check_metrics(self._metrics(version), version.tags, self._champion(transition), self._gate))
+            if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
         self._serving.publish(name, file)
         if "sha256" not in version.tags:  # logged from elsewhere: from now on it is this file
             self._tracking.set_tag(name, version.version, "sha256", file.sha256)
-        noted = {"admitted": file.sha256, "gates": gates}
-        self._registry.transitions.note(name, item["transition_id"], noted)
-        item |= noted
+        self._transitions.note(transition, admitted=file.sha256, gates=gates)
         return file, gates
 
-    def serve(self, item: Item, version: Version, file: ModelFile, stage: Stage) -> None:
-        """Tell predict."""
-        self._serving.write_manifest(version, stage, file, self._metrics(version), item["transition_id"])
+    def serve(self, transition: Transition, version: Version, file: ModelFile, stage: Stage) -> None:
+        """Have predict serve the version in the stage."""
+        self._serving.write_manifest(version, stage, file, self._metrics(version), transition.transition_id)
 
     def leave(self, model: RegisteredModel, left: Stage, entered: Stage, version: Version) -> None:
         """Take the version out of the stage it served before: one version, one stage."""
@@ -129,9 +120,9 @@ class Mover:
                 self._tracking.delete_alias(model.name, ALIASES[left])
             self._serving.remove_manifest(model.name, left, version.version)
 
-    def follow(self, item: Item, version: Version, entered: Stage) -> None:
+    def follow(self, transition: Transition, version: Version, entered: Stage) -> None:
         """Bring tags, MLflow's stages and files in line; the replaced version's first."""
-        replaced = self._replaced(item)
+        replaced = self._replaced(transition)
         if replaced is not None:
             self._displace(replaced, DISPLACED_TO[entered])
         if entered not in ALIASES:
@@ -139,7 +130,7 @@ class Mover:
         else:
             self.mirror(version, entered)
             # Versions registered from one logged model share their files.
-            self._registry.shelf.take(self._files(version))
+            self._archive_tags.remove(self._files(version))
 
     def _displace(self, version: Version, stage: Stage) -> None:
         """Mirror that the version serves no more, and put its files away if it is archived. It may serve all the same:
@@ -150,7 +141,7 @@ class Mover:
             return
         self.mirror(version, stage)
         if stage is Stage.ARCHIVED:
-            self._registry.shelf.put(self._files(version))
+            self._archive_tags.add(self._files(version))
 
     def mirror(self, version: Version, stage: Stage) -> None:
         """Have the tag and MLflow's own stage say `stage`. What MLflow refuses is left to reconcile: the alias
@@ -158,7 +149,7 @@ class Mover:
         name = version.model_name
         try:
             if stage is Stage.PRODUCTION:
-                # The database takes one Production a model, and somebody may have moved MLflow's stage by hand.
+                # The database takes one Production per model, and somebody may have moved MLflow's stage by hand.
                 for other in self._tracking.in_mlflow_stage(name, Stage.PRODUCTION):
                     if other != version.version:
                         self._tracking.mirror_stage(name, other, self._stage_now(name, other))
@@ -171,17 +162,17 @@ class Mover:
     def _stage_now(self, name: str, version: int) -> Stage:
         return self._tracking.model(name).stage_of(self._tracking.version(name, version))
 
-    def _champion(self, item: Item) -> tuple[dict[str, float], dict[str, str]] | None:
+    def _champion(self, transition: Transition) -> tuple[dict[str, float], dict[str, str]] | None:
         """Metrics and tags of the version to be replaced, if there is one."""
-        replaced = self._replaced(item)
+        replaced = self._replaced(transition)
         return (self._metrics(replaced), replaced.tags) if replaced else None
 
-    def _replaced(self, item: Item) -> Version | None:
-        number = item.get("replaced_version")
-        if number is None or number == item["version"]:
+    def _replaced(self, transition: Transition) -> Version | None:
+        number = transition.replaced_version
+        if number is None or number == transition.version:
             return None
         try:
-            return self._tracking.version(item["model_name"], number)
+            return self._tracking.version(transition.model_name, number)
         except NotFound:  # deleted in MLflow since
             return None
 
@@ -218,4 +209,4 @@ class Mover:
 
 
 def failures(gates: Gates) -> str:
-    return "; ".join(f"{gate['check']}: {gate['detail']}" for gate in gates if not gate["passed"])
+    return "; ".join(f"{gate.check}: {gate.detail}" for gate in gates if not gate.passed)

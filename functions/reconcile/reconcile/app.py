@@ -1,4 +1,4 @@
-"""The schedule's round: whatever was lost on the way is sent again, whatever differs is handed on to be mended."""
+"""The schedule's round: what was lost on the way is sent again, what differs is handed to promotion for repair."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from aws_lambda_powertools import Logger
 
 from reconcile.lost_jobs import LostJobs
 from reconcile.lost_messages import LostMessages
-from reconcile.misplaced_aliases import DriftedModels
+from reconcile.misplaced_aliases import MisplacedAliases
 from reconcile.waiting_jobs import WaitingJobs
 
 logger = Logger()
-ROUND = (LostMessages, DriftedModels, LostJobs, WaitingJobs)
+ROUND = (LostMessages, MisplacedAliases, LostJobs, WaitingJobs)
 
 
 @logger.inject_lambda_context(clear_state=True)

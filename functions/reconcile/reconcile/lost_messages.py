@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mlops.aws.dynamodb import Item
 from mlops.aws.promotion_queue import PromotionQueue, transition_message
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.transition import Transition
 from mlops.settings import Settings
 
 GIVE_UP_AFTER = timedelta(hours=25)
@@ -34,15 +34,15 @@ class LostMessages:
         """Send what is due again, in the order it was asked for; returns the deduplication ids."""
         sent = []
         moment = datetime.now(UTC)
-        for item in self._transitions.still_open():
-            if self._due(item, moment) and self._transitions.resent(item):
+        for transition in self._transitions.still_open():
+            if self._due(transition, moment) and self._transitions.resent(transition):
                 # The queue drops an id it has seen within five minutes, so each sending has its own.
-                deduplication_id = f"{item['transition_id']}#{item.get('resends', 0) + 1}"
-                self._queue.send(transition_message(item), deduplication_id)
+                deduplication_id = f"{transition.transition_id}#{transition.resends + 1}"
+                self._queue.send(transition_message(transition), deduplication_id)
                 sent.append(deduplication_id)
         return sent
 
-    def _due(self, item: Item, moment: datetime) -> bool:
-        created = datetime.fromisoformat(item["created_at"])
-        last = datetime.fromisoformat(item["resent_at"]) if "resent_at" in item else created
+    def _due(self, transition: Transition, moment: datetime) -> bool:
+        created = datetime.fromisoformat(transition.created_at)
+        last = datetime.fromisoformat(transition.resent_at or transition.created_at)
         return moment - last >= self._wait and moment - created < GIVE_UP_AFTER

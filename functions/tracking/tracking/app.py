@@ -5,6 +5,7 @@ its settings from variables that MLflow keeps private, so tests/integration/test
 """
 
 import os
+from typing import Any
 
 from tracking.store import store_uri
 
@@ -22,11 +23,12 @@ from mlflow.server.fastapi_app import app as application
 _serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
 
 
-def handler(event, context):
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an API Gateway event. Flask drops a body that comes without Content-Length, and answers as if it were
     empty, so the header is made from the body."""
     body = event.get("body")
     if body and not event.get("isBase64Encoded"):
         event["headers"] = {**(event.get("headers") or {}), "content-length": str(len(body.encode()))}
         event["multiValueHeaders"] = None
-    return _serve(event, context)
+    answer: dict[str, Any] = _serve(event, context)
+    return answer

@@ -1,9 +1,10 @@
 """Where MLflow's tables are, and how its SQLAlchemy engine logs in there."""
 
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
 
 from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
 
@@ -17,7 +18,7 @@ def store_uri() -> str:
 
 
 @event.listens_for(Engine, "do_connect")
-def _log_in(dialect, record, arguments, parameters):
+def _log_in(dialect: Dialect, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
     """Give each new connection a token of its own: one lives 15 minutes, a pool longer."""
     if dialect.name == "postgresql":
         parameters["password"] = login_token(DatabaseSettings.from_environment())

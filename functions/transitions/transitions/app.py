@@ -42,7 +42,7 @@ class Asking:
         transition, ended = self.requests.outcome(asked["model_name"], asked["transition_id"], self._wait)
         if ended:
             self._response.status_code = 200
-        return Transition.model_validate(transition)
+        return Transition.model_validate(transition, from_attributes=True)
 
 
 @router.post("/models/transition", status_code=202)
@@ -60,7 +60,7 @@ def roll_back(name: ModelName, body: RollbackRequest, asking: Annotated[Asking, 
 @router.get("/models/transitions/{transition_id}")
 def transition_status(transition_id: str) -> Transition:
     """What came of a transition, with the gate's results."""
-    return Transition.model_validate(TransitionsTable.from_environment().find(transition_id))
+    return Transition.model_validate(TransitionsTable.from_environment().find(transition_id), from_attributes=True)
 
 
 handler = lambda_handler(router)

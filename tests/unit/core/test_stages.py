@@ -1,3 +1,9 @@
+import json
+import re
+from typing import get_args
+
+from infra.local.settings import ROOT
+from mlops.api.schemas.transitions import TransitionRequest
 from mlops.domain.stages import ALIASES, ALLOWED, DISPLACED_TO, Stage, stage_of
 
 
@@ -34,3 +40,17 @@ def test_the_alias_decides_and_the_tag_only_tells_archived_from_registered():
     # It was in Production a moment ago and has been replaced; its tag has not followed yet.
     assert stage_of(aliases, 2, "Production") is Stage.ARCHIVED
     assert stage_of({}, 1, None) is Stage.REGISTERED
+
+
+def test_the_board_offers_the_steps_of_the_lifecycle_that_can_be_asked_for():
+    """The console's script cannot read the table, so this holds the two together."""
+    scripts = [path for path in (ROOT / "console").rglob("board.js") if "node_modules" not in path.parts]
+    (literal,) = [
+        found for path in scripts for found in re.findall(r"const MOVES = (\{.*?\});", path.read_text(), re.S)
+    ]
+    offered = json.loads(re.sub(r",\s*}", "}", re.sub(r"(\w+):", r'"\1":', literal)))
+    asked_for = set(get_args(TransitionRequest.model_fields["stage"].annotation))
+    on_the_board = set(Stage) - {Stage.TRAINING}  # a run, no version yet
+    assert {stage: set(stages) for stage, stages in offered.items()} == {
+        stage: ALLOWED[stage] & asked_for for stage in on_the_board
+    }

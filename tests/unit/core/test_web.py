@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from fastapi import APIRouter
@@ -11,6 +10,7 @@ from fastapi import APIRouter
 from mlops.api.http import lambda_handler
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.training_request import Request
+from tests.support.tables import make_table
 
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
@@ -51,12 +51,7 @@ def bug():
 
 @pytest.fixture
 def call(aws, monkeypatch):
-    boto3.resource("dynamodb").create_table(
-        TableName="keys",
-        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    ).put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
+    make_table("AccessKeysTable", "keys").put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
     monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
     handler = lambda_handler(router, on_event=lambda event, context: {"handled": event["kind"]})
 

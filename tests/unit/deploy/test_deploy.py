@@ -18,6 +18,7 @@ from infra.deploy.errors import DeployError
 from infra.deploy.images import IMAGES, Images
 from infra.deploy.smoke import Smoke, SmokeFailed
 from infra.deploy.versions import KEPT, delete_old_versions
+from tests.support.tables import make_table
 from tools.keys import Keys, UnknownKey, main
 
 
@@ -176,13 +177,8 @@ def test_old_versions_are_deleted_but_for_what_serves(client: Versions, deleted:
 
 @pytest.fixture
 def keys(aws: None) -> Keys:
-    gateway, dynamodb = boto3.client("apigateway"), boto3.client("dynamodb")
-    dynamodb.create_table(
-        TableName="keys",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
-    )
+    gateway = boto3.client("apigateway")
+    make_table("AccessKeysTable", "keys")
     plan = gateway.create_usage_plan(name="plan")["id"]
     return Keys({"StackName": "mlops-dev", "UsagePlanId": plan, "AccessKeysTableName": "keys"})
 

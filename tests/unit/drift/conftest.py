@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
 from moto import mock_aws
 
 from mlops.aws.stats_table import PredictionStats
+from tests.support.tables import make_table
 
 
 @pytest.fixture
@@ -32,15 +32,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def stats_table(aws: None) -> Any:
-    return boto3.resource("dynamodb").create_table(
-        TableName=f"stats-{uuid.uuid4().hex[:8]}",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("series", "slot")],
-        KeySchema=[
-            {"AttributeName": "series", "KeyType": "HASH"},
-            {"AttributeName": "slot", "KeyType": "RANGE"},
-        ],
-    )
+    return make_table("PredictionStatsTable", f"stats-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from mlops.domain.job import Job, JobStatus
 from mlops.domain.timestamps import now
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
+from tests.support.tables import make_table
 
 ROOT = Path(__file__).parents[3]
 MONITORING = ROOT / "infra" / "monitoring"
@@ -154,8 +155,8 @@ def test_every_metric_stands_in_the_docs(reading):
 
 def test_the_tables_are_read(stats, stats_table, make_line):
     dynamodb, sqs = boto3.resource("dynamodb"), boto3.client("sqs")
-    make_table(dynamodb, "jobs", "job_id", None, {"by_time": ("kind", "job_id"), "by_status": ("status", "job_id")})
-    make_table(dynamodb, "transitions", "model_name", "transition_id", {"by_open": ("open", "transition_id")})
+    make_table("JobsTable", "jobs")
+    make_table("TransitionsTable", "transitions")
     boto3.client("s3").create_bucket(Bucket="artifacts")
     url = sqs.create_queue(QueueName="promotion")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="{}")
@@ -203,21 +204,3 @@ def test_a_transition_whose_event_comes_twice_counts_once(stats, monkeypatch):
     for identifier in ("tr_1", "tr_1", "tr_2"):
         transition_events.count_transition({**detail, "transition_id": identifier})
     assert stats.totals()[TRANSITIONS] == {"digits/Production/rejected": 2}
-
-
-def make_table(dynamodb: Any, name: str, key: str, sort: str | None, indexes: dict[str, tuple[str, str]]) -> None:
-    def schema(*names: str | None) -> list[Any]:
-        kinds = zip(names, ("HASH", "RANGE"), strict=True)
-        return [{"AttributeName": each, "KeyType": kind} for each, kind in kinds if each]
-
-    attributes = {key, sort, *[each for pair in indexes.values() for each in pair]} - {None}
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in attributes],
-        KeySchema=schema(key, sort),
-        GlobalSecondaryIndexes=[
-            {"IndexName": index, "KeySchema": schema(*pair), "Projection": {"ProjectionType": "ALL"}}
-            for index, pair in indexes.items()
-        ],
-    )

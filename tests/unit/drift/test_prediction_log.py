@@ -212,7 +212,7 @@ def test_throttling_and_conflicts_are_tried_again_and_nothing_is_lost(stats, del
 
 
 def test_throttling_without_end_is_raised_so_that_the_delivery_comes_again(stats_table, make_line):
-    stats = PredictionStats(stats_table, patience_seconds=0.1)
+    stats = PredictionStats(stats_table, max_wait_seconds=0.1)
 
     def throttled(**request):
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "?"}}, "TransactWriteItems")

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from tests.support.serving import served
+from tests.support.tables import make_table
 
 
 @pytest.fixture
@@ -16,12 +17,7 @@ def queue(store: Any, start: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
     from mlops.aws import promotion_queue as promotions
 
     table = f"{store.bucket}-keys"
-    boto3.client("dynamodb").create_table(
-        TableName=table,
-        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_table("AccessKeysTable", table)
     for key, role in (("key-1", "admin"), ("key-2", "read"), ("key-3", "predict")):
         boto3.resource("dynamodb").Table(table).put_item(Item={"key_id": key, "name": f"name of {key}", "role": role})
     url = boto3.client("sqs").create_queue(QueueName=f"{store.bucket}.fifo", Attributes={"FifoQueue": "true"})[

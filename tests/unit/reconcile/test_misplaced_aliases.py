@@ -3,9 +3,10 @@
 import boto3
 import pytest
 
+from mlops.aws.serving_bucket import ServedModels
 from mlops.domain.manifest import manifest_key
 from mlops.registry.rest import RegisteredModel
-from reconcile.misplaced_aliases import DriftedModels
+from reconcile.misplaced_aliases import MisplacedAliases
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
@@ -47,7 +48,7 @@ def look(aws):
         for name, body in manifests.items():
             s3.put_object(Bucket=BUCKET, Key=manifest_key(name, "Production"), Body=body)
         queue = Queue()
-        due = DriftedModels(Tracking(*manifests), Transitions(), queue, BUCKET).look()
+        due = MisplacedAliases(Tracking(*manifests), Transitions(), queue, ServedModels(BUCKET)).look()
         assert queue.sent == [("mend", name) for name in due]
         return due
 

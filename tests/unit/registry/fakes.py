@@ -1,18 +1,23 @@
 """The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Unpack
 
+from boto3.dynamodb.conditions import ConditionBase
+
+from mlops.aws.dynamodb import DynamoTable, Item, from_item
+from mlops.aws.transitions_table import TransitionPage, TransitionsTable
 from mlops.domain.errors import NotFound
 from mlops.domain.manifest import Manifest, model_key
-from mlops.domain.stages import MLFLOW_STAGES, Stage
+from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
 from mlops.domain.timestamps import now
+from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
 from mlops.registry.rest import RegisteredModel, Version
 from promotion import promoter
-from promotion import transition_executor as moves
 from promotion.gate import GateSettings
 from promotion.serving_store import ModelFile, UnreadableManifest
+from promotion.transition_executor import Dependencies
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
@@ -92,46 +97,82 @@ class FakeTransitions:
         self._effects = effects
         self.items: dict[str, dict[str, Any]] = {}
 
-    def create(self, item: dict[str, Any]) -> bool:
-        if item["transition_id"] in self.items:
+    def create(self, transition: Transition) -> bool:
+        if transition.transition_id in self.items:
             return False
-        self.items[item["transition_id"]] = {**deepcopy(item), "status": "queued", "open": "1", "created_at": now()}
+        self.items[transition.transition_id] = deepcopy(transition.to_record())
         self._effects.happened()
         return True
 
-    def get(self, model_name: str, transition_id: str) -> dict[str, Any]:
+    def get(self, model_name: str, transition_id: str) -> Transition:
         if transition_id not in self.items:
             raise NotFound("no such transition")
-        return deepcopy(self.items[transition_id])
+        return Transition.from_record(deepcopy(self.items[transition_id]))
 
     def exists(self, model_name: str, transition_id: str) -> bool:
         return transition_id in self.items
 
-    def begin(self, model_name: str, transition_id: str) -> dict[str, Any]:
-        item = self.get(model_name, transition_id)
-        self.note(model_name, transition_id, {"tries": item.get("tries", 0) + 1})
-        return self.get(model_name, transition_id)
+    def begin(self, model_name: str, transition_id: str) -> Transition:
+        transition = self.get(model_name, transition_id)
+        return self.note(transition, tries=transition.tries + 1)
 
-    def finish(self, model_name: str, transition_id: str, status: str, values: dict[str, Any]) -> bool:
-        if self.items[transition_id]["status"] != "queued":
+    def finish(self, transition: Transition, status: TransitionStatus, **values: Any) -> bool:
+        if self.items[transition.transition_id]["status"] != "queued":
             return False
-        self.note(model_name, transition_id, {"status": status, **values})
+        self._update(transition, {"status": status, **values})
         return True
 
-    def note(self, model_name: str, transition_id: str, values: dict[str, Any]) -> None:
-        given = {name: value for name, value in values.items() if value is not None}
-        self.items[transition_id] |= deepcopy(given)
+    def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
+        self._update(transition, changes)
+        return self.get(transition.model_name, transition.transition_id)
+
+    def close(self, transition: Transition) -> None:
+        self.items[transition.transition_id].pop("open", None)
         self._effects.happened()
 
-    def close(self, model_name: str, transition_id: str) -> None:
-        self.items[transition_id].pop("open", None)
+    def history(self, model_name: str) -> TransitionPage:
+        newest_first = [item for _, item in sorted(self.items.items(), reverse=True)]
+        return TransitionPage([Transition.from_record(deepcopy(item)) for item in newest_first], None)
+
+    def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[Transition]:
+        items = [item for key, item in sorted(self.items.items()) if key <= until and "open" in item]
+        return [Transition.from_record(deepcopy(item)) for item in items]
+
+    def _update(self, transition: Transition, values: Mapping[str, Any]) -> None:
+        self.items[transition.transition_id] |= deepcopy(record_of(values))
         self._effects.happened()
 
-    def history(self, model_name: str) -> tuple[list[dict[str, Any]], str | None]:
-        return [deepcopy(item) for _, item in sorted(self.items.items(), reverse=True)], None
 
-    def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[dict[str, Any]]:
-        return [deepcopy(item) for key, item in sorted(self.items.items()) if key <= until and "open" in item]
+class CountedTable(DynamoTable):
+    """A real table whose writes are counted."""
+
+    def __init__(self, table: Any, effects: Effects) -> None:
+        super().__init__(table)
+        self._effects = effects
+
+    def put(self, item: Item, condition: ConditionBase | None = None) -> bool:
+        written = super().put(item, condition)
+        if written:
+            self._effects.happened()
+        return written
+
+    def update(self, *arguments: Any, **named: Any) -> Item | None:
+        after = super().update(*arguments, **named)
+        if after is not None:
+            self._effects.happened()
+        return after
+
+
+class StoredTransitions(TransitionsTable):
+    """The adapter itself, on a table of moto's."""
+
+    def __init__(self, table: Any, effects: Effects) -> None:
+        super().__init__(CountedTable(table, effects))
+        self._rows = table
+
+    @property
+    def items(self) -> dict[str, dict[str, Any]]:
+        return {item["transition_id"]: from_item(item) for item in self._rows.scan(ConsistentRead=True)["Items"]}
 
 
 class FakeServing:
@@ -204,41 +245,44 @@ class FakeServing:
             self._effects.happened()
 
 
-class FakeShelf:
+class FakeArchiveTags:
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
-        self.shelved: set[str] = set()
+        self.archived: set[str] = set()
 
-    def put(self, prefixes: list[str]) -> None:
-        self.shelved |= set(prefixes)
+    def add(self, prefixes: list[str]) -> None:
+        self.archived |= set(prefixes)
         self._effects.happened()
 
-    def take(self, prefixes: list[str]) -> None:
-        self.shelved -= set(prefixes)
+    def remove(self, prefixes: list[str]) -> None:
+        self.archived -= set(prefixes)
         self._effects.happened()
 
 
 class FakeEvents:
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
-        self.told: list[str] = []
+        self.announced: list[str] = []
 
-    def transition_ended(self, transition: dict[str, Any]) -> None:
-        self.told.append(transition["transition_id"])
+    def transition_ended(self, transition: Transition) -> None:
+        self.announced.append(transition.transition_id)
         self._effects.happened()
 
 
 class World:
-    """A model `m`, and a promoter that works on it."""
+    """A model `m`, and a promoter that works on it; its history is in memory, or in `table`."""
 
-    def __init__(self, versions: int = 3) -> None:
+    def __init__(self, versions: int = 3, table: Any = None) -> None:
         self.effects = Effects()
-        self.tracking, self.transitions = FakeTracking(self.effects), FakeTransitions(self.effects)
-        self.serving, self.shelf = FakeServing(self.effects), FakeShelf(self.effects)
+        self.transitions: FakeTransitions | StoredTransitions = FakeTransitions(self.effects)
+        if table is not None:
+            self.transitions = StoredTransitions(table, self.effects)
+        self.tracking = FakeTracking(self.effects)
+        self.serving, self.archive_tags = FakeServing(self.effects), FakeArchiveTags(self.effects)
         self.events = FakeEvents(self.effects)
         gate = GateSettings(max_latency_ms=1e6)
-        registry: Any = moves.Registry(self.tracking, self.transitions, self.serving, self.shelf, gate)  # type: ignore[arg-type]
-        self.promoter = promoter.Promoter(registry, self.events)  # type: ignore[arg-type]
+        dependencies: Any = Dependencies(self.tracking, self.transitions, self.serving, self.archive_tags, gate)  # type: ignore[arg-type]
+        self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
         self._asked = 0
         for _ in range(versions):
             self.tracking.add_version()
@@ -246,11 +290,10 @@ class World:
     def ask(self, version: int, stage: str, force: bool = True) -> dict[str, Any]:
         """Record a transition and return its message."""
         identifier = self.next_id()
-        item = {"transition_id": identifier, "model_name": MODEL, "version": version, "stage": stage, "force": force}
-        self.transitions.create({**item, "actor": "tester"})
+        self.transitions.create(Transition(identifier, MODEL, version, Stage(stage), "tester", force=force))
         return {"kind": "transition", "transition_id": identifier, "model_name": MODEL}
 
-    def mend(self) -> dict[str, Any]:
+    def repair(self) -> dict[str, Any]:
         return {"kind": "mend", "transition_id": self.next_id(), "model_name": MODEL}
 
     def next_id(self) -> str:
@@ -269,7 +312,7 @@ class World:
 
     def check(self) -> None:
         """What holds once nothing is open any more."""
-        holders = {stage: self.tracking.aliases.get(alias) for stage, alias in moves.ALIASES.items()}
+        holders = {stage: self.tracking.aliases.get(alias) for stage, alias in ALIASES.items()}
         served = {stage: manifest.model_version for stage, manifest in self.serving.manifests.items()}
         assert served == {stage: version for stage, version in holders.items() if version is not None}
         model = self.tracking.model(MODEL)
@@ -279,7 +322,7 @@ class World:
         assert list(self.tracking.stages.values()).count("Production") <= 1
         assert not self.transitions.still_open()
         for stage, holder in holders.items():
-            assert holder is None or f"mlflow/{holder}/" not in self.shelf.shelved, stage
+            assert holder is None or f"mlflow/{holder}/" not in self.archive_tags.archived, stage
 
     def snapshot(self) -> Any:
         """All that a second run must not change; what says when or how often is left out."""
@@ -295,6 +338,6 @@ class World:
             tags,
             dict(self.tracking.stages),
             manifests,
-            sorted(self.shelf.shelved),
+            sorted(self.archive_tags.archived),
             history,
         )

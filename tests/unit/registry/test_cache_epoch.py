@@ -11,7 +11,7 @@ from mlops.registry.rest import Version
 from promotion import promoter
 from promotion.gate import GateSettings, load
 from promotion.serving_store import ModelFile, ServingStore
-from promotion.transition_executor import Registry
+from promotion.transition_executor import Dependencies
 from tests.unit.registry.fakes import MODEL, ONNX, Crash
 
 BUCKET = "artifacts"
@@ -28,8 +28,8 @@ def store(aws: None) -> ServingStore:
 
 @pytest.fixture
 def deliver(store: ServingStore) -> Callable[[dict[str, Any]], None]:
-    registry: Any = Registry(None, None, store, None, GateSettings())  # type: ignore[arg-type]
-    return promoter.Promoter(registry, None).handle  # type: ignore[arg-type]
+    dependencies: Any = Dependencies(None, None, store, None, GateSettings())  # type: ignore[arg-type]
+    return promoter.Promoter(dependencies, None).handle  # type: ignore[arg-type]
 
 
 def promote(store: ServingStore, version: int) -> None:

@@ -1,6 +1,7 @@
 """The process dies after each single change a scenario makes; the next delivery brings it to the same end."""
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +9,11 @@ import pytest
 
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.stages import Stage
+from tests.support.tables import make_table
 from tests.unit.registry.fakes import Crash, World
 
 Scenario = Callable[[World], dict]
+MakeWorld = Callable[[], World]
 
 
 def first_promotion(world: World) -> dict:
@@ -44,26 +47,26 @@ def moved_by_hand(world: World) -> dict:
     world.deliver(world.ask(1, "Production"))
     world.deliver(world.ask(2, "Staging"))
     world.tracking.aliases["production"] = 2
-    return world.mend()
+    return world.repair()
 
 
 def moved_by_hand_to_a_broken_version(world: World) -> dict:
     world.deliver(world.ask(1, "Production"))
     world.serving.broken.add(2)
     world.tracking.aliases["production"] = 2
-    return world.mend()
+    return world.repair()
 
 
 def removed_by_hand(world: World) -> dict:
     world.deliver(world.ask(1, "Production"))
     del world.tracking.aliases["production"]
-    return world.mend()
+    return world.repair()
 
 
 def spoiled(world: World) -> dict:
     world.deliver(world.ask(1, "Production"))
     world.serving.spoil(Stage.PRODUCTION)
-    return world.mend()
+    return world.repair()
 
 
 SCENARIOS = [
@@ -79,19 +82,29 @@ SCENARIOS = [
 ]
 
 
+@pytest.fixture(params=["in memory", "on DynamoDB"])
+def make_world(request: pytest.FixtureRequest) -> MakeWorld:
+    """Worlds whose history is in memory, or the real adapter's on moto's DynamoDB."""
+    if request.param == "in memory":
+        return World
+    request.getfixturevalue("aws")
+    numbers = itertools.count()
+    return lambda: World(table=make_table("TransitionsTable", f"transitions-{next(numbers)}"))
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_a_crash_after_any_change_converges_on_redelivery(scenario: Scenario) -> None:
-    world = World()
+def test_a_crash_after_any_change_converges_on_redelivery(scenario: Scenario, make_world: MakeWorld) -> None:
+    world = make_world()
     message = scenario(world)
     before = world.effects.count
     world.deliver(message)
     world.check()
-    steps, wanted, told = world.effects.count - before, world.snapshot(), sorted(set(world.events.told))
+    steps, wanted, announced = world.effects.count - before, world.snapshot(), sorted(set(world.events.announced))
     assert steps >= 4
-    assert told == sorted(world.transitions.items)
+    assert announced == sorted(world.transitions.items)
 
     for step in range(1, steps + 1):
-        world = World()
+        world = make_world()
         message = scenario(world)
         world.effects.fatal = world.effects.count + step
         with pytest.raises(Crash):
@@ -99,25 +112,25 @@ def test_a_crash_after_any_change_converges_on_redelivery(scenario: Scenario) ->
         world.deliver(message)
         world.check()
         assert world.snapshot() == wanted, f"step {step} of {steps}"
-        # An event may be told twice, if we die between telling and noting it; it is never left out.
-        assert sorted(set(world.events.told)) == told
-        assert len(world.events.told) <= len(told) + 1
+        # An event may be sent twice, if we die between sending and noting it; it is never left out.
+        assert sorted(set(world.events.announced)) == announced
+        assert len(world.events.announced) <= len(announced) + 1
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_a_second_delivery_changes_nothing(scenario: Scenario) -> None:
-    world = World()
+def test_a_second_delivery_changes_nothing(scenario: Scenario, make_world: MakeWorld) -> None:
+    world = make_world()
     message = scenario(world)
     world.deliver(message)
-    wanted, told = world.snapshot(), list(world.events.told)
+    wanted, announced = world.snapshot(), list(world.events.announced)
     world.deliver(message)
     assert world.snapshot() == wanted
-    assert world.events.told == told
+    assert world.events.announced == announced
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_never_two_in_production_at_any_moment(scenario: Scenario) -> None:
-    world = World()
+def test_never_two_in_production_at_any_moment(scenario: Scenario, make_world: MakeWorld) -> None:
+    world = make_world()
     message = scenario(world)
 
     def watch() -> None:
@@ -182,13 +195,13 @@ def test_an_outage_keeps_a_transition_queued_for_a_day(hours: int, status: str) 
         world.deliver(message, tries=10)
     assert item["status"] == status
     assert status == "queued" or "Given up after 24 hours" in item["error"]
-    assert world.events.told == ([message["transition_id"]] if status == "failed" else [])
+    assert world.events.announced == ([message["transition_id"]] if status == "failed" else [])
 
 
-def test_events_that_cannot_be_told_are_told_later() -> None:
+def test_events_that_cannot_be_sent_are_sent_later() -> None:
     world = World()
     message = world.ask(1, "Production")
-    tell = world.events.transition_ended
+    send = world.events.transition_ended
 
     def away(transition: dict) -> None:
         raise DependencyUnavailable("EventBridge does not answer")
@@ -197,8 +210,8 @@ def test_events_that_cannot_be_told_are_told_later() -> None:
     with pytest.raises(DependencyUnavailable):
         world.deliver(message)
     assert world.transitions.items[message["transition_id"]]["status"] == "succeeded"
-    assert [item["transition_id"] for item in world.transitions.still_open()] == [message["transition_id"]]
-    world.events.transition_ended = tell  # type: ignore[method-assign]
+    assert [transition.transition_id for transition in world.transitions.still_open()] == [message["transition_id"]]
+    world.events.transition_ended = send  # type: ignore[method-assign]
     world.deliver(message)
-    assert world.events.told == [message["transition_id"]]
+    assert world.events.announced == [message["transition_id"]]
     world.check()

@@ -14,7 +14,7 @@ from tests.unit.registry.fakes import ONNX
 
 def integrity(**limits: Any) -> dict[str, bool]:
     results = check_integrity(ModelFile(ONNX), {}, GateSettings(**{"max_latency_ms": 1e6, **limits}))
-    return {result["check"]: result["passed"] for result in results}
+    return {result.check: result.passed for result in results}
 
 
 def test_a_file_may_be_as_large_as_the_limit_and_no_larger():
@@ -31,7 +31,7 @@ def test_a_model_slower_than_the_limit_is_stopped():
 def test_accuracy_may_fall_behind_by_the_margin_and_no_more(margin, accuracy, passes):
     settings, tags = GateSettings(metric_margin=margin), {"dataset_digest": "d"}
     (result,) = check_metrics({"accuracy": accuracy}, tags, ({"accuracy": 0.75}, tags), settings)
-    assert (result["passed"], result["kind"]) == (passes, "metric")
+    assert (result.passed, result.kind) == (passes, "metric")
 
 
 def test_each_limit_is_a_parameter_with_its_default_and_a_range():

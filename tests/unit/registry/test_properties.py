@@ -9,7 +9,7 @@ from mlops.domain.errors import DependencyUnavailable
 from tests.unit.registry.fakes import Crash, World
 
 VERSIONS = 4
-wish = st.tuples(st.just("move"), st.integers(1, VERSIONS), st.sampled_from(["Staging", "Production", "Archived"]))
+move = st.tuples(st.just("move"), st.integers(1, VERSIONS), st.sampled_from(["Staging", "Production", "Archived"]))
 by_hand = st.tuples(
     st.just("hand"), st.sampled_from(["production", "staging"]), st.one_of(st.none(), st.integers(1, VERSIONS))
 )
@@ -27,7 +27,7 @@ def watched(world: World) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(wish, wish, wish, by_hand, crash, outage, again, broken), max_size=20), st.randoms())
+@given(st.lists(st.one_of(move, move, move, by_hand, crash, outage, again, broken), max_size=20), st.randoms())
 def test_at_most_one_production_after_anything(steps, random) -> None:
     world = World(VERSIONS)
     world.effects.watch = lambda: watched(world)
@@ -41,7 +41,7 @@ def test_at_most_one_production_after_anything(steps, random) -> None:
                 world.tracking.aliases.pop(first, None)
             else:
                 world.tracking.aliases[first] = second
-            waiting.append(world.mend())
+            waiting.append(world.repair())
         elif kind == "again" and sent:
             waiting.append(sent[first % len(sent)])
         elif kind == "broken":
@@ -62,7 +62,7 @@ def test_at_most_one_production_after_anything(steps, random) -> None:
             world.deliver(message, tries=6)
             sent.append(message)
     random.shuffle(waiting)
-    for message in [*waiting, world.mend(), world.mend()]:
+    for message in [*waiting, world.repair(), world.repair()]:
         world.deliver(message, tries=6)
     world.check()
     ended = [item["status"] for item in world.transitions.items.values()]
@@ -79,7 +79,7 @@ def dying(world: World, at: int):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(wish, max_size=12), st.randoms())
+@given(st.lists(move, max_size=12), st.randoms())
 def test_the_order_of_arrival_does_not_matter(steps, random) -> None:
     """A message ends what was asked for before it, so any order of messages gives what the asked order gives."""
     wanted, shuffled = World(VERSIONS), World(VERSIONS)

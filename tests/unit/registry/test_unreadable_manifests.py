@@ -40,7 +40,7 @@ class TestMending:
     def test_it_is_written_anew_for_the_version_that_holds_the_alias_once(self, world: World) -> None:
         world.serving.spoil(Stage.PRODUCTION)
         for _ in range(3):
-            world.deliver(world.mend())
+            world.deliver(world.repair())
         world.check()
         assert mends(world) == [("succeeded", "")]
         (entry,) = [item for item in world.transitions.items.values() if item.get("kind") == "mend"]
@@ -50,7 +50,7 @@ class TestMending:
         world.serving.spoil(Stage.PRODUCTION)
         world.serving.broken.add(1)
         for _ in range(3):
-            world.deliver(world.mend())
+            world.deliver(world.repair())
         ((status, error),) = mends(world)
         assert status == "rejected"
         assert error.startswith("sha256: the file's is ")
@@ -63,20 +63,20 @@ class TestMending:
         world.serving.broken.add(1)
         for etag in ("spoiled", "spoiled", "spoiled otherwise"):
             world.serving.spoil(Stage.PRODUCTION, etag)
-            world.deliver(world.mend())
+            world.deliver(world.repair())
         assert [status for status, _ in mends(world)] == ["rejected", "rejected"]
 
     def test_a_promotion_after_the_refusal_puts_it_right(self, world: World) -> None:
         world.serving.spoil(Stage.PRODUCTION)
         world.serving.broken.add(1)
-        world.deliver(world.mend())
+        world.deliver(world.repair())
         world.deliver(world.ask(2, "Production"))
         world.check()
         assert world.tracking.aliases == {"production": 2}
 
     def test_where_nobody_holds_the_alias_it_is_removed(self, world: World) -> None:
         world.serving.spoil(Stage.STAGING)
-        world.deliver(world.mend())
+        world.deliver(world.repair())
         world.check()
         assert world.serving.unreadable == {}
         assert mends(world) == []
@@ -86,7 +86,7 @@ class TestMending:
         world.serving.broken.add(1)
         world.serving.spoil(Stage.PRODUCTION)
         world.serving.manifests.pop(Stage.STAGING)
-        world.deliver(world.mend())
+        world.deliver(world.repair())
         assert sorted(status for status, _ in mends(world)) == ["rejected", "succeeded"]
         assert world.serving.manifests[Stage.STAGING].model_version == 2
 
@@ -95,8 +95,8 @@ class TestMending:
         file = world.serving.manifests[Stage.STAGING].key
         world.serving.spoil(Stage.PRODUCTION)  # it may name the same file
         world.deliver(world.ask(2, "Archived"))
-        assert "mlflow/2/" in world.shelf.shelved
-        assert file not in world.shelf.shelved
+        assert "mlflow/2/" in world.archive_tags.archived
+        assert file not in world.archive_tags.archived
 
 
 class TestStore:
@@ -185,7 +185,7 @@ def test_the_gate_refuses_a_file_whose_manifest_nobody_could_read(metadata: dict
     model = onnx.load_from_string(ONNX)
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
     last = check_integrity(ModelFile(model.SerializeToString()), {}, GateSettings(max_latency_ms=1e6))[-1]
-    assert (last["check"], last["passed"]) == ("loads", False)
+    assert (last.check, last.passed) == ("loads", False)
     with pytest.raises(ValueError, match=reason):
         load(ModelFile(model.SerializeToString()))
 
@@ -208,7 +208,7 @@ def test_the_gate_takes_what_the_trainer_writes() -> None:
     model = onnx.load_from_string(ONNX)
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
     results = check_integrity(ModelFile(model.SerializeToString()), {}, GateSettings(max_latency_ms=1e6))
-    assert [result["check"] for result in results if result["passed"]] == [
+    assert [result.check for result in results if result.passed] == [
         "size",
         "sha256",
         "loads",

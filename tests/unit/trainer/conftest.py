@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.support.tables import make_table
 from trainer import data
 from trainer.data import Dataset, npz
 
@@ -82,12 +83,7 @@ def aws(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     s3, tables = boto3.client("s3"), boto3.client("dynamodb")
     s3.create_bucket(Bucket=BUCKET)
     if TABLE not in tables.list_tables()["TableNames"]:
-        tables.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_table("JobsTable", TABLE)
     return aws_url
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 
 from mlops.aws.batch import Batch, BatchSettings
 from mlops.aws.jobs_table import JobsTable
+from tests.support.tables import make_table
 from training.app import handler
 
 CAP = 4
@@ -30,12 +30,7 @@ def ask(batch: Batch, jobs: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Calla
 
     settings = submission.TrainingSettings(artifact_bucket="bucket", model_types="mlp", max_active_jobs=CAP)
     monkeypatch.setattr(submission, "_submissions", lambda: submission.Submissions(settings, jobs, batch))
-    boto3.resource("dynamodb").create_table(
-        TableName="keys",
-        AttributeDefinitions=[{"AttributeName": "key_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "key_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    ).put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
+    make_table("AccessKeysTable", "keys").put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
     monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
 

@@ -15,6 +15,7 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
 from mlops.aws.dynamodb import Item, from_item, query_all, to_item
+from mlops.aws.transient import error_codes
 
 CHECKS, RETRAINS = "drift", "retrains"
 _DAY = 24 * 3600
@@ -88,12 +89,11 @@ class DriftRecords:
         try:
             self._client.transact_write_items(TransactItems=[{"Update": claim}, {"Update": spend}])
         except ClientError as error:
-            response: Any = error.response
-            reasons = [reason.get("Code") for reason in response.get("CancellationReasons", [])]
-            if "ConditionalCheckFailed" not in reasons and "TransactionConflict" not in reasons:
+            codes = error_codes(error)
+            if "ConditionalCheckFailed" not in codes and "TransactionConflict" not in codes:
                 raise
             # A conflict means that another check is claiming at this very moment.
-            return "budget_spent" if reasons[0] in (None, "None") else "cooling_down"
+            return "budget_spent" if codes[0] == "None" else "cooling_down"
         return "claimed"
 
     def unsent_retrain(self, model_name: str) -> Item | None:

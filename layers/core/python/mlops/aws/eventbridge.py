@@ -7,8 +7,8 @@ from typing import Any
 
 import boto3
 
-from mlops.aws.dynamodb import Item
 from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.transition import Transition
 
 SOURCE = "mlops"
 TRANSITION_DETAIL = (
@@ -34,13 +34,13 @@ class Events:
     def from_environment(cls) -> "Events":
         return _events_on(os.environ["EVENT_BUS"])
 
-    def transition_ended(self, transition: Item) -> None:
+    def transition_ended(self, transition: Transition) -> None:
         """`Model Transition`, with `status` succeeded, rejected or failed; at least once, so consumers go by its id.
 
         Raises:
             DependencyUnavailable: EventBridge did not take it.
         """
-        self._put("Model Transition", {name: transition.get(name) for name in TRANSITION_DETAIL})
+        self._put("Model Transition", {name: getattr(transition, name) for name in TRANSITION_DETAIL})
 
     def job_state(self, job: dict[str, Any]) -> None:
         """`Batch Job State Change`, of a job as DescribeJobs shows it, in place of AWS Batch's own that was lost."""

@@ -12,14 +12,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.aws.dynamodb import Item
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.transition import Transition, TransitionKind
 
 logger = logging.getLogger(__name__)
 
 
 class PromotionQueue:
-    """The SQS FIFO queue in front of the promotion function: one message group a model."""
+    """The SQS FIFO queue in front of the promotion function: one message group per model."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -39,31 +39,31 @@ class PromotionQueue:
         )
 
 
-def request_transition(transitions: TransitionsTable, queue: PromotionQueue, item: Item) -> None:
+def request_transition(transitions: TransitionsTable, queue: PromotionQueue, transition: Transition) -> None:
     """Record a transition and queue it. Idempotent by `transition_id`.
 
     Once it is recorded it will be carried out: a queue that does not answer only makes it later.
     """
-    transitions.create(item)
+    transitions.create(transition)
     try:
-        queue.send(transition_message(item))
+        queue.send(transition_message(transition))
     except (BotoCoreError, ClientError):
-        logger.warning("transition %s is left to reconcile: the queue did not take it", item["transition_id"])
+        logger.warning("transition %s is left to reconcile: the queue did not take it", transition.transition_id)
 
 
-def transition_message(item: Item) -> dict[str, Any]:
+def transition_message(transition: Transition) -> dict[str, Any]:
     """What the queue carries of a transition: which one; everything else is in the table."""
     return {
-        "kind": "transition",
-        "transition_id": item["transition_id"],
-        "model_name": item["model_name"],
-        "request_id": item.get("request_id"),
+        "kind": TransitionKind.TRANSITION,
+        "transition_id": transition.transition_id,
+        "model_name": transition.model_name,
+        "request_id": transition.request_id,
     }
 
 
-def mend_message(model_name: str, transition_id: str) -> dict[str, Any]:
+def repair_message(model_name: str, transition_id: str) -> dict[str, Any]:
     """Asks promotion to bring a model's manifests, tags and stages in line with its aliases."""
-    return {"kind": "mend", "transition_id": transition_id, "model_name": model_name}
+    return {"kind": TransitionKind.REPAIR, "transition_id": transition_id, "model_name": model_name}
 
 
 @cache

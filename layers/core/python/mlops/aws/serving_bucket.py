@@ -61,6 +61,13 @@ class ServedModels:
         except ManifestError:
             return True
 
+    def written(self) -> list[tuple[str, str]]:
+        """(model, stage) of every manifest that there is."""
+        pages: Any = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=SERVING_PREFIX)
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        paths = [key.removeprefix(SERVING_PREFIX).removesuffix(".json").split("/") for key in keys if _is_manifest(key)]
+        return [(model_name, stage) for model_name, stage in paths]
+
     def names(self) -> list[str]:
         """Models that serve, or once served, in any stage."""
         pages: Any = self._s3.get_paginator("list_objects_v2").paginate(
@@ -68,6 +75,10 @@ class ServedModels:
         )
         folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
         return sorted(folder.removeprefix(SERVING_PREFIX).rstrip("/") for folder in folders)
+
+
+def _is_manifest(key: str) -> bool:
+    return key.endswith(".json") and key.removeprefix(SERVING_PREFIX).count("/") == 1
 
 
 @cache

@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mlops.aws.dynamodb import Item, query_all
+from mlops.aws.transient import NOT_DONE, error_codes
 from mlops.domain.drift.counts import Counts
 
 TOTALS = "totals"
@@ -28,16 +29,6 @@ MARKER_SECONDS = 16 * 24 * 3600
 ITEMS_A_TRANSACTION = 100
 NAMES_AN_UPDATE = 250
 """DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
-_RETRYABLE = {
-    "TransactionConflict",
-    "ThrottlingError",
-    "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionInProgressException",
-}
-_CANCELLED = "TransactionCanceledException"
 _KEYS = ("series", "slot", "expires")
 _MARKED = "marker#"
 
@@ -102,11 +93,11 @@ def fits(markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
 class PredictionStats:
     """Adapter of the DynamoDB table `PREDICTION_STATS_TABLE` (key `series`, `slot`; `expires` is its TTL)."""
 
-    def __init__(self, table: Any, retention_days: int = 100, patience_seconds: float = 40.0) -> None:
+    def __init__(self, table: Any, retention_days: int = 100, max_wait_seconds: float = 40.0) -> None:
         self._table = table
         self._client = table.meta.client
         self._retention = retention_days * 24 * 3600
-        self._patience = patience_seconds
+        self._max_wait = max_wait_seconds
 
     @classmethod
     def from_environment(cls) -> "PredictionStats":
@@ -118,8 +109,8 @@ class PredictionStats:
         They must fit a transaction (`fits`).
 
         Raises:
-            ClientError: DynamoDB refuses, or throttles longer than our patience. Nothing is counted twice if the same
-                markers come again.
+            ClientError: DynamoDB refuses, or throttles for longer than `max_wait_seconds`. Nothing is counted twice if
+                the same markers come again.
         """
         writes = [self._marker(marker) for marker in markers]
         for (series, hour), counts in hours.items():
@@ -194,28 +185,20 @@ class PredictionStats:
 
     def _transact(self, writes: list[dict[str, Any]]) -> bool:
         """False if a condition failed, and those are the markers'."""
-        deadline, pause = time.monotonic() + self._patience, 0.02
+        deadline, pause = time.monotonic() + self._max_wait, 0.02
         while True:
             try:
                 self._client.transact_write_items(TransactItems=writes)
                 return True
             except ClientError as error:
-                reasons = _reasons(error)
-                if "ConditionalCheckFailed" in reasons:
+                codes = error_codes(error)
+                if "ConditionalCheckFailed" in codes:
                     return False
-                if not _RETRYABLE.intersection(reasons) or time.monotonic() + pause > deadline:
+                if NOT_DONE.isdisjoint(codes) or time.monotonic() + pause > deadline:
                     raise
             # Deliveries that met at one item go on at different times.
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2.0, pause * 2)
-
-
-def _reasons(error: ClientError) -> list[str]:
-    code = error.response["Error"]["Code"]
-    if code != _CANCELLED:
-        return [code]
-    response: Mapping[str, Any] = error.response
-    return [str(reason.get("Code")) for reason in response.get("CancellationReasons", [])]
 
 
 def _numbers(item: Item) -> dict[str, int]:

@@ -1,23 +1,35 @@
 """The transitions table: who moved which version where, when and why, and what the gate said. Nothing is deleted."""
 
+import logging
 import os
-import secrets
-import time
-from functools import cache
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Unpack
 
-import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import Item, from_item, to_item
+from mlops.aws.dynamodb import DynamoTable, Item, table_named
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.timestamps import now
+from mlops.domain.transition import (
+    Gates,
+    RecordError,
+    Transition,
+    TransitionChanges,
+    TransitionStatus,
+    record_of,
+)
+
+logger = logging.getLogger(__name__)
 
 
-def new_transition_id() -> str:
-    """Sorts by the time it was made (milliseconds), then at random."""
-    return f"tr_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+@dataclass(frozen=True)
+class TransitionPage:
+    """Some transitions of a history, and the cursor of the page after it."""
+
+    transitions: list[Transition]
+    next_cursor: str | None
 
 
 class TransitionsTable:
@@ -27,142 +39,107 @@ class TransitionsTable:
     still queued, or ended and not yet announced.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
     @classmethod
     def from_environment(cls) -> "TransitionsTable":
-        return _table_of(os.environ["TRANSITIONS_TABLE"])
+        return cls(table_named(os.environ["TRANSITIONS_TABLE"]))
 
-    def create(self, item: Item) -> bool:
+    def create(self, transition: Transition) -> bool:
         """Record a queued transition; False if one of this id is there already."""
-        try:
-            self._table.put_item(
-                Item=to_item({**item, "status": "queued", "open": "1", "created_at": now()}),
-                ConditionExpression=Attr("transition_id").not_exists(),
-            )
-        except self._refused:
-            return False
-        return True
+        return self._table.put(transition.to_record(), Attr("transition_id").not_exists())
 
-    def find(self, transition_id: str) -> Item:
+    def find(self, transition_id: str) -> Transition:
         """Raises NotFound."""
-        answer = self._table.query(IndexName="by_id", KeyConditionExpression=Key("transition_id").eq(transition_id))
-        if not answer["Items"]:
-            raise NotFound(f"There is no transition {transition_id!r}")
-        return self.get(answer["Items"][0]["model_name"], transition_id)
+        page = self._table.page(Key("transition_id").eq(transition_id), 1, IndexName="by_id")
+        if not page.items:
+            raise _not_found(transition_id)
+        return self.get(page.items[0]["model_name"], transition_id)
 
-    def get(self, model_name: str, transition_id: str) -> Item:
+    def get(self, model_name: str, transition_id: str) -> Transition:
         """Raises NotFound."""
-        key = {"model_name": model_name, "transition_id": transition_id}
-        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
-        if item is None:
-            raise NotFound(f"There is no transition {transition_id!r}")
-        return self._read(item)
+        record = self._table.get(_key(model_name, transition_id))
+        if record is None:
+            raise _not_found(transition_id)
+        return Transition.from_record(record)
 
     def exists(self, model_name: str, transition_id: str) -> bool:
-        try:
-            self.get(model_name, transition_id)
-        except NotFound:
-            return False
-        return True
+        return self._table.get(_key(model_name, transition_id), ("transition_id",)) is not None
 
-    def begin(self, model_name: str, transition_id: str) -> Item:
+    def begin(self, model_name: str, transition_id: str) -> Transition:
         """Count one more try and return the record. Raises NotFound."""
-        try:
-            answer = self._table.update_item(
-                Key={"model_name": model_name, "transition_id": transition_id},
-                UpdateExpression="ADD tries :one",
-                ExpressionAttributeValues={":one": 1},
-                ConditionExpression=Attr("transition_id").exists(),
-                ReturnValues="ALL_NEW",
-            )
-        except self._refused as error:
-            raise NotFound(f"There is no transition {transition_id!r}") from error
-        return self._read(answer["Attributes"])
+        key, condition = _key(model_name, transition_id), Attr("transition_id").exists()
+        record = self._table.update(key, add={"tries": 1}, condition=condition)
+        if record is None:
+            raise _not_found(transition_id)
+        return Transition.from_record(record)
 
-    def finish(self, model_name: str, transition_id: str, status: str, values: Item) -> bool:
+    def finish(
+        self, transition: Transition, status: TransitionStatus, *, error: str | None = None, gates: Gates | None = None
+    ) -> bool:
         """End a queued transition as succeeded, rejected or failed; False if it has ended before."""
-        given = {"status": status, "completed_at": now(), **values}
-        return self._set(model_name, transition_id, given, Attr("status").eq("queued"))
+        values = record_of({"status": status, "completed_at": now(), "error": error, "gates": gates})
+        return self._update(transition, values, Attr("status").eq(TransitionStatus.QUEUED)) is not None
 
-    def note(self, model_name: str, transition_id: str, values: Item) -> None:
-        """Keep what a step of a queued transition found out, for a later delivery of the same message."""
-        self._set(model_name, transition_id, values)
+    def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
+        """Keep what a step found out, for a later delivery of the same message; the record as it is then.
 
-    def close(self, model_name: str, transition_id: str) -> None:
+        Raises:
+            NotFound: there is no such transition.
+        """
+        record = self._update(transition, record_of(changes), Attr("transition_id").exists())
+        if record is None:
+            raise _not_found(transition.transition_id)
+        return Transition.from_record(record)
+
+    def close(self, transition: Transition) -> None:
         """The end is written and announced: nothing is left to do."""
-        self._table.update_item(
-            Key={"model_name": model_name, "transition_id": transition_id},
-            UpdateExpression="REMOVE #open",
-            ExpressionAttributeNames={"#open": "open"},
-        )
+        self._table.update(_key(transition.model_name, transition.transition_id), remove=("open",))
 
-    def resent(self, item: Item) -> bool:
+    def resent(self, transition: Transition) -> bool:
         """Count one more sending of a transition's message; False if somebody else was first."""
-        before = item.get("resends")
-        condition = Attr("resends").not_exists() if before is None else Attr("resends").eq(before)
-        values = {"resends": (before or 0) + 1, "resent_at": now()}
-        return self._set(item["model_name"], item["transition_id"], values, condition)
+        condition: ConditionBase = Attr("resends").eq(transition.resends)
+        if not transition.resends:
+            condition |= Attr("resends").not_exists()
+        values = {"resends": transition.resends + 1, "resent_at": now()}
+        return self._update(transition, values, condition) is not None
 
-    def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[Item]:
+    def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[Transition]:
         """What is not done with, of one model or of all, up to and with the id `until`; in the order it was asked for.
 
         Read from an index, so what was recorded a moment ago may be missing.
         """
-        query: dict[str, Any] = {
-            "IndexName": "by_open",
-            "KeyConditionExpression": Key("open").eq("1") & Key("transition_id").lte(until),
-        }
-        if model_name is not None:
-            query["FilterExpression"] = Attr("model_name").eq(model_name)
-        found: list[Item] = []
-        while True:
-            answer = self._table.query(**query)
-            found += [self._read(item) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return found
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        only = {} if model_name is None else {"FilterExpression": Attr("model_name").eq(model_name)}
+        condition = Key("open").eq("1") & Key("transition_id").lte(until)
+        return _whole(self._table.query(condition, IndexName="by_open", **only))
 
-    def _set(self, model_name: str, transition_id: str, values: Item, condition: ConditionBase | None = None) -> bool:
-        """Set `values`, those that are None left out; False if the condition did not hold."""
-        given = {name: value for name, value in values.items() if value is not None}
-        condition = Attr("transition_id").exists() if condition is None else condition
+    def history(self, model_name: str, limit: int = 50, cursor: str | None = None) -> TransitionPage:
+        """A page of a model's transitions, newest first."""
+        start = _key(model_name, decode_cursor(cursor)) if cursor else None
+        page = self._table.page(Key("model_name").eq(model_name), limit, start, ScanIndexForward=False)
+        next_cursor = encode_cursor(page.next_key["transition_id"]) if page.next_key else None
+        return TransitionPage(_whole(page.items), next_cursor)
+
+    def _update(self, transition: Transition, values: Item, condition: ConditionBase) -> Item | None:
+        key = _key(transition.model_name, transition.transition_id)
+        return self._table.update(key, values, condition=condition)
+
+
+def _key(model_name: str, transition_id: str) -> dict[str, str]:
+    return {"model_name": model_name, "transition_id": transition_id}
+
+
+def _not_found(transition_id: str) -> NotFound:
+    return NotFound(f"There is no transition {transition_id!r}")
+
+
+def _whole(records: Iterable[dict[str, Any]]) -> list[Transition]:
+    """The transitions of a list; one record that cannot be read keeps nobody from the others."""
+    transitions = []
+    for record in records:
         try:
-            self._table.update_item(
-                Key={"model_name": model_name, "transition_id": transition_id},
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in given),
-                ExpressionAttributeNames={f"#{name}": name for name in given},
-                ExpressionAttributeValues={f":{name}": to_item(value) for name, value in given.items()},
-                ConditionExpression=condition,
-            )
-        except self._refused:
-            return False
-        return True
-
-    @property
-    def _refused(self) -> type[Exception]:
-        """What a write raises whose condition does not hold."""
-        refused: type[Exception] = self._table.meta.client.exceptions.ConditionalCheckFailedException
-        return refused
-
-    def history(self, model_name: str, limit: int = 50, cursor: str | None = None) -> tuple[list[Item], str | None]:
-        """A page of a model's transitions, newest first, and the next page's cursor."""
-        start: dict[str, Any] = {}
-        if cursor:
-            start = {"ExclusiveStartKey": {"model_name": model_name, "transition_id": decode_cursor(cursor)}}
-        answer = self._table.query(
-            KeyConditionExpression=Key("model_name").eq(model_name), ScanIndexForward=False, Limit=limit, **start
-        )
-        last = answer.get("LastEvaluatedKey")
-        return [self._read(item) for item in answer["Items"]], encode_cursor(last["transition_id"]) if last else None
-
-    @staticmethod
-    def _read(item: Item) -> Item:
-        read: Item = from_item(item)
-        return read
-
-
-@cache
-def _table_of(name: str) -> TransitionsTable:
-    return TransitionsTable(boto3.resource("dynamodb").Table(name))
+            transitions.append(Transition.from_record(record))
+        except RecordError as error:
+            logger.error("record left out: %s", error)
+    return transitions

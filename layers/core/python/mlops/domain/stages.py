@@ -21,6 +21,18 @@ ALLOWED: dict[Stage, frozenset[Stage]] = {
     Stage.ARCHIVED: frozenset({Stage.STAGING, Stage.PRODUCTION}),  # the last edge is rollback
 }
 
+
+def refusal(left: Stage, entered: Stage) -> str | None:
+    """Why the lifecycle does not allow a step, and what it does allow; None if it allows the step."""
+    allowed = allowed_from(left)
+    return None if entered in allowed else f"in {left}; from there it may go to {', '.join(allowed)}"
+
+
+def allowed_from(stage: Stage) -> list[Stage]:
+    """The stages a version may go to from `stage`, by name."""
+    return sorted(ALLOWED[stage])
+
+
 ALIASES: dict[Stage, str] = {Stage.STAGING: "staging", Stage.PRODUCTION: "production"}
 """Stages that answer requests: MLflow's alias of this name is the one truth about who holds them."""
 

@@ -1,0 +1,174 @@
+"""A transition: one model version on its way to one stage, who asked for it and why, and what came of it."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Literal, TypedDict
+
+from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
+
+
+class TransitionStatus(StrEnum):
+    QUEUED = "queued"
+    SUCCEEDED = "succeeded"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+    @property
+    def has_ended(self) -> bool:
+        return self is not TransitionStatus.QUEUED
+
+
+class TransitionKind(StrEnum):
+    """Whether somebody asked for the transition, or reconcile found an alias that was changed past the API."""
+
+    TRANSITION = "transition"
+    REPAIR = "mend"  # the word that stands in records, in messages and in the API
+
+
+class RecordError(ValueError):
+    """A record that is no whole transition. The message names the field."""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What one check of the gate said. Integrity is never waived; metrics are, with `force`."""
+
+    check: str
+    passed: bool
+    detail: str
+    kind: Literal["integrity", "metric"] = "integrity"
+
+
+Gates = tuple[GateResult, ...]
+
+
+class TransitionChanges(TypedDict, total=False):
+    """What the steps of a transition may note in its record."""
+
+    from_stage: Stage
+    replaced_version: int | None
+    admitted: str
+    gates: Gates
+    put_back: str
+    refused_gates: Gates
+    tries: int
+
+
+@dataclass(frozen=True)
+class Transition:
+    """The record of a transition, under the names that the table and the API use.
+
+    Attributes:
+        stage: Where the version goes.
+        from_stage: Where it stood when promotion first looked; None before that.
+        replaced_version: Whom it replaces in its stage.
+        admitted: SHA-256 of the file that passed the gate and is in place; from then on the steps only go forward.
+        gates: What the gate said.
+        tries: How often promotion has begun it.
+        resends, resent_at: How often and when reconcile sent its message again.
+        open: Whether something is left to do: it is queued, or its end is not announced.
+        alias_stage: Of a repair: the stage whose alias differs from its manifest.
+        alias_version: Of a repair: the version that the alias names, if any.
+        served_version: Of a repair: the version that the manifest serves, if any.
+        unreadable_manifest: Of a repair: the ETag of a manifest that cannot be read.
+        put_back: Of a repair: why the alias is put back.
+        refused_gates: Of a repair that is put back: what the gate said.
+    """
+
+    transition_id: str
+    model_name: str
+    version: int
+    stage: Stage
+    actor: str
+    kind: TransitionKind = TransitionKind.TRANSITION
+    status: TransitionStatus = TransitionStatus.QUEUED
+    reason: str | None = None
+    force: bool = False
+    request_id: str | None = None
+    from_stage: Stage | None = None
+    replaced_version: int | None = None
+    admitted: str | None = None
+    gates: Gates = ()
+    error: str | None = None
+    created_at: str = field(default_factory=now)
+    completed_at: str | None = None
+    tries: int = 0
+    resends: int = 0
+    resent_at: str | None = None
+    open: bool = True
+    alias_stage: Stage | None = None
+    alias_version: int | None = None
+    served_version: int | None = None
+    unreadable_manifest: str | None = None
+    put_back: str | None = None
+    refused_gates: Gates = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Transition":
+        """Read a record of this version, of the one before, which lacks fields, or of a later one, which has more.
+
+        Raises:
+            RecordError: a field that every transition has is missing, or a value is none that it may have.
+        """
+        known = {name: record[_RECORDED.get(name, name)] for name in _NAMES if _RECORDED.get(name, name) in record}
+        given = {name: value for name, value in known.items() if value is not None}
+        for name in ("transition_id", "model_name", "version", "stage", "actor", "status", "created_at"):
+            if name not in given:
+                raise RecordError(f"transition {record.get('transition_id')!r}: {name} is missing")
+        for name, read in _READ.items():
+            if name in given:
+                try:
+                    given[name] = read(given[name])
+                except (KeyError, TypeError, ValueError) as error:
+                    raise RecordError(f"transition {given['transition_id']!r}: {name} is {given[name]!r}") from error
+        return cls(**{**given, "open": "open" in record})
+
+    def to_record(self) -> dict[str, Any]:
+        """The record, without what is not known yet."""
+        values = {name: getattr(self, name) for name in _NAMES if name != "open"}
+        return {**record_of(values), **({"open": "1"} if self.open else {})}
+
+
+def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Some fields of a transition as a record holds them; those that are None are left out."""
+    return {
+        _RECORDED.get(name, name): [asdict(gate) for gate in value] if name in ("gates", "refused_gates") else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def new_transition_id() -> str:
+    """Sorts by the time it was made (milliseconds), then at random."""
+    return f"tr_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+
+
+def _gates(results: Any) -> Gates:
+    return tuple(
+        GateResult(str(result["check"]), bool(result["passed"]), str(result["detail"]), result.get("kind", "integrity"))
+        for result in results
+    )
+
+
+_NAMES = [each.name for each in fields(Transition)]
+_RECORDED = {"alias_version": "found", "served_version": "served"}
+"""Fields that records know under another name."""
+_READ: dict[str, Callable[[Any], Any]] = {
+    "version": int,
+    "stage": Stage,
+    "kind": TransitionKind,
+    "status": TransitionStatus,
+    "from_stage": Stage,
+    "alias_stage": Stage,
+    "replaced_version": int,
+    "alias_version": int,
+    "served_version": int,
+    "tries": int,
+    "resends": int,
+    "gates": _gates,
+    "refused_gates": _gates,
+}

@@ -1,0 +1,131 @@
+"""The transitions API as API Gateway asks it, on moto's table and queue; only MLflow is in memory."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from mlops.aws.promotion_queue import PromotionQueue
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.transition import GateResult, TransitionStatus
+from tests.support.tables import make_table
+from tests.unit.registry.fakes import MODEL, Effects, FakeTracking
+from transitions import app
+from transitions.transition_requests import TransitionRequests
+
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+CONTEXT = SimpleNamespace(
+    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
+)
+
+
+@pytest.fixture
+def tracking() -> FakeTracking:
+    """Three versions, the second in Production."""
+    made = FakeTracking(Effects())
+    for _ in range(3):
+        made.add_version()
+    made.aliases["production"] = 2
+    return made
+
+
+@pytest.fixture
+def queue_url(aws: None) -> str:
+    url: str = boto3.client("sqs").create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    return url
+
+
+@pytest.fixture
+def ask(transitions: TransitionsTable, tracking: FakeTracking, queue_url: str, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    requests = TransitionRequests(tracking, transitions, PromotionQueue(queue_url))  # type: ignore[arg-type]
+    monkeypatch.setattr(TransitionRequests, "from_environment", lambda: requests)
+    monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
+    make_table("AccessKeysTable", "keys").put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
+    monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
+
+    def ask(method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> tuple[int, dict[str, Any]]:
+        event = {
+            "httpMethod": method,
+            "path": path,
+            "resource": path,
+            "headers": {"Host": "x"},
+            "multiValueHeaders": {},
+            "queryStringParameters": query or None,
+            "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
+            "requestContext": {"requestId": "req-1", "identity": {"apiKeyId": "k1"}, "stage": "v1"},
+            "body": None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+        }
+        answer = app.handler(event, CONTEXT)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    return ask
+
+
+def messages(queue_url: str) -> list[dict[str, Any]]:
+    received = boto3.client("sqs").receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in received]
+
+
+def test_a_request_is_recorded_queued_and_answered(ask: Ask, queue_url: str, transitions: TransitionsTable) -> None:
+    status, answer = ask("POST", "/models/transition", {"model_name": MODEL, "version": 1, "stage": "Staging"})
+    assert status == 202
+    created_at, identifier = answer.pop("created_at"), answer.pop("transition_id")
+    assert answer == {
+        "kind": "transition",
+        "model_name": MODEL,
+        "version": 1,
+        "stage": "Staging",
+        "status": "queued",
+        "from_stage": None,
+        "replaced_version": None,
+        "actor": "ann",
+        "reason": None,
+        "force": False,
+        "gates": [],
+        "error": None,
+        "completed_at": None,
+    }
+    recorded = transitions.get(MODEL, identifier)
+    assert (recorded.created_at, recorded.request_id) == (created_at, "req-1")
+    assert messages(queue_url) == [
+        {"kind": "transition", "transition_id": identifier, "model_name": MODEL, "request_id": "req-1"}
+    ]
+
+
+def test_how_it_ended_is_shown_with_the_gates_results(ask: Ask, transitions: TransitionsTable) -> None:
+    _, asked = ask("POST", "/models/transition", {"model_name": MODEL, "version": 1, "stage": "Staging"})
+    recorded = transitions.find(asked["transition_id"])
+    gates = (GateResult("metric", False, "worse", "metric"),)
+    transitions.finish(recorded, TransitionStatus.REJECTED, error="metric: worse", gates=gates)
+    status, answer = ask("GET", f"/models/transitions/{asked['transition_id']}")
+    assert (status, answer["status"], answer["error"]) == (200, "rejected", "metric: worse")
+    assert answer["gates"] == [{"check": "metric", "passed": False, "detail": "worse", "kind": "metric"}]
+    assert ask("GET", "/models/transitions/tr_none")[0] == 404
+
+
+def test_a_step_that_the_lifecycle_has_not_is_refused_with_those_it_has(ask: Ask, queue_url: str) -> None:
+    status, answer = ask("POST", "/models/transition", {"model_name": MODEL, "version": 2, "stage": "Staging"})
+    assert (status, answer["code"], answer["allowed"]) == (409, "transition_not_allowed", ["Archived"])
+    assert answer["detail"] == "Version 2 of 'm' is in Production; from there it may go to Archived"
+    assert messages(queue_url) == []
+
+
+def test_a_rollback_goes_to_the_version_that_was_in_production_before(
+    ask: Ask, tracking: FakeTracking, transitions: TransitionsTable
+) -> None:
+    tracking.aliases["production"] = 3
+    assert ask("POST", f"/models/{MODEL}/rollback", {})[0] == 409
+    tracking.aliases.clear()
+    for version in (1, 3):
+        _, asked = ask("POST", "/models/transition", {"model_name": MODEL, "version": version, "stage": "Production"})
+        transitions.finish(transitions.find(asked["transition_id"]), TransitionStatus.SUCCEEDED)
+    tracking.aliases["production"] = 3
+    tracking.tags[1]["stage"] = "Archived"
+    status, answer = ask("POST", f"/models/{MODEL}/rollback", {})
+    assert status == 202
+    assert (answer["version"], answer["stage"], answer["force"]) == (1, "Production", True)
+    assert answer["reason"] == "rolled back from version 3"
