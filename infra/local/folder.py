@@ -45,14 +45,33 @@ def prepare(settings: Settings) -> None:
 
 
 def remove(settings: Settings) -> bool:
-    """Remove the folder; False when there is none. Refuses a folder the stack did not make."""
-    if not settings.home.exists():
+    """Remove the folder and say whether there was one.
+
+    Raises:
+        LocalStackError: the stack did not make the folder, or something in it cannot be removed.
+    """
+    home = settings.home
+    if not home.exists():
         return False
-    if not settings.marker.exists():
+    try:
+        contents = [path for path in home.iterdir() if path != settings.marker]
+        if contents and not settings.marker.exists():
+            raise LocalStackError(
+                f"{home} was not made by the stack ({settings.marker.name} is missing): remove it by hand"
+            )
+        # The marker goes last: a removal that fails or is interrupted half-way can be run again.
+        for path in contents:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        settings.marker.unlink(missing_ok=True)
+        home.rmdir()
+    except OSError as error:
         raise LocalStackError(
-            f"{settings.home} was not made by the stack ({settings.marker.name} is missing): remove it by hand"
-        )
-    shutil.rmtree(settings.home)
+            f"{error.filename or home} cannot be removed ({error.strerror}): "
+            "change its owner or permissions, then run `make reset` again"
+        ) from error
     return True
 
 

@@ -64,3 +64,33 @@ def test_what_was_made_can_be_removed(tmp_path):
     folder.prepare(settings)
     assert folder.remove(settings)
     assert not folder.remove(settings)
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "cluster"), LocalStackError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_removal_that_stops_half_way_can_be_run_again(tmp_path, monkeypatch, failure, raised):
+    settings = Settings(home=tmp_path / "state")
+    folder.prepare(settings)
+
+    def stop(*_args, **_kwargs):
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", stop)
+        with pytest.raises(raised):
+            folder.remove(settings)
+    folder.prepare(settings)
+    assert folder.remove(settings)
+    assert not settings.home.exists()
+
+
+def test_a_first_start_that_ended_before_the_marker_can_be_reset(tmp_path):
+    settings = Settings(home=tmp_path / "state")
+    settings.home.mkdir()
+    assert folder.remove(settings)
+    assert not settings.home.exists()
