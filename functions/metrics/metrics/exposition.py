@@ -59,7 +59,7 @@ def _predictions(totals: Mapping[Series, Mapping[str, int]]) -> Iterator[Metric]
         "mlops_prediction_confidence", "Probability of the predicted class.", labels=VERSION
     )
     latency = HistogramMetricFamily(
-        "mlops_prediction_latency_seconds", "Time a request took within the function.", labels=VERSION
+        "mlops_prediction_latency_seconds", "Time that predict spent on a request.", labels=VERSION
     )
     for series, counts in totals.items():
         if series.version == 0:
@@ -153,7 +153,7 @@ def _jobs(reading: Reading) -> Iterator[Metric]:
         jobs.add_metric([state], states[state])
     waiting = [job.created_at for job in reading.jobs if job.status is JobStatus.PENDING]
     longest = GaugeMetricFamily(
-        "mlops_job_oldest_pending_seconds", "How long the training job has waited that has waited longest."
+        "mlops_job_oldest_pending_seconds", "Time that the oldest pending training job has waited."
     )
     longest.add_metric([], longest_wait(waiting, reading.at))
     took = sorted(
@@ -163,7 +163,7 @@ def _jobs(reading: Reading) -> Iterator[Metric]:
     )
     duration = GaugeMetricFamily(
         "mlops_training_duration_seconds",
-        "Duration of training jobs completed of the last 24 hours.",
+        "Duration of the training jobs completed in the last 24 hours.",
         labels=["quantile"],
     )
     for quantile in QUANTILES if took else ():
@@ -180,7 +180,7 @@ def _transitions(reading: Reading) -> Iterator[Metric]:
     queued = GaugeMetricFamily("mlops_transitions_queued", "Transitions still queued.")
     queued.add_metric([], len(reading.open_transitions))
     longest = GaugeMetricFamily(
-        "mlops_transition_oldest_queued_seconds", "How long the transition is queued that is so longest."
+        "mlops_transition_oldest_queued_seconds", "Time that the oldest queued transition has waited."
     )
     longest.add_metric([], longest_wait((item["created_at"] for item in reading.open_transitions), reading.at))
     yield from (ended, queued, longest)
@@ -188,7 +188,7 @@ def _transitions(reading: Reading) -> Iterator[Metric]:
 
 def _queues(queues: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
     messages = GaugeMetricFamily("mlops_queue_messages", "Messages in a queue.", labels=["queue", "state"])
-    dead = GaugeMetricFamily("mlops_dead_letters", "Messages nobody could handle.", labels=["queue"])
+    dead = GaugeMetricFamily("mlops_dead_letters", "Messages that could not be processed.", labels=["queue"])
     for name, depth in queues.items():
         if name.endswith("_dead_letters"):
             dead.add_metric([name.removesuffix("_dead_letters")], sum(depth.values()))

@@ -16,7 +16,7 @@ from prediction_log.line_counts import Counted, count_lines
 
 DIGEST_BYTES = 8
 """Of a line's id. A minute of a stream holds some thousand lines: that two are alike is a matter of 1 in 10^12."""
-LINES_A_TRANSACTION = 20_000
+LINES_PER_TRANSACTION = 20_000
 """Their digests take 160 of the 400 kB that an item may have."""
 
 Key = tuple[str, bytes]
@@ -48,7 +48,7 @@ def _count(stats: PredictionStats, lines: Mapping[Key, Line]) -> Iterator[Counte
         if not new:
             return
         counted, markers = count_lines(new.values()), _markers(new, before)
-        if len(new) > LINES_A_TRANSACTION or not fits(markers, counted.hours, counted.totals):
+        if len(new) > LINES_PER_TRANSACTION or not fits(markers, counted.hours, counted.totals):
             keys = list(new)
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
                 yield from _count(stats, {key: new[key] for key in half})

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops.aws.stats_table import NAMES_AN_UPDATE, REFUSED, SKIPPED, Series, hour_of
+from mlops.aws.stats_table import NAMES_PER_UPDATE, REFUSED, SKIPPED, Series, hour_of
 from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
 from prediction_log.delivery import Line
 from prediction_log.input_samples import is_sample
@@ -99,7 +99,7 @@ def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
         raise _Skip("malformed") from error
     if not all(map(_is_storable, counts)):
         raise _Skip("malformed")
-    if len(counts) > NAMES_AN_UPDATE:  # more than a hundred predictions: predict writes no such line
+    if len(counts) > NAMES_PER_UPDATE:  # more than a hundred predictions: predict writes no such line
         raise _Skip("malformed")
     return series, counts
 

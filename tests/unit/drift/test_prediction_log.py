@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlops.aws.stats_table import (
-    NAMES_AN_UPDATE,
+    NAMES_PER_UPDATE,
     REFUSED,
     SKIPPED,
     Marker,
@@ -83,7 +83,7 @@ def deep() -> Iterator[None]:
 def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(deep, stats, deliver, make_line, make_delivery):
     """Two versions and many classes: several transactions, of which the second fails at first."""
     lines = [
-        make_line(1, seed=n, predictions=[f"class {n}"], model_version=1 + n % 2) for n in range(2 * NAMES_AN_UPDATE)
+        make_line(1, seed=n, predictions=[f"class {n}"], model_version=1 + n % 2) for n in range(2 * NAMES_PER_UPDATE)
     ]
     data = make_delivery(*lines)
     original, calls = stats._client.transact_write_items, []
@@ -100,8 +100,8 @@ def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(deep, stat
     deliver(data)
     stats._client.transact_write_items = original
     found = [window(stats, Series("digit-classifier", version, "Production")) for version in (1, 2)]
-    assert [counts["n"] for counts in found] == [NAMES_AN_UPDATE] * 2
-    assert sum(counts[f"p:class {n}"] for counts in found for n in range(2 * NAMES_AN_UPDATE)) == len(lines)
+    assert [counts["n"] for counts in found] == [NAMES_PER_UPDATE] * 2
+    assert sum(counts[f"p:class {n}"] for counts in found for n in range(2 * NAMES_PER_UPDATE)) == len(lines)
     for request in calls:
         for write in request["TransactItems"]:
             update = write.get("Update")
@@ -258,7 +258,7 @@ def test_what_cannot_be_counted_is_skipped_and_counted_as_such(stats, deliver, m
             {**line, "n": 5},
             make_line(1, model_version="3"),
             "{" * 5000,
-            make_line(NAMES_AN_UPDATE, predictions=list(range(NAMES_AN_UPDATE))),
+            make_line(NAMES_PER_UPDATE, predictions=list(range(NAMES_PER_UPDATE))),
         )
     )
     assert answer == {"delivered": 9, "lines": 1, "skipped": 8}

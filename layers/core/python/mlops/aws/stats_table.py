@@ -26,8 +26,8 @@ from mlops.domain.drift.counts import Counts
 TOTALS = "totals"
 MARKER_SECONDS = 16 * 24 * 3600
 """Longer than a log line can be delivered again: CloudWatch Logs and the dead-letter queue keep it for 14 days."""
-ITEMS_A_TRANSACTION = 100
-NAMES_AN_UPDATE = 250
+ITEMS_PER_TRANSACTION = 100
+NAMES_PER_UPDATE = 250
 """DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
 _KEYS = ("series", "slot", "expires")
 _MARKED = "marker#"
@@ -87,7 +87,8 @@ class Marker:
 def fits(markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
     """Whether DynamoDB takes so much in one transaction."""
     updates = [*hours.values(), *totals.values()]
-    return len(markers) + len(updates) <= ITEMS_A_TRANSACTION and max(map(len, updates), default=0) <= NAMES_AN_UPDATE
+    names = max(map(len, updates), default=0)
+    return len(markers) + len(updates) <= ITEMS_PER_TRANSACTION and names <= NAMES_PER_UPDATE
 
 
 class PredictionStats:

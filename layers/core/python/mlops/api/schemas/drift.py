@@ -11,17 +11,17 @@ Shares = dict[str, float]
 
 
 class Thresholds(BaseModel):
-    warning: float = Field(description="PSI from which on it is a warning")
-    alert: float = Field(description="PSI from which on it is an alert")
-    retrain: float = Field(description="PSI from which on a retrain may be asked for")
+    warning: float = Field(description="PSI at or above which the status is warning")
+    alert: float = Field(description="PSI at or above which the status is alert")
+    retrain: float = Field(description="PSI at or above which drift may request a retrain")
     alpha: float = Field(description="Allowed chance of any false verdict in one check")
-    minimum_samples: int = Field(description="Below it there is no verdict")
+    minimum_samples: int = Field(description="Number of predictions below which there is no verdict")
 
 
 class SignalResult(BaseModel):
     signal: Literal["predictions", "confidence", "mean_intensity", "ink_share", "block_means"]
-    psi: float = Field(ge=0, description="Population stability index; of block means Jeffreys' divergence")
-    p_value: float = Field(ge=0, le=1, description="The chance of at least this PSI with no drift at all")
+    psi: float = Field(ge=0, description="Population stability index; for block means, Jeffreys' divergence")
+    p_value: float = Field(ge=0, le=1, description="Probability of a PSI at least this high when there is no drift")
     significant: bool = Field(description="Whether the p-value is below alpha, divided by the number of comparisons")
     status: VerdictName
 
@@ -61,7 +61,7 @@ class DriftStatus(BaseModel):
 
 class DriftPoint(BaseModel):
     start: str = Field(description="ISO 8601 in UTC")
-    end: str = Field(description="The last point's is the end of the present hour")
+    end: str = Field(description="ISO 8601 in UTC; the last point ends with the current hour")
     samples: int
     status: VerdictName
     psi: float | None = Field(description="PSI of the signal that gave the status; null with insufficient data")
@@ -75,13 +75,13 @@ class DriftHistory(BaseModel):
     model_version: int
     start: str = Field(description="Start of the first point, ISO 8601 in UTC")
     end: str = Field(description="End of the last point")
-    step_hours: int = Field(description="Hours of a point")
+    step_hours: int = Field(description="Hours that each point covers")
     against: Literal["reference", "baseline"] = Field(
-        description="What every point is compared with; of a version without a reference the 168 hours before `start`"
+        description="What every point is compared with; for a version without a reference, the 168 hours before `start`"
     )
     against_samples: int
     thresholds: Thresholds
-    points: list[DriftPoint] = Field(description="Oldest first, with no gap")
+    points: list[DriftPoint] = Field(description="Oldest first, without gaps")
 
 
 class Bucketed(BaseModel):
@@ -151,7 +151,7 @@ class DriftDistribution(BaseModel):
 
 
 class RetrainRequest(BaseModel):
-    """Detail of a `Retrain Requested` event. Without `retrain_id` (a schedule) it counts once an hour."""
+    """Detail of a `Retrain Requested` event. Without `retrain_id` (a schedule) it counts once per hour."""
 
     model_name: ModelName
     retrain_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None

@@ -18,7 +18,7 @@ SMOOTHING = 0.5
 BLOCK_DEVIATION_FLOOR = 0.02
 """A block's standard deviation counts as at least this (pixels 0..1): at an image's edge it may be zero."""
 
-MOST_A_COMPONENT = 10.0
+MAX_PER_COMPONENT = 10.0
 """No component adds more: beyond three standard deviations a larger number says nothing new."""
 
 _ITERATIONS = 1000
@@ -84,7 +84,7 @@ def moments_divergence(before: Moments, after: Moments) -> Divergence:
         difference = s / n - t / m
         pooled = (max(0.0, q - s * s / n) + max(0.0, r - t * t / m)) / max(1, n + m - 2)
         distance = difference**2 / max(pooled, BLOCK_DEVIATION_FLOOR**2)
-        total += min(distance, MOST_A_COMPONENT)
+        total += min(distance, MAX_PER_COMPONENT)
         largest = max(largest, distance)
     components = len(before.sums)
     p_value = chi_squared_tail(largest / (1 / n + 1 / m), 1)
