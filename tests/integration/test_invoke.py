@@ -1,0 +1,59 @@
+"""`make invoke`: a function in a process of one's own, against the session's stack."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local.settings import ROOT
+
+
+@pytest.fixture
+def invoke(stack):
+    """Run the command; returns the process that has ended."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tools.invoke", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **stack.settings.to_environment()},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def answer_of(ran: subprocess.CompletedProcess[str]) -> dict:
+    assert ran.returncode == 0, ran.stderr
+    found: dict = json.loads(ran.stdout[ran.stdout.index("{\n") :])
+    return found
+
+
+def test_a_function_answers_its_own_event_with_the_key_of_the_stack(invoke):
+    answer = answer_of(invoke("training"))
+    assert answer["statusCode"] == 200
+    assert "jobs" in json.loads(answer["body"])
+
+
+def test_an_event_of_ones_own(invoke, tmp_path: Path):
+    event = json.loads((ROOT / "events" / "portal.json").read_text())
+    event["path"] = event["resource"] = event["requestContext"]["path"] = "/nowhere"
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    assert answer_of(invoke("portal", str(tmp_path / "event.json")))["statusCode"] == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nothing", "there is no function 'nothing': one of drift, "), ("migration", "it is made on AWS only")],
+)
+def test_what_cannot_run_here_is_said(invoke, name: str, said: str):
+    ran = invoke(name)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert said in ran.stderr
