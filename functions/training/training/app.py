@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
 from mlops.api.idempotency import once
 from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
-from mlops.api.schemas.training import Job, JobList, LogPage, StatusField, TrainAccepted
+from mlops.api.schemas.training import Job, JobList, LogPage, StatusName, TrainAccepted
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain import job
 from mlops.domain.names import JobId, SweepId
@@ -41,9 +41,9 @@ def job_status(job_id: JobId) -> Job:
 
 
 @router.get("/train/jobs")
-def list_jobs(status: StatusField | None = None, limit: Limit = 50, cursor: Cursor = None) -> JobList:
+def list_jobs(status: StatusName | None = None, limit: Limit = 50, cursor: Cursor = None) -> JobList:
     """Training runs, the newest first."""
-    page = JobsTable.from_environment().page(job.Job, status, limit, cursor)
+    page = JobsTable.from_environment().page(job.Job, job.JobStatus(status) if status else None, limit, cursor)
     return JobList(
         jobs=[job_view(record) for record in page.records], total_count=page.total, next_cursor=page.next_cursor
     )

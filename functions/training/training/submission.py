@@ -13,7 +13,7 @@ from mlops.api.schemas.training import LogLine, TrainAccepted
 from mlops.aws.batch import Batch, SubmissionRefused
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import Conflict, ValidationFailed
-from mlops.domain.job import Job, JobStatus, Record, Sweep
+from mlops.domain.job import Job, Record, Sweep
 from mlops.domain.sweep import Sweep as SweepPlan
 from mlops.domain.sweep import child_parameters, default_space, grid_size, job_id
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, TrainRequest
@@ -57,7 +57,7 @@ class Submissions:
             message=f"Training started; GET /train/status/{identifier} tells how far it is",
             job_id=identifier,
             experiment_name=request.experiment_name,
-            status=JobStatus.PENDING,
+            status="pending",
         )
 
     def sweep(self, request: SweepRequest, actor: str, request_id: str | None = None) -> SweepAccepted:

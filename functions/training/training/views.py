@@ -15,7 +15,7 @@ def job_view(job: Job) -> training.Job:
         run_id=job.run_id,
         sweep_id=job.sweep_id,
         experiment_name=job.experiment_name,
-        status=job.status,
+        status=job.status.value,
         progress=training.Progress(epoch=job.epoch, epochs=job.epochs),
         metrics=dict(job.metrics),
         params=dict(job.params),
@@ -34,7 +34,7 @@ def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
     best = best_of(ranking)
     return sweeps.SweepState(
         sweep_id=sweep.job_id,
-        status=_sweep_status(sweep, ranking),
+        status=_sweep_status(sweep, ranking).value,
         experiment_name=sweep.experiment_name,
         model_name=sweep.model_name,
         num_runs=len(sweep.job_ids),

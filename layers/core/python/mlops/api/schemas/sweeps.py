@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from mlops.api.schemas.training import Job, StatusField
+from mlops.api.schemas.training import Job, StatusName
 from mlops.domain.training_request import MAX_SEED, Space, TrainingSubject
 
 
@@ -30,7 +30,7 @@ class SweepAccepted(BaseModel):
 
 class SweepState(BaseModel):
     sweep_id: str
-    status: StatusField
+    status: StatusName
     experiment_name: str
     model_name: str
     num_runs: int

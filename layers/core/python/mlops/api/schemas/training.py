@@ -1,20 +1,18 @@
 """Training jobs, as POST /train and GET /train/… answer them."""
 
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
-from mlops.domain.job import JobStatus
-
-StatusField = Annotated[JobStatus, WithJsonSchema({"type": "string", "enum": [str(status) for status in JobStatus]})]
-"""The published schema names the values in place."""
+StatusName = Literal["pending", "running", "completed", "failed", "cancelled"]
+"""The values of `mlops.domain.job.JobStatus`: the published schema names them in place."""
 
 
 class TrainAccepted(BaseModel):
     message: str
     job_id: str
     experiment_name: str
-    status: StatusField
+    status: StatusName
 
 
 class Progress(BaseModel):
@@ -27,7 +25,7 @@ class Job(BaseModel):
     run_id: str | None = None
     sweep_id: str | None = None
     experiment_name: str
-    status: StatusField
+    status: StatusName
     progress: Progress
     metrics: dict[str, float] = {}
     params: dict[str, Any] = {}
