@@ -167,9 +167,9 @@ class RunRow:
 class SignalResult:
     signal: Literal["predictions", "confidence", "mean_intensity", "ink_share", "block_means"]
     psi: float
-    """Population stability index; of block means Jeffreys' divergence"""
+    """Population stability index; for block means, Jeffreys' divergence"""
     p_value: float
-    """The chance of at least this PSI with no drift at all"""
+    """Probability of a PSI at least this high when there is no drift"""
     significant: bool
     """Whether the p-value is below alpha, divided by the number of comparisons"""
     status: Literal["insufficient_data", "stable", "warning", "alert"]
@@ -184,15 +184,15 @@ class SweepAccepted:
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
     warning: float
-    """PSI from which on it is a warning"""
+    """PSI at or above which the status is warning"""
     alert: float
-    """PSI from which on it is an alert"""
+    """PSI at or above which the status is alert"""
     retrain: float
-    """PSI from which on a retrain may be asked for"""
+    """PSI at or above which drift may request a retrain"""
     alpha: float
     """Allowed chance of any false verdict in one check"""
     minimum_samples: int
-    """Below it there is no verdict"""
+    """Number of predictions below which there is no verdict"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +260,7 @@ class DriftPoint:
     start: str
     """ISO 8601 in UTC"""
     end: str
-    """The last point's is the end of the present hour"""
+    """ISO 8601 in UTC; the last point ends with the current hour"""
     samples: int
     status: Literal["insufficient_data", "stable", "warning", "alert"]
     psi: float | None
@@ -360,10 +360,10 @@ class DriftHistory:
     end: str
     """End of the last point"""
     step_hours: int
-    """Hours of a point"""
+    """Hours that each point covers"""
     against: Literal["reference", "baseline"]
-    """What every point is compared with; of a version without a reference the 168 hours before `start`"""
+    """What every point is compared with; for a version without a reference, the 168 hours before `start`"""
     against_samples: int
     thresholds: Thresholds
     points: list[DriftPoint]
-    """Oldest first, with no gap"""
+    """Oldest first, without gaps"""
