@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from infra.local import deploy
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if {"stack", "lambda_runtime"}.intersection(fixtures) and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group("stack"))
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("stack", "slow")])
+
+
+@pytest.fixture(autouse=True)
+def _own_credentials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 keeps the first credentials of a process, and tests with moto have others than those with the stack."""
+    if "stack" in request.fixturenames:
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,7 @@ NOTEBOOK = """
 import sys, mlflow, numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
-from benchmarks.serving import served
+from tests.support.serving import served
 import onnx
 
 name = sys.argv[1]
