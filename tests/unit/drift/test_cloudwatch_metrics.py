@@ -15,6 +15,7 @@ from metrics.sources import Reading
 from mlops.aws.embedded_metrics import embedded
 from mlops.domain.drift.counts import Summary
 from mlops.domain.drift.verdict import DriftThresholds, detect
+from mlops.domain.job import Job, JobStatus
 from mlops.domain.timestamps import now
 from predict import records
 from prediction_log import app as log
@@ -54,9 +55,16 @@ def reading(**changes: Any) -> Reading:
     return Reading(**{"at": time.time(), "totals": {}, "serving": {"digits": {}}, **changes})
 
 
-def waiting(seconds: float, **fields: Any) -> dict[str, Any]:
-    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
-    return {"created_at": made, **fields}
+def before(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+
+
+def waiting(seconds: float) -> dict[str, str]:
+    return {"created_at": before(seconds)}
+
+
+def job(seconds: float, status: str) -> Job:
+    return Job("job_000001", status=JobStatus(status), created_at=before(seconds))
 
 
 def test_a_metric_without_dimensions_is_there_for_an_alarm(monkeypatch):
@@ -80,8 +88,8 @@ def test_the_health_report_says_who_waits_longest_and_what_serves(monkeypatch):
     from metrics import health_report
 
     lines = lines_of(monkeypatch, health_report)
-    jobs = [waiting(100, status="pending"), waiting(4000, status="pending"), waiting(9000, status="running")]
-    jobs += [waiting(0, status=status) for status in ("failed", "failed", "completed", "cancelled")]
+    jobs = [job(100, "pending"), job(4000, "pending"), job(9000, "running")]
+    jobs += [job(0, status) for status in ("failed", "failed", "completed", "cancelled")]
     serving = {"digits": {"Production": 3, "Staging": 4}, "other": {"Staging": 1}}
     health_report.report(reading(jobs=jobs, open_transitions=[waiting(60), waiting(30)], serving=serving))
     found: Metrics = {}
@@ -109,7 +117,7 @@ def test_the_schedule_reports_health_and_an_event_counts_a_transition(monkeypatc
 
     lines, counted = lines_of(monkeypatch, health_report), []
     monkeypatch.setattr(app, "count_transition", counted.append)
-    sources = SimpleNamespace(read=lambda: reading(jobs=[waiting(50, status="pending")]))
+    sources = SimpleNamespace(read=lambda: reading(jobs=[job(50, "pending")]))
     monkeypatch.setattr(app, "Sources", SimpleNamespace(from_environment=lambda: sources))
     transition = {"transition_id": "tr_1"}
     app.handler({"detail-type": "Model Transition", "source": "mlops", "detail": transition}, CONTEXT)
