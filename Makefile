@@ -9,12 +9,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test lint format bench bench-train openapi screenshots key
-.PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
+.PHONY: console sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-install: $(VENV)/installed ## make .venv with the pinned dependencies
+install: $(VENV)/installed ## make .venv with the pinned dependencies, and build the web console where npm's registry answers
+	@$(BIN)/python console/build.py --if-possible
 
 # A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -46,15 +47,20 @@ reset: ## stop the local stack and remove all its state
 test: install lint ## every test: unit, template, integration, end to end
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: install ## ruff, mypy, and whether the generated files are what the code says
+console: $(VENV)/installed ## build the web console; without it everything else works
+	@$(BIN)/python console/build.py
+
+lint: install ## ruff, mypy, the web console's linters, and whether the generated files are what the code says
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=layers/core/python $(BIN)/python -m infra.openapi --check
+	@if test -d console/node_modules; then $(BIN)/python console/build.py --run lint; fi
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@if test -d console/node_modules; then $(BIN)/python console/build.py --run format; fi
 
 bench: install ## measure, and write benchmarks/results/
 	@PYTHONPATH=layers/core/python:training_container $(BIN)/python -m benchmarks
@@ -100,7 +106,8 @@ sam: $(SAM)/installed
 
 build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
 	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
-	@find functions layers/core console -name __pycache__ -prune -exec rm -rf {} +
+	@$(SAM)/bin/python console/build.py
+	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
 	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
 
 deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test

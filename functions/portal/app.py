@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from console_files import console_file
+from console_files import console_file, console_page
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from readiness import Readiness
@@ -65,7 +65,7 @@ def docs_file(name: Literal["swagger-ui-bundle.js", "swagger-ui.css", "start.js"
 
 @router.get("/console", include_in_schema=False)
 def console(if_none_match: Annotated[str | None, Header()] = None) -> Response:
-    return console_file("index.html", if_none_match)
+    return console_page(if_none_match)
 
 
 @router.get("/console/{name}", include_in_schema=False)
