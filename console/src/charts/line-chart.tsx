@@ -73,7 +73,7 @@ function drawMark(plot: uPlot, mark: Mark, paint: Paint): void {
   const y = Math.round(plot.valToPos(mark.value, "y", true));
   ctx.save();
   ctx.strokeStyle = paint(MARK_COLOURS[mark.kind]);
-  ctx.lineWidth = 1.5 * devicePixelRatio;
+  ctx.lineWidth = 2 * devicePixelRatio;
   ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
   ctx.beginPath();
   ctx.moveTo(bbox.left, y);
