@@ -13,13 +13,14 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test coverage lint docs format bench bench-train openapi
-.PHONY: cli-docs invoke screenshots key
+.PHONY: cli-docs console invoke screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-install: $(VENV)/installed ## make .venv with the pinned dependencies
+install: $(VENV)/installed ## make .venv with the pinned dependencies, and build the web console where npm's registry answers
+	@$(BIN)/python console/build.py --if-possible
 
 # A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -66,7 +67,7 @@ docs: install ## the documentation as a site in build/docs; a broken link is an 
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
 
-lint: install ## ruff, mypy, the files of GitHub, and whether the generated files are what the code says
+lint: install ## ruff, mypy, import arrows, the files of GitHub, the console's linters, and whether the generated files are what the code says
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -77,10 +78,15 @@ lint: install ## ruff, mypy, the files of GitHub, and whether the generated file
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@if test -d console/node_modules; then $(BIN)/python console/build.py --run lint; fi
+
+console: $(VENV)/installed ## build the web console; without it everything else works
+	@$(BIN)/python console/build.py
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@if test -d console/node_modules; then $(BIN)/python console/build.py --run format; fi
 
 bench: install ## measure, and write benchmarks/results/
 	@$(SOURCES) $(BIN)/python -m benchmarks
@@ -132,7 +138,8 @@ sam: $(SAM)/installed
 
 build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
 	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
-	@find functions layers/core console -name __pycache__ -prune -exec rm -rf {} +
+	@$(SAM)/bin/python console/build.py
+	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
 	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
 
 deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test

@@ -44,7 +44,9 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
         raise LookupError(f"the local stack has no {by_folder[name]}: it is made on AWS only")
     deployed = boto3.client("lambda").get_function_configuration(FunctionName=physical[by_folder[name]])
     os.environ |= deployed["Environment"]["Variables"]
-    sys.path[:0] = [str(ROOT / folder) for folder in (f"functions/{name}", "layers/core/python", "console/python")]
+    sys.path[:0] = [
+        str(ROOT / folder) for folder in (f"functions/{name}", "layers/core/python", "console/layer/python")
+    ]
     module, _, attribute = deployed["Handler"].rpartition(".")
     context = SimpleNamespace(
         function_name=deployed["FunctionName"],

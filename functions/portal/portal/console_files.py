@@ -1,11 +1,13 @@
-"""The web console's files, which lie in a layer of their own; all plain text."""
+"""The web console's files, which are in a layer of their own; all plain text."""
 
 import hashlib
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 
 from fastapi import Response
+from fastapi.responses import HTMLResponse
 
 from mlops.domain.errors import NotFound
 
@@ -20,6 +22,17 @@ MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+PAGE = "index.html"
+# A name with a hash of the content, as the build gives it to scripts and styles: such a file never changes.
+HASHED = re.compile(r".+-[\w-]{8}\.(js|css)")
+NOT_BUILT = Path(__file__).parent / "pages" / "console_not_built.html"
+
+
+def console_page(known: str | None) -> Response:
+    """The console; where it was not built, a page that says so. `known` is the request's If-None-Match."""
+    if PAGE not in _files():
+        return HTMLResponse(NOT_BUILT.read_text(), status_code=404, headers={"content-security-policy": POLICY})
+    return console_file(PAGE, known)
 
 
 def console_file(name: str, known: str | None) -> Response:
@@ -31,8 +44,9 @@ def console_file(name: str, known: str | None) -> Response:
     if found is None:
         raise NotFound(f"The console has no file {name!r}")
     content, tag = found
-    # Asked for each time, so that a deploy is seen at once and no two versions mix.
-    headers = {"etag": tag, "cache-control": "no-cache", "content-security-policy": POLICY}
+    # The page is asked for each time, so that a deploy is seen at once; it names the files that belong together.
+    cached = "public, max-age=31536000, immutable" if HASHED.fullmatch(name) else "no-cache"
+    headers = {"etag": tag, "cache-control": cached, "content-security-policy": POLICY}
     if known == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)

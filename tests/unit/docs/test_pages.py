@@ -89,8 +89,8 @@ def test_pictures_of_the_terminal_ask_no_host_for_anything():
 
 
 def test_the_console_reckons_with_the_prices_of_the_page_on_cost():
-    script = (ROOT / "console" / "python" / "mlops_console" / "prices.js").read_text()
-    prices, job = (json.loads(found) for found in re.findall(r"^export const [A-Z]+ = (\{.*?\});", script, re.M | re.S))
+    known = json.loads((ROOT / "console" / "src" / "prices.json").read_text())
+    prices, job = known["prices"], known["job"]
     page = (DOCS / "cost.md").read_text()
     vcpus, gb = (job["vcpus"], prices["fargate_vcpu_hour"]), (job["gb"], prices["fargate_gb_hour"])
     hour = vcpus[0] * vcpus[1] + gb[0] * gb[1]
@@ -110,8 +110,7 @@ def test_the_console_reckons_with_the_prices_of_the_page_on_cost():
 
 
 def test_the_console_reckons_with_the_size_that_jobs_have():
-    script = (ROOT / "console" / "python" / "mlops_console" / "prices.js").read_text()
-    job = json.loads(re.search(r"JOB = (\{.*?\});", script)[1])  # type: ignore[index]
+    job = json.loads((ROOT / "console" / "src" / "prices.json").read_text())["job"]
     resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
     definitions = {
         name: found["Properties"]["ContainerProperties"]["ResourceRequirements"]

@@ -1,0 +1,113 @@
+/** The small pieces that every view is made of. */
+
+import type { ComponentChildren } from "preact";
+import { words } from "../format";
+
+type Content = ComponentChildren;
+
+const KINDS: Record<string, string> = {
+  completed: "good",
+  succeeded: "good",
+  Production: "good",
+  stable: "good",
+  ready: "good",
+  running: "info live",
+  queued: "info live",
+  Staging: "info",
+  failed: "bad",
+  rejected: "bad",
+  alert: "bad",
+  degraded: "bad",
+  cancelled: "warn",
+  warning: "warn",
+};
+
+/** A status or a stage, in its colour. */
+export const Tag = ({ status }: { status: string }) => (
+  <span class={`tag ${KINDS[status] ?? ""}`}>{words(status)}</span>
+);
+
+export const PageHead = ({ title, text, children }: { title: string; text: string; children?: Content }) => (
+  <div class="page-head">
+    <div>
+      <h1>{title}</h1>
+      <p>{text}</p>
+    </div>
+    <div class="tools">{children}</div>
+  </div>
+);
+
+export const Card = ({ title, tools, children }: { title: string; tools?: Content; children: Content }) => (
+  <section class="card" aria-label={title}>
+    <header>
+      <h2>{title}</h2>
+      <div class="tools">{tools}</div>
+    </header>
+    <div class="body">{children}</div>
+  </section>
+);
+
+/** A figure with its name and what it is about, for a list of class "tiles". */
+export const Tile = ({ name, more, children }: { name: string; more: string; children: Content }) => (
+  <div class="card tile">
+    <dt>{name}</dt>
+    <dd>
+      {children}
+      <small>{more}</small>
+    </dd>
+  </div>
+);
+
+/** Names and values side by side; what has no value is left out. */
+export const Facts = ({ of }: { of: [string, Content][] }) => (
+  <dl class="facts">
+    {of
+      .filter(([, value]) => value)
+      .map(([name, value]) => [<dt key={`${name} name`}>{name}</dt>, <dd key={name}>{value}</dd>])}
+  </dl>
+);
+
+export const Empty = ({ title, children }: { title: string; children: Content }) => (
+  <div class="empty">
+    <strong>{title}</strong>
+    {children}
+  </div>
+);
+
+export const Loading = () => <p class="quiet">Loading…</p>;
+
+export const Unseen = ({ children }: { children: Content }) => <span class="unseen">{children}</span>;
+
+/** A region that scrolls sideways when its table is wider than the page; by keyboard too. */
+export const Scroll = ({ label, children }: { label: string; children: Content }) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable without a mouse
+  <section class="scroll" tabIndex={0} aria-label={label}>
+    {children}
+  </section>
+);
+
+/** Column headings; those of numbers are aligned to the right. */
+export const Headings = ({ text = [], numbers = [] }: { text?: string[]; numbers?: string[] }) => (
+  <>
+    {text.map((name) => (
+      <th key={name} scope="col">
+        {name}
+      </th>
+    ))}
+    {numbers.map((name) => (
+      <th key={name} scope="col" class="number">
+        {name}
+      </th>
+    ))}
+  </>
+);
+
+export const More = ({ shown, total, onMore }: { shown: number; total: number; onMore: () => void }) =>
+  shown < total ? (
+    <div class="more">
+      <span class="faint">{`${shown} of ${total.toLocaleString("en")}`}</span>
+      <button class="button small" type="button" onClick={onMore}>
+        Show more
+      </button>
+    </div>
+  ) : null;

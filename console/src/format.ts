@@ -1,0 +1,53 @@
+/** Numbers and times for people. */
+
+type Missing = null | undefined;
+
+export const percent = (share: number | Missing, digits = 1): string =>
+  share === null || share === undefined ? "" : `${(share * 100).toFixed(digits)} %`;
+
+export function number(value: number | string | Missing): string {
+  if (value === null || value === undefined || value === "") return "";
+  const parsed = Number(value);
+  if (!Number.isFinite(parsed)) return String(value);
+  if (Number.isInteger(parsed)) return parsed.toLocaleString("en");
+  const size = Math.abs(parsed);
+  return size >= 0.001 && size < 1e6 ? String(Number(parsed.toPrecision(4))) : parsed.toExponential(2);
+}
+
+const UNITS: [string, number][] = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+];
+
+export function ago(moment: string | Missing): string {
+  if (!moment) return "";
+  const seconds = (Date.now() - Date.parse(moment)) / 1000;
+  for (const [unit, size] of UNITS) {
+    if (seconds >= size) return `${Math.round(seconds / size)} ${unit} ago`;
+  }
+  return seconds < 5 ? "just now" : `${Math.round(seconds)} s ago`;
+}
+
+export const duration = (seconds: number): string =>
+  seconds < 120 ? `${Math.round(seconds)} s` : `${number(Math.round(seconds / 60))} min`;
+
+export const secondsBetween = (began: string, ended: string | Missing): number =>
+  Math.max(0, ((ended ? Date.parse(ended) : Date.now()) - Date.parse(began)) / 1000);
+
+export const dollars = (value: number): string =>
+  value > 0 && value < 0.01 ? "less than a cent" : `$${value.toFixed(2)}`;
+
+export const words = (name: string): string => name.replaceAll("_", " ");
+
+export const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+type Metrics = Record<string, number>;
+export const accuracyOf = (metrics: Metrics | Missing): number | null =>
+  metrics?.accuracy ?? metrics?.val_accuracy ?? null;
+
+/** The time of day, with the day if asked for; in the reader's own time zone. */
+export function timeOfDay(moment: string, withDay: boolean): string {
+  const hour = { hour: "2-digit", minute: "2-digit", hour12: false } as const;
+  return new Date(moment).toLocaleString("en-GB", withDay ? { weekday: "short", ...hour } : hour);
+}

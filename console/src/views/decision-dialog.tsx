@@ -1,0 +1,153 @@
+/** A dialog that asks why, moves a version or rolls back, and shows what the gates found. */
+
+import { useRef, useState } from "preact/hooks";
+import { announce } from "../announce";
+import * as api from "../api";
+import { Tag } from "../components/basics";
+import { Field } from "../components/controls";
+import { Dialog, useClose } from "../components/dialog";
+import { Gates } from "../components/gates";
+import { pause } from "../pause";
+import { reason } from "../problems";
+import type { Transition } from "../schema";
+import type { Stage } from "./lifecycle";
+
+const INTERVAL = 700;
+
+export type Decision =
+  | { kind: "move"; model: string; version: number; stage: Stage }
+  | { kind: "rollback"; model: string };
+
+interface Properties {
+  decision: Decision;
+  /** Called when the transition has ended. */
+  onDone: () => void;
+  onClosed: () => void;
+}
+
+export const DecisionDialog = ({ onClosed, ...rest }: Properties) => (
+  <Dialog label={wordsFor(rest.decision).title} onClosed={onClosed}>
+    <Form {...rest} />
+  </Dialog>
+);
+
+type Outcome =
+  | { state: "asking" | "waiting" }
+  | { state: "ended"; moved: Transition }
+  | { state: "failed"; why: string };
+
+function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
+  const { title, text, verb } = wordsFor(decision);
+  const [outcome, setOutcome] = useState<Outcome>({ state: "asking" });
+  const why = useRef<HTMLTextAreaElement>(null);
+  const force = useRef<HTMLInputElement>(null);
+  const close = useClose();
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    setOutcome({ state: "waiting" });
+    try {
+      const moved = await carryOut(decision, why.current?.value.trim() ?? "", force.current?.checked ?? false);
+      setOutcome({ state: "ended", moved });
+      announce(`${title}: ${moved.status}`);
+      onDone();
+    } catch (error) {
+      setOutcome({ state: "failed", why: reason(error) });
+    }
+  };
+  const ended = outcome.state === "ended";
+  return (
+    <form onSubmit={submit}>
+      <h2>{title}</h2>
+      <p class="quiet">{text}</p>
+      <Field label="Reason">
+        <textarea ref={why} maxLength={1000} placeholder="Shown in the history" />
+      </Field>
+      {decision.kind === "move" && decision.stage === "Production" ? (
+        <label class="check">
+          <input ref={force} type="checkbox" />
+          Go past the metric gate (needs a reason)
+        </label>
+      ) : null}
+      <div class="stack" role="status">
+        <Result outcome={outcome} />
+      </div>
+      <div class="acts">
+        <button class="button plain" type="button" onClick={close}>
+          {ended ? "Close" : "Cancel"}
+        </button>
+        {ended && outcome.moved.status === "succeeded" ? null : (
+          <button class="button primary" type="submit" disabled={outcome.state === "waiting"}>
+            {verb}
+          </button>
+        )}
+      </div>
+    </form>
+  );
+}
+
+function Result({ outcome }: { outcome: Outcome }) {
+  switch (outcome.state) {
+    case "asking":
+      return null;
+    case "waiting":
+      return <p class="quiet">Queued. The gates check the version…</p>;
+    case "failed":
+      return (
+        <p class="banner" role="alert">
+          {outcome.why}
+        </p>
+      );
+    case "ended": {
+      const { moved } = outcome;
+      return (
+        <>
+          <Gates gates={moved.gates} />
+          {moved.status === "succeeded" ? (
+            <p>
+              <Tag status="succeeded" />
+              {` Version ${moved.version} is in ${moved.stage}`}
+              {moved.replaced_version ? `. It replaces version ${moved.replaced_version}.` : "."}
+            </p>
+          ) : (
+            <p class="banner">{`${moved.status}: ${moved.error ?? "a gate refused the version"}`}</p>
+          )}
+        </>
+      );
+    }
+  }
+}
+
+async function carryOut(decision: Decision, why: string, force: boolean): Promise<Transition> {
+  let moved = await request(decision, why, force);
+  while (moved.status === "queued") {
+    await pause(INTERVAL);
+    moved = await api.transition(moved.transition_id);
+  }
+  return moved;
+}
+
+function request(decision: Decision, why: string, force: boolean): Promise<Transition> {
+  if (decision.kind === "rollback") return api.rollBack(decision.model, why);
+  const { model, version, stage } = decision;
+  const more = { ...(why ? { reason: why } : {}), ...(force ? { force } : {}) };
+  return api.moveVersion({ model_name: model, version, stage, ...more });
+}
+
+function wordsFor(decision: Decision): { title: string; text: string; verb: string } {
+  if (decision.kind === "rollback") {
+    return {
+      title: "Roll back",
+      text: "The version that was in Production before the current one returns to Production.",
+      verb: "Roll back",
+    };
+  }
+  const { version, stage } = decision;
+  return {
+    title: `Move version ${version} to ${stage}`,
+    text:
+      stage === "Production"
+        ? "If it passes the gates, it answers all predictions from then on, and the version before it is archived."
+        : `The version's stage becomes ${stage}.`,
+    verb: stage === "Archived" ? "Archive" : "Promote",
+  };
+}

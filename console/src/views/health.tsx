@@ -1,0 +1,158 @@
+/** Whether the platform is well, how busy it is, and about what it costs. */
+
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import * as api from "../api";
+import { Card, Facts, Loading, PageHead, Tag, Tile } from "../components/basics";
+import { JOB, JOB_HOUR, PRICES, secondsTrained, trainingCost } from "../cost";
+import { dollars, duration, number, percent } from "../format";
+import { ApiError } from "../http";
+import { usePolling } from "../polling";
+import { reason } from "../problems";
+import type { DriftStats, Job, Ready } from "../schema";
+
+const INTERVAL = 5000;
+const STATES = ["running", "pending", "completed", "failed", "cancelled"] as const;
+type State = (typeof STATES)[number];
+
+interface Seen {
+  ready: Ready;
+  counts: Record<State, number>;
+  jobs: Job[];
+  /** Null where predictions are not counted, and then why. */
+  stats: DriftStats | null;
+  uncounted: string;
+}
+
+export function Health() {
+  const [seen, setSeen] = useState<Seen>();
+  usePolling(
+    async (signal) => {
+      setSeen(await look(signal));
+      return undefined;
+    },
+    INTERVAL,
+    [],
+  );
+  return (
+    <>
+      <PageHead
+        title="Health and cost"
+        text="The services behind the API, how busy they are, and about what they cost."
+      />
+      {seen ? <Shown {...seen} /> : <Loading />}
+    </>
+  );
+}
+
+async function look(signal: AbortSignal): Promise<Seen> {
+  const [ready, recent, totals, counted] = await Promise.all([
+    readiness(signal),
+    api.jobs({ limit: 100 }, { signal }),
+    Promise.all(STATES.map(async (status) => (await api.jobs({ limit: 1, status }, { signal })).total_count)),
+    predictions(signal),
+  ]);
+  const counts = Object.fromEntries(STATES.map((state, index) => [state, totals[index] ?? 0])) as Seen["counts"];
+  return { ready, counts, jobs: recent.jobs, ...counted };
+}
+
+async function readiness(signal: AbortSignal): Promise<Ready> {
+  try {
+    return await api.ready({ signal });
+  } catch (error) {
+    const body = error instanceof ApiError ? (error.body as Partial<Ready> | null) : null;
+    if (body?.dependencies) return body as Ready;
+    throw error;
+  }
+}
+
+async function predictions(signal: AbortSignal): Promise<Pick<Seen, "stats" | "uncounted">> {
+  try {
+    return { stats: await api.driftStats(24, { signal }), uncounted: "" };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.transient) throw error;
+    return { stats: null, uncounted: reason(error) };
+  }
+}
+
+function Shown({ ready, counts, jobs, stats, uncounted }: Seen) {
+  const p95 = stats?.latency.p95_ms ?? null;
+  return (
+    <div class="stack">
+      <dl class="tiles">
+        <Tile name="Platform" more="the services behind the API">
+          <Tag status={ready.status} />
+        </Tile>
+        <Tile name="Jobs now" more={`${counts.running} running, ${counts.pending} waiting`}>
+          {number(counts.running + counts.pending)}
+        </Tile>
+        <Tile name="Predictions, 24 h" more={stats ? `${number(stats.cache_hits)} from the cache` : "not counted yet"}>
+          {stats ? number(stats.total_predictions) : "–"}
+        </Tile>
+        <Tile name="Latency, 95th percentile" more="within the function">
+          {p95 === null ? "–" : `${number(p95)} ms`}
+        </Tile>
+      </dl>
+      <div class="halves">
+        <Card title="Behind the API">
+          <Dependencies ready={ready} />
+        </Card>
+        <Card title="Cost on AWS, about">
+          <Cost jobs={jobs} />
+        </Card>
+      </div>
+      <Card title="Jobs by state">
+        <dl class="tiles counts">
+          {STATES.map((state) => (
+            <div key={state}>
+              <dt>
+                <Tag status={state} />
+              </dt>
+              <dd>{number(counts[state])}</dd>
+            </div>
+          ))}
+        </dl>
+      </Card>
+      {uncounted ? <p class="faint">{uncounted}</p> : null}
+    </div>
+  );
+}
+
+const Dependencies = ({ ready }: { ready: Ready }) => (
+  <div class="scroll">
+    <table>
+      <tbody>
+        {Object.entries(ready.dependencies).map(([name, dependency]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>
+              <span class={dependency.ok ? "tag good" : "tag bad"}>{dependency.ok ? "answers" : "down"}</span>
+            </td>
+            <td class="quiet wrap">{dependency.detail}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+);
+
+function Cost({ jobs }: { jobs: Job[] }) {
+  const seconds = secondsTrained(jobs);
+  const spent = trainingCost(seconds);
+  const facts: [string, ComponentChildren][] = [
+    ["At rest, a month", dollars(PRICES.rest_month)],
+    [`Training, last ${jobs.length} jobs`, dollars(spent)],
+    ["Time trained", duration(seconds)],
+    ["One job, on average", jobs.length ? dollars(spent / jobs.length) : "–"],
+  ];
+  return (
+    <div class="stack">
+      <Facts of={facts} />
+      <p class="faint">
+        {`Assumed: list prices of ${PRICES.region}, looked up on ${PRICES.checked}. A job has ${JOB.vcpus} vCPUs and ${JOB.gb} GB on ` +
+          `Fargate Spot, ${percent(1 - PRICES.spot_share, 0)} below the price of Fargate, and a public address: ` +
+          `$${JOB_HOUR.toFixed(3)} per hour. A local stack costs nothing.`}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,89 @@
+import { Headings, More, Scroll, Unseen } from "../components/basics";
+import { accuracyOf, capitalised, number, percent, words } from "../format";
+import type { RunRow } from "../schema";
+import { MOST_COMPARED } from "./runs";
+
+/** Hyperparameters with a column of their own where runs differ in them. */
+const COLUMNS = ["learning_rate", "hidden_size", "batch_size", "dropout", "epochs", "model_type"];
+/** These have one always. */
+const ALWAYS = ["learning_rate", "model_type"];
+
+interface Properties {
+  /** The best one first. */
+  runs: RunRow[];
+  total: number;
+  /** Ids of the runs to compare. */
+  picked: ReadonlySet<string>;
+  onPick: (runId: string, on: boolean) => void;
+  onMore: () => void;
+}
+
+export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties) {
+  const columns = COLUMNS.filter(
+    (name) => ALWAYS.includes(name) || new Set(runs.map(({ params }) => params[name])).size > 1,
+  );
+  const full = picked.size >= MOST_COMPARED;
+  return (
+    <>
+      <Scroll label="Table of runs">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">
+                <Unseen>Choose</Unseen>
+              </th>
+              <Headings
+                text={["#", "Run"]}
+                numbers={["Accuracy", "Loss", ...columns.map((name) => capitalised(words(name)))]}
+              />
+            </tr>
+          </thead>
+          <tbody>
+            {runs.map((run, index) => {
+              const on = picked.has(run.run_id);
+              return (
+                <tr key={run.run_id}>
+                  <td>
+                    <input
+                      type="checkbox"
+                      aria-label={`Choose ${nameOf(run)}`}
+                      checked={on}
+                      disabled={full && !on}
+                      onChange={(event) => onPick(run.run_id, event.currentTarget.checked)}
+                    />
+                  </td>
+                  <td class="faint">{index + 1}</td>
+                  <th scope="row">
+                    {nameOf(run)} <code class="faint">{shortId(run)}</code>
+                  </th>
+                  <td class={index === 0 ? "number best" : "number"}>{percent(accuracyOf(run.metrics), 2)}</td>
+                  <td class="number">{number(run.metrics.loss ?? run.metrics.val_loss)}</td>
+                  {columns.map((name) => (
+                    <td key={name} class="number">
+                      {number(run.params[name])}
+                    </td>
+                  ))}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </Scroll>
+      <More shown={runs.length} total={total} onMore={onMore} />
+    </>
+  );
+}
+
+type Named = Pick<RunRow, "run_id" | "run_name">;
+
+export const shortId = ({ run_id }: Named): string => run_id.slice(0, 8);
+
+export const nameOf = (run: Named): string => run.run_name ?? shortId(run);
+
+/** The runs' names by id; those that are not the only ones of their name have the id with it. */
+export function distinctNames(runs: Named[]): Map<string, string> {
+  const count = (name: string) => runs.filter((run) => nameOf(run) === name).length;
+  return new Map(
+    runs.map((run) => [run.run_id, count(nameOf(run)) > 1 ? `${nameOf(run)} ${shortId(run)}` : nameOf(run)]),
+  );
+}

@@ -1,0 +1,18 @@
+/** The stages, and where people may move a version. */
+
+import type { ModelVersion } from "../schema";
+
+export type Version = ModelVersion;
+
+export const STAGES = ["Registered", "Staging", "Production", "Archived"] as const;
+export type Stage = (typeof STAGES)[number];
+
+// The API decides; this only spares people a refusal.
+export const MOVES: Record<Stage, readonly Stage[]> = {
+  Registered: ["Staging", "Production", "Archived"],
+  Staging: ["Production", "Archived"],
+  Production: ["Archived"],
+  Archived: ["Staging", "Production"],
+};
+
+export const canMove = (from: Stage, to: Stage): boolean => MOVES[from].includes(to);

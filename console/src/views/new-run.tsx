@@ -1,0 +1,143 @@
+/** The dialog that starts a run or a sweep. */
+
+import type { TargetedEvent } from "preact";
+import { useState } from "preact/hooks";
+import { announce } from "../announce";
+import * as api from "../api";
+import { Field, type Option, Segments } from "../components/controls";
+import { Dialog, useClose } from "../components/dialog";
+import { DEFAULT_MODEL } from "../components/model-choice";
+import { reason } from "../problems";
+
+type Kind = "one" | "many";
+
+const KINDS: Option[] = [
+  ["one", "One run"],
+  ["many", "A sweep"],
+];
+const MODEL_TYPES = ["mlp", "cnn", "logistic_regression", "random_forest", "svm"];
+
+interface Properties {
+  /** Called with the new job; with undefined when a sweep has started. */
+  onStarted: (jobId: string | undefined) => void;
+  onClosed: () => void;
+}
+
+export const NewRun = ({ onStarted, onClosed }: Properties) => (
+  <Dialog label="New run" onClosed={onClosed}>
+    <Form onStarted={onStarted} />
+  </Dialog>
+);
+
+function Form({ onStarted }: Pick<Properties, "onStarted">) {
+  const [kind, setKind] = useState<Kind>("one");
+  const [problem, setProblem] = useState("");
+  const close = useClose();
+  const submit = async (event: TargetedEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const request = requestOf(event.currentTarget);
+    try {
+      const jobId = kind === "many" ? await startSweep(request) : await startRun(request);
+      close();
+      onStarted(jobId);
+    } catch (error) {
+      setProblem(reason(error));
+    }
+  };
+  return (
+    <form onSubmit={submit}>
+      <h2>New run</h2>
+      <Segments label="What to start" options={KINDS} chosen={kind} onChoose={(name) => setKind(name as Kind)} />
+      {problem ? (
+        <p class="banner" role="alert">
+          {problem}
+        </p>
+      ) : null}
+      <div class="fields">
+        <Field label="Model type">
+          <select name="model_type">
+            {MODEL_TYPES.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </Field>
+        <NumberField label="Epochs" name="epochs" value={10} min={1} max={100} />
+      </div>
+      {kind === "one" ? (
+        <div class="fields">
+          <NumberField label="Learning rate" name="learning_rate" value={0.003} min={0.00001} max={1} step="any" />
+          <NumberField label="Hidden size" name="hidden_size" value={128} min={32} max={512} />
+          <NumberField label="Batch size" name="batch_size" value={64} min={8} max={512} />
+          <NumberField label="Dropout" name="dropout" value={0.2} min={0} max={0.5} step="any" />
+        </div>
+      ) : (
+        <div class="fields">
+          <NumberField label="Runs" name="num_runs" value={8} min={1} max={100} />
+          <Field label="Promote the best to">
+            <select name="stage">
+              <option value="">nowhere</option>
+              <option>Staging</option>
+              <option>Production</option>
+            </select>
+          </Field>
+        </div>
+      )}
+      <Field label="Data set" hint="digits, mnist, or the s3:// or https:// address of an npz or CSV file">
+        <input name="dataset" defaultValue="digits" />
+      </Field>
+      <div class="fields">
+        <Field label="Experiment">
+          <input name="experiment_name" defaultValue="digit-classification" />
+        </Field>
+        <Field label="Registered model">
+          <input name="model_name" defaultValue={DEFAULT_MODEL} />
+        </Field>
+      </div>
+      <div class="acts">
+        <button class="button plain" type="button" onClick={close}>
+          Cancel
+        </button>
+        <button class="button primary" type="submit">
+          Start
+        </button>
+      </div>
+    </form>
+  );
+}
+
+interface NumberProperties {
+  label: string;
+  name: string;
+  value: number;
+  min: number;
+  max: number;
+  step?: string;
+}
+
+const NumberField = ({ label, value, ...more }: NumberProperties) => (
+  <Field label={label}>
+    <input type="number" defaultValue={String(value)} {...more} />
+  </Field>
+);
+
+type Request = Record<string, string | number>;
+
+/** The filled fields of a form, numbers as numbers. */
+function requestOf(form: HTMLFormElement): Request {
+  const fields = [...form.elements].filter(
+    (each) => each instanceof HTMLInputElement || each instanceof HTMLSelectElement,
+  );
+  const filled = fields.filter(({ name, value }) => name && value !== "");
+  return Object.fromEntries(filled.map(({ name, type, value }) => [name, type === "number" ? Number(value) : value]));
+}
+
+async function startRun(request: Request): Promise<string> {
+  const { job_id } = await api.train(request);
+  announce(`${job_id} started`);
+  return job_id;
+}
+
+async function startSweep(request: Request): Promise<undefined> {
+  const { sweep_id } = await api.sweep(request);
+  announce(`${sweep_id} started`);
+}

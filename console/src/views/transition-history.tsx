@@ -1,0 +1,74 @@
+import { useState } from "preact/hooks";
+import { Headings, Scroll, Tag } from "../components/basics";
+import { Dialog, useClose } from "../components/dialog";
+import { Gates } from "../components/gates";
+import { ago } from "../format";
+import type { Transition } from "../schema";
+
+/** Who moved which version where, when and why. */
+export function TransitionHistory({ transitions }: { transitions: Transition[] }) {
+  const [opened, setOpened] = useState<Transition>();
+  return (
+    <section class="card" aria-label="History">
+      <header>
+        <h2>History</h2>
+      </header>
+      <Scroll label="Table of transitions">
+        <table>
+          <thead>
+            <tr>
+              <Headings text={["When", "Version", "From", "To", "Outcome", "By", "Why", "Gate"]} />
+            </tr>
+          </thead>
+          <tbody>
+            {transitions.map((each) => (
+              <tr key={each.transition_id}>
+                <td class="faint">{ago(each.created_at)}</td>
+                <th scope="row">{each.version}</th>
+                <td>{each.from_stage ?? ""}</td>
+                <td>{each.stage}</td>
+                <td>
+                  <Tag status={each.status} />
+                </td>
+                <td>{each.actor}</td>
+                <td class="wrap">{each.reason ?? each.error ?? ""}</td>
+                <td>
+                  {each.gates.length ? (
+                    <button class="link" type="button" onClick={() => setOpened(each)}>
+                      {outcome(each)}
+                    </button>
+                  ) : null}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      {opened ? (
+        <Dialog label="Gate results" onClosed={() => setOpened(undefined)}>
+          <GateResults transition={opened} />
+        </Dialog>
+      ) : null}
+    </section>
+  );
+}
+
+function outcome({ gates }: Transition): string {
+  const failed = gates.filter(({ passed }) => !passed).length;
+  return failed ? `${failed} failed` : `${gates.length} passed`;
+}
+
+function GateResults({ transition }: { transition: Transition }) {
+  const close = useClose();
+  return (
+    <form method="dialog">
+      <h2>{`Version ${transition.version} to ${transition.stage}`}</h2>
+      <Gates gates={transition.gates} />
+      <div class="acts">
+        <button class="button" type="button" onClick={close}>
+          Close
+        </button>
+      </div>
+    </form>
+  );
+}

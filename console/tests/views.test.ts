@@ -1,0 +1,89 @@
+import { expect, it } from "vitest";
+import { defaultFirst } from "../src/components/model-choice";
+import { JOB_HOUR, secondsTrained, trainingCost } from "../src/cost";
+import { newestOnly } from "../src/newest-only";
+import { distinctNames } from "../src/views/leaderboard";
+import { canMove } from "../src/views/lifecycle";
+import { appendLines, readable } from "../src/views/log-lines";
+import { isBest } from "../src/views/side-by-side";
+import { namedShares } from "../src/views/stage-answer";
+
+it("asks for one thing at a time, and next for the newest only", async () => {
+  const asked: number[] = [];
+  let answer = () => {};
+  const ask = newestOnly(async (value: number) => {
+    asked.push(value);
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+  });
+  const first = ask(1);
+  for (const value of [2, 3, 4]) void ask(value);
+  expect(asked).toEqual([1]);
+  answer();
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(asked).toEqual([1, 4]);
+  answer();
+  await first;
+  expect(asked).toEqual([1, 4]);
+});
+
+it("marks every run that is as good as the best, and none where all are alike", () => {
+  const metric = { name: "loss", better: "lower" as const, best: "a", differs: true, values: { a: 1, b: 1, c: 2 } };
+  expect(["a", "b", "c"].map((run) => isBest(metric, run))).toEqual([true, true, false]);
+  expect(isBest({ ...metric, differs: false }, "a")).toBe(false);
+  expect(isBest({ ...metric, best: null, values: { a: null, b: null } }, "a")).toBe(false);
+});
+
+it("tells runs of the same name apart", () => {
+  const runs = [
+    { run_id: "0123456789", run_name: "same" },
+    { run_id: "abcdefghij", run_name: "same" },
+    { run_id: "zzzzzzzzzz", run_name: null },
+  ];
+  expect([...distinctNames(runs).values()]).toEqual(["same 01234567", "same abcdefgh", "zzzzzzzz"]);
+});
+
+it("names classes by their places only where the answer says that these are the labels", () => {
+  expect(namedShares({ prediction: 1, probabilities: [0.2, 0.8] }).map(({ name }) => name)).toEqual(["0", "1"]);
+  expect(namedShares({ prediction: "cat", probabilities: [0.2, 0.8] }).map(({ name }) => name)).toEqual(["#0", "cat"]);
+});
+
+it("shows a structured line of a log as words, and any other as it is", () => {
+  const line = JSON.stringify({
+    time: "2026-01-01T10:11:12Z",
+    event: "epoch.done",
+    epoch: 2,
+    loss: 0.123456,
+    elapsed: 1,
+  });
+  expect(readable(line)).toBe("10:11:12  epoch.done  epoch=2 loss=0.1235");
+  for (const other of ["Traceback (most recent call last):", "5", '"text"', "null", '{"a": 1}']) {
+    expect(readable(other)).toBe(other);
+  }
+});
+
+it("keeps the newest 500 lines of a log", () => {
+  const many = Array.from({ length: 600 }, (_, index) => ({ message: `line ${index}` }));
+  const lines = appendLines(["before"], many);
+  expect([lines.length, lines[0], lines.at(-1)]).toEqual([500, "line 100", "line 599"]);
+  expect(appendLines(lines, [])).toBe(lines);
+});
+
+it("knows the moves of the lifecycle", () => {
+  expect(canMove("Archived", "Production")).toBe(true);
+  expect(canMove("Production", "Staging")).toBe(false);
+});
+
+it("has the model of a fresh installation first", () => {
+  expect(defaultFirst(["a", "digit-classifier", "b"])).toEqual(["digit-classifier", "a", "b"]);
+  expect(defaultFirst(["b", "a"])).toEqual(["b", "a"]);
+});
+
+it("counts what jobs cost by the time that they ran", () => {
+  const hour = { started_at: "2026-01-01T00:00:00Z", completed_at: "2026-01-01T01:00:00Z" };
+  const waiting = { started_at: null, completed_at: null };
+  expect(secondsTrained([hour, hour, waiting])).toBe(7200);
+  expect(trainingCost(7200)).toBeCloseTo(2 * JOB_HOUR);
+});
