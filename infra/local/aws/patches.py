@@ -20,6 +20,7 @@ from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, batch, cloudwatch_logs, eventbridge, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from infra.local.aws import internals
 from infra.local.aws.batch.cloudformation import resource_handlers
 from infra.local.aws.batch.service import BatchService
 from infra.local.aws.deliveries import Deliveries
@@ -51,6 +52,7 @@ def apply(
     batch_service: BatchService, deliveries: Deliveries, touched: Callable[[str], None], credentials: Credentials
 ) -> None:
     """Make all changes. Raises RuntimeError naming what this version of ministack does not have."""
+    internals.check()
     _batch(batch_service)
     _gateway_responses()
     _gateway_limits()
@@ -66,9 +68,7 @@ def apply(
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     if not hasattr(owner, name):
-        from importlib.metadata import version
-
-        raise RuntimeError(f"ministack {version('ministack')} has no {owner.__name__}.{name}: use the pinned version")
+        raise internals.missing(owner.__name__, name)
     setattr(owner, name, make(getattr(owner, name)))
 
 

@@ -1,0 +1,53 @@
+"""Names of ministack that are its own business, and that this package reaches all the same.
+
+Each is looked up at start-up, so that another version of ministack fails there and names what is gone, rather than
+behave differently in silence. Names that `patches` replaces are looked up where they are replaced.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+
+REACHED = {
+    "ministack.app": ("_MAIN_LOOP", "_build_persistence_save_dict", "_state_map"),
+    "ministack.core.persistence": ("_json_default",),
+    "ministack.services.apigateway_v1": (
+        "_api_key_from_request",
+        "_gateway_error_response",
+        "_gw_error",
+        "_put_gateway_response",
+        "_resolve_api_key",
+        "_stages_v1",
+    ),
+    "ministack.services.cloudformation": ("_stacks",),
+    "ministack.services.cloudwatch_logs": (
+        "_create_log_group",
+        "_create_log_stream",
+        "_log_groups",
+        "_put_log_events",
+        "_subscription_pattern_matches",
+    ),
+    "ministack.services.eventbridge": ("_put_events",),
+    "ministack.services.lambda_svc": (
+        "_execute_function_with_config_scope",
+        "_execution_record_for_config",
+        "_functions",
+        "_get_func_record_for_ref",
+        "_route_async_failure",
+        "_run_with_function_config_scope",
+    ),
+}
+"""Module → names."""
+
+
+def missing(module: str, name: str) -> RuntimeError:
+    return RuntimeError(f"ministack {version('ministack')} has no {module}.{name}: use the pinned version")
+
+
+def check() -> None:
+    """Look up every name of `REACHED`. Raises RuntimeError with the first that this version of ministack has not."""
+    for module, names in REACHED.items():
+        for name in names:
+            if not hasattr(import_module(module), name):
+                raise missing(module, name)
