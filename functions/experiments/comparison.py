@@ -5,7 +5,10 @@ from typing import Literal
 
 from mlops.schemas import ComparedMetric, ComparedParam, Comparison, RunRow
 
-LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity", "seconds", "latency", "duration", "time")
+LOWER_IS_BETTER = (
+    *("loss", "error", "mse", "mae", "rmse", "perplexity"),
+    *("seconds", "latency", "duration", "time", "bytes"),
+)
 """A metric whose name has one of these as a word is the better the lower it is."""
 
 
