@@ -6,6 +6,9 @@ import { onThemeChange } from "../theme";
 import { colourOf } from "./colours";
 import { WHOLE_STEPS } from "./data";
 
+/** About the width of a letter along an axis. */
+const LETTER = 6.5;
+
 /** A colour of the style sheet, by the name of its custom property. */
 export type Paint = (property: string) => string;
 
@@ -36,7 +39,8 @@ export function Plot({ data, onPoint, ...options }: Properties) {
     const element = host.current;
     if (!element) return undefined;
     const paint: Paint = (property) => colourOf(element, property);
-    const plot = new uPlot(configured(options, paint, element.clientWidth, onPoint), data, element);
+    const configuration = configured(options, data, paint, element.clientWidth, onPoint);
+    const plot = new uPlot(configuration, data, element);
     const sizes = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: options.height }));
     sizes.observe(element);
     const stop = onThemeChange(() => plot.redraw());
@@ -51,6 +55,7 @@ export function Plot({ data, onPoint, ...options }: Properties) {
 
 function configured(
   options: PlotOptions,
+  data: uPlot.AlignedData,
   paint: Paint,
   width: number,
   onPoint: (index: number | null) => void,
@@ -72,10 +77,11 @@ function configured(
         ...axis,
         grid: { show: false },
         incrs: WHOLE_STEPS,
-        space: 64,
+        space: 12 + LETTER * Math.max(...[...data[0]].map((x) => options.xText(x).length)),
+        size: 26,
         values: (_, splits) => splits.map((x) => (Number.isInteger(x) ? options.xText(x) : "")),
       },
-      { ...axis, size: 56, values: (_, splits) => splits.map(options.yText) },
+      { ...axis, size: 46, values: (_, splits) => splits.map(options.yText) },
     ],
     series: [{}, ...options.series(paint)],
     hooks: {

@@ -45,15 +45,13 @@ export function Health() {
   );
 }
 
+/** One after the other: at once, each request would start a Lambda environment of its own. */
 async function look(signal: AbortSignal): Promise<Seen> {
-  const [ready, recent, totals, counted] = await Promise.all([
-    readiness(signal),
-    api.jobs({ limit: 100 }, { signal }),
-    Promise.all(STATES.map(async (status) => (await api.jobs({ limit: 1, status }, { signal })).total_count)),
-    predictions(signal),
-  ]);
-  const counts = Object.fromEntries(STATES.map((state, index) => [state, totals[index] ?? 0])) as Seen["counts"];
-  return { ready, counts, jobs: recent.jobs, ...counted };
+  const ready = await readiness(signal);
+  const { jobs } = await api.jobs({ limit: 100 }, { signal });
+  const counts = { running: 0, pending: 0, completed: 0, failed: 0, cancelled: 0 };
+  for (const status of STATES) counts[status] = (await api.jobs({ limit: 1, status }, { signal })).total_count;
+  return { ready, counts, jobs, ...(await predictions(signal)) };
 }
 
 async function readiness(signal: AbortSignal): Promise<Ready> {
