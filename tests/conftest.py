@@ -34,11 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("stack", "slow")])
 
 
-@pytest.fixture(autouse=True)
-def _own_credentials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 keeps the first credentials of a process, and tests with moto have others than those with the stack."""
-    if "stack" in request.fixturenames:
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+# Before any fixture, also those of a whole module or session.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget boto3's default session: it keeps the first credentials of a process, and tests have different ones."""
+    boto3.DEFAULT_SESSION = None
 
 
 @dataclass(frozen=True)

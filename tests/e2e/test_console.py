@@ -190,7 +190,7 @@ def test_two_runs_stand_side_by_side_with_their_curves(open_console, api, model,
     expect(side.get_by_role("columnheader", name="challenger").first).to_be_visible()
     expect(side.get_by_role("row", name=re.compile("^learning rate"))).to_have_class("differs")
     expect(side.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
-    ids = ",".join(run["run_id"] for run in api.get(f"/experiments/{model}/runs")["runs"][:2])
+    ids = ",".join(run_ids(api, model)[:2])
     compared = {each["name"]: each for each in api.get(f"/experiments/{model}/compare?runs={ids}")["metrics"]}
     for name, row in (("loss", "^loss"), ("accuracy", "^accuracy"), ("model_size_bytes", "^model size")):
         cells = side.get_by_role("row", name=re.compile(row)).get_by_role("cell")

@@ -1,6 +1,7 @@
 """The lists, on a database made by the pinned MLflow through its public API: what was logged is what is shown."""
 
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ EXPERIMENT = "catalogue/with a slash & more"
 
 
 @pytest.fixture(scope="module")
-def mlflow(stack) -> Tracking:
-    """MLflow's REST API."""
+def mlflow(stack) -> Iterator[Tracking]:
+    """MLflow's REST API, for requests that the stack's key signs."""
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in stack.env.items():
             patch.setenv(variable, value)
-        return Tracking(stack.env["MLFLOW_TRACKING_URI"], 20)
+        yield Tracking(stack.env["MLFLOW_TRACKING_URI"], 20)
 
 
 @pytest.fixture(scope="module")
