@@ -187,7 +187,7 @@ def test_two_runs_stand_side_by_side_with_their_curves(open_console, api, model,
     page.get_by_label("Choose champion").check()
     page.get_by_role("button", name="Compare 2").click()
     side = page.get_by_role("region", name="Side by side")
-    expect(side.get_by_role("columnheader", name="challenger").first).to_be_visible()
+    expect(side.get_by_role("columnheader", name="challenger").first).to_be_visible(timeout=PATIENCE)
     expect(side.get_by_role("row", name=re.compile("^learning rate"))).to_have_class("differs")
     expect(side.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
     ids = ",".join(run_ids(api, model)[:2])

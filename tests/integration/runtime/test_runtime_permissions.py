@@ -106,7 +106,7 @@ def granted() -> list[Grant]:
 
 
 @pytest.fixture(scope="module")
-def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any) -> dict[str, set[Call]]:
+def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, production_model: Any) -> dict[str, set[Call]]:
     """By role, what it asked for on the walk."""
     client = partial(deploy.client, stack.settings)
     physical = deploy.physical_ids(stack.settings)
@@ -349,13 +349,23 @@ class Walk:
             "job_lost_end": common,
             "job_half_moved": {**common, "batch_job_id": ids["job_half_moved"], "moved_from": ids["job_half_moved"]},
         }
-        for name, values in jobs.items():
+        for name, values in sorted(jobs.items()):
+            if name == "job_lost_end":
+                self._wait_until_ended(ids[name])
             item = {key: {"S": value} for key, value in {"job_id": name, **values}.items()} | {
                 "status_order": {"N": "0"},
                 "attempt": {"N": "0"},
                 "request": {"M": {}},
             }
             self._client("dynamodb").put_item(TableName=self._outputs["JobsTableName"], Item=item)
+
+    def _wait_until_ended(self, batch_job_id: str) -> None:
+        """Until Batch has sent its last event of the job, which changes nothing while there is no record of it."""
+        deadline = time.monotonic() + 120
+        while self._client("batch").describe_jobs(jobs=[batch_job_id])["jobs"][0]["status"] != "FAILED":
+            assert time.monotonic() < deadline, "the job does not end"
+            time.sleep(0.5)
+        time.sleep(2)
 
     def _invoke(self, name: str, event: Any) -> None:
         self._client("lambda").invoke(FunctionName=self._physical[name], Payload=json.dumps(event).encode())
