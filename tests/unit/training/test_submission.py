@@ -16,6 +16,7 @@ from botocore.stub import Stubber
 
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.batch import Batch, BatchSettings, SubmissionRefused
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import Conflict, DependencyUnavailable
 from mlops.domain.job import Job, JobStatus, Sweep
@@ -162,6 +163,14 @@ def test_concurrent_submissions_never_exceed_the_cap(jobs, monkeypatch):
     """Every request passes the early check, which sees no other; the claims alone hold the cap."""
     cap, batch = 5, Accepting()
     monkeypatch.setattr(jobs, "count_active", lambda: 0)
+    one_at_a_time, update = threading.Lock(), DynamoTable.update
+
+    def atomic_update(self, *arguments, **named):
+        # DynamoDB checks a condition and writes in one; moto lets another thread in between.
+        with one_at_a_time:
+            return update(self, *arguments, **named)
+
+    monkeypatch.setattr(DynamoTable, "update", atomic_update)
     submissions = Submissions(TrainingSettings("bucket", "mlp", max_active_jobs=cap), jobs, batch)
 
     def submit(number: int) -> bool:
