@@ -122,6 +122,14 @@ def test_dashboards_and_rules_name_only_what_is_exported(samples):
     assert named - exported == set()
 
 
+def test_every_alert_says_what_happened_what_it_means_and_what_to_do():
+    rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+    for rule in rules:
+        assert list(rule["annotations"]) == ["summary", "impact", "remedy"], rule["alert"]
+        assert all(len(text) > 20 for text in rule["annotations"].values()), rule["alert"]
+        assert rule["annotations"]["remedy"].endswith("."), rule["alert"]
+
+
 def dashboard_expressions(dashboard: Any) -> list[str]:
     found = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
     found += [each["expr"] for each in dashboard["annotations"]["list"]]
