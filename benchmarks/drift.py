@@ -168,7 +168,7 @@ def _sums(one: Iterable[Any], other: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168, 24)) -> dict[str, float]:
-    """Return what GET /drift/status reads and how long it takes, with `predictions` in its hours (baseline, current)."""
+    """Return what GET /drift/status reads and its time, with `predictions` in its hours (baseline, current)."""
     import boto3
     from moto import mock_aws
 

@@ -230,8 +230,10 @@ class _Expressions:
 
 
 def to_item(value: Any) -> Any:
-    """Turn floats into Decimals, as DynamoDB needs them. It has no number for NaN, infinities and magnitudes beyond 1e-130
-    and 1e126, so these become text."""
+    """Turn floats into Decimals, as DynamoDB needs them.
+
+    It has no number for NaN, infinities and magnitudes beyond 1e-130 and 1e126, so these become text.
+    """
     if isinstance(value, float):
         decimal = Decimal(repr(value))
         representable = decimal.is_finite() and (not decimal or -130 <= decimal.adjusted() <= 125)
