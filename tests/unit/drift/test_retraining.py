@@ -1,6 +1,6 @@
 """What is trained when a retrain is asked for."""
 
-from mlops.api.schemas.drift import RetrainRequest
+from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.sweep import Sweep, child_parameters
 from training.retraining import sweep_of
 
