@@ -95,7 +95,7 @@ bench-train: install ## accuracy, time and memory of the model types on MNIST (M
 	@$(SOURCES) $(BIN)/python -m benchmarks.train
 
 screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
-	@$(BIN)/python -m tools.screenshots
+	@$(SOURCES) $(BIN)/python -m tools.screenshots
 
 openapi: install ## write openapi.json and docs/api.md from the code, and the client's records from openapi.json
 	@$(SOURCES) $(BIN)/python -m tools.openapi

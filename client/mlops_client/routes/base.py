@@ -10,7 +10,6 @@ from mlops_client.records import decode_page
 from mlops_client.transport import Transport
 
 T = TypeVar("T")
-DEFAULT_MODEL = "digit-classifier"
 PAGE_SIZE = 100
 """Records per page, at most; the API returns no more."""
 
