@@ -217,7 +217,7 @@ def _check_values(name: str, values: list[float] | Range, strategy: str) -> None
     if strategy == "grid" and not isinstance(values, list):
         raise _space_error(name, "must be a list of values for a grid; ranges are for the random strategy")
     for value in values if isinstance(values, list) else (values.low, values.high):
-        if name in WHOLE and not value.is_integer():
+        if name in WHOLE and int(value) != value:
             raise _space_error(name, f"must have whole numbers only, not {value:g}")
         try:
             Hyperparameters.model_validate({name: int(value) if name in WHOLE else value})
