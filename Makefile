@@ -95,7 +95,7 @@ bench-train: install ## measure accuracy, time and memory of the model types on 
 	@$(SOURCES) $(BIN)/python -m benchmarks.train
 
 screenshots: install ## take the pictures in docs/pictures again; run make demo first
-	@$(BIN)/python -m tools.screenshots
+	@$(SOURCES) $(BIN)/python -m tools.screenshots
 
 openapi: install ## write openapi.json, docs/api.md and the client's records from the code
 	@$(SOURCES) $(BIN)/python -m tools.openapi

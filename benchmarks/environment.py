@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.objects import serving
+from mlops.domain.names import DEFAULT_MODEL_NAME
 from tests.support.serving import Served
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +41,7 @@ class Bucket:
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "ARTIFACT_BUCKET": BUCKET,
-            "DEFAULT_MODEL_NAME": "digit-classifier",
+            "DEFAULT_MODEL_NAME": DEFAULT_MODEL_NAME,
             "MODEL_REFRESH_SECONDS": "10",
             "PYTHONPATH": os.pathsep.join(
                 [str(ROOT / "layers/core/python"), str(ROOT / "functions/predict"), str(ROOT)]

@@ -18,6 +18,8 @@ from fastapi import FastAPI
 from mangum import Mangum
 from pydantic import BaseModel
 
+from mlops.domain.names import DEFAULT_MODEL_NAME
+
 Event = dict[str, Any]
 Peer = Callable[[Event], bytes]
 
@@ -41,7 +43,7 @@ def floor(onnx: bytes) -> Peer:
                 "prediction": best,
                 "confidence": float(probabilities[best]),
                 "probabilities": probabilities.tolist(),
-                "model_name": "digit-classifier",
+                "model_name": DEFAULT_MODEL_NAME,
                 "model_version": 1,
                 "model_stage": "Production",
             }

@@ -58,7 +58,7 @@ def main() -> None:
         with quiet():
             from predict import app
 
-            assert app.models.current("digit-classifier", "Production")
+            assert app.models.current(model.manifest.model_name, "Production")
         say("warm: the handler against its floor")
         result["warm"] = measure_warm(app.handler, model.onnx, max(2, int(9 * scale)))
         with measuring_all(app):

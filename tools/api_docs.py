@@ -14,16 +14,30 @@ Schema = dict[str, Any]
 
 PREFACE = """# The API
 
-Written by `make openapi` from the code; the same document, for machines, is served at `/openapi.json` and readable at
-`/docs`.
+`make openapi` writes this page from the code. The platform serves the same document for programs at `/openapi.json`,
+and as pages at `/docs`.
 
-Bodies are JSON. Every route but those marked *open* needs the header `x-api-key`. A key has a role: `predict` may call
-the predict routes, `read` may also GET everything, `admin` may do all. A wrong or missing key is 403.
+Bodies are JSON. Every route needs the header `x-api-key`, except those marked *open*. A key has a role: `predict` may
+call the predict routes, `read` may also send any GET, `admin` may do everything. A missing or wrong key is a 403.
 
-Errors are RFC 9457 problem documents (`application/problem+json`): `type`, `title`, `status`, `detail`, `code`,
-`request_id`, and for a 422 `errors`, which names each field. 404 is an unknown name, 409 something the present state
-does not allow, 413 a body that is too large, 429 too many requests, 503 (with `Retry-After`) a dependency that is down.
-Unknown fields, NaN, infinities, and strings or booleans where a number is due are refused.
+Lists come in pages. To read the next page, send the `next_cursor` of the answer as `cursor`. On the last page it is
+null.
+
+Errors are RFC 9457 problem documents (`application/problem+json`) with `type`, `title`, `status`, `detail`, `code` and
+`request_id`. `detail` says what is wrong and what to do.
+
+| status | meaning |
+| --- | --- |
+| 403 | The key is missing or wrong, or its role does not allow the request |
+| 404 | There is no such route, or nothing of this name |
+| 409 | The request does not fit the current state; `code` says why |
+| 413 | The body is too large |
+| 422 | The request is not valid; `errors` names each wrong field |
+| 429 | Too many requests |
+| 502 | The model registry refused the request |
+| 503 | A service behind the platform does not answer; try again after `Retry-After` seconds |
+
+Unknown fields, NaN, infinities, and strings or booleans in place of numbers are refused.
 """
 
 
@@ -116,10 +130,16 @@ def _type(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema, low: str, high: str) -> str:
-    if low not in schema and high not in schema:
-        return ""
-    from_, to = (f"{schema[name]:g}" if name in schema and schema[name] < 1e6 else "" for name in (low, high))
-    return f", {from_}..{to}"
+    """In words: how large a number, how long a text or how many entries; bounds beyond a million say nothing."""
+    least, most = (schema[name] if abs(schema.get(name, 1e6)) < 1e6 else None for name in (low, high))
+    unit = {"minLength": " characters", "minItems": " entries"}.get(low, "")
+    if least is not None and most is not None:
+        return f", {least:g} to {most:g}{unit}"
+    if least == 1 and unit:
+        return ", not empty"
+    if least is not None:
+        return f", at least {least:g}{unit}"
+    return "" if most is None else f", at most {most:g}{unit}"
 
 
 def _value(value: Any) -> str:

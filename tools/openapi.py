@@ -24,7 +24,7 @@ OPEN_PATHS = ("/health", "/ready")
 
 
 def predict_router() -> APIRouter:
-    """The predict routes, as published: their handler has no FastAPI, and is tested against these schemas."""
+    """Make the published predict routes. Their handler has no FastAPI; a test compares it with these schemas."""
     from mlops.api.schemas import predict as schemas
     from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
 
@@ -32,22 +32,22 @@ def predict_router() -> APIRouter:
 
     @router.post("/predict")
     def predict(body: schemas.PredictRequest) -> schemas.PredictResponse:
-        """Answer from the Production model."""
+        """Predict one input with the Production version of a model."""
         raise NotImplementedError
 
     @router.post("/predict/batch")
     def predict_batch(body: schemas.BatchPredictRequest) -> schemas.BatchPredictResponse:
-        """Answer up to 100 inputs at once from the Production model."""
+        """Predict up to 100 inputs with the Production version of a model."""
         raise NotImplementedError
 
     @router.post("/predict/staging")
     def predict_staging(body: schemas.PredictRequest) -> schemas.PredictResponse:
-        """Answer from the Staging model."""
+        """Predict one input with the Staging version of a model."""
         raise NotImplementedError
 
     @router.delete("/predict/cache", status_code=202)
     def reload_models(model_name: ModelName = DEFAULT_MODEL_NAME) -> schemas.CacheReloadAccepted:
-        """Have every environment of predict load its model anew at its next refresh."""
+        """Reload a model in every environment of predict, at its next refresh."""
         raise NotImplementedError
 
     return router
@@ -82,9 +82,9 @@ def _problem_responses(path: str) -> dict[str, Any]:
     statuses = {"503": "A service behind the platform does not answer"}
     if path not in OPEN_PATHS:
         statuses |= {
-            "403": "No valid API key, or its role does not allow this",
-            "404": "No such thing",
-            "409": "Not in the present state",
+            "403": "The API key is missing or wrong, or its role does not allow the request",
+            "404": "There is nothing of this name",
+            "409": "The request does not fit the current state; `code` says why",
             "413": "The body is too large",
             "422": "The request is not valid; `errors` names each field",
             "429": "Too many requests",

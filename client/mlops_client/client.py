@@ -5,7 +5,6 @@ from __future__ import annotations
 from mlops_client.config import read_login
 from mlops_client.models import Health, Ready
 from mlops_client.records import decode
-from mlops_client.routes.base import DEFAULT_MODEL as DEFAULT_MODEL
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
 from mlops_client.routes.predictions import PredictionRoutes

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_client.client import DEFAULT_MODEL, Client
+from mlops_client.client import Client
 from mlops_client.config import Login, config_file, others_may_read, read_login
+from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import ApiError, Forbidden, MlopsError, NotFound, NotSignedIn, Unreachable
 
 

@@ -11,54 +11,63 @@ from mlops_client.states import HasEnded
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
     path: str
-    """Relative to the run; a logged model's files stand under its name"""
+    """Path relative to the run. The files of a logged model are below the model's name"""
     size: int
-    """Bytes"""
+    """Size in bytes"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPrediction:
     predictions: list[int | str]
+    """Label of the most probable class, for each input"""
     confidences: list[float]
+    """Probability of that class, for each input"""
     model_name: str
     model_version: int
     batch_size: int
+    """Number of inputs"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedMetric:
     name: str
     values: dict[str, float | None]
-    """By run id; null where the run has none"""
+    """Values by run id; null if the run has none"""
     differs: bool
+    """Whether the runs have different values"""
     better: Literal["higher", "lower"] | None
-    """By the name: lower for losses, errors, times and sizes; null where it does not say"""
+    """Whether higher or lower values are better, by the metric's name; null if the name does not tell"""
     best: str | None
-    """The run that is best in this metric; null where nobody can say"""
+    """Id of the run with the best value; null if `better` is null or no run is best"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedParam:
     name: str
     values: dict[str, str | None]
-    """By run id; null where the run has none"""
+    """Values by run id; null if the run has none"""
     differs: bool
+    """Whether the runs have different values"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dependency:
     ok: bool
     detail: str
+    """What the check saw"""
     age_seconds: float | None = None
-    """Age of the Production manifest"""
+    """For s3: time since the default model's Production manifest was written"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
     check: str
+    """Name of the check"""
     passed: bool
     detail: str
+    """What the check measured"""
     kind: Literal["integrity", "metric"] = "integrity"
+    """`force` skips metric checks only"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +79,7 @@ class Health:
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
     at: int
-    """Milliseconds since 1970"""
+    """Time in milliseconds since 1970, UTC"""
     message: str
 
 
@@ -79,7 +88,7 @@ class MetricPoint:
     step: int
     value: float
     at: int
-    """Milliseconds since 1970"""
+    """Time in milliseconds since 1970, UTC"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,27 +98,29 @@ class Model:
     latest_stage: str | None
     production_version: int | None
     versions: int
-    """How many versions the model has"""
+    """Number of versions"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersion:
     version: int
     stage: str
+    """Registered, Staging, Production or Archived"""
     run_id: str | None
     metrics: dict[str, float]
     sha256: str | None
+    """SHA-256 of the ONNX file"""
     created_at: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     prediction: int | str
-    """The label of the likeliest class"""
+    """Label of the most probable class"""
     confidence: float
-    """That class's probability"""
+    """Probability of that class"""
     probabilities: list[float]
-    """One a class, in the model's own order of labels"""
+    """Probability of each class, in the order of the model's labels"""
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
@@ -118,13 +129,16 @@ class Prediction:
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     epoch: int
+    """Epochs completed"""
     epochs: int
+    """Epochs in all"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
     status: Literal["ready", "degraded"]
     dependencies: dict[str, Dependency]
+    """By name: dynamodb, s3 and tracking (MLflow)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +163,7 @@ class RunDetail:
     tags: dict[str, str]
     artifacts: list[Artifact]
     metric_history: dict[str, list[MetricPoint]]
-    """At most some 500 points a metric, evenly taken"""
+    """Points by metric. A long history is thinned evenly to about 500 points"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +212,7 @@ class Thresholds:
 @dataclass(frozen=True, kw_only=True)
 class TrainAccepted:
     message: str
+    """Where to follow the run"""
     job_id: str
     experiment_name: str
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -211,16 +226,21 @@ class Transition:
     stage: str
     status: Literal["queued", "succeeded", "rejected", "failed"]
     actor: str
+    """Name of the API key that asked for it"""
     created_at: str
     completed_at: str | None = None
     error: str | None = None
+    """The reason, if the transition was rejected or failed"""
     force: bool = False
     from_stage: str | None = None
+    """The version's stage before"""
     gates: list[GateResult] = field(default_factory=list)
+    """Results of the checks"""
     kind: Literal["transition", "mend"] = "transition"
-    """mend: what reconcile found changed past the API, and what came of it"""
+    """mend: a repair, after an alias or a manifest was changed without the API"""
     reason: str | None = None
     replaced_version: int | None = None
+    """The version that held the stage before"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +251,7 @@ class Window:
     """End of the last hour; the baseline ends where the current window starts"""
     hours: int
     samples: int
+    """Number of predictions"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,20 +260,21 @@ class Comparison:
     name: str
     runs: list[RunRow]
     params: list[ComparedParam]
-    """Those that differ come first"""
+    """Those with different values come first"""
     metrics: list[ComparedMetric]
-    """Those that differ come first"""
+    """Those with different values come first"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonResult:
     against: Literal["reference", "baseline"]
+    """reference: the rows held out in training; baseline: the hours before the current window"""
     status: Literal["insufficient_data", "stable", "warning", "alert"]
     samples: int
-    """How many predictions the current window is compared with"""
+    """Number of predictions, or of held-out rows, that the current window is compared with"""
     signals: list[SignalResult]
     note: str | None = None
-    """Why there is no verdict"""
+    """The reason, if there is no verdict"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +292,7 @@ class DriftPoint:
     signals: list[SignalResult]
     """Empty with insufficient data"""
     note: str | None
-    """Why there is no verdict"""
+    """The reason, if there is no verdict"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,15 +307,19 @@ class DriftStatus:
     against: Literal["reference", "baseline"] | None
     """The comparison that gave the status"""
     message: str
+    """The result in a sentence"""
     thresholds: Thresholds
     comparisons: list[ComparisonResult]
     current: Window
     baseline: Window
     reference_samples: int
+    """Number of rows held out in training; 0 if there is no reference"""
     current_distribution: dict[str, float]
+    """Share of each class in the current window"""
     baseline_distribution: dict[str, float]
+    """Share of each class in the baseline"""
     reference_distribution: dict[str, float] | None
-    """Class shares of the rows held out in training"""
+    """Share of each class among the rows held out in training"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +328,7 @@ class Experiment:
     name: str
     total_runs: int
     best_run: Run | None
-    """The run of the highest accuracy"""
+    """The run with the highest accuracy"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,14 +340,18 @@ class Job(HasEnded):
     created_at: str
     completed_at: str | None = None
     error: str | None = None
-    """Why the job failed, AWS Batch's own reason included"""
+    """The reason, if the run failed or was cancelled; with that of AWS Batch"""
     metrics: dict[str, float] = field(default_factory=dict)
     model_name: str | None = None
+    """The model that the run registers a version of"""
     model_version: int | None = None
+    """The version that the run has registered"""
     params: dict[str, Any] = field(default_factory=dict)
     run_id: str | None = None
+    """Id of the MLflow run; null until it has started"""
     started_at: str | None = None
     sweep_id: str | None = None
+    """The sweep that the run belongs to"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,7 +360,7 @@ class ModelDetail:
     production_version: int | None
     staging_version: int | None
     versions: list[ModelVersion]
-    """The newest first"""
+    """A page of versions, newest first"""
     next_cursor: str | None = None
 
 
@@ -342,13 +372,17 @@ class SweepState(HasEnded):
     model_name: str
     num_runs: int
     runs: list[Job]
-    """Ranked, the best first; those without an accuracy last"""
+    """Ranked by accuracy, the best first; runs without an accuracy come last"""
     created_at: str
     best: Job | None = None
+    """The best run so far"""
     completed_at: str | None = None
     error: str | None = None
+    """The reason, if the sweep failed"""
     model_version: int | None = None
+    """The version registered from the best run"""
     transition_id: str | None = None
+    """The transition of that version to `stage`"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,8 +396,9 @@ class DriftHistory:
     step_hours: int
     """Hours that each point covers"""
     against: Literal["reference", "baseline"]
-    """What every point is compared with; for a version without a reference, the 168 hours before `start`"""
+    """What each point is compared with: the reference, or for a version without one the 168 hours before `start`"""
     against_samples: int
+    """Number of predictions or held-out rows that points are compared with"""
     thresholds: Thresholds
     points: list[DriftPoint]
     """Oldest first, without gaps"""

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from infra.local.api import Api, ApiError
 from infra.local.errors import LocalStackError
+from infra.local.packaging import read_template
 from infra.local.settings import ROOT, Settings
 from infra.local.stack import Stack
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
     settings = Settings.from_environment()
+    options.model = options.model or default_model(settings)
     began = time.monotonic()
 
     console.rule("[bold]1. The platform starts on this machine", align="left")
@@ -185,10 +187,15 @@ def _where_next(console: Console, variables: dict[str, str], seconds: float) -> 
     console.print(Panel(lines, title=f"done in {seconds:.0f} s; the stack stays up", title_align="left", expand=False))
 
 
+def default_model(settings: Settings) -> str:
+    """Return the name of the model that answers a request without one."""
+    return str(read_template(settings.root / "template.yaml")["Parameters"]["DefaultModelName"]["Default"])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local demo", description=__doc__)
     parser.add_argument("--runs", type=int, default=4, help="runs of the sweep (4)")
     parser.add_argument("--epochs", type=int, default=8, help="epochs of each run (8)")
     parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits", help="mnist takes MNIST_DIR")
-    parser.add_argument("--model", default="digit-classifier", help="name of the registered model")
+    parser.add_argument("--model", help="name of the registered model; without it, the template's default")
     return parser

@@ -13,8 +13,9 @@ from infra.local import deploy
 from infra.local.api import Api
 from infra.local.demo import ENDED, held_back, until_served
 from infra.local.settings import Settings
+from mlops.domain.names import DEFAULT_MODEL_NAME
 
-MODEL = "digit-classifier"
+MODEL = DEFAULT_MODEL_NAME
 EXPERIMENT = "demo-digits"
 HOURS = 24
 NIGHT = range(9, 12)

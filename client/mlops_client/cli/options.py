@@ -9,7 +9,6 @@ import typer
 if TYPE_CHECKING:
     from mlops_client.client import Client
 
-DEFAULT_MODEL = "digit-classifier"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="Name of the registered model.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Show at most this many.")]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_client.cli import output
-from mlops_client.cli.options import DEFAULT_MODEL, Json, Limit, ModelName, Reason, new_client
+from mlops_client.cli.options import Json, Limit, ModelName, Reason, new_client
 from mlops_client.cli.output import Column, ago, percent
 from mlops_client.cli.results import REFUSED, show_transition
+from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import NotFound, TransitionRefused
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 from rich.text import Text
 
 from mlops_client.cli import output, watching
-from mlops_client.cli.options import DEFAULT_MODEL
 from mlops_client.cli.output import percent
+from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import JobFailed, TransitionRefused
 
 if TYPE_CHECKING:

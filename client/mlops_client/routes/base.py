@@ -10,7 +10,6 @@ from mlops_client.records import decode_page
 from mlops_client.transport import Transport
 
 T = TypeVar("T")
-DEFAULT_MODEL = "digit-classifier"
 PAGE_SIZE = 100
 """The API's limit of records per page."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import TransitionRefused, WaitTimeout
 from mlops_client.listing import Listing
 from mlops_client.models import Model, ModelDetail, Transition
 from mlops_client.records import decode
-from mlops_client.routes.base import DEFAULT_MODEL, Routes, given
+from mlops_client.routes.base import Routes, given
 from mlops_client.transport import path
 
 MAX_SERVER_WAIT = 20

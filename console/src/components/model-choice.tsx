@@ -2,11 +2,12 @@
 
 import { useState } from "preact/hooks";
 import * as api from "../api";
+import * as defaults from "../defaults.json";
 import { useLoaded } from "../polling";
 import { Choice } from "./controls";
 
 /** The model of a fresh installation, which comes first where it exists. */
-export const DEFAULT_MODEL = "digit-classifier";
+export const DEFAULT_MODEL = defaults.model;
 
 export interface ChosenModel {
   /** Undefined until they are known. */

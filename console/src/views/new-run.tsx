@@ -7,6 +7,7 @@ import * as api from "../api";
 import { Field, type Option, Segments } from "../components/controls";
 import { Dialog, useClose } from "../components/dialog";
 import { DEFAULT_MODEL } from "../components/model-choice";
+import * as defaults from "../defaults.json";
 import { reason } from "../problems";
 
 type Kind = "one" | "many";
@@ -87,7 +88,7 @@ function Form({ onStarted }: Pick<Properties, "onStarted">) {
       </Field>
       <div class="fields">
         <Field label="Experiment">
-          <input name="experiment_name" defaultValue="digit-classification" />
+          <input name="experiment_name" defaultValue={defaults.experiment} />
         </Field>
         <Field label="Registered model">
           <input name="model_name" defaultValue={DEFAULT_MODEL} />

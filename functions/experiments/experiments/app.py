@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from experiments.artifacts import Artifacts
 from experiments.comparison import compare
 from mlops.api.http import lambda_handler
+from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.experiments import (
     Comparison,
     Experiment,
@@ -22,14 +23,12 @@ from mlops.registry.sql.catalogue import Catalogue
 router = APIRouter(tags=["experiments"])
 MOST_COMPARED = 10
 
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=2000)]
 Name = Annotated[str | None, Query(min_length=1, max_length=200, description="Only those with this in their name")]
 
 
 @router.get("/experiments")
 def list_experiments(
-    limit: Limit = 50,
+    limit: PageSize = 50,
     cursor: Cursor = None,
     order_by: Annotated[str, Query(max_length=300, description="created_at or name, and asc or desc")] = (
         "created_at desc"
@@ -46,7 +45,7 @@ def list_experiments(
 @router.get("/experiments/{experiment}")
 def list_runs(
     experiment: str,
-    limit: Limit = 50,
+    limit: PageSize = 50,
     cursor: Cursor = None,
     order_by: Annotated[
         str,

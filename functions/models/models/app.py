@@ -1,10 +1,11 @@
-"""GET /models: registered models, their versions and stages, and who moved them."""
+"""The routes of registered models: their versions, stages and history."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from mlops.api.http import lambda_handler
+from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
 from mlops.api.schemas.transitions import Transition, TransitionHistory
 from mlops.aws.transitions_table import TransitionsTable
@@ -12,20 +13,18 @@ from mlops.domain.names import ModelName
 from mlops.registry.sql.catalogue import Catalogue
 
 router = APIRouter(tags=["models"])
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=2000)]
 
 
 @router.get("/models")
-def list_models(limit: Limit = 50, cursor: Cursor = None) -> ModelList:
-    """Registered models by name."""
+def list_models(limit: PageSize = 50, cursor: Cursor = None) -> ModelList:
+    """List registered models, by name."""
     rows, total, next_cursor = Catalogue.from_environment().models(limit, cursor)
     return ModelList(models=[Model.model_validate(row) for row in rows], total_count=total, next_cursor=next_cursor)
 
 
 @router.get("/models/{name}")
-def model_detail(name: ModelName, limit: Limit = 100, cursor: Cursor = None) -> ModelDetail:
-    """A model's versions with their stages, the newest first."""
+def model_detail(name: ModelName, limit: PageSize = 100, cursor: Cursor = None) -> ModelDetail:
+    """Get a model, with a page of its versions, newest first."""
     catalogue = Catalogue.from_environment()
     model = catalogue.model(name)
     versions, next_cursor = catalogue.versions(name, limit, cursor)
@@ -39,8 +38,8 @@ def model_detail(name: ModelName, limit: Limit = 100, cursor: Cursor = None) -> 
 
 
 @router.get("/models/{name}/history")
-def model_history(name: ModelName, limit: Limit = 50, cursor: Cursor = None) -> TransitionHistory:
-    """Who moved which version where, when and why, with the gate's results; the newest first."""
+def model_history(name: ModelName, limit: PageSize = 50, cursor: Cursor = None) -> TransitionHistory:
+    """List the transitions of a model, newest first, with the gate's results."""
     Catalogue.from_environment().model(name)
     page = TransitionsTable.from_environment().history(name, limit, cursor)
     transitions = [Transition.model_validate(transition, from_attributes=True) for transition in page.transitions]

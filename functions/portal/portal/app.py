@@ -1,4 +1,4 @@
-"""What anybody may read: whether the platform is well, and the documentation of its API."""
+"""The routes without an API key: health, readiness, the API's documentation and the web console."""
 
 import importlib.util
 from pathlib import Path
@@ -16,9 +16,9 @@ from portal.readiness import Readiness
 router = APIRouter()
 HERE = Path(__file__).parent
 PAGES = HERE / "pages"
-# Swagger UI from a pinned package, served from here: no page of ours asks another host for anything.
+# Swagger UI comes from a pinned package and this function serves it: no page loads anything from another host.
 SWAGGER = Path(str(importlib.util.find_spec("fastapi_offline").origin)).parent / "static"  # type: ignore[union-attr]
-# Swagger UI sets style attributes and draws its icons from data: addresses; scripts come from files only.
+# Swagger UI sets style attributes, and its icons are data: addresses. Scripts come from files only.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -32,18 +32,18 @@ DOCS_FILES = {
 
 @router.get("/health", tags=["platform"])
 def health() -> Health:
-    """The API is up. Touches nothing behind it."""
+    """Check that the API answers. Asks no service behind it."""
     return Health(status="ok", version=__version__)
 
 
 @router.get("/ready", tags=["platform"])
 def ready(response: Response) -> Ready:
-    """Whether what stands behind the API answers; 503 if something does not."""
-    found = Readiness.from_environment().look()
-    if found.status != "ready":
+    """Check the services behind the API: DynamoDB, S3 and MLflow. The status is 503 if one does not answer."""
+    state = Readiness.from_environment().check()
+    if state.status != "ready":
         response.status_code = 503
         response.headers["retry-after"] = "10"
-    return found
+    return state
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""The web console's files, which are in a layer of their own; all plain text."""
+"""Serves the web console's files, which are in a layer of their own. All are text."""
 
 import hashlib
 import importlib.util
@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from mlops.domain.errors import NotFound
 
-# Scripts, styles and requests of this origin alone; nothing inline, nothing framed, no form leaves.
+# Only scripts, styles and requests of this origin. Nothing inline, no frames, no forms.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
@@ -23,28 +23,29 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 PAGE = "index.html"
-# A name with a hash of the content, as the build gives it to scripts and styles: such a file never changes.
+# The build puts a hash of the content into the names of scripts and styles: such a file never changes.
 HASHED = re.compile(r".+-[\w-]{8}\.(js|css)")
 NOT_BUILT = Path(__file__).parent / "pages" / "console_not_built.html"
 
 
 def console_page(known: str | None) -> Response:
-    """The console; where it was not built, a page that says so. `known` is the request's If-None-Match."""
+    """Answer with the console, or with a page that says it is not built. `known` is the request's If-None-Match."""
     if PAGE not in _files():
         return HTMLResponse(NOT_BUILT.read_text(), status_code=404, headers={"content-security-policy": POLICY})
     return console_file(PAGE, known)
 
 
 def console_file(name: str, known: str | None) -> Response:
-    """A file of the console, or 304 to whoever has it already: `known` is the request's If-None-Match.
+    """Answer with a file of the console, or with 304 if `known`, the request's If-None-Match, is its entity tag.
 
-    Raises NotFound.
+    Raises:
+        NotFound: the console has no such file.
     """
-    found = _files().get(name)
-    if found is None:
-        raise NotFound(f"The console has no file {name!r}")
-    content, tag = found
-    # The page is asked for each time, so that a deploy is seen at once; it names the files that belong together.
+    file = _files().get(name)
+    if file is None:
+        raise NotFound(f"The console has no file {name!r}; reload the page")
+    content, tag = file
+    # Browsers ask for the page each time, so that a deploy is seen at once. The page names the files of its version.
     cached = "public, max-age=31536000, immutable" if HASHED.fullmatch(name) else "no-cache"
     headers = {"etag": tag, "cache-control": cached, "content-security-policy": POLICY}
     if known == tag:
@@ -54,7 +55,7 @@ def console_file(name: str, known: str | None) -> Response:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str]]:
-    """Content and entity tag by name."""
+    """The content and the entity tag of each file, by name."""
     package = importlib.util.find_spec("mlops_console")
     folders = [Path(folder) for folder in (package.submodule_search_locations or ())] if package else []
     files = [path for folder in folders for path in folder.iterdir() if path.suffix in MEDIA_TYPES]

@@ -1,4 +1,4 @@
-"""Looks whether the services behind the platform answer; never at Postgres itself, which tracking speaks for."""
+"""Checks whether the services behind the platform answer. MLflow answers for PostgreSQL, which is not asked itself."""
 
 import time
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.api.schemas.platform import Dependency, Ready
-from mlops.domain.manifest import Manifest, ManifestError, manifest_key
+from mlops.aws.serving_bucket import UnreadableManifest, read_manifest
 from mlops.settings import Settings
 
 CACHE_SECONDS = 10.0
@@ -26,7 +26,7 @@ class ReadinessSettings(Settings):
 
 
 class Readiness:
-    """One look at each dependency, kept for ten seconds so that nobody can wear them out by asking."""
+    """One check of each dependency, kept for ten seconds so that callers cannot overload what stands behind."""
 
     def __init__(self, settings: ReadinessSettings) -> None:
         # Clients of its own, not the adapters: nobody waits longer than two seconds to hear that a service is down.
@@ -35,20 +35,21 @@ class Readiness:
         self._dynamodb = boto3.client("dynamodb", config=quick)
         self._s3 = boto3.client("s3", config=quick)
         self._http = urllib3.PoolManager(timeout=3.0, retries=False)
-        self._looked_at = 0.0
-        self._found: Ready | None = None
+        self._checked_at = 0.0
+        self._state: Ready | None = None
 
     @classmethod
     def from_environment(cls) -> "Readiness":
         return _readiness()
 
-    def look(self) -> Ready:
-        if self._found is None or time.monotonic() - self._looked_at > CACHE_SECONDS:
+    def check(self) -> Ready:
+        """Ask each dependency, unless that was done in the last ten seconds."""
+        if self._state is None or time.monotonic() - self._checked_at > CACHE_SECONDS:
             dependencies = {"dynamodb": self._table(), "s3": self._manifest(), "tracking": self._tracking()}
-            down = [name for name, found in dependencies.items() if not found.ok]
-            self._found = Ready(status="degraded" if down else "ready", dependencies=dependencies)
-            self._looked_at = time.monotonic()
-        return self._found
+            is_ready = all(dependency.ok for dependency in dependencies.values())
+            self._state = Ready(status="ready" if is_ready else "degraded", dependencies=dependencies)
+            self._checked_at = time.monotonic()
+        return self._state
 
     def _table(self) -> Dependency:
         try:
@@ -59,21 +60,16 @@ class Readiness:
 
     def _manifest(self) -> Dependency:
         model = self._settings.default_model_name
-        key = manifest_key(model, "Production")
         try:
-            found = self._s3.list_objects_v2(Bucket=self._settings.artifact_bucket, Prefix=key).get("Contents")
-            if not found:
-                return Dependency(ok=True, detail=f"no version of {model!r} is in Production yet")
-            data = self._s3.get_object(Bucket=self._settings.artifact_bucket, Key=key)["Body"].read()
+            stored = read_manifest(self._s3, self._settings.artifact_bucket, model, "Production")
+        except UnreadableManifest as error:
+            detail = f"the manifest of {model!r} in Production cannot be read: {error}"
+            return Dependency(ok=False, detail=detail, age_seconds=_age(error.written))
         except (BotoCoreError, ClientError):
             return Dependency(ok=False, detail="the bucket does not answer")
-        age = (datetime.now(UTC) - found[0]["LastModified"]).total_seconds()
-        try:
-            Manifest.from_json(data)
-        except ManifestError as error:
-            return Dependency(
-                ok=False, detail=f"the manifest of {model!r} in Production cannot be read: {error}", age_seconds=age
-            )
+        if stored is None:
+            return Dependency(ok=True, detail=f"no version of {model!r} is in Production yet")
+        age = _age(stored.written)
         return Dependency(ok=True, detail=f"the manifest of {model!r} is {age:.0f} s old", age_seconds=age)
 
     def _tracking(self) -> Dependency:
@@ -81,9 +77,14 @@ class Readiness:
             answer = self._http.request("GET", self._settings.mlflow_tracking_uri.rstrip("/") + "/version")
         except urllib3.exceptions.HTTPError:
             return Dependency(ok=False, detail="MLflow does not answer")
-        # Behind IAM an unsigned look is refused, which is an answer too.
-        well = answer.status in (200, 403)
-        return Dependency(ok=well, detail="MLflow answers" if well else f"MLflow answered {answer.status}")
+        # Behind IAM this unsigned request is refused, which is an answer too.
+        if answer.status in (200, 403):
+            return Dependency(ok=True, detail="MLflow answers")
+        return Dependency(ok=False, detail=f"MLflow answered {answer.status}")
+
+
+def _age(written: datetime) -> float:
+    return (datetime.now(UTC) - written).total_seconds()
 
 
 @cache

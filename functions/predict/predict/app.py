@@ -1,7 +1,7 @@
 """The predict function: POST /predict, /predict/batch and /predict/staging, DELETE /predict/cache.
 
-Bare on purpose: what stands here runs on every request or at every cold start. FastAPI, pydantic, Powertools and boto3
-are not imported; the published schema is `mlops.api.schemas.predict`, and a test holds the two together.
+Bare on purpose: this module runs on every request or at every cold start. It does not import FastAPI, pydantic,
+Powertools or boto3. The published schema is `mlops.api.schemas.predict`, and a test compares it with the handler.
 """
 
 import gc
@@ -19,6 +19,7 @@ import orjson
 from mlops.domain.errors import NotFound, PlatformError
 from mlops.settings import Settings
 from predict import records, request, samples
+from predict.inputs import beyond_the_model, inputs_of
 from predict.model import Model
 from predict.model_cache import ModelCache
 from predict.replies import ok, problem_of, unexpected
@@ -32,8 +33,12 @@ Response = dict[str, Any]
 
 @dataclass(frozen=True)
 class PredictSettings(Settings):
-    """`model_refresh_seconds`: how often, at most, a manifest is compared with what is served. `drift_signal_share`: of
-    requests beyond the first thousand of an hour, how many have their images measured."""
+    """Settings of the function.
+
+    Attributes:
+        model_refresh_seconds: The shortest time between two comparisons of a model with its manifest.
+        drift_signal_share: The share of requests whose images are measured, beyond the first thousand of an hour.
+    """
 
     artifact_bucket: str
     default_model_name: str
@@ -55,7 +60,7 @@ ROUTES = {
 
 
 def handler(event: Event, context: Any) -> Response:
-    """Answer one API Gateway proxy event; whatever happens, with a response of the API's shape."""
+    """Answer one API Gateway proxy event. Every error, of any kind, is answered with a problem document."""
     began = time.perf_counter()
     request_id = event["requestContext"]["requestId"]
     path = event.get("resource") or event["path"]
@@ -68,17 +73,17 @@ def handler(event: Event, context: Any) -> Response:
             from predict.cache_epoch import raise_epoch  # needs boto3, which no prediction should wait for
 
             return raise_epoch(event, request_id, settings.default_model_name)
-        raise NotFound(f"There is no {method} {event['path']}")
+        raise NotFound.of_route(method, event["path"])
     except PlatformError as error:
-        records.refused(request_id, path, error.status, error.code, began, asked=route is not None)
+        records.refused(request_id, path, error.status, error.code, began, predicts=route is not None)
         return problem_of(error, request_id)
     except Exception as error:
-        records.failed(request_id, path, error, began, asked=route is not None)
+        records.failed(request_id, path, error, began, predicts=route is not None)
         return unexpected(request_id)
 
 
 def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
-    """Answer from the stage's present model, or from an answer that this very model gave to the same body before."""
+    """Answer with the stage's current model, or repeat the answer that this same model gave to the same body."""
     body = request.text_of(event)
     key = key_of(path, body)
     answer, hit = answers.get(key, body), False
@@ -86,23 +91,23 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
         model, staleness = models.current(answer.model_name, stage)
         hit = answer.serial == model.serial
     if answer is None or not hit:
-        asked = request.parse(body, fields, settings.default_model_name)
-        model, staleness = models.current(asked.model_name, stage)
-        answer = _answer(model, asked, body, fields is request.BATCH, request_id)
+        parsed = request.parse(body, fields, settings.default_model_name)
+        model, staleness = models.current(parsed.model_name, stage)
+        answer = _answer(model, parsed, body, fields is request.BATCH, request_id)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     records.prediction(request_id, answer.record, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)
 
 
-def _answer(model: Model, asked: request.Request, body: str, batch: bool, request_id: str) -> Answer:
+def _answer(model: Model, parsed: request.Request, body: str, batch: bool, request_id: str) -> Answer:
     manifest = model.manifest
-    inputs = request.inputs_of(asked, manifest.input)
+    inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     classes = probabilities.argmax(axis=1).tolist()
     confidences = [probabilities[row, best] for row, best in enumerate(classes)]
     if not all(map(math.isfinite, confidences)):  # numbers so large that the model's own arithmetic overflows
-        raise request.beyond_the_model(asked.source)
+        raise beyond_the_model(parsed.source)
     predictions = [manifest.labels[index] for index in classes]
     document: dict[str, Any]
     if batch:
@@ -137,7 +142,7 @@ def _answer(model: Model, asked: request.Request, body: str, batch: bool, reques
 
 
 def warm_up() -> None:
-    """Load the default model while the environment starts. Without one the environment starts all the same."""
+    """Load the default model while the environment starts. The environment starts even if there is none."""
     try:
         models.current(settings.default_model_name, "Production")
     except PlatformError as error:
@@ -145,7 +150,7 @@ def warm_up() -> None:
 
 
 def after_restore() -> None:
-    """What a SnapStart snapshot must not carry over: connections, credentials, and what was known of the manifests."""
+    """Drop what a SnapStart snapshot must not carry over: connections, credentials and the age of the manifests."""
     bucket.forget()
     models.recheck()
     warm_up()
@@ -157,5 +162,5 @@ if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
     register_after_restore(after_restore)
 
 warm_up()
-# What the start made lives as long as the environment: the collector need not walk it again on anybody's request.
+# Objects made at the start live as long as the environment: no request should wait for the collector to walk them.
 gc.freeze()

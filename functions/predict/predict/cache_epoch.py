@@ -1,6 +1,6 @@
-"""DELETE /predict/cache: have every environment load its model anew. Only promotion writes manifests, so it is asked.
+"""DELETE /predict/cache: every environment loads its model again. Only promotion writes manifests, so it does the work.
 
-Imported by that request alone: boto3 costs more than everything a prediction needs.
+The handler imports this module for that request alone: boto3 costs more than everything that a prediction needs.
 """
 
 from typing import Any
@@ -12,18 +12,18 @@ from mlops.aws.promotion_queue import PromotionQueue
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.domain.transition import new_transition_id
 from predict import records, replies
-from predict.request import MODEL_NAME
+from predict.request import MODEL_NAME, MODEL_NAME_RULE
 
 STAGES = ("Production", "Staging")
 
 
 def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> dict[str, Any]:
-    """Queue a new cache epoch for both stages of the model; a stage that no version serves is passed over there.
+    """Queue a new cache epoch for both stages of the model. Promotion skips a stage that no version serves.
 
     Raises:
         Forbidden: the key's role is not admin.
-        ValidationFailed: the query's model_name is not a name.
-        DependencyUnavailable: the table or the queue does not answer.
+        ValidationFailed: the query's `model_name` is not a valid name.
+        DependencyUnavailable: the table of keys or the promotion queue does not answer.
     """
     try:
         caller = AccessKeys.from_environment().caller(
@@ -32,7 +32,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
         authorise(caller, "DELETE")
         model_name = (event.get("queryStringParameters") or {}).get("model_name", default_model)
         if not MODEL_NAME.fullmatch(model_name):
-            raise ValidationFailed("model_name: is not the name of a model", errors=[{"field": "model_name"}])
+            raise ValidationFailed.of_field("model_name", MODEL_NAME_RULE)
         queue = PromotionQueue.from_environment()
         for stage in STAGES:
             queue.send(
@@ -46,6 +46,6 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
                 }
             )
     except (BotoCoreError, ClientError) as error:
-        raise DependencyUnavailable("The promotion queue or the table of keys does not answer") from error
+        raise DependencyUnavailable("The promotion queue or the table of keys does not answer; try again") from error
     records.report("mlops.cache_epoch", request_id=request_id, model_name=model_name, actor=caller.name)
     return replies.accepted({"status": "queued", "model_name": model_name, "stages": STAGES}, request_id)

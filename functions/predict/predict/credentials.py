@@ -1,4 +1,4 @@
-"""AWS credentials of the function: from the environment, or from the container endpoint that SnapStart gives."""
+"""Reads the function's AWS credentials from the environment, or from the container endpoint that SnapStart gives."""
 
 import http.client
 import json
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 REFRESH_BEFORE_SECONDS = 300
 SAFE_HOSTS = ("127.0.0.1", "localhost", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23")
-"""Hosts that credentials may be asked from without TLS: this machine and AWS's link-local addresses."""
+"""Hosts that may give credentials without TLS: this machine and AWS's link-local addresses."""
 
 
 class CredentialsUnavailable(Exception):
-    """No credentials in the environment, or the endpoint did not give any."""
+    """Neither the environment nor the endpoint has credentials."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Credentials:
 
 
 class CredentialsSource:
-    """Keeps what it read until five minutes before it expires.
+    """Reads credentials, and keeps them until five minutes before they expire.
 
     A plain Lambda environment has keys that last as long as it does, in AWS_ACCESS_KEY_ID and its companions. One that
     was restored from a SnapStart snapshot has AWS_CONTAINER_CREDENTIALS_FULL_URI instead, and its keys expire.
@@ -36,10 +36,10 @@ class CredentialsSource:
         self._kept: Credentials | None = None
 
     def get(self, seconds: float) -> Credentials:
-        """Present credentials; asking for them takes at most `seconds`.
+        """Return credentials that are valid now. To read them takes at most `seconds`.
 
         Raises:
-            CredentialsUnavailable: see there.
+            CredentialsUnavailable: there are none.
         """
         kept = self._kept
         if kept is None or (kept.expires is not None and kept.expires - time.time() < REFRESH_BEFORE_SECONDS):
@@ -52,6 +52,7 @@ class CredentialsSource:
         return kept
 
     def forget(self) -> None:
+        """Read the credentials again at the next call."""
         self._kept = None
 
 

@@ -1,8 +1,8 @@
-"""The common bodies, decoded straight to an array.
+"""Decodes the common bodies straight to an array.
 
 A JSON decoder makes a Python float of each number, which then has to be packed into an array and freed: half of what a
 request would cost. simdjson writes the numbers of a list into one buffer. Whatever is not the common case is left to
-`request.parse`, which alone says what is wrong with a body: nothing is refused here.
+`request.parse`, which alone says what is wrong with a body: this module refuses nothing.
 """
 
 from typing import Any
@@ -16,22 +16,28 @@ MAX_BYTES = 1 << 20
 _parser = Parser(max_capacity=MAX_BYTES)
 
 
-def decode(body: str, sources: tuple[str, ...], most_rows: int | None) -> tuple[str, np.ndarray, dict[str, Any]] | None:
-    """Of an object with one of `sources`: its name, its numbers (float64 `[n, k]`), and the other fields.
+def decode(
+    body: str, sources: tuple[str, ...], most_rows: int | None, most_fields: int
+) -> tuple[str, np.ndarray, dict[str, Any]] | None:
+    """Decode an object that has at most `most_fields` fields and one of `sources`.
 
     The source is a list of numbers; with `most_rows`, a list of at most so many such lists, all of one length.
+
+    Returns:
+        The source's name, its numbers (float64 `[n, k]`), and the other fields; None for any other body.
     """
     brackets = body.count("[")
     if not brackets:
         return None
     try:
         document = _parser.parse(body)
-        if type(document) is not Object:
+        # simdjson walks the object for each name that it is asked for: a body of a hundred thousand would take seconds.
+        if type(document) is not Object or len(document) > most_fields:
             return None
         names = [*document]
         (source,) = [name for name in names if name in sources]
         rows = document[source]
-        # The buffer is flat: as many brackets as rows say that nothing is nested deeper, here or anywhere.
+        # The buffer is flat: as many brackets as rows say that nothing is nested deeper, anywhere in the body.
         count = len(rows) if most_rows else 1
         if type(rows) is not Array or brackets != (1 + count if most_rows else 1) or len(set(names)) != len(names):
             return None

@@ -1,4 +1,4 @@
-"""A loaded model: one onnxruntime session that has proved itself, and what the manifest says of it."""
+"""A loaded model: an onnxruntime session that has passed its self-test, with its manifest."""
 
 import base64
 import itertools
@@ -16,30 +16,30 @@ DEFAULT_TOLERANCE = 1e-4
 
 
 class ModelRefused(Exception):
-    """The file is not one to answer from; the message says why and may be logged."""
+    """The file must not serve. The message says why, and may be logged."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What answers requests. Immutable, so whoever holds one answers from one version throughout."""
+    """A model that answers requests. Immutable, so a request is answered by one version throughout."""
 
     manifest: Manifest
     session: onnxruntime.InferenceSession
     signals: Signals | None  # None for models whose inputs are not images
     serial: int = field(default_factory=itertools.count(1).__next__)
-    """Tells this model from every other one of this process, the same file under another manifest included."""
+    """Identifies this model in this process; the same file under another manifest is another model."""
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """float32 `[n, features]` → float32 `[n, classes]`."""
-        found: np.ndarray = self.session.run([self.manifest.output.name], {self.manifest.input.name: inputs})[0]
-        return found
+        """Compute float32 `[n, classes]` from float32 `[n, features]`."""
+        probabilities: np.ndarray = self.session.run([self.manifest.output.name], {self.manifest.input.name: inputs})[0]
+        return probabilities
 
 
 def load(manifest: Manifest, data: bytes) -> Model:
-    """A model from its ONNX file, after it has answered the self-test.
+    """Load a model from its ONNX file and test it.
 
     Raises:
-        ModelRefused: not ONNX, external data, other inputs or outputs than the manifest's, or a wrong self-test.
+        ModelRefused: the file is not ONNX, refers to other files, does not fit the manifest, or fails the self-test.
     """
     try:
         external = has_external_data(data)
@@ -55,10 +55,10 @@ def load(manifest: Manifest, data: bytes) -> Model:
 
 
 def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
-    """`session` under `manifest`, once the two are shown to belong together.
+    """Test that a session fits the manifest, and make a model of the two.
 
     Raises:
-        ModelRefused: other inputs or outputs than the manifest's, or a wrong self-test.
+        ModelRefused: the inputs or outputs are not the manifest's, or the self-test fails.
     """
     try:
         _check_signature(session, manifest)
@@ -74,7 +74,7 @@ def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
 
 def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    # One request at a time on a fraction of a processor: more threads only wait for one another.
+    # One request at a time on a fraction of a processor: more threads would only wait for each other.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     # The arena never gives memory back, so one batch of 100 or one swap would stay in the resident size for good.
@@ -100,11 +100,11 @@ def _check_signature(session: onnxruntime.InferenceSession, manifest: Manifest) 
 
 
 def _self_test(model: Model) -> None:
-    """Two rows first, whatever the manifest carries: shape and finiteness. Then the exporter's own answers."""
+    """Check shape and finiteness with two rows of zeros, then the exporter's own answers if the manifest has them."""
     features, classes = model.manifest.input.features, model.manifest.output.classes
     answers = model.probabilities(np.zeros((2, features), np.float32))
     if answers.shape != (2, classes) or not np.isfinite(answers).all():
-        raise ModelRefused(f"it answers {answers.shape} where finite float32 (2, {classes}) is due")
+        raise ModelRefused(f"it answers {answers.shape} instead of finite float32 (2, {classes})")
     test = model.manifest.self_test
     if test is None:
         return

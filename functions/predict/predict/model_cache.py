@@ -1,4 +1,4 @@
-"""Which model answers now: follows the serving manifests in S3, and keeps answering when it cannot."""
+"""Follows the serving manifests in S3, and keeps the models that answer. While S3 is down, they go on answering."""
 
 import hashlib
 import time
@@ -15,20 +15,20 @@ from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_MODEL_BYTES = 128 << 20
 MAX_MODELS = 8
-"""Models kept at a time; the one that was compared with its manifest longest ago goes first."""
+"""Models kept at a time. The one that was compared with its manifest longest ago is dropped first."""
 CHECK_SECONDS = 1.0
-"""What a manifest check may cost a request that could be answered from the model at hand."""
+"""Time limit of a manifest check while there is a loaded model to answer from."""
 FIRST_SECONDS = 2.0
-"""What the manifest may take when there is no model at hand."""
+"""Time limit of reading a manifest while no model is loaded."""
 LOAD_SECONDS = 6.0
-"""What fetching a model may take; the request that meets a promotion waits for it."""
+"""Time limit of fetching a model; the first request after a promotion waits for it."""
 FAILURE_SHARE = 10
-"""When checks go on failing, each after t seconds, the next one waits up to this many times t: in the long run a slow
-S3 costs a tenth of the time. It doubles up to there, because one slow answer should not hold up a promotion."""
+"""After a check that failed in t seconds the next one waits 2 t, then 4 t, up to this many times t. So in the long run
+a slow S3 costs a tenth of the time, and a single slow answer hardly delays a promotion."""
 RETRY_REFUSED_SECONDS = 60.0
-"""A refused model is tried again this often, in case its file was put right under the same manifest."""
+"""A refused model is tried again after this time, in case its file was repaired under the same manifest."""
 OUTAGE_SECONDS = 1.0
-"""With no model at hand and S3 down, requests are refused at once for so long instead of each waiting for S3."""
+"""While no model is loaded and S3 is down, requests are refused at once for this time. They do not each wait for S3."""
 
 
 class Objects(Protocol):
@@ -43,7 +43,7 @@ class _Slot:
 
     model: Model
     etag: str  # of the manifest seen last, whether its model was taken or refused
-    confirmed: float  # when S3 last said that what we serve is what the manifest says
+    confirmed: float  # when S3 last confirmed that the manifest names this model
     due: float  # when to ask S3 again
     refused: float | None = None  # when the manifest seen last was refused
     failures: int = 0  # checks that failed since the last one that did not
@@ -52,7 +52,7 @@ class _Slot:
 class ModelCache:
     """Loaded models by name and stage, each compared with its manifest at most once in `refresh_seconds`.
 
-    `report(event, **fields)` is told of loads, refusals and outages. `clock` counts seconds.
+    `report(event, **fields)` is called on loads, refusals and outages. `clock` counts seconds.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class ModelCache:
         self._outage_until = float("-inf")
 
     def current(self, model_name: str, stage: str) -> tuple[Model, float]:
-        """The model that answers for `stage`, and its staleness: seconds since its manifest was last confirmed.
+        """Return the model that answers for `stage`, and its staleness: seconds since its manifest was last confirmed.
 
         Raises:
             NoModelInStage: no version of this model is in the stage.
-            DependencyUnavailable: S3 does not answer, or its model is refused, and there is no model at hand.
+            DependencyUnavailable: no model is loaded, and S3 does not answer or its model is refused.
         """
         slot = self._slots.get((model_name, stage))
         if slot is None:
@@ -87,7 +87,7 @@ class ModelCache:
         return slot.model, max(0.0, now - slot.confirmed)
 
     def recheck(self) -> None:
-        """Ask S3 again at the next request, whatever was known: the environment was restored from a snapshot."""
+        """Have the next request ask S3, whatever is known: the environment was restored from a snapshot."""
         self._outage_until = float("-inf")
         self._refused.clear()
         for slot in self._slots.values():
@@ -96,37 +96,35 @@ class ModelCache:
     def _first(self, model_name: str, stage: str) -> _Slot:
         began = self._clock()
         if began < self._outage_until:
-            raise DependencyUnavailable("The model store does not answer and no model is loaded yet", retry_after=1)
+            raise _store_down()
         if began < self._refused.get((model_name, stage), began):
             raise _not_loadable(model_name, stage)
         try:
-            found = self._objects.get(
+            stored = self._objects.get(
                 manifest_key(model_name, stage), seconds=FIRST_SECONDS, max_bytes=MAX_MANIFEST_BYTES
             )
-            assert found is not None  # no etag was sent
-            model = self._load(found.data, model_name, stage, None)
+            assert stored is not None  # no etag was sent
+            model = self._load(stored.data, model_name, stage, None)
         except S3Missing:
-            raise _no_model(model_name, stage) from None
+            raise NoModelInStage(model_name, stage) from None
         except S3Unavailable as error:
             now = self._clock()
             self._outage_until = now + max(OUTAGE_SECONDS, now - began)
             self._report("mlops.model_unavailable", model_name=model_name, stage=stage, reason=str(error))
-            raise DependencyUnavailable(
-                "The model store does not answer and no model is loaded yet", retry_after=1
-            ) from error
+            raise _store_down() from error
         except (ModelRefused, S3TooLarge) as error:
             self._refused[model_name, stage] = self._clock() + self._refresh_seconds
             while len(self._refused) > MAX_MODELS:
                 self._refused.popitem(last=False)
             self._report("mlops.model_refused", model_name=model_name, stage=stage, reason=str(error))
             raise _not_loadable(model_name, stage) from error
-        slot = self._slots[model_name, stage] = _Slot(model, found.etag, began, began + self._refresh_seconds)
+        slot = self._slots[model_name, stage] = _Slot(model, stored.etag, began, began + self._refresh_seconds)
         while len(self._slots) > MAX_MODELS:
             self._slots.popitem(last=False)
         return slot
 
     def _refresh(self, slot: _Slot, model_name: str, stage: str) -> None:
-        """Follow the manifest if it changed. Unless the stage is empty now, the slot keeps a model that answers.
+        """Follow the manifest if it has changed. Unless the stage is empty now, the slot keeps a model that answers.
 
         Raises:
             NoModelInStage: the version was taken out of the stage and no other one put in.
@@ -134,47 +132,47 @@ class ModelCache:
         began = self._clock()
         self._slots.move_to_end((model_name, stage))
         again = slot.refused is not None and began - slot.refused >= RETRY_REFUSED_SECONDS
-        found: S3Object | None = None
+        stored: S3Object | None = None
         try:
-            found = self._objects.get(
+            stored = self._objects.get(
                 manifest_key(model_name, stage),
                 seconds=CHECK_SECONDS,
                 max_bytes=MAX_MANIFEST_BYTES,
                 etag=None if again else slot.etag,
             )
-            if found is not None:
-                slot.model = self._load(found.data, model_name, stage, slot.model)
-                slot.etag = found.etag
+            if stored is not None:
+                slot.model = self._load(stored.data, model_name, stage, slot.model)
+                slot.etag = stored.etag
                 slot.refused = None
             if slot.refused is None:
                 slot.confirmed = began
         except S3Missing:
             del self._slots[model_name, stage]
-            raise _no_model(model_name, stage) from None
+            raise NoModelInStage(model_name, stage) from None
         except S3Unavailable as error:
             now = self._clock()
             slot.failures += 1
-            patience = min(FAILURE_SHARE, 2 ** min(slot.failures, 10))
-            slot.due = now + max(self._refresh_seconds, patience * (now - began))
+            factor = min(FAILURE_SHARE, 2 ** min(slot.failures, 10))
+            slot.due = now + max(self._refresh_seconds, factor * (now - began))
             self._report("mlops.model_unavailable", model_name=model_name, stage=stage, reason=str(error))
             return
         except (ModelRefused, S3TooLarge) as error:
             slot.refused = self._clock()
-            if found is not None:
-                slot.etag = found.etag
+            if stored is not None:
+                slot.etag = stored.etag
             elif isinstance(error, S3TooLarge):
                 slot.etag = error.etag
             self._report("mlops.model_refused", model_name=model_name, stage=stage, reason=str(error))
         slot.failures = 0
-        # Counted from the start of this check, so that the interval bounds what was true at most so long ago.
+        # From the start of this check, so that what is served was the manifest's at most one interval ago.
         slot.due = began + self._refresh_seconds
 
     def _load(self, data: bytes, model_name: str, stage: str, held: Model | None) -> Model:
-        """The manifest's model. `held` lends its session when the file is the same and no reload was asked for.
+        """Load the manifest's model. The session of `held` is used again if the file and the cache epoch are the same.
 
         Raises:
-            ModelRefused: the manifest or its file is not one to answer from.
-            S3Unavailable: the file could not be had now.
+            ModelRefused: the manifest or its file must not serve.
+            S3Unavailable: S3 does not give the file now.
         """
         began = self._clock()
         try:
@@ -182,7 +180,7 @@ class ModelCache:
         except ManifestError as error:
             raise ModelRefused(str(error)) from error
         if (manifest.model_name, manifest.stage) != (model_name, stage):
-            raise ModelRefused(f"the manifest is that of {manifest.model_name!r} in {manifest.stage!r}")
+            raise ModelRefused(f"the manifest belongs to {manifest.model_name!r} in {manifest.stage!r}")
         if held is not None and (manifest.sha256, manifest.cache_epoch) == (
             held.manifest.sha256,
             held.manifest.cache_epoch,
@@ -205,23 +203,20 @@ class ModelCache:
         if not 0 < manifest.size <= MAX_MODEL_BYTES:
             raise ModelRefused(f"its size of {manifest.size} bytes is not within 1..{MAX_MODEL_BYTES}")
         try:
-            found = self._objects.get(manifest.key, seconds=LOAD_SECONDS, max_bytes=manifest.size)
+            file = self._objects.get(manifest.key, seconds=LOAD_SECONDS, max_bytes=manifest.size)
         except S3Missing as error:
-            raise ModelRefused("its file is not there") from error
-        assert found is not None  # no etag was sent
-        if len(found.data) != manifest.size or hashlib.sha256(found.data).hexdigest() != manifest.sha256:
+            raise ModelRefused("its file is missing") from error
+        assert file is not None  # no etag was sent
+        if len(file.data) != manifest.size or hashlib.sha256(file.data).hexdigest() != manifest.sha256:
             raise ModelRefused("its file does not have the manifest's size and hash")
-        return found.data
+        return file.data
 
 
-def _no_model(model_name: str, stage: str) -> NoModelInStage:
-    return NoModelInStage(
-        f"No version of the model {model_name!r} is in {stage}. Promote one: POST /models/transition with "
-        f'{{"model_name": "{model_name}", "version": <number>, "stage": "{stage}"}}'
-    )
+def _store_down() -> DependencyUnavailable:
+    return DependencyUnavailable("S3 does not answer, and no model is loaded yet; try again", retry_after=1)
 
 
 def _not_loadable(model_name: str, stage: str) -> DependencyUnavailable:
     return DependencyUnavailable(
-        f"The version of {model_name!r} in {stage} cannot be loaded; promote another version", retry_after=30
+        f"The version of the model {model_name!r} in {stage} cannot be loaded; promote another version", retry_after=30
     )

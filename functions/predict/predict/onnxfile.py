@@ -1,6 +1,6 @@
-"""Does an ONNX file refer to other files? onnxruntime would open them, relative to wherever the function runs.
+"""Tells whether an ONNX file refers to other files. onnxruntime would open them, relative to the working directory.
 
-A walk over the file's protobuf fields, because the onnx package is far too large for the inference layer.
+Own code, which walks over the file's protobuf fields, because the onnx package is too large for the inference layer.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""PNG to grey pixels 0..1, for images of the size the model takes.
+"""Decodes a PNG to grey pixels 0..1, for images of the size that the model takes.
 
-Own code, because Pillow is 20 MB of the inference layer for this one use, and pypng inflates whatever it is given: here
-the header's size is compared with the model's first, and never more than that many bytes are inflated.
+Own code, because Pillow is 20 MB of the inference layer for this one use, and pypng inflates whatever it is given. This
+module compares the header's size with the model's first, and never inflates more than that many bytes.
 Format: https://www.w3.org/TR/png-3/
 """
 
@@ -22,12 +22,14 @@ class PngError(ValueError):
 
 
 def decode(data: bytes, expected: tuple[int, int] | int) -> np.ndarray:
-    """Pixels as float32 `[rows, columns]`, 0 black to 1 white; colour becomes luma, transparency becomes black.
+    """Decode to float32 `[rows, columns]`, 0 black to 1 white. Colour becomes luma, transparency becomes black.
 
-    `expected` is `(rows, columns)`, or a number of pixels when the model does not say more.
+    Args:
+        data: The file.
+        expected: `(rows, columns)`, or the number of pixels where the model does not say more.
 
     Raises:
-        PngError: broken, of another size, or interlaced.
+        PngError: the file is broken, of another size, or interlaced.
     """
     header: bytes | None = None
     palette = transparency = b""
@@ -45,6 +47,8 @@ def decode(data: bytes, expected: tuple[int, int] | int) -> np.ndarray:
         elif kind == b"tRNS":
             transparency = content
         elif kind == b"IDAT":
+            if inflater.eof:  # zlib would copy all of the rest again with each further chunk
+                continue
             try:
                 scanlines += inflater.decompress(content, size + 1 - len(scanlines))
             except zlib.error as error:
@@ -54,7 +58,7 @@ def decode(data: bytes, expected: tuple[int, int] | int) -> np.ndarray:
         elif kind == b"IEND":
             break
         elif not kind[0] & 0x20:
-            raise PngError("it has a critical chunk that is not known")
+            raise PngError("it has an unknown critical chunk")
     if header is None or len(scanlines) != size:
         raise PngError("it is cut short")
     return _grey(header, scanlines, palette, transparency)
@@ -81,7 +85,7 @@ def _scanline_bytes(header: bytes, expected: tuple[int, int] | int) -> int:
     if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
         raise PngError("its header is not valid")
     if interlace:
-        raise PngError("it is interlaced; save it without")
+        raise PngError("it is interlaced; save it without interlacing")
     if isinstance(expected, int):
         if rows * columns != expected:
             raise PngError(f"it has {columns}x{rows} pixels; this model takes {expected}")
@@ -139,7 +143,7 @@ def _unfiltered(scanlines: bytearray, rows: int, step: int) -> np.ndarray:
     for start in range(0, len(scanlines), width):
         kind, row = scanlines[start], scanlines[start + 1 : start + width]
         if kind > 4:
-            raise PngError("a row's filter is not known")
+            raise PngError("a row has an unknown filter")
         if kind:
             for index in range(width - 1):
                 left = row[index - step] if index >= step else 0

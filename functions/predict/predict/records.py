@@ -1,6 +1,6 @@
-"""The log: one line of JSON an event, printed raw. Prediction lines feed drift detection and the metric filters.
+"""The log: one line of JSON per event, printed as it is. Drift detection and the metric filters read prediction lines.
 
-Nothing here shows an input: of an image only `signals`' coarse averages, of a refused body only the error's code.
+No line shows an input: of an image only the coarse averages of `signals`, of a refused body only the error's code.
 """
 
 import os
@@ -28,7 +28,7 @@ def record(
     confidences: list[np.float32],
     signals: dict[str, np.ndarray] | None,
 ) -> str:
-    """The part of a prediction's line that is the same whenever the same body meets the same model: JSON's fields."""
+    """Make the part of a prediction's line that the body and the model decide: JSON fields without braces."""
     fields = orjson.dumps(
         {
             "model_name": manifest.model_name,
@@ -45,17 +45,17 @@ def record(
 
 
 def prediction(request_id: str, kept: str, cache: str, staleness: str, began: float) -> None:
-    """The line of an answered request; `began` is its `time.perf_counter()`. Written by hand around what was kept."""
+    """Write the line of an answered request around its kept part; `began` is the request's `time.perf_counter()`."""
     _print(
         f'{{"event":"mlops.prediction","request_id":{orjson.dumps(request_id).decode()},"status":200,"cache":"{cache}",'
         f'"staleness_s":{staleness},"latency_ms":{(time.perf_counter() - began) * 1000:.3f},{kept}}}\n'
     )
 
 
-def refused(request_id: str, path: str, status: int, code: str, began: float, *, asked: bool) -> None:
-    """The line of a request that was answered with an error; `asked` if it asked for a prediction."""
+def refused(request_id: str, path: str, status: int, code: str, began: float, *, predicts: bool) -> None:
+    """Write the line of a request that was answered with an error; `predicts` if its route is one of predictions."""
     report(
-        "mlops.prediction" if asked else "mlops.request",
+        "mlops.prediction" if predicts else "mlops.request",
         request_id=request_id,
         status=status,
         code=code,
@@ -65,15 +65,15 @@ def refused(request_id: str, path: str, status: int, code: str, began: float, *,
     )
 
 
-def failed(request_id: str, path: str, error: Exception, began: float, *, asked: bool) -> None:
-    """The lines of a request that met a fault of ours. The trace shows where, not with what: no values, no messages."""
+def failed(request_id: str, path: str, error: Exception, began: float, *, predicts: bool) -> None:
+    """Write the lines of a request that met a fault of ours. The trace has places, no values and no messages."""
     trace = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     report("mlops.error", request_id=request_id, error=type(error).__name__, trace=trace)
-    refused(request_id, path, 500, "internal_error", began, asked=asked)
+    refused(request_id, path, 500, "internal_error", began, predicts=predicts)
 
 
 def report(event: str, **fields: Any) -> None:
-    """A line about the model at hand; those in COUNTED carry a metric too (CloudWatch's embedded metric format)."""
+    """Write a line about an event. Those in COUNTED carry a metric too (CloudWatch's embedded metric format)."""
     document: dict[str, Any] = {"event": event, **fields}
     metric = COUNTED.get(event)
     if metric is not None:
@@ -92,6 +92,6 @@ def report(event: str, **fields: Any) -> None:
 
 
 def _print(line: str) -> None:
-    # One write a line, so that lines never mix; flushed, because the environment may freeze right after the answer.
+    # One write per line, so that lines never mix; flushed, because the environment may freeze right after the answer.
     sys.stdout.write(line)
     sys.stdout.flush()

@@ -1,29 +1,22 @@
-"""Responses in the shape API Gateway's proxy integration takes, with the headers every route answers with."""
+"""Responses in the shape that API Gateway's proxy integration takes, with the headers of every route."""
 
 from typing import Any
 
 import orjson
 
-from mlops.api.problems import problem
+from mlops.api.responses import NO_CONTENT_POLICY, SECURITY_HEADERS, problem
+from mlops.domain import errors
 from mlops.domain.errors import DependencyUnavailable, PlatformError
 
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-    "referrer-policy": "no-referrer",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cache-control": "no-store",
-}
-"""As `mlops.api.http` sets them; a test compares the two."""
+HEADERS = {**SECURITY_HEADERS, "content-security-policy": NO_CONTENT_POLICY, "cache-control": "no-store"}
 
 
 def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]:
-    """A prediction, with how it came about in the headers: `cache` is hit or miss, `staleness` in seconds."""
+    """Answer with a prediction. Its headers say where it comes from: `cache` is hit or miss, `staleness` in seconds."""
     return {
         "statusCode": 200,
         "headers": {
-            **SECURITY_HEADERS,
+            **HEADERS,
             "content-type": "application/json",
             "x-request-id": request_id,
             "x-cache": cache,
@@ -35,11 +28,12 @@ def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]
 
 
 def accepted(document: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """Answer that the request was queued."""
     return _response(202, document, "application/json", request_id)
 
 
 def problem_of(error: PlatformError, request_id: str) -> dict[str, Any]:
-    """An error as an RFC 9457 problem document."""
+    """Answer with an error, as an RFC 9457 problem document."""
     document = problem(error.status, error.code, error.title, error.detail, request_id, **error.extra)
     response = _response(error.status, document, "application/problem+json", request_id)
     if isinstance(error, DependencyUnavailable):
@@ -48,14 +42,14 @@ def problem_of(error: PlatformError, request_id: str) -> dict[str, Any]:
 
 
 def unexpected(request_id: str) -> dict[str, Any]:
-    """Whatever went wrong, the caller gets the API's shape and no inner text."""
-    return problem_of(PlatformError("Something went wrong here; the request id finds it in the logs"), request_id)
+    """Answer with a fault of the platform, without inner text."""
+    return problem_of(errors.unexpected(), request_id)
 
 
 def _response(status: int, document: dict[str, Any], content_type: str, request_id: str) -> dict[str, Any]:
     return {
         "statusCode": status,
-        "headers": {**SECURITY_HEADERS, "content-type": content_type, "x-request-id": request_id},
+        "headers": {**HEADERS, "content-type": content_type, "x-request-id": request_id},
         "body": orjson.dumps(document).decode(),
         "isBase64Encoded": False,
     }

@@ -1,30 +1,33 @@
-"""From an event's body to the model's input, as strict as the published schema (`mlops.api.schemas.predict`).
+"""Reads an event's body, as strictly as the published schema (`mlops.api.schemas.predict`).
 
-The common request, a flat list of numbers or a batch of them, is decoded straight to an array (`decoding`). What is not
-common, or not right, goes the careful way: decoded by orjson, and walked to name the field that is wrong.
+The common request, a flat list of numbers or a batch of them, is decoded straight to an array (`decoding`). Any other
+body is decoded by orjson and checked field by field, so that the error names the field.
+
+Every path is linear in the body: callers send up to 4 MiB.
 """
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
 
-from mlops.domain.errors import PayloadTooLarge, ValidationFailed
-from mlops.domain.manifest import ModelInput
+from mlops.domain.errors import FieldError, PayloadTooLarge, ValidationFailed
 from predict import decoding
-from predict.png import SIGNATURE, PngError, decode
 
 MAX_BODY_BYTES = 4 << 20
 MAX_BATCH = 100
 MAX_SCALE = 65535
 MAX_ERRORS = 5
+MAX_NAME = 40
+"""Characters of an unknown field's name that an error repeats."""
+MAX_DEPTH = 2
+"""Lists within a field's own list that may hold numbers: the images of a batch, and the rows of an image."""
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-_BITS: dict[float, int] = {scale: int(np.float64(scale).view(np.uint64)) for scale in (1, 255)}
+MODEL_NAME_RULE = "must be 1 to 100 letters, digits, '.', '_' or '-', and begin with a letter or digit"
+_KINDS = {bool: "a boolean", str: "a string", dict: "an object", list: "a list", type(None): "null"}
 
 
 class Fields:
@@ -43,16 +46,17 @@ class Request(NamedTuple):
     """A body whose shape is right as far as that can be said without the model."""
 
     source: str
-    value: Any  # the numbers as an array, float64 [n, k]; or what stands in the body, if it went the careful way
+    value: Any  # the numbers as float64 [n, k] if the body was decoded to an array, else the field's JSON value
     scale: float
     model_name: str
 
 
 def text_of(event: dict[str, Any]) -> str:
-    """The event's body as API Gateway hands it over.
+    """Return the event's body as API Gateway hands it over.
 
     Raises:
-        PayloadTooLarge, ValidationFailed: see there.
+        PayloadTooLarge: the body has more than `MAX_BODY_BYTES`.
+        ValidationFailed: the body is not UTF-8.
     """
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
@@ -61,7 +65,7 @@ def text_of(event: dict[str, Any]) -> str:
         try:
             body = binascii.a2b_base64(body).decode()
         except ValueError as error:
-            raise _invalid("body", "must be JSON in UTF-8") from error
+            raise ValidationFailed.of_field("body", "must be JSON in UTF-8") from error
     if len(body) > MAX_BODY_BYTES or (not body.isascii() and len(body.encode(errors="replace")) > MAX_BODY_BYTES):
         raise _too_large()
     return body
@@ -73,7 +77,7 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
     Raises:
         ValidationFailed: names each field that is wrong.
     """
-    decoded = decoding.decode(body, fields.sources, fields.most_rows)
+    decoded = decoding.decode(body, fields.sources, fields.most_rows, len(fields.known))
     if decoded is not None:
         source, numbers, options = decoded
         if not options:
@@ -81,6 +85,16 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
         if options.keys() <= fields.known and not _wrong_options(options, source):
             return _request(source, numbers, options, default_model)
     return _parse_carefully(body, fields, default_model)
+
+
+def refuse_other_than_numbers(field: str, value: Sequence[Any]) -> None:
+    """Look for entries, at any depth, that are not JSON numbers.
+
+    Raises:
+        ValidationFailed: names the first of them.
+    """
+    if errors := list(islice(_other_than_numbers(field, value, MAX_DEPTH), MAX_ERRORS)):
+        raise ValidationFailed.of_fields(errors)
 
 
 def _request(source: str, value: Any, document: dict[str, Any], default_model: str) -> Request:
@@ -91,13 +105,15 @@ def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _invalid("body", "must be one JSON object (NaN and infinities are not JSON)") from error
+        raise ValidationFailed.of_field(
+            "body", "must be one JSON object; NaN and infinities are not JSON, and numbers must fit a double"
+        ) from error
     if type(document) is not dict:
-        raise _invalid("body", "must be a JSON object")
+        raise ValidationFailed.of_field("body", "must be a JSON object")
     source, errors = _source(document, fields)
     errors += _wrong_options(document, source)
     if errors:
-        raise ValidationFailed(_detail(errors), errors=_listed(errors))
+        raise ValidationFailed.of_fields(errors, MAX_ERRORS)
     value = document[source]
     _check_source(source, value)
     # A JSON string needs two quotation marks. Names and string fields account for all of them only if no name stands
@@ -105,194 +121,69 @@ def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
     strings = len(document) + (type(value) is str) + ("model_name" in document)
     if body.count('"') != 2 * strings:
         if type(value) is not str:
-            _refuse_other_than_numbers(source, value)
-        raise _invalid("body", "has a field twice, or an escaped quotation mark")
+            refuse_other_than_numbers(source, value)
+        raise ValidationFailed.of_field(
+            "body", "has a field twice, or an escaped quotation mark; send each field once, without escapes"
+        )
     return _request(source, value, document, default_model)
 
 
-def inputs_of(request: Request, expected: ModelInput) -> np.ndarray:
-    """The model's input, float32 `[n, features]`; pixels are brought to 0..1.
-
-    Raises:
-        ValidationFailed: names the number that is missing, too many, not a number or out of range.
-    """
-    source, value = request.source, request.value
-    if expected.image and source in ("inputs", "inputs_list"):
-        raise _invalid(source, f"this model takes images of {_size(expected)} pixels: send image or images instead")
-    if source == "image_base64":
-        return _from_base64(value, expected)
-    batch = source in BATCH.sources
-    numbers = value if type(value) is np.ndarray else _numbers_of(source, value if batch else (value,), batch, expected)
-    if numbers.shape[1] != expected.features:
-        raise _wrong_length(f"{source}.0" if batch else source, numbers.shape[1], expected)
-    if source in ("image", "images"):
-        return _pixels(numbers, request, batch)
-    if not np.abs(numbers).max() <= FLOAT32_MAX:
-        raise _invalid(source, "has a number that float32 cannot hold")
-    return numbers.astype(np.float32)
-
-
-def beyond_the_model(source: str) -> ValidationFailed:
-    """The numbers are numbers, but the model's arithmetic overflows on them."""
-    return _invalid(source, "has numbers far beyond what the model was trained on; it has no finite answer")
-
-
-def _numbers_of(source: str, rows: Sequence[Any], batch: bool, expected: ModelInput) -> np.ndarray:
-    """float64 `[n, features]` of JSON lists, nested if they are images."""
-    flat: list[list[Any]] = []
-    for index, row in enumerate(rows):
-        field = f"{source}.{index}" if batch else source
-        given = row
-        if source in ("image", "images") and type(row[0]) is list:
-            row = _flat(row, field, expected)
-        if len(row) != expected.features:
-            raise _wrong_length(field, len(row), expected)
-        if not {*map(type, row)} <= {int, float}:
-            _refuse_other_than_numbers(field, given)
-            raise _invalid(field, "must be numbers, or rows of numbers for an image")
-        flat.append(row)
-    try:
-        return np.array(flat, np.float64)
-    except OverflowError:
-        raise _invalid(source, "has a number that float32 cannot hold") from None
-
-
-def _source(document: dict[str, Any], fields: Fields) -> tuple[str, list[tuple[str, str]]]:
-    given = [name for name in fields.sources if name in document]
-    errors: list[tuple[str, str]] = []
+def _source(document: dict[str, Any], fields: Fields) -> tuple[str, list[FieldError]]:
+    """The field that holds the input, and what is wrong with the names of the fields."""
+    sent = [name for name in fields.sources if name in document]
+    errors: list[FieldError] = []
     if not document.keys() <= fields.known:
-        takes = ", ".join((*fields.sources, *fields.options))
+        known = ", ".join((*fields.sources, *fields.options))
         unknown = islice((name for name in document if name not in fields.known), MAX_ERRORS)
-        errors = [(_printable(name), f"is not a field of this request; it takes {takes}") for name in unknown]
-    if len(given) != 1:
-        errors.append((given[-1] if given else fields.sources[0], f"send exactly one of {', '.join(fields.sources)}"))
-    return (given[0] if given else ""), errors
+        errors = [(_printable(name), f"is not a field of this request; the fields are {known}") for name in unknown]
+    if len(sent) != 1:
+        errors.append((sent[-1] if sent else fields.sources[0], f"send exactly one of {', '.join(fields.sources)}"))
+    return (sent[0] if sent else ""), errors
 
 
-def _wrong_options(document: dict[str, Any], source: str) -> list[tuple[str, str]]:
+def _wrong_options(document: dict[str, Any], source: str) -> list[FieldError]:
     errors = []
     if "scale" in document:
         scale = document["scale"]
         if type(scale) not in (int, float) or not 0 < scale <= MAX_SCALE:
             errors.append(("scale", f"must be a number above 0 and at most {MAX_SCALE}"))
         elif source not in ("image", "images"):
-            errors.append(("scale", "goes with image or images only"))
+            errors.append(("scale", "is only allowed with image or images; leave it out"))
     if "model_name" in document:
         name = document["model_name"]
         if type(name) is not str or not MODEL_NAME.fullmatch(name):
-            message = "must be letters, digits, '.', '_' or '-', at most 100, a letter or digit first"
-            errors.append(("model_name", message))
+            errors.append(("model_name", MODEL_NAME_RULE))
     return errors
 
 
 def _check_source(source: str, value: Any) -> None:
     if source == "image_base64":
         if type(value) is not str:
-            raise _invalid(source, "must be a base64 string")
+            raise ValidationFailed.of_field(source, "must be a base64 string")
         return
     if type(value) is not list or not value:
-        raise _invalid(source, "must be a list that is not empty")
-    if source in ("images", "inputs_list"):
+        raise ValidationFailed.of_field(source, "must be a list that is not empty")
+    if source in BATCH.sources:
         if len(value) > MAX_BATCH:
-            raise _invalid(source, f"has {len(value)} entries; at most {MAX_BATCH} go in one request")
+            raise ValidationFailed.of_field(source, f"has {len(value)} entries; send at most {MAX_BATCH} per request")
         for index, row in enumerate(value):
             if type(row) is not list or not row:
-                raise _invalid(f"{source}.{index}", "must be a list that is not empty")
+                raise ValidationFailed.of_field(f"{source}.{index}", "must be a list that is not empty")
 
 
-def _flat(rows: list[Any], field: str, expected: ModelInput) -> list[Any]:
-    """A nested image, row by row."""
-    columns = expected.image[1] if expected.image else len(rows[0])
-    if expected.image and len(rows) != expected.image[0]:
-        raise _invalid(field, f"has {len(rows)} rows; this model takes {_size(expected)} pixels")
-    flat: list[Any] = []
-    for index, row in enumerate(rows):
-        if type(row) is not list or len(row) != columns:
-            raise _invalid(f"{field}.{index}", f"must be a row of {columns} numbers")
-        flat += row
-    return flat
-
-
-def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
-    scale = request.scale
-    bits = _BITS.get(scale) or int(np.float64(scale).view(np.uint64))
-    # Doubles from 0 up are ordered as their bits are, and negative ones have larger bits than any of them: one maximum
-    # over the bits says that all numbers lie within 0..scale. (Negative zero, which is fine, falls to the slow look.)
-    # argmax, as numpy's max goes through the machinery of ufuncs, which takes longer than looking at all numbers.
-    patterns = numbers.reshape(-1).view(np.uint64)
-    if not patterns[patterns.argmax()] <= bits:
-        outside = ~((numbers >= 0) & (numbers <= scale))
-        if outside.any():
-            row, pixel = (int(index) for index in np.argwhere(outside)[0])
-            field = f"{request.source}.{row}.{pixel}" if batch else f"{request.source}.{pixel}"
-            raise _invalid(
-                field,
-                f"pixel {pixel} is {numbers[row, pixel]:g}, outside 0..{scale:g}; "
-                'the field scale says how far pixels run, for example "scale": 255',
-            )
-    return (numbers if scale == 1 else numbers / scale).astype(np.float32)
-
-
-def _from_base64(text: str, expected: ModelInput) -> np.ndarray:
-    try:
-        data = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise _invalid("image_base64", "is not base64 (standard alphabet, padded, no line breaks)") from error
-    if data.startswith(SIGNATURE):
-        try:
-            pixels = decode(data, expected.image or expected.features)
-        except PngError as error:
-            raise _invalid("image_base64", f"is a PNG that cannot be used: {error}") from error
-        return pixels.reshape(1, -1)
-    if len(data) != expected.features:
-        raise _invalid("image_base64", f"holds {len(data)} bytes; this model takes {expected.features}, or a PNG")
-    return np.frombuffer(data, np.uint8).astype(np.float32).reshape(1, -1) / np.float32(255)
-
-
-def _refuse_other_than_numbers(field: str, value: Sequence[Any]) -> None:
-    """Raises ValidationFailed naming the first entries, at any depth, that are not JSON numbers."""
-    errors: list[tuple[str, str]] = []
-    pending: list[tuple[str, Sequence[Any]]] = [(field, value)]
-    while pending and len(errors) < MAX_ERRORS:
-        path, entries = pending.pop(0)
-        for index, entry in enumerate(entries):
-            if type(entry) is list and path.count(".") - field.count(".") < 2:
-                pending.append((f"{path}.{index}", entry))
-            elif type(entry) not in (int, float):
-                errors.append((f"{path}.{index}", "must be a number, not " + _kind(entry)))
-                if len(errors) == MAX_ERRORS:
-                    break
-    if errors:
-        raise ValidationFailed(_detail(errors), errors=_listed(errors))
-
-
-def _kind(value: Any) -> str:
-    return {bool: "a boolean", str: "a string", dict: "an object", list: "a list", type(None): "null"}[type(value)]
+def _other_than_numbers(field: str, entries: Sequence[Any], depth: int) -> Iterator[FieldError]:
+    """In the order of the document. Nothing is kept of what was passed: a body may hold a million lists."""
+    for index, entry in enumerate(entries):
+        kind = type(entry)
+        if kind is list and depth:
+            yield from _other_than_numbers(f"{field}.{index}", entry, depth - 1)
+        elif kind is not float and kind is not int:
+            yield f"{field}.{index}", f"must be a number, not {_KINDS[kind]}"
 
 
 def _printable(name: str) -> str:
-    return name if name.isprintable() and len(name) <= 40 else "body"
-
-
-def _size(expected: ModelInput) -> str:
-    return "x".join(str(side) for side in expected.image or ())
-
-
-def _listed(errors: list[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"field": field, "message": message} for field, message in errors[:MAX_ERRORS]]
-
-
-def _detail(errors: list[tuple[str, str]]) -> str:
-    return "; ".join(f"{field}: {message}" for field, message in errors[:MAX_ERRORS])
-
-
-def _invalid(field: str, message: str) -> ValidationFailed:
-    return ValidationFailed(_detail([(field, message)]), errors=_listed([(field, message)]))
-
-
-def _wrong_length(field: str, length: int, expected: ModelInput) -> ValidationFailed:
-    return _invalid(field, f"has {length} numbers; this model takes {expected.features}")
+    return name if len(name) <= MAX_NAME and name.isprintable() else "body"
 
 
 def _too_large() -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes; send fewer images a request")
+    return PayloadTooLarge(MAX_BODY_BYTES, "send fewer inputs per request")

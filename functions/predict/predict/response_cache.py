@@ -1,13 +1,13 @@
-"""Answers to requests that came before, byte for byte: bounded in bytes, and never older than the model.
+"""Keeps answers, to repeat them byte for byte to the same body: bounded in bytes, and never older than the model.
 
-An answer is good for the very model that made it, by the model's serial number. A swap brings a new number, so a
-promotion can never serve an old answer and nothing has to be invalidated; and no answer keeps an old model in memory.
+An answer belongs to the model that made it, by the model's serial number. A swap brings a new number. So a promotion
+can never serve an old answer, nothing has to be invalidated, and no answer keeps an old model in memory.
 """
 
 from typing import NamedTuple
 
 MAX_BYTES = 2 << 20
-"""About 250 answers. More would be of little use, and would push the model's weights out of the processor's cache."""
+"""About 250 answers. More would hardly help, and would push the model's weights out of the processor's cache."""
 MAX_ENTRY_BYTES = 64 << 10
 """Larger bodies (batches) hardly ever repeat and would push out hundreds of small ones."""
 ENTRY_OVERHEAD = 700
@@ -22,7 +22,7 @@ Key = tuple[str, int, str]
 class Answer(NamedTuple):
     """A response body, and the part of the log line that depends on the request alone."""
 
-    asked: str
+    request_body: str
     serial: int
     model_name: str
     body: str
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 class AnswerCache:
-    """Least recently used answers by route and raw body."""
+    """The answers used last, by route and raw body."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -39,13 +39,15 @@ class AnswerCache:
         """Bytes held."""
 
     def get(self, key: Key, body: str) -> Answer | None:
+        """Return the answer kept for exactly this body."""
         entry = self._entries.get(key)
-        if entry is None or entry[0].asked != body:
+        if entry is None or entry[0].request_body != body:
             return None
         self._entries[key] = self._entries.pop(key)
         return entry[0]
 
     def put(self, key: Key, answer: Answer) -> None:
+        """Keep an answer unless it is too large; the ones used longest ago make room for it."""
         size = _size(answer)
         if size > MAX_ENTRY_BYTES:
             return
@@ -59,11 +61,11 @@ class AnswerCache:
 
 
 def key_of(route: str, body: str) -> Key:
-    """Where the answer to `body` is kept, if it is."""
+    """Return the key under which the answer to `body` is kept, if it is."""
     return route, len(body), body[::STRIDE]
 
 
 def _size(answer: Answer) -> int:
-    """Bytes that keeping it takes; a str that is not ASCII takes up to four a character."""
-    asked = len(answer.asked) * (1 if answer.asked.isascii() else 4)
-    return asked + len(answer.body) + len(answer.record) + ENTRY_OVERHEAD
+    """Bytes that keeping it takes; a str that is not ASCII takes up to four per character."""
+    body = answer.request_body
+    return len(body) * (1 if body.isascii() else 4) + len(answer.body) + len(answer.record) + ENTRY_OVERHEAD

@@ -1,7 +1,7 @@
-"""Read objects of one bucket: conditional GETs with a time limit and a size limit, signed here (SigV4).
+"""Reads objects of one bucket: conditional GETs with a time limit and a size limit, signed with SigV4.
 
-botocore's S3 client is two thirds of a cold start that has no other use for it, so predict speaks to S3 itself: one
-kind of request, GET of one key, over the standard library's HTTP client.
+Own code, because botocore's S3 client would be two thirds of a cold start. predict only needs to GET one key, over the
+standard library's HTTP client.
 """
 
 import hashlib
@@ -16,17 +16,18 @@ from predict.credentials import Credentials, CredentialsSource, CredentialsUnava
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 IDLE_SECONDS = 15.0
-"""A connection unused for longer is not trusted: S3 closes idle ones, and a frozen environment does not notice."""
+"""A connection that was unused for longer is closed: S3 closes idle ones, and a frozen environment does not notice."""
 CHUNK = 1 << 18
+MAX_LISTING_BYTES = 1 << 16
 EXPIRED = (b"ExpiredToken", b"RequestExpired", b"InvalidToken")
 
 
 class S3Error(Exception):
-    """The object could not be had. Nothing of S3's own text is in the message."""
+    """S3 did not give the object. The message has nothing of S3's own text."""
 
 
 class S3Missing(S3Error):
-    """There is no such object. A bucket that is not there is an outage, not an answer."""
+    """There is no such object. A missing bucket is an outage instead."""
 
 
 class S3TooLarge(S3Error):
@@ -38,11 +39,15 @@ class S3TooLarge(S3Error):
 
 
 class S3Unavailable(S3Error):
-    """S3 did not answer in time, refused, or the answer broke off: another try may succeed."""
+    """S3 did not answer in time, refused, or broke off its answer: another try may succeed."""
 
 
 class _Expired(S3Unavailable):
-    """The credentials were good once."""
+    """The credentials have expired."""
+
+
+class _Denied(S3Unavailable):
+    """S3 refused the request, or it hides that there is no such object."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,16 @@ class S3Object:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What is asked for, as the signature wants it: both parts quoted, the query's fields in alphabetical order."""
+
+    path: str
+    query: str = ""
+
+
+@dataclass(frozen=True)
 class Place:
-    """Where the bucket is: `prefix` is what stands before the key in a request's path."""
+    """Where the bucket is; `prefix` comes before the key in a request's path."""
 
     host: str
     secure: bool
@@ -62,7 +75,7 @@ class Place:
 
     @classmethod
     def from_environment(cls, bucket: str) -> "Place":
-        """AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL if set, with the bucket in the path; else the region's own S3."""
+        """Use AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL if set, with the bucket in the path; else the region's own S3."""
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         if endpoint:
@@ -88,20 +101,29 @@ class Bucket:
         return cls(Place.from_environment(bucket), CredentialsSource())
 
     def get(self, key: str, *, seconds: float, max_bytes: int, etag: str | None = None) -> S3Object | None:
-        """The object, or None when it still has `etag`.
+        """Read an object; None when it still has `etag`.
 
-        `seconds` bounds the whole call, however slowly the bytes drip; `max_bytes` bounds what is read.
+        Args:
+            key: The object's key.
+            seconds: Bounds the whole call, however slowly the bytes arrive.
+            max_bytes: Bounds what is read.
+            etag: The entity tag of the object that the caller has.
 
         Raises:
-            S3Missing, S3TooLarge, S3Unavailable: see there.
+            S3Missing: there is no such object.
+            S3TooLarge: the object has more than `max_bytes`.
+            S3Unavailable: S3 did not answer in time, or refused.
         """
         deadline = time.monotonic() + seconds
         try:
             try:
-                return self._attempt(key, etag, deadline, max_bytes)
-            except _Expired:
-                self._credentials.forget()
-                return self._attempt(key, etag, deadline, max_bytes)
+                return self._attempt(self._object(key), deadline, max_bytes, etag)
+            except _Denied:
+                # S3 says 403 of a missing object to those that may not list the bucket, and AWS does not say whether a
+                # permission with a condition on the prefix is enough. A list of this one key tells the two apart.
+                if self._is_listed(key, deadline):
+                    raise
+                raise S3Missing(key) from None
         except S3Error:
             raise
         except (OSError, http.client.HTTPException, CredentialsUnavailable) as error:
@@ -109,60 +131,76 @@ class Bucket:
             raise S3Unavailable(type(error).__name__) from error
 
     def disconnect(self) -> None:
-        """Drop the connection, as after a restore from a snapshot, whose sockets are gone."""
+        """Close the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def forget(self) -> None:
-        """Drop the connection and the credentials: both belong to the moment the snapshot was taken."""
+        """Drop the connection and the credentials: a restore from a snapshot has made both invalid."""
         self.disconnect()
         self._credentials.forget()
 
-    def _attempt(self, key: str, etag: str | None, deadline: float, max_bytes: int) -> S3Object | None:
+    def _object(self, key: str) -> Target:
+        return Target(self._place.prefix + quote(key, safe="/-_.~"))
+
+    def _is_listed(self, key: str, deadline: float) -> bool:
+        query = f"list-type=2&max-keys=1&prefix={quote(key, safe='-_.~')}"
+        listing = self._attempt(Target(self._place.prefix, query), deadline, MAX_LISTING_BYTES)
+        return listing is not None and f"<Key>{key}</Key>".encode() in listing.data
+
+    def _attempt(self, target: Target, deadline: float, max_bytes: int, etag: str | None = None) -> S3Object | None:
+        try:
+            return self._reconnecting(target, deadline, max_bytes, etag)
+        except _Expired:
+            self._credentials.forget()
+            return self._reconnecting(target, deadline, max_bytes, etag)
+
+    def _reconnecting(self, target: Target, deadline: float, max_bytes: int, etag: str | None) -> S3Object | None:
         credentials = self._credentials.get(_left(deadline))
         kept = self._connection is not None
         try:
-            return self._exchange(key, etag, credentials, deadline, max_bytes)
+            return self._exchange(target, credentials, deadline, max_bytes, etag)
         except (http.client.BadStatusLine, ConnectionResetError, BrokenPipeError):
-            # S3 closed the kept connection between two requests; that says nothing about S3, so once more.
+            # S3 closed the kept connection between two requests. That says nothing about S3, so try once more.
             self.disconnect()
             if not kept:
                 raise
-            return self._exchange(key, etag, credentials, deadline, max_bytes)
+            return self._exchange(target, credentials, deadline, max_bytes, etag)
 
     def _exchange(
-        self, key: str, etag: str | None, credentials: Credentials, deadline: float, max_bytes: int
+        self, target: Target, credentials: Credentials, deadline: float, max_bytes: int, etag: str | None
     ) -> S3Object | None:
-        path = self._place.prefix + quote(key, safe="/-_.~")
-        headers = signed_headers(self._place, path, credentials, time.time())
+        headers = signed_headers(self._place, target, credentials, time.time())
         if etag:
             headers["if-none-match"] = etag
         connection = self._connect(deadline)
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", target.path + (f"?{target.query}" if target.query else ""), headers=headers)
         _limit(connection, deadline)
         response = connection.getresponse()
         if response.status == 200:
             etag = response.headers.get("etag", "")
             if response.length is not None and response.length > max_bytes:
                 self.disconnect()
-                raise S3TooLarge(f"it has {response.length} bytes, more than {max_bytes}", etag)
-            found = S3Object(_read(connection, response, deadline, max_bytes), etag)
+                raise S3TooLarge(f"the object has {response.length} bytes, more than {max_bytes}", etag)
+            answer = S3Object(_read(connection, response, deadline, max_bytes), etag)
         elif response.status == 304:
             response.read()
-            found = None
+            answer = None
         else:
             status, body = response.status, response.read(4096)
             self.disconnect()
             if status == 404 and b"NoSuchBucket" not in body:
-                raise S3Missing(key)
+                raise S3Missing(target.path)
             if status in (400, 403) and any(code in body for code in EXPIRED):
                 raise _Expired(f"status {status}")
+            if status == 403:
+                raise _Denied(f"status {status}")
             raise S3Unavailable(f"status {status}")
         self._used = time.monotonic()
         if response.will_close:
             self.disconnect()
-        return found
+        return answer
 
     def _connect(self, deadline: float) -> http.client.HTTPConnection:
         if self._connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
@@ -175,8 +213,8 @@ class Bucket:
         return self._connection
 
 
-def signed_headers(place: Place, path: str, credentials: Credentials, now: float) -> dict[str, str]:
-    """The headers of a GET of `path` (already quoted, no query), signed with AWS Signature Version 4.
+def signed_headers(place: Place, target: Target, credentials: Credentials, now: float) -> dict[str, str]:
+    """Make the headers of a GET, signed with AWS Signature Version 4.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
     """
@@ -184,9 +222,9 @@ def signed_headers(place: Place, path: str, credentials: Credentials, now: float
     headers = {"host": place.host, "x-amz-content-sha256": EMPTY_SHA256, "x-amz-date": moment}
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
-    names = ";".join(headers)  # written above in the alphabetical order that the signature asks for
+    names = ";".join(headers)  # in the alphabetical order that the signature asks for
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    request = f"GET\n{path}\n\n{lines}\n{names}\n{EMPTY_SHA256}"
+    request = f"GET\n{target.path}\n{target.query}\n{lines}\n{names}\n{EMPTY_SHA256}"
     scope = f"{moment[:8]}/{place.region}/s3/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     key = ("AWS4" + credentials.secret_key).encode()
@@ -210,10 +248,10 @@ def _read(
             break
         data += chunk
         if len(data) > max_bytes:
-            raise http.client.HTTPException  # S3 always says the length before; this is not S3 as we know it
-    if response.length:  # what Content-Length promised and did not come
+            raise http.client.HTTPException  # S3 always declares the length before
+    if response.length:  # less than Content-Length promised
         raise http.client.IncompleteRead(b"", response.length)
-    response.close()  # read1 does not notice the end it has reached, and the connection would stay taken
+    response.close()  # read1 does not notice that it has reached the end, and the connection would stay in use
     return bytes(data)
 
 

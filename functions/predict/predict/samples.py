@@ -1,6 +1,6 @@
-"""Inputs themselves, of a share of requests: off unless SAMPLE_SHARE says otherwise, as nobody's input is kept unasked.
+"""Samples the inputs of a share of requests. Off unless SAMPLE_SHARE is set: inputs are kept only where that is wanted.
 
-They go out as one more log line, which prediction_log takes to S3: no request waits for storage.
+A sample is one more log line, which prediction_log writes to S3: no request waits for storage.
 """
 
 import base64
@@ -13,13 +13,13 @@ from mlops.domain.manifest import Manifest
 
 SHARE = float(os.environ.get("SAMPLE_SHARE", "0"))
 MAX_BYTES = 120_000
-"""Of a line CloudWatch Logs takes 256 kB."""
+"""CloudWatch Logs takes 256 kB per line."""
 
 
 def line(manifest: Manifest, inputs: np.ndarray, predictions: list[int | str]) -> dict[str, Any] | None:
-    """Fields of the line for float32 `[n, features]`; None for the requests that are not in the sample.
+    """Make the fields of the line for inputs float32 `[n, features]`; None for a request that is not sampled.
 
-    Pixels are kept as bytes 0..255, other features as little-endian float32; of a large batch its first rows.
+    Pixels become bytes 0..255, other features little-endian float32. Of a large batch the line has the first rows.
     """
     from random import random  # not at import, which every cold start would pay for
 

@@ -1,35 +1,35 @@
-"""What drift detection needs to know of an image, and no more: a picture of 7x7 averages cannot be read back."""
+"""Measures of an image what drift detection needs, and no more: nobody can read a picture from 7x7 averages."""
 
 import time
 
 import numpy as np
 
 BLOCKS = 7
-"""The image is cut into 7x7 blocks; a pixel above a half is ink."""
+"""An image has 7x7 blocks; a pixel above one half is ink."""
 ALL_OF = 1000
-"""Requests of one hour and environment that are all measured, whatever the share; a verdict takes 200 predictions."""
+"""Requests per hour and environment that are measured whatever the share; a verdict takes 200 predictions."""
 _STEPS = 1 << 20
 
 
 class SignalShare:
-    """Which requests are measured: the first of an hour and of a model all are, of those beyond them a share.
+    """Decides which requests are measured: the first of an hour and of a model, and a share of those after them.
 
-    A thousand images say what an hour's look like. Measuring each of a million more would say no more, and cost a fifth
-    of a prediction's time and half of its log.
+    A thousand images show what the images of an hour look like. To measure a million more would show nothing new, and
+    would cost a fifth of a prediction's time and half of its log line.
     """
 
     def __init__(self, share: float) -> None:
         self._steps = round(share * _STEPS)
-        self._hour, self._serial, self._asked = 0, 0, 0
+        self._hour, self._serial, self._count = 0, 0, 0
 
     def takes(self, request_id: str, serial: int) -> bool:
-        """Whether to measure this request's images, which the model of that serial number answered."""
+        """Whether to measure the images of this request, which the model with this serial number answered."""
         hour = int(time.time()) // 3600
         if hour != self._hour or serial > self._serial:
-            self._hour, self._serial, self._asked = hour, serial, 0
-        self._asked += 1
-        # By the id: every eighth request might always be the same one of eight clients that take turns.
-        return self._asked <= ALL_OF or hash(request_id) % _STEPS < self._steps
+            self._hour, self._serial, self._count = hour, serial, 0
+        self._count += 1
+        # By the id: every eighth request might always come from the same one of eight clients that take turns.
+        return self._count <= ALL_OF or hash(request_id) % _STEPS < self._steps
 
 
 class Signals:
@@ -49,15 +49,19 @@ class Signals:
         self._ink = np.full(self._pixels, 1000 / self._pixels, np.float32)
 
     def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """float32 `[n, pixels]` → int32 thousandths: `mean_intensity [n]`, `ink_share [n]`, `block_means [n, 49]`."""
+        """Measure images, float32 `[n, pixels]`.
+
+        Returns:
+            int32 thousandths: `mean_intensity [n]`, `ink_share [n]`, `block_means [n, 49]`.
+        """
         count = len(inputs)
-        found = np.empty((count, 2 + BLOCKS * BLOCKS), np.float32)
+        measured = np.empty((count, 2 + BLOCKS * BLOCKS), np.float32)
         strips = inputs.reshape(-1, self._columns).dot(self._across)
-        found[:, 1:] = strips.reshape(count, -1).dot(self._down)
+        measured[:, 1:] = strips.reshape(count, -1).dot(self._down)
         # Rounding a pixel of 0..1 is the comparison with a half, and leaves numbers that a product can count.
-        found[:, 0] = np.rint(inputs).dot(self._ink)
-        thousandths = np.rint(found, found).astype(np.int32)
-        # Whole arrays, which the log's encoder asks for; of one image these are no copies.
+        measured[:, 0] = np.rint(inputs).dot(self._ink)
+        thousandths = np.rint(measured, measured).astype(np.int32)
+        # The log's encoder needs contiguous arrays; for one image these are no copies.
         return {
             "mean_intensity": np.ascontiguousarray(thousandths[:, 1]),
             "ink_share": np.ascontiguousarray(thousandths[:, 0]),
@@ -66,7 +70,7 @@ class Signals:
 
 
 def _share(length: int) -> np.ndarray:
-    """float32 `[length, 7]`: which block each row (or column) belongs to; as even as can be, as the trainer's are."""
+    """float32 `[length, 7]`: the block of each row (or column). The blocks are as even as the trainer's."""
     member = np.zeros((length, BLOCKS), np.float32)
     member[np.arange(length), np.arange(length) * BLOCKS // length] = 1
     return member

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,8 @@ from urllib.parse import urlsplit
 import boto3
 from aws_lambda_powertools import Logger
 
+from mlops.aws.serving_bucket import StoredManifest, read_manifest
+from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
 from mlops.domain.errors import Conflict
 from mlops.domain.manifest import (
     Manifest,
@@ -31,23 +32,6 @@ MODEL_FILE = "model.onnx"
 METADATA_KEY = "mlops"
 
 logger = Logger(child=True)
-
-
-class UnreadableManifest(ManifestError):
-    """There is a manifest, and this code cannot read it. `etag` tells its bytes from any others."""
-
-    def __init__(self, reason: str, etag: str) -> None:
-        super().__init__(reason)
-        self.etag = etag
-
-
-@dataclass(frozen=True)
-class _Written:
-    """A manifest as it lies in the bucket."""
-
-    manifest: Manifest
-    data: bytes
-    etag: str
 
 
 class ModelFile:
@@ -134,7 +118,7 @@ class ServingStore:
         Raises:
             UnreadableManifest: there is a manifest, and this code cannot read it.
         """
-        written = self._written(manifest_key(model_name, stage))
+        written = self._written(model_name, stage)
         return written.manifest if written else None
 
     def write_manifest(
@@ -155,7 +139,7 @@ class ServingStore:
         before: Manifest | None = None
         etag: str | None = None
         try:
-            if (written := self._written(key)) is not None:
+            if (written := self._written(version.model_name, stage)) is not None:
                 before, etag = written.manifest, written.etag
         except UnreadableManifest as unreadable:
             logger.warning("unreadable manifest replaced", key=key, reason=str(unreadable))
@@ -195,7 +179,7 @@ class ServingStore:
         """
         key = manifest_key(model_name, stage)
         try:
-            written = self._written(key)
+            written = self._written(model_name, stage)
         except UnreadableManifest as unreadable:  # nobody loads a model from it, so there is nothing to load anew
             logger.warning("no cache epoch: manifest unreadable", key=key, reason=str(unreadable))
             return
@@ -221,16 +205,9 @@ class ServingStore:
             logger.warning("unreadable manifest removed", model=model_name, stage=stage, reason=str(unreadable))
             self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
 
-    def _written(self, key: str) -> _Written | None:
+    def _written(self, model_name: str, stage: str) -> StoredManifest | None:
         """Raises UnreadableManifest."""
-        answer = self._read(key)
-        if answer is None:
-            return None
-        data, etag = answer["Body"].read(), answer["ETag"]
-        try:
-            return _Written(Manifest.from_json(data), data, etag)
-        except ManifestError as error:
-            raise UnreadableManifest(str(error), etag) from error
+        return read_manifest(self._s3, self._bucket, model_name, stage)
 
     def _swap(self, key: str, manifest: bytes, etag: str | None) -> None:
         """Write only if nobody has written since we read. The queue's group makes that so; this proves it."""

@@ -1,11 +1,12 @@
-"""POST /train and /sweeps, and what became of them."""
+"""The routes of training runs and sweeps: start, status, lists, logs, cancel. And the event that asks for a retrain."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
+from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
+from mlops.api.pagination import Cursor, SmallPageSize
 from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
 from mlops.api.schemas.training import Job, JobList, LogPage, StatusName, TrainAccepted
 from mlops.aws.jobs_table import JobsTable
@@ -17,15 +18,14 @@ from training.submission import Submissions
 from training.views import job_view, sweep_view
 
 router = APIRouter(tags=["training"])
-Limit = Annotated[int, Query(ge=1, le=100)]
-Cursor = Annotated[str | None, Query(max_length=2000)]
+Status = Annotated[StatusName | None, Query(description="Only runs with this status")]
 
 
 @router.post("/train", status_code=202, response_model=TrainAccepted)
 def start_training(body: TrainRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> Any:
-    """Start a training run on AWS Batch."""
+    """Start a training run. The answer comes at once; GET /train/status/{job_id} follows the run."""
     return once(
-        lambda: Submissions.from_environment().train(body, caller.name, _request_id(request)).model_dump(mode="json"),
+        lambda: Submissions.from_environment().train(body, caller.name, request_id_of(request)).model_dump(mode="json"),
         caller=caller.name,
         route="train",
         key=key,
@@ -36,13 +36,13 @@ def start_training(body: TrainRequest, request: Request, caller: CurrentCaller, 
 
 @router.get("/train/status/{job_id}")
 def job_status(job_id: JobId) -> Job:
-    """How far a training run is."""
+    """Get a training run: its status, progress, metrics and parameters."""
     return job_view(JobsTable.from_environment().job(job_id))
 
 
 @router.get("/train/jobs")
-def list_jobs(status: StatusName | None = None, limit: Limit = 50, cursor: Cursor = None) -> JobList:
-    """Training runs, the newest first."""
+def list_jobs(status: Status = None, limit: SmallPageSize = 50, cursor: Cursor = None) -> JobList:
+    """List training runs, newest first."""
     page = JobsTable.from_environment().page(job.Job, job.JobStatus(status) if status else None, limit, cursor)
     return JobList(
         jobs=[job_view(record) for record in page.records], total_count=page.total, next_cursor=page.next_cursor
@@ -51,23 +51,23 @@ def list_jobs(status: StatusName | None = None, limit: Limit = 50, cursor: Curso
 
 @router.get("/train/jobs/{job_id}/logs")
 def job_logs(job_id: JobId, cursor: Cursor = None) -> LogPage:
-    """What a training run has written so far; `next_cursor` reads on from there."""
+    """Read the log of a training run. To follow it, ask again with `next_cursor`."""
     lines, next_cursor = Submissions.from_environment().logs(job_id, cursor)
     return LogPage(lines=lines, next_cursor=next_cursor)
 
 
 @router.delete("/train/jobs/{job_id}", status_code=202)
 def cancel_job(job_id: JobId) -> Job:
-    """Cancel a training run."""
+    """Cancel a training run that has not ended."""
     Submissions.from_environment().cancel(job_id)
     return job_status(job_id)
 
 
 @router.post("/sweeps", status_code=202, response_model=SweepAccepted)
 def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> Any:
-    """Start several runs of different hyperparameters, as one array job."""
+    """Start a sweep: several training runs with different hyperparameters."""
     return once(
-        lambda: Submissions.from_environment().sweep(body, caller.name, _request_id(request)).model_dump(mode="json"),
+        lambda: Submissions.from_environment().sweep(body, caller.name, request_id_of(request)).model_dump(mode="json"),
         caller=caller.name,
         route="sweeps",
         key=key,
@@ -77,8 +77,8 @@ def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key
 
 
 @router.get("/sweeps")
-def list_sweeps(limit: Limit = 20, cursor: Cursor = None) -> SweepList:
-    """Sweeps, the newest first, each with its runs ranked."""
+def list_sweeps(limit: SmallPageSize = 20, cursor: Cursor = None) -> SweepList:
+    """List sweeps, newest first, each with its runs ranked by accuracy."""
     jobs = JobsTable.from_environment()
     page = jobs.page(job.Sweep, None, limit, cursor)
     sweeps = [sweep_view(sweep, jobs.get_many(sweep.job_ids)) for sweep in page.records]
@@ -87,7 +87,7 @@ def list_sweeps(limit: Limit = 20, cursor: Cursor = None) -> SweepList:
 
 @router.get("/sweeps/{sweep_id}")
 def sweep_status(sweep_id: SweepId) -> SweepState:
-    """How far a sweep is, its runs ranked."""
+    """Get a sweep, with its runs ranked by accuracy."""
     jobs = JobsTable.from_environment()
     sweep = jobs.sweep(sweep_id)
     return sweep_view(sweep, jobs.get_many(sweep.job_ids))
@@ -95,14 +95,9 @@ def sweep_status(sweep_id: SweepId) -> SweepState:
 
 @router.delete("/sweeps/{sweep_id}", status_code=202)
 def cancel_sweep(sweep_id: SweepId) -> SweepState:
-    """Cancel what still runs of a sweep."""
+    """Cancel the runs of a sweep that have not ended."""
     Submissions.from_environment().cancel(sweep_id)
     return sweep_status(sweep_id)
-
-
-def _request_id(request: Request) -> str:
-    request_id: str = request.scope["aws.event"]["requestContext"]["requestId"]
-    return request_id
 
 
 handler = lambda_handler(router, on_event=retrain)

@@ -1,4 +1,4 @@
-"""A `Retrain Requested` event: the model is trained anew, as its version in Production was, and the result staged."""
+"""Carries out `Retrain Requested` events: trains a model again as its Production version was trained."""
 
 import hashlib
 import time
@@ -25,10 +25,13 @@ TUNED = [name for name in HYPERPARAMETER_FIELDS if name not in ("seed", "epochs"
 
 
 def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Follow one event; the same one delivered again starts nothing and answers as before.
+    """Start the training that an event asks for. The same event delivered again starts nothing more.
+
+    Returns:
+        The sweep's id and those of its jobs, the same for each delivery.
 
     Raises:
-        DependencyUnavailable: the registry or Batch does not answer; Lambda tries again.
+        DependencyUnavailable: the registry or Batch does not answer. Lambda tries again.
     """
     request = RetrainRequest.model_validate(event["detail"])
     # A schedule's event carries no id of its own.
@@ -48,13 +51,16 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _start(request: RetrainRequest, identifier: str) -> dict[str, Any]:
-    """One run is a sweep of one: it ends as a sweep does, its best registered and moved to the stage, once."""
+    """A single run is a sweep of one: the end of a sweep registers the best run and asks for its stage, once."""
     sweep = sweep_of(request, _Production.from_environment().training_of(request.model_name), identifier)
     return Submissions.from_environment().sweep(sweep, ACTOR, identifier).model_dump(mode="json")
 
 
 def sweep_of(request: RetrainRequest, trained: Mapping[str, Any], identifier: str) -> SweepRequest:
-    """One run takes the hyperparameters of before; several search the default space. The seed is a new one."""
+    """Make the sweep of a retrain, with a new seed.
+
+    One run repeats the hyperparameters of `trained`, several runs search the default space.
+    """
     subject = {name: trained[name] for name in (*TrainingSubject.model_fields, "epochs") if name in trained}
     single = {name: [trained[name]] for name in TUNED if name in trained} if request.num_runs == 1 else {}
     return SweepRequest.model_validate(
@@ -71,7 +77,7 @@ def sweep_of(request: RetrainRequest, trained: Mapping[str, Any], identifier: st
 
 
 class _Production:
-    """How a model's version in Production was trained."""
+    """Knows how a model's Production version was trained."""
 
     def __init__(self, tracking: Tracking, jobs: JobsTable) -> None:
         self._tracking, self._jobs = tracking, jobs
@@ -81,7 +87,7 @@ class _Production:
         return _production()
 
     def training_of(self, model_name: str) -> Mapping[str, Any]:
-        """The job's request; empty, which means the defaults, for a version that no job of ours made."""
+        """Return the request of the version's job; empty, which means the defaults, for a version without a job."""
         try:
             version = self._tracking.model(model_name).holder(Stage.PRODUCTION)
             job_id = self._tracking.version(model_name, version).tags.get("job_id") if version else None

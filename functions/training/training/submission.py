@@ -1,4 +1,4 @@
-"""Turns requests into Batch jobs with a record each."""
+"""Submits training runs and sweeps to AWS Batch, and writes their records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +14,26 @@ from mlops.aws.batch import Batch, SubmissionRefused
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import Conflict, ValidationFailed
 from mlops.domain.job import Job, Record, Sweep
+from mlops.domain.sweep import WHOLE, child_parameters, default_space, grid_size, job_id
 from mlops.domain.sweep import Sweep as SweepPlan
-from mlops.domain.sweep import child_parameters, default_space, grid_size, job_id
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, TrainRequest
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, Range, TrainRequest
 from mlops.settings import Settings
 
-_MAKE_ROOM = "wait for some to end, cancel some, or raise MaxActiveJobs"
+MAX_NAME = 40
+"""Characters of an unknown hyperparameter's name that an error repeats."""
+_MAKE_ROOM = "wait until some have ended, cancel some, or raise MaxActiveJobs"
 
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
-    """`model_types`: what the training image can train, comma-separated. `dataset_buckets`: buckets whose data sets may
-    be trained on, beside the platform's own `artifact_bucket`. `max_active_jobs`: the cost guard."""
+    """Settings of the function.
+
+    Attributes:
+        artifact_bucket: The platform's own bucket, which may hold data sets.
+        model_types: The model types that the training image can train, comma-separated.
+        dataset_buckets: Further buckets that may hold data sets, comma-separated.
+        max_active_jobs: Cost guard: how many jobs may wait or run at the same time.
+    """
 
     artifact_bucket: str
     model_types: str
@@ -34,7 +42,7 @@ class TrainingSettings(Settings):
 
 
 class Submissions:
-    """Submits runs and sweeps. A record is written before the job is, and deleted if the job is refused."""
+    """Submits runs and sweeps. The records are written before the job, and deleted if Batch refuses the job."""
 
     def __init__(self, settings: TrainingSettings, jobs: JobsTable, batch: Batch) -> None:
         self._settings, self._jobs, self._batch = settings, jobs, batch
@@ -44,9 +52,17 @@ class Submissions:
         return _submissions()
 
     def train(self, request: TrainRequest, actor: str, request_id: str | None = None) -> TrainAccepted:
-        """`request_id` goes with the job, so that one search shows the whole story.
+        """Submit a training run.
 
-        Raises ValidationFailed, Conflict (too many jobs at once), DependencyUnavailable.
+        Args:
+            request: What to train.
+            actor: The name of the API key that asks for it.
+            request_id: Goes with the job, so that one search of the logs finds both.
+
+        Raises:
+            ValidationFailed: the model type or the data set's bucket is not allowed.
+            Conflict: too many jobs wait or run.
+            DependencyUnavailable: AWS Batch does not take the job, or does not answer.
         """
         self._check_subject(request.model_type, request.dataset)
         self._check_room(1)
@@ -54,16 +70,16 @@ class Submissions:
         job = _job(identifier, request, actor, request_id)
         self._submit([job], lambda: self._batch.submit_run(identifier, request, _asked_by(request_id)))
         return TrainAccepted(
-            message=f"Training started; GET /train/status/{identifier} tells how far it is",
+            message=f"The training run is queued; GET /train/status/{identifier} shows its progress",
             job_id=identifier,
             experiment_name=request.experiment_name,
             status="pending",
         )
 
     def sweep(self, request: SweepRequest, actor: str, request_id: str | None = None) -> SweepAccepted:
-        """As `train`, for several runs.
+        """Submit a sweep, as one job.
 
-        Raises ValidationFailed, Conflict (too many jobs at once), DependencyUnavailable.
+        Args and errors are those of `train`; a wrong `space` is a ValidationFailed too.
         """
         self._check_subject(request.model_type, request.dataset)
         children = _children(request)
@@ -108,10 +124,15 @@ class Submissions:
         return SweepAccepted(sweep_id=sweep_id, job_ids=identifiers)
 
     def cancel(self, identifier: str) -> None:
-        """Cancel a run or a whole sweep. Raises NotFound; Conflict if it has ended."""
+        """Cancel a run or a whole sweep.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it has ended.
+        """
         record = self._jobs.get(identifier)
         if record.status.has_ended:
-            raise Conflict(f"{identifier} has ended already ({record.status}); nothing is left to cancel")
+            raise Conflict(f"{identifier} has already ended ({record.status}); there is nothing left to cancel")
         children = record.job_ids if isinstance(record, Sweep) else ()
         for child in (identifier, *children):
             self._jobs.cancel_requested(child)
@@ -119,7 +140,11 @@ class Submissions:
             self._batch.stop(batch_job_id, "cancelled through the API")
 
     def logs(self, identifier: str, cursor: str | None) -> tuple[list[LogLine], str | None]:
-        """Raises NotFound for an unknown job, and for one that has not started."""
+        """Read a page of a run's log, and the cursor of the next one.
+
+        Raises:
+            NotFound: there is no such job, or it has not started.
+        """
         page = self._batch.log_lines(self._batch_job_id(self._jobs.job(identifier)) or "", cursor)
         return [LogLine(at=line.at, message=line.message) for line in page.lines], page.next_cursor
 
@@ -158,20 +183,16 @@ class Submissions:
     def _check_subject(self, model_type: str, dataset: str) -> None:
         known = self._settings.model_types.split(",")
         if model_type not in known:
-            raise ValidationFailed(
-                f"model_type: {model_type!r} is not one of {', '.join(known)}",
-                errors=[{"field": "model_type", "message": f"must be one of {', '.join(known)}"}],
-            )
+            raise ValidationFailed.of_field("model_type", f"must be one of {', '.join(known)}")
         bucket = urlsplit(dataset).netloc
         allowed = [self._settings.artifact_bucket, *filter(None, self._settings.dataset_buckets.split(","))]
         if dataset.startswith("s3://") and bucket not in allowed:
-            raise ValidationFailed(
-                f"dataset: the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets",
-                errors=[{"field": "dataset", "message": f"the bucket {bucket!r} is not allowed"}],
+            raise ValidationFailed.of_field(
+                "dataset", f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
             )
 
     def _check_room(self, wanted: int) -> None:
-        """Refuse early, and count what a version without `claim` has submitted."""
+        """Refuse early. This also counts jobs of an older version, which did not claim theirs."""
         active = self._jobs.count_active()
         if active + wanted > self._settings.max_active_jobs:
             raise Conflict(
@@ -180,27 +201,32 @@ class Submissions:
 
 
 def _children(request: SweepRequest) -> list[dict[str, Any]]:
-    """The checked hyperparameters of each run. Raises ValidationFailed, naming the field of `space`."""
+    """The hyperparameters of each run. Raises ValidationFailed, which names the field of `space`."""
     space = request.space or default_space(request.strategy)
     for name, values in space.items():
-        if name not in HYPERPARAMETER_FIELDS:
-            raise _space_error(name, f"is not a hyperparameter; there are {', '.join(HYPERPARAMETER_FIELDS)}")
-        if request.strategy == "grid" and not isinstance(values, list):
-            raise _space_error(name, "a grid takes a list of values; ranges are for the random strategy")
+        _check_values(name, values, request.strategy)
     count = min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs
     plan = SweepPlan(strategy=request.strategy, seed=request.seed, num_runs=count, space=request.space)
-    children = [child_parameters(plan, index) for index in range(count)]
-    for child in children:
+    return [child_parameters(plan, index) for index in range(count)]
+
+
+def _check_values(name: str, values: list[float] | Range, strategy: str) -> None:
+    """Check the values of a hyperparameter, or the ends of its range: what is drawn lies between them."""
+    if name not in HYPERPARAMETER_FIELDS:
+        raise _space_error(name, f"is not a hyperparameter; use {', '.join(HYPERPARAMETER_FIELDS)}")
+    if strategy == "grid" and not isinstance(values, list):
+        raise _space_error(name, "must be a list of values for a grid; ranges are for the random strategy")
+    for value in values if isinstance(values, list) else (values.low, values.high):
+        if name in WHOLE and int(value) != value:
+            raise _space_error(name, f"must have whole numbers only, not {value:g}")
         try:
-            Hyperparameters.model_validate(child)
+            Hyperparameters.model_validate({name: int(value) if name in WHOLE else value})
         except ValidationError as error:
-            first = error.errors()[0]
-            raise _space_error(str(first["loc"][0]), first["msg"]) from error
-    return children
+            raise _space_error(name, error.errors()[0]["msg"]) from error
 
 
 def _space_error(name: str, message: str) -> ValidationFailed:
-    return ValidationFailed(f"space.{name}: {message}", errors=[{"field": f"space.{name}", "message": message}])
+    return ValidationFailed.of_field(f"space.{name[:MAX_NAME]}", message)
 
 
 def _asked_by(request_id: str | None) -> dict[str, str]:

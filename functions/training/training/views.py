@@ -1,4 +1,4 @@
-"""Jobs and sweeps as the API shows them."""
+"""Makes the API's answers from the records of jobs and sweeps."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from mlops.domain.ranking import best_of, ranked
 
 
 def job_view(job: Job) -> training.Job:
-    """A run. Why it failed says the trainer, and after it AWS Batch."""
+    """Make the answer about a run. Its error is the trainer's own reason, then that of AWS Batch."""
     reasons = [job.error, job.batch_reason] if job.status in (JobStatus.FAILED, JobStatus.CANCELLED) else []
     return training.Job(
         job_id=job.job_id,
@@ -29,7 +29,7 @@ def job_view(job: Job) -> training.Job:
 
 
 def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
-    """A sweep and its runs. While any of them runs, the best is the best so far."""
+    """Make the answer about a sweep and its runs. Until the sweep has ended, `best` is the best run so far."""
     ranking = ranked(runs)
     best = best_of(ranking)
     return sweeps.SweepState(
@@ -49,6 +49,6 @@ def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
 
 
 def _sweep_status(sweep: Sweep, runs: Iterable[Job]) -> JobStatus:
-    """Batch's array jobs are never RUNNING themselves: a sweep runs as soon as one of its runs has begun."""
+    """AWS Batch never reports an array job as RUNNING: a sweep runs as soon as one of its runs has started."""
     begun = any(run.status is not JobStatus.PENDING for run in runs)
     return JobStatus.RUNNING if sweep.status is JobStatus.PENDING and begun else sweep.status

@@ -23,7 +23,7 @@ def look(aws: None) -> Any:
     def of(body: bytes | None) -> Any:
         if body is not None:
             s3.put_object(Bucket="artifacts", Key=manifest_key(MODEL, "Production"), Body=body)
-        return Readiness(ReadinessSettings("jobs", "artifacts", MODEL, "http://127.0.0.1:9")).look().dependencies["s3"]
+        return Readiness(ReadinessSettings("jobs", "artifacts", MODEL, "http://127.0.0.1:9")).check().dependencies["s3"]
 
     return of
 

@@ -23,7 +23,7 @@ from mlops.api.schemas.predict import (
 )
 from mlops.domain.manifest import ModelInput
 from mlops.domain.names import ModelName
-from predict import request
+from predict import inputs, request
 from tests.support.serving import served
 
 FEATURES, SHAPE = 6, (2, 3)
@@ -155,7 +155,7 @@ def test_a_png_is_taken_by_both(predict: Any) -> None:
 def test_the_bounds_are_the_same_numbers(bucket_name: str) -> None:
     from mlops.api.schemas import predict as predict_schemas
 
-    assert (request.MAX_BATCH, request.MAX_SCALE, request.FLOAT32_MAX) == (
+    assert (request.MAX_BATCH, request.MAX_SCALE, inputs.FLOAT32_MAX) == (
         predict_schemas.MAX_BATCH,
         predict_schemas.MAX_SCALE,
         predict_schemas.FLOAT32_MAX,
@@ -163,4 +163,4 @@ def test_the_bounds_are_the_same_numbers(bucket_name: str) -> None:
     assert TypeAdapter(ModelName).json_schema()["pattern"] == f"^{request.MODEL_NAME.pattern}$"
     for model, fields in ((PredictRequest, request.SINGLE), (BatchPredictRequest, request.BATCH)):
         assert {*fields.sources, *fields.options} == set(model.model_fields)
-    assert math.isfinite(request.FLOAT32_MAX)
+    assert math.isfinite(inputs.FLOAT32_MAX)

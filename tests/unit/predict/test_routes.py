@@ -220,7 +220,7 @@ def test_a_kept_answer_is_marked_and_the_same(predict: Any) -> None:
 
 
 def test_headers_are_those_of_every_other_route(predict: Any) -> None:
-    from mlops.api.http import NO_CONTENT_POLICY, SECURITY_HEADERS
+    from mlops.api.responses import NO_CONTENT_POLICY, SECURITY_HEADERS
 
     for answer in (predict.call({"image": PIXELS}), predict.call({}), predict.call(None, method="GET")):
         assert answer.headers.items() >= SECURITY_HEADERS.items()

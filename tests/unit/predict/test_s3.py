@@ -51,15 +51,23 @@ class TestOnS3:
 
 
 @pytest.mark.parametrize("token", [None, "a-session-token"])
-@pytest.mark.parametrize("path", ["/serving/digit-classifier/Production.json", "/bucket/serving/a%20b/%C3%A9.onnx"])
-def test_signs_as_botocore_does(monkeypatch: pytest.MonkeyPatch, token: str | None, path: str) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [
+        s3.Target("/serving/digit-classifier/Production.json"),
+        s3.Target("/bucket/serving/a%20b/%C3%A9.onnx"),
+        s3.Target("/bucket/", "list-type=2&max-keys=1&prefix=serving%2Fm%2FProduction.json"),
+    ],
+)
+def test_signs_as_botocore_does(monkeypatch: pytest.MonkeyPatch, token: str | None, target: s3.Target) -> None:
     moment = datetime.datetime(2026, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_: moment.replace(tzinfo=None))
     place = s3.Place("bucket.s3.eu-central-1.amazonaws.com", True, "/", "eu-central-1")
     signer = credentials.Credentials("AKIDEXAMPLE", "secret/+key", token)
-    ours = s3.signed_headers(place, path, signer, moment.timestamp())
+    ours = s3.signed_headers(place, target, signer, moment.timestamp())
 
-    request = AWSRequest("GET", f"https://{place.host}{path}", headers={"x-amz-content-sha256": s3.EMPTY_SHA256})
+    url = f"https://{place.host}{target.path}?{target.query}".removesuffix("?")
+    request = AWSRequest("GET", url, headers={"x-amz-content-sha256": s3.EMPTY_SHA256})
     S3SigV4Auth(BotoCredentials("AKIDEXAMPLE", "secret/+key", token), "s3", "eu-central-1").add_auth(request)
     assert ours["authorization"] == request.headers["Authorization"]
     assert ours["x-amz-date"] == request.headers["X-Amz-Date"]
@@ -198,10 +206,37 @@ class TestMisbehaviour:
         server.answers = [ok(b"fine again")]
         assert broken.get("key", **OPTIONS).data == b"fine again"
 
+    @pytest.mark.parametrize("keys", [[], ["serving/m/Production.json.bak"]])
+    def test_a_403_of_an_object_that_the_list_does_not_have_means_that_it_is_missing(
+        self, broken: Any, server: Server, keys: list[str]
+    ) -> None:
+        server.answers = [denied(), ok(listing(*keys))] * 2
+        for _ in range(2):
+            with pytest.raises(s3.S3Missing):
+                broken.get("serving/m/Production.json", **OPTIONS)
+        asked = "GET /bucket/?list-type=2&max-keys=1&prefix=serving%2Fm%2FProduction.json HTTP/1.1"
+        assert [request.splitlines()[0] for request in server.requests[1::2]] == [asked, asked]
+
+    def test_a_403_of_an_object_that_the_list_has_is_an_outage(self, broken: Any, server: Server) -> None:
+        server.answers = [denied(), ok(listing("serving/m/Production.json"))]
+        with pytest.raises(s3.S3Unavailable):
+            broken.get("serving/m/Production.json", **OPTIONS)
+
     def test_nobody_listens(self, broken: Any, server: Server) -> None:
         server.listener.close()
         with pytest.raises(s3.S3Unavailable):
             broken.get("key", **OPTIONS)
+
+
+def denied() -> Callable[[socket.socket], None]:
+    body = b"<Error><Code>AccessDenied</Code></Error>"
+    answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    return lambda connection: connection.sendall(answer)
+
+
+def listing(*keys: str) -> bytes:
+    entries = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys)
+    return f"<ListBucketResult>{entries}</ListBucketResult>".encode()
 
 
 def drip(connection: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any, Unpack
 
 from boto3.dynamodb.conditions import ConditionBase
@@ -200,7 +201,7 @@ class FakeServing:
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
         if stage in self.unreadable:
-            raise UnreadableManifest("the manifest is not JSON", self.unreadable[stage])
+            raise UnreadableManifest("the manifest is not JSON", self.unreadable[stage], datetime.now(UTC))
         return self.manifests.get(stage)
 
     def write_manifest(

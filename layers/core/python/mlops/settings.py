@@ -1,4 +1,4 @@
-"""Settings of a function: one frozen, typed object, read from the environment at cold start."""
+"""Reads the settings of a function from the environment at cold start, into one frozen, typed object."""
 
 import os
 from dataclasses import MISSING, fields
@@ -8,34 +8,34 @@ T = TypeVar("T")
 
 
 class MissingSetting(RuntimeError):
-    """An environment variable the function cannot start without."""
+    """The function cannot start: an environment variable is not set, or has a wrong value."""
 
 
 @dataclass_transform(frozen_default=True)
 class Settings:
-    """Base of the settings objects: field `jobs_table: str` is read from the variable `JOBS_TABLE`."""
+    """Base of the settings objects. The field `jobs_table: str` is read from the variable `JOBS_TABLE`."""
 
     @classmethod
     def from_environment(cls: type[T]) -> T:
-        """Read every field from its environment variable.
+        """Read each field from its environment variable.
 
         Raises:
-            MissingSetting: a variable without a default is not set, or is not of the field's type; names it.
+            MissingSetting: a variable without a default is not set, or its value is not of the field's type. Names it.
         """
         types = get_type_hints(cls)
         values: dict[str, Any] = {}
-        for item in fields(cls):  # type: ignore[arg-type]
-            variable = item.name.upper()
+        for setting in fields(cls):  # type: ignore[arg-type]
+            variable = setting.name.upper()
             text = os.environ.get(variable)
             if text is None:
-                if item.default is MISSING:
+                if setting.default is MISSING:
                     raise MissingSetting(f"the environment variable {variable} is not set")
                 continue
             try:
-                values[item.name] = _read(text, types[item.name])
+                values[setting.name] = _read(text, types[setting.name])
             except ValueError as error:
                 raise MissingSetting(
-                    f"the environment variable {variable} is not of type {types[item.name].__name__}"
+                    f"the environment variable {variable} is not of type {types[setting.name].__name__}"
                 ) from error
         return cls(**values)
 

@@ -1,4 +1,4 @@
-"""Who may do what. API Gateway says whose key it is; the table says the key's name and role."""
+"""Decides who may do what. API Gateway knows the key; a table has the key's name and role."""
 
 import os
 import time
@@ -21,7 +21,7 @@ class Caller:
 
 
 class AccessKeys:
-    """Adapter of the table `ACCESS_KEYS_TABLE` (key `key_id`: API Gateway's id of the key, never its value).
+    """Adapter of the table `ACCESS_KEYS_TABLE`. Its key `key_id` is API Gateway's id of an API key, not its value.
 
     It calls boto3's table itself, because `mlops.api` does not import `mlops.aws`.
     """
@@ -35,30 +35,37 @@ class AccessKeys:
         return _keys_of(os.environ["ACCESS_KEYS_TABLE"])
 
     def caller(self, key_id: str) -> Caller:
-        """Raises Forbidden for a key that API Gateway knows but the platform does not."""
+        """Return whose key it is.
+
+        Raises:
+            Forbidden: API Gateway knows the key, but it has no role.
+        """
         checked, caller = self._known.get(key_id, (0.0, None))
         if caller is None or time.monotonic() - checked > CACHE_SECONDS:
             item = self._table.get_item(Key={"key_id": key_id}).get("Item")
             if item is None:
-                raise Forbidden("This API key has no role; make one with `make key NAME=… ROLE=…`")
+                raise Forbidden("This API key has no role. An operator makes a key with one: make key NAME=… ROLE=…")
             caller = Caller(name=str(item["name"]), role=item["role"])
             self._known[key_id] = (time.monotonic(), caller)
         return caller
 
     def add(self, key_id: str, name: str, role: Role) -> None:
+        """Give a key a name and a role."""
         self._table.put_item(Item={"key_id": key_id, "name": name, "role": role})
 
 
 def authorise(caller: Caller, method: str) -> None:
-    """`read` may GET, `admin` may do all; the predict routes, which every role may call, do not come here.
+    """Check that a role allows a method: `read` may GET, `admin` may do all.
+
+    Every role may call the predict routes, which do not come here.
 
     Raises:
-        Forbidden: names the role it takes.
+        Forbidden: names the role that the request needs.
     """
     if caller.role == "admin" or (caller.role == "read" and method in ("GET", "HEAD")):
         return
     needed = "read or admin" if method in ("GET", "HEAD") else "admin"
-    raise Forbidden(f"The key {caller.name!r} has the role {caller.role!r}; this request takes the role {needed}")
+    raise Forbidden(f"The key {caller.name!r} has the role {caller.role!r}; this request needs the role {needed}")
 
 
 @cache

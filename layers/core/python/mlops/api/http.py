@@ -1,4 +1,4 @@
-"""Makes a Lambda handler out of a FastAPI router: roles, errors, headers and logging are decided here, once."""
+"""Makes a Lambda handler of a FastAPI router. Roles, errors, headers and logging of all functions are decided here."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -13,13 +13,14 @@ from mangum import Mangum
 from starlette.exceptions import HTTPException
 
 from mlops.api.auth import AccessKeys, Caller, authorise
-from mlops.api.problems import problem
+from mlops.api.responses import NO_CONTENT_POLICY, SECURITY_HEADERS, problem
 from mlops.domain.errors import (
     DependencyUnavailable,
     NotFound,
     PayloadTooLarge,
     PlatformError,
     ValidationFailed,
+    unexpected,
 )
 
 MAX_BODY_BYTES = 1_000_000
@@ -34,28 +35,44 @@ TEXT_TYPES = [
     "image/svg+xml",
     "application/openmetrics-text",
 ]
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-    "referrer-policy": "no-referrer",
-}
-NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+MAX_ID_BYTES = 1000
+MAX_ERRORS = 20
+"""Wrong fields that one answer names."""
+MAX_FIELD_NAME = 100
+"""Characters of a field's path that an error repeats: a caller chooses the names of unknown fields."""
 
 logger = Logger()
 
 Event = dict[str, Any]
 Handler = Callable[[Event, Any], Any]
 
-_key_header = APIKeyHeader(name="x-api-key", description="Your API key", auto_error=False)
+_key_header = APIKeyHeader(name="x-api-key", description="The API key", auto_error=False)
 
 
 def current_caller(request: Request, _: Annotated[str | None, Depends(_key_header)] = None) -> Caller:
-    """Whose request it is, checked against the role the method takes. Raises Forbidden."""
+    """Return whose request it is.
+
+    Raises:
+        Forbidden: the key has no role, or its role does not allow the method.
+    """
     key_id = request.scope["aws.event"]["requestContext"]["identity"].get("apiKeyId") or ""
     caller = AccessKeys.from_environment().caller(key_id)
     authorise(caller, request.method)
     return caller
+
+
+async def check_text(request: Request) -> None:
+    """Refuse names and ids that no store can have: PostgreSQL's text has no NUL, DynamoDB's keys have 1,024 bytes.
+
+    Raises:
+        ValidationFailed: names the parameter.
+    """
+    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+        if "\0" in value:
+            raise ValidationFailed.of_field(name, "must not contain the character U+0000")
+    for name, value in request.path_params.items():
+        if len(value.encode(errors="replace")) > MAX_ID_BYTES:
+            raise ValidationFailed.of_field(name, f"must have at most {MAX_ID_BYTES} bytes")
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
@@ -65,15 +82,23 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Sent again with the same body within a day, the request is done once and answered alike",
+        description="A name that you choose for this request. A repeat with the same name and body, within 24 hours, "
+        "returns the first response and does nothing else",
     ),
 ]
 
 
+def request_id_of(request: Request) -> str:
+    """Return API Gateway's id of the request."""
+    request_id: str = request.scope["aws.event"]["requestContext"]["requestId"]
+    return request_id
+
+
 def build_app(router: APIRouter, *, public: bool = False) -> FastAPI:
-    """The FastAPI application around a router; `public` routes take no API key."""
+    """Make the FastAPI application of a router; `public` routes need no API key."""
     app = FastAPI(title="mlops", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.include_router(router, dependencies=[] if public else [Depends(current_caller)])
+    checks = [Depends(check_text)] if public else [Depends(current_caller), Depends(check_text)]
+    app.include_router(router, dependencies=checks)
     app.add_exception_handler(PlatformError, _platform_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -84,10 +109,8 @@ def build_app(router: APIRouter, *, public: bool = False) -> FastAPI:
 
 
 def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler | None = None) -> Handler:
-    """A Lambda handler: HTTP events go to the router, any other event to `on_event`.
-
-    `lifespan="off"`, because "auto" would run start-up on each request.
-    """
+    """Make a Lambda handler. HTTP events go to the router, any other event goes to `on_event`."""
+    # With lifespan="auto" Mangum would run start-up on each request.
     http = Mangum(build_app(router, public=public), lifespan="off", text_mime_types=TEXT_TYPES)
 
     @logger.inject_lambda_context(clear_state=True)
@@ -100,7 +123,7 @@ def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler
         logger.append_keys(request_id=request_id)
         try:
             if _body_bytes(event) > MAX_BODY_BYTES:
-                raise PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes; send less")
+                raise PayloadTooLarge(MAX_BODY_BYTES, "send less")
             answer = http(_with_json_body(event), context)
         except PayloadTooLarge as error:
             answer = _answer(error, request_id)
@@ -115,13 +138,13 @@ def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler
 
 
 def _body_bytes(event: Event) -> int:
-    """The size of the body as it was sent."""
+    """The size of the body as the client sent it."""
     body = event.get("body") or ""
     return len(body.rstrip("=")) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode())
 
 
 def _with_json_body(event: Event) -> Event:
-    """All bodies are JSON, whatever the client calls them: curl's -d, for one, says it sends a form."""
+    """All bodies are JSON, whatever content type the client declares: `curl -d` declares a form."""
     headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
     return {**event, "headers": {**headers, "content-type": "application/json"}, "multiValueHeaders": None}
 
@@ -142,44 +165,64 @@ def _problem_response(error: PlatformError, request_id: str) -> JSONResponse:
     return JSONResponse(body, status_code=error.status, headers=headers, media_type=PROBLEM_JSON)
 
 
-def _request_id(request: Request) -> str:
-    request_id: str = request.scope["aws.event"]["requestContext"]["requestId"]
-    return request_id
-
-
 def _platform_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PlatformError)
     if error.status >= 500:
-        logger.warning("dependency", code=error.code, cause=repr(error.__cause__), said=getattr(error, "message", None))
-    return _problem_response(error, _request_id(request))
+        answer = getattr(error, "message", None)  # a dependency's own text, which the caller does not get
+        logger.warning("dependency", code=error.code, cause=repr(error.__cause__), answer=answer)
+    return _problem_response(error, request_id_of(request))
 
 
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        {"field": ".".join(str(part) for part in item["loc"] if part != "body") or "body", "message": item["msg"]}
-        for item in error.errors()
-    ]
-    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors[:5])
-    return _problem_response(ValidationFailed(detail, errors=errors), _request_id(request))
+    errors = [(_field(item, error.body), _message(item)) for item in error.errors()]
+    return _problem_response(ValidationFailed.of_fields(errors, MAX_ERRORS), request_id_of(request))
+
+
+def _field(error: dict[str, Any], body: Any) -> str:
+    """The path of the field that an error of pydantic is about; `body` for the body as a whole."""
+    place, *location = error["loc"]
+    if place != "body":
+        return ".".join(map(str, location))
+    path, value = [], body
+    for depth, part in enumerate(location if error["type"] != "json_invalid" else (), 1):
+        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
+            value = value[part]
+            path.append(str(part))
+        elif error["type"] == "missing" and depth == len(location):
+            path.append(str(part))
+        # Any other part is pydantic's name of a branch of a union.
+    text = ".".join(path)[:MAX_FIELD_NAME]
+    return text if text and text.isprintable() else "body"
+
+
+def _message(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"must be JSON: {error['ctx']['error']}"
+    return str(error["ctx"]["error"] if error["type"] == "value_error" else error["msg"])
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code in (404, 405):
-        return _problem_response(NotFound(f"There is no {request.method} {request.url.path}"), _request_id(request))
+        return _problem_response(NotFound.of_route(request.method, request.url.path), request_id_of(request))
+    if error.status_code == 400:
+        # FastAPI's answer to every body that Python's decoder rejects by another error than its own: a body that is not
+        # UTF-8, that is nested too deeply, or that has a number of thousands of digits.
+        wrong = ValidationFailed.of_field(
+            "body", "must be JSON in UTF-8, without deep nesting and without numbers of thousands of digits"
+        )
+        return _problem_response(wrong, request_id_of(request))
     raise error
 
 
 def _aws_error(request: Request, error: Exception) -> JSONResponse:
     # AWS's own message may name resources: it goes to the log, not to the caller.
     logger.warning("aws", error=repr(error))
-    unavailable = DependencyUnavailable("An AWS service behind the platform does not answer")
-    return _problem_response(unavailable, _request_id(request))
+    unavailable = DependencyUnavailable("An AWS service behind the platform does not answer; try again")
+    return _problem_response(unavailable, request_id_of(request))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Whatever else happens, the caller gets our shape and no inner text; Mangum logs the error itself."""
-    return _problem_response(
-        PlatformError("Something went wrong here; the request id is in the logs"), _request_id(request)
-    )
+    """Answer any other error as a problem document without inner text. Mangum logs the error itself."""
+    return _problem_response(unexpected(), request_id_of(request))

@@ -1,4 +1,4 @@
-"""Idempotency-Key: the same request sent twice is carried out once, and answered alike."""
+"""Idempotency-Key: a request that is sent twice is carried out once, and both get the same response."""
 
 import os
 from collections.abc import Callable
@@ -29,11 +29,22 @@ def once(
     body: dict[str, Any],
     context: Any,
 ) -> dict[str, Any]:
-    """Carry out `action` unless this caller has sent `key` to this route within a day; then answer as before.
+    """Carry out `action`, unless this caller has sent `key` to this route in the last 24 hours.
+
+    Args:
+        action: What the request does.
+        caller: The name of the API key. Two callers may use the same `key`.
+        route: Names the route. Two routes may get the same `key`.
+        key: The caller's Idempotency-Key; None carries out `action` in any case.
+        body: The request's body, which must be the same each time.
+        context: Lambda's context, which says how much time is left.
+
+    Returns:
+        The result of `action`, or that of the first request.
 
     Raises:
-        IdempotencyConflict: the key came before with another body.
-        Conflict: the first request with this key is still being worked on.
+        IdempotencyConflict: the first request with this key had another body.
+        Conflict: the first request with this key has not ended yet.
     """
     if key is None:
         return action()
@@ -49,14 +60,14 @@ def once(
         return action()
 
     try:
-        answer: dict[str, Any] = carry_out(request={"key": f"{route}/{caller}/{key}", "body": body})
+        answer: dict[str, Any] = carry_out(request={"key": [route, caller, key], "body": body})
     except IdempotencyValidationError as error:
         raise IdempotencyConflict(
-            "This Idempotency-Key came before with another body; use a new key for a new request"
+            "This Idempotency-Key was sent with another body before; send a new key with a new request"
         ) from error
     except IdempotencyAlreadyInProgressError as error:
         raise Conflict(
-            "The first request with this Idempotency-Key is still under way; ask again in a moment"
+            "The first request with this Idempotency-Key has not ended yet; try again in a moment"
         ) from error
     return answer
 

@@ -1,9 +1,10 @@
-"""Which versions serve: the serving manifests, read only (promotion is their writer)."""
+"""Reads the serving manifests, which say what serves. Promotion is their only writer."""
 
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,32 @@ from mlops.domain.manifest import SERVING_PREFIX, Manifest, ManifestError, manif
 from mlops.domain.stages import ALIASES, Stage
 
 PARALLEL_READS = 16
-_MISSING, _UNCHANGED = ("NoSuchKey", "404"), ("304", "NotModified")
+_MISSING = ("NoSuchKey", "404")
+_DENIED = ("AccessDenied", "403")
+_UNCHANGED = ("304", "NotModified")
+
+
+class UnreadableManifest(ManifestError):
+    """There is a manifest, and this code cannot read it. The message is the reason.
+
+    Attributes:
+        etag: Identifies the manifest's bytes.
+        written: When it was written.
+    """
+
+    def __init__(self, reason: str, etag: str, written: datetime) -> None:
+        super().__init__(reason)
+        self.etag, self.written = etag, written
+
+
+@dataclass(frozen=True)
+class StoredManifest:
+    """A manifest, with its bytes as they are in the bucket and the time when they were written."""
+
+    manifest: Manifest
+    data: bytes
+    etag: str
+    written: datetime
 
 
 @dataclass(frozen=True)
@@ -27,6 +53,40 @@ class ServedStage:
     stage: Stage
     manifest: Manifest | None = None
     error: ManifestError | ClientError | BotoCoreError | None = None
+
+
+def read_manifest(
+    s3: Any, bucket: str, model_name: str, stage: str, unless: str | None = None
+) -> StoredManifest | None:
+    """Read the manifest of a model and a stage; None if no version of the model is in the stage.
+
+    Args:
+        s3: The client.
+        bucket: The artifact bucket.
+        model_name: The model.
+        stage: `Production` or `Staging`.
+        unless: An ETag. A manifest that has it is not transferred: S3 answers with an error of status 304.
+
+    Raises:
+        UnreadableManifest: there is a manifest, and this code cannot read it.
+        ClientError, BotoCoreError: S3 does not answer, or refuses; or the manifest has not changed.
+    """
+    key = manifest_key(model_name, stage)
+    condition = {"IfNoneMatch": unless} if unless else {}
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key, **condition)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        # S3 says 403 of a missing object to those that may not list the bucket, and AWS does not say whether a
+        # permission with a condition on the prefix is enough. A list of this one key tells the two apart.
+        if code in _MISSING or (code in _DENIED and not _is_listed(s3, bucket, key)):
+            return None
+        raise
+    data, etag, written = answer["Body"].read(), answer["ETag"], answer["LastModified"]
+    try:
+        return StoredManifest(Manifest.from_json(data), data, etag, written)
+    except ManifestError as error:
+        raise UnreadableManifest(str(error), etag, written) from error
 
 
 class ServedModels:
@@ -45,30 +105,27 @@ class ServedModels:
         """Return the manifest of the version that serves the stage.
 
         Raises:
-            NoModelInStage: No version does.
-            DependencyUnavailable: The manifest cannot be read.
+            NoModelInStage: no version does.
+            DependencyUnavailable: its manifest cannot be read.
         """
         try:
             manifest = self.find(model_name, stage)
-        except ManifestError as error:
-            raise DependencyUnavailable(str(error), retry_after=30) from error
+        except UnreadableManifest as error:
+            raise DependencyUnavailable(
+                f"The manifest of the model {model_name!r} in {stage} cannot be read: {error}", retry_after=30
+            ) from error
         if manifest is None:
-            raise NoModelInStage(f"No version of {model_name!r} is in {stage}; POST /models/transition moves one there")
+            raise NoModelInStage(model_name, stage)
         return manifest
 
     def find(self, model_name: str, stage: str = "Production") -> Manifest | None:
         """Return the manifest of the version that serves the stage; None if no version does.
 
         Raises:
-            ManifestError: A version does, but its manifest cannot be read. The message names model and stage.
+            UnreadableManifest: there is a manifest, and this code cannot read it.
         """
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
-                return None
-            raise
-        return _manifest(model_name, stage, answer["Body"].read())
+        stored = read_manifest(self._s3, self._bucket, model_name, stage)
+        return stored.manifest if stored else None
 
     def read_all(self, stages: Iterable[tuple[str, Stage]]) -> list[ServedStage]:
         """Read the manifests of many stages, PARALLEL_READS at a time; stages that nothing serves are left out.
@@ -82,39 +139,39 @@ class ServedModels:
 
     def _read_stage(self, model_name: str, stage: Stage) -> ServedStage | None:
         etag, last = self._read.get((model_name, stage), (None, None))
-        condition = {"IfNoneMatch": etag} if etag else {}
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=manifest_key(model_name, stage), **condition)
-            body = answer["Body"].read()
+            stored = read_manifest(self._s3, self._bucket, model_name, stage, unless=etag)
+        except UnreadableManifest as unreadable:
+            etag, served = unreadable.etag, ServedStage(model_name, stage, error=unreadable)
         except (ClientError, BotoCoreError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
-            if code in _UNCHANGED:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _UNCHANGED:
                 return last
             self._read.pop((model_name, stage), None)
-            return None if code in _MISSING else ServedStage(model_name, stage, error=error)
-        try:
-            served = ServedStage(model_name, stage, _manifest(model_name, stage, body))
-        except ManifestError as error:
-            served = ServedStage(model_name, stage, error=error)
-        self._read[model_name, stage] = (answer["ETag"], served)
+            return ServedStage(model_name, stage, error=error)
+        else:
+            if stored is None:
+                self._read.pop((model_name, stage), None)
+                return None
+            etag, served = stored.etag, ServedStage(model_name, stage, stored.manifest)
+        self._read[model_name, stage] = (etag, served)
         return served
 
     def holds(self, model_name: str, stage: str) -> bool:
-        """Whether a version serves the stage, even if its manifest cannot be read."""
+        """Whether the stage has a manifest, readable or not."""
         try:
             return self.find(model_name, stage) is not None
-        except ManifestError:
+        except UnreadableManifest:
             return True
 
     def written(self) -> list[tuple[str, Stage]]:
-        """Return the model and the stage of every manifest that there is."""
+        """List the manifests: (model, stage) of each."""
         pages: Any = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=SERVING_PREFIX)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         paths = [key.removeprefix(SERVING_PREFIX).removesuffix(".json").split("/") for key in keys if _is_manifest(key)]
         return [(model_name, Stage(stage)) for model_name, stage in paths if stage in ALIASES]
 
     def names(self) -> list[str]:
-        """Return the models that serve, or once served, in any stage."""
+        """List the models that serve, or once served, in any stage."""
         pages: Any = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=SERVING_PREFIX, Delimiter="/"
         )
@@ -122,11 +179,9 @@ class ServedModels:
         return sorted(folder.removeprefix(SERVING_PREFIX).rstrip("/") for folder in folders)
 
 
-def _manifest(model_name: str, stage: str, body: bytes) -> Manifest:
-    try:
-        return Manifest.from_json(body)
-    except ManifestError as error:
-        raise ManifestError(f"The manifest of {model_name!r} in {stage} cannot be read: {error}") from error
+def _is_listed(s3: Any, bucket: str, key: str) -> bool:
+    listing = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    return any(entry["Key"] == key for entry in listing.get("Contents", []))
 
 
 def _is_manifest(key: str) -> bool:

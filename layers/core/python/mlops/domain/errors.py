@@ -1,10 +1,14 @@
-"""Errors a caller meets. Each is a type with a status and a code; the web layer maps them once, to RFC 9457."""
+"""Errors that a caller meets. Each is a type with a status and a code; the HTTP side maps them once, to RFC 9457."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
+
+FieldError = tuple[str, str]
+"""A field of the request, and what it must be."""
 
 
 class PlatformError(Exception):
-    """An error the caller can act on. `detail` names what is wrong and the remedy, never an inner error's text."""
+    """An error that the caller can act on. `detail` says what is wrong and what to do, never an inner error's text."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -19,6 +23,18 @@ class PlatformError(Exception):
 class ValidationFailed(PlatformError):
     status, code, title = 422, "validation_failed", "The request is not valid"
 
+    @classmethod
+    def of_fields(cls, errors: Iterable[FieldError], most: int | None = None) -> "ValidationFailed":
+        """Make the error that names fields of the request: at most the first `most` of them."""
+        named = list(errors)[:most]
+        detail = "; ".join(f"{field}: {message}" for field, message in named)
+        return cls(detail, errors=[{"field": field, "message": message} for field, message in named])
+
+    @classmethod
+    def of_field(cls, field: str, message: str) -> "ValidationFailed":
+        """Make the error that names one field of the request."""
+        return cls.of_fields([(field, message)])
+
 
 class Forbidden(PlatformError):
     status, code, title = 403, "forbidden", "Forbidden"
@@ -26,6 +42,11 @@ class Forbidden(PlatformError):
 
 class NotFound(PlatformError):
     status, code, title = 404, "not_found", "Not found"
+
+    @classmethod
+    def of_route(cls, method: str, path: str) -> "NotFound":
+        """Make the error of a route that the API does not have."""
+        return cls(f"The API has no route {method} {path}; GET /docs lists the routes")
 
 
 class Conflict(PlatformError):
@@ -39,6 +60,12 @@ class TransitionNotAllowed(Conflict):
 class NoModelInStage(Conflict):
     code, title = "no_model_in_stage", "No model serves this stage"
 
+    def __init__(self, model_name: str, stage: str) -> None:
+        super().__init__(
+            f"No version of the model {model_name!r} is in {stage}. Promote one: POST /models/transition with "
+            f'{{"model_name": "{model_name}", "version": <number>, "stage": "{stage}"}}'
+        )
+
 
 class IdempotencyConflict(Conflict):
     code, title = "idempotency_conflict", "Idempotency-Key was used with another request"
@@ -47,12 +74,20 @@ class IdempotencyConflict(Conflict):
 class PayloadTooLarge(PlatformError):
     status, code, title = 413, "payload_too_large", "The request body is too large"
 
+    def __init__(self, most_bytes: int, remedy: str) -> None:
+        super().__init__(f"The body is larger than {most_bytes} bytes; {remedy}")
+
 
 class DependencyUnavailable(PlatformError):
-    """Something behind us is down. The caller may try again after `retry_after` seconds."""
+    """A service behind the platform is down. The caller may try again after `retry_after` seconds."""
 
     status, code, title = 503, "dependency_unavailable", "A service behind the platform does not answer"
 
     def __init__(self, detail: str, retry_after: int = 5, **extra: Any) -> None:
         super().__init__(detail, **extra)
         self.retry_after = retry_after
+
+
+def unexpected() -> PlatformError:
+    """Make the error of a fault in the platform. The caller gets no inner text."""
+    return PlatformError("The platform failed on this request; the logs have the reason under its request_id")

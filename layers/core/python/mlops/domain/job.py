@@ -1,6 +1,6 @@
-"""Training jobs and sweeps, as the platform keeps them.
+"""The records of training jobs and sweeps, and how they are read from and written to a table's items.
 
-A sweep is a record like a job's, of several jobs. What a table holds is read here, and only here.
+A sweep's record is like a job's, but of several jobs.
 """
 
 import math
@@ -21,13 +21,13 @@ class JobStatus(StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing follows."""
+        """Whether this is a last status."""
         return self not in (JobStatus.PENDING, JobStatus.RUNNING)
 
 
 @dataclass(frozen=True)
 class _Record:
-    """What a job and a sweep have in common. Times are ISO 8601 in UTC."""
+    """The fields that a job and a sweep have in common. Times are ISO 8601 in UTC."""
 
     KIND: ClassVar[str]
 
@@ -36,7 +36,7 @@ class _Record:
     model_version: int | None = None
     status: JobStatus = JobStatus.PENDING
     status_order: int = 0
-    """How far the record is along (attempt, status); it only grows."""
+    """The position of (attempt, status) in their order; it only grows."""
     attempt: int = 0
     request: Mapping[str, Any] = field(default_factory=dict)
     """The body of the API request."""
@@ -44,7 +44,7 @@ class _Record:
     request_id: str | None = None
     batch_job_id: str | None = None
     moved_from: str | None = None
-    """The Batch job that was left for another queue; its events no longer count."""
+    """The Batch job that was replaced by one in another queue; its events no longer count."""
     cancel_requested: bool = False
     error: str | None = None
     batch_reason: str | None = None
@@ -60,10 +60,10 @@ class Job(_Record):
     KIND: ClassVar[str] = "job"
 
     model_name: str | None = None
-    """The model that the run registers, if it does."""
+    """The model that the run registers a version of; None if it registers none."""
     sweep_id: str | None = None
     array_index: int = 0
-    """Which run of its sweep it is, from 0."""
+    """The index of the run in its sweep, from 0."""
     run_id: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Sweep(_Record):
 
     @property
     def stage(self) -> str | None:
-        """The stage that the best run's model is to be moved to."""
+        """The stage that the request wants the best run's model moved to."""
         return self.request.get("stage")
 
 
@@ -98,10 +98,10 @@ _TYPES: dict[str, type[Job] | type[Sweep]] = {kind.KIND: kind for kind in (Job, 
 
 
 def from_item(item: Mapping[str, Any]) -> Record | None:
-    """Read a table's item. Attributes that this version does not know are ignored, and missing ones have defaults.
+    """Read a table's item. Unknown attributes are ignored, and missing ones have their defaults.
 
     Returns:
-        None if the item is not a record: it lacks what every record has, or its kind or status is unknown.
+        None if the item is not a record: it lacks a required attribute, or its kind or status is unknown.
     """
     record_type = _TYPES.get(item.get("kind", ""))
     if record_type is None or any(not item.get(name) for name in _REQUIRED) or item["status"] not in set(JobStatus):
@@ -117,13 +117,13 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
 
 
 def to_item(record: Record) -> dict[str, Any]:
-    """The attributes to write of a new record; what is empty is left out."""
+    """Make the item of a new record, without empty attributes."""
     values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
     given = {name: value for name, value in values.items() if value is not None and value is not False and value != {}}
     return {"kind": record.KIND, **given, "status": str(record.status)}
 
 
 def finite(metrics: Mapping[str, float], name: str) -> float | None:
-    """A metric that can be compared, if there is one of that name."""
+    """Return the metric of that name, if there is one and it can be compared."""
     value = metrics.get(name)
     return value if value is not None and math.isfinite(value) else None

@@ -1,10 +1,10 @@
-"""The serving manifest: all that predict knows of a model. Promotion writes it, predict reads it.
+"""The serving manifest: everything that predict knows about a model. Promotion writes it, predict reads it.
 
-Two versions of the platform meet here, in a gradual deployment and after a rollback. So a reader passes over fields
-that it does not know, at every level. Where that would be wrong, `min_reader` in the manifest names the first reader
-that may serve it (absent: 1).
+In a gradual deployment and after a rollback, one version of the platform reads what another has written. So a reader
+ignores fields that it does not know, at every level. Where that would be wrong, `min_reader` in the manifest names the
+first reader that may serve it (absent: 1).
 
-Standard library only, because predict imports it on its cold start.
+Imports the standard library alone, because predict imports it at its cold start.
 """
 
 import json
@@ -16,31 +16,31 @@ from typing import Any
 
 SCHEMA = 1
 READER = 1
-"""Which reader this code is. It rises with each meaning that earlier readers must not pass over."""
+"""The number of this reader. It rises with each change of meaning that earlier readers must not ignore."""
 SERVING_PREFIX = "serving/"
 _LARGEST = 2**63 - 1
-"""Whole numbers have 64 bits: neither DynamoDB nor orjson takes larger ones."""
+"""Whole numbers have 64 bits: orjson and DynamoDB do not take larger ones."""
 HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
-"""Of a reference; each may be missing."""
+"""The histograms of a reference; each may be missing."""
 
 
 class ManifestError(ValueError):
-    """The manifest is not one this code can serve from; the message says which field and why."""
+    """This code cannot serve from the manifest. The message says which field is wrong, and why."""
 
 
 def manifest_key(model_name: str, stage: str) -> str:
-    """The S3 key of the manifest for `stage` (`Production` or `Staging`)."""
+    """Return the S3 key of the manifest for `stage` (`Production` or `Staging`)."""
     return f"{SERVING_PREFIX}{model_name}/{stage}.json"
 
 
 def model_key(model_name: str, sha256: str) -> str:
-    """The S3 key of the ONNX file; its name is its hash, so a key's content never changes."""
+    """Return the S3 key of the ONNX file. Its name is its hash, so the content of a key never changes."""
     return f"{SERVING_PREFIX}{model_name}/{sha256}.onnx"
 
 
 @dataclass(frozen=True)
 class ModelInput:
-    """The model's only input: float32 `[n, features]`; `image` is `[rows, columns]` for flattened images."""
+    """The model's only input: float32 `[n, features]`. For flattened images, `image` is `[rows, columns]`."""
 
     name: str
     features: int
@@ -73,24 +73,27 @@ class Manifest:
     self_test: dict[str, Any] | None = None
     reference: dict[str, Any] | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    cache_epoch_id: str | None = None  # of the message that raised the epoch last, so that its redelivery does not
+    cache_epoch_id: str | None = (
+        None  # of the message that raised the epoch last, so that its redelivery does not raise it again
+    )
 
     def to_json(self) -> bytes:
+        """Return the manifest as JSON."""
         return _json({"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
-        """Parse and check a manifest, whatever the bytes are. Fields that this code does not know are passed over.
+        """Read and check a manifest, whatever the bytes are. Fields that this code does not know are ignored.
 
         Raises:
-            ManifestError: not JSON, another schema, one for a later reader, a missing or ill-typed field, or a key
-                outside `serving/<model>/`. No other error.
+            ManifestError: the bytes are not JSON, the schema is another one, the manifest is for a later reader, a
+                field is missing or has a wrong type, or the key is outside `serving/<model>/`. No other error.
         """
         return cls._read(_Fields(_document(data)))
 
     @classmethod
     def _read(cls, fields: "_Fields") -> "Manifest":
-        # First, so that the reason is this one, however the rest may look by then.
+        # First, so that this is the reason of the error, whatever a later version has changed.
         needed = fields.whole("min_reader", least=1) if fields.has("min_reader") else 1
         if needed > READER:
             raise ManifestError(
@@ -126,7 +129,7 @@ class Manifest:
         if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
         if manifest.key != model_key(manifest.model_name, manifest.sha256):
-            raise ManifestError(f"the field key is not the model's own place under {SERVING_PREFIX}")
+            raise ManifestError(f"the field key is not below {SERVING_PREFIX} at the model's own place")
         check_description(manifest.input, manifest.output, manifest.labels, manifest.self_test, manifest.reference)
         return manifest
 
@@ -134,11 +137,12 @@ class Manifest:
 def check_description(
     model_input: ModelInput, output: ModelOutput, labels: Sequence[Any], self_test: Any, reference: Any
 ) -> None:
-    """Check what a model's file says of itself, which its manifest repeats. The gate asks before anything is moved, so
-    that promotion writes no manifest that nobody can read.
+    """Check how a model's file describes itself, which its manifest repeats.
+
+    The gate calls this before a version moves, so that promotion never writes a manifest that nobody can read.
 
     Raises:
-        ManifestError: what does not fit together, or is not of the type that its readers rely on.
+        ManifestError: two parts of the description do not fit each other, or one has a wrong type.
     """
     for index, label in enumerate(labels):
         if not _is_text(label) and not _is_whole(label):
@@ -158,7 +162,7 @@ def check_description(
 
 
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:
-    """A manifest's JSON with another cache epoch. Fields that this code does not know stay as they are."""
+    """Return a manifest's JSON with another cache epoch. Fields that this code does not know stay as they are."""
     return _json({**_document(data), "cache_epoch": epoch, "cache_epoch_id": epoch_id})
 
 
@@ -179,21 +183,19 @@ def _check_reference(reference: "_Fields", classes: int) -> None:
     if reference.has("block_means"):
         means = reference.object("block_means")
         if len(means.numbers("sums")) != len(means.numbers("squares")):
-            raise ManifestError("the field reference.block_means has not as many sums as squares")
+            raise ManifestError("the field reference.block_means must have as many sums as squares")
 
 
 def _metrics(metrics: "_Fields") -> dict[str, float]:
-    """A metric that is not finite, as of a run that diverged, is passed over: no JSON has a number for it."""
-    return {name: metrics.number(name) for name in metrics.names() if not _is_lost(metrics.get(name))}
+    """Without metrics that are not finite, as those of a diverged run: JSON has no number for them."""
+    return {name: metrics.number(name) for name in metrics.names() if not _is_not_finite(metrics.get(name))}
 
 
 class _Fields:
-    """A JSON object whose fields are asked for by name and type. What nobody asks for is passed over.
-
-    A field that is null counts as absent.
+    """Reads the fields of a JSON object by name and type. Other fields are ignored; a field that is null is absent.
 
     Raises:
-        ManifestError: a field is absent or of another type. It is named with its path.
+        ManifestError: a field is absent or has another type. The message has its path.
     """
 
     def __init__(self, value: Any, path: str = "") -> None:
@@ -215,7 +217,9 @@ class _Fields:
         return value
 
     def whole(self, name: str, *, least: int) -> int:
-        value: int = self._checked(name, lambda found: _is_whole(found) and found >= least, f"a whole number ≥ {least}")
+        value: int = self._checked(
+            name, lambda number: _is_whole(number) and number >= least, f"a whole number ≥ {least}"
+        )
         return value
 
     def number(self, name: str) -> float:
@@ -224,16 +228,16 @@ class _Fields:
 
     def numbers(self, name: str) -> list[float]:
         value: list[float] = self._checked(
-            name, lambda found: isinstance(found, list) and all(map(_is_number, found)), "a list of finite numbers"
+            name, lambda items: isinstance(items, list) and all(map(_is_number, items)), "a list of finite numbers"
         )
         return value
 
     def items(self, name: str) -> list[Any]:
-        value: list[Any] = self._checked(name, lambda found: isinstance(found, list), "a list")
+        value: list[Any] = self._checked(name, lambda items: isinstance(items, list), "a list")
         return value
 
     def object(self, name: str) -> "_Fields":
-        return _Fields(self._checked(name, lambda found: isinstance(found, dict), "an object"), self._named(name))
+        return _Fields(self._checked(name, lambda entry: isinstance(entry, dict), "an object"), self._named(name))
 
     def _checked(self, name: str, is_right: Callable[[Any], bool], what: str) -> Any:
         if name not in self._values:
@@ -244,12 +248,12 @@ class _Fields:
         return value
 
     def _named(self, name: str) -> str:
-        """The path for a message, which is logged: a name from the document may be long, or no Unicode."""
+        """The path of a field for a message, which is logged: a name in the manifest may be long, or not be Unicode."""
         return f"{self._path}.{name[:100]}".removeprefix(".").encode(errors="backslashreplace").decode()
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is a str that UTF-8 can carry. JSON can spell half of a surrogate pair; answers and lines cannot."""
+    """Whether the value is a str that UTF-8 can encode. JSON can spell half of a surrogate pair; UTF-8 cannot."""
     if not isinstance(value, str):
         return False
     try:
@@ -267,14 +271,17 @@ def _is_number(value: Any) -> bool:
     return _is_whole(value) or (type(value) is float and math.isfinite(value))
 
 
-def _is_lost(value: Any) -> bool:
+def _is_not_finite(value: Any) -> bool:
     return type(value) is float and not math.isfinite(value)
 
 
 def _document(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
-    except (ValueError, RecursionError) as error:  # ill-formed, not Unicode, a number of thousands of digits; too deep
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not JSON, not Unicode, or a number of thousands of digits; or nested too deeply
         raise ManifestError("the manifest is not JSON") from error
     if not isinstance(document, dict):
         raise ManifestError("the manifest is not a JSON object")

@@ -1,7 +1,7 @@
-"""Which way a metric is to go, by its name alone: MLflow keeps no direction. The API says it, everybody else asks it.
+"""Decides by a metric's name whether higher or lower is better: MLflow does not record it. The API publishes it.
 
-A name is read as words. Where its words say nothing, or contradict each other, the answer is None: to mark no run as
-the best is better than to mark the worst.
+A name is split into words. If no word tells, or two contradict each other, the answer is None: it is better to mark no
+run as the best than to mark the worst.
 """
 
 import re
@@ -40,17 +40,17 @@ _PHRASES: dict[str, Direction] = {
     "explained_variance_score": "higher",
     "score": "higher",
 }
-"""Names whose words say nothing alone, or the contrary."""
+"""Names whose words alone tell nothing, or the contrary."""
 _PREFIXES = frozenset(_words("train training val valid validation test eval best final mean avg"))
 
 
 def direction(metric: str) -> Direction | None:
-    """`lower` for losses, errors, times and sizes, `higher` for what counts right answers, None where it is unclear."""
+    """Return `lower` for losses, errors, times and sizes, `higher` for measures of right answers, None if unclear."""
     words = _words(metric)
     bare = "_".join(word for word in words if word not in _PREFIXES)
     if bare in _PHRASES:
         return _PHRASES[bare]
-    if "per" in words:  # a rate: what it counts decides, not the unit of time
+    if "per" in words:  # a rate: what it counts decides, not its unit of time
         words = words[: words.index("per")]
     lower, higher = not _LOWER.isdisjoint(words), not _HIGHER.isdisjoint(words)
     if lower == higher:

@@ -1,18 +1,32 @@
-"""Cursors of lists: opaque to the caller, a key of ours inside."""
+"""Cursors of lists: opaque to the caller, a key of the list inside."""
 
 import base64
-import binascii
 
 from mlops.domain.errors import ValidationFailed
 
 
 def encode_cursor(key: str) -> str:
+    """Make the cursor of the page after `key`."""
     return base64.urlsafe_b64encode(key.encode()).decode()
 
 
 def decode_cursor(cursor: str) -> str:
-    """Raises ValidationFailed for a cursor that no list answered."""
+    """Return the key in a cursor.
+
+    Raises:
+        ValidationFailed: no list has returned this cursor.
+    """
     try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew") from error
+        key = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+    except ValueError as error:  # not base64, or not text
+        raise unknown_cursor() from error
+    if not key or "\0" in key:
+        raise unknown_cursor()
+    return key
+
+
+def unknown_cursor() -> ValidationFailed:
+    """Make the error of a cursor that this list has not returned."""
+    return ValidationFailed.of_field(
+        "cursor", "is not a cursor of this list in this order; send the next_cursor of the page before, or none"
+    )

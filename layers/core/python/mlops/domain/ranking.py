@@ -1,4 +1,4 @@
-"""Which run of a sweep is the best."""
+"""Ranks the runs of a sweep."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ RANKED_BY = "accuracy"
 
 
 def score(run: Job) -> float | None:
-    """What a run is ranked by; None unless it was completed with a finite accuracy."""
+    """Return the accuracy of a completed run; None if the run has not completed, or its accuracy is not finite."""
     return finite(run.metrics, RANKED_BY) if run.status is JobStatus.COMPLETED else None
 
 
 def ranked(runs: Iterable[Job]) -> list[Job]:
-    """The best accuracy first; runs that failed or have none come last, in the order of their numbers."""
+    """Sort runs by accuracy, the best first. Runs without a score come last, in the order of their numbers."""
 
     def key(run: Job) -> tuple[bool, float, str]:
         accuracy = score(run)
@@ -23,6 +23,6 @@ def ranked(runs: Iterable[Job]) -> list[Job]:
 
 
 def best_of(runs: Iterable[Job]) -> Job | None:
-    """The first of the ranking, if it has a score."""
+    """Return the run with the best score; None if no run has one."""
     first = next(iter(ranked(runs)), None)
     return first if first is not None and score(first) is not None else None

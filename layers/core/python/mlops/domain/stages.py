@@ -1,10 +1,10 @@
-"""The lifecycle of a model version, as data: the API, the promoter and the docs read this one table."""
+"""The lifecycle of a model version, as one table for the API, promotion and the docs."""
 
 from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """Where a model version stands. `Training` is a run that has not registered its version yet."""
+    """The stage of a model version. In `Training` its run has not registered it yet."""
 
     TRAINING = "Training"
     REGISTERED = "Registered"
@@ -23,21 +23,21 @@ ALLOWED: dict[Stage, frozenset[Stage]] = {
 
 
 def refusal(left: Stage, entered: Stage) -> str | None:
-    """Why the lifecycle does not allow a step, and what it does allow; None if it allows the step."""
+    """Say why the lifecycle does not allow a step, and which steps it allows; None if it allows the step."""
     allowed = allowed_from(left)
     return None if entered in allowed else f"in {left}; from there it may go to {', '.join(allowed)}"
 
 
 def allowed_from(stage: Stage) -> list[Stage]:
-    """The stages a version may go to from `stage`, by name."""
+    """List the stages that a version may go to from `stage`, by name."""
     return sorted(ALLOWED[stage])
 
 
 ALIASES: dict[Stage, str] = {Stage.STAGING: "staging", Stage.PRODUCTION: "production"}
-"""Stages that answer requests: MLflow's alias of this name is the one truth about who holds them."""
+"""Stages that answer requests. MLflow's alias of this name decides which version holds the stage."""
 
 DISPLACED_TO: dict[Stage, Stage] = {Stage.STAGING: Stage.REGISTERED, Stage.PRODUCTION: Stage.ARCHIVED}
-"""Where the version goes that another one replaces in the stage."""
+"""The stage of a version after another one has replaced it."""
 
 
 MLFLOW_STAGES: dict[Stage, str] = {
@@ -46,14 +46,14 @@ MLFLOW_STAGES: dict[Stage, str] = {
     Stage.PRODUCTION: "Production",
     Stage.ARCHIVED: "Archived",
 }
-"""What MLflow's own, deprecated `current_stage` calls each stage."""
+"""The names of the stages in MLflow's own, deprecated `current_stage`."""
 
 
 def stage_of(aliases: dict[str, int], version: int, tag: str | None) -> Stage:
-    """The stage of `version`, given the model's aliases (alias name → version) and the version's own `stage` tag.
+    """Decide the stage of `version` from the model's aliases (alias name → version) and the version's own `stage` tag.
 
-    The alias decides; the tag only tells a version that was in Production (Archived) from one that never was
-    (Registered). A tag that still says Production although the alias has gone elsewhere is such a one, too.
+    The alias decides. The tag only tells a version that was in Production (Archived) from one that never was
+    (Registered); so a tag that still says Production, although another version has the alias, means Archived.
     """
     for stage in (Stage.PRODUCTION, Stage.STAGING):
         if aliases.get(ALIASES[stage]) == version:

@@ -1,5 +1,5 @@
-"""What a sweep tries. A child's parameters follow from the sweep's seed and its index alone, so the API, each
-child of the Batch array job and a later reader all derive the same ones without asking each other."""
+"""Derives what a sweep tries. A child's parameters follow from the sweep's seed and the child's index alone, so the
+API, each child of the Batch array job and a later reader derive the same ones without asking each other."""
 
 import itertools
 import random
@@ -17,12 +17,15 @@ DEFAULT_SPACE: Space = {
 }
 DEFAULT_GRID: Space = {"learning_rate": [0.001, 0.003, 0.01], "hidden_size": [64, 128], "dropout": [0.0, 0.2]}
 
+WHOLE = frozenset(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
+"""Hyperparameters that are whole numbers."""
+
 
 class Sweep(BaseModel):
-    """A sweep as its children see it (the variable SWEEP of the Batch job).
+    """A sweep as its children see it, in the variable SWEEP of the Batch job.
 
-    `seed` seeds the draws; each child trains with its own seed, `seed + index`, which begins at 0 again
-    after the largest, unless the space names `seed`.
+    `seed` seeds the draws. Unless the space has values for `seed`, each child trains with the seed `seed + index`,
+    which begins at 0 again after the largest.
     """
 
     strategy: Literal["random", "grid"]
@@ -32,11 +35,12 @@ class Sweep(BaseModel):
     first_job_number: int = 1
 
     def job_id(self, index: int) -> str:
+        """Return the id of child `index`, from 0."""
         return job_id(self.first_job_number + index)
 
 
 def job_id(number: int) -> str:
-    """`job_000042`: sorts as it counts, up to a million jobs."""
+    """Make a job's id, like `job_000042`. Up to a million jobs, ids sort by number."""
     return f"job_{number:06d}"
 
 
@@ -51,11 +55,12 @@ def _draw(values: list[float] | Range, generator: random.Random, whole: bool) ->
 
 
 def default_space(strategy: str) -> Space:
+    """Return the space of a sweep that names none."""
     return DEFAULT_GRID if strategy == "grid" else DEFAULT_SPACE
 
 
 def grid_size(space: Space) -> int:
-    """How many combinations a grid has; ranges do not belong in a grid."""
+    """Count the combinations of a grid. A range has none."""
     size = 1
     for values in space.values():
         size *= len(values) if isinstance(values, list) else 0
@@ -63,23 +68,22 @@ def grid_size(space: Space) -> int:
 
 
 def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
-    """The hyperparameters of child `index` (0-based), of the sweep's space only; fixed ones are not repeated.
+    """Derive the hyperparameters of child `index`, from 0: its seed, and those that the space has values for.
 
     Raises:
-        IndexError: a grid has no such combination.
+        IndexError: the grid has no such combination.
     """
     space = sweep.space or default_space(sweep.strategy)
-    whole = {name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int}
     if sweep.strategy == "grid":
         names = sorted(space)
         choices = [values for name in names if isinstance(values := space[name], list)]
         combination = next(itertools.islice(itertools.product(*choices), index, None), None)
         if combination is None:
-            raise IndexError(f"the grid has {grid_size(space)} combinations, there is no number {index}")
+            raise IndexError(f"the grid has {grid_size(space)} combinations, and none with the index {index}")
         drawn: dict[str, Any] = dict(zip(names, combination, strict=True))
     else:
         # A string seed, because random.Random hashes it with SHA-512: neighbouring indices do not correlate.
         generator = random.Random(f"{sweep.seed}/{index}")
-        drawn = {name: _draw(space[name], generator, name in whole) for name in sorted(space)}
-    drawn = {name: int(value) if name in whole else float(value) for name, value in drawn.items()}
+        drawn = {name: _draw(space[name], generator, name in WHOLE) for name in sorted(space)}
+    drawn = {name: int(value) if name in WHOLE else float(value) for name, value in drawn.items()}
     return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **drawn}

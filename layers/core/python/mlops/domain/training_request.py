@@ -1,7 +1,7 @@
-"""What a training run is asked to do. The bounds stand here once: the API, the trainer's command line and openapi.json
-all take them from these models."""
+"""The request for a training run. The API, the trainer's command line and openapi.json take its bounds from here."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -11,17 +11,17 @@ MAX_SEED = 2**31 - 1
 
 
 class Request(BaseModel):
-    """Base of request bodies: unknown fields, NaN, infinities, and strings or booleans for numbers are refused."""
+    """Base of request bodies. Unknown fields, NaN, infinities, and strings or booleans for numbers are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Hyperparameters(Request):
-    learning_rate: Annotated[float, Field(ge=1e-5, le=1, description="Peak learning rate")] = 0.001
-    epochs: Annotated[int, Field(ge=1, le=100)] = 10
-    batch_size: Annotated[int, Field(ge=8, le=512)] = 64
+    learning_rate: Annotated[float, Field(ge=1e-5, le=1, description="Peak learning rate of the optimiser")] = 0.001
+    epochs: Annotated[int, Field(ge=1, le=100, description="Passes over the training data")] = 10
+    batch_size: Annotated[int, Field(ge=8, le=512, description="Rows per optimiser step")] = 64
     hidden_size: Annotated[int, Field(ge=32, le=512, description="Units of the hidden layer")] = 128
-    dropout: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    dropout: Annotated[float, Field(ge=0, le=0.5, description="Share of hidden units that training drops")] = 0.2
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same model")] = 42
 
 
@@ -29,10 +29,14 @@ HYPERPARAMETER_FIELDS = tuple(Hyperparameters.model_fields)
 
 
 class TrainingSubject(Request):
-    """What is trained on what: shared by a single run and a sweep."""
+    """The fields that a single run and a sweep have in common."""
 
     model_type: Annotated[
-        str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="mlp, cnn, logistic_regression, …")
+        str,
+        Field(
+            pattern=r"^[a-z][a-z0-9_]{0,39}$",
+            description="mlp, cnn, logistic_regression, random_forest, svm, or the model type of a plug-in",
+        ),
     ] = "mlp"
     dataset: Annotated[
         str,
@@ -52,22 +56,34 @@ class TrainingSubject(Request):
             raise ValueError(f"{name!r} is reserved; choose another name")
         return name
 
+    @field_validator("dataset")
+    @classmethod
+    def _address(cls, dataset: str) -> str:
+        try:
+            address = urlsplit(dataset)
+        except ValueError as error:  # as of https://[zz]/, whose brackets hold no IPv6 address
+            raise ValueError("must be a valid address; its host is not") from error
+        if "@" in address.netloc:
+            raise ValueError("must not contain a user or password, which every key could read; use s3://")
+        return dataset
+
 
 class TrainRequest(TrainingSubject, Hyperparameters):
-    run_name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    register_model: Annotated[bool, Field(alias="register", description="Register the model when training is done")] = (
-        True
-    )
+    run_name: Annotated[
+        str | None,
+        Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="Name of the run; without it, its job_id"),
+    ] = None
+    register_model: Annotated[bool, Field(alias="register", description="Register the model afterwards")] = True
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
 
 class Range(Request):
-    """A range to draw from; `log` draws evenly in the logarithm, as is usual for learning rates."""
+    """A range to draw from. With `log`, draws are even in the logarithm, as is usual for learning rates."""
 
-    low: float
-    high: float
-    log: bool = False
+    low: Annotated[float, Field(description="Lowest value")]
+    high: Annotated[float, Field(description="Highest value")]
+    log: Annotated[bool, Field(description="Draw evenly in the logarithm")] = False
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
@@ -79,4 +95,4 @@ class Range(Request):
 
 
 Space = dict[str, Annotated[list[float], Field(min_length=1, max_length=100)] | Range]
-"""Hyperparameter name → the values to try, or a range to draw from (random strategy only)."""
+"""The values to try of each hyperparameter, or a range to draw from (random strategy only)."""

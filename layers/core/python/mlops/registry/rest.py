@@ -1,6 +1,6 @@
-"""MLflow's REST API, as much of it as the registry needs: registered models, versions, aliases, tags, runs.
+"""A client of MLflow's REST API for registered models, versions, aliases, tags and runs.
 
-urllib3 instead of MLflow's client, which would cost a small function a second of cold start and 60 MiB.
+It uses urllib3: MLflow's own client would cost a small function a second of cold start and 60 MiB.
 """
 
 import json
@@ -20,13 +20,13 @@ from mlops.registry.signing import TrackingSigner
 TIMEOUT_SECONDS = 3.0
 PAGE = 1000
 
-# MLflow's words for an SQL statement that failed (BAD_REQUEST), for a database that is away, and for all else that is
-# not the caller's doing. The request may be right; another moment decides.
-_TROUBLE = frozenset({"BAD_REQUEST", "TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED"})
+# MLflow's codes for an SQL statement that failed (BAD_REQUEST), for a database that does not answer, and for other
+# errors that the caller has not caused. The same request may succeed later.
+_TRANSIENT = frozenset({"BAD_REQUEST", "TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED"})
 
 
 class TrackingRefused(PlatformError):
-    """MLflow understood the request and refused it. Its own text stays in the log: it may carry SQL."""
+    """MLflow understood the request and refused it. Its own text goes to the log only: it may contain SQL."""
 
     status, code, title = 502, "tracking_refused", "The model registry refused the step"
 
@@ -38,7 +38,7 @@ class TrackingRefused(PlatformError):
 
 @dataclass(frozen=True)
 class Version:
-    """A model version as the registry has it."""
+    """A model version in the registry."""
 
     model_name: str
     version: int
@@ -58,15 +58,19 @@ class RegisteredModel:
     aliases: dict[str, int]
 
     def holder(self, stage: Stage) -> int | None:
-        """The version in `stage` (Staging or Production), if any."""
+        """Return the version that holds `stage` (Staging or Production), if any."""
         return self.aliases.get(ALIASES[stage])
 
     def stage_of(self, version: Version) -> Stage:
+        """Decide the stage of a version of this model."""
         return stage_of(self.aliases, version.version, version.tags.get("stage"))
 
 
 class Tracking:
-    """Client of the tracking server at `uri`; a call takes at most `timeout` seconds."""
+    """A client of the tracking server at `uri`; a request takes at most `timeout` seconds.
+
+    Every method raises DependencyUnavailable if MLflow does not answer, and TrackingRefused if it refuses the request.
+    """
 
     def __init__(self, uri: str, timeout: float = TIMEOUT_SECONDS) -> None:
         self._base = uri.rstrip("/") + "/api/2.0/mlflow/"
@@ -75,52 +79,51 @@ class Tracking:
 
     @classmethod
     def from_environment(cls) -> "Tracking":
-        """Reads MLFLOW_TRACKING_URI, and TRACKING_TIMEOUT_SECONDS (3), which is longer where nobody waits."""
+        """Read MLFLOW_TRACKING_URI, and TRACKING_TIMEOUT_SECONDS (3), which is longer where nobody waits."""
         timeout = float(os.environ.get("TRACKING_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
         return _tracking_at(os.environ["MLFLOW_TRACKING_URI"], timeout)
 
     def model(self, name: str) -> RegisteredModel:
-        """Raises NotFound."""
+        """Get a registered model. Raises NotFound."""
         return _model(self._get("registered-models/get", name=name)["registered_model"])
 
     def models(self) -> Iterator[RegisteredModel]:
-        """All registered models."""
-        for found in self._pages("registered-models/search", "registered_models"):
-            yield _model(found)
+        """List the registered models."""
+        for document in self._pages("registered-models/search", "registered_models"):
+            yield _model(document)
 
     def versions(self, name: str | None = None) -> Iterator[Version]:
-        """All versions of one model, or of all models."""
+        """List the versions of a model, or of all models."""
         only = {"filter": f"name = {_quoted(name)}"} if name else {}
-        for found in self._pages("model-versions/search", "model_versions", **only):
-            yield _version(found)
+        for document in self._pages("model-versions/search", "model_versions", **only):
+            yield _version(document)
 
     def in_mlflow_stage(self, name: str, stage: Stage) -> list[int]:
-        """The newest version that MLflow's own `current_stage` has in `stage`, as a list of none or one."""
+        """List the newest version that has `stage` as MLflow's own `current_stage`: none or one."""
         body = {"name": name, "stages": [MLFLOW_STAGES[stage]]}
-        found = self._post("registered-models/get-latest-versions", body)
-        return [int(version["version"]) for version in found.get("model_versions", [])]
+        answer = self._post("registered-models/get-latest-versions", body)
+        return [int(version["version"]) for version in answer.get("model_versions", [])]
 
     def version(self, name: str, version: int) -> Version:
-        """Raises NotFound."""
+        """Get a version of a model. Raises NotFound."""
         return _version(self._get("model-versions/get", name=name, version=str(version))["model_version"])
 
     def find_version(self, name: str, run_id: str) -> Version | None:
-        """The version that was registered from the run, if any."""
+        """Get the version that was registered from the run, if any."""
         only = f"name = {_quoted(name)} and run_id = '{run_id}'"
-        found = self._get("model-versions/search", filter=only, max_results="1")
-        versions = found.get("model_versions", [])
+        versions = self._get("model-versions/search", filter=only, max_results="1").get("model_versions", [])
         return _version(versions[0]) if versions else None
 
     def artifact_uri(self, name: str, version: int) -> str:
-        """Where the version's files lie (`s3://…`)."""
+        """Get the address of the version's files (`s3://…`)."""
         uri: str = self._get("model-versions/get-download-uri", name=name, version=str(version))["artifact_uri"]
         return uri
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """`{"metrics": …, "params": …, "tags": …, "model_id": …}` of a run. Raises NotFound."""
-        found = self._get("runs/get", run_id=run_id)["run"]
-        data = found.get("data", {})
-        models = found.get("outputs", {}).get("model_outputs", [])
+        """Get `{"metrics": …, "params": …, "tags": …, "model_id": …}` of a run. Raises NotFound."""
+        run = self._get("runs/get", run_id=run_id)["run"]
+        data = run.get("data", {})
+        models = run.get("outputs", {}).get("model_outputs", [])
         return {
             "metrics": {metric["key"]: float(metric["value"]) for metric in data.get("metrics", [])},
             "params": {param["key"]: param["value"] for param in data.get("params", [])},
@@ -129,7 +132,7 @@ class Tracking:
         }
 
     def register(self, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> Version:
-        """Register the run's logged model as a new version, or return the one registered before."""
+        """Register the run's logged model as a new version, or return the version that is registered already."""
         try:
             self._post("registered-models/create", {"name": name})
         except TrackingRefused as error:
@@ -145,10 +148,11 @@ class Tracking:
         return self.find_version(name, run_id) or _version(self._post("model-versions/create", body)["model_version"])
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Let an alias name a version."""
         self._post("registered-models/alias", {"name": name, "alias": alias, "version": str(version)})
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Idempotent: an alias that is not there is no error."""
+        """Delete an alias. It is no error if there is none."""
         try:
             self._call("DELETE", "registered-models/alias", body={"name": name, "alias": alias})
         except (NotFound, TrackingRefused):
@@ -156,13 +160,14 @@ class Tracking:
                 raise
 
     def set_tag(self, name: str, version: int, key: str, value: str) -> None:
+        """Set a tag of a version."""
         self._post("model-versions/set-tag", {"name": name, "version": str(version), "key": key, "value": value})
 
     def mirror_stage(self, name: str, version: int, stage: Stage) -> None:
-        """Write what the alias says to where people look: the tag `stage` and MLflow's own `current_stage`."""
+        """Write a version's stage to where people look for it: the tag `stage` and MLflow's own `current_stage`."""
         self.set_tag(name, version, "stage", stage)
-        given = {"name": name, "version": str(version), "stage": MLFLOW_STAGES[stage]}
-        self._post("model-versions/transition-stage", {**given, "archive_existing_versions": False})
+        body = {"name": name, "version": str(version), "stage": MLFLOW_STAGES[stage]}
+        self._post("model-versions/transition-stage", {**body, "archive_existing_versions": False})
 
     def _pages(self, path: str, field: str, **query: str) -> Iterator[dict[str, Any]]:
         token: dict[str, str] = {}
@@ -184,31 +189,31 @@ class Tracking:
     ) -> dict[str, Any]:
         url = self._base + path
         if query:
-            # quote, not quote_plus: SigV4's canonical query spells a space %20.
+            # quote, not quote_plus: in SigV4's canonical query a space is %20.
             url += "?" + urlencode(query, quote_via=quote)
         data = json.dumps(body).encode() if body is not None else None
         headers = self._signer.headers(method, url, data, {"Content-Type": "application/json"})
         try:
             answer = self._pool.request(method, url, body=data, headers=headers)
         except urllib3.exceptions.HTTPError as error:
-            raise DependencyUnavailable("The model registry (MLflow) does not answer") from error
+            raise DependencyUnavailable("The model registry (MLflow) does not answer; try again") from error
         if answer.status == 429 or answer.status >= 500:
-            raise DependencyUnavailable(f"The model registry (MLflow) answered {answer.status}")
+            raise DependencyUnavailable(f"The model registry (MLflow) answered {answer.status}; try again")
         document = _json(answer.data)
         if answer.status < 400:
             return document
         error_code = str(document.get("error_code", answer.status))
         if error_code == "RESOURCE_DOES_NOT_EXIST":
             raise NotFound(f"The model registry has no such {path.split('/')[0].removesuffix('s').replace('-', ' ')}")
-        if error_code in _TROUBLE:
-            raise DependencyUnavailable(f"The model registry (MLflow) could not do it ({error_code})")
+        if error_code in _TRANSIENT:
+            raise DependencyUnavailable(f"The model registry (MLflow) failed ({error_code}); try again")
         raise TrackingRefused(
             f"The model registry refused {path} ({error_code})", error_code, str(document.get("message", ""))[:500]
         )
 
 
 def _quoted(name: str) -> str:
-    """A name in a filter. MLflow lets it have a quote in it, and has no way to escape one."""
+    """Quote a name for a filter. MLflow allows a quote in a name, and its filters have no escape."""
     quote_mark = '"' if "'" in name else "'"
     return f"{quote_mark}{name}{quote_mark}"
 
@@ -217,23 +222,23 @@ def _json(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data or b"{}")
     except ValueError as error:
-        raise DependencyUnavailable("The model registry (MLflow) did not answer JSON") from error
+        raise DependencyUnavailable("The model registry (MLflow) did not answer with JSON; try again") from error
     return document if isinstance(document, dict) else {}
 
 
-def _model(found: dict[str, Any]) -> RegisteredModel:
-    aliases = {alias["alias"]: int(alias["version"]) for alias in found.get("aliases", [])}
-    return RegisteredModel(name=found["name"], aliases=aliases)
+def _model(document: dict[str, Any]) -> RegisteredModel:
+    aliases = {alias["alias"]: int(alias["version"]) for alias in document.get("aliases", [])}
+    return RegisteredModel(name=document["name"], aliases=aliases)
 
 
-def _version(found: dict[str, Any]) -> Version:
+def _version(document: dict[str, Any]) -> Version:
     return Version(
-        model_name=found["name"],
-        version=int(found["version"]),
-        run_id=found.get("run_id", ""),
-        source=found.get("source", ""),
-        tags={tag["key"]: tag["value"] for tag in found.get("tags", [])},
-        mlflow_stage=found.get("current_stage", "None"),
+        model_name=document["name"],
+        version=int(document["version"]),
+        run_id=document.get("run_id", ""),
+        source=document.get("source", ""),
+        tags={tag["key"]: tag["value"] for tag in document.get("tags", [])},
+        mlflow_stage=document.get("current_stage", "None"),
     )
 
 

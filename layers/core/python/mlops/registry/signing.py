@@ -1,4 +1,4 @@
-"""Signs requests to the tracking server with SigV4 for API Gateway (`execute-api`), as the tracking API asks for."""
+"""Signs requests to the tracking server with SigV4 for API Gateway (`execute-api`), as the tracking API requires."""
 
 from collections.abc import Mapping
 
@@ -10,19 +10,19 @@ from mlops.settings import MissingSetting
 
 
 class TrackingSigner:
-    """Signs with the credentials of the process, which are asked for anew each time, because a task's expire."""
+    """Signs with the credentials of the process. It reads them for each request, because those of a task expire."""
 
     def __init__(self) -> None:
         self._session = boto3.Session()
 
     def headers(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
-        """Sign a request and return its headers, the given ones included. Nothing of it may change afterwards.
+        """Sign a request and return all its headers. Nothing of the request may change afterwards.
 
         Args:
             method: The request's method.
-            url: The whole address; a space in its query is spelt %20, as in SigV4's canonical query.
+            url: The whole address. A space in its query must be %20, as in SigV4's canonical query.
             body: The request's body, if it has one.
-            headers: Headers to sign along with it.
+            headers: Headers to sign with it.
 
         Raises:
             MissingSetting: there are no credentials to sign with.

@@ -1,1 +1,1 @@
-"""Requests and responses of the HTTP API, one module a subject."""
+"""Requests and responses of the HTTP API, one module per subject."""

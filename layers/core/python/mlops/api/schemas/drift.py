@@ -25,18 +25,22 @@ class SignalResult(BaseModel):
 
 
 class ComparisonResult(BaseModel):
-    against: Literal["reference", "baseline"]
+    against: Literal["reference", "baseline"] = Field(
+        description="reference: the rows held out in training; baseline: the hours before the current window"
+    )
     status: VerdictName
-    samples: int = Field(description="How many predictions the current window is compared with")
+    samples: int = Field(
+        description="Number of predictions, or of held-out rows, that the current window is compared with"
+    )
     signals: list[SignalResult]
-    note: str | None = Field(default=None, description="Why there is no verdict")
+    note: str | None = Field(default=None, description="The reason, if there is no verdict")
 
 
 class Window(BaseModel):
     start: str = Field(description="First hour, ISO 8601 in UTC")
     end: str = Field(description="End of the last hour; the baseline ends where the current window starts")
     hours: int
-    samples: int
+    samples: int = Field(description="Number of predictions")
 
 
 class DriftStatus(BaseModel):
@@ -46,15 +50,15 @@ class DriftStatus(BaseModel):
     psi: float | None = Field(description="PSI of the signal that gave the status; null with insufficient data")
     signal: str | None = Field(description="The signal that gave the status")
     against: Literal["reference", "baseline"] | None = Field(description="The comparison that gave the status")
-    message: str
+    message: str = Field(description="The result in a sentence")
     thresholds: Thresholds
     comparisons: list[ComparisonResult]
     current: Window
     baseline: Window
-    reference_samples: int
-    current_distribution: Shares
-    baseline_distribution: Shares
-    reference_distribution: Shares | None = Field(description="Class shares of the rows held out in training")
+    reference_samples: int = Field(description="Number of rows held out in training; 0 if there is no reference")
+    current_distribution: Shares = Field(description="Share of each class in the current window")
+    baseline_distribution: Shares = Field(description="Share of each class in the baseline")
+    reference_distribution: Shares | None = Field(description="Share of each class among the rows held out in training")
 
 
 class DriftPoint(BaseModel):
@@ -65,7 +69,7 @@ class DriftPoint(BaseModel):
     psi: float | None = Field(description="PSI of the signal that gave the status; null with insufficient data")
     signal: str | None = Field(description="The signal that gave the status")
     signals: list[SignalResult] = Field(description="Empty with insufficient data")
-    note: str | None = Field(description="Why there is no verdict")
+    note: str | None = Field(description="The reason, if there is no verdict")
 
 
 class DriftHistory(BaseModel):
@@ -75,15 +79,16 @@ class DriftHistory(BaseModel):
     end: str = Field(description="End of the last point")
     step_hours: int = Field(description="Hours that each point covers")
     against: Literal["reference", "baseline"] = Field(
-        description="What every point is compared with; for a version without a reference, the 168 hours before `start`"
+        description="What each point is compared with: the reference, or for a version without one the 168 hours "
+        "before `start`"
     )
-    against_samples: int
+    against_samples: int = Field(description="Number of predictions or held-out rows that points are compared with")
     thresholds: Thresholds
     points: list[DriftPoint] = Field(description="Oldest first, without gaps")
 
 
 class Bucketed(BaseModel):
-    """A histogram: `counts[i]` lie up to `edges[i]`, the last one beyond the last edge."""
+    """A histogram: `counts[i]` values are at most `edges[i]`, and the last count is above the last edge."""
 
     edges: list[float]
     counts: list[int]
@@ -96,7 +101,7 @@ class ConfidenceStats(BaseModel):
 
 
 class LatencyStats(BaseModel):
-    """Milliseconds within the function; quantiles are read off the histogram."""
+    """Milliseconds in the function. The quantiles are estimates from the histogram."""
 
     mean_ms: float | None
     p50_ms: float | None
@@ -108,9 +113,9 @@ class LatencyStats(BaseModel):
 class VersionStats(BaseModel):
     model_version: int
     stage: str
-    predictions: int
+    predictions: int = Field(description="Number of inputs that were answered; a batch has several")
     requests: int
-    cache_hits: int
+    cache_hits: int = Field(description="Requests that were answered from the response cache")
     confidence: ConfidenceStats
     latency: LatencyStats
 
@@ -118,9 +123,9 @@ class VersionStats(BaseModel):
 class DriftStats(BaseModel):
     model_name: str
     hours: int
-    total_predictions: int
+    total_predictions: int = Field(description="Number of inputs that were answered; a batch has several")
     total_requests: int
-    cache_hits: int
+    cache_hits: int = Field(description="Requests that were answered from the response cache")
     confidence: ConfidenceStats
     latency: LatencyStats
     versions: list[VersionStats]
@@ -145,4 +150,4 @@ class DriftDistribution(BaseModel):
     samples: int
     distribution: list[ClassShare]
     versions: list[VersionDistribution]
-    reference: Shares | None = Field(description="Class shares of the Production version's reference")
+    reference: Shares | None = Field(description="Share of each class in the reference of the Production version")

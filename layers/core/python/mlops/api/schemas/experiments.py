@@ -1,4 +1,4 @@
-"""Experiments, runs and their comparison."""
+"""The responses of the experiment routes: experiments, runs and comparisons."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ class Experiment(BaseModel):
     experiment_id: str
     name: str
     total_runs: int
-    best_run: Run | None = Field(description="The run of the highest accuracy")
+    best_run: Run | None = Field(description="The run with the highest accuracy")
 
 
 class ExperimentList(BaseModel):
@@ -45,14 +45,14 @@ class RunList(BaseModel):
 
 
 class Artifact(BaseModel):
-    path: str = Field(description="Relative to the run; a logged model's files stand under its name")
-    size: int = Field(description="Bytes")
+    path: str = Field(description="Path relative to the run. The files of a logged model are below the model's name")
+    size: int = Field(description="Size in bytes")
 
 
 class MetricPoint(BaseModel):
     step: int
     value: float
-    at: int = Field(description="Milliseconds since 1970")
+    at: int = Field(description="Time in milliseconds since 1970, UTC")
 
 
 class RunDetail(RunRow):
@@ -60,28 +60,32 @@ class RunDetail(RunRow):
     experiment_name: str
     tags: dict[str, str]
     artifacts: list[Artifact]
-    metric_history: dict[str, list[MetricPoint]] = Field(description="At most some 500 points a metric, evenly taken")
+    metric_history: dict[str, list[MetricPoint]] = Field(
+        description="Points by metric. A long history is thinned evenly to about 500 points"
+    )
 
 
 class ComparedParam(BaseModel):
     name: str
-    values: dict[str, str | None] = Field(description="By run id; null where the run has none")
-    differs: bool
+    values: dict[str, str | None] = Field(description="Values by run id; null if the run has none")
+    differs: bool = Field(description="Whether the runs have different values")
 
 
 class ComparedMetric(BaseModel):
     name: str
-    values: dict[str, float | None] = Field(description="By run id; null where the run has none")
-    differs: bool
+    values: dict[str, float | None] = Field(description="Values by run id; null if the run has none")
+    differs: bool = Field(description="Whether the runs have different values")
     better: Direction | None = Field(
-        description="By the name: lower for losses, errors, times and sizes; null where it does not say"
+        description="Whether higher or lower values are better, by the metric's name; null if the name does not tell"
     )
-    best: str | None = Field(description="The run that is best in this metric; null where nobody can say")
+    best: str | None = Field(
+        description="Id of the run with the best value; null if `better` is null or no run is best"
+    )
 
 
 class Comparison(BaseModel):
     experiment_id: str
     name: str
     runs: list[RunRow]
-    params: list[ComparedParam] = Field(description="Those that differ come first")
-    metrics: list[ComparedMetric] = Field(description="Those that differ come first")
+    params: list[ComparedParam] = Field(description="Those with different values come first")
+    metrics: list[ComparedMetric] = Field(description="Those with different values come first")

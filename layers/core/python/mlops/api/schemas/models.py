@@ -1,14 +1,14 @@
-"""Registered models and their versions."""
+"""The responses of the model routes: registered models and their versions."""
 
 from pydantic import BaseModel, Field
 
 
 class ModelVersion(BaseModel):
     version: int
-    stage: str
+    stage: str = Field(description="Registered, Staging, Production or Archived")
     run_id: str | None
     metrics: dict[str, float]
-    sha256: str | None
+    sha256: str | None = Field(description="SHA-256 of the ONNX file")
     created_at: str
 
 
@@ -17,7 +17,7 @@ class Model(BaseModel):
     latest_version: int | None
     latest_stage: str | None
     production_version: int | None
-    versions: int = Field(description="How many versions the model has")
+    versions: int = Field(description="Number of versions")
 
 
 class ModelList(BaseModel):
@@ -30,5 +30,5 @@ class ModelDetail(BaseModel):
     name: str
     production_version: int | None
     staging_version: int | None
-    versions: list[ModelVersion] = Field(description="The newest first")
+    versions: list[ModelVersion] = Field(description="A page of versions, newest first")
     next_cursor: str | None = None

@@ -1,4 +1,4 @@
-"""Whether the platform is well."""
+"""The responses of the routes that check the platform."""
 
 from typing import Literal
 
@@ -12,10 +12,12 @@ class Health(BaseModel):
 
 class Dependency(BaseModel):
     ok: bool
-    detail: str
-    age_seconds: float | None = Field(default=None, description="Age of the Production manifest")
+    detail: str = Field(description="What the check saw")
+    age_seconds: float | None = Field(
+        default=None, description="For s3: time since the default model's Production manifest was written"
+    )
 
 
 class Ready(BaseModel):
     status: Literal["ready", "degraded"]
-    dependencies: dict[str, Dependency]
+    dependencies: dict[str, Dependency] = Field(description="By name: dynamodb, s3 and tracking (MLflow)")

@@ -1,6 +1,6 @@
-"""The published schema of the predict routes. The handler does not import it; a test holds the two to each other.
+"""The published schema of the predict routes. The handler does not import it; a test compares the two.
 
-What depends on the model (how many numbers, which shape) is checked when a `ModelInput` is given as the context:
+The number and the shape of the values depend on the model. They are checked if a `ModelInput` is given as the context:
 `PredictRequest.model_validate_json(body, context=manifest.input)`.
 """
 
@@ -23,17 +23,19 @@ Pixels = Annotated[list[float], Field(min_length=1)]
 Rows = Annotated[list[Pixels], Field(min_length=1)]
 Image = Annotated[
     Pixels | Rows,
-    Field(description="Pixels from 0 to scale, row by row: a flat list, or a list of rows; 784 or 28x28 for digits"),
+    Field(description="Pixels from 0 to scale: a flat list row by row, or a list of rows; 784 or 28x28 for digits"),
 ]
 Inputs = Annotated[
     list[Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]],
-    Field(min_length=1, description="As many numbers as the model has features; for models that do not take images"),
+    Field(min_length=1, description="One number per feature; for models that do not take images"),
 ]
-Scale = Annotated[float, Field(gt=0, le=MAX_SCALE, description="The brightest pixel's value, for example 255; else 1")]
+Scale = Annotated[
+    float, Field(gt=0, le=MAX_SCALE, description="Value of the brightest pixel, for example 255; without it, 1")
+]
 
 
 def _optional(**more: Any) -> Any:
-    """A field that may be left out but not be null: its None stands for "not sent" and is no part of the schema."""
+    """A field that may be left out but must not be null. Its default None means "not sent", and is not published."""
     return Field(default=None, json_schema_extra=_without_default, **more)
 
 
@@ -42,11 +44,11 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 class PredictRequest(Request):
-    """One input: exactly one of image, image_base64 and inputs."""
+    """A single input: exactly one of image, image_base64 and inputs."""
 
     image: Image = _optional()
     image_base64: str = _optional(
-        min_length=1, description="A byte a pixel, 0 to 255, or a PNG of the model's size; standard base64"
+        min_length=1, description="Standard base64 of one byte per pixel, 0 to 255, or of a PNG of the model's size"
     )
     inputs: Inputs = _optional()
     scale: Scale = _optional()
@@ -73,10 +75,14 @@ class PredictRequest(Request):
 
 
 class BatchPredictRequest(Request):
-    """1 to 100 inputs at once: exactly one of images and inputs_list."""
+    """1 to 100 inputs: exactly one of images and inputs_list."""
 
-    images: list[Image] = _optional(min_length=1, max_length=MAX_BATCH)
-    inputs_list: list[Inputs] = _optional(min_length=1, max_length=MAX_BATCH)
+    images: list[Image] = _optional(
+        min_length=1, max_length=MAX_BATCH, description="Images, each as in the field image of POST /predict"
+    )
+    inputs_list: list[Inputs] = _optional(
+        min_length=1, max_length=MAX_BATCH, description="Inputs, each as in the field inputs of POST /predict"
+    )
     scale: Scale = _optional()
     model_name: ModelName = _optional()
 
@@ -99,20 +105,20 @@ class BatchPredictRequest(Request):
 
 
 class PredictResponse(BaseModel):
-    prediction: int | str = Field(description="The label of the likeliest class")
-    confidence: float = Field(ge=0, le=1, description="That class's probability")
-    probabilities: list[float] = Field(description="One a class, in the model's own order of labels")
+    prediction: int | str = Field(description="Label of the most probable class")
+    confidence: float = Field(ge=0, le=1, description="Probability of that class")
+    probabilities: list[float] = Field(description="Probability of each class, in the order of the model's labels")
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
 
 
 class BatchPredictResponse(BaseModel):
-    predictions: list[int | str]
-    confidences: list[float]
+    predictions: list[int | str] = Field(description="Label of the most probable class, for each input")
+    confidences: list[float] = Field(description="Probability of that class, for each input")
     model_name: str
     model_version: int
-    batch_size: int
+    batch_size: int = Field(description="Number of inputs")
 
 
 class CacheReloadAccepted(BaseModel):
@@ -125,7 +131,7 @@ def _check_sources(sent: set[str], sources: tuple[str, ...], scaled: str) -> Non
     if len(sent & set(sources)) != 1:
         raise ValueError(f"send exactly one of {', '.join(sources)}")
     if "scale" in sent and scaled not in sent:
-        raise ValueError(f"scale goes with {scaled} only")
+        raise ValueError(f"scale is only allowed with {scaled}")
 
 
 def _check_image(image: list[float] | list[list[float]], scale: float, expected: ModelInput | None) -> None:
@@ -134,9 +140,9 @@ def _check_image(image: list[float] | list[list[float]], scale: float, expected:
         [pixel for row in rows for pixel in row] if rows else [entry for entry in image if isinstance(entry, float)]
     )
     if any(not 0 <= pixel <= scale for pixel in pixels):
-        raise ValueError(f"every pixel must lie within 0..{scale:g}; the field scale says how far pixels run")
+        raise ValueError(f"every pixel must be within 0..{scale:g}; set scale to the value of the brightest pixel")
     if any(len(row) != len(rows[0]) for row in rows):
-        raise ValueError("all rows must be of one length")
+        raise ValueError("all rows must have the same length")
     if expected is None:
         return
     if len(pixels) != expected.features:
@@ -156,6 +162,8 @@ def _check_base64(text: str, expected: ModelInput | None) -> None:
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError("image_base64 is not base64 (standard alphabet, padded, no line breaks)") from error
+        raise ValueError(
+            "image_base64 must be base64 (standard alphabet, with padding, without line breaks)"
+        ) from error
     if expected is not None and not data.startswith(PNG_SIGNATURE) and len(data) != expected.features:
         raise ValueError(f"image_base64 must hold {expected.features} bytes, or a PNG")

@@ -1,4 +1,4 @@
-"""Sweeps: the request, and how a sweep stands."""
+"""The request and the responses of the sweep routes."""
 
 from typing import Annotated, Literal
 
@@ -9,18 +9,27 @@ from mlops.domain.training_request import MAX_SEED, Space, TrainingSubject
 
 
 class SweepRequest(TrainingSubject):
-    num_runs: Annotated[int, Field(ge=1, le=100)] = 10
-    strategy: Literal["random", "grid"] = "random"
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 42
-    epochs: Annotated[int, Field(ge=1, le=100)] = 10
+    num_runs: Annotated[int, Field(ge=1, le=100, description="Number of runs; a grid has at most its combinations")] = (
+        10
+    )
+    strategy: Annotated[
+        Literal["random", "grid"], Field(description="Draw values at random, or try every combination")
+    ] = "random"
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same runs")] = 42
+    epochs: Annotated[int, Field(ge=1, le=100, description="Epochs of each run, unless space names them")] = 10
     space: Annotated[
         Space,
-        Field(description="Hyperparameter → values to try, or {low, high, log}; empty means the default space"),
+        Field(
+            description="The values to try of each hyperparameter: a list, or for the random strategy a range "
+            "{low, high, log}. Empty means the default space"
+        ),
     ] = {}  # noqa: RUF012  pydantic copies defaults
-    register_best: Annotated[bool, Field(description="Register the best run's model when the sweep has ended")] = True
-    stage: Annotated[Literal["Staging", "Production"] | None, Field(description="Promote the best to this stage")] = (
-        None
+    register_best: Annotated[bool, Field(description="Register the model of the best run when the sweep has ended")] = (
+        True
     )
+    stage: Annotated[
+        Literal["Staging", "Production"] | None, Field(description="Ask for the best model's transition to this stage")
+    ] = None
 
 
 class SweepAccepted(BaseModel):
@@ -34,13 +43,13 @@ class SweepState(BaseModel):
     experiment_name: str
     model_name: str
     num_runs: int
-    runs: list[Job] = Field(description="Ranked, the best first; those without an accuracy last")
-    best: Job | None = None
-    model_version: int | None = None
-    transition_id: str | None = None
+    runs: list[Job] = Field(description="Ranked by accuracy, the best first; runs without an accuracy come last")
+    best: Job | None = Field(default=None, description="The best run so far")
+    model_version: int | None = Field(default=None, description="The version registered from the best run")
+    transition_id: str | None = Field(default=None, description="The transition of that version to `stage`")
     created_at: str
     completed_at: str | None = None
-    error: str | None = None
+    error: str | None = Field(default=None, description="The reason, if the sweep failed")
 
 
 class SweepList(BaseModel):

@@ -1,40 +1,42 @@
-"""Training jobs, as POST /train and GET /train/… answer them."""
+"""The responses of the training routes."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 StatusName = Literal["pending", "running", "completed", "failed", "cancelled"]
-"""The values of `mlops.domain.job.JobStatus`: the published schema names them in place."""
+"""The values of `mlops.domain.job.JobStatus`, spelt out for the published schema."""
 
 
 class TrainAccepted(BaseModel):
-    message: str
+    message: str = Field(description="Where to follow the run")
     job_id: str
     experiment_name: str
     status: StatusName
 
 
 class Progress(BaseModel):
-    epoch: int
-    epochs: int
+    epoch: int = Field(description="Epochs completed")
+    epochs: int = Field(description="Epochs in all")
 
 
 class Job(BaseModel):
     job_id: str
-    run_id: str | None = None
-    sweep_id: str | None = None
+    run_id: str | None = Field(default=None, description="Id of the MLflow run; null until it has started")
+    sweep_id: str | None = Field(default=None, description="The sweep that the run belongs to")
     experiment_name: str
     status: StatusName
     progress: Progress
     metrics: dict[str, float] = {}
     params: dict[str, Any] = {}
-    model_name: str | None = None
-    model_version: int | None = None
+    model_name: str | None = Field(default=None, description="The model that the run registers a version of")
+    model_version: int | None = Field(default=None, description="The version that the run has registered")
     created_at: str
     started_at: str | None = None
     completed_at: str | None = None
-    error: str | None = Field(default=None, description="Why the job failed, AWS Batch's own reason included")
+    error: str | None = Field(
+        default=None, description="The reason, if the run failed or was cancelled; with that of AWS Batch"
+    )
 
 
 class JobList(BaseModel):
@@ -44,10 +46,10 @@ class JobList(BaseModel):
 
 
 class LogLine(BaseModel):
-    at: int = Field(description="Milliseconds since 1970")
+    at: int = Field(description="Time in milliseconds since 1970, UTC")
     message: str
 
 
 class LogPage(BaseModel):
     lines: list[LogLine]
-    next_cursor: str | None = None
+    next_cursor: str | None = Field(default=None, description="Reads on from here, also lines that are written later")

@@ -1,4 +1,4 @@
-"""Transitions: the request, and the record of one."""
+"""The requests and the responses of the transition routes."""
 
 from typing import Annotated, Literal
 
@@ -10,35 +10,39 @@ from mlops.domain.training_request import Request
 
 class TransitionRequest(Request):
     model_name: ModelName
-    version: Annotated[int, Field(ge=1)]
-    stage: Literal["Staging", "Production", "Archived"]
-    reason: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
-    force: Annotated[bool, Field(description="Go past the metric gates, with a reason; never past integrity")] = False
+    version: Annotated[int, Field(ge=1, description="Version of the model")]
+    stage: Annotated[Literal["Staging", "Production", "Archived"], Field(description="The stage to move it to")]
+    reason: Annotated[
+        str | None, Field(min_length=1, max_length=1000, description="The reason, for the model's history")
+    ] = None
+    force: Annotated[
+        bool, Field(description="Skip the metric gates; needs a reason. Integrity checks are never skipped")
+    ] = False
 
 
 class GateResult(BaseModel):
-    check: str
+    check: str = Field(description="Name of the check")
     passed: bool
-    detail: str
-    kind: Literal["integrity", "metric"] = "integrity"
+    detail: str = Field(description="What the check measured")
+    kind: Literal["integrity", "metric"] = Field(default="integrity", description="`force` skips metric checks only")
 
 
 class Transition(BaseModel):
     transition_id: str
     kind: Literal["transition", "mend"] = Field(
-        default="transition", description="mend: what reconcile found changed past the API, and what came of it"
+        default="transition", description="mend: a repair, after an alias or a manifest was changed without the API"
     )
     model_name: str
     version: int
     stage: str
     status: Literal["queued", "succeeded", "rejected", "failed"]
-    from_stage: str | None = None
-    replaced_version: int | None = None
-    actor: str
+    from_stage: str | None = Field(default=None, description="The version's stage before")
+    replaced_version: int | None = Field(default=None, description="The version that held the stage before")
+    actor: str = Field(description="Name of the API key that asked for it")
     reason: str | None = None
     force: bool = False
-    gates: list[GateResult] = []
-    error: str | None = None
+    gates: list[GateResult] = Field(default=[], description="Results of the checks")
+    error: str | None = Field(default=None, description="The reason, if the transition was rejected or failed")
     created_at: str
     completed_at: str | None = None
 
@@ -49,4 +53,6 @@ class TransitionHistory(BaseModel):
 
 
 class RollbackRequest(Request):
-    reason: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
+    reason: Annotated[
+        str | None, Field(min_length=1, max_length=1000, description="The reason, for the model's history")
+    ] = None

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from mlops.domain.errors import DependencyUnavailable, NotFound, ValidationFailed
-from mlops.domain.pagination import decode_cursor, encode_cursor
+from mlops.domain.errors import DependencyUnavailable, NotFound
+from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
 from mlops.registry.sql.paging import Order, parse_order
 
@@ -207,8 +207,11 @@ class Catalogue:
         text = query.format(key=order.expression, condition=condition, ordering=ordering, filtered=filtered)
         try:
             rows = self._rows(text, limit=limit + 1, **values, **keys)
-        except psycopg.DataError as error:  # a key of another type than the list's
-            raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew") from error
+        except (psycopg.DataError, psycopg.errors.UndefinedFunction, UnicodeError) as error:
+            if cursor is None:
+                raise
+            # The cursor's key has another type than the list's, or is no Unicode.
+            raise unknown_cursor() from error
         more, rows = len(rows) > limit, rows[:limit]
         identifier = id_column.rpartition(".")[2]
         following = order.cursor(rows[-1]["key"], rows[-1][identifier]) if more else None
@@ -252,7 +255,7 @@ class Catalogue:
 def _number(cursor: str) -> int:
     text = decode_cursor(cursor)
     if not text.isdecimal() or int(text) > _LARGEST_ID:
-        raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew")
+        raise unknown_cursor()
     return int(text)
 
 

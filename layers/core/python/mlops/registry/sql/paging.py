@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops.domain.errors import ValidationFailed
-from mlops.domain.pagination import decode_cursor, encode_cursor
+from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 
 _ORDER = re.compile(r"(?P<key>\S+)(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
 
@@ -49,12 +49,12 @@ class Order:
     def _read(self, cursor: str) -> tuple[Any, Any]:
         try:
             *order, key, identifier = json.loads(decode_cursor(cursor))
-        except (ValueError, TypeError) as error:
-            raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise unknown_cursor() from error
         if order != [self.expression, self.key_name, self.descending]:
-            raise ValidationFailed("cursor is of a list in another order; leave it out to start anew")
-        if isinstance(key, list | dict) or not isinstance(identifier, str | int):
-            raise ValidationFailed("cursor is not one that a list answered; leave it out to start anew")
+            raise unknown_cursor()
+        if isinstance(key, bool | list | dict) or type(identifier) not in (str, int):
+            raise unknown_cursor()
         return key, identifier
 
 
@@ -74,4 +74,4 @@ def parse_order(text: str, columns: dict[str, str], prefixes: dict[str, str]) ->
         return Order(prefixes[prefix], descending, name)
     known = ", ".join([*columns, *(f"{prefix}.<name>" for prefix in prefixes)])
     message = f"must be one of {known}, and asc or desc"
-    raise ValidationFailed(f"order_by: {message}", errors=[{"field": "order_by", "message": message}])
+    raise ValidationFailed.of_field("order_by", message)
