@@ -1,10 +1,10 @@
-"""Writes the client's records from openapi.json: dataclasses, by datamodel-code-generator.
+"""Write the records of the client from openapi.json: dataclasses, by datamodel-code-generator.
 
 python -m tools.client_models            # write client/mlops_client/models.py
 python -m tools.client_models --check    # exit 1 if it is not what openapi.json says
 
-The generator gets the answers that the SDK's methods return, with what they refer to, and nothing else: each dataclass
-adds half a millisecond to the import of the client, and the requests are the signatures of the SDK's methods.
+The generator gets only the answers that methods of the SDK return, and what they refer to. Each dataclass adds half a
+millisecond to the import of the client. Requests need none: they are the signatures of the methods.
 """
 
 import json
@@ -25,7 +25,7 @@ ANSWERS = (
     *("PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
-"""Schemas whose record has another name in the SDK."""
+"""Names of records in the SDK, for schemas with another name."""
 BASES = {"Job": "mlops_client.states.HasEnded", "SweepState": "mlops_client.states.HasEnded"}
 HEADER = (
     '"""The API\'s answers as frozen records. Generated from openapi.json: change that, then run `make openapi`."""'
@@ -46,7 +46,7 @@ OPTIONS = (
 
 
 def answers(document: dict[str, Any]) -> dict[str, Any]:
-    """The schemas of `ANSWERS` and of what they refer to, the fields in the order in which the API declares them."""
+    """Return the schemas of `ANSWERS` and of what they refer to, with the fields in the order that the API declares."""
     schemas = document["components"]["schemas"]
     wanted: dict[str, Any] = {}
     waiting = list(ANSWERS)
@@ -59,7 +59,7 @@ def answers(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def render() -> str:
-    """The module's text."""
+    """Return the text of the module."""
     document = json.loads(OPENAPI.read_text())
     document = {"openapi": document["openapi"], "info": document["info"], "paths": {}} | {
         "components": {"schemas": answers(document)}
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def _in_declared_order(schema: dict[str, Any]) -> dict[str, Any]:
-    """openapi.json sorts its keys; of the declared order the list `required` is what is left."""
+    """Order the fields: openapi.json sorts its keys, and only the list `required` still has the declared order."""
     properties = schema.get("properties", {})
     required = schema.get("required", [])
     order = [*required, *(name for name in properties if name not in required)]
