@@ -109,13 +109,13 @@ def read_claim(request: Request) -> Claim:
         raise Refused("InvalidURI", "The address is not a path that AWS serves.")
     query = parse_qs(request.query, keep_blank_values=True)
     authorizations = [value for name, value in request.headers if name == "authorization"]
-    found = [*authorizations, *query.get("X-Amz-Signature", ()), *query.get("Signature", ())]
-    if not found:
+    signatures = [*authorizations, *query.get("X-Amz-Signature", ()), *query.get("Signature", ())]
+    if not signatures:
         raise Refused(
             "MissingAuthenticationToken",
             "The request is not signed: `set -a; . .local/env; set +a` gives AWS tools the key of this stack.",
         )
-    if len(found) > 1:
+    if len(signatures) > 1:
         raise Refused("InvalidRequest", "The request has more than one signature: send one.")
     try:
         if authorizations:
