@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -279,11 +280,15 @@ def test_all_lines_a_function_prints_reach_its_log(running):
     assert not [line for line in said if "mlops-end" in line]
 
 
-def is_environment_of(process, logical_id):
-    try:
-        return any(f"{STACK_NAME}-{logical_id}" in word for word in process.cmdline())
-    except psutil.Error:
-        return False
+def environments_of(settings, logical_id):
+    """The processes of a function, even while they come and go."""
+    environments = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if any(str(settings.home) in word and f"{STACK_NAME}-{logical_id}" in word for word in words):
+                environments.append(process)
+    return environments
 
 
 def test_a_killed_environment_fails_no_more_than_the_request_that_it_answers(running):
@@ -294,11 +299,11 @@ def test_a_killed_environment_fails_no_more_than_the_request_that_it_answers(run
 
     def kill():
         while not answered.wait(0.4):
-            environments = [each for each in processes_of(settings) if is_environment_of(each, "PortalFunction")]
-            if environments:
+            if environments := environments_of(settings, "PortalFunction"):
                 victim = random.choice(environments)
-                victim.kill()
-                kills.append(victim.pid)
+                with suppress(psutil.Error):
+                    victim.kill()
+                    kills.append(victim.pid)
 
     killer = threading.Thread(target=kill)
     killer.start()
