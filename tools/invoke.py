@@ -27,7 +27,7 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
     """Import the handler of a function, with its variables in the environment, and make a context for the call.
 
     Raises:
-        LookupError: Neither the template nor the local stack has a function of that name; the message says which.
+        LookupError: The template or the local stack has no function of that name; the message says which of them.
     """
     template = read_template(ROOT / "template.yaml")
     by_folder = {
