@@ -1,10 +1,9 @@
-"""docs/api.md, written from the OpenAPI document: every route with its fields, bounds and defaults.
+"""Write docs/api.md from the OpenAPI document: every route with its fields, bounds and defaults.
 
-It is ours because of what the generators that are kept up make of the same document. essentials-openapi (used by the
-MkDocs plug-in of neoteroi) writes 430 kB in 17,000 lines, where this page has 27 kB: it repeats each schema and each
-error at every route as JSON, has bounds and descriptions of fields there only, and invents examples outside the bounds.
-Swagger UI (mkdocs-swagger-ui-tag) can be read neither on a forge nor by the site's search; the platform serves it
-anyway, at /docs.
+No maintained generator makes a page that people can read. essentials-openapi (behind the MkDocs plug-in of neoteroi)
+writes 430 kB in 17,000 lines, where this page has 27 kB: it repeats each schema and each error as JSON at every route,
+shows bounds and descriptions of fields only there, and invents examples outside the bounds. Swagger UI
+(mkdocs-swagger-ui-tag) works neither on a forge nor with the search of the site; the platform serves it at /docs.
 """
 
 from collections.abc import Iterator
@@ -42,7 +41,7 @@ Unknown fields, NaN, infinities, and strings or booleans in place of numbers are
 
 
 def render(document: dict[str, Any]) -> str:
-    """The whole page."""
+    """Return the page for a document."""
     schemas = document["components"]["schemas"]
     parts = [PREFACE]
     used: list[str] = []
@@ -63,7 +62,7 @@ def _operation(path: str, method: str, operation: Schema, schemas: Schema, used:
     if name := _named(body):
         required = schemas[name].get("required", [])
         rows += [_row(field, s, "body", field in required) for field, s in schemas[name]["properties"].items()]
-        used += _spoken_of(schemas[name], schemas)
+        used += _references(schemas[name], schemas)
     if rows:
         yield "| field | where | what | default |\n| --- | --- | --- | --- |"
         yield from rows
@@ -90,19 +89,19 @@ def _answer(name: str, schema: Schema) -> Iterator[str]:
 
 
 def _closure(names: list[str], schemas: Schema) -> list[str]:
-    """The named schemas and those they speak of."""
-    found: list[str] = []
+    """Return the named schemas and those that they refer to, directly or not."""
+    reached: set[str] = set()
     waiting = [*names]
     while waiting:
-        name = waiting.pop(0)
-        if name not in found:
-            found.append(name)
-            waiting += _spoken_of(schemas[name], schemas)
-    return sorted(found)
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += _references(schemas[name], schemas)
+    return sorted(reached)
 
 
-def _spoken_of(schema: Schema, schemas: Schema) -> list[str]:
-    """Names of the schemas that a schema refers to."""
+def _references(schema: Schema, schemas: Schema) -> list[str]:
+    """Return the names of the schemas that a schema refers to."""
     return [each for each in schemas if f"'#/components/schemas/{each}'" in str(schema)]
 
 

@@ -1,12 +1,12 @@
-"""Writes what the client and the console take from openapi.json: records and defaults.
+"""Write what the client and the console take from openapi.json: records and defaults.
 
 python -m tools.client_models            # write the files
 python -m tools.client_models --check    # exit 1 if one of them is not what openapi.json says
 
 The client's records are dataclasses, made by datamodel-code-generator.
 
-The generator gets the answers that the SDK's methods return, with what they refer to, and nothing else: each dataclass
-adds half a millisecond to the import of the client, and the requests are the signatures of the SDK's methods.
+The generator gets only the answers that methods of the SDK return, and what they refer to. Each dataclass adds half a
+millisecond to the import of the client. Requests need none: they are the signatures of the methods.
 """
 
 import json
@@ -29,7 +29,7 @@ ANSWERS = (
     *("PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
-"""Schemas whose record has another name in the SDK."""
+"""Names of records in the SDK, for schemas with another name."""
 BASES = {"Job": "mlops_client.states.HasEnded", "SweepState": "mlops_client.states.HasEnded"}
 HEADER = (
     '"""The API\'s answers as frozen records. Generated from openapi.json: change that, then run `make openapi`."""'
@@ -50,7 +50,7 @@ OPTIONS = (
 
 
 def answers(document: dict[str, Any]) -> dict[str, Any]:
-    """The schemas of `ANSWERS` and of what they refer to, the fields in the order in which the API declares them."""
+    """Return the schemas of `ANSWERS` and of what they refer to, with the fields in the order that the API declares."""
     schemas = document["components"]["schemas"]
     wanted: dict[str, Any] = {}
     waiting = list(ANSWERS)
@@ -63,7 +63,7 @@ def answers(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def render() -> dict[Path, str]:
-    """What each file should hold."""
+    """Return what each file should hold."""
     document = json.loads(OPENAPI.read_text())
     training = document["components"]["schemas"]["TrainRequest"]["properties"]
     model, experiment = training["model_name"]["default"], training["experiment_name"]["default"]
@@ -102,7 +102,7 @@ def main() -> int:
 
 
 def _in_declared_order(schema: dict[str, Any]) -> dict[str, Any]:
-    """openapi.json sorts its keys; of the declared order the list `required` is what is left."""
+    """Order the fields: openapi.json sorts its keys, and only the list `required` still has the declared order."""
     properties = schema.get("properties", {})
     required = schema.get("required", [])
     order = [*required, *(name for name in properties if name not in required)]

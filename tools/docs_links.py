@@ -1,7 +1,7 @@
-"""Links of the documentation that leave docs/: a hook of MkDocs, named in mkdocs.yml.
+"""Rewrite links of the documentation that lead out of docs/: a hook of MkDocs, named in mkdocs.yml.
 
-The pages are read in the repository first, so they link to its other files (`../README.md`). On the site those links
-lead to `extra.source` (such as a forge's address of the main branch), or become the file's name where that is not set.
+The pages are also read in the repository, so they link to its other files (`../README.md`). On the site those links
+lead to `extra.source`, such as the address of the main branch on a forge. If that is not set, they become file names.
 """
 
 import posixpath

@@ -1,8 +1,7 @@
 """Run one function in this process against the local stack that is up: python -m tools.invoke predict [EVENT.json]
 
-So `breakpoint()` in its code opens the debugger here, and an exception does so too where there is a terminal. The
-function gets the variables that the stack deployed it with. Without a file the event is that of events/, with
-the key of the stack.
+`breakpoint()` in its code opens the debugger here, and in a terminal an exception does so too. The function gets the
+variables that the stack deployed it with. Without a file, the event is the one in events/, with the key of the stack.
 """
 
 import json
@@ -25,10 +24,10 @@ from infra.local.settings import ROOT, STACK_NAME, Settings
 
 
 def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
-    """A function's handler, with its variables in the environment, and a context to call it with.
+    """Import the handler of a function, with its variables in the environment, and make a context for the call.
 
     Raises:
-        LookupError: The template has no function in that folder, or the stack that is up has not.
+        LookupError: The template or the local stack has no function of that name; the message says which of them.
     """
     template = read_template(ROOT / "template.yaml")
     by_folder = {
@@ -39,7 +38,7 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
     if name not in by_folder:
         raise LookupError(f"there is no function {name!r}: one of {', '.join(sorted(by_folder))}")
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-    physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
     if by_folder[name] not in physical:
         raise LookupError(f"the local stack has no {by_folder[name]}: it is made on AWS only")
     deployed = boto3.client("lambda").get_function_configuration(FunctionName=physical[by_folder[name]])
@@ -59,7 +58,7 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
 
 
 def as_the_stacks_key(event: dict[str, Any]) -> dict[str, Any]:
-    """An event of events/ as if the key of `.local/env` had sent it; what does not come from the API stays as it is."""
+    """Put the key of `.local/env` into an event of the API; other events stay as they are."""
     identity = event.get("requestContext", {}).get("identity")
     if identity is not None:
         keys = boto3.client("apigateway").get_api_keys(includeValues=True)["items"]

@@ -1,8 +1,8 @@
-"""API keys with roles, from the command line. `mlops_client.operator.keys` administers them; so does `mlops keys`.
+"""Administer API keys with roles from the command line, as `mlops keys` does, by `mlops_client.operator.keys`.
 
 python -m tools.keys create --name alice --role read
 python -m tools.keys list
-python -m tools.keys rotate --name alice     a new value; the old one works until it is revoked
+python -m tools.keys rotate --name alice     a new value; the old one works until you revoke it
 python -m tools.keys revoke --id abcdefghij
 """
 
@@ -21,9 +21,9 @@ from mlops_client.operator.keys import UnknownKey as UnknownKey
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.keys", description=__doc__)
     parser.add_argument("command", choices=["create", "list", "rotate", "revoke"])
-    parser.add_argument("--name", help="whose key it is; the history names it")
+    parser.add_argument("--name", help="owner of the key, as the history shows it")
     parser.add_argument("--role", choices=get_args(Role))
-    parser.add_argument("--id", help="of the key to revoke")
+    parser.add_argument("--id", help="id of the key to revoke")
     parser.add_argument("--stack", default=os.environ.get("MLOPS_STACK", "mlops-dev"))
     options = parser.parse_args()
     needed = {"create": ("name", "role"), "list": (), "rotate": ("name",), "revoke": ("id",)}[options.command]

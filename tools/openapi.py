@@ -1,7 +1,7 @@
-"""Builds openapi.json from the functions' own routers, so that the published contract is the code's.
+"""Build openapi.json from the routers of the functions, so that the published contract is what the code does.
 
 python -m tools.openapi            # write functions/portal/portal/openapi.json
-python -m tools.openapi --check    # exit 1 if it is not what the code says
+python -m tools.openapi --check    # exit 1 if it differs from the code
 """
 
 import importlib
@@ -24,7 +24,7 @@ OPEN_PATHS = ("/health", "/ready")
 
 
 def predict_router() -> APIRouter:
-    """Make the published predict routes. Their handler has no FastAPI; a test compares it with these schemas."""
+    """Declare the predict routes: their handler does not use FastAPI, and is tested against these schemas."""
     from mlops.api.schemas import predict as schemas
     from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
 
@@ -54,13 +54,13 @@ def predict_router() -> APIRouter:
 
 
 def build() -> dict[str, Any]:
-    """The OpenAPI document of the whole API."""
+    """Return the OpenAPI document of the whole API."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     app = FastAPI(
         title="mlops",
         version=__version__,
         description="Train, compare, register, promote and serve models. Errors are RFC 9457 problem documents.",
-        # Relative to where the document is read, because a stage name may stand before the path.
+        # Relative to the address of the document, because a stage name may stand before the path.
         servers=[{"url": "."}],
         separate_input_output_schemas=False,
     )
@@ -111,7 +111,7 @@ def _with_problem(schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def rendered() -> dict[Path, str]:
-    """What each published file should hold."""
+    """Return the text of each published file."""
     document = build()
     return {
         PUBLISHED: json.dumps(document, indent=1, sort_keys=True) + "\n",

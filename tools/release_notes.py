@@ -1,6 +1,6 @@
-"""The notes of a release, from CHANGELOG.md: python tools/release_notes.py v1.2.3
+"""Print the notes of a release from CHANGELOG.md: python tools/release_notes.py v1.2.3
 
-Ends with 1 when the tag does not name the version of pyproject.toml, or when the changelog has no notes of it.
+The exit code is 1 if the tag is not the version of pyproject.toml, or if the changelog has no notes for it.
 """
 
 import re
@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def notes(tag: str, version: str, changelog: str) -> str:
-    """The changelog's section of a version.
+    """Return the section of a version from the changelog.
 
     Raises:
-        ValueError: The tag is not of this version, or the section is missing or empty; the message says what to do.
+        ValueError: The tag is not that of the version, or the section is missing or empty; the message has the remedy.
     """
     if tag != f"v{version}":
         raise ValueError(f"the tag is {tag} and pyproject.toml says {version}: tag v{version}, or change the version")

@@ -19,20 +19,20 @@ from infra.deploy.versions import delete_old_versions
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 SMOKE_KEY = "smoke-test"
-BY_HAND = """The stack is gone. What people made is kept, and costs what it holds until it is deleted by hand:
-  the artifact bucket (empty it first, old versions too), five DynamoDB tables less the one that forgets by itself,
-  the database's last snapshot, the two image repositories, API Gateway's log role (others may use it), and the bucket
-  that `sam deploy` keeps code in. docs/operations.md has the commands."""
+BY_HAND = """The stack is deleted. These resources hold data, so they are kept, and cost money until you delete them:
+  the artifact bucket (empty it first, old versions too), the DynamoDB tables except the one whose items expire,
+  the last snapshot of the database, the two image repositories, API Gateway's log role (other APIs may use it), and the
+  bucket in which `sam deploy` keeps code. docs/operations.md has the commands."""
 
 
 def account() -> str:
-    """The account this shell is logged in to. Raises DeployError, before anything is built."""
+    """Return the account that this shell is logged in to. Raises DeployError when there is none."""
     try:
         session = boto3.Session()
         if not session.region_name:
             raise DeployError("no region: set AWS_REGION, or name a profile that has one with AWS_PROFILE")
-        found: str = session.client("sts").get_caller_identity()["Account"]
-        return found
+        number: str = session.client("sts").get_caller_identity()["Account"]
+        return number
     except (BotoCoreError, ClientError) as error:
         reason = " ".join(str(error).split())
         raise DeployError(
@@ -41,7 +41,7 @@ def account() -> str:
 
 
 def up(target: DeployEnvironment, unasked: bool = False) -> None:
-    """Build, push, deploy, delete old versions, and look whether it answers."""
+    """Build, push, deploy, delete old versions, and run the smoke test."""
     number = account()
     images = Images(boto3.client("ecr"), target.stack)
     images.check()
@@ -55,7 +55,7 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
 
 
 def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: bool = False) -> list[str]:
-    """`sam deploy` with the file's parameters and what is known only now."""
+    """Make the command `sam deploy` with the parameters of the file and those of the images."""
     parameters = {**target.parameters, **images}
     return [
         *(str(SAM), "deploy", "--config-env", target.section),
@@ -66,7 +66,7 @@ def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: b
 
 
 def smoke_test(stack: str) -> None:
-    """With a key of its own, which is gone afterwards. Raises DeployError."""
+    """Run the smoke test with a key of its own, which is revoked afterwards. Raises DeployError."""
     from tools.keys import Keys, stack_outputs
 
     outputs = stack_outputs(stack)
@@ -82,7 +82,7 @@ def smoke_test(stack: str) -> None:
 
 
 def destroy(target: DeployEnvironment) -> None:
-    """Delete the stack. Raises DeployError when the database is protected, before anything is deleted."""
+    """Ask, then delete the stack. Raises DeployError, before anything is deleted, if the database is protected."""
     number = account()
     database = _physical_ids(target.stack).get("Database")
     if database and _protected(database):
@@ -102,7 +102,7 @@ def destroy(target: DeployEnvironment) -> None:
 
 
 def logs(target: DeployEnvironment, function: str) -> None:
-    """Follow a function's log. Raises DeployError for one that is not there."""
+    """Follow the log of a function. Raises DeployError for one that the stack does not have."""
     account()
     logical_id = "".join(part.capitalize() for part in function.split("_")) + "Logs"
     groups = _physical_ids(target.stack)
@@ -112,7 +112,7 @@ def logs(target: DeployEnvironment, function: str) -> None:
 
 
 def _physical_ids(stack: str) -> dict[str, str]:
-    """By logical ids; of a resource that was never made there is none."""
+    """Return physical ids by logical ids, without resources that were never created."""
     client: Any = boto3.client("cloudformation")
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
     resources = (each for page in pages for each in page["StackResourceSummaries"])
@@ -128,8 +128,8 @@ def _protected(nested_stack: str) -> bool:
 def _run(*command: str) -> None:
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
     if subprocess.run(command, cwd=ROOT, env=environment).returncode:
-        said = " ".join([Path(command[0]).name, *command[1:3]])
-        raise DeployError(f"`{said}` failed; it says why above. Nothing else was done")
+        name = " ".join([Path(command[0]).name, *command[1:3]])
+        raise DeployError(f"`{name}` failed; it says why above. Nothing else was done")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

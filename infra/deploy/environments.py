@@ -1,4 +1,4 @@
-"""What samconfig.toml says of an environment, so that it is said in one place."""
+"""Environments as samconfig.toml describes them."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from infra.deploy.errors import DeployError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "samconfig.toml"
-# SAM calls what is used without --config-env default.
+# SAM uses the section `default` without --config-env.
 SECTIONS = {"dev": "default"}
 
 
@@ -24,17 +24,17 @@ class DeployEnvironment:
 
 
 def environment(name: str, overrides: Sequence[str] = ()) -> DeployEnvironment:
-    """An environment of samconfig.toml with parameters of the command line on top, each `Name=value`.
+    """Read an environment of samconfig.toml; `overrides` are parameters of the command line, each `Name=value`.
 
-    `sam deploy --parameter-overrides` replaces the file's list as a whole, so that both are joined here.
+    `sam deploy --parameter-overrides` would replace the whole list of the file, so the two are joined here.
 
     Raises:
-        DeployError: there is no such environment, or an override has no `=`.
+        DeployError: There is no such environment, or an override has no `=`.
     """
     config = tomllib.loads(CONFIG.read_text())
     section = SECTIONS.get(name, name)
     if section not in config or (section in ("version", *SECTIONS.values()) and name == section):
-        known = ", ".join([*SECTIONS, *(each for each in config if each not in ("version", *SECTIONS.values()))])
+        known = ", ".join([*SECTIONS, *(other for other in config if other not in ("version", *SECTIONS.values()))])
         raise DeployError(f"there is no environment {name!r} in samconfig.toml; ENV is one of {known}")
     pairs = [*config[section]["deploy"]["parameters"].get("parameter_overrides", []), *overrides]
     wrong = [pair for pair in pairs if "=" not in pair]

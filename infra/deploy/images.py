@@ -1,4 +1,4 @@
-"""The two container images: their repositories, and what is pushed there, by digest."""
+"""The two container images: their repositories, their builds, and the digests of what was pushed."""
 
 import base64
 import json
@@ -10,19 +10,19 @@ from typing import Any
 from infra.deploy.environments import ROOT
 from infra.deploy.errors import DeployError
 
-# The template's parameter to the image's Dockerfile. A trainer's image is made for Fargate, tracking's for Lambda.
+# Name and Dockerfile of an image, by the parameter of the template. The first runs on Fargate, the second on Lambda.
 IMAGES = {
     "TrainingImage": ("training", "training_container/Dockerfile"),
     "TrackingImage": ("tracking", "functions/tracking/Dockerfile"),
 }
-# By image, its Dockerfile's argument to the variable of whoever deploys that fills it.
+# By image: an argument of its Dockerfile, and the environment variable that sets it.
 BUILD_ARGUMENTS = {"training": {"TORCH_INDEX": "EXTRA_INDEX_URL"}, "tracking": {"LAMBDA_BASE": "LAMBDA_BASE"}}
 KEPT_IMAGES = 10
 LIFECYCLE = {
     "rules": [
         {
             "rulePriority": 1,
-            "description": "A rollback needs the images of before, not all that ever were",
+            "description": "Keep the latest images, for rollbacks",
             "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
             "action": {"type": "expire"},
         }
@@ -32,13 +32,13 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 class Images:
-    """Builds and pushes with Docker (or what answers to that name) into repositories of the account's registry."""
+    """Builds and pushes with Docker, or a program of that name, into repositories of the account's registry."""
 
     def __init__(self, ecr: Any, stack: str, run: Run = subprocess.run, say: Callable[[str], None] = print) -> None:
         self._ecr, self._stack, self._run, self._say = ecr, stack, run, say
 
     def check(self) -> None:
-        """Raises DeployError when there is nothing to build images with."""
+        """Check that images can be built. Raises DeployError."""
         try:
             done = self._run(["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True)
         except FileNotFoundError:
@@ -47,24 +47,24 @@ class Images:
             raise DeployError("the Docker engine does not answer; start it: it builds the two images")
 
     def push_all(self) -> dict[str, str]:
-        """Build and push both; the template's parameters with `repository@sha256:…`. Raises DeployError."""
+        """Build and push both images; returns `repository@sha256:…` by parameter. Raises DeployError."""
         self._log_in()
         return {parameter: self._push(*image) for parameter, image in IMAGES.items()}
 
     def repository(self, name: str) -> str:
-        """The address of a repository, which is made when there is none."""
+        """Return the address of a repository, and create it if there is none."""
         full_name = f"{self._stack}/{name}"
         try:
-            found = self._ecr.describe_repositories(repositoryNames=[full_name])["repositories"][0]
+            repository = self._ecr.describe_repositories(repositoryNames=[full_name])["repositories"][0]
         except self._ecr.exceptions.RepositoryNotFoundException:
-            self._say(f"making the repository {full_name}")
-            found = self._ecr.create_repository(
+            self._say(f"creating the repository {full_name}")
+            repository = self._ecr.create_repository(
                 repositoryName=full_name,
                 imageScanningConfiguration={"scanOnPush": True},
                 encryptionConfiguration={"encryptionType": "AES256"},
             )["repository"]
             self._ecr.put_lifecycle_policy(repositoryName=full_name, lifecyclePolicyText=json.dumps(LIFECYCLE))
-        uri: str = found["repositoryUri"]
+        uri: str = repository["repositoryUri"]
         return uri
 
     def _push(self, name: str, dockerfile: str) -> str:
@@ -72,7 +72,7 @@ class Images:
         self._say(f"building the {name} image")
         given = {argument: os.environ.get(variable) for argument, variable in BUILD_ARGUMENTS[name].items()}
         arguments = [f"--build-arg={argument}={value}" for argument, value in given.items() if value]
-        # Lambda takes no image with a provenance attestation.
+        # Lambda refuses an image with a provenance attestation.
         options = [
             "--platform",
             "linux/amd64",
@@ -86,9 +86,9 @@ class Images:
         self._docker(f"the {name} image could not be built", "build", *options, ".")
         self._say(f"pushing the {name} image")
         self._docker(f"the {name} image could not be pushed", "push", f"{uri}:latest")
-        # Asked of the registry: what Docker remembers may be another registry's digest of the same image.
-        found = self._ecr.describe_images(repositoryName=f"{self._stack}/{name}", imageIds=[{"imageTag": "latest"}])
-        return f"{uri}@{found['imageDetails'][0]['imageDigest']}"
+        # The registry knows the digest; Docker may have that of the same image in another registry.
+        pushed = self._ecr.describe_images(repositoryName=f"{self._stack}/{name}", imageIds=[{"imageTag": "latest"}])
+        return f"{uri}@{pushed['imageDetails'][0]['imageDigest']}"
 
     def _log_in(self) -> None:
         granted = self._ecr.get_authorization_token()["authorizationData"][0]

@@ -1,7 +1,10 @@
-"""Does a deployment answer as it should: `make smoke URL=… KEY=…`, on AWS and on the local stack alike.
+"""Check that a deployment answers as it should, on AWS and on the local stack: `make smoke URL=… KEY=…`.
 
-Standard library only, and nothing is changed: it reads, and it asks for a prediction. The key may have any role but
-`predict`. The key's value comes by the variable MLOPS_API_KEY, so that no list of processes shows it.
+It uses the standard library only and changes nothing: it reads, and it asks for a prediction. The key may have any role
+but `predict`. Its value comes from the variable MLOPS_API_KEY, so that no list of processes shows it.
+
+The errors of API Gateway itself are part of what is checked. An emulator that ignores gateway responses, such as
+LocalStack Community, fails at the first of them.
 """
 
 import json
@@ -15,13 +18,13 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 KEY_SECONDS = 300.0
-"""API Gateway knows a new key after some minutes."""
+"""It can take minutes until API Gateway accepts a new key."""
 READY_SECONDS = 120.0
-"""The first look at the tracking server wakes it up."""
+"""The first request starts the tracking server."""
 
 
 class SmokeFailed(Exception):
-    """The deployment does not answer as it should; the message is which request, and what came."""
+    """The deployment does not answer as it should; the message has the request and the answer."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,13 @@ class Answer:
 
 
 class Smoke:
-    """The checks, one a line of output."""
+    """Runs the checks, and prints a line for each."""
 
     def __init__(self, url: str, key: str, say: Callable[[str], None] = print, pause: float = 5.0) -> None:
         self._url, self._key, self._say, self._pause = url.rstrip("/"), key, say, pause
 
     def run(self) -> None:
-        """Raises SmokeFailed at the first check that does not hold."""
+        """Run all checks. Raises SmokeFailed at the first one that fails."""
         self._expect("GET", "/health", 200, lambda body: body["status"] == "ok", key=False)
         self._expect("GET", "/openapi.json", 200, lambda body: "/predict" in body["paths"], key=False)
         self._expect("GET", "/models", 403, _is_problem("forbidden"), key=False)

@@ -1,4 +1,4 @@
-"""Published versions of functions: kept as long as an alias leads to them or may be turned back to them."""
+"""Published versions of functions: kept while an alias points to them, and one more for a rollback."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ KEPT = 2
 
 
 def delete_old_versions(client: Any, function: str) -> list[str]:
-    """Delete what no alias leads to, but for the newest `KEPT`; the versions deleted."""
+    """Delete the versions that no alias points to, except the newest `KEPT`; returns the deleted ones."""
     versions = [
-        each["Version"]
+        version["Version"]
         for page in client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-        for each in page["Versions"]
-        if each["Version"] != "$LATEST"
+        for version in page["Versions"]
+        if version["Version"] != "$LATEST"
     ]
-    aliased = set()
+    aliased: set[str] = set()
     for page in client.get_paginator("list_aliases").paginate(FunctionName=function):
         for alias in page["Aliases"]:
             aliased |= {alias["FunctionVersion"], *alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})}

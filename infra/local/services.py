@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.local.aws import server
+from infra.local.aws.environment import server_environment
 from infra.local.database import Database
 from infra.local.environment import aws_environment, without_proxy
 from infra.local.errors import LocalStackError
@@ -140,7 +140,7 @@ def aws_service(settings: Settings) -> Service:
         name="aws",
         command=(sys.executable, "-m", "infra.local.aws"),
         cwd=settings.root,
-        environment=lambda: server.environment(settings),
+        environment=lambda: server_environment(settings),
         ports={"MLOPS_AWS_PORT": settings.aws_port, "MLOPS_API_PORT": settings.api_port},
         health=f"http://{HOST}:{settings.aws_port}/_ministack/health",
         settings=settings,

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,10 +11,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +25,7 @@ import psutil
 import pytest
 
 from infra.local import deploy
-from infra.local.aws.patches import MAX_BODY_BYTES
+from infra.local.aws.patches.gateway import MAX_BODY_BYTES
 from infra.local.database import Database
 from infra.local.errors import LocalStackError
 from infra.local.settings import ROOT, STACK_NAME, Settings
@@ -109,7 +113,7 @@ def batch(running):
             platformCapabilities=["FARGATE"],
             containerProperties={
                 "image": "any",
-                "command": ["python", "-c", code, "Ref::word"],
+                "command": ["python", "-c", code, "word"],
                 "environment": [{"name": "GIVEN", "value": "by definition"}],
                 "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}],
             },
@@ -276,25 +280,64 @@ def test_all_lines_a_function_prints_reach_its_log(running):
     assert not [line for line in said if "mlops-end" in line]
 
 
+def environments_of(settings, logical_id):
+    """The processes of a function, even while they come and go."""
+    environments = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if any(str(settings.home) in word and f"{STACK_NAME}-{logical_id}" in word for word in words):
+                environments.append(process)
+    return environments
+
+
+def test_a_killed_environment_fails_no_more_than_the_request_that_it_answers(running):
+    """One process of a function is killed again and again, while it answers or while it starts."""
+    settings = running.settings
+    answered = threading.Event()
+    kills = []
+
+    def kill():
+        while not answered.wait(0.4):
+            if environments := environments_of(settings, "PortalFunction"):
+                victim = random.choice(environments)
+                with suppress(psutil.Error):
+                    victim.kill()
+                    kills.append(victim.pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with ThreadPoolExecutor(6) as callers:
+            statuses = list(callers.map(lambda _: request(settings, "/health")[0], range(600)))
+    finally:
+        answered.set()
+        killer.join()
+    failed = [status for status in statuses if status != 200]
+    assert len(kills) > 5
+    assert set(failed) <= {502}
+    assert len(failed) <= len(kills)
+    assert request(settings, "/health")[0] == 200
+
+
 # --- Batch ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_job_is_a_process_with_the_image_and_the_variables_of_batch(batch):
     code = (
-        "import os, sys, mlops, trainer; print('word', sys.argv[1]);"
+        "import os, sys, mlops, trainer; print('argument', sys.argv[1]);"
         "print(*(os.environ[name] for name in ('GIVEN', 'AWS_BATCH_JOB_ID', 'AWS_BATCH_JOB_ATTEMPT',"
         "'AWS_BATCH_JQ_NAME', 'OMP_NUM_THREADS')), sep='|');"
         "print('to stderr', file=sys.stderr)"
     )
     job_id = batch.submit(
         code,
-        parameters={"word": "hello"},
         containerOverrides={"environment": [{"name": "GIVEN", "value": "by override"}]},
     )
     job = batch.ended(job_id)
     said = batch.log(job_id)
     assert (job["status"], job["container"]["exitCode"]) == ("SUCCEEDED", 0), said
-    assert said == ["word hello", f"by override|{job_id}|1|{QUEUE}|1", "to stderr"]
+    assert said == ["argument word", f"by override|{job_id}|1|{QUEUE}|1", "to stderr"]
     assert job["createdAt"] <= job["startedAt"] <= job["stoppedAt"]
 
 
@@ -377,6 +420,26 @@ def test_every_step_of_a_job_is_an_event(running, batch):
 
 
 # --- Crashes and stops ------------------------------------------------------------------------------------------------
+
+
+def test_a_message_whose_receiver_was_killed_with_the_aws_comes_back_at_once(running):
+    sqs = deploy.client(running.settings, "sqs")
+    attributes = {"FifoQueue": "true", "VisibilityTimeout": "3600"}
+    url = sqs.create_queue(QueueName="probe-flight.fifo", Attributes=attributes)["QueueUrl"]
+    for body in ("first", "second"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="model", MessageDeduplicationId=body)
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
+    assert [message["Body"] for message in received] == ["first"]
+    # What is acknowledged is on disk about a second later.
+    time.sleep(2.5)
+    os.kill(next(row.pid for row in running.status() if row.name == "aws"), signal.SIGKILL)
+    running.up()
+    again = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=1)["Messages"]
+    assert [message["Body"] for message in again] == ["first"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=again[0]["ReceiptHandle"])
+    after = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=1)["Messages"]
+    assert [message["Body"] for message in after] == ["second"]
+    sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.mark.parametrize("name", ["database", "aws", "tracking"])

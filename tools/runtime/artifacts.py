@@ -1,6 +1,6 @@
-"""What `sam build` makes, and AWS's own runtime to run it: built once, and kept by what it is made of.
+"""Build what `sam build` makes, and AWS's own runtime to run it; both are cached by the contents of their sources.
 
-Nothing here comes from the environment that asks for it: neither the functions' packages nor their Python.
+Nothing comes from the environment of the caller: neither the packages of the functions nor their Python.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".venv-sam"
 REQUIREMENTS = ROOT / "infra" / "deploy" / "runtime-requirements.txt"
 LAMBDA_PYTHON = "3.13"
-LAYERS_ARE_OF = (
+LAYER_SOURCES = (
     "pyproject.toml",
     "constraints.txt",
     "layers/packages.mk",
@@ -27,12 +27,12 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlop
 
 
 class CannotBuild(Exception):
-    """Something that comes from the network or the machine is missing; the message is why."""
+    """The network or the machine lacks something; the message says what."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A Python with what Lambda brings and nothing else, made of `base`. `version` is such as 3.13."""
+    """A Python made from `base`, with the packages of Lambda and no others. `version` has the form 3.13."""
 
     python: Path
     base: Path
@@ -40,19 +40,19 @@ class Runtime:
 
 
 def tools() -> Path:
-    """The environment of the SAM command line, made by the Makefile's own target. Raises CannotBuild."""
+    """Install the SAM command line by the target of the Makefile; returns its environment. Raises CannotBuild."""
     _run(["make", "--silent", "sam"], "the SAM command line cannot be installed")
     return TOOLS
 
 
 def emulator() -> Path:
-    """AWS's runtime interface emulator, as `sam local invoke` uses it. Raises CannotBuild."""
-    (found,) = tools().glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64")
-    return found
+    """Return the path of AWS's runtime interface emulator, which `sam local invoke` uses. Raises CannotBuild."""
+    (path,) = tools().glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64")
+    return path
 
 
 def runtime() -> Runtime:
-    """Lambda's Python where this machine has it, else the caller's own. Raises CannotBuild."""
+    """Make a runtime from Lambda's Python if this machine has it, else from the caller's. Raises CannotBuild."""
     base = _lambda_python() or Path(sys.executable)
     version = _version(base)
     folder = CACHE / f"runtime-{version}-{_digest(REQUIREMENTS)}"
@@ -65,8 +65,8 @@ def runtime() -> Runtime:
 
 
 def layers(runtime: Runtime) -> Path:
-    """`sam build`'s folder, with WebLayer and InferenceLayer built for a Python. Raises CannotBuild."""
-    folder = CACHE / f"build-{runtime.version}-{_digest(*(ROOT / name for name in LAYERS_ARE_OF))}"
+    """Build WebLayer and InferenceLayer for a Python; returns the folder of `sam build`. Raises CannotBuild."""
+    folder = CACHE / f"build-{runtime.version}-{_digest(*(ROOT / name for name in LAYER_SOURCES))}"
     if not (folder / "complete").exists():
         _sam_build(folder, runtime)
         (folder / "complete").touch()
@@ -74,7 +74,7 @@ def layers(runtime: Runtime) -> Path:
 
 
 def _sam_build(folder: Path, runtime: Runtime) -> None:
-    """`sam build` of the whole template, with no Python of Lambda's version on the path but to compile."""
+    """Run `sam build` for the whole template; a Python of Lambda's version is used to compile only."""
     sam = tools() / "bin"
     CACHE.mkdir(parents=True, exist_ok=True)
     certificates = CACHE / "certificates-stand-in.pem"
@@ -95,7 +95,7 @@ def _sam_build(folder: Path, runtime: Runtime) -> None:
 
 
 def tracking_tree(runtime: Runtime) -> Path:
-    """The packages that the tracking image's Dockerfile installs, without the image. Raises CannotBuild."""
+    """Install the packages that the tracking image has, without the image. Raises CannotBuild."""
     group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["tracking"]
     wanted = hashlib.sha256(f"{group}{(ROOT / 'constraints.txt').read_text()}".encode()).hexdigest()[:16]
     folder = CACHE / f"tracking-{runtime.version}-compiled-{wanted}"
@@ -114,7 +114,7 @@ def tracking_tree(runtime: Runtime) -> Path:
         wheels += ["--platform", "manylinux2014_x86_64", "--python-version", runtime.version]
         packages = ["--group", "pyproject.toml:tracking", "--constraint", "constraints.txt"]
         _run([*pip, *wheels, *packages, "--target", str(folder)], "the tracking server's packages cannot be had")
-        # As pip does in the image. Some packages bring files that are templates, not Python, so that it ends with 1.
+        # As pip does in the image. The exit code is 1, because some packages have templates that end in .py.
         compiling = [str(runtime.base), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
         subprocess.run(compiling, capture_output=True)
         (folder / "complete").touch()
@@ -122,15 +122,17 @@ def tracking_tree(runtime: Runtime) -> Path:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the files in a folder, as Lambda counts them: unzipped. In the checkout's own folders bytecode is what
-    running left behind, which `make build` removes; in what was built it goes along."""
-    ours = folder.is_relative_to(ROOT)
-    files = (path for path in folder.rglob("*") if path.is_file() and not (ours and "__pycache__" in path.parts))
+    """Count the bytes of the files in a folder, unzipped, as Lambda does.
+
+    Bytecode counts in a build only: in the checkout, running has left it, and `make build` removes it.
+    """
+    in_checkout = folder.is_relative_to(ROOT)
+    files = (path for path in folder.rglob("*") if path.is_file() and not (in_checkout and "__pycache__" in path.parts))
     return sum(path.stat().st_size for path in files)
 
 
 def content(folder: Path) -> dict[str, int]:
-    """Bytes of each folder in `folder`, the largest first."""
+    """Return the bytes of each folder in `folder`, the largest first."""
     sizes = {path.name: size(path) for path in folder.iterdir() if path.is_dir()}
     return dict(sorted(sizes.items(), key=lambda pair: -pair[1]))
 
@@ -139,7 +141,7 @@ def _lambda_python() -> Path | None:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     known = [shutil.which(f"python{LAMBDA_PYTHON}"), *sorted(pyenv.glob(f"{LAMBDA_PYTHON}.*/bin/python"))]
     for candidate in [sys.executable, *known]:
-        # A shim of pyenv is there even when its version is not chosen, and says so only when it is run.
+        # A shim of pyenv exists even for a version that is not chosen; only running it shows that.
         if candidate and _version(Path(candidate)) == LAMBDA_PYTHON:
             return Path(candidate)
     return None

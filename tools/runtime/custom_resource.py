@@ -1,4 +1,4 @@
-"""Where a custom resource's answers go: on AWS an address that CloudFormation signs, here one of this machine."""
+"""Receive the answers of a custom resource: on AWS a signed address of CloudFormation does so."""
 
 import json
 import threading
@@ -8,10 +8,10 @@ from typing import Any, Self
 
 
 class Receiver(HTTPServer):
-    """Takes answers as CloudFormation does, within a `with`; in `answers` each has its `size` in bytes too."""
+    """Takes answers as CloudFormation does, within a `with`; each of `answers` has its `size` in bytes too."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taking)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/"
         self.answers: list[dict[str, Any]] = []
         self.content_types: list[str | None] = []
@@ -29,7 +29,7 @@ class Receiver(HTTPServer):
         self.server_close()
 
 
-class _Taking(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_PUT(self) -> None:

@@ -1,4 +1,4 @@
-"""Functions under the emulator with the configuration that a local stack deployed them with."""
+"""Run functions under the emulator, with the configuration that a local stack deployed them with."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.runtime.functions import Artifact
 
 
 class Deployed:
-    """A local stack that is up: `env` has the variables of its `.local/env`."""
+    """A running local stack; `env` has the variables of its `.local/env`."""
 
     def __init__(self, settings: Settings, env: Mapping[str, str], runtime: Runtime) -> None:
         names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
@@ -25,13 +25,13 @@ class Deployed:
         self._runtime, self._emulator = runtime, artifacts.emulator()
 
     def function(self, artifact: Artifact, log: Path) -> Emulated:
-        """A zip function of the template; one that the local stack has not gets no variables but AWS's."""
+        """Start a zip function of the template; one that the local stack lacks gets only the variables of AWS."""
         variables = {**self._aws, **self._variables(artifact.logical_id)}
         layers = [layer / "python" for layer in artifact.layers]
         return Emulated(self._emulator, self._runtime.python, artifact.folder, layers, variables, log)
 
     def tracking(self, tree: Path, log: Path) -> Emulated:
-        """The tracking server as its image holds it: the packages of its group and our files, without the image."""
+        """Start the tracking server from the packages and files of its image, without the image."""
         database = {name: value for name, value in self._variables("ModelsFunction").items() if "DATABASE" in name}
         variables = {
             **self._aws,
@@ -49,5 +49,5 @@ class Deployed:
     def _variables(self, logical_id: str) -> dict[str, str]:
         if logical_id not in self._physical:
             return {}
-        found = self._lambda.get_function_configuration(FunctionName=self._physical[logical_id])
-        return dict(found["Environment"]["Variables"])
+        configuration = self._lambda.get_function_configuration(FunctionName=self._physical[logical_id])
+        return dict(configuration["Environment"]["Variables"])

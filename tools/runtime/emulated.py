@@ -1,4 +1,4 @@
-"""One function under AWS's runtime interface emulator: what `sam local invoke` runs, minus the container."""
+"""Run one function under AWS's runtime interface emulator, as `sam local invoke` does, but without a container."""
 
 import json
 import re
@@ -14,12 +14,15 @@ from infra.local.processes import free_ports
 
 
 class FunctionFailed(Exception):
-    """The function raised, or ended; the message is what the runtime says of it."""
+    """The function raised an exception, or its process ended; the message is that of the runtime."""
 
 
 class Emulated:
-    """A function's process. The emulator starts it only when it is first called, as Lambda does at a cold start, so
-    that the first of `seconds`, which has what each call took, is a cold start's."""
+    """The process of a function.
+
+    The emulator starts it at the first call, as Lambda does. `seconds` has the duration of each call, so the first one
+    is that of a cold start.
+    """
 
     def __init__(
         self,
@@ -35,13 +38,13 @@ class Emulated:
         self._url = f"http://127.0.0.1:{address}/2015-03-31/functions/function/invocations"
         self.name = task_root.name
         self._log = log
-        # AWS's order: the function's own folder, then the layers, then what the runtime brings.
+        # In AWS's order: the folder of the function, then the layers, then the packages of the runtime.
         path = ":".join(str(folder) for folder in (task_root, *layers))
         environment = {
             **variables,
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": path,
-            # As on Lambda, where nothing can be written beside the code: bytecode is what the build brought.
+            # As on Lambda, where nothing can be written beside the code: the only bytecode is from the build.
             "PYTHONDONTWRITEBYTECODE": "1",
             "LAMBDA_TASK_ROOT": str(task_root),
             "AWS_LAMBDA_FUNCTION_NAME": task_root.name,
@@ -62,7 +65,7 @@ class Emulated:
         self.seconds: list[float] = []
 
     def invoke(self, event: Any) -> Any:
-        """The function's answer. Raises FunctionFailed; the emulator itself answers 200 to a failure."""
+        """Call the function and return its answer. Raises FunctionFailed, as the emulator answers 200 for a failure."""
         began = time.perf_counter()
         request = Request(self._url, json.dumps(event).encode(), {"Content-Type": "application/json"})
         with urlopen(request, timeout=90) as response:
@@ -74,11 +77,11 @@ class Emulated:
         return answer
 
     def init_seconds(self) -> float:
-        """What the emulator measured of the first start: from the process's start until it asks for an event."""
-        found = re.search(r"INIT REPORT\(durationMs: ([\d.]+)\)", self.log())
-        if found is None:
-            raise FunctionFailed(f"the emulator did not say how long the start took\n{self.log()}")
-        return float(found[1]) / 1000
+        """Return what the emulator measured at the first start: from the process's start to its first event."""
+        report = re.search(r"INIT REPORT\(durationMs: ([\d.]+)\)", self.log())
+        if report is None:
+            raise FunctionFailed(f"the log of the emulator has no duration of the start\n{self.log()}")
+        return float(report[1]) / 1000
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""The events of events/, one a function, and the role of the API key that they name."""
+"""The events of events/, one for each function, and the role of the API key that they name."""
 
 import json
 from typing import Any
@@ -11,12 +11,12 @@ FOLDER = ROOT / "events"
 
 
 def event(name: str) -> Any:
-    """The event of the function in the folder of that name."""
+    """Read the event of a function, by the name of its folder."""
     return json.loads((FOLDER / f"{name}.json").read_text())
 
 
 def give_their_key_a_role(settings: Settings) -> None:
-    """In the stack of `settings`, which is up, the events' key is an admin's."""
+    """Make the key of the events an admin's, in the running stack of `settings`."""
     present = deploy.describe(settings)
     assert present is not None
     deploy.client(settings, "dynamodb").put_item(

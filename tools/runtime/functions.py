@@ -1,4 +1,4 @@
-"""The template's zip functions as they are deployed: a folder of ours and layers, each with a budget of its size."""
+"""The zip functions of the template as they are deployed: a folder, layers, and a budget for their size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ MB = 1_000_000
 BUILT_LAYERS = ("WebLayer", "InferenceLayer")
 CONTROL_PLANE = 60 * MB
 BUDGETS = {"predict": 170 * MB, "promotion": 215 * MB}
-"""Unzipped bytes of functions that may have more than the control plane's."""
+"""Unzipped bytes of the functions that may be larger than those of the control plane."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A function of the template: its own folder and those of its layers, in the template's order."""
+    """A function of the template: its own folder and those of its layers, in the order of the template."""
 
     logical_id: str
     folder: Path
@@ -36,18 +36,18 @@ class Artifact:
 
 
 def zip_functions(built: Path) -> dict[str, Artifact]:
-    """The template's zip functions by the name of their folder; `built` is `sam build`'s folder."""
+    """Read the zip functions of the template, by the name of their folder; `built` is the folder of `sam build`."""
     resources = read_template(ROOT / "template.yaml")["Resources"]
-    found = {}
+    artifacts = {}
     for logical_id, resource in resources.items():
         properties = resource.get("Properties", {})
         if resource["Type"] != "AWS::Serverless::Function" or "CodeUri" not in properties:
             continue
-        layers = (each["Ref"] for each in properties.get("Layers", []))
+        layers = (layer["Ref"] for layer in properties.get("Layers", []))
         folders = tuple(
             built / name if name in BUILT_LAYERS else ROOT / resources[name]["Properties"]["ContentUri"]
             for name in layers
         )
         artifact = Artifact(logical_id, ROOT / properties["CodeUri"], folders)
-        found[artifact.name] = artifact
-    return found
+        artifacts[artifact.name] = artifact
+    return artifacts

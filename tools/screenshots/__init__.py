@@ -1,1 +1,1 @@
-"""Pictures of the console and of the command line, taken from a stack that runs: `make screenshots`."""
+"""Take pictures of the console and of the command line from a running stack: `make screenshots`."""

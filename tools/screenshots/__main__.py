@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/pictures from the stack that `make demo` left up: python -m tools.screenshots
+"""Take the pictures of docs/pictures from the stack that `make demo` has started: python -m tools.screenshots
 
 It adds runs, versions and predictions to that stack.
 """
@@ -25,14 +25,14 @@ SWEEP = ("sweep", "--num-runs", "6", "--epochs", "20", "--experiment", EXPERIMEN
 
 
 def main() -> int:
-    """Take them all anew; exit code 1 with a remedy when something is missing."""
+    """Take all pictures again; the exit code is 1, with a remedy, if something is missing."""
     browser = find_browser()
     if browser is None:
         return fail("there is no Chromium on this machine: apt-get install chromium")
     settings = Settings.from_environment()
     variables = read_env(settings.env_file)
     if not variables:
-        return fail(f"{settings.env_file} is not there: `make demo` starts the stack that the pictures are taken from")
+        return fail(f"{settings.env_file} is missing: `make demo` starts the stack that the pictures are taken from")
     url, key = variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"]
     scene = Scene(settings, Api(url, key))
     PICTURES.mkdir(exist_ok=True)

@@ -1,11 +1,11 @@
-"""The machine's own Chromium."""
+"""Find the Chromium of this machine."""
 
 from __future__ import annotations
 
 import shutil
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Without these a headless Chromium talks to its maker's hosts at every start.
+# Without these, a headless Chromium connects to hosts of its vendor at every start.
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -19,5 +19,5 @@ FLAGS = [
 
 
 def find_browser() -> str | None:
-    """The path of a Chromium, or None."""
+    """Return the path of a Chromium, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)

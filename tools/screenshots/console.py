@@ -1,4 +1,4 @@
-"""Pictures of the console's views, as PNG files."""
+"""Take pictures of the views of the console, as PNG files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tools.screenshots.browser import FLAGS
 from tools.screenshots.scene import EXPERIMENT, MODEL
 
 WIDTH = 1200
-PATIENCE = 30_000
+MAX_WAIT_MS = 30_000
 
 
 @dataclass(frozen=True)
 class View:
-    """A picture: its name, where it is in the console, what is done there first, and how high it is at most."""
+    """A picture: its name, its address in the console, what to do there first, and its height."""
 
     name: str
     address: str
@@ -32,7 +32,7 @@ class View:
 
 @contextmanager
 def console(path: str, url: str, key: str) -> Iterator[Callable[[View], bytes]]:
-    """Takes pictures with the Chromium at `path` of the console at `url`."""
+    """Open the console at `url` with the Chromium at `path`; yields a function that takes pictures."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
 
@@ -41,14 +41,14 @@ def console(path: str, url: str, key: str) -> Iterator[Callable[[View], bytes]]:
                 viewport={"width": WIDTH, "height": view.height}, color_scheme="dark" if view.dark else "light"
             )
             page = context.new_page()
-            page.set_default_timeout(PATIENCE)
+            page.set_default_timeout(MAX_WAIT_MS)
             page.goto(f"{url}/console#/{view.address}")
             page.get_by_label("API key").fill(key)
             page.get_by_role("button", name="Open the console").click()
             view.prepare(page)
             page.evaluate("document.activeElement.blur()")
             page.mouse.move(0, 0)
-            page.wait_for_timeout(500)  # what moves comes to rest
+            page.wait_for_timeout(500)  # until animations have ended
             taken = page.screenshot()
             context.close()
             return small(taken)
@@ -58,7 +58,7 @@ def console(path: str, url: str, key: str) -> Iterator[Callable[[View], bytes]]:
 
 
 def small(png: bytes) -> bytes:
-    """The same picture in fewer bytes; no colour is lost, as a palette would lose the few green and red points."""
+    """Compress a picture and keep all colours: a palette would lose the few green and red points."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         image.convert("RGB").save(out, "PNG", optimize=True)
@@ -66,7 +66,7 @@ def small(png: bytes) -> bytes:
 
 
 def draw_a_seven(page: Page) -> None:
-    expect(page.get_by_role("button", name="Digits")).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Digits")).to_have_attribute("aria-pressed", "true", timeout=MAX_WAIT_MS)
     box: Any = page.get_by_role("application").bounding_box()
     for points in ([(0.25, 0.15), (0.72, 0.15), (0.42, 0.88)], [(0.32, 0.5), (0.76, 0.5)]):
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -76,7 +76,7 @@ def draw_a_seven(page: Page) -> None:
             page.mouse.move(*place, steps=10)
         page.mouse.up()
     for stage in ("Production", "Staging"):
-        expect(page.get_by_test_id(f"says-{stage}")).to_have_text("7", timeout=PATIENCE)
+        expect(page.get_by_test_id(f"says-{stage}")).to_have_text("7", timeout=MAX_WAIT_MS)
 
 
 def compare_three(page: Page) -> None:
@@ -91,11 +91,11 @@ def compare_three(page: Page) -> None:
 def follow_a_job(page: Page) -> None:
     expect(page.locator("tbody").get_by_text("running").first).to_be_visible()
     page.locator("tbody tr").filter(has_text="running").get_by_role("button").first.click()
-    expect(page.get_by_label("What the job wrote")).to_contain_text("epoch.done", timeout=PATIENCE)
+    expect(page.get_by_label("What the job wrote")).to_contain_text("epoch.done", timeout=MAX_WAIT_MS)
 
 
 def wait_for(name: str) -> Callable[[Page], None]:
-    """Until the region of that name is there with something in it."""
+    """Return a step that waits until the region of that name has content."""
 
     def wait(page: Page) -> None:
         expect(page.get_by_role("region", name=name, exact=True)).to_contain_text(re.compile(r"\w{3}.*\d", re.S))

@@ -1,4 +1,4 @@
-"""What the pictures show: runs, versions in several stages, and a day of predictions with drift at its end."""
+"""Prepare what the pictures show: runs, versions in several stages, and a day of predictions that ends in drift."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ MODEL = DEFAULT_MODEL_NAME
 EXPERIMENT = "demo-digits"
 HOURS = 24
 NIGHT = range(9, 12)
-"""So many hours ago hardly anybody asked."""
+"""Hours ago with almost no requests."""
 DRIFTS_FROM = 5
-"""So many hours ago the images began to change."""
+"""Hours ago when the images began to change."""
 Lines = list[str]
 
 
 class Scene:
-    """Brings the stack into the state that is to be seen."""
+    """Brings the stack into the state that the pictures show."""
 
     def __init__(self, settings: Settings, api: Api) -> None:
         self._settings, self._api = settings, api
 
     def staging(self) -> None:
-        """A challenger in Staging, beside what is in Production."""
+        """Put a challenger into Staging, beside the version in Production."""
         asked = {"experiment_name": EXPERIMENT, "model_name": MODEL, "run_name": "challenger"}
         job_id = self._api.post("/train", {**asked, "epochs": 20, "learning_rate": 0.002, "hidden_size": 256})["job_id"]
         job = self._api.wait(f"/train/status/{job_id}", until=lambda answer: answer["status"] in ENDED)
-        wish = {"model_name": MODEL, "version": job["model_version"], "stage": "Staging", "reason": "to be compared"}
-        self._api.post("/models/transition?wait=20", wish)
+        transition = {"model_name": MODEL, "version": job["model_version"], "stage": "Staging", "reason": "to compare"}
+        self._api.post("/models/transition?wait=20", transition)
 
     def traffic(self) -> None:
-        """A day of predictions: predict's own log lines of a minute, delivered as those of earlier hours too."""
+        """Make a day of predictions: log lines of predict from one minute, delivered as those of earlier hours."""
         version = self._api.get(f"/models/{MODEL}")["production_version"]
         images, _ = held_back("digits")
         until_served(self._api, {"image": images[0], "model_name": MODEL}, version)
         began = int(time.time() * 1000)
-        # Paler ink: what a new kind of pen does.
+        # Paler ink, as from another pen.
         paler = [[round(0.8 * pixel, 4) for pixel in image] for image in images]
         usual, changed = (self._predict(each, began) for each in (images[:300], paler[:300]))
         function = self._function("PredictionLogFunction")
         for hour, lines in day(usual, changed):
             at = (int(time.time()) - hour * 3600) * 1000
             self._deliver(function, hour, at, lines)
-        self._api.wait(f"/drift/stats?model_name={MODEL}", until=lambda found: found["total_predictions"] > 5000)
+        self._api.wait(f"/drift/stats?model_name={MODEL}", until=lambda stats: stats["total_predictions"] > 5000)
 
     def running(self) -> str:
-        """A sweep that is on its way; its id."""
+        """Start a long sweep and return its id."""
         asked = {"num_runs": 6, "epochs": 100, "experiment_name": "long-runs", "model_name": MODEL}
         sweep_id: str = self._api.post("/sweeps", {**asked, "register_best": False})["sweep_id"]
         return sweep_id
@@ -97,7 +97,7 @@ class Scene:
 
 
 def day(usual: Lines, changed: Lines) -> Iterator[tuple[int, Lines]]:
-    """(hours ago, lines) from a day ago to now: few at night, more and more changed ones at the end."""
+    """Yield (hours ago, lines) from a day ago to now: few lines at night, more and more changed ones at the end."""
     for hour in reversed(range(HOURS)):
         count = 1 if hour in NIGHT else len(usual)
         new = min(count, max(0, DRIFTS_FROM - hour))

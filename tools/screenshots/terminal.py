@@ -1,4 +1,4 @@
-"""Commands run on a terminal of their own, and their output as SVG."""
+"""Run commands on a terminal of their own, and draw their output as SVG."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import termios
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import CONSOLE_SVG_FORMAT, Console
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 ERASED = "\x1b[2K"
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-# Rich's own picture loads a font from another host; this one takes what the reader has.
+# The template of Rich loads a font from another host; this one uses the fonts of the reader.
 SVG = re.sub(r"@font-face \{\{.*?\}\}|<!--.*?-->", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 SVG = SVG.replace("Fira Code, monospace", FONTS)
 
@@ -30,9 +31,11 @@ def _colours(text: str) -> list[tuple[int, int, int]]:
     return [(each[0], each[1], each[2]) for each in map(bytes.fromhex, text.split())]
 
 
+BACKGROUND, FOREGROUND = _colours("161a22 dee2ea")
 # Black, red, green, yellow, blue, magenta, cyan, white; then their bright forms.
 THEME = TerminalTheme(
-    *_colours("161a22 dee2ea"),
+    BACKGROUND,
+    FOREGROUND,
     _colours("282e3a ff8278 6fd397 f0c063 82a0ff e890d4 5fd0d6 dee2ea"),
     _colours("788294 ff968c 83e7ab fad477 96b4ff f2a4e8 73e4ea ffffff"),
 )
@@ -45,9 +48,9 @@ def on_terminal(
     cwd: Path | None = None,
     typed: Callable[[str], bytes] = lambda written: b"",
 ) -> tuple[int, str]:
-    """Exit code of a command on a terminal of its own, and all it wrote there, control sequences included.
+    """Run a command on a terminal of its own; returns its exit code and its output, control sequences included.
 
-    `typed` is shown what was written so far and answers with the keys to press.
+    `typed` gets the output so far and returns the keys to press.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
@@ -69,7 +72,7 @@ def on_terminal(
         while True:
             try:
                 written += os.read(ours, 65536)
-            except OSError:  # Linux' word for the end of a terminal
+            except OSError:  # how Linux reports the end of a terminal
                 break
             os.write(ours, typed(written.decode(errors="ignore")))
         os.close(ours)
@@ -77,15 +80,15 @@ def on_terminal(
 
 
 def _take_the_terminal() -> None:
-    """In the child: its standard input becomes its session's terminal, so that Ctrl-C reaches it."""
+    """In the child: make standard input the terminal of its session, so that Ctrl-C reaches it."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def mlops(environment: Mapping[str, str], *arguments: str, columns: int = 100, cwd: Path | None = None) -> str:
-    """What a terminal shows at the end of `mlops …`, its prompt included. Raises RuntimeError: the command failed."""
+    """Run `mlops …`; returns what a terminal shows at its end, with a prompt. Raises RuntimeError when it fails."""
     code, written = on_terminal([sys.executable, "-m", "mlops_client", *arguments], environment, columns, cwd)
-    # What moves is drawn again and again: what follows the last erased line is the last drawing.
+    # A progress display is drawn again and again; its last state follows the last erased line.
     shown = written.rpartition(ERASED)[2].replace("\r\n", "\n")
     if code != 0:
         raise RuntimeError(f"mlops {' '.join(arguments)} ended with {code}: {shown}")
@@ -93,7 +96,7 @@ def mlops(environment: Mapping[str, str], *arguments: str, columns: int = 100, c
 
 
 def svg(name: str, *screens: str, columns: int = 100) -> str:
-    """Screens, one below the other, as one picture."""
+    """Draw screens one below the other, as one picture."""
     console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi("\n".join(screens).strip("\n") + "\n"), soft_wrap=True)
     return console.export_svg(title="mlops", theme=THEME, code_format=SVG, unique_id=f"mlops-{name}")

@@ -1,4 +1,4 @@
-"""The platform's API at a port of its own, as API Gateway's custom domain would give it."""
+"""The API of the platform on a port of its own, as a custom domain of API Gateway would give it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from urllib.parse import parse_qs
 from ministack.services import apigateway_v1
 from ministack.services.cloudformation import _stacks
 
-from infra.local.aws import patches
+from infra.local.aws.patches.gateway import MAX_BODY_BYTES
+from infra.local.aws.patches.gateway import request_id as current_request_id
 from infra.local.guard.asgi import App, Receive, Scope, Send, answer
 from infra.local.settings import HOST, STACK_NAME
 
 log = logging.getLogger("gateway")
 
-# Headers of the connection, which never reach a function and which the server sets itself in answers.
-_OF_THE_CONNECTION = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "te"})
+# Headers of the connection: they never reach a function, and the server sets its own in answers.
+_CONNECTION_HEADERS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "te"})
 
 
 def with_api_port(aws: App, api_port: int) -> App:
-    """`aws`, with requests that arrive on `api_port` answered by the deployed API instead."""
+    """Let the deployed API answer the requests that arrive on `api_port`, and `aws` all others."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["server"][1] != api_port:
@@ -38,12 +39,12 @@ def with_api_port(aws: App, api_port: int) -> App:
 
 async def _ask_api(scope: Scope, receive: Receive) -> tuple[int, list[tuple[str, str]], bytes]:
     request_id = str(uuid.uuid4())
-    found = deployed_api()
-    if found is None:
+    deployed = deployed_api()
+    if deployed is None:
         return _problem(503, "Service Unavailable", "The stack is not deployed yet.", "not_deployed", request_id)
-    api_id, stage = found
+    api_id, stage = deployed
     body = await _read(receive)
-    token = patches.request_id.set(request_id)
+    token = current_request_id.set(request_id)
     started = time.monotonic()
     try:
         status, headers, answered = await apigateway_v1.handle_execute(
@@ -60,14 +61,14 @@ async def _ask_api(scope: Scope, receive: Receive) -> tuple[int, list[tuple[str,
         detail = "Internal server error"
         return _problem(500, "Internal Server Error", detail, "internal_error", request_id)
     finally:
-        patches.request_id.reset(token)
+        current_request_id.reset(token)
     milliseconds = (time.monotonic() - started) * 1000
     log.info("%s %s %d %.1f ms %s", scope["method"], scope["path"], status, milliseconds, request_id)
     return status, _flat(headers, request_id), answered if isinstance(answered, bytes) else str(answered).encode()
 
 
 def deployed_api() -> tuple[str, str] | None:
-    """(API id, stage) of the deployed stack, read from the stack itself, so that an update is followed at once."""
+    """Find (API id, stage) of the deployed stack, in the stack itself, so that an update is followed at once."""
     stack = _stacks.get(STACK_NAME)
     for resource in ((stack or {}).get("_resources") or {}).values():
         if resource.get("ResourceType") == "AWS::ApiGateway::Stage":
@@ -77,25 +78,25 @@ def deployed_api() -> tuple[str, str] | None:
 
 
 async def _read(receive: Receive) -> bytes:
-    """The request's body, up to one byte more than the gateway takes: enough for it to refuse the rest."""
+    """Read the body, up to one byte more than the gateway takes: enough for it to refuse the request."""
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         chunk = message.get("body", b"")
-        if size <= patches.MAX_BODY_BYTES:
+        if size <= MAX_BODY_BYTES:
             chunks.append(chunk)
             size += len(chunk)
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return b"".join(chunks)[: patches.MAX_BODY_BYTES + 1]
+            return b"".join(chunks)[: MAX_BODY_BYTES + 1]
 
 
 def _headers(scope: Scope) -> dict[str, str | list[str]]:
-    """The request's headers with those API Gateway adds; a name that came more than once has a list of values."""
+    """The headers of a request with those that API Gateway adds; a name that came more than once has a list."""
     headers: dict[str, str | list[str]] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name in _OF_THE_CONNECTION:
+        if name in _CONNECTION_HEADERS:
             continue
         if name in headers and name not in ("content-type", "accept", "host"):
             earlier = headers[name]
@@ -103,7 +104,7 @@ def _headers(scope: Scope) -> dict[str, str | list[str]]:
         else:
             headers[name] = value
     client = (scope.get("client") or (HOST, 0))[0]
-    # The client's own word for its address is not passed on: API Gateway appends the one it saw.
+    # The address that the client states is not passed on: API Gateway appends the one that it saw.
     port = str(scope["server"][1])
     return {**headers, "x-forwarded-for": client, "x-forwarded-proto": "http", "x-forwarded-port": port}
 
@@ -111,7 +112,7 @@ def _headers(scope: Scope) -> dict[str, str | list[str]]:
 def _flat(headers: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
     flat = []
     for name, value in headers.items():
-        if name.lower() not in _OF_THE_CONNECTION | {"x-amzn-requestid"}:
+        if name.lower() not in _CONNECTION_HEADERS | {"x-amzn-requestid"}:
             flat += [(name, str(each)) for each in (value if isinstance(value, list) else [value])]
     return [*flat, ("x-amzn-requestid", request_id)]
 

@@ -1,13 +1,15 @@
-"""Names of ministack that are its own business, and that this package reaches all the same.
+"""Names of ministack that are its own business, and that this package uses all the same.
 
-Each is looked up at start-up, so that another version of ministack fails there and names what is gone, rather than
-behave differently in silence. Names that `patches` replaces are looked up where they are replaced.
+Each is looked up at start-up. So another version of ministack fails there and says which name is gone, instead of
+behaving differently in silence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 REACHED = {
     "ministack.app": ("_MAIN_LOOP", "_build_persistence_save_dict", "_state_map"),
@@ -37,17 +39,25 @@ REACHED = {
         "_route_async_failure",
         "_run_with_function_config_scope",
     ),
+    "ministack.services.sqs": ("_queues",),
 }
-"""Module → names."""
-
-
-def missing(module: str, name: str) -> RuntimeError:
-    return RuntimeError(f"ministack {version('ministack')} has no {module}.{name}: use the pinned version")
+"""Names that are used without being replaced, by module."""
 
 
 def check() -> None:
-    """Look up every name of `REACHED`. Raises RuntimeError with the first that this version of ministack has not."""
+    """Look up every name of `REACHED`. Raises RuntimeError for the first that this version of ministack lacks."""
     for module, names in REACHED.items():
         for name in names:
             if not hasattr(import_module(module), name):
-                raise missing(module, name)
+                raise _missing(module, name)
+
+
+def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Replace a name of a module or class by what `make` makes of it. Raises RuntimeError when it is not there."""
+    if not hasattr(owner, name):
+        raise _missing(owner.__name__, name)
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+def _missing(module: str, name: str) -> RuntimeError:
+    return RuntimeError(f"ministack {version('ministack')} has no {module}.{name}: use the pinned version")

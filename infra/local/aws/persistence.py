@@ -1,4 +1,4 @@
-"""Saves the local AWS's state while it runs, so that a kill loses next to nothing."""
+"""Saves the state of the local AWS while it runs, so that a kill loses next to nothing."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 from ministack import app
 from ministack.core import persistence as ministack
 from ministack.services import cloudwatch_logs
+from ministack.services.cloudformation import _stacks
 
 log = logging.getLogger("saver")
 
-# What an AWS client was told is done is on disk this much later; the rest, which the services change on their own,
-# when there is time for it.
+# How soon the changes of a client are on disk; what the services change on their own is saved when there is time.
 _PAUSE_SECONDS = 0.5
 _WHOLE_SECONDS = 5.0
 _AT_REST_SECONDS = 30.0
-# The share of a core that saving may take when the state has grown: of what was asked for, and of everything.
+# The share of a core that saving may take when the state has grown: for what clients changed, and for everything.
 _SHARE, _WHOLE_SHARE = 0.2, 0.05
-# Every invocation has a log stream of its own, and nothing trims them.
+# Every invocation has a log stream of its own, and ministack trims none.
 _STREAMS_KEPT = 500
 
 
 class Saver:
-    """A thread that writes each service's state when it has changed, and rests while nobody asks for anything."""
+    """Writes the state of each service when it has changed, in a thread that rests while nobody sends requests."""
 
     def __init__(self) -> None:
         self._written: dict[str, int] = {}
@@ -41,11 +41,11 @@ class Saver:
         self._thread.start()
 
     def asked(self) -> None:
-        """Something may have changed anywhere."""
+        """Note that a request may have changed something anywhere."""
         self._asked.set()
 
     def touched(self, service: str) -> None:
-        """A client has called this service, so its state is saved first."""
+        """Note that a client has called this service, so that its state is saved first."""
         with self._lock:
             self._touched.add(service)
         self._asked.set()
@@ -79,13 +79,13 @@ class Saver:
                 whole_due = time.monotonic() + max(_WHOLE_SECONDS, spent / _WHOLE_SHARE)
 
     def save(self, services: Mapping[str, Callable[[], Any]]) -> None:
-        """Write the state of every service whose state is not what was written last."""
+        """Write the state of every service that differs from what was written last."""
         for name, get_state in services.items():
             try:
                 state = get_state()
                 seen = hash(json.dumps(state, default=ministack._json_default))
             except RuntimeError:
-                # Changed while it was read: the next round has it.
+                # It changed while it was read: the next round saves it.
                 continue
             except Exception:
                 log.exception("the state of %s cannot be saved", name)
@@ -96,7 +96,7 @@ class Saver:
 
 
 def _state_keys(services: Iterable[str]) -> set[str]:
-    """The names under which these services' modules save their state."""
+    """The names under which the modules of these services save their state."""
     modules = set()
     for name in services:
         entry = app.SERVICE_REGISTRY.get(name, {})
@@ -105,9 +105,7 @@ def _state_keys(services: Iterable[str]) -> set[str]:
 
 
 def finish_interrupted_stacks() -> None:
-    """A stack operation that was under way when the process died has nobody to end it: mark it as failed."""
-    from ministack.services.cloudformation import _stacks
-
+    """Mark the stack operations that were under way when the process died as failed: nobody else would end them."""
     endings = {
         "CREATE_IN_PROGRESS": "CREATE_FAILED",
         "UPDATE_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",

@@ -1,1 +1,1 @@
-"""Whom the local stack's ports answer: its owner's programs, its own pages, requests signed with its key."""
+"""What the ports of the local stack answer: programs of its owner, its own pages, requests signed with its key."""

@@ -1,4 +1,4 @@
-"""The shape of an ASGI application, and an answer that is known as a whole."""
+"""The types of an ASGI application, and how to send an answer in one piece."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 async def answer(scope: Scope, send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-    """Send a whole answer; a HEAD request gets its headers alone."""
+    """Send an answer in one piece; a HEAD request gets its headers only."""
     sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     sent.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": sent})

@@ -1,8 +1,8 @@
-"""Whom a server on this machine answers: programs, and the pages it serves itself.
+"""Refuse what a browser sends for a page of another site; programs and the server's own pages are answered.
 
-A browser passes on what a page from anywhere asks of 127.0.0.1. It says so in three headers that a page cannot set:
-`Host` has the name that was asked for (DNS rebinding gives a foreign name this machine's address), `Origin` names the
-page's server, and `Sec-Fetch-Site` tells how far away that is (https://www.w3.org/TR/fetch-metadata/).
+A browser lets a page of any site send requests to 127.0.0.1. Three headers that the page cannot set show it: `Host` has
+the name in the address (DNS rebinding gives a foreign name the address of this machine), `Origin` names the server of
+the page, and `Sec-Fetch-Site` relates the two (https://www.w3.org/TR/fetch-metadata/).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def own_pages_only(app: App) -> App:
-    """`app`, for programs and its own pages alone: a request from another site's page is refused with 403."""
+    """Wrap `app`, so that a request from a page of another site is refused with 403."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         reason = None if scope["type"] == "lifespan" else refusal(scope.get("method", "GET"), scope["headers"])
@@ -51,7 +51,7 @@ def own_pages_only(app: App) -> App:
 
 
 def without_cors(app: App) -> App:
-    """`app` without the `Access-Control-*` headers, by which its answers would invite other sites' pages to read."""
+    """Wrap `app`, and drop the `Access-Control-*` headers, which would let pages of other sites read its answers."""
 
     async def stripped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_stripped(message: MutableMapping[str, Any]) -> None:
@@ -66,7 +66,7 @@ def without_cors(app: App) -> App:
 
 
 def refusal(method: str, headers: Headers) -> str | None:
-    """Why a request with these headers is refused, or None for one that may pass."""
+    """Say why a request with these headers is refused; None for one that may pass."""
     hosts = _values(headers, b"host")
     if len(hosts) != 1 or not _THIS_MACHINE.fullmatch(hosts[0]):
         named = ", ".join(hosts) or "nothing"
@@ -81,10 +81,10 @@ def refusal(method: str, headers: Headers) -> str | None:
 
 
 def _is_visit(method: str, headers: Headers) -> bool:
-    """Whether somebody follows a link to here in a tab of its own: the page that has the link sees nothing of it."""
+    """Whether a person follows a link to here in a tab of its own: the page with the link does not see the answer."""
     fetch = _values(headers, b"sec-fetch-mode"), _values(headers, b"sec-fetch-dest")
     return method in ("GET", "HEAD") and fetch == (["navigate"], ["document"])
 
 
 def _values(headers: Headers, name: bytes) -> list[str]:
-    return [value.decode("latin-1").strip() for each, value in headers if each.lower() == name]
+    return [value.decode("latin-1").strip() for header, value in headers if header.lower() == name]

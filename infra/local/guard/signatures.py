@@ -1,8 +1,8 @@
-"""Whether a request to the local AWS is signed with the stack's key, as AWS would have it.
+"""Check that a request to the local AWS is signed with the key of the stack, by the rules of AWS.
 
-botocore computes the signature that a request should have, from what came over the wire, and the two are compared:
-Signature Version 4 in the Authorization header or in the query, and Version 2 in the query, which is what boto3 gives
-presigned addresses of S3 by default.
+botocore computes the signature that a request should have from what came over the wire, and the two are compared:
+Signature Version 4 in the Authorization header or in the query, and Version 2 in the query, which boto3 uses by default
+for presigned addresses of S3.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -34,7 +34,7 @@ _OF_VERSION_2 = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
 
 
 class Refused(Exception):
-    """A request that is not signed as it should be: AWS's code for it, and what to do about it."""
+    """The request is not signed as it should be; has AWS's code for that, and a message with the remedy."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -51,15 +51,15 @@ class Request:
     headers: tuple[tuple[str, str], ...]
 
     def header(self, name: str) -> str | None:
-        """The header's value, the first if it came several times; None when it is missing."""
+        """Return the value of a header, the first if it came several times; None when it is missing."""
         return next((value for each, value in self.headers if each == name), None)
 
 
 class Claim(Protocol):
-    """A signature that a request bears.
+    """The signature of a request.
 
-    `service` is the one it was signed for; `payload` is what stands for the body in the signature: its SHA-256 in hex,
-    one of UNSIGNED, or None when the SHA-256 has to be taken of the body itself.
+    `service` is the one that it was signed for. `payload` stands for the body in the signature: its SHA-256 in hex, one
+    of UNSIGNED, or None when the SHA-256 has to be computed from the body.
     """
 
     @property
@@ -85,11 +85,11 @@ class Verifier:
         self._credentials, self._clock = credentials, clock
 
     def check_key(self, claim: Claim) -> None:
-        """Raise Refused when the signature is of another key or time; whether it is right, `verify` says."""
+        """Raise Refused for a signature of another key or another time; `verify` checks whether it is right."""
         if not hmac.compare_digest(claim.key_id.encode(), self._credentials.access_key_id.encode()):
             raise Refused(
                 "InvalidAccessKeyId" if claim.service == "s3" else "InvalidClientTokenId",
-                "The access key is not the one of this stack: `set -a; . .local/env; set +a` sets the one it has.",
+                "The access key is not the one of this stack: `set -a; . .local/env; set +a` sets the right one.",
             )
         claim.check_time(self._clock())
 
@@ -98,24 +98,24 @@ class Verifier:
         if not claim.matches(self._credentials, payload):
             raise Refused(
                 "SignatureDoesNotMatch",
-                "The signature is not the one that this request has with the secret of this stack: "
-                "`set -a; . .local/env; set +a` sets the one it has.",
+                "The signature does not fit the request and the secret key of this stack: "
+                "`set -a; . .local/env; set +a` sets the right key.",
             )
 
 
 def read_claim(request: Request) -> Claim:
-    """The signature of a request. Raises Refused when there is none, several, or one that cannot be read."""
+    """Read the signature of a request. Raises Refused when there is none, several, or one that cannot be read."""
     if not request.path.startswith("/") or "#" in request.path + request.query:
         raise Refused("InvalidURI", "The address is not a path that AWS serves.")
     query = parse_qs(request.query, keep_blank_values=True)
     authorizations = [value for name, value in request.headers if name == "authorization"]
-    found = [*authorizations, *query.get("X-Amz-Signature", ()), *query.get("Signature", ())]
-    if not found:
+    signatures = [*authorizations, *query.get("X-Amz-Signature", ()), *query.get("Signature", ())]
+    if not signatures:
         raise Refused(
             "MissingAuthenticationToken",
             "The request is not signed: `set -a; . .local/env; set +a` gives AWS tools the key of this stack.",
         )
-    if len(found) > 1:
+    if len(signatures) > 1:
         raise Refused("InvalidRequest", "The request has more than one signature: send one.")
     try:
         if authorizations:
@@ -129,7 +129,7 @@ def read_claim(request: Request) -> Claim:
 
 @dataclass(frozen=True)
 class Version4:
-    """Signature Version 4; `expires` is of presigned addresses alone, in seconds after `timestamp`."""
+    """Signature Version 4. Only presigned addresses have `expires`, in seconds after `timestamp`."""
 
     request: Request
     key_id: str
@@ -145,9 +145,9 @@ class Version4:
         present = {name for name, _value in self.request.headers}
         needed = {"host"} | {name for name in present if name.startswith("x-amz-")}
         if unsigned := sorted(needed.difference(self.signed_headers)):
-            raise Refused("AccessDenied", f"There are headers that are not signed: sign {', '.join(unsigned)}.")
+            raise Refused("AccessDenied", f"Some headers are not signed: sign {', '.join(unsigned)}.")
         if not self.timestamp.startswith(self.date):
-            raise Refused("SignatureDoesNotMatch", "The date of the credential is not that of the request.")
+            raise Refused("SignatureDoesNotMatch", "The credential and the request have different dates: sign it anew.")
         payload = self.request.header("x-amz-content-sha256")
         if payload is None or SHA256.fullmatch(payload) or (payload in UNSIGNED and self.service == "s3"):
             return
@@ -163,7 +163,7 @@ class Version4:
         return declared or ("UNSIGNED-PAYLOAD" if presigned else None)
 
     def check_time(self, now: float) -> None:
-        """A header is valid for a quarter of an hour, a presigned address for as long as it says."""
+        """Accept a header for 15 minutes, and a presigned address until it expires."""
         made = datetime.strptime(self.timestamp, auth.SIGV4_TIMESTAMP).replace(tzinfo=UTC).timestamp()
         if made > now + CLOCK_SKEW_SECONDS:
             raise Refused("RequestTimeTooSkewed", "The request was signed in the future: set the clock.")
@@ -177,7 +177,7 @@ class Version4:
         signing = make(_for_botocore(credentials), self.service, self.region)
         pairs = self.request.query.split("&")
         query = "&".join(pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != "X-Amz-Signature")
-        signed = _as_botocore_has_it(self.request, query, self.signed_headers)
+        signed = _botocore_request(self.request, query, self.signed_headers)
         signed.context |= {"timestamp": self.timestamp, "payload": payload}
         text = signing.string_to_sign(signed, signing.canonical_request(signed))
         return _same(signing.signature(text, signed), self.signature)
@@ -185,7 +185,7 @@ class Version4:
 
 @dataclass(frozen=True)
 class Version2:
-    """Signature Version 2 in the query of a presigned address of S3; it does not sign the body."""
+    """Signature Version 2 in the query of a presigned address of S3; it does not cover the body."""
 
     request: Request
     key_id: str
@@ -203,7 +203,7 @@ class Version2:
 
     def matches(self, credentials: Credentials, payload: str) -> bool:
         signing = _Version2Signature(_for_botocore(credentials), self.expires)
-        signed = _as_botocore_has_it(self.request, self.request.query)
+        signed = _botocore_request(self.request, self.request.query)
         return _same(signing.get_signature(signed.method, urlsplit(signed.url), signed.headers), self.signature)
 
 
@@ -229,7 +229,7 @@ def _query_claim(request: Request, query: Mapping[str, str]) -> Version4:
 
 
 def _version_2_claim(request: Request, query: Mapping[str, list[str]]) -> Version2:
-    # Version 2 signs a few parameters alone; others would be added to a signed address to ask for something else.
+    # Version 2 signs only a few parameters; with others, a signed address would ask for something else.
     for name in query.keys() - _OF_VERSION_2 - set(auth.HmacV1Auth.QSAOfInterest):
         if query[name] != [request.header(name.lower())]:
             raise Refused("AccessDenied", f"Signature Version 2 does not sign {name}: use Version 4.")
@@ -243,7 +243,7 @@ def _check_algorithm(algorithm: str) -> None:
 
 
 def _scope(credential: str) -> tuple[str, str, str, str]:
-    """(key id, date, region, service) of a Credential. Raises ValueError."""
+    """Split a Credential into (key id, date, region, service). Raises ValueError."""
     key_id, date, region, service, ending = credential.split("/")
     if ending != "aws4_request" or not re.fullmatch(r"\d{8}", date):
         raise ValueError(credential)
@@ -251,12 +251,12 @@ def _scope(credential: str) -> tuple[str, str, str, str]:
 
 
 def _timestamp(text: str) -> str:
-    """Raises ValueError for anything but AWS's way to write a time."""
+    """Check a time in AWS's format. Raises ValueError for any other format."""
     return datetime.strptime(text, auth.SIGV4_TIMESTAMP).strftime(auth.SIGV4_TIMESTAMP)
 
 
 class _AsReceived:
-    """What botocore would choose when it signs, the request that came has chosen."""
+    """Take from the request what botocore would choose when it signs."""
 
     def headers_to_sign(self, request: Any) -> Any:
         return request.headers
@@ -284,8 +284,8 @@ def _for_botocore(credentials: Credentials) -> SigningCredentials:
     return SigningCredentials(credentials.access_key_id, credentials.secret_access_key)
 
 
-def _as_botocore_has_it(request: Request, query: str, names: tuple[str, ...] | None = None) -> Any:
-    """The request with the named headers, or with all."""
+def _botocore_request(request: Request, query: str, names: tuple[str, ...] | None = None) -> Any:
+    """Make a request of botocore with the named headers, or with all."""
     url = f"http://{request.header('host')}{request.path}" + (f"?{query}" if query else "")
     made: Any = AWSRequest(method=request.method, url=url)
     for name, value in request.headers:

@@ -1,4 +1,4 @@
-"""The local AWS's door: what is not signed with the stack's key gets no further."""
+"""Refuse requests to the local AWS that are not signed with the key of the stack."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from infra.local.guard.signatures import SHA256, Claim, Refused, Request, Verifi
 log = logging.getLogger("signed")
 
 HEALTH = "/_ministack/health"
-# The emulator's own switches, which AWS has not: one of them empties every service.
-_SWITCHES = ("/_ministack", "/_localstack")
-# Of a refused body so much is still read, as a client that is cut off while it sends does not see why.
+# Paths of the emulator that AWS does not have: one of them empties every service.
+_CONTROL_PATHS = ("/_ministack", "/_localstack")
+# This much of a refused body is read: a client that is cut off while it sends does not see why.
 _READ_WHEN_REFUSED = 1024 * 1024
 
 
 class _Gone(Exception):
-    """The client left before it had sent all."""
+    """The client closed the connection before it had sent the whole body."""
 
 
 def signed_only(aws: App, verifier: Verifier) -> App:
-    """`aws`, for requests signed with the key of `verifier` alone, and whoever asks whether it is healthy."""
+    """Wrap `aws`, so that only requests signed with the key of `verifier` reach it, and the health check."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -40,7 +40,7 @@ def signed_only(aws: App, verifier: Verifier) -> App:
         claim: Claim | None = None
         body = _Body(receive)
         try:
-            if scope["path"].startswith(_SWITCHES):
+            if scope["path"].startswith(_CONTROL_PATHS):
                 raise Refused("AccessDenied", f"{scope['path']} is closed: only {HEALTH} answers.")
             claim = read_claim(_request(scope))
             verifier.check_key(claim)
@@ -58,7 +58,7 @@ def signed_only(aws: App, verifier: Verifier) -> App:
 
 
 async def _verify(verifier: Verifier, claim: Claim, body: _Body) -> None:
-    """Check the signature, before the body is read where it can be, and then the body."""
+    """Check the signature, if possible before the body is read, and then the body."""
     declared = claim.payload
     if declared is None:
         verifier.verify(claim, await body.read_and_hash())
@@ -71,7 +71,7 @@ async def _verify(verifier: Verifier, claim: Claim, body: _Body) -> None:
 
 
 class _Body:
-    """A request's body: hashed as it comes in, and handed on as it came."""
+    """The body of a request: hashed as it comes in, and passed on as it came."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -79,7 +79,7 @@ class _Body:
         self._ended = False
 
     async def read_and_hash(self) -> str:
-        """The SHA-256 of the body, in hex. Raises _Gone when its end does not come."""
+        """Return the SHA-256 of the body, in hex. Raises _Gone when the client leaves before the end."""
         digest = hashlib.sha256()
         while not self._ended:
             message = await self._next()
@@ -88,7 +88,7 @@ class _Body:
         return digest.hexdigest()
 
     async def drain(self) -> None:
-        """Read a little of what is left, and keep none of it."""
+        """Read a little of the rest, and keep nothing."""
         self._messages.clear()
         size = 0
         try:
@@ -98,7 +98,7 @@ class _Body:
             pass
 
     async def replay(self) -> MutableMapping[str, Any]:
-        """ASGI's `receive`, from the body's beginning."""
+        """Act as ASGI's `receive`, from the beginning of the body."""
         return self._messages.popleft() if self._messages else await self._receive()
 
     async def _next(self) -> MutableMapping[str, Any]:
@@ -123,7 +123,7 @@ def _text(value: bytes) -> str:
 
 
 async def _refuse(scope: Scope, send: Send, claim: Claim | None, refused: Refused) -> None:
-    """403 in the form that the caller's kind of client reads: S3's XML, the query services' XML, or JSON."""
+    """Answer 403 in the format that the client reads: the XML of S3, that of the query services, or JSON."""
     status = 501 if refused.code == "NotImplemented" else 403
     content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
     code, message = escape(refused.code), escape(refused.message)

@@ -78,6 +78,16 @@ def test_a_strategy_aws_takes_is_taken():
     assert rules.retry_strategy_error(INFRASTRUCTURE_ONLY) is None
 
 
+@pytest.mark.parametrize("seconds", [59, 0, "60"])
+def test_a_timeout_that_aws_refuses_is_refused(seconds):
+    assert "at least 60" in rules.timeout_error({"attemptDurationSeconds": seconds})
+
+
+def test_a_timeout_that_aws_takes_is_taken():
+    assert rules.timeout_error({"attemptDurationSeconds": 60}) is None
+    assert rules.timeout_error({}) is None
+
+
 @pytest.mark.parametrize(
     ("summary", "expected"),
     [
@@ -89,7 +99,7 @@ def test_a_strategy_aws_takes_is_taken():
     ],
 )
 def test_an_array_ends_with_its_last_child_and_fails_with_any(summary, expected):
-    assert rules.array_status(summary) == expected
+    assert rules.array_status({rules.Status(name): count for name, count in summary.items()}) == expected
 
 
 @pytest.mark.parametrize("size", [1, 0, 10_001, "3", True, None])
@@ -100,12 +110,6 @@ def test_array_sizes_outside_aws_limits_are_refused(size):
 @pytest.mark.parametrize("size", [2, 10_000])
 def test_array_sizes_within_aws_limits_are_taken(size):
     assert rules.array_size_error(size) is None
-
-
-def test_parameters_replace_references():
-    command = ["python", "-m", "trainer", "--epochs", "Ref::epochs", "--tag=Ref::tag", "Ref::unknown"]
-    found = rules.substitute(command, {"epochs": "3", "tag": "a b"})
-    assert found == ["python", "-m", "trainer", "--epochs", "3", "--tag=a b", "Ref::unknown"]
 
 
 def test_later_environments_win():

@@ -1,6 +1,7 @@
 """What the emulator's side reaches of ministack's private names is looked up at start-up."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import infra.local.aws.patches
 from infra.local.aws import internals
+from infra.local.aws.patches import functions, gateway, services
 from infra.local.settings import ROOT
 
 
@@ -51,7 +52,17 @@ def test_one_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_readme_is_of_this_version() -> None:
     page = (ROOT / "infra/local/aws/README.md").read_text()
     assert f"## What ministack {version('ministack')} lacks" in page
-    patches = {name for name in dir(infra.local.aws.patches) if f"`patches.{name}`" in page or f"`{name}`" in page}
+    patches = {
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in (functions, gateway, services)
+        for name, value in inspect.getmembers(module, inspect.isfunction)
+        if value.__module__ == module.__name__ and not name.startswith("_")
+    }
     for path in re.findall(r"^\| `([\w/.]+)` \|", page, re.MULTILINE):
         assert (ROOT / "infra/local/aws" / path).exists(), path
-    assert len(patches) >= 9
+    present = {str(path.relative_to(ROOT / "infra/local/aws")) for path in (ROOT / "infra/local/aws").rglob("*.py")}
+    named = set(re.findall(r"`([\w/]+\.py)`", page))
+    assert named <= present, "files that are gone"
+    assert {path for path in present if "__" not in path} <= named, "files that the page does not name"
+    assert len(patches) >= 12
+    assert set(re.findall(r"`((?:functions|gateway|services)\.(?!py)\w+)`", page)) == patches

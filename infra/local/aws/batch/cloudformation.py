@@ -1,40 +1,43 @@
-"""The AWS::Batch resource types of a stack, made through the same operations as the API's."""
+"""The AWS::Batch resource types of a stack, made by the same operations as those of the API."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.local.aws.batch.service import BatchService
+from infra.local.aws.batch.requests import Request
+from infra.local.aws.batch.resource_operations import ResourceOperations
+from infra.local.aws.batch.resources import Document
 
 Properties = Mapping[str, Any]
 Created = tuple[str, dict[str, str]]
+"""The physical id, and the attributes for Fn::GetAtt."""
 
 # Maps whose keys are the user's own and keep their case.
 _FREE_KEYS = frozenset({"tags", "parameters", "options"})
 
 
-def resource_handlers(service: BatchService) -> dict[str, dict[str, Callable[..., Any]]]:
-    """Create, update and delete for each AWS::Batch type, in the shape of the local CloudFormation's table."""
+def resource_handlers(resources: ResourceOperations) -> dict[str, dict[str, Callable[..., Any]]]:
+    """Give create, update and delete for each AWS::Batch type, in the shape of the local CloudFormation's table."""
     environments = _Named(
-        service.create_compute_environment,
-        service.update_compute_environment,
-        service.delete_compute_environment,
+        resources.create_compute_environment,
+        resources.update_compute_environment,
+        resources.delete_compute_environment,
         name="computeEnvironmentName",
         reference="computeEnvironment",
         arn="computeEnvironmentArn",
         attribute="ComputeEnvironmentArn",
     )
     queues = _Named(
-        service.create_job_queue,
-        service.update_job_queue,
-        service.delete_job_queue,
+        resources.create_job_queue,
+        resources.update_job_queue,
+        resources.delete_job_queue,
         name="jobQueueName",
         reference="jobQueue",
         arn="jobQueueArn",
         attribute="JobQueueArn",
     )
-    definitions = _Definitions(service)
+    definitions = _Definitions(resources)
     return {
         "AWS::Batch::ComputeEnvironment": environments.handlers(),
         "AWS::Batch::JobQueue": queues.handlers(),
@@ -47,9 +50,9 @@ class _Named:
 
     def __init__(
         self,
-        create: Callable[[Properties], dict[str, Any]],
-        update: Callable[[Properties], dict[str, Any]],
-        delete: Callable[[Properties], dict[str, Any]],
+        create: Callable[[Request], Document],
+        update: Callable[[Request], Document],
+        delete: Callable[[Request], Document],
         *,
         name: str,
         reference: str,
@@ -81,8 +84,8 @@ class _Named:
 class _Definitions:
     """Job definitions: every change is a new revision with an ARN of its own."""
 
-    def __init__(self, service: BatchService) -> None:
-        self._service = service
+    def __init__(self, resources: ResourceOperations) -> None:
+        self._resources = resources
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         return {"create": self.create, "update": self.update, "delete": self.delete}
@@ -90,40 +93,40 @@ class _Definitions:
     def create(self, logical_id: str, props: Properties, stack_name: str) -> Created:
         request = as_request(props)
         request.setdefault("jobDefinitionName", physical_name(stack_name, logical_id))
-        arn = self._service.register_job_definition(request)["jobDefinitionArn"]
+        arn = self._resources.register_job_definition(request)["jobDefinitionArn"]
         return arn, {"JobDefinitionArn": arn}
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str) -> Created:
         request = as_request(new)
         request.setdefault("jobDefinitionName", physical_id.rsplit("/", 1)[-1].rsplit(":", 1)[0])
-        arn = self._service.register_job_definition(request)["jobDefinitionArn"]
+        arn = self._resources.register_job_definition(request)["jobDefinitionArn"]
         return arn, {"JobDefinitionArn": arn}
 
     def delete(self, physical_id: str, props: Properties) -> None:
-        self._service.deregister_job_definition({"jobDefinition": physical_id})
+        self._resources.deregister_job_definition({"jobDefinition": physical_id})
 
 
 def physical_name(stack_name: str, logical_id: str) -> str:
-    """A name for a resource the template leaves unnamed."""
+    """Make a name for a resource that has none in the template."""
     return f"{stack_name}-{logical_id}"[:128]
 
 
 def as_request(props: Any, *, key: str = "") -> Any:
-    """CloudFormation's properties as the API's JSON: names in lower camel case, numbers as numbers."""
+    """Turn CloudFormation's properties into the API's JSON: names in lower camel case, numbers as numbers."""
     if isinstance(props, Mapping):
         if key in _FREE_KEYS:
             return {name: str(value) for name, value in props.items()}
-        found = {}
+        request = {}
         for name, value in props.items():
             lowered = name[:1].lower() + name[1:]
-            found[lowered] = as_request(value, key=lowered)
-        return found
+            request[lowered] = as_request(value, key=lowered)
+        return request
     if isinstance(props, list):
         return [as_request(value) for value in props]
     return _typed(key, props)
 
 
-# Of the properties that are numbers in the API: CloudFormation passes what the template or a parameter says.
+# Properties that are numbers or flags in the API; CloudFormation passes on whatever the template or a parameter has.
 _NUMBERS = frozenset(
     {"attempts", "attemptDurationSeconds", "priority", "order", "maxvCpus", "minvCpus", "desiredvCpus", "vcpus"}
     | {"memory", "sizeInGiB", "containerPort", "hostPort"}

@@ -1,143 +1,179 @@
-"""A job's record: how it is made from a submission, and how DescribeJobs and the events show it.
-
-Names that start with an underscore are the service's own and never leave it. A child of an array job records only
-what differs from its parent, so that an array of 10,000 stays small.
-"""
+"""A job as the service knows it: what was submitted, how far it has come, and its place in an array."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from infra.local.aws.batch.rules import STATUSES, child_id, merge_environment, substitute
+from infra.local.aws.batch.resources import ComputeEnvironment, JobDefinition, JobQueue
+from infra.local.aws.batch.rules import Status, child_id, merge_environment
+from infra.local.processes import Process
 
-Record = dict[str, Any]
-
-_OVERRIDDEN = ("command", "resourceRequirements", "vcpus", "memory", "instanceType")
-_PARENTS_OWN = ("status", "statusReason", "startedAt", "stoppedAt", "attempts", "arrayProperties", "isTerminated")
 INTERRUPTED_SPOT = "Your Spot Task was interrupted."
 INTERRUPTED_HOST = "Host EC2 (instance i-0000000000local) terminated."
 
 
-def new_job(
-    job_id: str,
-    arn: str,
-    request: Mapping[str, Any],
-    definition: Mapping[str, Any],
-    queue: Mapping[str, Any],
-    environment: Mapping[str, Any] | None,
-    *,
-    now_ms: int,
-    sequence: int,
-) -> Record:
-    """The record of a submitted job; `environment` is the queue's first compute environment."""
-    override = request.get("containerOverrides") or {}
-    properties = definition.get("containerProperties") or {}
-    parameters = {**(definition.get("parameters") or {}), **(request.get("parameters") or {})}
-    container = {
-        **{key: value for key, value in properties.items() if key != "environment"},
-        **{key: override[key] for key in _OVERRIDDEN if key in override},
-        "environment": merge_environment(properties.get("environment") or (), override.get("environment") or ()),
-    }
-    container["command"] = substitute(container.get("command") or [], parameters)
-    kind = ((environment or {}).get("computeResources") or {}).get("type", "")
-    job: Record = {
-        "jobId": job_id,
-        "jobArn": arn,
-        "jobName": request["jobName"],
-        "jobQueue": queue["jobQueueArn"],
-        "jobDefinition": definition["jobDefinitionArn"],
-        "status": "SUBMITTED",
-        "createdAt": now_ms,
-        "attempts": [],
-        "retryStrategy": request.get("retryStrategy") or definition.get("retryStrategy") or {"attempts": 1},
-        "dependsOn": list(request.get("dependsOn") or ()),
-        "parameters": parameters,
-        "container": container,
-        "tags": {
-            **((definition.get("tags") or {}) if definition.get("propagateTags") else {}),
-            **(request.get("tags") or {}),
-        },
-        "propagateTags": bool(request.get("propagateTags", definition.get("propagateTags", False))),
-        "platformCapabilities": list(definition.get("platformCapabilities") or ()),
-        "isCancelled": False,
-        "isTerminated": False,
-        "_sequence": sequence,
-        "_definition_name": definition["jobDefinitionName"],
-        "_queue_name": queue["jobQueueName"],
-        "_environment_name": (environment or {}).get("computeEnvironmentName", ""),
-        "_interruption": INTERRUPTED_SPOT if kind == "FARGATE_SPOT" else INTERRUPTED_HOST,
-    }
-    timeout = request.get("timeout") or definition.get("timeout")
-    if timeout:
-        job["timeout"] = timeout
-    return job
+@dataclass(frozen=True)
+class Submission:
+    """What a job was submitted with; an array job and its children share one, so that 10,000 children stay small.
 
+    `container` has AWS's containerProperties with the overrides applied. `interruption` is the reason that AWS would
+    give if the host of the job went away. `sequence` orders the jobs of a queue.
+    """
 
-def new_children(parent: Record, size: int) -> list[Record]:
-    """Make `parent` an array job and return its children."""
-    parent["arrayProperties"] = {"size": size, "statusSummary": dict.fromkeys(STATUSES, 0) | {"SUBMITTED": size}}
-    return [
-        {
-            "jobId": child_id(parent["jobId"], index),
-            "jobArn": child_id(parent["jobArn"], index),
-            "status": "SUBMITTED",
-            "createdAt": parent["createdAt"],
-            "attempts": [],
-            "container": {},
-            "arrayProperties": {"index": index},
-            "isCancelled": False,
-            "isTerminated": False,
-            "_parent": parent["jobId"],
-            "_sequence": parent["_sequence"],
+    job_name: str
+    queue_arn: str
+    queue_name: str
+    definition_arn: str
+    definition_name: str
+    environment_name: str
+    interruption: str
+    container: Mapping[str, Any]
+    retry_strategy: Mapping[str, Any]
+    timeout: Mapping[str, Any] | None
+    tags: Mapping[str, str]
+    propagate_tags: bool
+    platform_capabilities: Sequence[str]
+    sequence: int
+
+    @classmethod
+    def of(
+        cls,
+        request: Mapping[str, Any],
+        definition: JobDefinition,
+        queue: JobQueue,
+        environment: ComputeEnvironment | None,
+        *,
+        sequence: int,
+    ) -> Submission:
+        """Combine a SubmitJob request with its definition; `environment` is the first one of the queue."""
+        override = request.get("containerOverrides") or {}
+        container = {
+            **definition.container,
+            "command": definition.container.get("command") or [],
+            "environment": merge_environment(
+                definition.container.get("environment") or (), override.get("environment") or ()
+            ),
         }
-        for index in range(size)
-    ]
+        if "resourceRequirements" in override:
+            container["resourceRequirements"] = override["resourceRequirements"]
+        is_spot = environment is not None and environment.is_spot
+        return cls(
+            job_name=request["jobName"],
+            queue_arn=queue.arn,
+            queue_name=queue.name,
+            definition_arn=definition.arn,
+            definition_name=definition.name,
+            environment_name="" if environment is None else environment.name,
+            interruption=INTERRUPTED_SPOT if is_spot else INTERRUPTED_HOST,
+            container=container,
+            retry_strategy=request.get("retryStrategy") or definition.retry_strategy or {"attempts": 1},
+            timeout=request.get("timeout") or definition.timeout,
+            tags=definition.tags if definition.propagate_tags else {},
+            propagate_tags=definition.propagate_tags,
+            platform_capabilities=definition.platform_capabilities,
+            sequence=sequence,
+        )
+
+    @property
+    def timeout_seconds(self) -> int | None:
+        """How long one attempt may take."""
+        return None if self.timeout is None else int(self.timeout["attemptDurationSeconds"])
+
+    @property
+    def vcpus(self) -> float | None:
+        """The vCPUs that the job asks for, or None when it does not say."""
+        for requirement in self.container.get("resourceRequirements") or ():
+            if requirement.get("type") == "VCPU":
+                return float(requirement["value"])
+        return None
+
+    @property
+    def log_group(self) -> str:
+        return str(self._log_options.get("awslogs-group", "/aws/batch/job"))
+
+    def log_stream(self, task_id: str) -> str:
+        """Name the log stream of one attempt as the awslogs driver does."""
+        prefix = self._log_options.get("awslogs-stream-prefix", self.definition_name)
+        return f"{prefix}/default/{task_id}"
+
+    @property
+    def _log_options(self) -> Mapping[str, str]:
+        return (self.container.get("logConfiguration") or {}).get("options") or {}
 
 
-def resolve(job: Record, parent: Record | None) -> Record:
-    """The whole record of a job: for an array's child, with what it shares with its parent."""
-    if parent is None:
-        return job
-    shared = {key: value for key, value in parent.items() if key not in _PARENTS_OWN}
-    return {**shared, **job, "container": {**parent["container"], **job["container"]}}
+@dataclass(frozen=True)
+class ContainerState:
+    """What is known of the container of one attempt."""
+
+    log_stream: str | None = None
+    exit_code: int | None = None
+    reason: str = ""
 
 
-def describe(job: Record, parent: Record | None) -> Record:
-    """A job as DescribeJobs answers it and as events carry it."""
-    return {key: value for key, value in resolve(job, parent).items() if not key.startswith("_")}
+@dataclass(frozen=True)
+class PastAttempt:
+    """An attempt that has ended; times are epoch milliseconds."""
+
+    container: ContainerState
+    started_at: int | None
+    stopped_at: int
+    status_reason: str
 
 
-def summary(job: Record, parent: Record | None) -> Record:
-    """A job as ListJobs answers it."""
-    whole = resolve(job, parent)
-    kept = ("jobId", "jobArn", "jobName", "createdAt", "status", "statusReason", "startedAt", "stoppedAt")
-    found = {key: whole[key] for key in (*kept, "arrayProperties", "jobDefinition") if key in whole}
-    found["container"] = {key: whole["container"][key] for key in ("exitCode", "reason") if key in whole["container"]}
-    if "size" in whole.get("arrayProperties", {}):
-        found["arrayProperties"] = whole["arrayProperties"]
-    return found
+@dataclass(eq=False)
+class Job:
+    """A job, an array job with its children, or a child with its parent and index.
 
+    `container` is of the latest attempt. `termination` is the reason of a TerminateJob whose job still runs, `process`
+    the process that runs it. `status_counts` counts the children of an array job by status.
+    """
 
-def with_attempt(container: Mapping[str, Any], attempt: Mapping[str, Any]) -> Record:
-    """A container with what is known of its latest attempt, and nothing of the one before."""
-    of_attempts = ("logStreamName", "exitCode", "reason")
-    return {**{key: value for key, value in container.items() if key not in of_attempts}, **attempt}
+    job_id: str
+    arn: str
+    submission: Submission = field(repr=False)
+    created_at: int
+    status: Status = Status.SUBMITTED
+    status_reason: str = ""
+    started_at: int | None = None
+    stopped_at: int | None = None
+    container: ContainerState = ContainerState()
+    attempts: list[PastAttempt] = field(default_factory=list)
+    is_terminated: bool = False
+    termination: str | None = None
+    process: Process | None = None
+    parent: Job | None = field(default=None, repr=False)
+    index: int | None = None
+    children: list[Job] = field(default_factory=list, repr=False)
+    status_counts: dict[Status, int] = field(default_factory=dict)
 
+    def make_array(self, size: int) -> None:
+        """Make this an array job with `size` children."""
+        self.status_counts = dict.fromkeys(Status, 0) | {Status.SUBMITTED: size}
+        self.children = [
+            Job(
+                child_id(self.job_id, index),
+                child_id(self.arn, index),
+                self.submission,
+                self.created_at,
+                parent=self,
+                index=index,
+            )
+            for index in range(size)
+        ]
 
-def vcpus_of(job: Record) -> float | None:
-    """The vCPUs a (resolved) job asks for, or None when it does not say."""
-    container = job["container"]
-    for requirement in container.get("resourceRequirements") or ():
-        if requirement.get("type") == "VCPU":
-            return float(requirement["value"])
-    return float(container["vcpus"]) if container.get("vcpus") else None
+    @property
+    def array_size(self) -> int | None:
+        """The number of children, or None for a job that is no array."""
+        return sum(self.status_counts.values()) or None
 
+    @property
+    def runs(self) -> Sequence[Job]:
+        """The jobs that run for this one: the children of an array, else the job itself."""
+        return self.children if self.array_size else [self]
 
-def log_stream_of(job: Record, task_id: str) -> tuple[str, str]:
-    """(log group, log stream) of one attempt of a (resolved) job, as the awslogs driver names them."""
-    configuration = job["container"].get("logConfiguration") or {}
-    options = configuration.get("options") or {}
-    group = options.get("awslogs-group", "/aws/batch/job")
-    prefix = options.get("awslogs-stream-prefix", job["_definition_name"])
-    return group, f"{prefix}/default/{task_id}"
+    def family(self) -> Iterator[Job]:
+        """The job and its children."""
+        yield self
+        yield from self.children

@@ -1,4 +1,4 @@
-"""One attempt of a job: a real process that stands for the container."""
+"""The process that stands for the container of one attempt, and its output on the way to the log."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ WriteLines = Callable[[Sequence[tuple[int, str]]], None]
 
 @dataclass(frozen=True)
 class Image:
-    """What the container image holds: the trainer's packages, and the AWS the container can reach."""
+    """What the container image holds: the packages of the trainer, and the AWS that the container can reach."""
 
     python_path: Sequence[Path]
     environment: Mapping[str, str]
 
     def container_environment(self, job: Mapping[str, str]) -> dict[str, str]:
+        """Join the variables of the image with those of a job, which win."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         for name in _PROXIES:
             inherited |= {key: os.environ[key] for key in (name, name.upper()) if key in os.environ}
@@ -44,14 +45,17 @@ class Image:
 
 
 class CannotStart(Exception):
-    """The process could not be started; the text is what Batch would give as the container's reason."""
+    """The process did not start; the text is the reason that Batch would give for the container."""
 
 
 class Attempt:
-    """A started process with its output on the way to the log."""
+    """A started process, in a session and a folder of its own."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, write: WriteLines) -> None:
-        """Start `command` literally, except that `python` is the interpreter that has the trainer's packages."""
+        """Start `command` as it is, except that `python` is the interpreter that has the packages of the trainer.
+
+        Raises CannotStart.
+        """
         if not command:
             raise CannotStart("CannotStartContainerError: the job definition has no command")
         program = sys.executable if command[0] in ("python", "python3") else command[0]
@@ -78,13 +82,13 @@ class Attempt:
         self._kill_at: float | None = None
 
     def terminate(self) -> None:
-        """Ask the job to end; `wait` kills it if it has not after 30 s."""
+        """Ask the process to end; `wait` kills it if it still runs after 30 s."""
         if self._kill_at is None:
             self._kill_at = time.monotonic() + STOP_SECONDS
             self._signal(signal.SIGTERM)
 
     def wait(self, deadline: float | None, on_timeout: Callable[[], None]) -> int:
-        """Wait for the end and return the container's exit code; past `deadline` (monotonic) call `on_timeout`."""
+        """Wait for the end and return the exit code of the container; at `deadline` (monotonic) call `on_timeout`."""
         while True:
             try:
                 returncode = self._child.wait(_FLUSH_SECONDS)
@@ -97,7 +101,7 @@ class Attempt:
                 on_timeout()
             if self._kill_at is not None and now >= self._kill_at:
                 self._signal(signal.SIGKILL)
-        # A container ends with its first process: what that one started and left behind goes too.
+        # A container ends with its first process, so whatever that one started and left behind is killed too.
         self._signal(signal.SIGKILL)
         self._output.join(5)
         self._flush()

@@ -1,4 +1,4 @@
-"""The changes to ministack that need no running stack: its gateway's limits and errors."""
+"""The changes to ministack's API Gateway that need no running stack: limits and errors."""
 
 import asyncio
 import json
@@ -7,11 +7,10 @@ import pytest
 
 pytest.importorskip("ministack")
 
-from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import apigateway_v1
 
-from infra.local.aws import patches
+from infra.local.aws.patches import gateway
 
 API = "abcd1234"
 TEMPLATE = '{"code":"$context.error.responseType","request_id":"$context.requestId"}'
@@ -23,7 +22,7 @@ def execute(monkeypatch):
 
     def run(integration, body=b"{}"):
         monkeypatch.setattr(apigateway_v1, "_execute_in_scope", integration)
-        patches._gateway_limits()
+        gateway.limits()
         stage = {"stageName": "v1", "deploymentId": "d"}
         response = {"statusCode": "504", "responseTemplates": {"application/json": TEMPLATE}}
         too_large = {"statusCode": "413", "responseTemplates": {"application/json": TEMPLATE}}
@@ -56,8 +55,8 @@ def test_a_late_answer_is_a_timeout(execute, monkeypatch):
         return await apigateway_v1._call_lambda_raw("slow", {})
 
     monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", late)
-    monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.05)
-    patches._turns()
+    monkeypatch.setattr(gateway, "INTEGRATION_SECONDS", 0.05)
+    gateway.concurrency()
     status, body = execute(integration)
     assert status == 504
     assert json.loads(body)["code"] == "INTEGRATION_TIMEOUT"
@@ -69,8 +68,8 @@ class Functions:
     def __init__(self, monkeypatch):
         self.running, self._ends = [], {}
         monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", self._call)
-        monkeypatch.setattr(patches, "ENVIRONMENTS", 2)
-        patches._turns()
+        monkeypatch.setattr(gateway, "ENVIRONMENTS", 2)
+        gateway.concurrency()
 
     async def _call(self, function, event):
         self.running.append((function, event))
@@ -128,15 +127,15 @@ def test_a_full_function_holds_up_no_other_one(monkeypatch):
 
 
 def test_the_wait_in_line_does_not_count_as_the_functions_own_time(monkeypatch):
-    monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.5)
-    monkeypatch.setattr(patches, "ENVIRONMENTS", 1)
+    monkeypatch.setattr(gateway, "INTEGRATION_SECONDS", 0.5)
+    monkeypatch.setattr(gateway, "ENVIRONMENTS", 1)
 
     async def takes_a_while(_function, event):
         await asyncio.sleep(0.05)
         return event
 
     monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", takes_a_while)
-    patches._turns()
+    gateway.concurrency()
 
     async def scenario():
         return await asyncio.gather(*(apigateway_v1._call_lambda_raw("a", event) for event in range(15)))
@@ -145,8 +144,8 @@ def test_the_wait_in_line_does_not_count_as_the_functions_own_time(monkeypatch):
 
 
 def test_a_call_that_breaks_or_is_late_gives_its_turn_back(monkeypatch):
-    monkeypatch.setattr(patches, "INTEGRATION_SECONDS", 0.02)
-    monkeypatch.setattr(patches, "ENVIRONMENTS", 1)
+    monkeypatch.setattr(gateway, "INTEGRATION_SECONDS", 0.02)
+    monkeypatch.setattr(gateway, "ENVIRONMENTS", 1)
 
     async def call(_function, event):
         if event == "breaks":
@@ -156,7 +155,7 @@ def test_a_call_that_breaks_or_is_late_gives_its_turn_back(monkeypatch):
         return event
 
     monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", call)
-    patches._turns()
+    gateway.concurrency()
 
     async def scenario():
         calls = [apigateway_v1._call_lambda_raw("a", event) for event in ("breaks", "late", "fine")]
@@ -167,7 +166,7 @@ def test_a_call_that_breaks_or_is_late_gives_its_turn_back(monkeypatch):
     assert (late.response_type, fine) == ("INTEGRATION_TIMEOUT", "fine")
 
 
-@pytest.mark.parametrize(("size", "status"), [(patches.MAX_BODY_BYTES, 200), (patches.MAX_BODY_BYTES + 1, 413)])
+@pytest.mark.parametrize(("size", "status"), [(gateway.MAX_BODY_BYTES, 200), (gateway.MAX_BODY_BYTES + 1, 413)])
 def test_a_body_may_have_ten_megabytes(execute, size, status):
     assert execute(answers, b"0" * size)[0] == status
 
@@ -183,8 +182,8 @@ def test_a_body_may_have_ten_megabytes(execute, size, status):
 )
 def test_a_function_that_fails_is_not_quoted(monkeypatch, result, response_type, status):
     monkeypatch.setattr(apigateway_v1, "_lambda_proxy_response", lambda result: (result["body"], None))
-    patches._function_errors()
-    with pytest.raises(patches.FunctionFailed) as caught:
+    gateway.function_errors()
+    with pytest.raises(gateway.FunctionFailed) as caught:
         apigateway_v1._lambda_proxy_response(result)
     assert (caught.value.response_type, caught.value.status) == (response_type, status)
     assert "secret" not in str(caught.value)
@@ -199,7 +198,7 @@ def test_the_gateway_responses_of_a_sam_template_are_kept(monkeypatch):
 
     monkeypatch.setattr(apigateway_v1, "_put_gateway_response", put)
     monkeypatch.setattr(apigateway_v1, "_import_rest_api", lambda spec, base_data=None: API)
-    patches._gateway_responses()
+    gateway.responses()
     apigateway_v1._import_rest_api({"x-amazon-apigateway-gateway-responses": {"THROTTLED": {"statusCode": 429}}})
     assert kept == {(API, "THROTTLED"): {"statusCode": 429}}
 
@@ -207,10 +206,4 @@ def test_the_gateway_responses_of_a_sam_template_are_kept(monkeypatch):
 def test_another_ministack_is_refused_by_the_name_it_lacks(monkeypatch):
     monkeypatch.delattr(apigateway_v1, "_import_rest_api")
     with pytest.raises(RuntimeError, match=r"apigateway_v1\._import_rest_api"):
-        patches._gateway_responses()
-
-
-def test_another_worker_script_is_refused(monkeypatch):
-    monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "print('other')")
-    with pytest.raises(RuntimeError, match="worker"):
-        patches._end_of_invocation()
+        gateway.responses()
