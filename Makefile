@@ -24,9 +24,10 @@ install: $(VENV)/installed ## make .venv with the pinned dependencies, and build
 
 # A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
 $(VENV)/installed: pyproject.toml constraints.txt
+	@case "$$PWD" in *[:\"\\\$$\`]*) echo "error: this folder has one of : \" $$ \` \\ in its path, with which neither venv nor PostgreSQL works: move it" >&2; exit 1;; esac
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" % v)'
 	@echo "installing the dependencies into $(VENV); some 160 packages; the first time this takes a few minutes"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq 'pip>=25.1'
 	@$(BIN)/python -m pip install -qq $(if $(EXTRA_INDEX_URL),--extra-index-url $(EXTRA_INDEX_URL)) --constraint constraints.txt --group dev
 	@touch $@
@@ -131,7 +132,7 @@ sam: $(SAM)/installed
 # Tools in environments of their own: what they pin does not fit what the platform pins.
 .venv-%/installed: infra/deploy/%-requirements.txt
 	@echo "installing $* into .venv-$*"
-	@$(PYTHON) -m venv .venv-$*
+	@$(PYTHON) -m venv --clear .venv-$*
 	@.venv-$*/bin/python -m pip install -qq 'pip>=25.1'
 	@.venv-$*/bin/python -m pip install -qq -r $<
 	@touch $@
@@ -140,7 +141,7 @@ build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
 	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
 	@$(SAM)/bin/python console/build.py
 	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
-	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
+	@PYTHON="$$PWD/$(SAM)/bin/python" $(SAM)/bin/sam build
 
 deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test
 	@$(SOURCES) $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)

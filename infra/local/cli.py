@@ -7,10 +7,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from infra.local.errors import LocalStackError
 from infra.local.settings import Settings
+
+# Imported where it is used: it needs packages, and a missing one is answered in one line.
+if TYPE_CHECKING:
+    from infra.local.stack import Row, Stack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,25 +52,23 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.command == "status":
         return _status(stack)
-    did = stack.down() if options.command == "down" else stack.reset()
     if options.command == "down":
-        print("stopped; the state is kept" if did else "nothing ran")
+        print("stopped; the state is kept" if stack.down() else "nothing ran")
     else:
-        print("stopped and removed" if did else "nothing to remove")
+        print("stopped and removed" if stack.reset() else "nothing to remove")
     return 0
 
 
-def _status(stack: object) -> int:
-    rows = stack.status()  # type: ignore[attr-defined]
+def _status(stack: Stack) -> int:
+    rows = stack.status()
     widths = [max(len(str(value)) for value in column) for column in zip(*(_cells(row) for row in rows), strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(_cells(row), widths, strict=True)).rstrip())
     return 0 if all(row.healthy for row in rows) else 1
 
 
-def _cells(row: object) -> tuple[str, str, str, str]:
-    pid = row.pid  # type: ignore[attr-defined]
-    return row.name, row.state, f"pid {pid}" if pid else "-", row.address  # type: ignore[attr-defined]
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    return row.name, row.state, f"pid {row.pid}" if row.pid else "-", row.address
 
 
 def _logs(settings: Settings, options: argparse.Namespace) -> int:
@@ -83,8 +85,8 @@ def _logs(settings: Settings, options: argparse.Namespace) -> int:
         for line in file.readlines()[-options.lines :]:
             _print_line(name, line, len(opened))
     while options.follow:
-        said = [_print_new(name, file, len(opened)) for name, file in opened]
-        if not any(said):
+        printed = [_print_new(name, file, len(opened)) for name, file in opened]
+        if not any(printed):
             time.sleep(0.3)
     return 0
 

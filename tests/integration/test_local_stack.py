@@ -451,7 +451,7 @@ def test_down_finds_what_has_no_record_and_may_be_said_twice(running, batch):
     assert running.down()
     assert processes_of(running.settings) == []
     assert not running.down()
-    assert {row.state for row in running.status()} == {"stopped", "not deployed"}
+    assert {row.state for row in running.status()} == {"stopped"}
 
 
 def test_down_ends_the_jobs_of_a_killed_host(running, batch):

@@ -120,9 +120,9 @@ class Scheduler:
     def _recover(self, job: Record) -> None:
         status = job["status"]
         if status in ("STARTING", "RUNNING"):
-            recorded = job.pop("_process", None)
-            if recorded:
-                Process(**recorded).stop(5, first=signal.SIGKILL)
+            process = Process.from_record(job.pop("_process", None))
+            if process is not None:
+                process.stop(5, first=signal.SIGKILL)
             self._attempt_ended(job, None, "", records.resolve(job, self.parent_of(job))["_interruption"])
         elif "_parent" not in job and status in ("SUBMITTED", "PENDING"):
             self._arrived.append(job["jobId"])

@@ -92,11 +92,9 @@ def leftover_processes(path: Path) -> Iterator[tuple[str, Process]]:
     """(job id, process) of every recorded job process that still runs, whether or not the service does."""
     if not path.exists():
         return
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
         rows = database.execute("select id, body from records where kind = 'job'").fetchall()
     for key, body in rows:
-        recorded = json.loads(body).get("_process")
-        if recorded:
-            process = Process(**recorded)
-            if process.alive():
-                yield key, process
+        process = Process.from_record(json.loads(body).get("_process"))
+        if process is not None and process.alive():
+            yield key, process
