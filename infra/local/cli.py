@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked (for `status`: when all is healthy)."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "demo":
+        parser.error(f"unknown arguments: {' '.join(rest)}")
     try:
-        return _run(options)
+        return _run(options, rest)
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
@@ -35,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.command == "demo":
         from infra.local.demo import main as demo
 
-        return int(demo(options.rest) or 0)
+        return demo(rest)
     settings = Settings.from_environment()
     if options.command == "logs":
         return _logs(settings, options)
@@ -117,6 +120,6 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("name", nargs="?", help="aws, tracking, database or migrate; all when left out")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are written")
     logs.add_argument("-n", "--lines", type=int, default=50, help="lines of each log (50)")
-    demo = commands.add_parser("demo", help="the whole platform at work on real digits")
-    demo.add_argument("rest", nargs=argparse.REMAINDER)
+    # Its options are its own: `demo --help` lists them.
+    commands.add_parser("demo", help="the whole platform at work on real digits", add_help=False)
     return parser
