@@ -24,7 +24,7 @@ install: $(VENV)/installed ## make .venv with the pinned dependencies, and build
 
 # A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
 $(VENV)/installed: pyproject.toml constraints.txt
-	@case "$$PWD" in *[:\"\\\$$\`]*) echo "error: this folder has one of : \" $$ \` \\ in its path, with which neither venv nor PostgreSQL works: move it" >&2; exit 1;; esac
+	@case "$$PWD" in *[:%\"\\\$$\`]*) echo "error: this folder has one of : % \" $$ \` \\ in its path, with which venv, MLflow or PostgreSQL do not work: move it" >&2; exit 1;; esac
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" % v)'
 	@echo "installing the dependencies into $(VENV); some 160 packages; the first time this takes a few minutes"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)

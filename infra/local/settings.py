@@ -16,8 +16,10 @@ ACCOUNT = "000000000000"
 STACK_NAME = "mlops-local"
 
 # A colon separates the folders in PYTHONPATH and its kin, and venv refuses it; PostgreSQL's programs hand each other
-# their paths through a shell, between double quotes. Spaces and all other characters may stand in a path.
+# their paths through a shell, between double quotes. Spaces and all other characters may stand in a path, but for that
+# of the checkout: MLflow, whose migrations lie below .venv, takes a % in their path for a reference.
 _REFUSED_IN_PATHS = ':"$`\\\n'
+_REFUSED_FOR_CHECKOUT = _REFUSED_IN_PATHS + "%"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Settings:
             for other, same in ports.items():
                 if variable < other and port == same:
                     raise LocalStackError(f"{variable} and {other} are both {port}: give each a port of its own")
-        _refuse_path("the checkout", settings.root, "move it to another folder")
-        _refuse_path("MLOPS_LOCAL_DIR", settings.home, "name another folder")
+        _refuse_path("the checkout", settings.root, _REFUSED_FOR_CHECKOUT, "move it to another folder")
+        _refuse_path("MLOPS_LOCAL_DIR", settings.home, _REFUSED_IN_PATHS, "name another folder")
         return settings
 
     def to_environment(self) -> dict[str, str]:
@@ -135,7 +137,7 @@ def _number(environ: Mapping[str, str], name: str, default: int, low: int, high:
     return int(text)
 
 
-def _refuse_path(name: str, path: Path, remedy: str) -> None:
-    for character in _REFUSED_IN_PATHS:
+def _refuse_path(name: str, path: Path, characters: str, remedy: str) -> None:
+    for character in characters:
         if character in str(path):
             raise LocalStackError(f"{name} {str(path)!r} has a {character!r} in its path, which cannot work: {remedy}")

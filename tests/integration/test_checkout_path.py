@@ -17,7 +17,7 @@ from tests.support.steps import free_ports
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("local_stack")]
 
-NAME = "R&D (v1) #2 100% it's"
+NAME = "R&D (v1) #2, it's"
 # What would lead the stack, or its tools, elsewhere.
 SHELL = {
     "LANG": "xx_XX.UTF-8",

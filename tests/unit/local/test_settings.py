@@ -1,3 +1,7 @@
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from infra.local.errors import LocalStackError
@@ -45,3 +49,16 @@ def test_a_folder_that_cannot_work_is_refused_in_one_line(tmp_path, name):
     with pytest.raises(LocalStackError, match=r"MLOPS_LOCAL_DIR .* name another folder") as refused:
         Settings.from_environment({"MLOPS_LOCAL_DIR": str(tmp_path / name)})
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["100%", "a:b"])
+def test_a_checkout_in_which_it_cannot_work_is_refused_in_one_line(tmp_path, name):
+    checkout = tmp_path / name
+    shutil.copytree(ROOT / "infra/local", checkout / "infra/local", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "infra.local", "up"]
+    ran = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: the checkout ")
+    assert line.endswith("in its path, which cannot work: move it to another folder")
+    assert not (checkout / ".local").exists()
