@@ -72,6 +72,7 @@ def make_settings() -> Iterator[Callable[[], Settings]]:
     """Settings of stacks with ports and folders of their own; whatever was started in them is stopped at the end."""
     # Not pytest's own folder: it is closed to other accounts, and root runs PostgreSQL as one.
     base = Path(tempfile.mkdtemp(prefix="mlops-test-"))
+    base.chmod(0o755)
     made: list[Settings] = []
 
     def make() -> Settings:

@@ -68,6 +68,7 @@ def eventually(condition, seconds=30.0):
 def stack():
     # Not in pytest's own folder: every run of pytest closes it to others, and root runs PostgreSQL as another user.
     with tempfile.TemporaryDirectory(prefix="mlops-stack-") as folder:
+        Path(folder).chmod(0o755)
         made = Stack(free_settings(Path(folder).resolve() / "local"))
         try:
             made.up()
@@ -538,6 +539,7 @@ def handler(event, context):
 @pytest.fixture
 def open_folder():
     with tempfile.TemporaryDirectory(prefix="mlops-stack-") as folder:
+        Path(folder).chmod(0o755)
         yield Path(folder).resolve()
 
 
