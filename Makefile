@@ -24,9 +24,10 @@ install: $(VENV)/installed ## create .venv with the pinned dependencies, and bui
 
 # The stamp file avoids another installation until pyproject.toml or constraints.txt changes.
 $(VENV)/installed: pyproject.toml constraints.txt
+	@case "$$PWD" in *[:%\"\\\$$\`]*) echo "error: this folder has one of : % \" $$ \` \\ in its path, with which venv, MLflow or PostgreSQL do not work: move it" >&2; exit 1;; esac
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: install Python 3.11, 3.12 or 3.13, or choose one: make PYTHON=python3.12" % v)'
 	@echo "installing about 160 packages into $(VENV); this takes a few minutes the first time"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq 'pip>=25.1'
 	@$(BIN)/python -m pip install -qq $(if $(EXTRA_INDEX_URL),--extra-index-url $(EXTRA_INDEX_URL)) --constraint constraints.txt --group dev
 	@touch $@
@@ -131,7 +132,7 @@ sam: $(SAM)/installed
 # Tools with their own environments, because their pins conflict with the platform's.
 .venv-%/installed: infra/deploy/%-requirements.txt
 	@echo "installing $* into .venv-$*"
-	@$(PYTHON) -m venv .venv-$*
+	@$(PYTHON) -m venv --clear .venv-$*
 	@.venv-$*/bin/python -m pip install -qq 'pip>=25.1'
 	@.venv-$*/bin/python -m pip install -qq -r $<
 	@touch $@
@@ -140,7 +141,7 @@ build: $(SAM)/installed ## build layers and console for Lambda with sam build
 	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
 	@$(SAM)/bin/python console/build.py
 	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
-	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
+	@PYTHON="$$PWD/$(SAM)/bin/python" $(SAM)/bin/sam build
 
 deploy: install $(SAM)/installed ## deploy to AWS and run the smoke test: make deploy ENV=dev|staging|prod PARAMETERS="Name=value …"
 	@$(SOURCES) $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)

@@ -3,8 +3,12 @@
 Each also runs alone, as `python -m benchmarks.<part>`; so the platform's own packages are put on the path here.
 """
 
+import os
 import sys
 from pathlib import Path
+
+# onnxruntime otherwise looks up its maker's collector, also while it is measured.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(_ROOT / "layers/core/python"), str(_ROOT / "training_container")]

@@ -43,6 +43,7 @@ class Bucket:
             "ARTIFACT_BUCKET": BUCKET,
             "DEFAULT_MODEL_NAME": DEFAULT_MODEL_NAME,
             "MODEL_REFRESH_SECONDS": "10",
+            "ORT_DISABLE_TELEMETRY": "1",
             "PYTHONPATH": os.pathsep.join(
                 [str(ROOT / "layers/core/python"), str(ROOT / "functions/predict"), str(ROOT)]
             ),

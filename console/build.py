@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -19,12 +20,13 @@ CONSOLE = Path(__file__).parent
 BUILT = CONSOLE / "layer" / "python" / "mlops_console"
 # Written last: what an interrupted build leaves behind counts as nothing.
 BUILT_FROM = CONSOLE / "layer" / ".built-from"
-PACKAGES = CONSOLE / "node_modules"
-INSTALLED_FROM = PACKAGES / ".installed-from"
 LOCK = CONSOLE / "package-lock.json"
 SOURCES = ("src", "public", "index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")
 GENERATED = frozenset({"schema.d.ts"})
 SECONDS = 600
+# Vite takes these in a folder's path for the beginning of a query, a fragment or a pattern.
+MISREAD = frozenset("#?*")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-platform"
 
 
 class CannotBuild(Exception):
@@ -36,21 +38,44 @@ def build() -> bool:
     sources = digest(source_files())
     if (BUILT / "index.html").is_file() and _read(BUILT_FROM) == sources:
         return False
-    install_packages()
+    folder = work_folder()
+    install_packages(folder)
     BUILT_FROM.unlink(missing_ok=True)
-    _npm("run", "--silent", "build", "--", "--logLevel", "warn", failure="it cannot be built")
+    _npm(folder, "run", "--silent", "build", "--", "--logLevel", "warn", failure="it cannot be built")
+    if folder != CONSOLE:
+        shutil.rmtree(BUILT, ignore_errors=True)
+        shutil.copytree(folder / BUILT.relative_to(CONSOLE), BUILT)
     BUILT_FROM.write_text(sources)
     return True
 
 
-def install_packages() -> None:
-    """Bring node_modules to the state of package-lock.json. Raises CannotBuild."""
+def work_folder() -> Path:
+    """Where npm runs: the console's folder, or a copy of it where Vite would misread the path."""
+    if not MISREAD.intersection(str(CONSOLE)):
+        return CONSOLE
+    checkout = CACHE / f"console-{hashlib.sha256(str(CONSOLE).encode()).hexdigest()[:12]}"
+    copy = checkout / CONSOLE.name
+    copy.mkdir(parents=True, exist_ok=True)
+    for path in copy.iterdir():
+        if path.is_dir() and path.name != "node_modules":
+            shutil.rmtree(path)
+    shutil.copytree(CONSOLE, copy, ignore=shutil.ignore_patterns("node_modules", "layer"), dirs_exist_ok=True)
+    # The types are made from the API's document, which lies beside the console.
+    functions = checkout / "functions"
+    functions.unlink(missing_ok=True)
+    functions.symlink_to(CONSOLE.parent / "functions")
+    return copy
+
+
+def install_packages(folder: Path = CONSOLE) -> None:
+    """Bring a folder's node_modules to the state of package-lock.json. Raises CannotBuild."""
+    installed_from = folder / "node_modules" / ".installed-from"
     locked = digest([LOCK])
-    if _read(INSTALLED_FROM) == locked:
+    if _read(installed_from) == locked:
         return
-    INSTALLED_FROM.unlink(missing_ok=True)
-    _npm("ci", "--loglevel", "error", failure="npm cannot fetch its packages")
-    INSTALLED_FROM.write_text(locked)
+    installed_from.unlink(missing_ok=True)
+    _npm(folder, "ci", "--loglevel", "error", failure="npm cannot fetch its packages")
+    installed_from.write_text(locked)
 
 
 def source_files() -> list[Path]:
@@ -77,10 +102,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def _npm(*arguments: str, failure: str) -> None:
+def _npm(folder: Path, *arguments: str, failure: str) -> None:
     try:
         ran = subprocess.run(
-            ["npm", *arguments], cwd=CONSOLE, env=environment(), capture_output=True, text=True, timeout=SECONDS
+            ["npm", *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=SECONDS
         )
     except subprocess.TimeoutExpired:
         raise CannotBuild(f"{failure}: npm was not done after {SECONDS} s") from None
@@ -107,8 +132,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.run:
-            install_packages()
-            return subprocess.run(["npm", "run", "--silent", options.run], cwd=CONSOLE, env=environment()).returncode
+            folder = work_folder()
+            if folder != CONSOLE and options.run == "format":
+                raise CannotBuild("it is formatted where it lies, and its path has one of # ? *: move the checkout")
+            install_packages(folder)
+            return subprocess.run(["npm", "run", "--silent", options.run], cwd=folder, env=environment()).returncode
         if build():
             print("the web console is built")
     except CannotBuild as problem:

@@ -1,19 +1,18 @@
-# What the Makefiles of the layers share: a dependency group of pyproject.toml for Lambda's platform, from any host.
-# `sam build` runs them in a copy of their folder, so the project is found from where this file lies.
-ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))..
+# What the Makefiles of the layers share: the packages of a dependency GROUP of pyproject.toml for Lambda's platform, from
+# any host. ROOT is the checkout; `sam build` names the layer's folder in ARTIFACTS_DIR.
 PYTHON ?= python3
 # The version of the functions' runtime; tests build for their own where there is no such Python.
 LAMBDA_PYTHON ?= 3.13
 # Where there is such a Python, it compiles for Lambda, which cannot keep bytecode itself: each cold start would.
 COMPILER ?= python$(LAMBDA_PYTHON)
 
-# $(call packages,GROUP) into the layer's python/. Lambda's Amazon Linux 2023 runs manylinux_2_28 and what is older; pip
-# takes older wheels only when they are named.
-define packages
-	$(PYTHON) -m pip install --quiet --group "$(ROOT)/pyproject.toml:$(1)" --constraint "$(ROOT)/constraints.txt" \
+.PHONY: packages
+
+# Lambda's Amazon Linux 2023 runs manylinux_2_28 and what is older; pip takes older wheels only when they are named.
+packages:
+	"$(PYTHON)" -m pip install --quiet --group "$(ROOT)/pyproject.toml:$(GROUP)" --constraint "$(ROOT)/constraints.txt" \
 		--target "$(ARTIFACTS_DIR)/python" --no-compile --only-binary=:all: --python-version $(LAMBDA_PYTHON) \
 		--platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux2014_x86_64
-	@$(COMPILER) -m compileall -q --invalidation-mode unchecked-hash \
+	@"$(COMPILER)" -m compileall -q --invalidation-mode unchecked-hash \
 		-s "$(ARTIFACTS_DIR)" -p /opt "$(ARTIFACTS_DIR)/python" 2>/dev/null || \
-		echo "$(@:build-%=%): no python$(LAMBDA_PYTHON) here, so it goes without bytecode and starts more slowly"
-endef
+		echo "$(GROUP): no python$(LAMBDA_PYTHON) here, so it goes without bytecode and starts more slowly"

@@ -1,5 +1,6 @@
 """What all tests share: the local stack of the session, on ports and in a folder of its own, and its API."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,9 +13,18 @@ import pytest
 
 from infra.local import deploy
 from infra.local.api import Api
+from infra.local.environment import without_proxy
 from infra.local.settings import Settings
 from infra.local.stack import Stack
 from tests.support.steps import free_ports, promote, train
+
+
+def pytest_configure() -> None:
+    """Let the caller's shell lead no test elsewhere: to a proxy, to another account, to onnxruntime's collector."""
+    for name in list(os.environ):
+        if name.endswith("_PROFILE") or name.startswith(("AWS_ENDPOINT_URL_", "PG")):
+            del os.environ[name]
+    os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1"}
 
 
 # First, because pytest-xdist's own hook of this name reads the groups.
@@ -60,8 +70,9 @@ class RunningStack:
 @pytest.fixture(scope="session")
 def make_settings() -> Iterator[Callable[[], Settings]]:
     """Settings of stacks with ports and folders of their own; whatever was started in them is stopped at the end."""
-    # Not pytest's own folder: the path of PostgreSQL's socket may have some 100 characters at most.
+    # Not pytest's own folder: it is closed to other accounts, and root runs PostgreSQL as one.
     base = Path(tempfile.mkdtemp(prefix="mlops-test-"))
+    base.chmod(0o755)
     made: list[Settings] = []
 
     def make() -> Settings:

@@ -71,6 +71,9 @@ def main(name: str, file: str | None = None) -> int:
     if not environment:
         print("error: no local stack is up: make up", file=sys.stderr)
         return 1
+    # A profile or an endpoint of the shell would lead the function elsewhere.
+    for variable in [each for each in os.environ if each.startswith(("AWS_", "PG"))]:
+        del os.environ[variable]
     os.environ |= environment
     try:
         handler, context = handler_of(name)

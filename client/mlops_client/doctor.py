@@ -7,8 +7,9 @@ from typing import Literal
 
 from mlops_client.client import Client
 from mlops_client.config import Login, config_file, others_may_read, read_login
-from mlops_client.defaults import DEFAULT_MODEL
-from mlops_client.errors import ApiError, Forbidden, MlopsError, NotFound, NotSignedIn, Unreachable
+from mlops_client.errors import ApiError, Forbidden, MlopsError, NotSignedIn, Unreachable
+
+_MODELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,18 @@ def _jobs(client: Client) -> list[Finding]:
 
 
 def _models(client: Client) -> list[Finding]:
-    try:
-        model = client.model(DEFAULT_MODEL)
-    except NotFound:
-        return [Finding("model", "warn", f"there is no model {DEFAULT_MODEL!r} yet", "mlops train --watch")]
-    if model.production_version is None:
-        newest = model.versions[0].version if model.versions else 1
-        return [Finding("model", "warn", f"no version of {model.name} is in Production", f"mlops promote {newest}")]
-    return [Finding("model", "ok", f"{model.name} version {model.production_version} is in Production")]
+    models = client.models(limit=100)
+    if not models:
+        return [Finding("model", "warn", "there is no model yet", "mlops train --watch")]
+    serving = [model for model in models if model.production_version is not None]
+    if not serving:
+        first = models[0]
+        remedy = f"mlops promote {first.latest_version or 1} --model {first.name}"
+        return [Finding("model", "warn", "no model has a version in Production", remedy)]
+    return [
+        Finding("model", "ok", f"{model.name} version {model.production_version} is in Production")
+        for model in serving[:_MODELS_SHOWN]
+    ]
 
 
 def _start(url: str) -> str:

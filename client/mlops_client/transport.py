@@ -33,7 +33,7 @@ def checked_url(url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise NotSignedIn(f"{url!r} is not the address of an API: expected https://host/stage or http://localhost:8000")
+        raise NotSignedIn(f"{url!r} is not the address of an API: expected https://host/stage or http://127.0.0.1:8000")
     return url.strip().rstrip("/")
 
 

@@ -7,17 +7,24 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from infra.local.errors import LocalStackError
 from infra.local.settings import Settings
 
+# Imported where it is used: it needs packages, and a missing one is answered in one line.
+if TYPE_CHECKING:
+    from infra.local.stack import Row, Stack
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked (for `status`: when all is healthy)."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "demo":
+        parser.error(f"unknown arguments: {' '.join(rest)}")
     try:
-        return _run(options)
+        return _run(options, rest)
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
@@ -31,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.command == "demo":
         from infra.local.demo import main as demo
 
-        return int(demo(options.rest) or 0)
+        return demo(rest)
     settings = Settings.from_environment()
     if options.command == "logs":
         return _logs(settings, options)
@@ -48,25 +55,23 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.command == "status":
         return _status(stack)
-    did = stack.down() if options.command == "down" else stack.reset()
     if options.command == "down":
-        print("stopped; the state is kept" if did else "nothing ran")
+        print("stopped; the state is kept" if stack.down() else "nothing ran")
     else:
-        print("stopped and removed" if did else "nothing to remove")
+        print("stopped and removed" if stack.reset() else "nothing to remove")
     return 0
 
 
-def _status(stack: object) -> int:
-    rows = stack.status()  # type: ignore[attr-defined]
+def _status(stack: Stack) -> int:
+    rows = stack.status()
     widths = [max(len(str(value)) for value in column) for column in zip(*(_cells(row) for row in rows), strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(_cells(row), widths, strict=True)).rstrip())
     return 0 if all(row.healthy for row in rows) else 1
 
 
-def _cells(row: object) -> tuple[str, str, str, str]:
-    pid = row.pid  # type: ignore[attr-defined]
-    return row.name, row.state, f"pid {pid}" if pid else "-", row.address  # type: ignore[attr-defined]
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    return row.name, row.state, f"pid {row.pid}" if row.pid else "-", row.address
 
 
 def _logs(settings: Settings, options: argparse.Namespace) -> int:
@@ -83,8 +88,8 @@ def _logs(settings: Settings, options: argparse.Namespace) -> int:
         for line in file.readlines()[-options.lines :]:
             _print_line(name, line, len(opened))
     while options.follow:
-        said = [_print_new(name, file, len(opened)) for name, file in opened]
-        if not any(said):
+        printed = [_print_new(name, file, len(opened)) for name, file in opened]
+        if not any(printed):
             time.sleep(0.3)
     return 0
 
@@ -115,6 +120,6 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("name", nargs="?", help="aws, tracking, database or migrate; all when left out")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are written")
     logs.add_argument("-n", "--lines", type=int, default=50, help="lines of each log (50)")
-    demo = commands.add_parser("demo", help="the whole platform at work on real digits")
-    demo.add_argument("rest", nargs=argparse.REMAINDER)
+    # Its options are its own: `demo --help` lists them.
+    commands.add_parser("demo", help="the whole platform at work on real digits", add_help=False)
     return parser

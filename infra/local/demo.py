@@ -6,7 +6,6 @@ Everything goes through the HTTP API with the API key, as anybody's own program 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +21,9 @@ from rich.text import Text
 
 from infra.local.api import Api, ApiError
 from infra.local.errors import LocalStackError
+from infra.local.held_out import held_out
 from infra.local.packaging import read_template
-from infra.local.settings import ROOT, Settings
+from infra.local.settings import Settings
 from infra.local.stack import Stack
 
 SHADES = " .:-=+*#%@"
@@ -124,20 +124,20 @@ def _promoted(api: Api, console: Console, sweep: dict[str, Any]) -> int:
 def _predict(api: Api, console: Console, options: argparse.Namespace, version: int) -> None:
     """Ask for digits that no run has seen, and draw a few."""
     console.rule("[bold]4. Held-back digits are predicted", align="left")
-    images, labels = held_back(options.dataset)
+    images, labels = held_out(options.dataset)
     model = {"model_name": options.model}
     until_served(api, {"image": images[0], **model}, version)
     right = 0
     for start in range(0, len(images), 100):
         answer = api.post("/predict/batch", {"images": images[start : start + 100], **model})
-        found = zip(answer["predictions"], labels[start : start + 100], strict=True)
-        right += sum(prediction == label for prediction, label in found)
+        pairs = zip(answer["predictions"], labels[start : start + 100], strict=True)
+        right += sum(prediction == label for prediction, label in pairs)
     drawings = []
     for image, label in list(zip(images, labels, strict=True))[:DRAWN]:
         answer = api.post("/predict", {"image": image, **model})
-        said = f"{answer['prediction']} ({answer['confidence']:.0%})"
+        predicted = f"{answer['prediction']} ({answer['confidence']:.0%})"
         style = "green" if answer["prediction"] == label else "red"
-        drawings.append(Group(Text(_drawn(image)), Text(f"is {label}, predicted {said}", style=style)))
+        drawings.append(Group(Text(_drawn(image)), Text(f"is {label}, predicted {predicted}", style=style)))
     console.print(Columns(drawings, padding=(0, 3)))
     console.print(
         f"  [bold]{right} of {len(images)}[/] right ({right / len(images):.1%}), by version {answer['model_version']}"
@@ -151,16 +151,6 @@ def until_served(api: Api, request: dict[str, Any], version: int, seconds: float
         if time.monotonic() > deadline:
             raise TimeoutError(f"/predict does not answer from version {version} after {seconds:.0f} s")
         time.sleep(0.2)
-
-
-def held_back(dataset: str) -> tuple[list[list[float]], list[int]]:
-    """Pixels 0..1 and labels of the rows the trainer never trains on, at most 400."""
-    sys.path[:0] = [str(ROOT / "training_container"), str(ROOT / "layers/core/python")]
-    from trainer import data
-
-    loaded = data.load(dataset)
-    images = [[round(float(pixel), 4) for pixel in row] for row in loaded.held_out.inputs[:400]]
-    return images, [int(loaded.labels[target]) for target in loaded.held_out.targets[:400]]
 
 
 def _drawn(image: list[float], side: int = 28, step: int = 2) -> str:

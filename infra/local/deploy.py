@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -49,7 +52,7 @@ class Deployed:
 def client(settings: Settings, service: str) -> Any:
     """A boto3 client of the local AWS, whatever account this shell is logged in to."""
     environment = aws_environment(settings)
-    make: Any = boto3.client
+    make: Any = _session().client
     return make(
         service,
         endpoint_url=environment["AWS_ENDPOINT_URL"],
@@ -58,6 +61,18 @@ def client(settings: Settings, service: str) -> Any:
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         config=Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2}, proxies={}),
     )
+
+
+@cache
+def _session() -> boto3.Session:
+    """A session without the caller's profile, files and AWS_… variables: each would win over what the stack says."""
+    own = {
+        name: (in_file, None, default, convert)
+        for name, (in_file, _variable, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()
+    }
+    for name in ("config_file", "credentials_file"):
+        own[name] = (None, None, os.devnull, None)
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=own))
 
 
 def describe(settings: Settings) -> Deployed | None:

@@ -12,6 +12,12 @@ from infra.local.errors import LocalStackError
 from infra.local.processes import write_atomically
 from infra.local.settings import HOST, REGION, Settings
 
+# Variables of the caller's shell that would lead a process of the stack elsewhere: to another account or address, to
+# another database (libpq reads PG…), or to other modules.
+_FOREIGN = ("AWS_", "BOTO_", "DATABASE_", "MLFLOW_", "MLOPS_", "PG", "PYTHON")
+# The first line of `.local/env`: an AWS_PROFILE or AWS_ENDPOINT_URL_S3 of the shell would win over what follows.
+_FORGET_AWS = r"unset AWS_PROFILE $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p')"
+
 
 def stack_environment(settings: Settings, api_key: str) -> dict[str, str]:
     """What a program needs to use the stack, by the names its tools read."""
@@ -20,6 +26,7 @@ def stack_environment(settings: Settings, api_key: str) -> dict[str, str]:
         "MLOPS_API_KEY": api_key,
         "MLFLOW_TRACKING_URI": settings.tracking_url,
         **aws_environment(settings),
+        **without_proxy(),
     }
 
 
@@ -50,8 +57,14 @@ def ensure_credentials(settings: Settings) -> None:
         write_env(settings.env_file, variables | Credentials.generate().to_environment())
 
 
+def child_environment() -> dict[str, str]:
+    """The caller's variables for a process of the stack, without those that would lead it elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return kept | without_proxy()
+
+
 def without_proxy() -> dict[str, str]:
-    """The variables that keep a configured proxy out of what is said on this machine."""
+    """The variables that keep a configured proxy out of connections within this machine."""
     named = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     hosts = ",".join(dict.fromkeys([*(host for host in named.split(",") if host), "localhost", HOST]))
     return {"NO_PROXY": hosts, "no_proxy": hosts}
@@ -59,8 +72,8 @@ def without_proxy() -> dict[str, str]:
 
 def write_env(path: Path, variables: Mapping[str, str]) -> None:
     """Write the variables for `set -a; . .local/env; set +a`, readable by the owner alone."""
-    lines = [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
-    write_atomically(path, "".join(lines))
+    lines = [_FORGET_AWS, *(f"{name}={shlex.quote(value)}" for name, value in variables.items())]
+    write_atomically(path, "\n".join(lines) + "\n")
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -72,6 +85,6 @@ def read_env(path: Path) -> dict[str, str]:
     variables = {}
     for line in text.splitlines():
         name, separator, value = line.partition("=")
-        if separator and not name.startswith("#"):
-            variables[name.strip()] = "".join(shlex.split(value))
+        if separator and name.isidentifier():
+            variables[name] = "".join(shlex.split(value))
     return variables

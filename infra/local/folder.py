@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from filelock import FileLock, Timeout
 
 from infra.local.errors import LocalStackError
 from infra.local.settings import Settings
@@ -29,8 +29,7 @@ def prepare(settings: Settings) -> None:
         for folder in (settings.log_dir, settings.run_dir, settings.aws_tmp_dir, settings.tracking_tmp_dir):
             folder.mkdir(parents=True, exist_ok=True)
         settings.aws_dir.mkdir(exist_ok=True)
-        # The API keys' values, what functions and jobs print, and their code. (`run` has to stay open: where root
-        # starts the stack, PostgreSQL enters it as another user.)
+        # The API keys' values, what functions and jobs print, and their code.
         for folder in (settings.aws_dir, settings.log_dir, settings.aws_tmp_dir, settings.tracking_tmp_dir):
             folder.chmod(0o700)
         (home / ".gitignore").write_text("*\n")
@@ -76,41 +75,29 @@ def remove(settings: Settings) -> bool:
 
 
 @contextmanager
-def locked(settings: Settings, command: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
+def locked(settings: Settings, command: str, *, max_wait: float = 0.0) -> Iterator[None]:
     """Hold the stack's lock. Raises LocalStackError naming who holds it when it is not free in time."""
-    descriptor = _open_lock(settings)
-    try:
-        deadline = time.monotonic() + wait_seconds
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
-                raise LocalStackError(f"another {holder or 'command'} is running: wait for it, or end it")
-            time.sleep(0.1)
+
+    def write_holder(descriptor: int) -> None:
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"`{command}` (pid {os.getpid()})".encode(), 0)
+
+    path = settings.run_dir / "lock"
+    lock = FileLock(path, timeout=max_wait, mode=0o600, on_acquired=write_holder, is_singleton=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = path.read_text(errors="replace").strip()
+        raise LocalStackError(f"another {holder or 'command'} is running: wait for it, or end it") from None
+    except OSError as error:
+        # `down` has to work on a disk that has become read-only, too. Nobody starts a stack there.
+        if error.errno != errno.EROFS:
+            raise _cannot_write(settings, error) from error
+    try:
         yield
     finally:
-        os.close(descriptor)
-
-
-def _open_lock(settings: Settings) -> int:
-    path = settings.run_dir / "lock"
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        # `down` has to work on a disk that has become read-only, too.
-        with suppress(OSError):
-            return os.open(path, os.O_RDONLY)
-        raise _cannot_write(settings, error) from error
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        lock.release()
 
 
 def _cannot_write(settings: Settings, error: OSError) -> LocalStackError:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,32 +15,47 @@ from pathlib import Path
 
 import psutil
 
+from infra.local.account import Account
 from infra.local.errors import LocalStackError
 from infra.local.settings import HOST
 
 # Children of this interpreter, so that one that ended is reaped instead of staying a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+# psutil counts from the time of the boot, which Linux derives from the clock: a correction of the clock moves both.
+_CLOCK_TOLERANCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process and the instant it was created, so that a recycled pid is never taken for it."""
+    """A process and when it was created (Unix time), so that a recycled pid is never taken for it."""
 
     pid: int
-    identity: str
+    create_time: float
 
     @classmethod
     def of(cls, pid: int) -> Process | None:
-        """The process that has `pid` now, or None."""
-        identity = _identity(pid)
-        return None if identity is None else cls(pid, identity)
+        """The process that has `pid` now; None for a dead one or a zombie."""
+        try:
+            process = psutil.Process(pid)
+            return None if process.status() == psutil.STATUS_ZOMBIE else cls(pid, process.create_time())
+        except (psutil.Error, ValueError, OverflowError):
+            return None
+
+    @classmethod
+    def from_record(cls, record: object) -> Process | None:
+        """The process that `asdict` wrote down, whether or not it runs; None for a record of another form."""
+        if not isinstance(record, dict):
+            return None
+        pid, create_time = record.get("pid"), record.get("create_time")
+        return cls(pid, create_time) if isinstance(pid, int) and isinstance(create_time, float) else None
 
     def alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
         child = _children.get(self.pid)
         if child is not None:
             child.poll()
-        return _identity(self.pid) == self.identity
+        found = Process.of(self.pid)
+        return found is not None and abs(found.create_time - self.create_time) < _CLOCK_TOLERANCE_SECONDS
 
     def stop(self, grace: float, *, first: signal.Signals = signal.SIGTERM) -> bool:
         """End the process and its group: `first`, then SIGKILL after `grace` seconds. False if it was not running."""
@@ -73,35 +87,6 @@ class Process:
         return True
 
 
-def _identity(pid: int) -> str | None:
-    """What tells this process from a later one with the same pid; None for a dead one or a zombie.
-
-    Linux counts a process's start in ticks since boot, which a clock correction does not move; elsewhere the
-    creation time has to do.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        fields = stat[stat.rindex(")") + 2 :].split()
-        return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
-    except FileNotFoundError:
-        if sys.platform.startswith("linux"):
-            return None
-    except (ProcessLookupError, ValueError, IndexError):
-        return None
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
-    except psutil.Error:
-        return None
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
 @dataclass(frozen=True)
 class ProcessFile:
     """The record of a running process: `<name>.json` in the stack's run folder."""
@@ -111,10 +96,10 @@ class ProcessFile:
     def read(self) -> Process | None:
         """The recorded process if it still runs, else None."""
         try:
-            process = Process(**json.loads(self.path.read_text()))
-        except (OSError, ValueError, TypeError):
+            process = Process.from_record(json.loads(self.path.read_text()))
+        except (OSError, ValueError):
             return None
-        return process if process.alive() else None
+        return process if process is not None and process.alive() else None
 
     def write(self, process: Process) -> None:
         write_atomically(self.path, json.dumps(asdict(process)))
@@ -140,8 +125,10 @@ def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
         raise
 
 
-def start_detached(command: Sequence[str], *, log: Path, cwd: Path, env: Mapping[str, str]) -> Process:
-    """Start `command` in a session of its own, with its output appended to `log`."""
+def start_detached(
+    command: Sequence[str], *, log: Path, cwd: Path, env: Mapping[str, str], account: Account | None = None
+) -> Process:
+    """Start `command` in a session of its own, as `account` if one is given, with its output appended to `log`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -151,11 +138,12 @@ def start_detached(command: Sequence[str], *, log: Path, cwd: Path, env: Mapping
             cwd=cwd,
             env=dict(env),
             start_new_session=True,
+            **(account.popen() if account else {}),
         )
     _children[child.pid] = child
     process = Process.of(child.pid)
     if process is None:
-        raise LocalStackError(f"{Path(command[0]).name} ended at once; see {log}")
+        raise LocalStackError(f"{Path(command[0]).name} ended at once: {last_words(log)} (see {log})")
     return process
 
 
@@ -171,16 +159,16 @@ def wait_until_ready(name: str, process: Process, ready: Callable[[], bool], *, 
 
 
 def last_words(log: Path, lines: int = 40) -> str:
-    """The last line of a log that says something: an error's final line if there is one."""
+    """The line of a log's end that says most: the last one with an error if there is one."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 16_384))
             tail = file.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return "it left no log"
-    said = [line.strip() for line in tail if line.strip()]
-    telling = [line for line in said if "Error" in line or "FATAL" in line]
-    return (telling or said or ["it said nothing"])[-1]
+    written = [line.strip() for line in tail if line.strip()]
+    errors = [line for line in written if "Error" in line or "FATAL" in line]
+    return (errors or written or ["it wrote nothing"])[-1]
 
 
 def port_is_free(port: int) -> bool:
@@ -207,13 +195,13 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def port_taken(port: int, *, patience: float = 3.0) -> str | None:
+def port_taken(port: int, *, max_wait: float = 3.0) -> str | None:
     """None for a free port, else ` by name (pid N)`, or nothing where the system does not tell who holds it.
 
     A killed process holds its ports a moment longer than it is seen to run, so a port nobody is known to hold is
     waited for.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + max_wait
     while not port_is_free(port):
         holder = _port_holder(port)
         if holder or time.monotonic() >= deadline:
@@ -225,6 +213,7 @@ def port_taken(port: int, *, patience: float = 3.0) -> str | None:
 def _port_holder(port: int) -> str:
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""

@@ -17,7 +17,7 @@ import psutil
 
 from infra.local.aws.environment import server_environment
 from infra.local.database import Database
-from infra.local.environment import aws_environment, without_proxy
+from infra.local.environment import aws_environment, child_environment
 from infra.local.errors import LocalStackError
 from infra.local.processes import (
     Process,
@@ -32,10 +32,6 @@ from infra.local.settings import HOST, Settings
 # The AWS first gives training jobs 30 s to checkpoint.
 _STOP_SECONDS = {"aws": 60.0, "tracking": 10.0}
 _READY_SECONDS = 60.0
-
-
-# Variables of the caller's shell that would lead a server of the stack elsewhere.
-_FOREIGN = ("AWS_", "MLFLOW_", "PYTHON", "MLOPS_", "DATABASE_")
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,8 @@ class Service:
         return self.settings.run_dir / f"{self.name}.stamp"
 
     def process(self) -> Process | None:
-        """The running process, found by its record or, where that was lost, by what it is."""
-        return self._file.read() if self._file.path.exists() else self._search()
+        """The running process, found by its record or, where that says nothing, by what it is."""
+        return self._file.read() or self._search()
 
     def healthy(self) -> bool:
         return _answers(self.health)
@@ -102,8 +98,7 @@ class Service:
         self.refuse_taken_ports()
         if self.log.exists():
             os.replace(self.log, self.log.with_suffix(".log.1"))
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        environment = {**inherited, **own}
+        environment = {**child_environment(), **own}
         started = start_detached(self.command, log=self.log, cwd=self.cwd, env=environment)
         self._file.write(started)
         write_atomically(self._stamp, wanted)
@@ -117,16 +112,18 @@ class Service:
         return stopped
 
     def _search(self) -> Process | None:
+        # Another version of the stack may have started it, with other arguments, so the module has to do.
+        module = list(self.command[1:3])
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
-                ours = process.cmdline()[1:] == list(self.command[1:])
-                if ours and process.environ().get("MLOPS_LOCAL_DIR") == str(self.settings.home):
+                same = process.cmdline()[1:3] == module
+                if same and process.environ().get("MLOPS_LOCAL_DIR") == str(self.settings.home):
                     return Process.of(process.pid)
         return None
 
     def _digest(self, environment: Mapping[str, str]) -> str:
-        said = [list(self.command), str(self.cwd), dict(environment)]
-        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+        start = [list(self.command), str(self.cwd), dict(environment)]
+        digest = hashlib.sha256(json.dumps(start, sort_keys=True).encode())
         for source in self.sources:
             for file in sorted(source.rglob("*.py")) if source.is_dir() else (source,):
                 digest.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -158,7 +155,6 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
         return {
             **database.address().environment("mlflow_rw"),
             "MLOPS_LOCAL_DIR": str(settings.home),
-            **without_proxy(),
             **aws_environment(settings),
             "ARTIFACT_BUCKET": bucket,
             "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",

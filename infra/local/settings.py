@@ -15,6 +15,12 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 STACK_NAME = "mlops-local"
 
+# A colon separates the folders in PYTHONPATH and its kin, and venv refuses it; PostgreSQL's programs hand each other
+# their paths through a shell, between double quotes. Spaces and all other characters may stand in a path, but for that
+# of the checkout: MLflow, whose migrations lie below .venv, takes a % in their path for a reference.
+_REFUSED_IN_PATHS = ':"$`\\\n'
+_REFUSED_FOR_CHECKOUT = _REFUSED_IN_PATHS + "%"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,7 +40,7 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read MLOPS_API_PORT, MLOPS_TRACKING_PORT, MLOPS_AWS_PORT, MLOPS_LOCAL_DIR and MLOPS_BATCH_SLOTS.
 
-        Raises LocalStackError naming the variable whose value cannot be used.
+        Raises LocalStackError naming the variable whose value cannot be used, or the folder.
         """
         environ = os.environ if environ is None else environ
         settings = cls(
@@ -49,6 +55,8 @@ class Settings:
             for other, same in ports.items():
                 if variable < other and port == same:
                     raise LocalStackError(f"{variable} and {other} are both {port}: give each a port of its own")
+        _refuse_path("the checkout", settings.root, _REFUSED_FOR_CHECKOUT, "move it to another folder")
+        _refuse_path("MLOPS_LOCAL_DIR", settings.home, _REFUSED_IN_PATHS, "name another folder")
         return settings
 
     def to_environment(self) -> dict[str, str]:
@@ -69,15 +77,15 @@ class Settings:
 
     @property
     def api_url(self) -> str:
-        return f"http://localhost:{self.api_port}"
+        return f"http://{HOST}:{self.api_port}"
 
     @property
     def tracking_url(self) -> str:
-        return f"http://localhost:{self.tracking_port}"
+        return f"http://{HOST}:{self.tracking_port}"
 
     @property
     def aws_url(self) -> str:
-        return f"http://localhost:{self.aws_port}"
+        return f"http://{HOST}:{self.aws_port}"
 
     @property
     def marker(self) -> Path:
@@ -127,3 +135,9 @@ def _number(environ: Mapping[str, str], name: str, default: int, low: int, high:
     if not text.isdecimal() or not low <= int(text) <= high:
         raise LocalStackError(f"{name}={text!r} is not a number from {low} to {high}")
     return int(text)
+
+
+def _refuse_path(name: str, path: Path, characters: str, remedy: str) -> None:
+    for character in characters:
+        if character in str(path):
+            raise LocalStackError(f"{name} {str(path)!r} has a {character!r} in its path, which cannot work: {remedy}")

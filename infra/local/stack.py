@@ -18,10 +18,10 @@ from infra.local.aws.batch.store import leftover_processes
 from infra.local.database import Database
 from infra.local.environment import (
     aws_environment,
+    child_environment,
     ensure_credentials,
     read_env,
     stack_environment,
-    without_proxy,
     write_env,
 )
 from infra.local.errors import LocalStackError
@@ -110,7 +110,7 @@ class Stack:
             return False
         if not self.settings.run_dir.is_dir():
             folder.prepare(self.settings)
-        with folder.locked(self.settings, "down", wait_seconds=60):
+        with folder.locked(self.settings, "down", max_wait=60):
             return self._down()
 
     def _down(self) -> bool:
@@ -126,6 +126,7 @@ class Stack:
         if self.settings.home.exists() and not self.settings.marker.exists():
             folder.remove(self.settings)
         self.down()
+        self._database.remove()
         return folder.remove(self.settings)
 
     def status(self) -> list[Row]:
@@ -139,7 +140,9 @@ class Stack:
             state = "healthy" if healthy else "not answering" if process else "stopped"
             rows.append(Row(service.name, state, process.pid if process else None, service.address, healthy))
         deployed = deploy.describe(self.settings) if rows[1].healthy else None
-        state = deployed.status if deployed else "not deployed"
+        # While the AWS is down nothing says what is deployed in it; a finished `up` left the API's key.
+        kept = not rows[1].healthy and "MLOPS_API_KEY" in self.env()
+        state = deployed.status if deployed else "stopped" if kept else "not deployed"
         rows.append(Row("stack", state, None, self.settings.api_url, deployed is not None and deployed.stands))
         return rows
 
@@ -149,10 +152,7 @@ class Stack:
 
     def logs(self) -> dict[str, Path]:
         """Log file by the name of what writes it."""
-        return {
-            "database": self._database.log,
-            **{path.stem: path for path in sorted(self.settings.log_dir.glob("*.log"))},
-        }
+        return {path.stem: path for path in sorted(self.settings.log_dir.glob("*.log"))}
 
     def _tracking(self, bucket: str = "") -> Service:
         """The tracking server; to start it, it needs the bucket of the deployed stack."""
@@ -193,8 +193,7 @@ class Stack:
     def _create_key(self) -> str:
         # In a process of its own: the tool reads its AWS from the environment, and needs the shared package.
         environment = {
-            **os.environ,
-            **without_proxy(),
+            **child_environment(),
             **aws_environment(self.settings),
             "PYTHONPATH": os.pathsep.join((str(self.settings.root), str(self.settings.root / "client"))),
         }
@@ -203,7 +202,7 @@ class Stack:
             [sys.executable, *command], cwd=self.settings.root, env=environment, capture_output=True, text=True
         )
         if made.returncode != 0 or not made.stdout.strip():
-            reason = (made.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            reason = (made.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
             raise LocalStackError(f"the API key could not be made: {reason}")
         return made.stdout.strip()
 

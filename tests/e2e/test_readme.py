@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.settings import ROOT
+from tests.support.checkout import copy_checkout
 from tests.support.steps import free_ports
 
 README = (ROOT / "README.md").read_text()
@@ -20,20 +21,10 @@ COMMANDS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 def test_the_commands_of_the_readme_run_as_they_stand(tmp_path_factory):
     if not (Path(sys.prefix) / "installed").exists():
         pytest.skip("runs with the .venv that `make install` makes; this Python is another one")
-    # The socket's path may have some 100 characters, so the copy lies close to the root.
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed: the README's commands use it")
     copy = Path(tmp_path_factory.mktemp("readme"))
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in files.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    (copy / ".venv").symlink_to(sys.prefix)
+    copy_checkout(copy)
     ports = dict(zip(("MLOPS_API_PORT", "MLOPS_TRACKING_PORT", "MLOPS_AWS_PORT"), map(str, free_ports(3)), strict=True))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AWS_", "MAKE"))}
     script = "set -euo pipefail\n" + "\n".join(COMMANDS)

@@ -19,7 +19,7 @@ def invoke(stack):
         return subprocess.run(
             [sys.executable, "-m", "tools.invoke", *arguments],
             cwd=ROOT,
-            env={**os.environ, **stack.settings.to_environment()},
+            env={**os.environ, **stack.settings.to_environment(), "AWS_PROFILE": "nobody"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -72,6 +72,7 @@ def eventually(condition, seconds=30.0):
 def stack():
     # Not in pytest's own folder: every run of pytest closes it to others, and root runs PostgreSQL as another user.
     with tempfile.TemporaryDirectory(prefix="mlops-stack-") as folder:
+        Path(folder).chmod(0o755)
         made = Stack(free_settings(Path(folder).resolve() / "local"))
         try:
             made.up()
@@ -514,7 +515,7 @@ def test_down_finds_what_has_no_record_and_may_be_said_twice(running, batch):
     assert running.down()
     assert processes_of(running.settings) == []
     assert not running.down()
-    assert {row.state for row in running.status()} == {"stopped", "not deployed"}
+    assert {row.state for row in running.status()} == {"stopped"}
 
 
 def test_down_ends_the_jobs_of_a_killed_host(running, batch):
@@ -601,6 +602,7 @@ def handler(event, context):
 @pytest.fixture
 def open_folder():
     with tempfile.TemporaryDirectory(prefix="mlops-stack-") as folder:
+        Path(folder).chmod(0o755)
         yield Path(folder).resolve()
 
 

@@ -273,3 +273,13 @@ def test_every_parameter_and_condition_is_used(source: Document, nested: dict[st
         assert template["Parameters"].keys() <= reading.references(body), where
         text = str(body)
         assert all(f"'{name}'" in text for name in template.get("Conditions", {})), where
+
+
+def test_whatever_may_load_onnxruntime_is_told_to_call_nobody():
+    """Its telemetry is on otherwise: names are looked up and connections made, wherever it is imported."""
+    template = reading.read(reading.TEMPLATE)
+    assert template["Globals"]["Function"]["Environment"]["Variables"]["ORT_DISABLE_TELEMETRY"] == "1"
+    definitions = of_type(template, "AWS::Batch::JobDefinition").values()
+    containers = [definition["Properties"]["ContainerProperties"] for definition in definitions]
+    (trainer,) = [container for container in containers if container["Command"][-1] == "trainer"]
+    assert {"Name": "ORT_DISABLE_TELEMETRY", "Value": "1"} in trainer["Environment"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from infra.local.api import Api
-from infra.local.demo import held_back
 from infra.local.environment import read_env
+from infra.local.held_out import held_out
 from infra.local.settings import ROOT, Settings
 from tools.screenshots.browser import find_browser
 from tools.screenshots.console import JOBS, VIEWS, console
@@ -43,7 +43,7 @@ def main() -> int:
     scene.traffic()
     keep("lists.svg", svg("lists", mlops(sign_in, "runs", EXPERIMENT, "--limit", "5"), mlops(sign_in, "history")))
     with tempfile.TemporaryDirectory() as folder:
-        pixels = np.array(held_back("digits")[0][:40]).reshape(-1, 28, 28)
+        pixels = np.array(held_out("digits")[0][:40]).reshape(-1, 28, 28)
         np.save(Path(folder) / "digits.npy", (255 * pixels).astype(np.uint8))
         asked = ("predict", "digits.npy", "--first", "4", "--count", "2", "--model", MODEL)
         keep("predict.svg", svg("predict", mlops(sign_in, *asked, cwd=Path(folder))))

@@ -11,7 +11,8 @@ from typing import Any
 
 from infra.local import deploy
 from infra.local.api import Api
-from infra.local.demo import ENDED, held_back, until_served
+from infra.local.demo import ENDED, until_served
+from infra.local.held_out import held_out
 from infra.local.settings import Settings
 from mlops.domain.names import DEFAULT_MODEL_NAME
 
@@ -42,7 +43,7 @@ class Scene:
     def traffic(self) -> None:
         """Make a day of predictions: log lines of predict from one minute, delivered as those of earlier hours."""
         version = self._api.get(f"/models/{MODEL}")["production_version"]
-        images, _ = held_back("digits")
+        images, _ = held_out("digits")
         until_served(self._api, {"image": images[0], "model_name": MODEL}, version)
         began = int(time.time() * 1000)
         # Paler ink, as from another pen.

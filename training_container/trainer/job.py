@@ -1,5 +1,6 @@
 """A run from start to end, and how it ends: completed, failed with a reason, or interrupted with its state kept."""
 
+import errno
 import json
 import os
 import tempfile
@@ -99,8 +100,11 @@ class _Job:
             self._fail(str(error))
             raise
         except Exception as error:
-            # A defect, not a reason for people: the log has all of it, the record its kind and place.
             log_event("trainer.defect", traceback=traceback.format_exc())
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._fail(f"the disk is full ({error.strerror}): free some space, then start the run again")
+                raise
+            # A defect, not a reason for people: the log has all of it, the record its kind and place.
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(last.filename).name}:{last.lineno}"
             self._fail(f"internal error: {type(error).__name__} in {place}; see the job's log")

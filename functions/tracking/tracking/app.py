@@ -20,6 +20,8 @@ os.environ |= {
 from mangum import Mangum
 from mlflow.server.fastapi_app import app as application
 
+__all__ = ["application", "handler"]
+
 _serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
 
 

@@ -33,13 +33,15 @@ def build() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def packages() -> None:
+def packages() -> Path:
     """The console's npm packages; skips where they cannot be installed."""
     loaded = module(CONSOLE / "build.py")
     try:
-        loaded.install_packages()
+        folder: Path = loaded.work_folder()
+        loaded.install_packages(folder)
     except loaded.CannotBuild as problem:
         pytest.skip(f"the console's packages are not here: {problem}")
+    return folder / "node_modules"
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_the_consoles_own_tests_pass(packages):
 
 @pytest.mark.slow
 def test_the_console_is_built_anew_when_a_source_changes_and_only_then(packages, copy):
-    (copy / "node_modules").symlink_to(CONSOLE / "node_modules")
+    (copy / "node_modules").symlink_to(packages)
     built = copy / "layer" / "python" / "mlops_console"
     assert run(copy).stdout == "the web console is built\n"
     before = {path.name for path in built.iterdir()}
@@ -81,7 +83,7 @@ def test_the_console_is_built_anew_when_a_source_changes_and_only_then(packages,
 
 @pytest.mark.slow
 def test_what_is_built_is_light_and_asks_no_other_host(packages, copy):
-    (copy / "node_modules").symlink_to(CONSOLE / "node_modules")
+    (copy / "node_modules").symlink_to(packages)
     assert run(copy).returncode == 0
     built = copy / "layer" / "python" / "mlops_console"
     assert {path.suffix for path in built.iterdir()} == {".html", ".js", ".css", ".svg"}
@@ -94,6 +96,22 @@ def test_what_is_built_is_light_and_asks_no_other_host(packages, copy):
         assert hosts == set(), path.name
     page = (built / "index.html").read_text()
     assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", page) == [], "nothing inline"
+
+
+@pytest.mark.slow
+def test_it_is_built_in_a_folder_whose_path_vite_would_misread(packages, copy, tmp_path, monkeypatch):
+    folder = tmp_path / "R&D (v1) #2 100%?" / "console"
+    folder.parent.mkdir()
+    copy.rename(folder)
+    (folder.parent / "functions").symlink_to(ROOT / "functions")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    work_folder = module(folder / "build.py").work_folder()
+    assert work_folder.is_relative_to(tmp_path / "cache")
+    (work_folder / "node_modules").symlink_to(packages)
+    built = run(folder)
+    assert (built.stdout, built.stderr) == ("the web console is built\n", "")
+    assert (folder / "layer/python/mlops_console/index.html").exists()
+    assert run(folder).stdout == "", "nothing has changed"
 
 
 def test_without_node_it_is_said_in_one_line_and_no_failure_where_it_need_not_be_built(copy):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from infra.local.settings import ROOT
+from tests.support.checkout import checkout_files
 
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "pictures"
@@ -21,10 +21,8 @@ LARGEST_FOLDER = 1_200_000
 
 
 def markdown_files() -> list[Path]:
-    """What belongs to the checkout, committed or about to be."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+    """The pages that belong to the checkout."""
+    return [ROOT / path for path in checkout_files() if path.suffix == ".md"]
 
 
 def prose(page: Path) -> str:

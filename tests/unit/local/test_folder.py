@@ -2,7 +2,9 @@
 
 import errno
 import os
+import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -54,6 +56,28 @@ def test_one_command_at_a_time(tmp_path):
         folder.locked(settings, "up"),
     ):
         pass
+    with folder.locked(settings, "down"):
+        pass
+
+
+def test_a_command_waits_as_long_as_it_is_told(tmp_path):
+    settings = Settings(home=tmp_path / "state")
+    folder.prepare(settings)
+    with ThreadPoolExecutor(1) as other, folder.locked(settings, "up"):
+        waiting = other.submit(lambda: folder.locked(settings, "down", max_wait=30).__enter__())
+        time.sleep(0.2)
+        assert not waiting.done()
+    waiting.result()
+
+
+def test_a_disk_that_has_become_read_only_does_not_keep_down_from_stopping(tmp_path, monkeypatch):
+    settings = Settings(home=tmp_path / "state")
+    folder.prepare(settings)
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with folder.locked(settings, "down"):
         pass
 

@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -22,13 +24,24 @@ def test_a_process_knows_itself(own):
 
 
 def test_a_recycled_pid_is_another_process(own):
-    earlier = Process(own.pid, own.identity + "0")
+    earlier = Process(own.pid, own.create_time - 60)
     assert not earlier.alive()
     assert not earlier.stop(0.1), "stopping it would have ended this test"
 
 
-def test_no_process_has_no_identity():
-    assert Process.of(2**22 + 1) is None
+def test_a_corrected_clock_makes_no_other_process(own):
+    assert Process(own.pid, own.create_time - 0.5).alive()
+
+
+@pytest.mark.parametrize("pid", [2**22 + 1, 2**80, -1])
+def test_a_pid_without_a_process_is_none(pid):
+    assert Process.of(pid) is None
+
+
+def test_a_zombie_is_none():
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert Process.of(child.pid) is None
 
 
 def test_a_record_is_read_back_while_the_process_lives(tmp_path, own):
@@ -37,7 +50,13 @@ def test_a_record_is_read_back_while_the_process_lives(tmp_path, own):
     assert file.read() == own
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", '{"pid": 1}', '{"pid": 999999999, "identity": "x"}'])
+OF_ANOTHER_VERSION = '{"pid": 1, "identity": "5f0e:123"}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "{}", "[]", '{"pid": 1}', '{"pid": 999999999, "create_time": 1.0}', OF_ANOTHER_VERSION],
+)
 def test_a_record_that_says_nothing_true_is_no_process(tmp_path, content):
     (tmp_path / "aws.json").write_text(content)
     assert ProcessFile(tmp_path / "aws.json").read() is None

@@ -1,7 +1,11 @@
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from infra.local.errors import LocalStackError
-from infra.local.settings import ROOT, Settings
+from infra.local.settings import HOST, ROOT, Settings
 
 
 def test_defaults_are_the_documented_ports():
@@ -26,3 +30,35 @@ def test_a_port_that_is_none_is_refused_by_name(value):
 def test_two_servers_on_one_port_are_refused_by_name():
     with pytest.raises(LocalStackError, match=r"MLOPS_API_PORT and MLOPS_TRACKING_PORT are both 5000"):
         Settings.from_environment({"MLOPS_API_PORT": "5000"})
+
+
+def test_addresses_are_those_that_are_bound():
+    settings = Settings(api_port=1, tracking_port=2, aws_port=3)
+    assert [settings.api_url, settings.tracking_url, settings.aws_url] == [
+        f"http://{HOST}:{port}" for port in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("name", ["a b", "R&D (v1) #2", "100%", "it's", "ü", "a;b,c=d", "[x]{y}*?!~"])
+def test_a_folder_may_have_almost_any_name(tmp_path, name):
+    assert Settings.from_environment({"MLOPS_LOCAL_DIR": str(tmp_path / name)}).home == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["a:b", 'a"b', "a$b", "a`b", "a\\b", "a\nb"])
+def test_a_folder_that_cannot_work_is_refused_in_one_line(tmp_path, name):
+    with pytest.raises(LocalStackError, match=r"MLOPS_LOCAL_DIR .* name another folder") as refused:
+        Settings.from_environment({"MLOPS_LOCAL_DIR": str(tmp_path / name)})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["100%", "a:b"])
+def test_a_checkout_in_which_it_cannot_work_is_refused_in_one_line(tmp_path, name):
+    checkout = tmp_path / name
+    shutil.copytree(ROOT / "infra/local", checkout / "infra/local", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "infra.local", "up"]
+    ran = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: the checkout ")
+    assert line.endswith("in its path, which cannot work: move it to another folder")
+    assert not (checkout / ".local").exists()

@@ -1,8 +1,11 @@
 """A whole run in this process: what MLflow and the jobs table hold at its end, good or bad."""
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import boto3
 import onnxruntime
@@ -169,6 +172,18 @@ def test_a_defect_fails_the_run_too_and_tells_its_place_only(
     error = JobsTable.from_environment().get(identity.job_id).error
     assert error.startswith("internal error: AttributeError in job.py:")
     assert "Traceback" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_full_disk_is_named_as_the_reason(identity: Identity, monkeypatch: pytest.MonkeyPatch):
+    def full(*_arguments: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("trainer.job.data.load", full)
+    with pytest.raises(OSError, match="No space left"):
+        job.run(asked(), identity, Stop())
+    error = JobsTable.from_environment().get(identity.job_id).error
+    assert error == "the disk is full (No space left on device): free some space, then start the run again"
 
 
 @pytest.mark.usefixtures("aws")

@@ -85,10 +85,7 @@ def decode(document: Mapping[str, Any], parent: Job | None) -> Job:
 
 def process_of(document: Mapping[str, Any]) -> Process | None:
     """The process of a job in the store, whether or not it still runs; None for a record of another form, too."""
-    try:
-        return Process(**document["_process"])
-    except (KeyError, TypeError):
-        return None
+    return Process.from_record(document.get("_process"))
 
 
 def _submission(document: Mapping[str, Any]) -> Submission:

@@ -73,7 +73,7 @@ class Attempt:
         except OSError as error:
             raise CannotStart(f"CannotStartContainerError: {command[0]}: {error.strerror}") from error
         assert self._child.stdout is not None
-        self.process = Process.of(self._child.pid) or Process(self._child.pid, "")
+        self.process = Process.of(self._child.pid) or Process(self._child.pid, 0.0)
         self._lines: list[tuple[int, str]] = []
         self._lock = threading.Lock()
         self._output = threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True)

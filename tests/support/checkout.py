@@ -1,0 +1,39 @@
+"""The files of the checkout, and copies of it in other folders."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.local.settings import ROOT
+
+# What git ignores, by the names of folders; used only where there is no git, as in an unpacked archive.
+_IGNORED = {"node_modules", "build", "dist", "mlruns", "__pycache__"}
+
+
+def checkout_files() -> list[Path]:
+    """What belongs to the checkout, committed or about to be, relative to its root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        return sorted(_walk())
+    return sorted(Path(name) for name in listed if name and (ROOT / name).is_file())
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy the checkout into `folder`, with this environment as its .venv."""
+    for path in checkout_files():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, folder / path)
+    (folder / ".venv").symlink_to(sys.prefix)
+
+
+def _walk() -> list[Path]:
+    found = []
+    for parent, folders, names in os.walk(ROOT):
+        ignored = {name for name in folders if name in _IGNORED or (name.startswith(".") and name != ".github")}
+        folders[:] = [name for name in folders if name not in ignored]
+        found += [(Path(parent) / name).relative_to(ROOT) for name in names]
+    return found
