@@ -31,6 +31,8 @@ class ComparedMetric:
     values: dict[str, float | None]
     """By run id; null where the run has none"""
     differs: bool
+    kind: Literal["summary", "model", "check", "epoch", "class", "own"]
+    """own: logged by the run itself; the trainer logs all other kinds"""
     better: Literal["higher", "lower"] | None
     """By the name: lower for losses, errors, times and sizes; null where it does not say"""
     best: str | None
@@ -84,12 +86,18 @@ class MetricPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
+    """A registered model. MLflow takes names that cannot be served; such a model is listed, with the reason."""
+
     name: str
     latest_version: int | None
     latest_stage: str | None
     production_version: int | None
     versions: int
     """How many versions the model has"""
+    reason: str | None = None
+    """Why it is not servable, with the remedy; null where it is"""
+    servable: bool = True
+    """Whether its versions can be promoted, and asked for predictions"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +151,17 @@ class RunDetail:
     params: dict[str, str]
     status: Literal["running", "scheduled", "finished", "failed", "killed"]
     started_at: str | None
+    """ISO 8601; null where MLflow has none, or a number that is no date"""
     ended_at: str | None
+    """ISO 8601; null while it runs, or where the number is no date"""
     experiment_id: str
     experiment_name: str
     tags: dict[str, str]
     artifacts: list[Artifact]
     metric_history: dict[str, list[MetricPoint]]
     """At most some 500 points a metric, evenly taken"""
+    own_metrics: list[str] = field(default_factory=list)
+    """Names of the metrics that the platform's trainer does not log: the run's own"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +172,11 @@ class RunRow:
     params: dict[str, str]
     status: Literal["running", "scheduled", "finished", "failed", "killed"]
     started_at: str | None
+    """ISO 8601; null where MLflow has none, or a number that is no date"""
     ended_at: str | None
+    """ISO 8601; null while it runs, or where the number is no date"""
+    own_metrics: list[str] = field(default_factory=list)
+    """Names of the metrics that the platform's trainer does not log: the run's own"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,6 +348,10 @@ class ModelDetail:
     versions: list[ModelVersion]
     """The newest first"""
     next_cursor: str | None = None
+    reason: str | None = None
+    """Why it is not servable, with the remedy; null where it is"""
+    servable: bool = True
+    """Whether its versions can be promoted, and asked for predictions"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ common, or not right, goes the careful way: decoded by orjson, and walked to nam
 """
 
 import binascii
-import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import orjson
 
 from mlops.domain.errors import PayloadTooLarge, ValidationFailed
 from mlops.domain.manifest import ModelInput
+from mlops.domain.model_name import RULE, is_servable
 from predict import decoding
 from predict.png import SIGNATURE, PngError, decode
 
@@ -22,7 +22,6 @@ MAX_BODY_BYTES = 4 << 20
 MAX_BATCH = 100
 MAX_SCALE = 65535
 MAX_ERRORS = 5
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _BITS: dict[float, int] = {scale: int(np.float64(scale).view(np.uint64)) for scale in (1, 255)}
 
@@ -179,9 +178,8 @@ def _wrong_options(document: dict[str, Any], source: str) -> list[tuple[str, str
             errors.append(("scale", "goes with image or images only"))
     if "model_name" in document:
         name = document["model_name"]
-        if type(name) is not str or not MODEL_NAME.fullmatch(name):
-            message = "must be letters, digits, '.', '_' or '-', at most 100, a letter or digit first"
-            errors.append(("model_name", message))
+        if type(name) is not str or not is_servable(name):
+            errors.append(("model_name", RULE))
     return errors
 
 
