@@ -13,14 +13,13 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test coverage lint docs format bench bench-train openapi
-.PHONY: cli-docs console invoke screenshots key
+.PHONY: cli-docs console console-check invoke screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-install: $(VENV)/installed ## make .venv with the pinned dependencies, and build the web console where npm's registry answers
-	@$(BIN)/python console/build.py --if-possible
+install: $(VENV)/installed ## make .venv with the pinned dependencies
 
 # A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -67,7 +66,7 @@ docs: install ## the documentation as a site in build/docs; a broken link is an 
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
 
-lint: install ## ruff, mypy, import arrows, the files of GitHub, the console's linters, and whether the generated files are what the code says
+lint: install ## ruff, mypy, import arrows, the files of GitHub, and whether the generated files are what the code says
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -78,15 +77,30 @@ lint: install ## ruff, mypy, import arrows, the files of GitHub, the console's l
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
-	@if test -d console/node_modules; then $(BIN)/python console/build.py --run lint; fi
 
-console: $(VENV)/installed ## build the web console; without it everything else works
-	@$(BIN)/python console/build.py
+# Node, which only work on the console needs, in an environment of its own.
+CONSOLE := .venv-console
+CONSOLE_BUILD := $(CONSOLE)/bin/python console/build.py
+
+console: $(CONSOLE)/installed ## build the web console anew from its sources; commit what it builds
+	@$(CONSOLE_BUILD)
+
+console-check: $(CONSOLE)/installed ## the console's tests, types and linter, and whether the committed build is what its sources give
+	@$(CONSOLE_BUILD) --check
+	@$(CONSOLE_BUILD) --run test
+	@$(CONSOLE_BUILD) --run lint
+
+$(CONSOLE)/installed: pyproject.toml constraints.txt
+	@echo "installing Node into $(CONSOLE)"
+	@$(PYTHON) -m venv $(CONSOLE)
+	@$(CONSOLE)/bin/python -m pip install -qq 'pip>=25.1'
+	@$(CONSOLE)/bin/python -m pip install -qq --constraint constraints.txt --group console
+	@touch $@
 
 format: install ## put the code in the form that lint asks for
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@if test -d console/node_modules; then $(BIN)/python console/build.py --run format; fi
+	@if test -e $(CONSOLE)/installed; then $(CONSOLE_BUILD) --run format; fi
 
 bench: install ## measure, and write benchmarks/results/
 	@$(SOURCES) $(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""The web console's files, which are in a layer of their own; all plain text."""
+"""Serve the web console's files, which are in a layer of their own; all are text."""
 
 import hashlib
 import importlib.util
@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import Response
-from fastapi.responses import HTMLResponse
 
 from mlops.domain.errors import NotFound
 
@@ -25,25 +24,18 @@ MEDIA_TYPES = {
 PAGE = "index.html"
 # A name with a hash of the content, as the build gives it to scripts and styles: such a file never changes.
 HASHED = re.compile(r".+-[\w-]{8}\.(js|css)")
-NOT_BUILT = Path(__file__).parent / "pages" / "console_not_built.html"
-
-
-def console_page(known: str | None) -> Response:
-    """The console; where it was not built, a page that says so. `known` is the request's If-None-Match."""
-    if PAGE not in _files():
-        return HTMLResponse(NOT_BUILT.read_text(), status_code=404, headers={"content-security-policy": POLICY})
-    return console_file(PAGE, known)
 
 
 def console_file(name: str, known: str | None) -> Response:
-    """A file of the console, or 304 to whoever has it already: `known` is the request's If-None-Match.
+    """Return a file of the console, or 304 to a browser that has it: `known` is the request's If-None-Match.
 
-    Raises NotFound.
+    Raises:
+        NotFound: There is no such file.
     """
-    found = _files().get(name)
-    if found is None:
+    file = _files().get(name)
+    if file is None:
         raise NotFound(f"The console has no file {name!r}")
-    content, tag = found
+    content, tag = file
     # The page is asked for each time, so that a deploy is seen at once; it names the files that belong together.
     cached = "public, max-age=31536000, immutable" if HASHED.fullmatch(name) else "no-cache"
     headers = {"etag": tag, "cache-control": cached, "content-security-policy": POLICY}
