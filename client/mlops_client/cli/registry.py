@@ -157,7 +157,7 @@ def _list_versions(model: ModelDetail, limit: int) -> None:
 
 def _note_unservable(model: Model | ModelDetail) -> None:
     if not model.servable:
-        output.note(f"{model.name} cannot be served. {model.reason}")
+        output.note(f"{model.name}: {model.reason}")
 
 
 def _move(move: Callable[[], Transition], as_json: bool) -> None:

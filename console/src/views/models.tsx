@@ -59,7 +59,7 @@ export function Models({ params }: { params: URLSearchParams }) {
         <Loading />
       ) : (
         <div class="stack">
-          {current.detail.servable ? null : <p class="banner">{`Not servable. ${current.detail.reason}.`}</p>}
+          {current.detail.servable ? null : <p class="banner">{`${current.detail.reason}.`}</p>}
           <div class="board">
             {STAGES.map((stage) => (
               <Lane

@@ -70,7 +70,7 @@ export function Runs({ params }: { params: URLSearchParams }) {
   const current = seen?.experiment === experiment ? seen : undefined;
   return (
     <>
-      <PageHead title="Runs" text={`Ranked by accuracy. Choose two to ${MAX_COMPARED} runs to compare them.`}>
+      <PageHead title="Runs" text={`Ranked by accuracy. Choose 2 to ${MAX_COMPARED} runs to compare them.`}>
         {experiments && experiment ? (
           <Choice
             label="Experiment"

@@ -22,4 +22,4 @@ def unservable_reason(name: str) -> str | None:
     """Return why no version of the model can be promoted, with the remedy; None where they can."""
     if is_servable(name):
         return None
-    return f"The name {RULE}, to be served: rename the model in MLflow"
+    return f"To be served, the name {RULE}: rename the model in MLflow"
