@@ -13,14 +13,13 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test coverage lint docs format bench bench-train openapi
-.PHONY: cli-docs console invoke screenshots key
+.PHONY: cli-docs console console-check invoke screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-install: $(VENV)/installed ## create .venv with the pinned dependencies, and build the web console if npm's registry can be reached
-	@$(BIN)/python console/build.py --if-possible
+install: $(VENV)/installed ## create .venv with the pinned dependencies
 
 # The stamp file avoids another installation until pyproject.toml or constraints.txt changes.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -68,7 +67,7 @@ docs: install ## build the documentation as a site in build/docs; a broken link 
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
 
-lint: install ## check style, types, imports, GitHub's files, the console, and whether the generated files are up to date
+lint: install ## check style, types, imports, GitHub's files, and whether the generated files are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -79,15 +78,30 @@ lint: install ## check style, types, imports, GitHub's files, the console, and w
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
-	@if test -d console/node_modules; then $(BIN)/python console/build.py --run lint; fi
 
-console: $(VENV)/installed ## build the web console; the platform works without it
-	@$(BIN)/python console/build.py
+# Node, which only work on the console needs, in an environment of its own.
+CONSOLE := .venv-console
+CONSOLE_BUILD := $(CONSOLE)/bin/python console/build.py
+
+console: $(CONSOLE)/installed ## build the web console from its sources; commit the result
+	@$(CONSOLE_BUILD)
+
+console-check: $(CONSOLE)/installed ## run the console's tests, type check and linter, and compare the committed build with its sources
+	@$(CONSOLE_BUILD) --check
+	@$(CONSOLE_BUILD) --run test
+	@$(CONSOLE_BUILD) --run lint
+
+$(CONSOLE)/installed: pyproject.toml constraints.txt
+	@echo "installing Node into $(CONSOLE)"
+	@$(PYTHON) -m venv $(CONSOLE)
+	@$(CONSOLE)/bin/python -m pip install -qq 'pip>=25.1'
+	@$(CONSOLE)/bin/python -m pip install -qq --constraint constraints.txt --group console
+	@touch $@
 
 format: install ## format the code, and fix what the linters can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@if test -d console/node_modules; then $(BIN)/python console/build.py --run format; fi
+	@if test -e $(CONSOLE)/installed; then $(CONSOLE_BUILD) --run format; fi
 
 bench: install ## run the benchmarks, and write benchmarks/results/
 	@$(SOURCES) $(BIN)/python -m benchmarks

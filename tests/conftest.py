@@ -16,6 +16,7 @@ from infra.local.api import Api
 from infra.local.environment import without_proxy
 from infra.local.settings import Settings
 from infra.local.stack import Stack
+from mlops.registry.rest import Tracking
 from tests.support.steps import free_ports, promote, train
 
 
@@ -91,6 +92,15 @@ def stack(make_settings: Callable[[], Settings]) -> RunningStack:
     """The stack that the session's end-to-end tests share."""
     settings = make_settings()
     return RunningStack(settings, Stack(settings, say=lambda text: None).up())
+
+
+@pytest.fixture(scope="module")
+def mlflow(stack: RunningStack) -> Iterator[Tracking]:
+    """MLflow's REST API, for requests that the stack's key signs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in stack.env.items():
+            patch.setenv(variable, value)
+        yield Tracking(stack.env["MLFLOW_TRACKING_URI"], 20)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,8 @@ class ComparedMetric:
     """Values by run id; null if the run has none"""
     differs: bool
     """Whether the runs have different values"""
+    kind: Literal["summary", "model", "check", "epoch", "class", "own"]
+    """own: logged by the run itself; the trainer logs all other kinds"""
     better: Literal["higher", "lower"] | None
     """Whether higher or lower values are better, by the metric's name; null if the name does not tell"""
     best: str | None
@@ -93,12 +95,18 @@ class MetricPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
+    """A registered model. MLflow takes names that cannot be served; such a model is listed, with the reason."""
+
     name: str
     latest_version: int | None
     latest_stage: str | None
     production_version: int | None
     versions: int
     """Number of versions"""
+    reason: str | None = None
+    """Why it is not servable, with the remedy; null if it is"""
+    servable: bool = True
+    """Whether its versions can be promoted, and asked for predictions"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +165,17 @@ class RunDetail:
     params: dict[str, str]
     status: Literal["running", "scheduled", "finished", "failed", "killed"]
     started_at: str | None
+    """ISO 8601; null where MLflow has none, or a number that is no date"""
     ended_at: str | None
+    """ISO 8601; null while it runs, or where the number is no date"""
     experiment_id: str
     experiment_name: str
     tags: dict[str, str]
     artifacts: list[Artifact]
     metric_history: dict[str, list[MetricPoint]]
     """Points by metric. A long history is thinned evenly to about 500 points"""
+    own_metrics: list[str] = field(default_factory=list)
+    """Names of the metrics that the platform's trainer does not log: the run's own"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +186,11 @@ class RunRow:
     params: dict[str, str]
     status: Literal["running", "scheduled", "finished", "failed", "killed"]
     started_at: str | None
+    """ISO 8601; null where MLflow has none, or a number that is no date"""
     ended_at: str | None
+    """ISO 8601; null while it runs, or where the number is no date"""
+    own_metrics: list[str] = field(default_factory=list)
+    """Names of the metrics that the platform's trainer does not log: the run's own"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,6 +378,10 @@ class ModelDetail:
     versions: list[ModelVersion]
     """A page of versions, newest first"""
     next_cursor: str | None = None
+    reason: str | None = None
+    """Why it is not servable, with the remedy; null if it is"""
+    servable: bool = True
+    """Whether its versions can be promoted, and asked for predictions"""
 
 
 @dataclass(frozen=True, kw_only=True)

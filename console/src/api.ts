@@ -26,17 +26,17 @@ import type {
 
 type Values = Record<string, string | number | null | undefined>;
 
-/** A path from its parts, each encoded. */
+/** A path from its parts, which are encoded. */
 export const path = (...parts: (string | number)[]): string => parts.map(encodeURIComponent).join("/");
 
-/** "?a=1&b=2" from the values that are given. */
+/** "?a=1&b=2" from the values that are not empty. */
 export function query(values: Values): string {
-  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
+  const present = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return present.length ? `?${new URLSearchParams(present.map(([name, value]) => [name, String(value)]))}` : "";
 }
 
 const OPEN = { key: null };
-const PATIENT = { attempts: 3 };
+const RETRIED = { attempts: 3 };
 /** Seconds that the API may hold the answer until the transition has ended. */
 const WAIT = 20;
 
@@ -60,10 +60,10 @@ export const runs = (experiment: string, limit: number, cursor: string | null | 
     options,
   );
 export const run = (experiment: string, runId: string, options?: Options) =>
-  get<RunDetail>(path("experiments", experiment, "runs", runId), { ...PATIENT, ...options });
+  get<RunDetail>(path("experiments", experiment, "runs", runId), { ...RETRIED, ...options });
 export const compare = (experiment: string, runIds: string[], options?: Options) =>
   get<Comparison>(`${path("experiments", experiment, "compare")}${query({ runs: runIds.join(",") })}`, {
-    ...PATIENT,
+    ...RETRIED,
     ...options,
   });
 
@@ -72,7 +72,7 @@ export const model = (name: string, options?: Options) => get<ModelDetail>(path(
 export const modelHistory = (name: string, options?: Options) =>
   get<TransitionHistory>(`${path("models", name, "history")}${query({ limit: 20 })}`, options);
 export const transition = (id: string, options?: Options) =>
-  get<Transition>(path("models", "transitions", id), { ...PATIENT, ...options });
+  get<Transition>(path("models", "transitions", id), { ...RETRIED, ...options });
 export const moveVersion = (request: Record<string, unknown>) =>
   postOnce<Transition>(`models/transition${query({ wait: WAIT })}`, request);
 export const rollBack = (name: string, reason: string) =>

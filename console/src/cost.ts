@@ -1,5 +1,5 @@
 /**
- * What training costs on AWS, about: list prices in dollars of one region, on the day on which they were looked up.
+ * The approximate cost of training on AWS: list prices of one region in dollars, on the day on which they were looked up.
  * docs/cost.md has the arithmetic; a test compares prices.json with it, and the job's size with template.yaml.
  */
 
@@ -17,6 +17,6 @@ type Ran = Pick<Job, "started_at" | "completed_at">;
 
 /** Seconds that jobs ran; those that still run count up to now. */
 export const secondsTrained = (jobs: Ran[]): number =>
-  jobs.reduce((sum, each) => sum + (each.started_at ? secondsBetween(each.started_at, each.completed_at) : 0), 0);
+  jobs.reduce((sum, job) => sum + (job.started_at ? secondsBetween(job.started_at, job.completed_at) : 0), 0);
 
 export const trainingCost = (seconds: number): number => (seconds / 3600) * JOB_HOUR;

@@ -7,7 +7,7 @@ import { session } from "./session";
 // The page is at …/console; the API's routes are beside it, below a stage's name on AWS.
 const BASE = new URL(".", (location.href.split(/[?#]/)[0] ?? "").replace(/\/+$/, ""));
 /** A server that asks for a longer wait than these seconds is not asked again by itself. */
-const LONGEST_WAIT = 10;
+const MAX_WAIT = 10;
 
 /** The API refused, or did not answer (`status` 0). */
 export class ApiError extends Error {
@@ -76,7 +76,7 @@ async function send<T>(
     } catch (error) {
       if (!(error instanceof ApiError) || !error.transient || attempt >= attempts) throw error;
       const seconds = error.retryAfter ?? 0.5 * 2 ** (attempt - 1);
-      if (seconds > LONGEST_WAIT) throw error;
+      if (seconds > MAX_WAIT) throw error;
       await pause(seconds * 1000, signal);
     }
   }

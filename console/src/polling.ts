@@ -6,7 +6,7 @@ import { ApiError, isAbort } from "./http";
 import { pause } from "./pause";
 import { type Problems, ProblemsContext } from "./problems";
 
-const SLOWEST = 8000;
+const MAX_INTERVAL = 8000;
 
 /** Asks once; false ends the polling. */
 export type Look = (signal: AbortSignal) => Promise<undefined | boolean>;
@@ -34,7 +34,7 @@ export async function poll(look: Look, milliseconds: number, signal: AbortSignal
           problems.failed(error);
           if (!(error instanceof ApiError) || !error.transient) return;
           misses += 1;
-          const slower = Math.min(Math.max(SLOWEST, milliseconds), milliseconds * 2 ** Math.min(misses, 4));
+          const slower = Math.min(Math.max(MAX_INTERVAL, milliseconds), milliseconds * 2 ** Math.min(misses, 4));
           wait = Math.max(slower, (error.retryAfter ?? 0) * 1000);
         }
       }

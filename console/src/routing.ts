@@ -13,7 +13,7 @@ export interface Route {
 /** The route of an address's hash; an unknown view is the first one. */
 export function readRoute(hash: string): Route {
   const [name = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
-  const view = VIEW_NAMES.find((each) => each === name) ?? VIEW_NAMES[0];
+  const view = VIEW_NAMES.find((view) => view === name) ?? VIEW_NAMES[0];
   return { view, params: new URLSearchParams(search) };
 }
 

@@ -2,10 +2,10 @@ import { expect, it } from "vitest";
 import { defaultFirst } from "../src/components/model-choice";
 import { JOB_HOUR, secondsTrained, trainingCost } from "../src/cost";
 import { newestOnly } from "../src/newest-only";
-import { distinctNames } from "../src/views/leaderboard";
+import { distinctNames, ownMetrics } from "../src/views/leaderboard";
 import { canMove } from "../src/views/lifecycle";
 import { appendLines, readable } from "../src/views/log-lines";
-import { isBest } from "../src/views/side-by-side";
+import { isBest, shownCurves, shownMetrics } from "../src/views/side-by-side";
 import { namedShares } from "../src/views/stage-answer";
 
 it("asks for one thing at a time, and next for the newest only", async () => {
@@ -30,10 +30,32 @@ it("asks for one thing at a time, and next for the newest only", async () => {
 });
 
 it("marks every run that is as good as the best, and none where all are alike", () => {
-  const metric = { name: "loss", better: "lower" as const, best: "a", differs: true, values: { a: 1, b: 1, c: 2 } };
+  const values = { a: 1, b: 1, c: 2 };
+  const metric = { name: "loss", kind: "summary", better: "lower", best: "a", differs: true, values } as const;
   expect(["a", "b", "c"].map((run) => isBest(metric, run))).toEqual([true, true, false]);
   expect(isBest({ ...metric, differs: false }, "a")).toBe(false);
   expect(isBest({ ...metric, best: null, values: { a: null, b: null } }, "a")).toBe(false);
+});
+
+it("shows the metrics that runs have logged themselves after the trainer's", () => {
+  const metric = { better: null, best: null, differs: true, values: {} };
+  const metrics = [
+    { ...metric, name: "my metric", kind: "own" as const },
+    { ...metric, name: "precision_0", kind: "class" as const },
+    { ...metric, name: "loss", kind: "summary" as const },
+    { ...metric, name: "accuracy", kind: "summary" as const },
+  ];
+  expect(shownMetrics({ metrics }).map(({ name }) => name)).toEqual(["accuracy", "loss", "my metric"]);
+  const runs = [{ own_metrics: ["rmse"] }, { own_metrics: ["mae", "rmse"] }, { own_metrics: [] }];
+  expect(ownMetrics(runs)).toEqual(["rmse", "mae"]);
+});
+
+it("draws a curve of each metric that has one", () => {
+  const points = (count: number) => Array.from({ length: count }, (_, step) => ({ step, value: step, at: step }));
+  const runs = [{ own_metrics: ["rmse", "once"], metric_history: { rmse: points(3), once: points(1) } }];
+  expect(shownCurves(runs)).toEqual([["Rmse", "rmse"]]);
+  const trained = { own_metrics: [], metric_history: { val_accuracy: points(2), val_loss: points(2) } };
+  expect(shownCurves([trained]).map(([, name]) => name)).toEqual(["val_accuracy", "val_loss"]);
 });
 
 it("tells runs of the same name apart", () => {

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -157,7 +157,7 @@ def test_promoting_on_the_board_archives_the_version_before(open_console, api, m
     page.get_by_role("button", name=f"Move version {after} to Production").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="Reason").fill("better in the browser")
-    dialog.get_by_label(re.compile("Go past the metric gate")).check()
+    dialog.get_by_label(re.compile("Skip the metric gate")).check()
     dialog.get_by_role("button", name="Promote").click()
     expect(dialog.get_by_text(f"Version {after} is in Production")).to_be_visible(timeout=30_000)
     dialog.get_by_role("button", name="Close").click()
@@ -205,6 +205,42 @@ def test_two_runs_stand_side_by_side_with_their_curves(open_console, api, model,
     assert {compared[name]["better"] for name in ("loss", "calibration_error", "model_size_bytes")} == {"lower"}
     loss = compared["loss"]
     expect(winner).to_contain_text(f"{loss['values'][loss['best']]:.4g}")
+
+
+def test_metrics_that_runs_logged_themselves_are_shown(open_console, mlflow):
+    experiment = f"team/{uuid.uuid4().hex[:6]} own metrics"
+    experiment_id = mlflow._post("experiments/create", {"name": experiment})["experiment_id"]
+    for name, errors in (("first", (0.5, 0.25)), ("second", (0.5, 0.375))):
+        run = {"experiment_id": experiment_id, "run_name": name, "start_time": 1_700_000_000_000_000}
+        run_id = mlflow._post("runs/create", run)["run"]["info"]["run_id"]
+        points = [
+            {"key": "val rmse", "value": error, "timestamp": 1, "step": step} for step, error in enumerate(errors)
+        ]
+        mlflow._post("runs/log-batch", {"run_id": run_id, "metrics": points})
+    page = open_console(f"runs?{urlencode({'experiment': experiment})}")
+    board = page.get_by_role("region", name="Leaderboard")
+    expect(board.get_by_role("columnheader", name="Val rmse")).to_be_visible(timeout=PATIENCE)
+    expect(board.get_by_role("row", name=re.compile("second"))).to_contain_text("0.375")
+    for name in ("first", "second"):
+        page.get_by_label(f"Choose {name}").check()
+    page.get_by_role("button", name="Compare 2").click()
+    side = page.get_by_role("region", name="Side by side")
+    best = side.get_by_role("row", name=re.compile("^val rmse")).locator("td.best")
+    expect(best).to_contain_text("0.25")
+    chart = side.locator("figure.chart")
+    expect(chart).to_have_count(1)
+    assert drawn(chart) == ["first", "second"]
+
+
+def test_a_model_that_cannot_be_served_says_why_and_offers_no_move(open_console, mlflow):
+    name = f"größe {uuid.uuid4().hex[:6]}"
+    mlflow._post("registered-models/create", {"name": name})
+    mlflow._post("model-versions/create", {"name": name, "source": "s3://somewhere/mlflow/m"})
+    page = open_console(f"models?{urlencode({'model': name})}")
+    expect(page.get_by_text("Version 1", exact=True)).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("rename the model in MLflow")).to_be_visible()
+    expect(page.get_by_role("button", name="Roll back")).to_be_disabled()
+    expect(page.get_by_role("button", name=re.compile("Move version|Archive version"))).to_have_count(0)
 
 
 def test_drift_over_time_shows_each_signal_with_gaps_where_too_little_was_asked(
@@ -256,9 +292,9 @@ def test_a_line_is_lifted_over_gaps(open_console, model, versions):
 
 def test_what_it_costs_is_said_with_what_is_assumed(open_console, versions):
     page = open_console("health")
-    cost = page.get_by_role("region", name="Cost on AWS, about")
+    cost = page.get_by_role("region", name="Approximate cost on AWS")
     at_rest = json.loads(PRICES.read_text())["prices"]["rest_month"]
-    expect(cost).to_contain_text(f"At rest, a month${at_rest}.00")
+    expect(cost).to_contain_text(f"At rest, per month${at_rest}.00")
     expect(cost).to_contain_text(re.compile(r"Assumed: list prices of us-east-1, looked up on \d{4}-\d\d-\d\d"))
 
 
@@ -272,7 +308,7 @@ def test_a_job_is_started_watched_and_read(open_console):
     expect(dialog).to_be_hidden()
     row = page.locator("tbody tr").first
     expect(row.get_by_text("completed")).to_be_visible(timeout=60_000)
-    expect(page.get_by_label("What the job wrote")).to_contain_text("epoch.done", timeout=PATIENCE)
+    expect(page.get_by_label("Log of the job")).to_contain_text("epoch.done", timeout=PATIENCE)
 
 
 def test_a_wrong_key_is_refused_and_a_right_one_is_gone_with_the_tab(open_console, stack, browser):

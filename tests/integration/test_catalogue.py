@@ -1,7 +1,6 @@
 """The lists, on a database made by the pinned MLflow through its public API: what was logged is what is shown."""
 
 import urllib.parse
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,15 +9,6 @@ from infra.local.api import Api, ApiError
 from mlops.registry.rest import Tracking
 
 EXPERIMENT = "catalogue/with a slash & more"
-
-
-@pytest.fixture(scope="module")
-def mlflow(stack) -> Iterator[Tracking]:
-    """MLflow's REST API, for requests that the stack's key signs."""
-    with pytest.MonkeyPatch.context() as patch:
-        for variable, value in stack.env.items():
-            patch.setenv(variable, value)
-        yield Tracking(stack.env["MLFLOW_TRACKING_URI"], 20)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +90,11 @@ def test_an_experiment_is_found_by_name_and_by_id(api, logged):
     assert (by_id["name"], by_id["experiment_id"]) == (EXPERIMENT, logged["id"])
     assert by_id["runs"][0]["run_id"] == logged["runs"][-1]
     assert api.get("/experiments/catalogue%20b")["name"] == "catalogue b"
+    by_name = f"/experiments/{urllib.parse.quote(EXPERIMENT, safe='')}"
+    assert api.get(by_name) == by_id
+    assert api.get(f"{by_name}/runs/{logged['runs'][0]}")["experiment_name"] == EXPERIMENT
+    ids = ",".join(logged["runs"][:2])
+    assert api.get(f"{by_name}/compare?runs={ids}")["name"] == EXPERIMENT
     missing = api.send("GET", "/experiments/no%20such")
     assert (missing.status, missing.json["code"]) == (404, "not_found")
 
@@ -125,6 +120,42 @@ def test_runs_are_filtered_by_status_and_name(api, logged):
         "run 2",
         *(f"run {number}" for number in range(20, 24)),
     ]
+
+
+def test_runs_are_ordered_by_a_metric_with_a_space(api, mlflow, logged):
+    for place, run_id in enumerate(logged["runs"][:3]):
+        metric = {"run_id": run_id, "key": "my metric", "value": place, "timestamp": 1, "step": 0}
+        mlflow._post("runs/log-metric", metric)
+    rows = all_pages(api, logged, limit=2, order_by="metrics.`my metric` desc")
+    assert [row["run_id"] for row in rows[:3]] == logged["runs"][2::-1]
+    assert rows[0]["own_metrics"] == ["my metric"]
+    ids = ",".join(logged["runs"][:3])
+    kinds = {
+        each["name"]: each["kind"] for each in api.get(f"/experiments/{logged['id']}/compare?runs={ids}")["metrics"]
+    }
+    assert kinds == {"accuracy": "summary", "loss": "summary", "my metric": "own"}
+
+
+@pytest.mark.parametrize("start", [1_700_000_000_000_000, -1, -(10**14), 2**62, 253402300800000])
+def test_a_run_with_any_number_as_its_start_is_listed_and_read(api, mlflow, start):
+    name = f"catalogue start {start}"
+    experiment = mlflow._post("experiments/create", {"name": name})["experiment_id"]
+    created = [
+        mlflow._post("runs/create", {"experiment_id": experiment, "run_name": "r", "start_time": at})["run"]["info"]
+        for at in (start, 1_700_000_000_000)
+    ]
+    ids = [run["run_id"] for run in created]
+    mlflow._post("runs/update", {"run_id": ids[0], "status": "FINISHED", "end_time": start})
+    rows = {row["run_id"]: row for row in api.get(f"/experiments/{experiment}")["runs"]}
+    assert rows[ids[1]]["started_at"].startswith("2023-11-1")
+    read = api.get(f"/experiments/{experiment}/runs/{ids[0]}")
+    assert (read["started_at"], read["ended_at"]) == (rows[ids[0]]["started_at"], rows[ids[0]]["ended_at"])
+    assert (read["started_at"] is None) == (start != -1), "a moment before 1970 is a date; these others are not"
+    pages = [api.get(f"/experiments/{experiment}?limit=1")]
+    pages.append(api.get(f"/experiments/{experiment}?limit=1&cursor={pages[0]['next_cursor']}"))
+    assert [page["runs"][0]["run_id"] for page in pages] == (ids if start > 1_700_000_000_000 else ids[::-1])
+    compared = api.get(f"/experiments/{experiment}/compare?runs={','.join(ids)}")
+    assert [run["run_id"] for run in compared["runs"]] == ids
 
 
 @pytest.mark.parametrize(
@@ -222,3 +253,21 @@ def test_the_versions_of_a_model_come_in_pages(api, mlflow):
         found += [row["version"] for row in page["versions"]]
         cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
     assert found == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("name", ["catalogue with a space", "catalogue größe", "100% catalogue"])
+def test_a_model_that_cannot_be_served_is_read_and_says_why(api, mlflow, name):
+    mlflow._post("registered-models/create", {"name": name})
+    mlflow._post("model-versions/create", {"name": name, "source": "s3://somewhere/mlflow/m"})
+    listed = {row["name"]: row for row in api.get("/models?limit=200")["models"]}[name]
+    path = f"/models/{urllib.parse.quote(name, safe='')}"
+    detail = api.get(path)
+    assert [version["version"] for version in detail["versions"]] == [1]
+    for answer in (listed, detail):
+        assert answer["servable"] is False
+        assert answer["reason"].endswith("rename the model in MLflow")
+    assert api.get(f"{path}/history")["transitions"] == []
+    refused = api.send("POST", "/models/transition", {"model_name": name, "version": 1, "stage": "Production"})
+    assert refused.status == 422
+    assert "letters, digits" in refused.json["detail"]
+    assert "pattern" not in refused.json["detail"]

@@ -91,7 +91,7 @@ def compare_three(page: Page) -> None:
 def follow_a_job(page: Page) -> None:
     expect(page.locator("tbody").get_by_text("running").first).to_be_visible()
     page.locator("tbody tr").filter(has_text="running").get_by_role("button").first.click()
-    expect(page.get_by_label("What the job wrote")).to_contain_text("epoch.done", timeout=MAX_WAIT_MS)
+    expect(page.get_by_label("Log of the job")).to_contain_text("epoch.done", timeout=MAX_WAIT_MS)
 
 
 def wait_for(name: str) -> Callable[[Page], None]:

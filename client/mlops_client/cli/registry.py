@@ -128,6 +128,8 @@ def _list_models(models: list[Model]) -> None:
         for model in models
     ]
     output.show(columns, rows, "no models; train one: mlops train --watch")
+    for model in models:
+        _note_unservable(model)
 
 
 def _list_versions(model: ModelDetail, limit: int) -> None:
@@ -151,6 +153,12 @@ def _list_versions(model: ModelDetail, limit: int) -> None:
         for version in model.versions[:limit]
     ]
     output.show(columns, rows, f"{model.name} has no versions yet")
+    _note_unservable(model)
+
+
+def _note_unservable(model: Model | ModelDetail) -> None:
+    if not model.servable:
+        output.note(f"{model.name}: {model.reason}")
 
 
 def _move(move: Callable[[], Transition], as_json: bool) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,13 +21,9 @@ if TYPE_CHECKING:
 
 PARAMETERS = ("learning_rate", "hidden_size", "dropout", "batch_size", "epochs", "model_type", "dataset")
 HEADLINES = ("accuracy", "loss")
-SUMMARY = frozenset(HEADLINES) | {"macro_f1", "macro_precision", "macro_recall", "calibration_error"}
-# Other metrics of the trainer: of each epoch, and of the model's file.
-EPOCH_METRICS = frozenset({"train_loss", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"})
-FILE_METRICS = frozenset({"model_size_bytes", "prediction_latency_ms"})
-CHECK_METRICS = frozenset({"onnx_difference", "peak_memory_mb"})
+# Metrics of these kinds are shown with --all only: of classes and epochs there are more than a screen has lines.
+DETAIL_KINDS = ("check", "epoch", "class")
 OWN_METRIC_COLUMNS = 4
-PER_CLASS = ("precision_", "recall_")
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +63,8 @@ def runs(
         typer.Option(
             "--order-by",
             "-o",
-            help="metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc.",
+            help="metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc. "
+            "Put a name with a space in backticks.",
         ),
     ] = "metrics.accuracy desc",
     limit: Limit = 20,
@@ -127,48 +126,30 @@ def compare(
         for param in comparison.params
         if param.differs or everything
     ]
-    shown = {metric.name for metric in comparison.metrics if metric.differs or everything}
-    if not everything:
-        # The metrics per class and per epoch do not fit on a screen.
-        shown &= SUMMARY | FILE_METRICS | own_metrics(shown)
+    left_out = 0
     for metric in comparison.metrics:
-        if metric.name in shown:
+        if everything or (metric.differs and metric.kind not in DETAIL_KINDS):
             cells = [
                 Text(number(metric.values.get(run_id)), style="bold green" if run_id == metric.best else "")
                 for run_id in ids
             ]
             rows.append([metric.name, *cells])
+        else:
+            left_out += metric.differs
     output.show(columns, rows, "these runs do not differ")
-    if left_out := sum(metric.differs and metric.name not in shown for metric in comparison.metrics):
-        output.note(f"{left_out} more metrics differ, per class or per epoch; --all shows them")
-
-
-def own_metrics(names: Iterable[str]) -> set[str]:
-    """Return the custom metrics: those that the platform's trainer does not log."""
-    known = set(names)
-    platform = SUMMARY | EPOCH_METRICS | FILE_METRICS | CHECK_METRICS
-    return {name for name in known - platform if not name.startswith("system/") and not _per_class(name, known)}
+    if left_out:
+        output.note(f"{left_out} more metrics differ: checks, or figures per class or epoch; --all shows them")
 
 
 def metric_columns(runs: Sequence[RunRow], order_by: str) -> list[str]:
-    """Return the metrics to show: the one that orders the list, the headlines, and a few custom ones."""
-    counts: dict[str, int] = {}
-    for run in runs:
-        for name in run.metrics:
-            counts[name] = counts.get(name, 0) + 1
-    field = order_by.split(" ")[0]
-    ordering = [name for name in counts if field in (f"metrics.{name}", f"metrics.`{name}`")]
-    headlines = [name for name in HEADLINES if name in counts] or list(HEADLINES)
-    own = sorted(own_metrics(counts), key=lambda name: (-counts[name], name))[:OWN_METRIC_COLUMNS]
+    """Return the metrics to show: the one that orders the list, the headlines, and a few of one's own."""
+    names = {name for run in runs for name in run.metrics}
+    field = re.sub(r"\s+(asc|desc)$", "", order_by.strip(), flags=re.IGNORECASE)
+    ordering = [name for name in names if field in (f"metrics.{name}", f"metrics.`{name}`", f'metrics."{name}"')]
+    headlines = [name for name in HEADLINES if name in names] or list(HEADLINES)
+    counts = Counter(name for run in runs for name in run.own_metrics)
+    own = sorted(counts, key=lambda name: (-counts[name], name))[:OWN_METRIC_COLUMNS]
     return list(dict.fromkeys([*(name for name in ordering if name not in headlines), *headlines, *own]))
-
-
-def _per_class(name: str, names: set[str]) -> bool:
-    """Whether it is the precision or recall of one class: the trainer logs both for each."""
-    first, second = PER_CLASS
-    if name.startswith(first):
-        return second + name.removeprefix(first) in names
-    return name.startswith(second) and first + name.removeprefix(second) in names
 
 
 def _metric(name: str, value: float | None) -> str:

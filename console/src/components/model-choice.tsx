@@ -18,8 +18,8 @@ export interface ChosenModel {
 }
 
 /** The model of the address where it exists, else the first one. */
-export function useModel(wanted: string | null): ChosenModel {
-  const [chosen, choose] = useState(wanted);
+export function useModel(initial: string | null): ChosenModel {
+  const [chosen, choose] = useState(initial);
   const names = useLoaded(async (signal) =>
     defaultFirst((await api.models({ signal })).models.map(({ name }) => name)),
   );

@@ -65,7 +65,7 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
       {decision.kind === "move" && decision.stage === "Production" ? (
         <label class="check">
           <input ref={force} type="checkbox" />
-          Go past the metric gate (needs a reason)
+          Skip the metric gate (needs a reason)
         </label>
       ) : null}
       <div class="stack" role="status">
@@ -137,7 +137,7 @@ function wordsFor(decision: Decision): { title: string; text: string; verb: stri
   if (decision.kind === "rollback") {
     return {
       title: "Roll back",
-      text: "The version that was in Production before the current one returns to Production.",
+      text: "The version that was in Production before returns there, in place of the current one.",
       verb: "Roll back",
     };
   }
@@ -146,7 +146,7 @@ function wordsFor(decision: Decision): { title: string; text: string; verb: stri
     title: `Move version ${version} to ${stage}`,
     text:
       stage === "Production"
-        ? "If it passes the gates, it answers all predictions from then on, and the version before it is archived."
+        ? "If it passes the gates, it answers all predictions, and the current version is archived."
         : `The version's stage becomes ${stage}.`,
     verb: stage === "Archived" ? "Archive" : "Promote",
   };

@@ -84,9 +84,9 @@ export function Draw({ params }: { params: URLSearchParams }) {
           <div class="pad-tools">
             <Preview values={image} />
             <div class="stack">
-              <span class="faint">Sent as 28×28 pixels, framed like</span>
+              <span class="faint">Sent as 28×28 pixels. Frame:</span>
               <Segments
-                label="How the drawing is framed"
+                label="Frame of the drawing"
                 options={FRAMES}
                 chosen={frame}
                 onChoose={(name) => setFrame(name as FrameName)}

@@ -5,24 +5,37 @@ import { Card, Headings, Scroll, Tag, Tile } from "../components/basics";
 import { number, percent, words } from "../format";
 import type { ComparisonResult, DriftStatus, SignalResult } from "../schema";
 
+/** What the current predictions are compared with, in words. */
+export const AGAINST = { baseline: "earlier predictions", reference: "training data" };
+
 export function DriftNow({ status }: { status: DriftStatus }) {
   const { thresholds } = status;
   return (
     <>
       <dl class="tiles">
-        <Tile name="Verdict" more={status.against ? `against ${status.against}` : "too few predictions"}>
+        <Tile name="Verdict" more={status.against ? `against ${AGAINST[status.against]}` : "too few predictions"}>
           <Tag status={status.status} />
         </Tile>
-        <Tile name="PSI" more={status.signal ? `${words(status.signal)} against ${status.against}` : "no verdict yet"}>
+        <Tile
+          name="PSI"
+          more={
+            status.signal && status.against
+              ? `${words(status.signal)} against ${AGAINST[status.against]}`
+              : "no verdict yet"
+          }
+        >
           {status.psi === null ? "–" : status.psi.toFixed(3)}
         </Tile>
         <Tile
           name="Predictions"
-          more={`in the last ${status.current.hours} h; a verdict needs ${thresholds.minimum_samples}`}
+          more={`in the last ${status.current.hours} h; a verdict needs ${number(thresholds.minimum_samples)}`}
         >
           {number(status.current.samples)}
         </Tile>
-        <Tile name="Compared with" more={`earlier predictions, and ${number(status.reference_samples)} of training`}>
+        <Tile
+          name="Compared with"
+          more={`earlier predictions, and ${number(status.reference_samples)} rows of training data`}
+        >
           {number(status.baseline.samples)}
         </Tile>
       </dl>
@@ -61,7 +74,7 @@ function Signals({ status }: { status: DriftStatus }) {
         </Scroll>
       ) : null}
       {notes.map(({ against, note }) => (
-        <p key={against} class="quiet">{`${against}: ${note}`}</p>
+        <p key={against} class="quiet">{`Against ${AGAINST[against]}: ${note}`}</p>
       ))}
     </div>
   );
@@ -72,7 +85,7 @@ const key = (comparison: ComparisonResult, signal: SignalResult) => `${compariso
 const SignalRow = ({ comparison, signal }: { comparison: ComparisonResult; signal: SignalResult }) => (
   <tr>
     <th scope="row">{words(signal.signal)}</th>
-    <td>{comparison.against}</td>
+    <td>{AGAINST[comparison.against]}</td>
     <td class="number">{signal.psi.toFixed(3)}</td>
     <td class="number faint">{signal.p_value < 0.001 ? "< 0.001" : signal.p_value.toFixed(3)}</td>
     <td>
@@ -84,8 +97,8 @@ const SignalRow = ({ comparison, signal }: { comparison: ComparisonResult; signa
 function Classes({ status }: { status: DriftStatus }) {
   const shares: [string, Record<string, number> | null][] = [
     ["current", status.current_distribution],
-    ["earlier", status.baseline_distribution],
-    ["training", status.reference_distribution],
+    [AGAINST.baseline, status.baseline_distribution],
+    [AGAINST.reference, status.reference_distribution],
   ];
   const known = shares.flatMap(([name, share]) => (share && Object.keys(share).length ? [{ name, share }] : []));
   const groups = [...new Set(known.flatMap(({ share }) => Object.keys(share)))].sort((a, b) =>

@@ -5,6 +5,7 @@ import type { Mark } from "../charts/figure";
 import { LineChart } from "../charts/lazy";
 import { timeOfDay, words } from "../format";
 import type { DriftHistory, DriftPoint } from "../schema";
+import { AGAINST } from "./drift-now";
 
 export function DriftOverTime({ history }: { history: DriftHistory }) {
   const { points, thresholds } = history;
@@ -45,12 +46,12 @@ export function linesOf(points: DriftPoint[]): Line[] {
 }
 
 /** The chart in two sentences. */
-function summary(judged: DriftPoint[], against: string): string {
+function summary(judged: DriftPoint[], against: DriftHistory["against"]): string {
   const latest = judged.at(-1);
   const highest = judged.reduce((most, point) => ((point.psi ?? 0) > (most.psi ?? 0) ? point : most));
   const described = (point: DriftPoint | undefined) =>
     point
       ? `${words(point.signal ?? "")} ${(point.psi ?? 0).toFixed(3)} (${words(point.status)}), from ${timeOfDay(point.start, true)}`
       : "";
-  return `Against ${against}. Latest: ${described(latest)}. Highest: ${described(highest)}.`;
+  return `Against ${AGAINST[against]}. Latest: ${described(latest)}. Highest: ${described(highest)}.`;
 }

@@ -13,11 +13,11 @@ import { DriftOverTime } from "./drift-over-time";
 
 const INTERVAL = 15_000;
 const WINDOWS: Option[] = [
-  ["1", "last 1 h"],
-  ["6", "last 6 h"],
-  ["24", "last 1 d"],
-  ["72", "last 3 d"],
-  ["168", "last 7 d"],
+  ["1", "last hour"],
+  ["6", "last 6 hours"],
+  ["24", "last day"],
+  ["72", "last 3 days"],
+  ["168", "last 7 days"],
 ];
 const SPANS: Option[] = [
   ["24", "1 day"],

@@ -1,4 +1,4 @@
-/** Whether the platform is well, how busy it is, and about what it costs. */
+/** Whether the platform works, how busy it is, and its approximate cost. */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -36,10 +36,7 @@ export function Health() {
   );
   return (
     <>
-      <PageHead
-        title="Health and cost"
-        text="The services behind the API, how busy they are, and about what they cost."
-      />
+      <PageHead title="Health and cost" text="The services behind the API, their load, and their approximate cost." />
       {seen ? <Shown {...seen} /> : <Loading />}
     </>
   );
@@ -92,10 +89,10 @@ function Shown({ ready, counts, jobs, stats, uncounted }: Seen) {
         </Tile>
       </dl>
       <div class="halves">
-        <Card title="Behind the API">
+        <Card title="Services behind the API">
           <Dependencies ready={ready} />
         </Card>
-        <Card title="Cost on AWS, about">
+        <Card title="Approximate cost on AWS">
           <Cost jobs={jobs} />
         </Card>
       </div>
@@ -138,10 +135,10 @@ function Cost({ jobs }: { jobs: Job[] }) {
   const seconds = secondsTrained(jobs);
   const spent = trainingCost(seconds);
   const facts: [string, ComponentChildren][] = [
-    ["At rest, a month", dollars(PRICES.rest_month)],
+    ["At rest, per month", dollars(PRICES.rest_month)],
     [`Training, last ${jobs.length} jobs`, dollars(spent)],
-    ["Time trained", duration(seconds)],
-    ["One job, on average", jobs.length ? dollars(spent / jobs.length) : "–"],
+    ["Training time", duration(seconds)],
+    ["Average per job", jobs.length ? dollars(spent / jobs.length) : "–"],
   ];
   return (
     <div class="stack">

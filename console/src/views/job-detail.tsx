@@ -1,4 +1,4 @@
-/** One job: its facts and what it writes. */
+/** One job: its facts and its log. */
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -13,7 +13,7 @@ import type { Job, LogPage } from "../schema";
 import { appendLines } from "./log-lines";
 
 const INTERVAL = 1500;
-/** Log lines arrive some seconds after they were written: for so long an ended job's are still asked for. */
+/** Milliseconds for which the log of an ended job is still read: its last lines arrive late. */
 const LATE_LOGS = 15_000;
 const ENDED = ["completed", "failed", "cancelled"];
 
@@ -29,7 +29,7 @@ export function JobDetail({ jobId, onClose, onCancelled }: Properties) {
   const [job, setJob] = useState<Job>();
   const [lines, setLines] = useState<string[]>();
   const cursor = useRef<string | null>(null);
-  const patience = useRef(LATE_LOGS / INTERVAL);
+  const looksLeft = useRef(LATE_LOGS / INTERVAL);
   const { attempt } = useProblems();
   usePolling(
     async (signal) => {
@@ -38,8 +38,8 @@ export function JobDetail({ jobId, onClose, onCancelled }: Properties) {
       const page = await logs(jobId, cursor.current, signal);
       cursor.current = page.next_cursor ?? cursor.current;
       setLines((before = []) => appendLines(before, page.lines));
-      if (hasEnded(seen)) patience.current -= 1;
-      return patience.current > 0;
+      if (hasEnded(seen)) looksLeft.current -= 1;
+      return looksLeft.current > 0;
     },
     INTERVAL,
     [jobId],
@@ -67,7 +67,7 @@ export function JobDetail({ jobId, onClose, onCancelled }: Properties) {
       <div class="stack">
         {job?.error ? <p class="banner">{job.error}</p> : null}
         {job ? <Facts of={factsOf(job)} /> : null}
-        <h3>Logs</h3>
+        <h3>Log</h3>
         <Logs lines={lines} />
       </div>
     </Card>
@@ -100,7 +100,7 @@ function factsOf(job: Job): [string, ComponentChildren][] {
   ];
 }
 
-/** The lines; the newest stay in sight for who has not scrolled away from them. */
+/** The lines. The view follows the newest one unless the reader has scrolled up. */
 function Logs({ lines }: { lines: string[] | undefined }) {
   const element = useRef<HTMLElement>(null);
   const below = useRef(true);
@@ -117,10 +117,10 @@ function Logs({ lines }: { lines: string[] | undefined }) {
       class="logs"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable without a mouse
       tabIndex={0}
-      aria-label="What the job wrote"
+      aria-label="Log of the job"
       onScroll={scrolled}
     >
-      <pre>{!lines ? "…" : lines.length ? lines.join("\n") : "Nothing yet."}</pre>
+      <pre>{!lines ? "…" : lines.length ? lines.join("\n") : "No lines yet."}</pre>
     </section>
   );
 }

@@ -13,7 +13,7 @@ import { NewRun } from "./new-run";
 const INTERVAL = 1500;
 const PAGE = 50;
 /** The API's largest page. */
-const LARGEST = 100;
+const MAX_PAGE = 100;
 const STATUSES: Option[] = [
   ["", "All"],
   ["running", "Running"],
@@ -46,7 +46,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   };
   return (
     <>
-      <PageHead title="Jobs" text="Training runs and their progress.">
+      <PageHead title="Jobs" text="Training jobs, their progress and their logs.">
         <Segments label="Status" options={STATUSES} chosen={status} onChoose={filter} />
         <Button class="button primary" onClick={() => setStarting(true)}>
           New run
@@ -59,7 +59,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
               <thead>
                 <tr>
                   <Headings text={["Job", "Status", "Progress"]} numbers={["Accuracy"]} />
-                  <Headings text={["Experiment", "Version", "Took", "Created"]} />
+                  <Headings text={["Experiment", "Version", "Duration", "Created"]} />
                 </tr>
               </thead>
               <tbody>
@@ -107,7 +107,7 @@ async function firstJobs(count: number, status: string, signal: AbortSignal): Pr
   let cursor: string | null | undefined;
   do {
     page = await api.jobs(
-      { status, limit: Math.min(LARGEST, count - jobs.length), cursor: cursor ?? null },
+      { status, limit: Math.min(MAX_PAGE, count - jobs.length), cursor: cursor ?? null },
       { signal },
     );
     jobs.push(...page.jobs);

@@ -7,7 +7,7 @@ import { MOVES, STAGES, type Stage, type Version } from "./lifecycle";
 
 const FIRST = 12;
 const MORE = 50;
-/** The type of what is dragged; other things that are dropped here are not ours. */
+/** The type of a dragged card; anything else that is dropped here is ignored. */
 const DRAGGED = "application/x-mlops-version";
 
 type Move = (version: number, from: Stage, to: Stage) => void;
@@ -15,10 +15,12 @@ type Move = (version: number, from: Stage, to: Stage) => void;
 interface Properties {
   stage: Stage;
   versions: Version[];
+  /** Whether versions of this model can be moved to other stages. */
+  movable: boolean;
   onMove: Move;
 }
 
-export function Lane({ stage, versions, onMove }: Properties) {
+export function Lane({ stage, versions, movable, onMove }: Properties) {
   const [shown, setShown] = useState(FIRST);
   const [over, setOver] = useState(false);
   const dragOver = (event: DragEvent) => {
@@ -29,8 +31,8 @@ export function Lane({ stage, versions, onMove }: Properties) {
   const drop = (event: DragEvent) => {
     setOver(false);
     const [version, from] = (event.dataTransfer?.getData(DRAGGED) ?? "").split("|");
-    const known = STAGES.find((each) => each === from);
-    if (known && known !== stage) onMove(Number(version), known, stage);
+    const source = STAGES.find((name) => name === from);
+    if (source && source !== stage) onMove(Number(version), source, stage);
   };
   return (
     <section
@@ -47,7 +49,7 @@ export function Lane({ stage, versions, onMove }: Properties) {
       {versions.length ? null : <p class="faint none">None</p>}
       <ul>
         {versions.slice(0, shown).map((version) => (
-          <VersionCard key={version.version} version={version} stage={stage} onMove={onMove} />
+          <VersionCard key={version.version} {...{ version, stage, movable, onMove }} />
         ))}
       </ul>
       {versions.length > shown ? (
@@ -59,11 +61,13 @@ export function Lane({ stage, versions, onMove }: Properties) {
   );
 }
 
-function VersionCard({ version, stage, onMove }: { version: Version; stage: Stage; onMove: Move }) {
+type CardProperties = Pick<Properties, "stage" | "movable" | "onMove"> & { version: Version };
+
+function VersionCard({ version, stage, movable, onMove }: CardProperties) {
   return (
     <li
       class="version"
-      draggable
+      draggable={movable}
       onDragStart={(event) => event.dataTransfer?.setData(DRAGGED, `${version.version}|${stage}`)}
     >
       <div class="top">
@@ -75,7 +79,7 @@ function VersionCard({ version, stage, onMove }: { version: Version; stage: Stag
         <code>{(version.sha256 ?? version.run_id ?? "").slice(0, 10)}</code>
       </div>
       <div class="acts">
-        {MOVES[stage].map((to) => (
+        {(movable ? MOVES[stage] : []).map((to) => (
           <button key={to} class="button small plain" type="button" onClick={() => onMove(version.version, stage, to)}>
             {to === "Archived" ? "Archive" : <Unseen>{`Move version ${version.version} to `}</Unseen>}
             {to === "Archived" ? <Unseen>{` version ${version.version}`}</Unseen> : to}

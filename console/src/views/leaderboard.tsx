@@ -1,12 +1,14 @@
 import { Headings, More, Scroll, Unseen } from "../components/basics";
 import { accuracyOf, capitalised, number, percent, words } from "../format";
 import type { RunRow } from "../schema";
-import { MOST_COMPARED } from "./runs";
+import { MAX_COMPARED } from "./runs";
 
 /** Hyperparameters with a column of their own where runs differ in them. */
 const COLUMNS = ["learning_rate", "hidden_size", "batch_size", "dropout", "epochs", "model_type"];
 /** These have one always. */
 const ALWAYS = ["learning_rate", "model_type"];
+/** Columns for metrics that the runs have logged themselves. */
+const OWN_COLUMNS = 4;
 
 interface Properties {
   /** The best one first. */
@@ -22,7 +24,8 @@ export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties)
   const columns = COLUMNS.filter(
     (name) => ALWAYS.includes(name) || new Set(runs.map(({ params }) => params[name])).size > 1,
   );
-  const full = picked.size >= MOST_COMPARED;
+  const own = ownMetrics(runs).slice(0, OWN_COLUMNS);
+  const full = picked.size >= MAX_COMPARED;
   return (
     <>
       <Scroll label="Table of runs">
@@ -34,7 +37,7 @@ export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties)
               </th>
               <Headings
                 text={["#", "Run"]}
-                numbers={["Accuracy", "Loss", ...columns.map((name) => capitalised(words(name)))]}
+                numbers={["Accuracy", "Loss", ...[...own, ...columns].map((name) => capitalised(words(name)))]}
               />
             </tr>
           </thead>
@@ -58,6 +61,11 @@ export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties)
                   </th>
                   <td class={index === 0 ? "number best" : "number"}>{percent(accuracyOf(run.metrics), 2)}</td>
                   <td class="number">{number(run.metrics.loss ?? run.metrics.val_loss)}</td>
+                  {own.map((name) => (
+                    <td key={`metric ${name}`} class="number">
+                      {number(run.metrics[name])}
+                    </td>
+                  ))}
                   {columns.map((name) => (
                     <td key={name} class="number">
                       {number(run.params[name])}
@@ -72,6 +80,14 @@ export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties)
       <More shown={runs.length} total={total} onMore={onMore} />
     </>
   );
+}
+
+/** The metrics that runs have logged themselves; those that the most runs have come first. */
+export function ownMetrics(runs: Pick<RunRow, "own_metrics">[]): string[] {
+  const counts = new Map<string, number>();
+  for (const name of runs.flatMap(({ own_metrics }) => own_metrics ?? []))
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b, "en")).map(([name]) => name);
 }
 
 type Named = Pick<RunRow, "run_id" | "run_name">;

@@ -2,11 +2,11 @@
 
 import { number } from "../format";
 
-const MOST_LINES = 500;
+const MAX_LINES = 500;
 
 /** The newest lines; the same array where there is nothing new. */
 export function appendLines(before: string[], lines: { message: string }[]): string[] {
-  return lines.length ? [...before, ...lines.map(({ message }) => readable(message))].slice(-MOST_LINES) : before;
+  return lines.length ? [...before, ...lines.map(({ message }) => readable(message))].slice(-MAX_LINES) : before;
 }
 
 /** A structured line as "time event name=value …"; any other as it is. */

@@ -36,17 +36,17 @@ export function Models({ params }: { params: URLSearchParams }) {
   const move = (version: number, from: Stage, to: Stage) => {
     if (!model) return;
     if (canMove(from, to)) setDecision({ kind: "move", model, version, stage: to });
-    else announce(`A version cannot go from ${from} to ${to}`);
+    else announce(`A version cannot move from ${from} to ${to}`);
   };
   return (
     <>
-      <PageHead title="Models" text="Each version in its stage. Drag a card, or use its buttons.">
+      <PageHead title="Models" text="The versions by stage. Drag a card to another stage, or use its buttons.">
         <ModelChoice {...chosen} />
         {model ? (
           <button
             class="button"
             type="button"
-            disabled={!current?.detail.production_version}
+            disabled={!current?.detail.servable || !current.detail.production_version}
             onClick={() => setDecision({ kind: "rollback", model })}
           >
             Roll back
@@ -59,9 +59,16 @@ export function Models({ params }: { params: URLSearchParams }) {
         <Loading />
       ) : (
         <div class="stack">
+          {current.detail.servable ? null : <p class="banner">{`${current.detail.reason}.`}</p>}
           <div class="board">
             {STAGES.map((stage) => (
-              <Lane key={`${model} ${stage}`} stage={stage} versions={inStage(current.detail, stage)} onMove={move} />
+              <Lane
+                key={`${model} ${stage}`}
+                stage={stage}
+                versions={inStage(current.detail, stage)}
+                movable={current.detail.servable}
+                onMove={move}
+              />
             ))}
           </div>
           <TransitionHistory transitions={current.history} />

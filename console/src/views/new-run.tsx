@@ -73,10 +73,10 @@ function Form({ onStarted }: Pick<Properties, "onStarted">) {
         </div>
       ) : (
         <div class="fields">
-          <NumberField label="Runs" name="num_runs" value={8} min={1} max={100} />
-          <Field label="Promote the best to">
+          <NumberField label="Number of runs" name="num_runs" value={8} min={1} max={100} />
+          <Field label="Promote the best run to">
             <select name="stage">
-              <option value="">nowhere</option>
+              <option value="">No stage</option>
               <option>Staging</option>
               <option>Production</option>
             </select>
@@ -126,7 +126,7 @@ type Request = Record<string, string | number>;
 /** The filled fields of a form, numbers as numbers. */
 function requestOf(form: HTMLFormElement): Request {
   const fields = [...form.elements].filter(
-    (each) => each instanceof HTMLInputElement || each instanceof HTMLSelectElement,
+    (element) => element instanceof HTMLInputElement || element instanceof HTMLSelectElement,
   );
   const filled = fields.filter(({ name, value }) => name && value !== "");
   return Object.fromEntries(filled.map(({ name, type, value }) => [name, type === "number" ? Number(value) : value]));

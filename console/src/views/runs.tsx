@@ -14,9 +14,9 @@ import { type Compared, SideBySide } from "./side-by-side";
 const INTERVAL = 5000;
 const PAGE = 50;
 /** The API's largest page that is quick. */
-const LARGEST = 100;
+const MAX_PAGE = 100;
 /** Runs that fit side by side. */
-export const MOST_COMPARED = 5;
+export const MAX_COMPARED = 5;
 
 export function Runs({ params }: { params: URLSearchParams }) {
   const [chosen, setChosen] = useState(params.get("experiment"));
@@ -70,7 +70,7 @@ export function Runs({ params }: { params: URLSearchParams }) {
   const current = seen?.experiment === experiment ? seen : undefined;
   return (
     <>
-      <PageHead title="Runs" text="Ranked by accuracy. Choose two or more to see them side by side.">
+      <PageHead title="Runs" text={`Ranked by accuracy. Choose 2 to ${MAX_COMPARED} runs to compare them.`}>
         {experiments && experiment ? (
           <Choice
             label="Experiment"
@@ -116,7 +116,7 @@ async function firstRuns(experiment: string, count: number, signal: AbortSignal)
   let page: RunList;
   let cursor: string | null | undefined;
   do {
-    page = await api.runs(experiment, Math.min(LARGEST, count - runs.length), cursor, { signal });
+    page = await api.runs(experiment, Math.min(MAX_PAGE, count - runs.length), cursor, { signal });
     runs.push(...page.runs);
     cursor = page.next_cursor;
   } while (cursor && runs.length < count);

@@ -4,11 +4,11 @@ import { useEffect, useRef } from "preact/hooks";
 import { curve } from "../charts/data";
 import { LineChart } from "../charts/lazy";
 import { Headings, Scroll, Unseen } from "../components/basics";
-import { number, words } from "../format";
+import { capitalised, number, words } from "../format";
 import type { ComparedMetric, ComparedParam, Comparison, RunDetail } from "../schema";
-import { distinctNames } from "./leaderboard";
+import { distinctNames, ownMetrics } from "./leaderboard";
 
-/** The metrics that are shown, in this order; which direction is better, the API says. */
+/** The trainer's metrics that are shown, in this order. The API says which direction is better. */
 const METRICS = [
   "accuracy",
   "loss",
@@ -23,6 +23,8 @@ const CURVES: [label: string, metric: string][] = [
   ["Accuracy on held-out data", "val_accuracy"],
   ["Loss on held-out data", "val_loss"],
 ];
+/** Curves of metrics that the runs have logged themselves. */
+const OWN_CURVES = 4;
 
 export interface Compared {
   comparison: Comparison;
@@ -35,7 +37,8 @@ export function SideBySide({ comparison, runs, onClose }: Compared & { onClose: 
   const names = distinctNames(runs);
   const nameOf = (runId: string) => names.get(runId) ?? runId;
   const ids = runs.map(({ run_id }) => run_id);
-  const metrics = METRICS.flatMap((name) => comparison.metrics.find((metric) => metric.name === name) ?? []);
+  const metrics = shownMetrics(comparison);
+  const curves = shownCurves(runs);
   return (
     <section class="card" aria-label="Side by side">
       <header>
@@ -77,7 +80,7 @@ export function SideBySide({ comparison, runs, onClose }: Compared & { onClose: 
           </table>
         </Scroll>
         <div class="stack">
-          {CURVES.map(([label, metric]) => (
+          {curves.map(([label, metric]) => (
             <div key={metric}>
               <h3>{label}</h3>
               <LineChart
@@ -90,6 +93,21 @@ export function SideBySide({ comparison, runs, onClose }: Compared & { onClose: 
       </div>
     </section>
   );
+}
+
+/** The trainer's summary in its order, then the metrics that the runs have logged themselves. */
+export function shownMetrics({ metrics }: Pick<Comparison, "metrics">): ComparedMetric[] {
+  const summary = METRICS.flatMap((name) => metrics.find((metric) => metric.name === name) ?? []);
+  return [...summary, ...metrics.filter(({ kind }) => kind === "own")];
+}
+
+/** The curves that any of the runs has: a metric that was logged once has none. */
+export function shownCurves(
+  runs: Pick<RunDetail, "metric_history" | "own_metrics">[],
+): [label: string, metric: string][] {
+  const own = ownMetrics(runs).filter((name) => runs.some((run) => (run.metric_history[name] ?? []).length > 1));
+  const trained = CURVES.filter(([, name]) => runs.some((run) => run.metric_history[name]?.length));
+  return [...trained, ...own.slice(0, OWN_CURVES).map((name): [string, string] => [capitalised(words(name)), name])];
 }
 
 const Param = ({ param, ids }: { param: ComparedParam; ids: string[] }) => (
@@ -118,7 +136,7 @@ const Metric = ({ metric, ids }: { metric: ComparedMetric; ids: string[] }) => (
   </tr>
 );
 
-/** As good as the best one; where all are alike, none is. */
+/** Whether a run is as good as the best one; if all are equal, none is. */
 export function isBest(metric: ComparedMetric, runId: string): boolean {
   return metric.differs && metric.best !== null && metric.values[runId] === metric.values[metric.best];
 }

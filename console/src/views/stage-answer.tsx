@@ -63,7 +63,7 @@ export function StageAnswer({ stage, route, image, model, version }: Properties)
   return (
     <Card title={stage} tools={<span class="faint">{answered ? `version ${seen.answer.model_version}` : ""}</span>}>
       <div class="stack">
-        <div class="said">
+        <div class="answer">
           {answered ? (
             <>
               <b data-testid={`says-${stage}`}>{String(seen.answer.prediction)}</b>

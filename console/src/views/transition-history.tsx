@@ -17,25 +17,25 @@ export function TransitionHistory({ transitions }: { transitions: Transition[] }
         <table>
           <thead>
             <tr>
-              <Headings text={["When", "Version", "From", "To", "Outcome", "By", "Why", "Gate"]} />
+              <Headings text={["When", "Version", "From", "To", "Outcome", "By", "Reason", "Gates"]} />
             </tr>
           </thead>
           <tbody>
-            {transitions.map((each) => (
-              <tr key={each.transition_id}>
-                <td class="faint">{ago(each.created_at)}</td>
-                <th scope="row">{each.version}</th>
-                <td>{each.from_stage ?? ""}</td>
-                <td>{each.stage}</td>
+            {transitions.map((transition) => (
+              <tr key={transition.transition_id}>
+                <td class="faint">{ago(transition.created_at)}</td>
+                <th scope="row">{transition.version}</th>
+                <td>{transition.from_stage ?? ""}</td>
+                <td>{transition.stage}</td>
                 <td>
-                  <Tag status={each.status} />
+                  <Tag status={transition.status} />
                 </td>
-                <td>{each.actor}</td>
-                <td class="wrap">{each.reason ?? each.error ?? ""}</td>
+                <td>{transition.actor}</td>
+                <td class="wrap">{transition.reason ?? transition.error ?? ""}</td>
                 <td>
-                  {each.gates.length ? (
-                    <button class="link" type="button" onClick={() => setOpened(each)}>
-                      {outcome(each)}
+                  {transition.gates.length ? (
+                    <button class="link" type="button" onClick={() => setOpened(transition)}>
+                      {outcome(transition)}
                     </button>
                   ) : null}
                 </td>

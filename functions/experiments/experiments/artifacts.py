@@ -1,4 +1,4 @@
-"""The files of a run, as they lie in the bucket."""
+"""The files of a run, listed from the bucket."""
 
 import os
 from functools import cache
@@ -9,11 +9,11 @@ import boto3
 
 from mlops.api.schemas.experiments import Artifact
 
-MOST = 1000
+MAX_FILES = 1000
 
 
 class Artifacts:
-    """Lists the bucket `ARTIFACT_BUCKET`; what a run has stored elsewhere is not ours to list."""
+    """Lists files in the bucket `ARTIFACT_BUCKET`. Files that a run has stored elsewhere are left out."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
@@ -23,21 +23,24 @@ class Artifacts:
     def from_environment(cls) -> "Artifacts":
         return _of_bucket(os.environ["ARTIFACT_BUCKET"])
 
-    def below(self, places: dict[str, str | None]) -> list[Artifact]:
-        """Files under the `s3://` addresses, at most 1,000 of each; `places` gives each address the prefix of its
-        files' paths."""
-        found = []
-        for prefix, uri in places.items():
+    def files(self, addresses: dict[str, str | None]) -> list[Artifact]:
+        """Return the files below `s3://` addresses, at most 1,000 of each.
+
+        Args:
+            addresses: Each address by the prefix that its files' paths get.
+        """
+        artifacts = []
+        for prefix, uri in addresses.items():
             address = urlsplit(uri or "")
             if address.scheme != "s3" or address.netloc != self._bucket:
                 continue
             folder = address.path.strip("/") + "/"
-            answer: dict[str, Any] = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=folder, MaxKeys=MOST)
-            found += [
+            answer: dict[str, Any] = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=folder, MaxKeys=MAX_FILES)
+            artifacts += [
                 Artifact(path=prefix + item["Key"].removeprefix(folder), size=item["Size"])
                 for item in answer.get("Contents", [])
             ]
-        return found
+        return artifacts
 
 
 @cache

@@ -3,25 +3,26 @@
 import math
 
 from mlops.api.schemas.experiments import ComparedMetric, ComparedParam, Comparison, RunRow
+from mlops.domain.metric_kinds import MetricKind, metric_kinds
 from mlops.domain.objective import direction
 
 
 def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:
-    """What differs comes first; a param that a run lacks differs from one that another run has."""
+    """Compare runs: what differs comes first. A param that a run lacks differs from one that another run has."""
     params = [
-        _param(key, {run.run_id: run.params.get(key) for run in runs})
-        for key in sorted({key for run in runs for key in run.params})
+        _param(name, {run.run_id: run.params.get(name) for run in runs})
+        for name in sorted({name for run in runs for name in run.params})
     ]
+    kinds = metric_kinds({name for run in runs for name in run.metrics})
     metrics = [
-        _metric(key, {run.run_id: run.metrics.get(key) for run in runs})
-        for key in sorted({key for run in runs for key in run.metrics})
+        _metric(name, kinds[name], {run.run_id: run.metrics.get(name) for run in runs}) for name in sorted(kinds)
     ]
     return Comparison(
         experiment_id=experiment_id,
         name=name,
         runs=runs,
-        params=sorted(params, key=lambda each: not each.differs),
-        metrics=sorted(metrics, key=lambda each: not each.differs),
+        params=sorted(params, key=lambda param: not param.differs),
+        metrics=sorted(metrics, key=lambda metric: not metric.differs),
     )
 
 
@@ -29,7 +30,7 @@ def _param(name: str, values: dict[str, str | None]) -> ComparedParam:
     return ComparedParam(name=name, values=values, differs=len(set(values.values())) > 1)
 
 
-def _metric(name: str, values: dict[str, float | None]) -> ComparedMetric:
+def _metric(name: str, kind: MetricKind, values: dict[str, float | None]) -> ComparedMetric:
     better = direction(name)
     known = {run_id: value for run_id, value in values.items() if value is not None and not math.isnan(value)}
     choose = min if better == "lower" else max
@@ -37,6 +38,7 @@ def _metric(name: str, values: dict[str, float | None]) -> ComparedMetric:
         name=name,
         values=values,
         differs=len(set(values.values())) > 1,
+        kind=kind,
         better=better,
         best=choose(known, key=lambda run_id: known[run_id]) if known and better else None,
     )

@@ -1,29 +1,32 @@
 """The routes of registered models: their versions, stages and history."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
-from mlops.api.http import lambda_handler
+from mlops.api.http import PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
 from mlops.api.schemas.transitions import Transition, TransitionHistory
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.domain.names import ModelName
+from mlops.domain.model_name import unservable_reason
 from mlops.registry.sql.catalogue import Catalogue
 
 router = APIRouter(tags=["models"])
+# Whatever MLflow has registered can be read, though not every name can be served.
+RegisteredName = Annotated[PathText, Path(description="Name of a registered model")]
 
 
 @router.get("/models")
 def list_models(limit: PageSize = 50, cursor: Cursor = None) -> ModelList:
     """List registered models, by name."""
     rows, total, next_cursor = Catalogue.from_environment().models(limit, cursor)
-    return ModelList(models=[Model.model_validate(row) for row in rows], total_count=total, next_cursor=next_cursor)
+    models = [Model.model_validate({**row, **_servable(row["name"])}) for row in rows]
+    return ModelList(models=models, total_count=total, next_cursor=next_cursor)
 
 
 @router.get("/models/{name}")
-def model_detail(name: ModelName, limit: PageSize = 100, cursor: Cursor = None) -> ModelDetail:
+def model_detail(name: RegisteredName, limit: PageSize = 100, cursor: Cursor = None) -> ModelDetail:
     """Get a model, with a page of its versions, newest first."""
     catalogue = Catalogue.from_environment()
     model = catalogue.model(name)
@@ -32,18 +35,24 @@ def model_detail(name: ModelName, limit: PageSize = 100, cursor: Cursor = None) 
         name=name,
         production_version=model["production_version"],
         staging_version=model["staging_version"],
+        **_servable(name),
         versions=[_version(row) for row in versions],
         next_cursor=next_cursor,
     )
 
 
 @router.get("/models/{name}/history")
-def model_history(name: ModelName, limit: PageSize = 50, cursor: Cursor = None) -> TransitionHistory:
+def model_history(name: RegisteredName, limit: PageSize = 50, cursor: Cursor = None) -> TransitionHistory:
     """List the transitions of a model, newest first, with the gate's results."""
     Catalogue.from_environment().model(name)
     page = TransitionsTable.from_environment().history(name, limit, cursor)
     transitions = [Transition.model_validate(transition, from_attributes=True) for transition in page.transitions]
     return TransitionHistory(transitions=transitions, next_cursor=page.next_cursor)
+
+
+def _servable(name: str) -> dict[str, Any]:
+    reason = unservable_reason(name)
+    return {"servable": reason is None, "reason": reason}
 
 
 def _version(row: dict[str, Any]) -> ModelVersion:

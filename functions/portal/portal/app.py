@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from mlops import __version__
 from mlops.api.http import lambda_handler
 from mlops.api.schemas.platform import Health, Ready
-from portal.console_files import console_file, console_page
+from portal.console_files import PAGE, console_file
 from portal.readiness import Readiness
 
 router = APIRouter()
@@ -65,7 +65,7 @@ def docs_file(name: Literal["swagger-ui-bundle.js", "swagger-ui.css", "start.js"
 
 @router.get("/console", include_in_schema=False)
 def console(if_none_match: Annotated[str | None, Header()] = None) -> Response:
-    return console_page(if_none_match)
+    return console_file(PAGE, if_none_match)
 
 
 @router.get("/console/{name}", include_in_schema=False)

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import Response
-from fastapi.responses import HTMLResponse
 
 from mlops.domain.errors import NotFound
 
@@ -25,14 +24,6 @@ MEDIA_TYPES = {
 PAGE = "index.html"
 # The build puts a hash of the content into the names of scripts and styles: such a file never changes.
 HASHED = re.compile(r".+-[\w-]{8}\.(js|css)")
-NOT_BUILT = Path(__file__).parent / "pages" / "console_not_built.html"
-
-
-def console_page(known: str | None) -> Response:
-    """Answer with the console, or with a page that says it is not built. `known` is the request's If-None-Match."""
-    if PAGE not in _files():
-        return HTMLResponse(NOT_BUILT.read_text(), status_code=404, headers={"content-security-policy": POLICY})
-    return console_file(PAGE, known)
 
 
 def console_file(name: str, known: str | None) -> Response:

@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mlops.api.auth import AccessKeys, authorise
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
+from mlops.domain.model_name import RULE, is_servable
 from mlops.domain.transition import new_transition_id
 from predict import records, replies
-from predict.request import MODEL_NAME, MODEL_NAME_RULE
 
 STAGES = ("Production", "Staging")
 
@@ -31,8 +31,8 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
         )
         authorise(caller, "DELETE")
         model_name = (event.get("queryStringParameters") or {}).get("model_name", default_model)
-        if not MODEL_NAME.fullmatch(model_name):
-            raise ValidationFailed.of_field("model_name", MODEL_NAME_RULE)
+        if not is_servable(model_name):
+            raise ValidationFailed.of_field("model_name", RULE)
         queue = PromotionQueue.from_environment()
         for stage in STAGES:
             queue.send(

@@ -7,7 +7,6 @@ Every path is linear in the body: callers send up to 4 MiB.
 """
 
 import binascii
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from mlops.domain.errors import FieldError, PayloadTooLarge, ValidationFailed
+from mlops.domain.model_name import RULE, is_servable
 from predict import decoding
 
 MAX_BODY_BYTES = 4 << 20
@@ -25,8 +25,6 @@ MAX_NAME = 40
 """Characters of an unknown field's name that an error repeats."""
 MAX_DEPTH = 2
 """Lists within a field's own list that may hold numbers: the images of a batch, and the rows of an image."""
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-MODEL_NAME_RULE = "must be 1 to 100 letters, digits, '.', '_' or '-', and begin with a letter or digit"
 _KINDS = {bool: "a boolean", str: "a string", dict: "an object", list: "a list", type(None): "null"}
 
 
@@ -151,8 +149,8 @@ def _wrong_options(document: dict[str, Any], source: str) -> list[FieldError]:
             errors.append(("scale", "is only allowed with image or images; leave it out"))
     if "model_name" in document:
         name = document["model_name"]
-        if type(name) is not str or not MODEL_NAME.fullmatch(name):
-            errors.append(("model_name", MODEL_NAME_RULE))
+        if type(name) is not str or not is_servable(name):
+            errors.append(("model_name", RULE))
     return errors
 
 

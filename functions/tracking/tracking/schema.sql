@@ -37,6 +37,11 @@ CREATE INDEX IF NOT EXISTS mlops_versions_run ON model_versions (run_id);
 DROP SCHEMA IF EXISTS mlops CASCADE;
 CREATE SCHEMA mlops;
 
+-- MLflow takes any number as a time. What is no date that programs can read (years 1 to 9999, a day of margin at both ends
+-- for time zones) is NULL: microseconds given for milliseconds would else break every list with that run.
+CREATE FUNCTION mlops.to_date_and_time(ms bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$SELECT CASE WHEN ms BETWEEN -62135510400000 AND 253402214400000 THEN to_timestamp(ms / 1000.0) END$$;
+
 -- What costs something stands in subqueries of its own, so that a query which does not ask for it, or only for a page of
 -- rows, does not pay for it.
 CREATE VIEW mlops.runs AS
@@ -45,8 +50,8 @@ SELECT r.run_uuid AS run_id,
        r.experiment_id,
        lower(r.status) AS status,
        r.start_time AS started_ms,
-       to_timestamp(r.start_time / 1000.0) AS started_at,
-       to_timestamp(r.end_time / 1000.0) AS ended_at,
+       mlops.to_date_and_time(r.start_time) AS started_at,
+       mlops.to_date_and_time(r.end_time) AS ended_at,
        r.artifact_uri,
        coalesce((SELECT jsonb_object_agg(m.key, m.value) FROM latest_metrics m
                  WHERE m.run_uuid = r.run_uuid AND NOT m.is_nan AND m.key NOT LIKE 'system/%'), '{}') AS metrics,
@@ -75,7 +80,7 @@ FROM logged_models WHERE lifecycle_stage = 'active';
 CREATE VIEW mlops.experiments AS
 SELECT e.experiment_id,
        e.name,
-       to_timestamp(e.creation_time / 1000.0) AS created_at,
+       mlops.to_date_and_time(e.creation_time) AS created_at,
        (SELECT count(*) FROM runs r
         WHERE r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active') AS total_runs,
        (SELECT r.run_uuid FROM runs r JOIN latest_metrics m USING (run_uuid)
@@ -88,7 +93,7 @@ CREATE VIEW mlops.model_versions AS
 SELECT v.name,
        v.version,
        v.run_id,
-       to_timestamp(v.creation_time / 1000.0) AS created_at,
+       mlops.to_date_and_time(v.creation_time) AS created_at,
        CASE WHEN EXISTS (SELECT FROM registered_model_aliases a WHERE a.workspace = v.workspace AND a.name = v.name
                          AND a.version = v.version AND a.alias = 'production') THEN 'Production'
             WHEN EXISTS (SELECT FROM registered_model_aliases a WHERE a.workspace = v.workspace AND a.name = v.name

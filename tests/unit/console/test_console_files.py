@@ -1,4 +1,4 @@
-"""How the portal serves the console's files, and what it says where the console was not built."""
+"""How the portal serves the console's files."""
 
 import importlib.util
 import sys
@@ -35,7 +35,7 @@ def layer(tmp_path) -> Path:
 
 
 def test_the_page_is_asked_for_each_time_and_the_files_that_it_names_never_again(layer, files):
-    page = files.console_page(None)
+    page = files.console_file(files.PAGE, None)
     assert (page.status_code, page.body, page.headers["cache-control"]) == (200, b"index.html", "no-cache")
     for name in ("index-aB3_-678.js", "index-12345678.css"):
         assert files.console_file(name, None).headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -45,22 +45,12 @@ def test_the_page_is_asked_for_each_time_and_the_files_that_it_names_never_again
 
 
 def test_who_has_it_already_is_told_so(layer, files):
-    tag = files.console_page(None).headers["etag"]
-    assert files.console_page(tag).status_code == 304
-    assert files.console_page('"another"').status_code == 200
+    tag = files.console_file(files.PAGE, None).headers["etag"]
+    assert files.console_file(files.PAGE, tag).status_code == 304
+    assert files.console_file(files.PAGE, '"another"').status_code == 200
 
 
 def test_nothing_else_is_served(layer, files):
     for name in ("notes.txt", "../secret.html", "unknown.js"):
         with pytest.raises(NotFound):
             files.console_file(name, None)
-
-
-def test_without_a_build_a_page_says_how_to_get_one(files):
-    page = files.console_page(None)
-    assert page.status_code == 404
-    assert page.media_type == "text/html"
-    assert b"make console" in page.body
-    assert page.headers["content-security-policy"] == files.POLICY
-    with pytest.raises(NotFound):
-        files.console_file("index.js", None)

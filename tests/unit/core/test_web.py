@@ -1,12 +1,13 @@
 """The handler factory: what every control-plane function does alike."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from fastapi import APIRouter
 
-from mlops.api.http import lambda_handler
+from mlops.api.http import PathText, lambda_handler
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.training_request import Request
 from tests.support.gateway import CONTEXT, api_event, make_access_keys
@@ -27,6 +28,16 @@ def fine():
 @router.post("/things")
 def things(body: Body):
     return body
+
+
+@router.get("/notes/{name}")
+def note(name: PathText):
+    return {"name": name}
+
+
+@router.get("/notes/{name}/lines")
+def lines(name: PathText):
+    return {"lines of": name}
 
 
 @router.get("/down")
@@ -108,3 +119,13 @@ def test_an_unknown_key_and_an_unknown_route(call):
 
 def test_other_events_are_dispatched_before_http(call):
     assert call.handler({"kind": "retrain"}, CONTEXT) == {"handled": "retrain"}
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "/Shared/team one", "100%", "50%2F50", "a%252Fb", "ü & ?#", "lines", "a/lines"]
+)
+def test_a_name_in_the_path_may_hold_any_text(call, name):
+    assert call("GET", f"/notes/{quote(name, safe='')}")[2] == {"name": name}
+    assert call("GET", f"/notes/{quote(name, safe='')}/lines")[2] == {"lines of": name}
+    lower = quote(name, safe="").replace("%2F", "%2f")
+    assert call("GET", f"/notes/{lower}")[2] == {"name": name}

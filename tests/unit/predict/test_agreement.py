@@ -21,6 +21,7 @@ from mlops.api.schemas.predict import (
     PredictRequest,
     PredictResponse,
 )
+from mlops.domain import model_name
 from mlops.domain.manifest import ModelInput
 from mlops.domain.names import ModelName
 from predict import inputs, request
@@ -160,7 +161,8 @@ def test_the_bounds_are_the_same_numbers(bucket_name: str) -> None:
         predict_schemas.MAX_SCALE,
         predict_schemas.FLOAT32_MAX,
     )
-    assert TypeAdapter(ModelName).json_schema()["pattern"] == f"^{request.MODEL_NAME.pattern}$"
+    assert TypeAdapter(ModelName).json_schema()["pattern"] == f"^{model_name.PATTERN}$"
+    assert request.is_servable is model_name.is_servable
     for model, fields in ((PredictRequest, request.SINGLE), (BatchPredictRequest, request.BATCH)):
         assert {*fields.sources, *fields.options} == set(model.model_fields)
     assert math.isfinite(inputs.FLOAT32_MAX)

@@ -1,7 +1,9 @@
 """Makes a Lambda handler of a FastAPI router. Roles, errors, headers and logging of all functions are decided here."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
 from mangum import Mangum
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from mlops.api.auth import AccessKeys, Caller, authorise
@@ -67,13 +70,18 @@ async def check_text(request: Request) -> None:
     Raises:
         ValidationFailed: names the parameter.
     """
-    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+    for name, value in request.query_params.multi_items():
         if "\0" in value:
             raise ValidationFailed.of_field(name, "must not contain the character U+0000")
     for name, value in request.path_params.items():
+        if "\0" in unquote(value):  # a PathText is decoded later
+            raise ValidationFailed.of_field(name, "must not contain the character U+0000")
         if len(value.encode(errors="replace")) > MAX_ID_BYTES:
             raise ValidationFailed.of_field(name, f"must have at most {MAX_ID_BYTES} bytes")
 
+
+PathText = Annotated[str, AfterValidator(unquote)]
+"""A parameter of the path that may hold any text, a slash included: `_with_whole_segments` leaves it encoded."""
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 IdempotencyKey = Annotated[
@@ -124,7 +132,7 @@ def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler
         try:
             if _body_bytes(event) > MAX_BODY_BYTES:
                 raise PayloadTooLarge(MAX_BODY_BYTES, "send less")
-            answer = http(_with_json_body(event), context)
+            answer = http(_with_whole_segments(_with_json_body(event)), context)
         except PayloadTooLarge as error:
             answer = _answer(error, request_id)
         headers = answer.setdefault("headers", {})
@@ -147,6 +155,15 @@ def _with_json_body(event: Event) -> Event:
     """All bodies are JSON, whatever content type the client declares: `curl -d` declares a form."""
     headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
     return {**event, "headers": {**headers, "content-type": "application/json"}, "multiValueHeaders": None}
+
+
+def _with_whole_segments(event: Event) -> Event:
+    """Keep an encoded slash (and percent sign) encoded when Mangum decodes the path.
+
+    The gateway matches the path as it was sent, so that `a%2Fb` is one segment. Routes match the decoded path, where it
+    would be two.
+    """
+    return {**event, "path": re.sub(r"%(?=2F|25)", "%25", event["path"], flags=re.IGNORECASE)}
 
 
 def _answer(error: PlatformError, request_id: str) -> dict[str, Any]:

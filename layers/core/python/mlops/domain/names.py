@@ -2,7 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from mlops.domain import model_name
 
 RESERVED_MODEL_NAMES = frozenset({"transition", "transitions"})
 """Names that are routes below /models."""
@@ -13,12 +16,24 @@ client and the console take theirs from openapi.json."""
 
 DEFAULT_EXPERIMENT = "digit-classification"
 
+
+def _servable(name: str) -> str:
+    """Raises PydanticCustomError: no model can be served under the name. The message is a rule, not a pattern."""
+    if not model_name.is_servable(name):
+        raise PydanticCustomError("model_name", "{rule}", {"rule": model_name.RULE})
+    return name
+
+
 ModelName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of a registered model")
+    str,
+    AfterValidator(_servable),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{model_name.PATTERN}$", "description": "Name of a registered model"}
+    ),
 ]
 
 ExperimentName = Annotated[
-    str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f/]{1,200}$", description="Name of an MLflow experiment")
+    str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="Name of an MLflow experiment")
 ]
 
 JobId = Annotated[str, Field(pattern=r"^job_[0-9]{6,18}$", description="Id of a training run, like job_000042")]

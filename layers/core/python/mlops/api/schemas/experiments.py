@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from mlops.domain.metric_kinds import MetricKind
 from mlops.domain.objective import Direction
 
 
@@ -32,8 +33,11 @@ RunStatus = Literal["running", "scheduled", "finished", "failed", "killed"]
 
 class RunRow(Run):
     status: RunStatus
-    started_at: str | None
-    ended_at: str | None
+    started_at: str | None = Field(description="ISO 8601; null where MLflow has none, or a number that is no date")
+    ended_at: str | None = Field(description="ISO 8601; null while it runs, or where the number is no date")
+    own_metrics: list[str] = Field(
+        default=[], description="Names of the metrics that the platform's trainer does not log: the run's own"
+    )
 
 
 class RunList(BaseModel):
@@ -75,6 +79,7 @@ class ComparedMetric(BaseModel):
     name: str
     values: dict[str, float | None] = Field(description="Values by run id; null if the run has none")
     differs: bool = Field(description="Whether the runs have different values")
+    kind: MetricKind = Field(description="own: logged by the run itself; the trainer logs all other kinds")
     better: Direction | None = Field(
         description="Whether higher or lower values are better, by the metric's name; null if the name does not tell"
     )

@@ -13,11 +13,15 @@ class ModelVersion(BaseModel):
 
 
 class Model(BaseModel):
+    """A registered model. MLflow takes names that cannot be served; such a model is listed, with the reason."""
+
     name: str
     latest_version: int | None
     latest_stage: str | None
     production_version: int | None
     versions: int = Field(description="Number of versions")
+    servable: bool = Field(default=True, description="Whether its versions can be promoted, and asked for predictions")
+    reason: str | None = Field(default=None, description="Why it is not servable, with the remedy; null if it is")
 
 
 class ModelList(BaseModel):
@@ -30,5 +34,7 @@ class ModelDetail(BaseModel):
     name: str
     production_version: int | None
     staging_version: int | None
+    servable: bool = Field(default=True, description="Whether its versions can be promoted, and asked for predictions")
+    reason: str | None = Field(default=None, description="Why it is not servable, with the remedy; null if it is")
     versions: list[ModelVersion] = Field(description="A page of versions, newest first")
     next_cursor: str | None = None

@@ -83,8 +83,8 @@ FROM (SELECT * FROM mlops.model_versions
 LEFT JOIN mlops.runs r USING (run_id) ORDER BY v.version DESC
 """
 
-_LARGEST_ID = 2**31 - 1
-MOST_POINTS = 500
+_MAX_ID = 2**31 - 1
+MAX_POINTS = 500
 
 
 class Catalogue:
@@ -114,15 +114,15 @@ class Catalogue:
         filtered, values = "TRUE", {}
         if name:
             filtered, values = "position(lower(%(name)s) IN lower(e.name)) > 0", {"name": name}
-        rows, following = self._ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
-        return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), following
+        rows, next_cursor = self._ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
+        return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
 
     def experiment(self, name_or_id: str) -> Row:
         """`{"experiment_id", "name"}`; a name comes before an id of the same digits. Raises NotFound."""
-        found = self._rows(_EXPERIMENT, wanted=name_or_id)
-        if not found:
+        rows = self._rows(_EXPERIMENT, wanted=name_or_id)
+        if not rows:
             raise NotFound(f"There is no experiment {name_or_id!r}; GET /experiments lists them")
-        return found[0]
+        return rows[0]
 
     def runs(
         self,
@@ -150,21 +150,21 @@ class Catalogue:
         if name:
             filters.append("position(lower(%(name)s) IN lower(r.run_name)) > 0")
         filtered = " AND ".join(filters)
-        rows, following = self._ordered(_RUNS, order, "r.run_id", limit, cursor, filtered, values)
+        rows, next_cursor = self._ordered(_RUNS, order, "r.run_id", limit, cursor, filtered, values)
         count = f"SELECT count(*) AS n FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND {filtered}"
-        return rows, self._count(count, values), following
+        return rows, self._count(count, values), next_cursor
 
     def runs_by_id(self, experiment_id: int, run_ids: list[str]) -> list[Row]:
         """The experiment's runs of these ids, in this order, with tags. Raises NotFound, naming those that are not."""
-        found = {row["run_id"]: row for row in self._rows(_RUN, experiment_id=experiment_id, run_ids=run_ids)}
-        if missing := [run_id for run_id in run_ids if run_id not in found]:
+        runs = {row["run_id"]: row for row in self._rows(_RUN, experiment_id=experiment_id, run_ids=run_ids)}
+        if missing := [run_id for run_id in run_ids if run_id not in runs]:
             raise NotFound(f"The experiment has no run {', '.join(missing)}")
-        return [found[run_id] for run_id in run_ids]
+        return [runs[run_id] for run_id in run_ids]
 
     def metric_history(self, run_id: str) -> dict[str, list[Row]]:
         """Points of each metric in the order of their steps; of a long history every n-th."""
         history: dict[str, list[Row]] = {}
-        for row in self._rows(_POINTS, run_id=run_id, most=MOST_POINTS):
+        for row in self._rows(_POINTS, run_id=run_id, most=MAX_POINTS):
             history.setdefault(row.pop("key"), []).append(row)
         return history
 
@@ -174,20 +174,20 @@ class Catalogue:
         return self._rows(query, run_id=run_id)
 
     def models(self, limit: int, cursor: str | None) -> tuple[list[Row], int, str | None]:
-        """A page of registered models by name: (rows, how many in all, next cursor)."""
+        """Return a page of registered models by name: (rows, how many in all, next cursor)."""
         rows = self._rows(_MODELS, after=decode_cursor(cursor) if cursor else "", limit=limit + 1)
         return _page(rows, limit, "name")
 
     def model(self, name: str) -> Row:
         """Raises NotFound."""
-        found = self._rows("SELECT * FROM mlops.models WHERE name = %(name)s", name=name)
-        if not found:
+        rows = self._rows("SELECT * FROM mlops.models WHERE name = %(name)s", name=name)
+        if not rows:
             raise NotFound(f"There is no model {name!r}; GET /models lists them")
-        return found[0]
+        return rows[0]
 
     def versions(self, name: str, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
         """A page of a model's versions, the newest first, and the next cursor."""
-        before = _number(cursor) if cursor else _LARGEST_ID
+        before = _number(cursor) if cursor else _MAX_ID
         rows = self._rows(_VERSIONS, name=name, before=before, limit=limit + 1)
         more, rows = len(rows) > limit, rows[:limit]
         return rows, encode_cursor(str(rows[-1]["version"])) if more else None
@@ -202,7 +202,7 @@ class Catalogue:
         filtered: str,
         values: dict[str, Any],
     ) -> tuple[list[Row], str | None]:
-        """A page of a list that is ordered by a key of the caller's choice, and the next cursor."""
+        """Return a page of a list that is ordered by a key of the caller's choice, and the next cursor."""
         condition, ordering, keys = order.clauses(id_column, cursor)
         text = query.format(key=order.expression, condition=condition, ordering=ordering, filtered=filtered)
         try:
@@ -214,10 +214,10 @@ class Catalogue:
             raise unknown_cursor() from error
         more, rows = len(rows) > limit, rows[:limit]
         identifier = id_column.rpartition(".")[2]
-        following = order.cursor(rows[-1]["key"], rows[-1][identifier]) if more else None
+        next_cursor = order.cursor(rows[-1]["key"], rows[-1][identifier]) if more else None
         for row in rows:
             del row["key"]
-        return rows, following
+        return rows, next_cursor
 
     def _count(self, query: str, values: dict[str, Any]) -> int:
         count: int = self._rows(query, **values)[0]["n"]
@@ -254,7 +254,7 @@ class Catalogue:
 
 def _number(cursor: str) -> int:
     text = decode_cursor(cursor)
-    if not text.isdecimal() or int(text) > _LARGEST_ID:
+    if not text.isdecimal() or int(text) > _MAX_ID:
         raise unknown_cursor()
     return int(text)
 

@@ -13,7 +13,12 @@ from typing import Any
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 
-_ORDER = re.compile(r"(?P<key>\S+)(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
+# A name with a space stands in backticks or double quotes, as in MLflow's own order_by.
+_ORDER = re.compile(
+    r"""(?P<key>[^\s.`"]+)(?:\.(?:(?P<name>[^\s`"]+)|`(?P<backticks>[^`]+)`|"(?P<quotes>[^"]+)"))?"""
+    r"""(?:\s+(?P<direction>asc|desc))?""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -59,19 +64,24 @@ class Order:
 
 
 def parse_order(text: str, columns: dict[str, str], prefixes: dict[str, str]) -> Order:
-    """`started_at desc`, `metrics.accuracy`: a key of `columns`, or a prefix and a name, and a direction (asc).
+    """Read `started_at desc`, `metrics.accuracy` or ``metrics.`my metric` ``.
+
+    Args:
+        text: A key of `columns`, or a prefix and a name; then a direction, which is asc unless given.
 
     Raises:
-        ValidationFailed: names what there is to order by.
+        ValidationFailed: There is no such order; the message names those that there are.
     """
-    found = _ORDER.fullmatch(text.strip())
-    key = found["key"] if found else ""
-    descending = bool(found and (found["direction"] or "").lower() == "desc")
-    if key in columns:
-        return Order(columns[key], descending)
-    prefix, separator, name = key.partition(".")
-    if separator and name and prefix in prefixes:
-        return Order(prefixes[prefix], descending, name)
+    match = _ORDER.fullmatch(text.strip())
+    if match:
+        key, name = match["key"], match["name"] or match["backticks"] or match["quotes"]
+        descending = (match["direction"] or "").lower() == "desc"
+        if name is None and key in columns:
+            return Order(columns[key], descending)
+        if name is not None and key in prefixes:
+            return Order(prefixes[key], descending, name)
     known = ", ".join([*columns, *(f"{prefix}.<name>" for prefix in prefixes)])
     message = f"must be one of {known}, and asc or desc"
+    if prefixes:
+        message += "; put a name with a space in backticks"
     raise ValidationFailed.of_field("order_by", message)

@@ -1,0 +1,45 @@
+"""What kind of figure a metric is, by its name. The API says it, everybody else asks it.
+
+The platform's trainer logs a summary, figures of the model's file, checks of the job, and figures of each epoch and
+each class. All other metrics are a run's own: people logged them themselves, and look for them first.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+MetricKind = Literal["summary", "model", "check", "epoch", "class", "own"]
+
+_KINDS: dict[str, MetricKind] = {
+    **dict.fromkeys(
+        ("accuracy", "loss", "macro_f1", "macro_precision", "macro_recall", "calibration_error"), "summary"
+    ),
+    **dict.fromkeys(("model_size_bytes", "prediction_latency_ms"), "model"),
+    **dict.fromkeys(("onnx_difference", "peak_memory_mb"), "check"),
+    **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"), "epoch"),
+}
+_PER_CLASS = ("precision_", "recall_")
+
+
+def metric_kinds(names: Collection[str]) -> dict[str, MetricKind]:
+    """Return the kind of each metric, among all the metrics of a run."""
+    return {name: _kind(name, names) for name in names}
+
+
+def own_metrics(runs: Iterable[Collection[str]]) -> list[str]:
+    """Return the metrics that people logged themselves; those that the most of the runs have come first."""
+    counts = Counter(name for names in runs for name, kind in metric_kinds(names).items() if kind == "own")
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _kind(name: str, names: Collection[str]) -> MetricKind:
+    return _KINDS.get(name) or ("class" if _is_per_class(name, names) else "own")
+
+
+def _is_per_class(name: str, names: Collection[str]) -> bool:
+    """Whether it is the precision or the recall of one class: the trainer logs both, by the class's position."""
+    for prefix in _PER_CLASS:
+        if name.startswith(prefix):
+            position = name.removeprefix(prefix)
+            return position.isdecimal() and all(other + position in names for other in _PER_CLASS)
+    return False
