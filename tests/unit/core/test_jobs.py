@@ -152,7 +152,7 @@ def test_200_events_in_any_order_and_twice_leave_every_record_right(jobs):
 
 
 def event(job_id, status, ended_attempts):
-    detail = {"jobName": job_id, "status": status, "attempts": [{}] * ended_attempts}
+    detail = {"jobId": f"batch-{job_id}", "jobName": job_id, "status": status, "attempts": [{}] * ended_attempts}
     if status == "FAILED":
         detail["statusReason"] = "Essential container in task exited"
         detail["container"] = {"exitCode": 137, "reason": "OutOfMemoryError"}
