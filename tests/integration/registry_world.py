@@ -16,12 +16,13 @@ from infra.local import deploy
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.manifest import Manifest
 from mlops.domain.stages import ALIASES, Stage
 from mlops.domain.transition import Transition, new_transition_id
 from mlops.registry.rest import Tracking
 from promotion import archive_tags, gate, promoter
 from promotion import serving_store as serving
-from promotion.transition_executor import Dependencies
+from promotion.dependencies import Dependencies
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2).onnx
@@ -135,6 +136,12 @@ class World:
         message = self.ask(version, stage, force)
         self.promoter().handle(message)
         return self.transitions.get(self.model, message["transition_id"])
+
+    def manifest(self, stage: Stage = Stage.PRODUCTION) -> Manifest:
+        """What predict is told to serve."""
+        manifest = serving.ServingStore(self.bucket).manifest(self.model, stage)
+        assert manifest is not None
+        return manifest
 
     def history(self) -> list[tuple[Any, ...]]:
         """(version, stage, status) of each entry, the oldest first."""

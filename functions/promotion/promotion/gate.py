@@ -34,13 +34,27 @@ def passed(results: Iterable[GateResult]) -> bool:
     return all(result.passed for result in results)
 
 
-def check_integrity(model: ModelFile, tags: dict[str, str], settings: GateSettings) -> list[GateResult]:
-    """Size, hash, loading, shape, self-test and latency of an ONNX file; the first that fails ends the list."""
+def check_integrity(
+    model: ModelFile, expected: str | None, settings: GateSettings, remark: str | None = None
+) -> list[GateResult]:
+    """Size, hash, loading, shape, self-test and latency of an ONNX file; the first that fails ends the list.
+
+    Args:
+        model: The file.
+        expected: The SHA-256 that it has to have, if one is known.
+        settings: The limits.
+        remark: What is to be said of the hash besides.
+    """
+    digest = f"the file's is {model.sha256}"
+    if expected not in (None, model.sha256):
+        digest += f", and {expected} was registered: register the file as a new version"
     results = [
         _result(
             "size", model.size <= settings.max_model_bytes, f"{model.size} of at most {settings.max_model_bytes} bytes"
         ),
-        _result("sha256", tags.get("sha256", model.sha256) == model.sha256, f"the file's is {model.sha256}"),
+        _result(
+            "sha256", expected in (None, model.sha256), f"{digest}; {remark}" if remark else digest
+        ),
     ]
     if not passed(results):
         return results

@@ -19,10 +19,12 @@ from mlops.domain.transition import Gates, Transition, TransitionKind, Transitio
 from mlops.registry.rest import Tracking
 from promotion.alias_repair import AliasRepair, entry_id
 from promotion.archive_tags import ArchiveTags
+from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
 from promotion.outages import outages
+from promotion.rejection import Rejected
 from promotion.serving_store import ServingStore
-from promotion.transition_executor import Dependencies, Rejected, TransitionExecutor
+from promotion.transition_executor import TransitionExecutor
 
 GIVE_UP_AFTER = timedelta(hours=24)
 
@@ -118,7 +120,7 @@ class Promoter:
     def _refused(self, transition: Transition) -> TransitionStatus:
         """Once it was admitted the alias may have moved: that is no refusal that left everything as it was."""
         now = self._transitions.get(transition.model_name, transition.transition_id)
-        return TransitionStatus.REJECTED if now.admitted is None else TransitionStatus.FAILED
+        return TransitionStatus.REJECTED if now.sha256 is None else TransitionStatus.FAILED
 
     def _finish(
         self, transition: Transition, status: TransitionStatus, error: str | None = None, gates: Gates | None = None

@@ -8,16 +8,16 @@ from boto3.dynamodb.conditions import ConditionBase
 
 from mlops.aws.dynamodb import DynamoTable, Item, from_item
 from mlops.aws.transitions_table import TransitionPage, TransitionsTable
-from mlops.domain.errors import NotFound
+from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.manifest import Manifest, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
 from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
 from mlops.registry.rest import RegisteredModel, Version
 from promotion import promoter
+from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
 from promotion.serving_store import ModelFile, UnreadableManifest
-from promotion.transition_executor import Dependencies
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
@@ -49,6 +49,7 @@ class FakeTracking:
         self.aliases: dict[str, int] = {}
         self.tags: dict[int, dict[str, str]] = {}
         self.stages: dict[int, str] = {}
+        self.created_at: dict[int, str] = {}
 
     def add_version(self) -> int:
         number = len(self.tags) + 1
@@ -61,7 +62,8 @@ class FakeTracking:
     def version(self, name: str, version: int) -> Version:
         if version not in self.tags:
             raise NotFound("no such version")
-        return Version(name, version, "", "", dict(self.tags[version]), self.stages[version])
+        created_at = self.created_at.get(version, "")
+        return Version(name, version, "", "", dict(self.tags[version]), self.stages[version], created_at)
 
     def versions(self, name: str) -> Iterator[Version]:
         return iter([self.version(name, number) for number in self.tags])
@@ -130,6 +132,12 @@ class FakeTransitions:
         self.items[transition.transition_id].pop("open", None)
         self._effects.happened()
 
+    def admission(self, model_name: str, version: int, since: str = "") -> str | None:
+        for _, item in sorted(self.items.items()):
+            if item["version"] == version and "admitted" in item and item["created_at"] >= since:
+                return str(item["admitted"])
+        return None
+
     def history(self, model_name: str) -> TransitionPage:
         newest_first = [item for _, item in sorted(self.items.items(), reverse=True)]
         return TransitionPage([Transition.from_record(deepcopy(item)) for item in newest_first], None)
@@ -183,12 +191,22 @@ class FakeServing:
         self.unreadable: dict[Stage, str] = {}
         """The ETags of manifests that cannot be read."""
         self.broken: set[int] = set()
+        """Versions whose file in MLflow is no model."""
+        self.logged: dict[int, bytes | None] = {}
+        """Versions whose file in MLflow is another one, or None."""
 
     def folder(self, uri: str) -> str:
         return uri.removeprefix("s3://bucket/") + "/"
 
     def fetch(self, uri: str, max_bytes: int) -> ModelFile:
-        return ModelFile(b"no model" if int(uri.rsplit("/", 1)[1]) in self.broken else ONNX)
+        number = int(uri.rsplit("/", 1)[1])
+        data = b"no model" if number in self.broken else self.logged.get(number, ONNX)
+        if data is None:
+            raise Conflict("The version has no model.onnx")
+        return ModelFile(data)
+
+    def sha256_of(self, uri: str) -> str:
+        return self.fetch(uri, 0).sha256
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         data = self.files.get(model_key(model_name, sha256))

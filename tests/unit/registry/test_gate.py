@@ -13,7 +13,7 @@ from tests.unit.registry.fakes import ONNX
 
 
 def integrity(**limits: Any) -> dict[str, bool]:
-    results = check_integrity(ModelFile(ONNX), {}, GateSettings(**{"max_latency_ms": 1e6, **limits}))
+    results = check_integrity(ModelFile(ONNX), None, GateSettings(**{"max_latency_ms": 1e6, **limits}))
     return {result.check: result.passed for result in results}
 
 

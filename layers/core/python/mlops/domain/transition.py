@@ -51,7 +51,7 @@ class TransitionChanges(TypedDict, total=False):
 
     from_stage: Stage
     replaced_version: int | None
-    admitted: str
+    sha256: str
     gates: Gates
     put_back: str
     refused_gates: Gates
@@ -66,7 +66,8 @@ class Transition:
         stage: Where the version goes.
         from_stage: Where it stood when promotion first looked; None before that.
         replaced_version: Whom it replaces in its stage.
-        admitted: SHA-256 of the file that passed the gate and is in place; from then on the steps only go forward.
+        sha256: Of the file that passed the gate and is in place. From then on the steps only go forward, and the version
+            is this file for ever.
         gates: What the gate said.
         tries: How often promotion has begun it.
         resends, resent_at: How often and when reconcile sent its message again.
@@ -91,7 +92,7 @@ class Transition:
     request_id: str | None = None
     from_stage: Stage | None = None
     replaced_version: int | None = None
-    admitted: str | None = None
+    sha256: str | None = None
     gates: Gates = ()
     error: str | None = None
     created_at: str = field(default_factory=now)
@@ -155,7 +156,7 @@ def _gates(results: Any) -> Gates:
 
 
 _NAMES = [each.name for each in fields(Transition)]
-_RECORDED = {"alias_version": "found", "served_version": "served"}
+_RECORDED = {"alias_version": "found", "served_version": "served", "sha256": "admitted"}
 """Fields that records know under another name."""
 _READ: dict[str, Callable[[Any], Any]] = {
     "version": int,

@@ -38,6 +38,10 @@ class Transition(BaseModel):
     reason: str | None = None
     force: bool = False
     gates: list[GateResult] = []
+    sha256: str | None = Field(
+        default=None,
+        description="SHA-256 of the ONNX file that the gate admitted; the version is this file for ever",
+    )
     error: str | None = None
     created_at: str
     completed_at: str | None = None

@@ -1,0 +1,117 @@
+"""Decides which file a version is, and lets it pass the gate.
+
+The first admission binds the version to the SHA-256 of its file, which stands in the record of the transition. Every
+later transition of the version serves that file from `serving/`, a rollback too. MLflow's artifacts can be overwritten
+by whoever trains, so what lies there by then is compared and reported, and never served.
+"""
+
+from aws_lambda_powertools import Logger
+
+from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
+from mlops.domain.stages import Stage
+from mlops.domain.transition import Gates, Transition, TransitionKind
+from mlops.registry.rest import Version
+from promotion.dependencies import Dependencies
+from promotion.gate import check_integrity, check_metrics, load, passed
+from promotion.rejection import Rejected, failures
+from promotion.serving_store import MODEL_FILE, ModelFile
+
+logger = Logger(child=True)
+
+
+class Admission:
+    """Admits the files of versions to `serving/`."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._transitions, self._settings = dependencies.transitions, dependencies.gate
+        self._tracking, self._serving = dependencies.tracking, dependencies.serving
+
+    def admit(self, transition: Transition, version: Version) -> tuple[ModelFile, Gates]:
+        """The version's file, gated and put in place, and the gate's results. Once noted, neither changes any more.
+
+        Raises:
+            Rejected: the gate refuses it, or the file that was admitted before is gone.
+            Conflict: MLflow has no file for the version that may serve.
+        """
+        name = version.model_name
+        if transition.sha256 is not None and (file := self._published(name, transition.sha256)) is not None:
+            load(file)
+            return file, transition.gates
+        bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
+        if bound is None:
+            file, remark = self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
+        else:
+            file, remark = self._bound(version, bound)
+        gates = tuple(check_integrity(file, bound or version.tags.get("sha256"), self._settings, remark))
+        if not passed(gates):
+            raise Rejected(failures(gates), gates)
+        if transition.stage is Stage.PRODUCTION and transition.kind is not TransitionKind.REPAIR:
+            gates += tuple(
+                check_metrics(self.metrics(version), version.tags, self._champion(transition), self._settings)
+            )
+            if not passed(gates) and not transition.force:
+                raise Rejected(failures(gates), gates)
+        self._serving.publish(name, file)
+        if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
+            self._tracking.set_tag(name, version.version, "sha256", file.sha256)
+        self._transitions.note(transition, sha256=file.sha256, gates=gates)
+        return file, gates
+
+    def metrics(self, version: Version) -> dict[str, float]:
+        """The metrics of the version's run."""
+        if not version.run_id:
+            return {}
+        try:
+            metrics: dict[str, float] = self._tracking.run(version.run_id)["metrics"]
+        except NotFound:  # a version outlives its run
+            return {}
+        return metrics
+
+    def _bound(self, version: Version, sha256: str) -> tuple[ModelFile, str | None]:
+        """The file that the version was admitted as, and what is to be said of MLflow's.
+
+        Raises:
+            Rejected: it is neither in `serving/` nor in MLflow.
+        """
+        logged = self._logged_sha256(version)
+        remark = None
+        if logged != sha256:
+            has = f"a file with the SHA-256 {logged}" if logged else f"no {MODEL_FILE}"
+            remark = f"MLflow now has {has} for this version: the artifacts were changed, and are not served"
+            logger.error("artifacts changed", model=version.model_name, version=version.version, logged=logged)
+        if (file := self._published(version.model_name, sha256)) is not None:
+            return file, remark
+        if remark is None:
+            return self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
+        raise Rejected(
+            f"Version {version.version} was admitted as the file with the SHA-256 {sha256}, which is gone; {remark}. "
+            "Register the model as a new version"
+        )
+
+    def _published(self, model_name: str, sha256: str) -> ModelFile | None:
+        """The file in `serving/` of this hash, unless it is gone or damaged."""
+        file = self._serving.published(model_name, sha256)
+        return file if file is not None and file.sha256 == sha256 else None
+
+    def _logged_sha256(self, version: Version) -> str | None:
+        """The hash of the file that MLflow has for the version, if it has one."""
+        try:
+            return self._serving.sha256_of(self._uri(version))
+        except DependencyUnavailable:
+            raise
+        except PlatformError:  # its source leads nowhere any more
+            return None
+
+    def _uri(self, version: Version) -> str:
+        return self._tracking.artifact_uri(version.model_name, version.version)
+
+    def _champion(self, transition: Transition) -> tuple[dict[str, float], dict[str, str]] | None:
+        """Metrics and tags of the version to be replaced, if there is one."""
+        number = transition.replaced_version
+        if number is None or number == transition.version:
+            return None
+        try:
+            replaced = self._tracking.version(transition.model_name, number)
+        except NotFound:  # deleted in MLflow since
+            return None
+        return self.metrics(replaced), replaced.tags
