@@ -25,6 +25,7 @@ from promotion import serving_store as serving
 from promotion.dependencies import Dependencies
 from tests.support.serving import served
 
+NEW = {"stage": "Registered", "dataset_digest": "d1"}
 ONNX = served(features=4, image=None, classes=2).onnx
 
 
@@ -104,9 +105,9 @@ class World:
         tracking._call = watched  # type: ignore[method-assign]
 
     def version(
-        self, onnx: bytes | None = ONNX, accuracy: float | None = None, source: str | None = None, **tags: str
+        self, onnx: bytes | None = ONNX, accuracy: float | None = 0.9, source: str | None = None, **tags: str
     ) -> int:
-        """Register a version, with a run of that accuracy if one is given."""
+        """Register a version with a run of that accuracy, or without a run; all are measured on the same data."""
         number = len(list(self.tracking.versions(self.model))) + 1
         folder = f"mlflow/tests/{self.model}/{number}"
         self.s3.put_object(Bucket=self.bucket, Key=f"{folder}/MLmodel", Body=b"flavors: {}")
@@ -114,7 +115,7 @@ class World:
             self.s3.put_object(Bucket=self.bucket, Key=f"{folder}/model.onnx", Body=onnx)
             tags = {"sha256": hashlib.sha256(onnx).hexdigest(), **tags}
         body: dict[str, Any] = {"name": self.model, "source": source or f"s3://{self.bucket}/{folder}"}
-        body["tags"] = [{"key": key, "value": value} for key, value in {"stage": "Registered", **tags}.items()]
+        body["tags"] = [{"key": key, "value": value} for key, value in {**NEW, **tags}.items()]
         if accuracy is not None:
             run = self.tracking._post("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
             logged = {"run_id": run, "key": "accuracy", "value": accuracy, "timestamp": 1, "step": 0}

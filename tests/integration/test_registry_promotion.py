@@ -114,11 +114,38 @@ def test_a_worse_version_is_rejected_unless_forced(world):
     assert "0.9000" in transition.error
     assert [gate.check for gate in transition.gates if not gate.passed] == ["metric"]
     assert world.state()["manifests"] == {"Production": good}
-    elsewhere = world.version(accuracy=0.5, dataset_digest="d2")
-    assert "not comparable" in world.move(elsewhere, "Production").gates[-1].detail
     transition = world.move(worse, "Production", force=True)
     assert transition.status == "succeeded"
     assert world.agrees()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"accuracy": 0.99, "dataset_digest": "d2"}, "not comparable: measured on another data set"),
+        ({"accuracy": None}, "not comparable: the run has no accuracy"),
+        ({"accuracy": float("nan")}, "accuracy is nan"),
+        ({"onnx": served(features=6, image=None, classes=2).onnx}, "6 features, and the version in Production has 4"),
+    ],
+    ids=["other data", "no accuracy", "nan", "other columns"],
+)
+def test_what_cannot_be_compared_is_rejected_unless_forced(world, given, said):
+    good = world.version()
+    world.move(good, "Production")
+    other = world.version(**given)
+    transition = world.move(other, "Production")
+    assert transition.status == "rejected"
+    assert said in transition.error
+    assert world.state()["manifests"] == {"Production": good}
+    assert world.move(other, "Production", force=True).status == "succeeded"
+    assert world.agrees()
+
+
+def test_nan_in_production_keeps_nobody_out(world):
+    bad, good = world.version(accuracy=float("nan")), world.version()
+    assert world.move(bad, "Production").status == "rejected"
+    world.move(bad, "Production", force=True)
+    assert world.move(good, "Production").status == "succeeded"
 
 
 def test_a_step_the_lifecycle_does_not_allow_is_rejected_with_the_allowed_ones(world):

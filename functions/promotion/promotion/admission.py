@@ -8,13 +8,15 @@ by whoever trains, so what lies there by then is compared and reported, and neve
 from aws_lambda_powertools import Logger
 
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
+from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
-from mlops.domain.transition import Gates, Transition, TransitionKind
+from mlops.domain.transition import GateResult, Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from promotion.dependencies import Dependencies
-from promotion.gate import check_integrity, check_metrics, load, passed
+from promotion.gate import check_integrity, load, passed
+from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
-from promotion.serving_store import MODEL_FILE, ModelFile
+from promotion.serving_store import MODEL_FILE, ModelFile, UnreadableManifest
 
 logger = Logger(child=True)
 
@@ -45,10 +47,8 @@ class Admission:
         gates = tuple(check_integrity(file, bound or version.tags.get("sha256"), self._settings, remark))
         if not passed(gates):
             raise Rejected(failures(gates), gates)
-        if transition.stage is Stage.PRODUCTION and transition.kind is not TransitionKind.REPAIR:
-            gates += tuple(
-                check_metrics(self.metrics(version), version.tags, self._champion(transition), self._settings)
-            )
+        if _competes(transition):
+            gates += tuple(self._check_metrics(transition, version, file))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
         self._serving.publish(name, file)
@@ -105,8 +105,12 @@ class Admission:
     def _uri(self, version: Version) -> str:
         return self._tracking.artifact_uri(version.model_name, version.version)
 
-    def _champion(self, transition: Transition) -> tuple[dict[str, float], dict[str, str]] | None:
-        """Metrics and tags of the version to be replaced, if there is one."""
+    def _check_metrics(self, transition: Transition, version: Version, file: ModelFile) -> list[GateResult]:
+        challenger = Contender(self.metrics(version), version.tags.get("dataset_digest"), file)
+        return check_metrics(challenger, self._champion(transition), transition.stage, self._settings.metric_margin)
+
+    def _champion(self, transition: Transition) -> Contender | None:
+        """The version to be replaced, if there is one. Of its metrics those count that it was admitted with."""
         number = transition.replaced_version
         if number is None or number == transition.version:
             return None
@@ -114,4 +118,21 @@ class Admission:
             replaced = self._tracking.version(transition.model_name, number)
         except NotFound:  # deleted in MLflow since
             return None
-        return self.metrics(replaced), replaced.tags
+        manifest = self._manifest(transition, number)
+        admitted = manifest.metrics if manifest is not None else {}
+        return Contender(self.metrics(replaced) | admitted, replaced.tags.get("dataset_digest"), manifest)
+
+    def _manifest(self, transition: Transition, version: int) -> Manifest | None:
+        """What the version serves, if its manifest can be read."""
+        try:
+            manifest = self._serving.manifest(transition.model_name, transition.stage)
+        except UnreadableManifest:
+            return None
+        return manifest if manifest is not None and manifest.model_version == version else None
+
+
+def _competes(transition: Transition) -> bool:
+    """Whether the version is compared with the one it replaces. A repair follows what somebody has done already."""
+    if transition.kind is TransitionKind.REPAIR:
+        return False
+    return transition.stage is Stage.PRODUCTION or transition.competes

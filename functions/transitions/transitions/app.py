@@ -40,9 +40,7 @@ class Submission:
             body=body.model_dump(mode="json"),
             context=self._context,
         )
-        transition, ended = self.requests.outcome(
-            submitted["model_name"], submitted["transition_id"], self._wait
-        )
+        transition, ended = self.requests.outcome(submitted["model_name"], submitted["transition_id"], self._wait)
         if ended:
             self._response.status_code = 200
         return Transition.model_validate(transition, from_attributes=True)

@@ -1,5 +1,6 @@
 """The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Unpack
@@ -50,6 +51,8 @@ class FakeTracking:
         self.tags: dict[int, dict[str, str]] = {}
         self.stages: dict[int, str] = {}
         self.created_at: dict[int, str] = {}
+        self.metrics: dict[int, dict[str, float]] = {}
+        """Of the versions that have a run."""
 
     def add_version(self) -> int:
         number = len(self.tags) + 1
@@ -63,7 +66,11 @@ class FakeTracking:
         if version not in self.tags:
             raise NotFound("no such version")
         created_at = self.created_at.get(version, "")
-        return Version(name, version, "", "", dict(self.tags[version]), self.stages[version], created_at)
+        run_id = str(version) if version in self.metrics else ""
+        return Version(name, version, run_id, "", dict(self.tags[version]), self.stages[version], created_at)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return {"metrics": self.metrics[int(run_id)]}
 
     def versions(self, name: str) -> Iterator[Version]:
         return iter([self.version(name, number) for number in self.tags])
@@ -244,6 +251,7 @@ class FakeServing:
             transition_id,
             0,
             now(),
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         )
         self._effects.happened()
 
@@ -305,10 +313,11 @@ class World:
         for _ in range(versions):
             self.tracking.add_version()
 
-    def ask(self, version: int, stage: str, force: bool = True) -> dict[str, Any]:
+    def ask(self, version: int, stage: str, force: bool = True, competes: bool = False) -> dict[str, Any]:
         """Record a transition and return its message."""
         identifier = self.next_id()
-        self.transitions.create(Transition(identifier, MODEL, version, Stage(stage), "tester", force=force))
+        asked = Transition(identifier, MODEL, version, Stage(stage), "tester", force=force, competes=competes)
+        self.transitions.create(asked)
         return {"kind": "transition", "transition_id": identifier, "model_name": MODEL}
 
     def repair(self) -> dict[str, Any]:

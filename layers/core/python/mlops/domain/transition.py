@@ -64,10 +64,12 @@ class Transition:
 
     Attributes:
         stage: Where the version goes.
+        competes: Whether the metric gate compares it with the version that it replaces in Staging, too. That is so for
+            the result of a retrain, which nobody has looked at.
         from_stage: Where it stood when promotion first looked; None before that.
         replaced_version: Whom it replaces in its stage.
-        sha256: Of the file that passed the gate and is in place. From then on the steps only go forward, and the version
-            is this file for ever.
+        sha256: Of the file that passed the gate and is in place. From then on the steps only go forward, and the
+            version is this file for ever.
         gates: What the gate said.
         tries: How often promotion has begun it.
         resends, resent_at: How often and when reconcile sent its message again.
@@ -89,6 +91,7 @@ class Transition:
     status: TransitionStatus = TransitionStatus.QUEUED
     reason: str | None = None
     force: bool = False
+    competes: bool = False
     request_id: str | None = None
     from_stage: Stage | None = None
     replaced_version: int | None = None

@@ -13,7 +13,9 @@ class TransitionRequest(Request):
     version: Annotated[int, Field(ge=1)]
     stage: Literal["Staging", "Production", "Archived"]
     reason: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
-    force: Annotated[bool, Field(description="Go past the metric gates, with a reason; never past integrity")] = False
+    force: Annotated[
+        bool, Field(description="Go past the metric gate. It needs a reason, and never skips the integrity checks.")
+    ] = False
 
 
 class GateResult(BaseModel):
@@ -26,7 +28,7 @@ class GateResult(BaseModel):
 class Transition(BaseModel):
     transition_id: str
     kind: Literal["transition", "mend"] = Field(
-        default="transition", description="mend: what reconcile found changed past the API, and what came of it"
+        default="transition", description="mend: reconcile repaired what was changed past the API"
     )
     model_name: str
     version: int
