@@ -22,6 +22,7 @@ from infra.local.aws.batch.scheduler import Scheduler
 from infra.local.aws.batch.service import BatchService
 from infra.local.aws.batch.store import Store
 from infra.local.environment import aws_environment, stack_credentials, without_proxy
+from infra.local.guard.identity import TRAINER_TOKEN
 from infra.local.guard.origins import own_pages_only, without_cors
 from infra.local.guard.signatures import Verifier
 from infra.local.guard.signed_requests import signed_only
@@ -205,8 +206,10 @@ async def _serve(
 
 
 def _container(settings: Settings) -> dict[str, str]:
-    """What ECS gives a task: credentials and a region; and, in place of AWS's addresses, this process's."""
-    return {**without_proxy(), **aws_environment(settings), "AWS_REGION": REGION}
+    """What ECS gives a task: credentials, which the tracking server knows by a token, and a region; and, in place of
+    AWS's addresses, this process's."""
+    own = {"AWS_REGION": REGION, "MLFLOW_TRACKING_TOKEN": TRAINER_TOKEN}
+    return {**without_proxy(), **aws_environment(settings), **own}
 
 
 def _send_to_failure_destination(function: dict[str, Any], event: Any, result: dict[str, Any]) -> None:

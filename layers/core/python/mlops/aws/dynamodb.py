@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from boto3.dynamodb.conditions import ConditionBase
@@ -75,6 +75,7 @@ class DynamoTable:
         discard: Mapping[str, set[str]] | None = None,
         remove: Sequence[str] = (),
         condition: ConditionBase | None = None,
+        returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
     ) -> Item | None:
         """Change attributes of an item, which is made if it is not there.
 
@@ -86,6 +87,7 @@ class DynamoTable:
             discard: Texts to take out of sets; a set that becomes empty is removed.
             remove: Attributes to remove.
             condition: What must hold of the item as it is.
+            returns: Whether to return the whole item, or the changed attributes alone.
 
         Returns:
             The item as it is afterwards, or None if the condition did not hold.
@@ -109,11 +111,11 @@ class DynamoTable:
             arguments["ExpressionAttributeValues"] = {f":{name}": to_item(value) for name, value in written.items()}
         try:
             answer = self._table.update_item(
-                Key=dict(key), ReturnValues="ALL_NEW", **arguments, **_conditional(condition)
+                Key=dict(key), ReturnValues=returns, **arguments, **_conditional(condition)
             )
         except self._condition_failed:
             return None
-        item: Item = from_item(answer["Attributes"])
+        item: Item = from_item(answer.get("Attributes", {}))
         return item
 
     def delete(self, key: Key) -> None:
