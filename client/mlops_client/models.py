@@ -218,9 +218,11 @@ class Transition:
     from_stage: str | None = None
     gates: list[GateResult] = field(default_factory=list)
     kind: Literal["transition", "mend"] = "transition"
-    """mend: what reconcile found changed past the API, and what came of it"""
+    """mend: reconcile repaired what was changed past the API"""
     reason: str | None = None
     replaced_version: int | None = None
+    sha256: str | None = None
+    """SHA-256 of the ONNX file that the gate admitted; the version is this file for ever"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ class Admission:
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
 
     def admit(self, transition: Transition, version: Version) -> tuple[ModelFile, Gates]:
-        """The version's file, gated and put in place, and the gate's results. Once noted, neither changes any more.
+        """Check the version's file and put it in place. Returns the file and the gate's results, which stay as noted.
 
         Raises:
             Rejected: the gate refuses it, or the file that was admitted before is gone.
@@ -68,7 +68,7 @@ class Admission:
         return metrics
 
     def _bound(self, version: Version, sha256: str) -> tuple[ModelFile, str | None]:
-        """The file that the version was admitted as, and what is to be said of MLflow's.
+        """Read the file that the version was admitted as; and a remark if MLflow has another one by now.
 
         Raises:
             Rejected: it is neither in `serving/` nor in MLflow.

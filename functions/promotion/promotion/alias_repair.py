@@ -92,7 +92,7 @@ class AliasRepair:
             self._removed(repair, stage)
             return ()
         if model.holder(stage) != repair.alias_version:
-            raise Rejected("The alias was moved again before this could be looked at")
+            raise Rejected("The alias was moved again before this repair began; the next repair follows it")
         try:
             return self._followed(repair, model, repair.from_stage, stage)
         except Rejected as rejection:
@@ -118,7 +118,7 @@ class AliasRepair:
     def _followed(self, repair: Transition, model: RegisteredModel, left: Stage, stage: Stage) -> Gates:
         """The version that the alias names now serves, if it can."""
         if left is Stage.PRODUCTION and stage is Stage.STAGING:
-            raise Rejected(f"Version {repair.version} is in Production; a version is in one stage")
+            raise Rejected(f"Version {repair.version} is in Production, and a version can be in one stage only")
         version = self._tracking.version(repair.model_name, repair.version)
         file, gates = self._admission.admit(repair, version)
         self._executor.serve(repair, version, file, stage)

@@ -41,7 +41,7 @@ def check_integrity(
         model: The file.
         expected: The SHA-256 that it has to have, if one is known.
         settings: The limits.
-        remark: What is to be said of the hash besides.
+        remark: A sentence to add to the result of the hash.
     """
     digest = f"the file's is {model.sha256}"
     if expected not in (None, model.sha256):

@@ -1,4 +1,4 @@
-"""Works the promotion queue off: which transitions a message brings to their end, and how each ends.
+"""Work off the promotion queue: which transitions a message ends, and how each ends.
 
 A message only says "up to here". Whatever of its model was asked for before and is still open comes first, so the order
 holds even for transitions whose own message was lost, or went to the dead-letter queue in an outage.
@@ -88,7 +88,10 @@ class Promoter:
             self._announce(transition)
         elif transition.tries > self._max_tries:
             # It did not come to its end, not even to a bad one: out of memory, or out of time.
-            error = f"It ended the process of promotion {self._max_tries} times"
+            error = (
+                f"Promotion ended {self._max_tries} times before this was done, out of memory or time: register a "
+                "smaller model, or search promotion's log for the id of this transition"
+            )
             self._finish(transition, TransitionStatus.FAILED, error)
         else:
             self._try(transition)
@@ -111,7 +114,7 @@ class Promoter:
         except Exception:
             logger.exception("transition failed", transition_id=transition.transition_id)
             if transition.tries >= self._max_tries:
-                error = "An unexpected error; the log has it under the transition's id"
+                error = "Unexpected error: search promotion's log for the id of this transition"
                 self._finish(transition, TransitionStatus.FAILED, error)
             raise
         else:

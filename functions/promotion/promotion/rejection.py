@@ -1,4 +1,4 @@
-"""How a transition is refused."""
+"""The refusal of a transition."""
 
 from mlops.domain.transition import Gates
 
@@ -12,5 +12,5 @@ class Rejected(Exception):
 
 
 def failures(gates: Gates) -> str:
-    """What the checks that failed said."""
+    """Join the details of the checks that failed."""
     return "; ".join(f"{gate.check}: {gate.detail}" for gate in gates if not gate.passed)

@@ -111,7 +111,10 @@ class ServingStore:
         answer = self._logged(artifact_uri)
         if answer["ContentLength"] > max_bytes:
             answer["Body"].close()
-            raise Conflict(f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve")
+            raise Conflict(
+                f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve: register a smaller "
+                "model, or raise MaxModelBytes"
+            )
         return ModelFile(answer["Body"].read())
 
     def sha256_of(self, artifact_uri: str) -> str:
@@ -136,7 +139,7 @@ class ServingStore:
         self._write(model_key(model_name, model.sha256), model.data, "application/octet-stream")
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
-        """What predict is told to serve; None if nothing.
+        """Read what predict serves in the stage; None if nothing.
 
         Raises:
             UnreadableManifest: there is a manifest, and this code cannot read it.
