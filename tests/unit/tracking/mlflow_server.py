@@ -1,7 +1,7 @@
-"""MLflow's own application behind the tracking function's handler, on SQLite in the current folder.
+"""MLflow's own application behind the tracking function's limits, on SQLite in the current folder.
 
-In a process of its own, because MLflow's server keeps its settings in the process. Reads an event of API Gateway per
-line, and writes the answer as a line.
+In a process of its own, because MLflow's server keeps its settings in the process. Without an argument it reads an
+event of API Gateway per line and writes the answer as a line. With a port it serves HTTP, as the local stack does.
 """
 
 import importlib
@@ -10,13 +10,19 @@ import os
 import sys
 import types
 
-os.environ |= {"ARTIFACT_BUCKET": "bucket", "TRAINER_ROLE": "stack-TrainerRole-1A", "AWS_DEFAULT_REGION": "us-east-1"}
+os.environ |= {"ARTIFACT_BUCKET": "artifacts", "AWS_DEFAULT_REGION": "us-east-1"}
 store = types.ModuleType("tracking.store")
 store.store_uri = lambda: "sqlite:///mlflow.db"  # type: ignore[attr-defined]
 sys.modules["tracking.store"] = store
+app = importlib.import_module("tracking.app")
 
-handler = importlib.import_module("tracking.app").handler
+if len(sys.argv) > 1:
+    import uvicorn
 
-for line in sys.stdin:
-    answer = handler(json.loads(line), None)
-    print(json.dumps({"status": answer["statusCode"], "body": answer["body"]}), flush=True)
+    from infra.local.guard.identity import with_identity
+
+    uvicorn.run(with_identity(app.application), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+else:
+    for line in sys.stdin:
+        answer = app.handler(json.loads(line), None)
+        print(json.dumps({"status": answer["statusCode"], "body": answer["body"]}), flush=True)

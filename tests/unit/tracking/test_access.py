@@ -42,6 +42,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         cwd=tmp_path_factory.mktemp("mlflow"),
         env={
             "PATH": "",
+            "TRAINER_ROLE": ROLE,
             "HOME": str(tmp_path_factory.mktemp("home")),
             "PYTHONPATH": f"{ROOT / 'functions/tracking'}:{ROOT / 'layers/core/python'}",
         },
