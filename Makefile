@@ -1,13 +1,13 @@
-# Thin on purpose: each target is one command that can be read here and run by hand.
+# Each target is one command that you can read here and run by hand.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# An extra package index, for example PyTorch's CPU builds on a machine whose index has only CUDA ones.
+# An extra package index, for example PyTorch's index of CPU builds. Without it pip may download gigabytes of CUDA.
 EXTRA_INDEX_URL ?=
 export EXTRA_INDEX_URL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Where the platform's own packages lie, for tools that import them as Lambda and the container do.
+# The platform's packages, for tools that import them as Lambda and the container do.
 empty :=
 SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container client $(wildcard functions/*))
 
@@ -16,111 +16,111 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 .PHONY: cli-docs console invoke screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-install: $(VENV)/installed ## make .venv with the pinned dependencies, and build the web console where npm's registry answers
+install: $(VENV)/installed ## create .venv with the pinned dependencies, and build the web console if npm's registry can be reached
 	@$(BIN)/python console/build.py --if-possible
 
-# A stamp, so that nothing is installed again until pyproject.toml or constraints.txt change.
+# The stamp file avoids another installation until pyproject.toml or constraints.txt changes.
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" % v)'
-	@echo "installing the dependencies into $(VENV); some 160 packages; the first time this takes a few minutes"
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is not supported: install Python 3.11, 3.12 or 3.13, or choose one: make PYTHON=python3.12" % v)'
+	@echo "installing about 160 packages into $(VENV); this takes a few minutes the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq 'pip>=25.1'
 	@$(BIN)/python -m pip install -qq $(if $(EXTRA_INDEX_URL),--extra-index-url $(EXTRA_INDEX_URL)) --constraint constraints.txt --group dev
 	@touch $@
 
-demo: install ## see the whole platform work: train, compare, register, promote, predict
+demo: install ## start the platform, then train, compare, register, promote and predict
 	@$(BIN)/python -m infra.local demo
 
-up: install ## start the local stack and deploy the template into it
+up: install ## start the local stack, and deploy the template and changed code
 	@$(BIN)/python -m infra.local up
 
-down: ## stop the local stack; its state stays in .local/
+down: ## stop the local stack; keep its state in .local/
 	@$(BIN)/python -m infra.local down
 
-status: ## what runs where
+status: ## show what is running, with addresses
 	@$(BIN)/python -m infra.local status
 
-logs: ## what the stack's processes write (NAME=aws|tracking|database|migrate); on AWS, a function: FUNCTION=predict ENV=dev
+logs: ## show logs of the local stack (NAME=aws|tracking|database|migrate), or of a function on AWS (FUNCTION=predict ENV=dev)
 	@$(if $(FUNCTION),$(MAKE) --silent sam && $(BIN)/python -m infra.deploy logs --env $(ENV) $(FUNCTION),$(BIN)/python -m infra.local logs $(NAME))
 
-invoke: install ## one function in this process against the local stack, for the debugger: FUNCTION=predict EVENT=file.json
+invoke: install ## call a function in a process in this terminal, for the debugger (FUNCTION=predict EVENT=file.json)
 	@$(BIN)/python -m tools.invoke $(FUNCTION) $(EVENT)
 
-reset: ## stop the local stack and remove all its state
+reset: ## stop the local stack, and remove all its state
 	@$(BIN)/python -m infra.local reset
 
-test: install lint ## every test: unit, template, integration, end to end
+test: install lint ## run lint and all tests: unit, template, integration, end to end
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-# What needs the session's stack is one group, on one worker; `make test JOBS=0` runs everything in one process.
+# Tests that need the stack are one group, which runs in one process. `make test JOBS=0` runs all tests in one process.
 JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadgroup
 
-# Not part of make test: measuring branches took 125 s of processor time instead of 84 on the same 711 tests.
-coverage: install ## which lines of our code the unit tests run; the report by line is build/coverage/index.html
+# Not part of make test: with branch coverage the same 711 tests took 125 s of CPU time instead of 84.
+coverage: install ## measure which lines the unit tests run; the report is build/coverage/index.html
 	@$(BIN)/python -m pytest tests/unit $(PARALLEL) --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 
-docs: install ## the documentation as a site in build/docs; a broken link is an error
+docs: install ## build the documentation as a site in build/docs; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
 
-lint: install ## ruff, mypy, import arrows, the files of GitHub, the console's linters, and whether the generated files are what the code says
+lint: install ## check style, types, imports, GitHub's files, the console, and whether the generated files are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@report=$$($(SOURCES) $(BIN)/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
 	@$(SOURCES) $(BIN)/python -m tools.openapi --check
 	@$(BIN)/python -m tools.client_models --check
-	@$(CLI_DOCS) | diff --ignore-blank-lines docs/cli.md - || { echo "docs/cli.md is not what the commands say: run make cli-docs"; exit 1; }
+	@$(CLI_DOCS) | diff --ignore-blank-lines docs/cli.md - || { echo "docs/cli.md is not up to date: run make cli-docs"; exit 1; }
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@if test -d console/node_modules; then $(BIN)/python console/build.py --run lint; fi
 
-console: $(VENV)/installed ## build the web console; without it everything else works
+console: $(VENV)/installed ## build the web console; the platform works without it
 	@$(BIN)/python console/build.py
 
-format: install ## put the code in the form that lint asks for
+format: install ## format the code, and fix what the linters can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@if test -d console/node_modules; then $(BIN)/python console/build.py --run format; fi
 
-bench: install ## measure, and write benchmarks/results/
+bench: install ## run the benchmarks, and write benchmarks/results/
 	@$(SOURCES) $(BIN)/python -m benchmarks
 
-bench-train: install ## accuracy, time and memory of the model types on MNIST (MNIST_DIR), beside a plain PyTorch loop
+bench-train: install ## measure accuracy, time and memory of the model types on MNIST (MNIST_DIR), compared with a plain PyTorch loop
 	@$(SOURCES) $(BIN)/python -m benchmarks.train
 
-screenshots: install ## take the pictures of docs/pictures anew, from the stack that make demo left up
+screenshots: install ## take the pictures in docs/pictures again; run make demo first
 	@$(BIN)/python -m tools.screenshots
 
-openapi: install ## write openapi.json and docs/api.md from the code, and the client's records from openapi.json
+openapi: install ## write openapi.json, docs/api.md and the client's records from the code
 	@$(SOURCES) $(BIN)/python -m tools.openapi
 	@$(BIN)/python -m tools.client_models
 
 CLI_DOCS := $(SOURCES) $(BIN)/typer mlops_client.cli utils docs --name mlops --title "The command line"
 
-cli-docs: install ## write docs/cli.md from the commands
+cli-docs: install ## write docs/cli.md from the commands' help
 	@$(CLI_DOCS) --output docs/cli.md
 
-key: install ## make an API key: make key NAME=alice ROLE=read
+key: install ## create an API key: make key NAME=alice ROLE=read
 	@$(SOURCES) $(BIN)/python -m tools.keys create --name "$(NAME)" --role "$(ROLE)"
 
-keys: install ## the API keys, by id, with their roles
+keys: install ## list the API keys with their ids and roles
 	@$(SOURCES) $(BIN)/python -m tools.keys list
 
-rotate-key: install ## a new value beside the old one: make rotate-key NAME=alice, then make revoke-key ID=…
+rotate-key: install ## create a second key with the same name: make rotate-key NAME=alice, then make revoke-key ID=…
 	@$(SOURCES) $(BIN)/python -m tools.keys rotate --name "$(NAME)"
 
-revoke-key: install ## let a key in no more: make revoke-key ID=…
+revoke-key: install ## delete an API key: make revoke-key ID=…
 	@$(SOURCES) $(BIN)/python -m tools.keys revoke --id "$(ID)"
 
 # --- AWS -----------------------------------------------------------------------------------------------------------------
 ENV ?= dev
-# Anything here deploys without SAM's question, which samconfig.toml asks for prod: for machines that cannot answer.
+# If it is set, SAM does not ask before it deploys prod (samconfig.toml): for machines that cannot answer.
 SAM_ANSWER ?=
 SAM := .venv-sam
 CHECKOV := .venv-checkov
@@ -128,7 +128,7 @@ export SAM_CLI_TELEMETRY := 0
 
 sam: $(SAM)/installed
 
-# Tools in environments of their own: what they pin does not fit what the platform pins.
+# Tools with their own environments, because their pins conflict with the platform's.
 .venv-%/installed: infra/deploy/%-requirements.txt
 	@echo "installing $* into .venv-$*"
 	@$(PYTHON) -m venv .venv-$*
@@ -136,24 +136,24 @@ sam: $(SAM)/installed
 	@.venv-$*/bin/python -m pip install -qq -r $<
 	@touch $@
 
-build: $(SAM)/installed ## sam build: the layers for Lambda, from any host
+build: $(SAM)/installed ## build layers and console for Lambda with sam build
 	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
 	@$(SAM)/bin/python console/build.py
 	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
 	@PYTHON=$(abspath $(SAM)/bin/python) $(SAM)/bin/sam build
 
-deploy: install $(SAM)/installed ## make deploy ENV=dev|staging|prod PARAMETERS="Name=value …": images, build, deploy, smoke test
+deploy: install $(SAM)/installed ## deploy to AWS and run the smoke test: make deploy ENV=dev|staging|prod PARAMETERS="Name=value …"
 	@$(SOURCES) $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
 
-destroy: install ## make destroy ENV=…: delete the stack; says what stays and has to be done by hand
+destroy: install ## delete a stack on AWS, and say what is kept: make destroy ENV=…
 	@$(BIN)/python -m infra.deploy destroy --env $(ENV)
 
-smoke: ## make smoke URL=… KEY=…: does a deployment, or the local stack, answer as it should
+smoke: ## test a deployment or the local stack: make smoke URL=… KEY=…
 	@MLOPS_API_KEY="$(or $(KEY),$(MLOPS_API_KEY))" $(PYTHON) -m infra.deploy.smoke "$(or $(URL),$(MLOPS_API_URL))"
 
-lint-aws: $(SAM)/installed $(CHECKOV)/installed ## sam validate --lint and checkov
+lint-aws: $(SAM)/installed $(CHECKOV)/installed ## check the template with sam validate --lint and checkov
 	@$(SAM)/bin/sam validate --lint --region us-east-1
 	@$(CHECKOV)/bin/checkov --config-file .checkov.yaml
 
-test-localstack: install ## what an S3, SQS, Lambda, … endpoint that is up answers: AWS_ENDPOINT_URL=http://localhost:4566
+test-localstack: install ## test a LocalStack-compatible endpoint that is running: AWS_ENDPOINT_URL=http://localhost:4566
 	@MLOPS_LOCALSTACK=1 $(BIN)/python -m pytest tests/localstack $(PYTEST_ARGS)

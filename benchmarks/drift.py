@@ -1,8 +1,8 @@
-"""Drift detection on MNIST: false alarms, detection, and what a query costs.
+"""Drift detection on MNIST: false alarms, detection, and the cost of a query.
 
-A model is trained with the trainer, its reference is made of one half of the held-out digits; windows are drawn from
-the other half. They take the way that production's predictions take: signals as predict measures them, a log line's
-counts, sums of counts, the verdict.
+The trainer trains a model. One half of the held-out digits is its reference, and windows are drawn from the other half.
+They go the way of production's predictions: signals as predict measures them, the counts of a log line, sums of counts,
+the verdict.
 
     MNIST_DIR=… python -m benchmarks.drift [--trials 1000]
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import machine
 from mlops.domain.drift.counts import Summary, counts_of, summary_of, summary_of_reference
-from mlops.domain.drift.divergence import histogram_divergence
+from mlops.domain.drift.divergence import Moments, histogram_divergence
 from mlops.domain.drift.verdict import DriftThresholds, Verdict, detect
 from predict.signals import Signals
 
@@ -35,7 +35,7 @@ Predictor = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Predictions to draw windows from: one row an image."""
+    """Predictions to draw windows from: one row per image."""
 
     classes: np.ndarray
     confidences: np.ndarray
@@ -50,7 +50,7 @@ class Pool:
         return len(self.classes)
 
     def window(self, rows: np.ndarray) -> Summary:
-        """The sample that the log line of these rows makes."""
+        """Return the sample that the log line of these rows makes."""
         line = {
             "n": len(rows),
             "predictions": self.classes[rows].tolist(),
@@ -73,7 +73,7 @@ class Simulation:
 def simulation(
     inputs: np.ndarray, targets: np.ndarray, predict: Predictor, image: tuple[int, int], seed: int = 0
 ) -> Simulation:
-    """Split held-out rows in a half for the reference and one for the windows, and drift the latter."""
+    """Split held-out rows into a half for the reference and a half for the windows, and let the latter drift."""
     from trainer.reference import reference
 
     random = np.random.default_rng(seed)
@@ -91,12 +91,12 @@ def simulation(
     return Simulation(
         summary_of_reference(seen, range(int(targets.max()) + 1)),
         Pool.of(rows, predict, image),
-        {name: Pool.of(np.ascontiguousarray(each, np.float32), predict, image) for name, each in drifted.items()},
+        {name: Pool.of(np.ascontiguousarray(inputs, np.float32), predict, image) for name, inputs in drifted.items()},
     )
 
 
 def rotated(inputs: np.ndarray, image: tuple[int, int], degrees: float) -> np.ndarray:
-    """Images turned about their middle, bilinear."""
+    """Return the images rotated about their centre, bilinear."""
     from scipy.ndimage import rotate
 
     turned = rotate(inputs.reshape(-1, *image), degrees, axes=(2, 1), reshape=False, order=1)
@@ -104,35 +104,35 @@ def rotated(inputs: np.ndarray, image: tuple[int, int], degrees: float) -> np.nd
 
 
 def false_alarms(simulated: Simulation, size: int, trials: int, seed: int = 1) -> dict[str, float]:
-    """The share of windows with no drift at all that get a warning or an alert; and what a bare threshold would say."""
+    """Return the share of windows without any drift that get a warning or an alert, and that of a bare threshold."""
     random = np.random.default_rng([seed, size])
     wrong = alerts = bare = 0
     for _ in range(trials):
         rows = random.permutation(len(simulated.clean))
         current, baseline = rows[:size], rows[size : size + BASELINE]
         window = simulated.clean.window(current)
-        found = detect(window, simulated.reference, simulated.clean.window(baseline), THRESHOLDS)
-        wrong += found.verdict in (Verdict.WARNING, Verdict.ALERT)
-        alerts += found.verdict is Verdict.ALERT
+        drift = detect(window, simulated.reference, simulated.clean.window(baseline), THRESHOLDS)
+        wrong += drift.verdict in (Verdict.WARNING, Verdict.ALERT)
+        alerts += drift.verdict is Verdict.ALERT
         bare += _bare(simulated.reference, window)
     return {"warning or alert": wrong / trials, "alert": alerts / trials, "bare PSI of 0.1 or more": bare / trials}
 
 
 def _bare(reference: Summary, window: Summary) -> bool:
-    """Any signal's PSI at the warning threshold, whatever chance says: common practice."""
+    """Whether any signal's PSI reaches the warning threshold, without regard to chance: common practice."""
     labels = {**reference.classes, **window.classes}
     pairs = [[sample.classes.get(label, 0) for label in labels] for sample in (reference, window)]
-    found = [histogram_divergence(*pairs).psi]
-    found += [
+    indexes = [histogram_divergence(*pairs).psi]
+    indexes += [
         histogram_divergence(reference.histograms[name], window.histograms[name]).psi for name in window.histograms
     ]
-    return max(found) >= THRESHOLDS.drift_warning
+    return max(indexes) >= THRESHOLDS.drift_warning
 
 
 def detection(
     simulated: Simulation, name: str, size: int, trials: int, share: float = 1.0, seed: int = 2
 ) -> dict[str, float]:
-    """The share of windows, `share` of which has drifted, that get an alert."""
+    """Return the share of windows that get an alert when the part `share` of each has drifted."""
     random = np.random.default_rng([seed, size])
     pool = simulated.drifted[name]
     alerts = either = 0
@@ -142,15 +142,13 @@ def detection(
         clean = size - round(size * share)
         window = _together(drifted, simulated.clean.window(rows[:clean])) if clean else drifted
         baseline = simulated.clean.window(rows[clean : clean + BASELINE])
-        found = detect(window, simulated.reference, baseline, THRESHOLDS)
-        alerts += found.verdict is Verdict.ALERT
-        either += found.verdict in (Verdict.WARNING, Verdict.ALERT)
+        drift = detect(window, simulated.reference, baseline, THRESHOLDS)
+        alerts += drift.verdict is Verdict.ALERT
+        either += drift.verdict in (Verdict.WARNING, Verdict.ALERT)
     return {"alert": alerts / trials, "warning or alert": either / trials}
 
 
 def _together(one: Summary, other: Summary) -> Summary:
-    from mlops.domain.drift.divergence import Moments
-
     assert one.blocks is not None
     assert other.blocks is not None
     return Summary(
@@ -170,11 +168,12 @@ def _sums(one: Iterable[Any], other: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168, 24)) -> dict[str, float]:
-    """What GET /drift/status reads and how long it takes, with so many predictions in its hours (baseline, current)."""
+    """Return what GET /drift/status reads and its time, with `predictions` in its hours (baseline, current)."""
     import boto3
     from moto import mock_aws
 
     from drift.report import DriftReport
+    from mlops.aws.dynamodb import DynamoTable
     from mlops.aws.serving_bucket import ServedModels
     from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
     from tests.support.serving import served
@@ -219,9 +218,8 @@ def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168,
         }
         body = replace(manifest, reference=reference).to_json()
         s3.put_object(Bucket="artifacts", Key=f"serving/{manifest.model_name}/Production.json", Body=body)
-        served_models = ServedModels.__new__(ServedModels)
-        served_models._bucket, served_models._s3 = "artifacts", s3
-        report = DriftReport(PredictionStats(table), served_models, THRESHOLDS, manifest.model_name)
+        stats, served_models = PredictionStats(DynamoTable(table)), ServedModels("artifacts")
+        report = DriftReport(stats, served_models, THRESHOLDS, manifest.model_name)
         report.status(None, *hours)
         reads.update(queries=0, items=0)
         times = []
@@ -238,7 +236,7 @@ def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168,
 
 
 def _hour(n: int) -> dict[str, int]:
-    """Counts of n predictions, evenly spread: as many names whatever n is."""
+    """Return the counts of n predictions, evenly spread, with the same names for any n."""
     tenth = {f"{letter}{bin}": max(1, n // 10) for letter in "cik" for bin in range(10)}
     labels = {f"p:{label}": max(1, n // 10) for label in range(10)}
     blocks = {
@@ -259,7 +257,7 @@ def _hour(n: int) -> dict[str, int]:
 
 
 def trained() -> tuple[Any, Predictor, float]:
-    """MNIST and the platform's default model trained on it: (data set, predictor, accuracy)."""
+    """Return MNIST, a predictor of the default model trained on it, and its accuracy."""
     import onnxruntime
 
     from benchmarks.train import Watch
@@ -275,7 +273,7 @@ def trained() -> tuple[Any, Predictor, float]:
 
 
 def main() -> None:
-    """Print the tables, and write them to benchmarks/results/."""
+    """Print the tables and write them to benchmarks/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     trials = parser.parse_args().trials
@@ -283,7 +281,7 @@ def main() -> None:
     dataset, predict, accuracy = trained()
     simulated = simulation(dataset.held_out.inputs, dataset.held_out.targets, predict, dataset.image)
     alarms = {size: false_alarms(simulated, size, trials) for size in CLEAN_SIZES}
-    found = {
+    detected = {
         (name, size, share): detection(simulated, name, size, trials // 5, share)
         for name in simulated.drifted
         for size, share in [*((size, 1.0) for size in DRIFT_SIZES), (500, 0.5)]
@@ -298,8 +296,8 @@ def main() -> None:
         [
             [
                 name,
-                *(f"{found[name, size, 1.0]['alert']:.1%}" for size in DRIFT_SIZES),
-                f"{found[name, 500, 0.5]['alert']:.1%}",
+                *(f"{detected[name, size, 1.0]['alert']:.1%}" for size in DRIFT_SIZES),
+                f"{detected[name, 500, 0.5]['alert']:.1%}",
             ]
             for name in simulated.drifted
         ],
@@ -320,9 +318,10 @@ def main() -> None:
         "machine": about,
         "accuracy": accuracy,
         "trials": trials,
-        "false_alarms": {str(size): each for size, each in alarms.items()},
+        "false_alarms": {str(size): shares for size, shares in alarms.items()},
         "detection": [
-            {"drift": name, "predictions": size, "share": share, **each} for (name, size, share), each in found.items()
+            {"drift": name, "predictions": size, "share": share, **alerts}
+            for (name, size, share), alerts in detected.items()
         ],
         "query": {str(count): cost for count, cost in costs.items()},
     }

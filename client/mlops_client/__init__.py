@@ -1,4 +1,4 @@
-"""Python SDK of the mlops platform: `Client(url, key)` and the typed records that it returns."""
+"""Python SDK of the mlops platform: `Client(url, key)`, and the typed records that it returns."""
 
 from mlops_client.client import Client
 from mlops_client.errors import (

@@ -1,4 +1,4 @@
-"""The client: one method per route, with records as results."""
+"""The client: one method per route, which returns records."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from mlops_client.transport import Transport
 class Client(TrainingRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, DriftRoutes):
     """The platform's API.
 
-    A request that fails for a temporary reason is sent again. A request that changes something carries an
-    Idempotency-Key, so that it is carried out once.
+    A request that fails for a temporary reason is sent again. A request that changes something has an Idempotency-Key,
+    so that it is carried out only once.
 
-    Every method raises ApiError (its subclasses say which kind) when the API refuses, and Unreachable when nothing that
-    speaks the API answers.
+    Every method raises ApiError, or a subclass, if the API refuses the request, and Unreachable if the API does not
+    answer.
 
     Args:
-        url: The API's address; else MLOPS_API_URL, else what `mlops login` stored.
-        key: The API key; else MLOPS_API_KEY, else what `mlops login` stored for that address.
-        attempts: The greatest number of times that one request is sent.
-        timeout: The greatest number of seconds to wait for one answer.
+        url: The API's address. By default MLOPS_API_URL, then the one that `mlops login` stored.
+        key: The API key. By default MLOPS_API_KEY, then the one that `mlops login` stored for this address.
+        attempts: How many times a request is sent at most.
+        timeout: How many seconds to wait for an answer at most.
 
     Raises:
-        NotSignedIn: There is no address or no key.
+        NotSignedIn: The address or the key is missing.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Client(TrainingRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes,
         return f"Client({self.url!r})"
 
     def health(self) -> Health:
-        """Return whether the API is up. Nothing behind it is asked."""
+        """Return whether the API is up. It does not check the services behind it."""
         return decode(Health, self.transport.call("GET", "/health"))
 
     def ready(self) -> Ready:

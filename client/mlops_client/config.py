@@ -16,7 +16,7 @@ class Login:
     """Address and key.
 
     Attributes:
-        source: Where the key comes from, in words.
+        source: Where the key comes from, for people.
     """
 
     url: str
@@ -34,12 +34,12 @@ def config_file() -> Path:
 
 
 def read_login(url: str | None = None, key: str | None = None) -> Login:
-    """Return what to sign in with.
+    """Return the address and the key to use.
 
-    A stored key belongs to the address that it was stored with: it is never sent to another one.
+    A stored key belongs to the address with which it was stored. It is never sent to another one.
 
     Raises:
-        NotSignedIn: Says what is missing, and how to give it.
+        NotSignedIn: The address or the key is missing. The message says how to set it.
     """
     stored = _stored_login()
     chosen = url or os.environ.get("MLOPS_API_URL") or stored.get("url")
@@ -61,7 +61,7 @@ def save_login(url: str, key: str) -> Path:
         MlopsError: The file cannot be written.
     """
     path = config_file()
-    # Written under another name and then moved into place: at no moment can others read it.
+    # Written under another name and then moved into place, so that others can never read it.
     fresh = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,7 +71,7 @@ def save_login(url: str, key: str) -> Path:
         fresh.replace(path)
     except OSError as error:
         raise MlopsError(
-            f"the login cannot be stored in {path} ({error.strerror}): set MLOPS_CONFIG to a file that can be written, "
+            f"the login cannot be stored in {path} ({error.strerror}): set MLOPS_CONFIG to a writable file, "
             "or set MLOPS_API_URL and MLOPS_API_KEY instead"
         ) from None
     return path
@@ -85,12 +85,12 @@ def forget_login() -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise MlopsError(f"{path} cannot be removed: {error.strerror}") from None
+        raise MlopsError(f"{path} cannot be removed ({error.strerror}): remove it by hand") from None
     return True
 
 
 def others_may_read(path: Path) -> bool:
-    """Return whether anybody but the owner can read or write the file."""
+    """Return whether users other than the owner can read or write the file."""
     return os.name != "nt" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
@@ -105,7 +105,7 @@ def read_local_env(folder: Path) -> Login:
         lines = path.read_text().splitlines()
     except OSError:
         raise NotSignedIn(
-            f"{path} does not exist: run `make up` in the platform's checkout, and then this command again there"
+            f"{path} does not exist: run `make up` in the platform's checkout, and then this command in the same folder"
         ) from None
     values = dict(line.split("=", 1) for line in lines if "=" in line)
     try:

@@ -1,4 +1,4 @@
-"""Checks everything between a person and a prediction, nearest first, and says what to do."""
+"""Checks everything that a prediction needs, from the login to the model, and says what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        remedy: What to do, if there is something to do.
+        remedy: What to do, if anything.
     """
 
     check: str
@@ -25,11 +25,11 @@ class Finding:
 
 
 def examine(url: str | None = None, key: str | None = None) -> list[Finding]:
-    """Return all findings; checks that depend on one that failed are left out."""
+    """Return all findings, without the checks that depend on a failed one."""
     try:
         login = read_login(url, key)
     except NotSignedIn as error:
-        return [Finding("login", "fail", str(error), "mlops login URL, or mlops login --local beside a local stack")]
+        return [Finding("login", "fail", str(error), "mlops login URL, or mlops login --local for the local stack")]
     findings = [_login(login)]
     try:
         client = Client(login.url, login.key, attempts=2, timeout=15)
@@ -45,7 +45,7 @@ def examine(url: str | None = None, key: str | None = None) -> list[Finding]:
         else:
             findings.append(Finding("key", "fail", str(error), f"mlops login {login.url}"))
     except MlopsError as error:
-        findings.append(Finding("platform", "fail", str(error), "search the functions' logs for the request id"))
+        findings.append(Finding("platform", "fail", str(error), "search the functions' logs for the request ID"))
     return findings
 
 
@@ -69,13 +69,13 @@ def _dependencies(client: Client, login: Login) -> list[Finding]:
 
 def _jobs(client: Client) -> list[Finding]:
     jobs = client.jobs(limit=20)
-    findings = [Finding("key", "ok", "can read")]
+    findings = [Finding("key", "ok", "the key is valid and may read")]
     failed = [job for job in jobs if job.status == "failed"]
     if failed:
-        detail = f"{len(failed)} of the last {len(jobs)} failed; {failed[0].job_id}: {failed[0].error}"
+        detail = f"{len(failed)} of the last {len(jobs)} jobs failed; {failed[0].job_id}: {failed[0].error}"
         findings.append(Finding("jobs", "warn", detail, f"mlops logs {failed[0].job_id}"))
     else:
-        findings.append(Finding("jobs", "ok", f"none of the last {len(jobs)} failed"))
+        findings.append(Finding("jobs", "ok", f"none of the last {len(jobs)} jobs failed"))
     return findings
 
 
@@ -92,5 +92,5 @@ def _models(client: Client) -> list[Finding]:
 
 def _start(url: str) -> str:
     if "//localhost" in url or "//127.0.0.1" in url:
-        return "make up, in the platform's checkout; make status shows what runs"
-    return "is the address the stack's output ApiUrl? Operators: see docs/operations.md"
+        return "run make up in the platform's checkout; make status shows what is running"
+    return "compare the address with the stack's output ApiUrl; operators: see docs/operations.md"

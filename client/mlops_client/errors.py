@@ -1,4 +1,4 @@
-"""The errors of this package: all are MlopsError, and each reads as one line that says what to do."""
+"""The errors of this package. All are MlopsError, and each message is one line that says what to do."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class MlopsError(Exception):
 
 
 class NotSignedIn(MlopsError):
-    """There is no address or no key."""
+    """The address or the key is missing."""
 
 
 class Unreachable(MlopsError):
-    """Nothing that speaks the API answers: no connection, an invalid certificate, or a web page."""
+    """The API does not answer: no connection, an invalid certificate, or something else at the address."""
 
 
 class WaitTimeout(MlopsError):
-    """What was waited for has not ended in time. It goes on."""
+    """A job, sweep or transition has not ended in time. It continues."""
 
 
 class BadInput(MlopsError):
-    """A value or file of the caller that cannot be sent as it is."""
+    """A value or file that cannot be sent to the API."""
 
 
 class ApiError(MlopsError):
@@ -34,8 +34,8 @@ class ApiError(MlopsError):
     Attributes:
         status: The HTTP status.
         code: The cause in one word, such as not_found.
-        detail: What is wrong, in a sentence.
-        request_id: What an operator can find in the logs.
+        detail: A sentence that says what is wrong.
+        request_id: The ID of the request in the logs.
         errors: The invalid fields, each as {"field", "message"}.
     """
 
@@ -60,7 +60,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: not possible in the present state."""
+    """409: not possible in the current state."""
 
 
 class Invalid(ApiError):
@@ -68,11 +68,11 @@ class Invalid(ApiError):
 
 
 class Unavailable(ApiError):
-    """429, 502, 503 or 504, also after the retries."""
+    """429, 502, 503 or 504, even after retries."""
 
 
 class JobFailed(MlopsError):
-    """A job or sweep that was waited for failed or was cancelled.
+    """A job or sweep failed or was cancelled.
 
     Attributes:
         outcome: Its record.
@@ -84,7 +84,7 @@ class JobFailed(MlopsError):
 
 
 class TransitionRefused(MlopsError):
-    """A transition that was waited for was rejected or failed.
+    """A transition was rejected or failed.
 
     Attributes:
         transition: Its record, with the results of the gates.

@@ -1,6 +1,6 @@
-"""Reads images from files: PNG, numpy's npy, and IDX (MNIST's own format), gzip or not.
+"""Reads images from files: PNG, numpy's npy, and IDX (MNIST's format), gzipped or not.
 
-pillow and numpy do the reading. They are the extra `images`: the commands that read no files start without them.
+This needs pillow and numpy, the extra `images`. They are imported only when a file is read.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 GZIP_SIGNATURE = b"\x1f\x8b"
 NPY_SIGNATURE = b"\x93NUMPY"
 IDX_SIGNATURE = b"\x00\x00\x08"
-"""IDX of unsigned bytes; the next byte is the number of dimensions."""
+"""IDX with unsigned bytes; the next byte is the number of dimensions."""
 MAX_BYTES = 256 * 1024 * 1024
-"""Of a file, and of what a gzip file holds: MNIST has 47 MB."""
+"""Limit of a file, and of the content of a gzip file. MNIST has 47 MB."""
 MAX_SIDE = 4096
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey: ITU-R BT.601, section 2.5.1. The API uses the same."""
@@ -40,7 +40,7 @@ class Image:
     """An image in grey.
 
     Attributes:
-        name: Which file it is from, and its number there.
+        name: The file, and the index of the image in it.
         rows: Height.
         columns: Width.
         pixels: Row by row, from 0 (black) to 1 (white).
@@ -52,7 +52,7 @@ class Image:
     pixels: list[float]
 
     def inverted(self) -> Image:
-        """Return the image with black and white exchanged, for ink on paper where the model expects light on dark."""
+        """Return the image with black and white inverted, for dark ink on light paper."""
         return Image(self.name, self.rows, self.columns, [1 - pixel for pixel in self.pixels])
 
 
@@ -60,12 +60,12 @@ def read_images(path: Path, first: int = 0, count: int | None = None) -> list[Im
     """Return the images of a file.
 
     Args:
-        path: The file; a PNG has one image.
-        first: Number of the first image to return.
-        count: How many to return; None returns all that follow.
+        path: The file. A PNG has one image.
+        first: Index of the first image to return.
+        count: Number of images to return; None returns all that follow.
 
     Raises:
-        BadInput: Names the file and what is wrong with it.
+        BadInput: The file cannot be read. The message names it and says why.
         MlopsError: pillow or numpy is not installed.
     """
     _require_libraries()
@@ -85,7 +85,7 @@ def read_images(path: Path, first: int = 0, count: int | None = None) -> list[Im
         raise BadInput(f"{path} is damaged or cut short ({error})") from None
     chosen = pixels[first : None if count is None else first + count]
     if not len(chosen):
-        raise BadInput(f"{path} has {len(pixels)} images; there is no number {first}")
+        raise BadInput(f"{path} has {len(pixels)} images, so there is no image {first}; the first one is 0")
     rows, columns = pixels.shape[1:]
     images = []
     for number, image in enumerate(chosen, start=first):
@@ -103,7 +103,7 @@ def _require_libraries() -> None:
 
 
 def _content(path: Path) -> bytes:
-    """Return the file's bytes, unpacked if it is gzip, and never more than `MAX_BYTES` of them."""
+    """Return the file's bytes, unpacked if it is gzip, up to `MAX_BYTES`."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -113,24 +113,24 @@ def _content(path: Path) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
-        raise BadInput(f"{path} holds more than {MAX_BYTES // 2**20} MB; split it")
+        raise BadInput(f"{path} holds more than {MAX_BYTES // 2**20} MB; split the file")
     return data
 
 
 def _png(data: bytes) -> Array:
-    """Return `[rows, columns]` from 0 to 1; colour becomes luma, transparency becomes black, as in the API."""
+    """Return `[rows, columns]` from 0 to 1. As in the API, colour becomes luma, and transparency becomes black."""
     import numpy as np
     from PIL import Image as Pillow
 
     with warnings.catch_warnings():
-        # Pillow warns of many pixels, and refuses more of them; the limit here is lower.
+        # Pillow warns about large images, and refuses larger ones. The limit here is lower.
         warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
         try:
             image = Pillow.open(io.BytesIO(data), formats=["PNG"])
         except Pillow.DecompressionBombError:
-            raise BadInput(f"it has more than {MAX_SIDE} pixels per side") from None
+            raise BadInput(f"it has more than {MAX_SIDE} pixels per side; make it smaller") from None
     if max(image.size) > MAX_SIDE:
-        raise BadInput(f"it has {image.width}x{image.height} pixels; at most {MAX_SIDE} per side can be read")
+        raise BadInput(f"it has {image.width}x{image.height} pixels, and may have {MAX_SIDE} per side; make it smaller")
     if image.mode.startswith("I"):
         grey = np.asarray(image, np.float64)
         transparent = image.info.get("transparency")
@@ -144,7 +144,7 @@ def _png(data: bytes) -> Array:
 def _npy(data: bytes) -> tuple[Array, float]:
     """Return `[n, rows, columns]` and the value of white.
 
-    numpy.load would allocate what the header asks for, however little follows it; a view of the bytes does not.
+    numpy.load allocates what the header says, even if less data follows. A view of the bytes does not.
     """
     import numpy as np
     from numpy.lib import format as npy
@@ -159,7 +159,7 @@ def _npy(data: bytes) -> tuple[Array, float]:
     values = values.reshape(shape, order="F" if fortran_order else "C")
     values = values.reshape(_stacked(shape))
     if not np.isfinite(values).all():
-        raise BadInput("it holds values that are not finite")
+        raise BadInput("it holds NaN or infinity; all numbers must be finite")
     return values, scale_of(values) or 1.0
 
 

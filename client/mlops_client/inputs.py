@@ -1,4 +1,4 @@
-"""Turns what a caller has (ids, arrays, nested lists, the bytes of a PNG) into what a request takes."""
+"""Converts values of the caller (IDs, arrays, nested lists, the bytes of a PNG) to fields of a request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mlops_client.errors import BadInput
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WHOLE_NUMBERS = frozenset({"batch_size", "epochs", "hidden_size"})
-"""Hyperparameters that take no fractions."""
+"""Hyperparameters that have to be whole numbers."""
 
 
 def checked_id(identifier: str, kind: str) -> str:
-    """Return the id of a job or sweep, which goes into a path. Raises BadInput: it has another form."""
+    """Return the ID of a job or sweep, which becomes part of a path. Raises BadInput: it has another form."""
     if not re.fullmatch(rf"{kind}_[0-9]{{6,}}", identifier):
         raise BadInput(f"{identifier!r} is not a {kind} id, such as {kind}_000042")
     return identifier
@@ -38,7 +38,7 @@ def image_fields(image: Any, scale: float | None = None) -> dict[str, Any]:
 
     Args:
         image: A numpy array or nested list, `[rows, columns]` or flat; the bytes of a PNG; or the path of a PNG.
-        scale: The value of the brightest pixel; without it `scale_of` decides.
+        scale: The value of white; by default that of `scale_of`.
 
     Raises:
         BadInput: It is none of these.
@@ -56,13 +56,13 @@ def image_fields(image: Any, scale: float | None = None) -> dict[str, Any]:
 
 
 def scale_of(pixels: Any, scale: float | None = None) -> float | None:
-    """Return the value of the brightest pixel: `scale`, else what the type of a numpy array says.
+    """Return the value of white: `scale`, or the one for the type of a numpy array.
 
-    Whole numbers run to 255. Those of an unsigned 16-bit array run to 65535 if any of them is above 255, because most
-    such arrays hold 8-bit images. None stands for the API's own 1.
+    For whole numbers it is 255. For an unsigned 16-bit array it is 65535 if a pixel is above 255, because most such
+    arrays hold 8-bit images. None stands for the API's default, 1.
 
     Raises:
-        BadInput: Whole numbers that are neither.
+        BadInput: The whole numbers have another range.
     """
     if scale is not None:
         return scale
@@ -74,14 +74,16 @@ def scale_of(pixels: Any, scale: float | None = None) -> float | None:
         return 255
     if pixels.dtype.str.lstrip("<>=|") == "u2":
         return 65535
-    raise BadInput(f"pixels of {pixels.dtype} run from {least} to {most}: say what white is (scale), or use 0 to 255")
+    raise BadInput(
+        f"pixels of {pixels.dtype} run from {least} to {most}: set scale to the value of white, or use 0..255"
+    )
 
 
 def plain(values: Any) -> Any:
-    """Return arrays (of numpy, torch, or the array module) and lists as nested lists of plain numbers.
+    """Return arrays (of numpy, torch, or the array module) and lists as nested lists of numbers.
 
     Raises:
-        BadInput: Something in it is not a finite number.
+        BadInput: A value is not a finite number.
     """
     if hasattr(values, "tolist"):
         values = values.tolist()
@@ -93,7 +95,7 @@ def plain(values: Any) -> Any:
 
 
 def _is_row(value: Any) -> bool:
-    # A single number of numpy or torch has tolist() too, but no dimensions.
+    # A scalar of numpy or torch has tolist() too, but no dimensions.
     return isinstance(value, list | tuple) or bool(getattr(value, "shape", ()))
 
 

@@ -1,4 +1,4 @@
-"""Records in a list that knows how many there are in all and turns into a pandas table."""
+"""A list of records with the total count, which can become a pandas table."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Listing(list[T]):
     """Records in the API's order.
 
     Attributes:
-        total_count: How many records there are in all, where the API counts them; else how many this list has.
-        next_cursor: Where the next page begins, if there is one.
+        total_count: The number of records in the API, if it counts them, or in this list.
+        next_cursor: The cursor of the next page, if there is one.
     """
 
     def __init__(

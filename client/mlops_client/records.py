@@ -1,6 +1,6 @@
-"""Makes dataclasses of the API's JSON.
+"""Converts the API's JSON to dataclasses.
 
-A field that a newer API adds is ignored; a missing one is an error.
+Unknown fields of a newer API are ignored. A missing field is an error.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def decode(kind: type[T], data: Any) -> T:
     """Return `data`, parsed JSON, as the dataclass `kind`.
 
     Raises:
-        Unreachable: The answer is not this API's, or of another version of it.
+        Unreachable: The answer is from something else, or from another version of the API.
     """
     try:
         record: T = _value(kind, data)
         return record
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreachable(
-            f"the answer is not a {kind.__name__} ({error!r}); do client and platform have the same version?"
+            f"the answer is not a {kind.__name__} ({error!r}); check that client and platform have the same version"
         ) from error
 
 
@@ -35,8 +35,8 @@ def decode_page(kind: type[T], page: Any, field: str) -> list[T]:
     """Return the records in the list `field` of a page. Raises as `decode`."""
     if not isinstance(page, dict) or not isinstance(page.get(field), list):
         raise Unreachable(
-            f"the answer is not a page of {field}; is the address right, and do client and platform have the same "
-            "version?"
+            f"the answer is not a page of {field}; check the address, and that client and platform have the same "
+            "version"
         )
     return [decode(kind, item) for item in page[field]]
 

@@ -1,4 +1,4 @@
-"""Which requests are sent again, and when: urllib3's Retry, with what the API's idempotency allows."""
+"""Which requests are sent again, and when: urllib3's Retry with the rules of the API's idempotency."""
 
 from __future__ import annotations
 
@@ -23,24 +23,23 @@ BACKOFF = 0.5
 
 
 class ApiRetry(Retry):
-    """`attempts` requests in all, with pauses between them.
+    """Up to `attempts` requests, with pauses between them.
 
-    A subclass, because Retry itself
+    Differences from Retry:
 
-    * sends at once after the first failure, and the same pause for all clients afterwards; here every pause is drawn
-      from 0 to the exponential limit ("full jitter"), so that clients that failed together do not come back together;
-    * knows one rule for all statuses; a throttled request (429) was not begun, so that even one that must not happen
-      twice may be sent again;
-    * sends again when the certificate is not valid, and fails on a Retry-After that it cannot read.
+    * Each pause is random, from 0 to the exponential limit ("full jitter"), so that clients that failed together do not
+      retry together. Retry does not wait after the first failure, and then all clients wait equally long.
+    * A throttled request (429) is always sent again: it was not started, so it cannot be carried out twice.
+    * An invalid certificate ends the retries, and a Retry-After that cannot be read is ignored.
     """
 
     @classmethod
     def of(cls, attempts: int, repeatable: bool, method: str, answers: tuple[int, ...] = ()) -> ApiRetry:
-        """The rule for one request.
+        """Return the rule for one request.
 
         Args:
-            attempts: The greatest number of times that it is sent.
-            repeatable: Whether sending it again does no harm whatever the method, as with an Idempotency-Key.
+            attempts: How many times it is sent at most.
+            repeatable: Whether it can be sent again whatever the method, as with an Idempotency-Key.
             method: GET, POST or DELETE.
             answers: Error statuses that are final for this request.
         """
@@ -61,7 +60,7 @@ class ApiRetry(Retry):
         )
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """Whether an answer of this status is asked for again."""
+        """Return whether a request with this answer is sent again."""
         allowed = self.allowed_methods is None or method in self.allowed_methods
         return status_code in (self.status_forcelist or ()) and (allowed or status_code == THROTTLED)
 
@@ -74,33 +73,33 @@ class ApiRetry(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        """The rule for the next request. Raises the error if there is none, or if it is the certificate's."""
+        """Return the rule for the next request. Raises the error if there is none, or if the certificate is invalid."""
         if error is not None and is_certificate_error(error):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        """The seconds that the server asks for, if they can be read."""
+        """Return the seconds that the server asks to wait, if they can be read."""
         try:
             return super().get_retry_after(response)
         except InvalidHeader:
             return None
 
     def get_backoff_time(self) -> float:
-        """A pause from 0 to the exponential limit."""
+        """Return a random pause from 0 to the exponential limit."""
         return random.uniform(0, min(self.backoff_max, self.backoff_factor * 2 ** (len(self.history) - 1)))
 
     def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
-        """Wait as long as the server asks for; the backoff follows, so that not all clients come back at once."""
+        """Wait as long as the server asks. The backoff follows, so that not all clients retry at once."""
         super().sleep_for_retry(response)
         return False
 
 
 def is_certificate_error(error: HTTPError | Exception) -> bool:
-    """Whether the server's certificate is what is wrong."""
+    """Return whether the server's certificate is invalid."""
     return "certificate verify failed" in str(error).lower() or "certificateerror" in repr(error).lower()
 
 
 def reason_of(error: Exception) -> Any:
-    """The error behind urllib3's MaxRetryError."""
+    """Return the cause of urllib3's MaxRetryError."""
     return getattr(error, "reason", None) or error

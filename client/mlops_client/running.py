@@ -1,4 +1,4 @@
-"""Jobs and sweeps that were started and can be waited for."""
+"""Handles of started jobs and sweeps, to wait for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T", Job, SweepState)
 
 
 class JobService(Protocol):
-    """What a started job or sweep asks of the client that started it."""
+    """The methods of the client that a started job or sweep uses."""
 
     def job(self, job_id: str) -> Job: ...
     def sweep_state(self, sweep_id: str) -> SweepState: ...
@@ -22,7 +22,7 @@ class JobService(Protocol):
 
 
 class RunningJob:
-    """A training job that was started. It goes on whether or not anybody waits for it."""
+    """A training job that was started. It runs whether or not you wait for it."""
 
     def __init__(self, client: JobService, job_id: str) -> None:
         self._client = client
@@ -32,7 +32,7 @@ class RunningJob:
         return f"RunningJob({self.job_id!r})"
 
     def status(self) -> Job:
-        """Return the job's record as it is now."""
+        """Return the job's current record."""
         return self._client.job(self.job_id)
 
     def wait(
@@ -46,19 +46,19 @@ class RunningJob:
         """Wait until the job has ended, and return its record.
 
         Args:
-            timeout: The greatest number of seconds to wait; None waits as long as it takes.
+            timeout: Seconds to wait at most; None waits as long as it takes.
             every: Seconds between two requests.
             on_progress: Called with the record after each request.
             check: Whether to raise JobFailed if the job does not complete.
 
         Raises:
             JobFailed: The job failed or was cancelled.
-            WaitTimeout: The job has not ended in time; it goes on.
+            WaitTimeout: The job has not ended in time. It continues.
         """
         return _wait(self.status, timeout, every, on_progress, check, self.job_id)
 
     def logs(self, follow: bool = False) -> Iterator[LogLine]:
-        """Return the lines that the job has written; with `follow`, go on until it has ended."""
+        """Return the lines that the job has written. With `follow`, wait for more until it has ended."""
         return self._client.logs(self.job_id, follow)
 
     def cancel(self) -> Job:
@@ -69,7 +69,7 @@ class RunningJob:
 
 
 class RunningSweep:
-    """A sweep that was started. It goes on whether or not anybody waits for it."""
+    """A sweep that was started. It runs whether or not you wait for it."""
 
     def __init__(self, client: JobService, sweep_id: str) -> None:
         self._client = client
@@ -79,7 +79,7 @@ class RunningSweep:
         return f"RunningSweep({self.sweep_id!r})"
 
     def status(self) -> SweepState:
-        """Return the sweep's record as it is now, its runs ranked."""
+        """Return the sweep's current record, with ranked runs."""
         return self._client.sweep_state(self.sweep_id)
 
     def wait(
@@ -118,5 +118,5 @@ def _wait(
                 raise JobFailed(record, name)
             return record
         if deadline is not None and time.monotonic() >= deadline:
-            raise WaitTimeout(f"{name} has not ended after {timeout:.0f} s; it goes on")
+            raise WaitTimeout(f"{name} has not ended after {timeout:.0f} s; it continues")
         time.sleep(every)

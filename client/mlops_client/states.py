@@ -1,15 +1,15 @@
-"""What the API's words for a state mean."""
+"""The states of jobs and sweeps."""
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
-"""The states of jobs and sweeps that change no more."""
+"""The final states of jobs and sweeps."""
 
 
 class HasEnded:
-    """A record of something that runs and ends: a job or a sweep."""
+    """The record of a job or a sweep."""
 
     status: str
 
     @property
     def ended(self) -> bool:
-        """Whether it has completed, failed or been cancelled."""
+        """Return whether it has completed, failed or been cancelled."""
         return self.status in ENDED

@@ -1,4 +1,4 @@
-"""One HTTP request to the API: its headers, its retries, and errors that say what to do."""
+"""HTTP requests to the API: headers, retries, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mlops_client.version import __version__
 
 
 def path(*parts: str) -> str:
-    """A path from its parts, each percent-encoded: names of models and experiments may hold anything."""
+    """Return a path from percent-encoded parts: names of models and experiments may have any characters."""
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def checked_url(url: str) -> str:
-    """The API's address without a trailing slash.
+    """Return the API's address without a trailing slash.
 
     Raises:
         NotSignedIn: It is not an http:// or https:// address.
@@ -43,9 +43,9 @@ class Transport:
 
     Args:
         url: The API's address.
-        key: The API key; without one, none is sent.
-        attempts: The greatest number of times that one request is sent.
-        timeout: The greatest number of seconds to wait for one answer.
+        key: The API key; None sends no key.
+        attempts: How many times a request is sent at most.
+        timeout: How many seconds to wait for an answer at most.
     """
 
     url: str
@@ -70,22 +70,22 @@ class Transport:
     ) -> Any:
         """Send a request and return the answer's JSON.
 
-        A request that fails for a temporary reason is sent again if that does no harm: GET and DELETE, requests with an
-        Idempotency-Key, and those that the caller calls `safe`.
+        A request that fails for a temporary reason is sent again if it cannot be carried out twice: GET and DELETE,
+        requests with an Idempotency-Key, and `safe` requests.
 
         Args:
             method: GET, POST or DELETE.
             route: The path below the API's address.
             body: Sent as JSON.
             query: Parameters; those that are None are left out.
-            idempotency_key: Makes the API carry out a repeated request once.
+            idempotency_key: With it the API carries out a repeated request only once.
             safe: Whether the request changes nothing, whatever its method.
-            answers: Error statuses whose body is an answer, unless it is a problem document.
+            answers: Error statuses whose body is returned, unless it is a problem document.
 
         Raises:
-            ApiError: The API refused; a subclass says how.
+            ApiError: The API refused the request; a subclass says why.
             BadInput: The body cannot be sent as JSON.
-            Unreachable: Nothing that speaks the API answers.
+            Unreachable: The API does not answer.
         """
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
         address = self.url + route + (f"?{urlencode(parameters)}" if parameters else "")
@@ -111,7 +111,7 @@ class Transport:
         kind = (answer.headers.get("content-type") or "").split(";")[0].strip().lower()
         if 300 <= answer.status < 400:
             target = answer.headers.get("location", "another address")
-            raise Unreachable(f"{self.url} redirects to {target}; sign in with the API's own address")
+            raise Unreachable(f"{self.url} redirects to {target}; sign in with the address of the API itself")
         if kind.startswith("text/") and answer.status < 400 and kind != "text/html":
             return answer.data.decode()
         try:
@@ -119,11 +119,11 @@ class Transport:
         except ValueError:
             what = "a web page" if kind == "text/html" else kind or "content without a type"
             raise Unreachable(
-                f"{self.url} answered {answer.status} with {what}, not the API's JSON; is the address right, "
-                "including its stage (such as /v1)?"
+                f"{self.url} answered {answer.status} with {what}, not the API's JSON; check the address, "
+                "including its stage (such as /v1)"
             ) from None
         if answer.status >= 400 and not (answer.status in answers and kind == "application/json"):
-            # API Gateway's own answers hold {"message": …} only.
+            # Answers of API Gateway itself have {"message": …} only.
             problem = content if isinstance(content, dict) else {}
             raise api_error(answer.status, {"detail": problem.get("message"), **problem}, request_id)
         return content
@@ -134,13 +134,13 @@ class Transport:
             reason = _certificate_reason(cause)
             return f"the certificate of {self.url} is not valid ({reason}); nothing was sent: {_remedy(reason)}"
         if isinstance(cause, SSLError | ssl.SSLError):
-            return f"{self.url} does not speak TLS properly; is it http:// instead?"
+            return f"{self.url} does not answer with TLS; try http:// instead"
         if isinstance(cause, NameResolutionError):
-            return f"there is no host {urlsplit(self.url).hostname!r}; is the address right?"
+            return f"there is no host {urlsplit(self.url).hostname!r}; check the address"
         # urllib3 counts a refused connection among the timeouts.
         if isinstance(cause, TimeoutError) and not isinstance(cause, NewConnectionError):
-            return f"{self.url} did not answer in time; is the network up? `mlops doctor` shows more"
-        return f"nothing answers at {self.url}; is the platform running? (`make up` starts the local one)"
+            return f"{self.url} did not answer in time; check the network, and run `mlops doctor`"
+        return f"nothing answers at {self.url}; check the address (`make up` starts the local stack)"
 
 
 def _json(body: Any) -> bytes:
@@ -157,9 +157,9 @@ def _certificate_reason(cause: Any) -> str:
 
 
 def _remedy(reason: str) -> str:
-    """What to do about a certificate that OpenSSL refuses for `reason`."""
+    """Return what to do about a certificate that OpenSSL refuses for `reason`."""
     if "expired" in reason or "not yet valid" in reason:
-        return "check this machine's clock, and ask whoever runs the API to renew it"
+        return "check this machine's clock, and ask the API's operator to renew the certificate"
     if "mismatch" in reason or "not valid for" in reason:
-        return "is the address right?"
-    return "is the address right? If your network inspects TLS, set SSL_CERT_FILE to the file of its authority"
+        return "check the address"
+    return "check the address. If your network inspects TLS, set SSL_CERT_FILE to its CA file"

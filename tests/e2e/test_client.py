@@ -147,7 +147,7 @@ def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=30)
     assert watching.returncode == 130
-    assert f"{job_id} goes on" in said
+    assert f"{job_id} continues" in said
     assert json.loads(mlops(signed_in, "jobs", job_id, "--json").stdout)["status"] in ("pending", "running")
     assert mlops(signed_in, "cancel", job_id).returncode == 0
 
@@ -172,7 +172,7 @@ def test_ctrl_c_on_a_terminal_ends_the_watch_and_leaves_the_terminal_as_it_was(s
     )
     assert code == 130, written
     (job_id,) = set(re.findall(r"job_\d+", written))
-    assert re.search(rf"{job_id} goes on\. Watch it again: mlops jobs {job_id} --watch", unstyled(written))
+    assert re.search(rf"{job_id} continues\. Watch it again: mlops jobs {job_id} --watch", unstyled(written))
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l"), "the cursor is shown again"
     assert "Traceback" not in written
     assert mlops(signed_in, "cancel", job_id).returncode == 0

@@ -15,21 +15,21 @@ from mlops_client.version import __version__
 
 EPILOG = """Exit codes:
 
-0: done.
+0: success.
 
-1: refused, or what was asked for failed (a job, a gate, a request).
+1: the API refused the request, or a request, a job, a sweep or a promotion failed.
 
-2: wrong use: an option, a value or a file that is not valid, or a request that the API refuses as not valid (422).
+2: wrong use: an invalid option, value or file, or a request that the API refuses as invalid (413 or 422).
 
-3: no key, or a key that does not allow this.
+3: no API key, or a key whose role does not allow the request.
 
-4: nothing that speaks the API answers.
+4: the API cannot be reached.
 
-130: ended with Ctrl-C; a job that was watched goes on."""
+130: interrupted with Ctrl-C; a job that was watched continues."""
 
 app = typer.Typer(
     name="mlops",
-    help="Train, compare, promote and ask models of an mlops platform.",
+    help="Train, compare and promote models on an mlops platform, and get predictions.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -50,14 +50,14 @@ def _show_version(wanted: bool) -> None:
 def _sign_in(
     url: Annotated[
         str | None,
-        typer.Option(help="The API's address; by default MLOPS_API_URL, then what `mlops login` stored."),
+        typer.Option(help="Address of the API. By default MLOPS_API_URL, then the one that `mlops login` stored."),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="The API key; better set MLOPS_API_KEY, which other users of this machine cannot see."),
+        typer.Option(help="API key. Better set MLOPS_API_KEY: other users of this machine can see options."),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the client's version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version of the client.")
     ] = False,
 ) -> None:
     SignIn.url, SignIn.key = url, key
@@ -73,7 +73,7 @@ def exit_code(error: MlopsError) -> int:
 
 
 def main() -> None:
-    """Run the command line. Errors of this package end in one line, not in a stack trace."""
+    """Run the command line. Errors of this package are printed as one line, without a stack trace."""
     try:
         app()
     except MlopsError as error:

@@ -19,13 +19,15 @@ def register(app: typer.Typer) -> None:
 
 
 def login(
-    url: Annotated[str | None, typer.Argument(metavar="URL", help="The API's address, including its stage.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="Address of the API, such as https://…/v1.")] = None,
     local: Annotated[
-        bool, typer.Option("--local", help="Sign in to the local stack, from .local/env in this folder.")
+        bool, typer.Option("--local", help="Sign in to the local stack, with .local/env in this folder.")
     ] = False,
-    key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from standard input.")] = False,
+    key_stdin: Annotated[
+        bool, typer.Option("--key-stdin", help="Read the key from standard input, and do not ask for it.")
+    ] = False,
 ) -> None:
-    """Store the API's address and your key, in a file that only you can read."""
+    """Store the API's address and your key in a file that only you can read."""
     from mlops_client.client import Client
     from mlops_client.config import read_local_env, save_login
     from mlops_client.errors import ApiError, Forbidden, Invalid, NotSignedIn
@@ -37,20 +39,22 @@ def login(
     else:
         url = url or SignIn.url
         if not url:
-            raise NotSignedIn("which API? `mlops login https://…/v1`, or `mlops login --local` for a local stack")
+            raise NotSignedIn(
+                "no address of the API: run `mlops login https://…/v1`, or `mlops login --local` for the local stack"
+            )
         url = checked_url(url)
         key = SignIn.key or (sys.stdin.readline() if key_stdin else typer.prompt("API key", hide_input=True)).strip()
     client = Client(url, key, attempts=2)
     client.health()
     try:
-        # Every role may ask for a prediction; an empty request is refused, but only after the key was checked.
+        # Every role may call /predict. The API checks the key before it refuses the empty request.
         client.transport.call("POST", "/predict", {}, safe=True)
     except Forbidden:
         raise
     except Invalid:
         pass
     except ApiError as error:
-        output.note(f"the key could not be checked ({error}); it is stored all the same")
+        output.note(f"the key could not be checked ({error}); it was stored anyway")
     path = save_login(url, key)
     output.print_line(f"signed in to {url}; stored in {path}")
 
@@ -59,11 +63,11 @@ def logout() -> None:
     """Remove the stored address and key."""
     from mlops_client.config import forget_login
 
-    output.print_line("signed out" if forget_login() else "nothing was stored")
+    output.print_line("signed out" if forget_login() else "there is no stored login")
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check address, key, platform and model, and say how to repair what is wrong."""
+    """Check the address, the key, the platform and the model, and say how to repair problems."""
     from mlops_client.doctor import examine
 
     findings = examine(SignIn.url, SignIn.key)

@@ -1,4 +1,4 @@
-"""Images, sparklines and bars made of characters; of plain ASCII where the terminal has nothing else."""
+"""Images, sparklines and bars made of characters, in plain ASCII if the terminal shows nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def unicode_works(console: Console) -> bool:
 
 
 def sparkline(values: Sequence[float], console: Console, width: int = 24) -> str:
-    """Return the last `width` values as bars, from the least to the greatest."""
+    """Return the last `width` values as bars, from the lowest to the highest."""
     shown = list(values)[-width:]
     if not shown:
         return ""
@@ -38,7 +38,7 @@ def bar(share: float, width: int, console: Console) -> str:
 
 
 def drawn(image: Image, console: Console) -> Text:
-    """Return the image as half blocks in grey, or as ASCII without colours; every n-th pixel, so that it fits."""
+    """Return the image as half blocks in grey, or as ASCII without colours; with every n-th pixel, so that it fits."""
     rows, columns = image.rows, image.columns
     step = 1
     while columns // step > max(8, console.width):

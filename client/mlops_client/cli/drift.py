@@ -21,16 +21,17 @@ def register(app: typer.Typer) -> None:
 
 def drift(
     model_name: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Name of the registered model; by default the platform's.")
+        str | None,
+        typer.Argument(metavar="MODEL", help="Registered model. By default the platform's default model."),
     ] = None,
     baseline_hours: Annotated[
-        int | None, typer.Option(help="Length of the baseline, which ends where the current window begins. [168]")
+        int | None, typer.Option(help="Length of the baseline in hours. It ends where the current window begins. [168]")
     ] = None,
-    current_hours: Annotated[int | None, typer.Option(help="Length of the current window. [24]")] = None,
+    current_hours: Annotated[int | None, typer.Option(help="Length of the current window in hours. [24]")] = None,
     history: Annotated[
-        int | None, typer.Option(metavar="HOURS", help="Show the last HOURS, one row per window.")
+        int | None, typer.Option(metavar="HOURS", help="Show the last HOURS hours, one row per window.")
     ] = None,
-    step_hours: Annotated[int | None, typer.Option(help="Length of each window of the history. [1]")] = None,
+    step_hours: Annotated[int | None, typer.Option(help="Length of a window of the history in hours. [1]")] = None,
     as_json: Json = False,
 ) -> None:
     """Show whether a model's inputs and predictions have drifted."""
@@ -107,7 +108,7 @@ def _show_history(model_name: str | None, hours: int, step_hours: int | None, as
     out.print(output.table(columns, rows, out.width))
     output.note(
         f"{history.model_name} version {history.model_version}, {history.step_hours} h per row, compared with the "
-        f"{history.against_samples} predictions of the {history.against}; a verdict takes "
+        f"{history.against_samples} predictions of the {history.against}; a verdict needs "
         f"{history.thresholds.minimum_samples} predictions"
     )
 

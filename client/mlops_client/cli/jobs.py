@@ -23,9 +23,11 @@ def register(app: typer.Typer) -> None:
 
 
 def jobs(
-    identifier: Annotated[str | None, typer.Argument(metavar="JOB|SWEEP", help="Show only this job or sweep.")] = None,
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="JOB|SWEEP", help="Show this job or sweep, such as job_000042.")
+    ] = None,
     status: Annotated[
-        str | None, typer.Option(help="Only those that are pending, running, completed, failed or cancelled.")
+        str | None, typer.Option(help="Show only jobs that are pending, running, completed, failed or cancelled.")
     ] = None,
     limit: Limit = 20,
     watch: Watch = False,
@@ -51,12 +53,12 @@ def jobs(
 
 
 def logs(
-    job_id: Annotated[str, typer.Argument(help="The job, such as job_000042.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the job has ended.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Print the lines as they were written.")] = False,
+    job_id: Annotated[str, typer.Argument(help="ID of the job, such as job_000042.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines until the job has ended.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the lines unchanged, as the job wrote them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a job has written."""
+    """Show the log of a job."""
     out = output.console()
     try:
         for line in new_client().logs(job_id, follow):
@@ -65,7 +67,7 @@ def logs(
             else:
                 out.print(line.message if raw else readable(line.message), soft_wrap=True)
     except KeyboardInterrupt:
-        output.note(f"{job_id} goes on. Read its log again: mlops logs -f {job_id}")
+        output.note(f"{job_id} continues. Read its log again: mlops logs -f {job_id}")
         raise typer.Exit(watching.INTERRUPTED) from None
 
 
@@ -86,7 +88,8 @@ def readable(message: str) -> str:
 
 def cancel(
     identifier: Annotated[
-        str, typer.Argument(metavar="JOB|SWEEP", help="A job; or a sweep, for all its jobs that have not ended.")
+        str,
+        typer.Argument(metavar="JOB|SWEEP", help="ID of a job; or of a sweep, for all its jobs that have not ended."),
     ],
     as_json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""mlops keys, upload, ui: what takes AWS credentials of one's own."""
+"""mlops keys, upload and ui: the commands that need AWS credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlops_client.cli import output
 from mlops_client.cli.options import Json
 from mlops_client.cli.output import Column
 
-keys_app = typer.Typer(help="Manage API keys, with your AWS credentials.", no_args_is_help=True)
+keys_app = typer.Typer(help="Manage API keys. This needs AWS credentials.", no_args_is_help=True)
 Stack = Annotated[str, typer.Option(envvar="MLOPS_STACK", help="Name of the CloudFormation stack.")]
 DEFAULT_STACK = "mlops-dev"
 
@@ -24,12 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def upload(
     file: Annotated[
-        Path, typer.Argument(help="A data set: .csv with a column named label, target, class or y; or .npz.")
+        Path, typer.Argument(help="Data set: .npz, or .csv or .csv.gz with a column label, target, class or y.")
     ],
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
-    """Upload a data set to the platform's bucket, with your AWS credentials, and print its address."""
+    """Upload a data set to the platform's bucket, and print its address. This needs AWS credentials."""
     from mlops_client.operator import datasets
 
     address = datasets.upload(stack, file)
@@ -41,13 +41,15 @@ def upload(
 
 def ui(
     tracking_uri: Annotated[
-        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow's address; by default that of the stack.")
+        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="Address of MLflow. By default the stack's.")
     ] = None,
     stack: Stack = DEFAULT_STACK,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 5001,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 chooses a free one.")] = 5001,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address, and do not open a browser.")
+    ] = False,
 ) -> None:
-    """Open MLflow, and sign each request on this machine with your AWS credentials."""
+    """Open MLflow in the browser. On AWS each request is signed with your AWS credentials."""
     from mlops_client.operator import mlflow_proxy, signing
 
     target = tracking_uri or signing.tracking_uri(stack)
@@ -61,12 +63,14 @@ def ui(
 
 @keys_app.command("create")
 def keys_create(
-    name: Annotated[str, typer.Argument(help="Who the key is for; the history shows this name.")],
-    role: Annotated[str, typer.Option("--role", help="predict, read or admin.")] = "read",
+    name: Annotated[str, typer.Argument(help="Name of the person or program with this key. The history shows it.")],
+    role: Annotated[
+        str, typer.Option("--role", help="predict: only predictions; read: also read everything; admin: everything.")
+    ] = "read",
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
-    """Create a key. Its value is shown only this once."""
+    """Create a key, and print it. It cannot be shown again."""
     from mlops_client.operator.keys import Keys
 
     key_id, value = Keys.of(stack).create(name, role)
@@ -74,7 +78,7 @@ def keys_create(
         output.print_json({"key_id": key_id, "name": name, "role": role, "key": value})
     else:
         output.print_line(value)
-        output.note("shown only this once; the API knows the key's role within a minute")
+        output.note("keep it now: it cannot be shown again. On AWS a new key works after some minutes")
 
 
 @keys_app.command("list")
@@ -92,11 +96,11 @@ def keys_list(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
 
 @keys_app.command("rotate")
 def keys_rotate(
-    name: Annotated[str, typer.Argument(help="Whose key to replace.")],
+    name: Annotated[str, typer.Argument(help="Name of the key to replace.")],
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
-    """Create a new key with the same name and role. The old one works until it is removed."""
+    """Create a new key with the same name and role. The old key works until you remove it."""
     from mlops_client.operator.keys import Keys
 
     value, old = Keys.of(stack).rotate(name)
@@ -105,15 +109,15 @@ def keys_rotate(
         return
     output.print_line(value)
     for key_id in old:
-        output.note(f"when nobody uses the old key any more: mlops keys remove {key_id}")
+        output.note(f"remove the old key when nobody uses it any more: mlops keys remove {key_id}")
 
 
 @keys_app.command("remove")
 def keys_remove(
-    key_id: Annotated[str, typer.Argument(help="The key's id, from `mlops keys list`.")], stack: Stack = DEFAULT_STACK
+    key_id: Annotated[str, typer.Argument(help="ID of the key, from `mlops keys list`.")], stack: Stack = DEFAULT_STACK
 ) -> None:
-    """Remove a key. The API refuses it from then on."""
+    """Remove a key. The API refuses it within a minute."""
     from mlops_client.operator.keys import Keys
 
     Keys.of(stack).revoke(key_id)
-    output.print_line(f"{key_id} is removed")
+    output.print_line(f"removed {key_id}")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the client that they sign in with."""
+"""Options that several commands share, and the client that the commands use."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "digit-classifier"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="Name of the registered model.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many to show at most.")]
-Reason = Annotated[str | None, typer.Option("--reason", "-r", help="The reason, for the model's history.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Show at most this many.")]
+Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Reason, which the history keeps.")]
 
 
 class SignIn:
-    """The address and key given before the command's name, if any."""
+    """Address and key from the options before the command's name, if there are any."""
 
     url: str | None = None
     key: str | None = None
 
 
 def new_client() -> Client:
-    """Return a client of the API that the person is signed in to. Raises NotSignedIn."""
+    """Return a client of the API that the user is signed in to. Raises NotSignedIn."""
     from mlops_client.client import Client
 
     return Client(SignIn.url, SignIn.key)

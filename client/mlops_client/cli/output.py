@@ -1,4 +1,4 @@
-"""What a command prints: tables that fit the terminal, JSON for programs, and errors in one line."""
+"""Output of commands: tables that fit the terminal, JSON for programs, and errors in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 240
-"""Columns of a table that goes to a file or another program, where no screen limits it."""
+"""Width in characters of a table that goes to a file or another program."""
 
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
     "failed": "red",
@@ -26,11 +26,11 @@ STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", 
 }
 STAGE_STYLES = {"Production": "bold green", "Staging": "yellow", "Archived": "dim", "Registered": ""}
 CONTROL_CHARACTERS = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}
-"""C0 and C1: with them a name or a log line could move the cursor, rename the window, or answer for the keyboard."""
+"""C0 and C1: with them a name or a log line could move the cursor, rename the window, or send keyboard input."""
 
 
 class SafeConsole(Console):
-    """A console that prints the text of others without the control characters in it."""
+    """A console that removes control characters from everything that it prints."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -41,14 +41,14 @@ class SafeConsole(Console):
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console for people. rich itself respects NO_COLOR and output that is not a terminal."""
+    """Return a console for people. rich respects NO_COLOR, and output that is not a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPED_WIDTH
     return SafeConsole(stderr=stderr, highlight=False, width=width, markup=False, emoji=False)
 
 
 def print_line(text: str) -> None:
-    """Print one line as it is, however long: for results that programs read too."""
+    """Print one line unwrapped, however long it is: for results that programs read too."""
     console().print(text, soft_wrap=True)
 
 
@@ -70,7 +70,7 @@ class Column:
     """A column of a table.
 
     Attributes:
-        keep: How long it stays when the terminal is narrow: 0 goes first, 9 never goes.
+        keep: Priority when the terminal is narrow: 0 is left out first, 9 is never left out.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) -> Table:
-    """Return a table of the columns that fit into `width`; the least important ones are left out, not squeezed."""
+    """Return a table of the columns that fit into `width`. The least important ones are left out."""
     cells = [[_cell(value) for value in row] for row in rows]
     shown = list(range(len(columns)))
     while len(shown) > 1 and _width(columns, cells, shown) > width:
@@ -128,7 +128,7 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[Any]], empty: str) -
 
 
 def show_limit(shown: int, total: int) -> None:
-    """Tell that a list is cut short, if it is."""
+    """Say how many rows are not shown, if there are any."""
     if total > shown:
         note(f"{shown} of {total}; use --limit to see more")
 
@@ -140,7 +140,7 @@ def complain(message: str) -> None:
 
 
 def note(message: str) -> None:
-    """Print a remark on stderr, apart from what is piped on."""
+    """Print a remark on stderr, so that it is not piped on."""
     console(stderr=True).print(message, style="dim", soft_wrap=True)
 
 

@@ -29,39 +29,39 @@ def register(app: typer.Typer) -> None:
 def predict(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help="Images: PNG, numpy arrays (npy) or IDX (MNIST's format), gzip or not."),
+        typer.Argument(metavar="FILE", help="Images: PNG, numpy arrays (npy) or IDX (MNIST's format), gzipped or not."),
     ] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
             "--inputs",
             "-i",
-            help="Numbers separated by commas, for models that take no images. Can be given several times.",
+            help="Numbers separated by commas, for models without images. Can be repeated.",
         ),
     ] = None,
     model_name: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="Name of the registered model; by default the platform's."),
+        typer.Option("--model", "-m", help="Registered model. By default the platform's default model."),
     ] = None,
-    staging: Annotated[bool, typer.Option("--staging", help="Ask the version in Staging.")] = False,
+    staging: Annotated[bool, typer.Option("--staging", help="Use the version in Staging.")] = False,
     batch: Annotated[
-        bool, typer.Option("--batch", help="Send requests of 100 inputs each, and show the answers as a table.")
+        bool, typer.Option("--batch", help="Send requests of 100 inputs each, and show the predictions as a table.")
     ] = False,
-    first: Annotated[int, typer.Option(min=0, help="Number of the first image to read, in a file of many.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="Index of the first image to read from a file with several.")] = 0,
     count: Annotated[
         int | None,
-        typer.Option(min=1, help="How many images to read from each file. [all with --batch, otherwise 1]"),
+        typer.Option(min=1, help="Number of images to read from each file. [all with --batch, otherwise 1]"),
     ] = None,
     invert: Annotated[
-        bool, typer.Option("--invert", help="Exchange black and white, for dark ink on light paper.")
+        bool, typer.Option("--invert", help="Invert black and white, for dark ink on light paper.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask a model what is in an image, and draw it."""
+    """Predict images or other inputs, and draw the images."""
     if bool(files) == bool(inputs):
-        raise BadInput("give image files, or --inputs 5.1,3.5,… for models that take no images")
+        raise BadInput("give image files, or --inputs 5.1,3.5,… for models without images")
     if batch and staging:
-        raise BadInput("--batch asks the version in Production; leave out --batch to ask the one in Staging")
+        raise BadInput("--batch uses the version in Production only; leave out --batch to use the one in Staging")
     vectors = [_numbers(text) for text in inputs or []]
     images = [
         image.inverted() if invert else image
@@ -118,10 +118,10 @@ def _predict_each(
 
 
 def _answer(answer: Prediction, out: Console) -> Text:
-    """Return the prediction, and the likeliest classes as bars."""
+    """Return the prediction, and the most probable classes as bars."""
     text = Text.assemble((str(answer.prediction), "bold green"), f"  {answer.confidence:.1%}\n")
     ranked = sorted(range(len(answer.probabilities)), key=lambda index: -answer.probabilities[index])
-    # The answer names the likeliest class only. The others have numbers, unless the labels are the numbers.
+    # The answer names the most probable class only. The others get numbers, unless the labels are numbers.
     numbered = answer.prediction == ranked[0]
     for index in ranked[:SHOWN_CLASSES]:
         share = answer.probabilities[index]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STAGES = ("Staging", "Production", "Archived")
 REASON_LENGTH = 60
-Wait = Annotated[float, typer.Option(min=0, help="How many seconds to wait for the outcome at most; 0 does not wait.")]
+Wait = Annotated[float, typer.Option(min=0, help="Wait at most this many seconds for the outcome; 0 does not wait.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,32 +50,32 @@ def models(
 
 
 def promote(
-    version: Annotated[int, typer.Argument(help="The model version to move.")],
+    version: Annotated[int, typer.Argument(help="Number of the version to move.")],
     model_name: ModelName = DEFAULT_MODEL,
     stage: Annotated[str, typer.Option("--stage", "-s", help="Staging, Production or Archived.")] = "Production",
     reason: Reason = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Pass the metric gate all the same; takes a reason. Integrity is always checked."),
+        typer.Option("--force", help="Skip the metric gate; needs --reason. The integrity gates always apply."),
     ] = False,
     wait: Wait = 120,
     as_json: Json = False,
 ) -> None:
-    """Move a model version to a stage, if it passes the gates, and show their results."""
+    """Move a version to a stage if it passes the gates, and show their results."""
     stages = {known.lower(): known for known in STAGES}
     target = stages.get(stage.lower(), stage)
     client = new_client()
     try:
         _move(lambda: client.promote(version, model_name, target, reason=reason, force=force, wait=wait), as_json)
     except NotFound:
-        output.note(f"there is no {model_name} version {version}; see those that exist: mlops models {model_name}")
+        output.note(f"there is no {model_name} version {version}; list the versions: mlops models {model_name}")
         raise
 
 
 def rollback(
     model_name: ModelName = DEFAULT_MODEL, reason: Reason = None, wait: Wait = 120, as_json: Json = False
 ) -> None:
-    """Move the version that was in Production before back there."""
+    """Move the version that was in Production before back to Production."""
     client = new_client()
     _move(lambda: client.rollback(model_name, reason=reason, wait=wait), as_json)
 

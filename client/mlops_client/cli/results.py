@@ -1,4 +1,4 @@
-"""What came of jobs, sweeps and transitions: printed, and told to the shell by the exit code."""
+"""Outcomes of jobs, sweeps and transitions: what is printed, and the exit code."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from mlops_client.models import Job, SweepState, Transition
 
 TRANSITION_WAIT = 60.0
-"""Seconds to wait for the promotion that ends a sweep."""
+"""Seconds to wait for the promotion at the end of a sweep."""
 REFUSED = ("rejected", "failed")
 
 
 def finish_job(job: Job, as_json: bool) -> None:
-    """Print what came of a job. Raises JobFailed, or typer.Exit after JSON: it did not complete."""
+    """Print the outcome of a job. Raises JobFailed, or typer.Exit after JSON: it did not complete."""
     if as_json:
         output.print_json(job)
         if job.status != "completed":
             raise typer.Exit(1)
         return
     if job.status != "completed":
-        output.note(f"what it has written: mlops logs {job.job_id}")
+        output.note(f"read its log: mlops logs {job.job_id}")
         raise JobFailed(job, job.job_id)
     out = output.console()
     out.print(f"{job.job_id} completed: accuracy {percent(watching.accuracy(job))}", style="green", soft_wrap=True)
@@ -41,7 +41,7 @@ def finish_job(job: Job, as_json: bool) -> None:
 
 
 def finish_sweep(client: Client, sweep: SweepState, as_json: bool) -> None:
-    """Print what came of a sweep and of the promotion at its end.
+    """Print the outcome of a sweep, and of the promotion at its end.
 
     Raises:
         JobFailed: The sweep did not complete.
@@ -82,7 +82,7 @@ def show_transition(transition: Transition) -> None:
 
 
 def _ended_transition(client: Client, sweep: SweepState) -> Transition | None:
-    """Return the transition that the sweep asked for once it has ended; None if it asked for none."""
+    """Return the transition that the sweep requested, once it has ended; None if there is none."""
     if not sweep.transition_id:
         return None
     deadline = time.monotonic() + TRANSITION_WAIT

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PARAMETERS = ("learning_rate", "hidden_size", "dropout", "batch_size", "epochs", "model_type", "dataset")
 HEADLINES = ("accuracy", "loss")
 SUMMARY = frozenset(HEADLINES) | {"macro_f1", "macro_precision", "macro_recall", "calibration_error"}
-# What the trainer logs beside the summary: of each epoch, and of the model's file.
+# Other metrics of the trainer: of each epoch, and of the model's file.
 EPOCH_METRICS = frozenset({"train_loss", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"})
 FILE_METRICS = frozenset({"model_size_bytes", "prediction_latency_ms"})
 CHECK_METRICS = frozenset({"onnx_difference", "peak_memory_mb"})
@@ -57,18 +57,21 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
 
 def runs(
     experiment: Annotated[
-        str | None, typer.Argument(metavar="EXPERIMENT", help="Name or id; by default the newest experiment.")
+        str | None,
+        typer.Argument(metavar="EXPERIMENT", help="Name or ID. By default the newest experiment with runs."),
     ] = None,
     order_by: Annotated[
         str,
         typer.Option(
-            "--order-by", "-o", help="metrics.<name>, params.<name> or a field such as started_at; then asc or desc."
+            "--order-by",
+            "-o",
+            help="metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc.",
         ),
     ] = "metrics.accuracy desc",
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """List the runs of an experiment, the best first, with the metrics that you have logged yourself."""
+    """List the runs of an experiment, the best first, also with metrics that you logged yourself."""
     client = new_client()
     listing = client.runs(experiment or _newest_experiment(client), order_by, limit)
     if as_json:
@@ -103,15 +106,16 @@ def runs(
 
 def compare(
     identifiers: Annotated[
-        list[str], typer.Argument(metavar="RUN", help="Run ids or their first letters, run names, or job ids.")
+        list[str], typer.Argument(metavar="RUN", help="Run IDs or their first characters, run names, or job IDs.")
     ],
     experiment: Annotated[
-        str | None, typer.Option("--experiment", "-e", help="Name or id; by default the one that has all the runs.")
+        str | None,
+        typer.Option("--experiment", "-e", help="Name or ID. By default the experiment that has all these runs."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also show what is equal, and every metric.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also show equal values, and all metrics.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show runs side by side: what differs, and which is best."""
+    """Compare runs side by side: what differs, and which is best."""
     comparison = _comparison(new_client(), identifiers, experiment)
     if as_json:
         output.print_json(comparison)
@@ -125,7 +129,7 @@ def compare(
     ]
     shown = {metric.name for metric in comparison.metrics if metric.differs or everything}
     if not everything:
-        # Per class and per epoch there are more figures than a screen has lines.
+        # The metrics per class and per epoch do not fit on a screen.
         shown &= SUMMARY | FILE_METRICS | own_metrics(shown)
     for metric in comparison.metrics:
         if metric.name in shown:
@@ -140,14 +144,14 @@ def compare(
 
 
 def own_metrics(names: Iterable[str]) -> set[str]:
-    """Return the metrics that people logged themselves: those that the platform's trainer does not log."""
+    """Return the custom metrics: those that the platform's trainer does not log."""
     known = set(names)
     platform = SUMMARY | EPOCH_METRICS | FILE_METRICS | CHECK_METRICS
     return {name for name in known - platform if not name.startswith("system/") and not _per_class(name, known)}
 
 
 def metric_columns(runs: Sequence[RunRow], order_by: str) -> list[str]:
-    """Return the metrics to show: the one that orders the list, the headlines, and a few of one's own."""
+    """Return the metrics to show: the one that orders the list, the headlines, and a few custom ones."""
     counts: dict[str, int] = {}
     for run in runs:
         for name in run.metrics:
@@ -174,7 +178,7 @@ def _metric(name: str, value: float | None) -> str:
 def _comparison(client: Client, identifiers: list[str], experiment: str | None) -> Comparison:
     """Raises BadInput: there is no such run, or the runs are of several experiments."""
     if len(identifiers) < 2:
-        raise BadInput("compare takes two runs or more")
+        raise BadInput("compare needs two or more runs")
     jobs = {identifier: client.job(identifier) for identifier in identifiers if identifier.startswith("job_")}
     experiments = [experiment] if experiment else list(dict.fromkeys(job.experiment_name for job in jobs.values()))
     if not experiments:

@@ -23,19 +23,21 @@ Dataset = Annotated[
         "--dataset", "-d", help="digits, mnist, or the s3:// or https:// address of an npz or CSV file. [digits]"
     ),
 ]
-ModelType = Annotated[str | None, typer.Option(help="mlp, cnn, logistic_regression, random_forest or svm. [mlp]")]
+ModelType = Annotated[
+    str | None, typer.Option(help="mlp, cnn, logistic_regression, random_forest, svm, or the type of a plug-in. [mlp]")
+]
 Experiment = Annotated[str | None, typer.Option("--experiment", "-e", help="Name of the experiment.")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="Name of the registered model.")]
 Watch = Annotated[bool, typer.Option("--watch/--no-watch", "-w", help="Show the progress until the end.")]
-Key = Annotated[str | None, typer.Option(help="A request that is sent again with the same key is carried out once.")]
+Key = Annotated[str | None, typer.Option(help="Requests with the same key are carried out only once.")]
 
 
 def train(
-    learning_rate: Annotated[float | None, typer.Option(help="1e-5 to 1. [0.001]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="1 to 100. [10]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="8 to 512. [64]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate, 1e-5 to 1. [0.001]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data set, 1 to 100. [10]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per step, 8 to 512. [64]")] = None,
     hidden_size: Annotated[int | None, typer.Option(help="Units in the hidden layer, 32 to 512. [128]")] = None,
-    dropout: Annotated[float | None, typer.Option(help="0 to 0.5. [0.2]")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of units left out in a step, 0 to 0.5. [0.2]")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same model. [42]")] = None,
     model_type: ModelType = None,
     dataset: Dataset = None,
@@ -47,7 +49,7 @@ def train(
     idempotency_key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model. With --watch, show the progress until the end."""
+    """Train a model. With --watch, show the progress until the job has ended."""
     fields = {name: value for name, value in locals().items() if name not in ("watch", "as_json")}
     run = new_client().train(**fields)
     if watch:
@@ -59,17 +61,19 @@ def train(
 
 
 def sweep(
-    num_runs: Annotated[int | None, typer.Option("--num-runs", "-n", help="1 to 100. [10]")] = None,
-    strategy: Annotated[str | None, typer.Option(help="random or grid. [random]")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed draws the same hyperparameters. [42]")] = None,
+    num_runs: Annotated[int | None, typer.Option("--num-runs", "-n", help="Number of runs, 1 to 100. [10]")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="How to choose hyperparameters: random or grid. [random]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed chooses the same hyperparameters. [42]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each run, 1 to 100. [10]")] = None,
     space: Annotated[
         list[str] | None,
         typer.Option(
             "--try",
             "-t",
-            help="Values of one hyperparameter: hidden_size=64,128 for a list, learning_rate=0.001..0.01 for a range, "
-            "learning_rate=0.001..0.01:log for a range on a logarithmic scale. Can be given several times.",
+            help="Values of one hyperparameter: a list as in hidden_size=64,128, a range as in "
+            "learning_rate=0.001..0.01, or a logarithmic range as in learning_rate=0.001..0.01:log. Can be repeated.",
         ),
     ] = None,
     model_type: ModelType = None,
@@ -79,12 +83,14 @@ def sweep(
     register_best: Annotated[
         bool, typer.Option("--register-best/--no-register-best", help="Register the model of the best run at the end.")
     ] = True,
-    stage: Annotated[str | None, typer.Option(help="Promote the best model to Staging or Production.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Promote the best model to this stage: Staging or Production.")
+    ] = None,
     watch: Watch = True,
     idempotency_key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Train several models with different hyperparameters, and show them ranked."""
+    """Train several models with different hyperparameters, and rank them."""
     fields = {name: value for name, value in locals().items() if name not in ("watch", "as_json", "space")}
     client = new_client()
     started = client.sweep(space=parse_space(space) if space else None, **fields)

@@ -1,4 +1,4 @@
-"""Shows the progress of jobs and sweeps: live on a terminal, elsewhere one line per change."""
+"""Progress of jobs and sweeps: live on a terminal, otherwise one line per change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CURVES = ("val_accuracy", "val_loss", "train_loss")
 
 
 def watch_job(read: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
-    """Show a job's progress until it has ended. Ctrl-C ends the watching, and not the job."""
+    """Show a job's progress until it has ended. Ctrl-C ends the display, not the job."""
     curve = Curve()
 
     def line(job: Job) -> str:
@@ -40,7 +40,7 @@ def watch_job(read: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
 
 
 def watch_sweep(read: Callable[[], SweepState], sweep_id: str, quiet: bool = False) -> SweepState:
-    """Show a sweep's runs, ranked, until it has ended. Ctrl-C ends the watching, and not the sweep."""
+    """Show a sweep's ranked runs until it has ended. Ctrl-C ends the display, not the sweep."""
 
     def line(sweep: SweepState) -> str:
         ended = sum(run.ended for run in sweep.runs)
@@ -52,12 +52,12 @@ def watch_sweep(read: Callable[[], SweepState], sweep_id: str, quiet: bool = Fal
 
 
 def accuracy(job: Job) -> float | None:
-    """Return the finished model's accuracy on held-out data, else that of the last epoch."""
+    """Return the final model's accuracy on held-out data, or that of the last epoch."""
     return job.metrics.get("accuracy", job.metrics.get("val_accuracy"))
 
 
 class Curve:
-    """The accuracy after each epoch that was shown."""
+    """The accuracy after each epoch that was read."""
 
     def __init__(self) -> None:
         self._by_epoch: dict[int, float] = {}
@@ -145,7 +145,7 @@ def _watch(
                     printed = current
     except KeyboardInterrupt:
         again = f"mlops jobs {name} --watch"
-        output.note(f"{name} goes on. Watch it again: {again}   Stop it: mlops cancel {name}")
+        output.note(f"{name} continues. Watch it again: {again}   Cancel it: mlops cancel {name}")
         raise typer.Exit(INTERRUPTED) from None
     assert state is not None
     return state

@@ -1,5 +1,5 @@
-"""What operators do with their own AWS credentials: API keys, data sets, and MLflow behind IAM.
+"""What needs AWS credentials: API keys, uploads of data sets, and MLflow behind IAM.
 
-The rest of `mlops_client` knows the HTTP API only and never imports this package; its commands do, when they are run.
+The rest of `mlops_client` uses the HTTP API only. Only the commands that need this package import it, when they run.
 boto3 is the extra `aws`.
 """

@@ -13,7 +13,7 @@ from mlops_client.errors import MlopsError
 def session() -> Any:
     """Return a boto3 session.
 
-    boto3 reads AWS_DEFAULT_REGION only; AWS_REGION, which AWS's other tools read, is taken first here as it is there.
+    boto3 reads AWS_DEFAULT_REGION only. As in AWS's other tools, AWS_REGION comes first here.
 
     Raises:
         MlopsError: boto3 is not installed, or AWS_PROFILE names no profile.
@@ -21,7 +21,7 @@ def session() -> Any:
     try:
         import boto3
     except ImportError:
-        raise MlopsError("this needs boto3: pip install 'mlops-client[aws]'") from None
+        raise MlopsError("this command needs boto3: pip install 'mlops-client[aws]'") from None
     from botocore.exceptions import BotoCoreError
 
     try:
@@ -32,7 +32,7 @@ def session() -> Any:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn the errors of boto3 into MlopsError, with what AWS says."""
+    """Convert errors of boto3 to MlopsError, with AWS's message."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

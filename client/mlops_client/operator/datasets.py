@@ -14,14 +14,14 @@ FORMATS = (".csv", ".csv.gz", ".npz")
 def upload(stack: str, path: Path) -> str:
     """Put a data set into the platform's bucket, and return its s3:// address.
 
-    The hash of the content is part of the address, so that the data set of a run never changes.
+    The address has the hash of the content, so that the data set of a run never changes.
 
     Raises:
-        BadInput: The file cannot be read, or the trainer does not know its format.
-        MlopsError: The stack or its bucket does not answer as it should.
+        BadInput: The file cannot be read, or the trainer cannot read its format.
+        MlopsError: AWS refused a request, or cannot be reached.
     """
     if not path.name.lower().endswith(FORMATS):
-        raise BadInput(f"{path}: the trainer reads .csv, .csv.gz and .npz")
+        raise BadInput(f"{path}: the format is not supported; use .csv, .csv.gz or .npz")
     try:
         content = path.read_bytes()
     except OSError as error:

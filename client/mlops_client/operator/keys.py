@@ -16,7 +16,7 @@ class UnknownKey(BadInput):
 
 
 class ApiKey(TypedDict):
-    """A key without its value, which only its creation shows."""
+    """A key without its value, which is shown only when it is created."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class ApiKey(TypedDict):
 
 
 class Keys:
-    """The keys of one deployed stack. Every other key of the AWS account is left alone.
+    """The keys of one deployed stack. Other keys of the AWS account are not changed.
 
     Args:
         outputs: The stack's outputs by name.
@@ -38,14 +38,14 @@ class Keys:
 
     @classmethod
     def of(cls, stack: str) -> Keys:
-        """Return the keys of the stack of that name. Raises as `aws.stack_outputs`."""
+        """Return the keys of a stack. Raises as `aws.stack_outputs`."""
         return cls(aws.stack_outputs(stack))
 
     @aws.translated_errors()
     def create(self, name: str, role: str) -> tuple[str, str]:
-        """Make a key, and return its id and its value.
+        """Create a key, and return its ID and its value.
 
-        The role is written before the key is let in, so that no key works without one.
+        The role is written before the key becomes valid, so that no key works without a role.
 
         Raises:
             BadInput: The name or the role is not valid.
@@ -53,7 +53,9 @@ class Keys:
         if role not in get_args(Role):
             raise BadInput(f"there is no role {role!r}; choose one of {', '.join(get_args(Role))}")
         if not name or len(name) > MAX_NAME_LENGTH or "/" in name or not name.isprintable():
-            raise BadInput(f"a key's name has 1 to {MAX_NAME_LENGTH} printable characters, and no slash")
+            raise BadInput(
+                f"the name {name!r} is not valid; use 1 to {MAX_NAME_LENGTH} printable characters without a slash"
+            )
         key = self._gateway.create_api_key(name=f"{self._outputs['StackName']}-{name}", enabled=True)
         self._table.put_item(Item={"key_id": key["id"], "name": name, "role": role})
         self._gateway.create_usage_plan_key(usagePlanId=self._plan, keyId=key["id"], keyType="API_KEY")
@@ -72,28 +74,28 @@ class Keys:
 
     @aws.translated_errors()
     def rotate(self, name: str) -> tuple[str, list[str]]:
-        """Make a new key with the name and role of an existing one.
+        """Create a new key with the name and role of an existing one.
 
         Returns:
-            The new key's value, and the ids of the old ones, to be revoked when nobody uses them any more.
+            The new key's value, and the IDs of the old keys. Revoke them when nobody uses them any more.
 
         Raises:
             UnknownKey: No key has that name.
         """
         old = [key for key in self.all() if key["name"] == name]
         if not old:
-            raise UnknownKey(f"there is no key of {name!r}; list the keys to see those that exist")
+            raise UnknownKey(f"there is no key with the name {name!r}; list the keys: `mlops keys list` or `make keys`")
         return self.create(name, old[0]["role"])[1], [key["id"] for key in old]
 
     @aws.translated_errors()
     def revoke(self, key_id: str) -> None:
-        """Delete a key. API Gateway refuses it at once; functions that have just seen it do within a minute.
+        """Delete a key. API Gateway refuses it at once, and functions that have just used it within a minute.
 
         Raises:
             UnknownKey: It is not a key of this stack.
         """
         if key_id not in [key["id"] for key in self.all()]:
-            raise UnknownKey(f"there is no key with the id {key_id!r}; list the keys to see those that exist")
+            raise UnknownKey(f"there is no key with the id {key_id!r}; list the keys: `mlops keys list` or `make keys`")
         self._gateway.delete_usage_plan_key(usagePlanId=self._plan, keyId=key_id)
         self._gateway.delete_api_key(apiKey=key_id)
         self._table.delete_item(Key={"key_id": key_id})

@@ -1,7 +1,7 @@
-"""MLflow on a port of this machine: each request is signed here and sent on.
+"""A proxy to MLflow on this machine, which signs each request.
 
-Whoever reaches the port acts with the operator's AWS credentials. So the server binds 127.0.0.1 only, and refuses what
-a web page elsewhere could send: another Host (DNS rebinding), another Origin (cross-site requests).
+Every request to the port uses the operator's AWS credentials. So the server listens on 127.0.0.1 only, and refuses what
+pages of other sites can send: another Host (DNS rebinding), another Origin (cross-site requests).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlops_client.operator.signing import Signer
 from mlops_client.transport import checked_url
 
 HOST = "127.0.0.1"
-# Headers of one connection, and those that are set anew towards the server.
+# Headers of one connection, and those that the proxy sets itself.
 DROPPED = frozenset(
     {"host", "connection", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
     | {"origin", "referer", "content-length", "authorization", "accept-encoding", "cookie"}
@@ -29,12 +29,12 @@ DROPPED = frozenset(
 DROPPED_IN_ANSWERS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"})
 MAX_BODY = 10_000_000
 BINARY_PATH = re.compile(r"/(get-artifact|artifacts)(/|$)|\.(png|gif|jpe?g|webp|svg|ico|woff2?|ttf|eot)$")
-"""Paths whose answers are bytes: artifacts, pictures and fonts."""
+"""Paths of binary answers: artifacts, pictures and fonts."""
 
 
 @contextmanager
 def serving(target: str, signer: Signer | None, port: int) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Serve MLflow at `target` on `port`; 0 takes a free one.
+    """Serve MLflow at `target` on `port`; 0 chooses a free one.
 
     Yields:
         The address, and a function that waits until Ctrl-C.
@@ -46,7 +46,7 @@ def serving(target: str, signer: Signer | None, port: int) -> Iterator[tuple[str
     try:
         server = ThreadingHTTPServer((HOST, port), handler)
     except OSError as error:
-        raise MlopsError(f"port {port} cannot be used ({error.strerror}); choose another one with --port") from None
+        raise MlopsError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from None
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -66,7 +66,7 @@ def serving(target: str, signer: Signer | None, port: int) -> Iterator[tuple[str
 
 
 def signable_query(query: str) -> str:
-    """Return the query in the one form that AWS signs: every character but letters, digits and -_.~ is encoded."""
+    """Return the query as AWS signs it: all characters except letters, digits and -_.~ are encoded."""
     return urlencode(parse_qsl(query, keep_blank_values=True), quote_via=quote, safe="-_.~")
 
 
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         if (refusal := self._refusal()) is not None:
-            # The body is not read, so nothing more may come on this connection.
+            # The body is not read, so the connection cannot be used again.
             self.close_connection = True
             status, reason = refusal
             self._answer(status, {"content-type": "text/plain; charset=utf-8"}, reason.encode())
@@ -116,11 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
         return headers
 
     def _refusal(self) -> tuple[int, str] | None:
-        """Return the status and the reason with which the request is refused, if it is."""
+        """Return the status and the reason if the request is refused."""
         port = self.server.server_port  # type: ignore[attr-defined]
         own = {f"{HOST}:{port}", f"localhost:{port}"}
         if self.headers.get("host") not in own:
-            return 403, "this proxy answers to its own address only"
+            return 403, "this proxy accepts requests to its own address only"
         origin = self.headers.get("origin")
         if origin and origin not in {f"http://{name}" for name in own}:
             return 403, "requests from other sites are refused"
@@ -146,4 +146,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Write nothing: the terminal is the operator's."""
+        """Print no log in the operator's terminal."""

@@ -1,4 +1,4 @@
-"""Signatures for MLflow behind IAM, with the operator's own AWS credentials."""
+"""Signatures for MLflow behind IAM, with the operator's AWS credentials."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def tracking_uri(stack: str) -> str:
 
 
 def needs_signature(uri: str) -> bool:
-    """Return whether the address is one of API Gateway, where IAM decides."""
+    """Return whether the address is one of API Gateway, which requires signed requests."""
     return ".execute-api." in (urlsplit(uri).hostname or "")
 
 
 def signer() -> Signer:
-    """Return what signs requests to API Gateway. Raises MlopsError: there are no credentials."""
+    """Return a function that signs requests to API Gateway. Raises MlopsError: there are no credentials."""
     session = aws.session()
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest

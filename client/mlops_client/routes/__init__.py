@@ -1,1 +1,1 @@
-"""The routes of the API by subject; `Client` is all of them together."""
+"""The routes of the API by subject. `Client` has all of them."""

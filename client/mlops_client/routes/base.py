@@ -1,4 +1,4 @@
-"""What the routes of every subject are built on."""
+"""The base of the routes of all subjects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlops_client.transport import Transport
 T = TypeVar("T")
 DEFAULT_MODEL = "digit-classifier"
 PAGE_SIZE = 100
-"""Records per page, at most; the API returns no more."""
+"""The API's limit of records per page."""
 
 
 class Routes:
@@ -21,13 +21,13 @@ class Routes:
     transport: Transport
 
     def _post(self, route: str, body: Any, query: dict[str, Any] | None = None, key: str | None = None) -> Any:
-        """Send a request that changes something, with an Idempotency-Key so that it happens once."""
+        """Send a request that changes something, with an Idempotency-Key, so that it is carried out only once."""
         return self.transport.call("POST", route, body, query=query, idempotency_key=key or str(uuid.uuid4()))
 
     def _pages(
         self, route: str, field: str, kind: type[T], limit: int, query: dict[str, Any] | None = None
     ) -> Listing[T]:
-        """Return at most `limit` records, reading as many pages as that takes."""
+        """Return at most `limit` records, from as many pages as needed."""
         records: list[T] = []
         cursor = total = None
         while True:
@@ -40,5 +40,5 @@ class Routes:
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values that are not None: for the others the API's defaults hold."""
+    """Return the values that are not None. The API has defaults for the others."""
     return {name: value for name, value in values.items() if value is not None}

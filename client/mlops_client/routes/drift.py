@@ -8,7 +8,7 @@ from mlops_client.routes.base import Routes
 
 
 class DriftRoutes(Routes):
-    """Read how far predictions have drifted."""
+    """Read the drift of predictions."""
 
     def drift(
         self, model_name: str | None = None, baseline_hours: int | None = None, current_hours: int | None = None
@@ -16,9 +16,9 @@ class DriftRoutes(Routes):
         """Return whether the predictions of the Production version have drifted.
 
         Args:
-            model_name: The registered model; else the platform's default.
-            baseline_hours: Length of the baseline, which ends where the current window begins.
-            current_hours: Length of the current window.
+            model_name: The registered model. By default the platform's default model.
+            baseline_hours: Length of the baseline in hours. It ends where the current window begins.
+            current_hours: Length of the current window in hours.
         """
         query = {"model_name": model_name, "baseline_hours": baseline_hours, "current_hours": current_hours}
         return decode(DriftStatus, self.transport.call("GET", "/drift/status", query=query))
@@ -29,9 +29,9 @@ class DriftRoutes(Routes):
         """Return the drift of the Production version over time.
 
         Args:
-            model_name: The registered model; else the platform's default.
-            hours: How far back to look.
-            step_hours: Length of each window.
+            model_name: The registered model. By default the platform's default model.
+            hours: How many hours to look back.
+            step_hours: Length of each window in hours.
         """
         query = {"model_name": model_name, "hours": hours, "step_hours": step_hours}
         return decode(DriftHistory, self.transport.call("GET", "/drift/history", query=query))

@@ -22,17 +22,17 @@ class ExperimentRoutes(Routes):
         """Return the runs of an experiment.
 
         Args:
-            experiment: Its name or id.
-            order_by: metrics.<name>, params.<name> or a field such as started_at, then asc or desc.
-            limit: The greatest number of runs.
+            experiment: Its name or ID.
+            order_by: metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc.
+            limit: How many runs to return at most.
         """
         return self._pages(path("experiments", experiment), "runs", RunRow, limit, {"order_by": order_by})
 
     def run(self, experiment: str, run_id: str) -> RunDetail:
-        """Return one run in full: parameters, metrics and their history, tags, artifacts."""
+        """Return one run with its parameters, metrics and their history, tags and artifacts."""
         return decode(RunDetail, self.transport.call("GET", path("experiments", experiment, "runs", run_id)))
 
     def compare(self, experiment: str, run_ids: Sequence[str]) -> Comparison:
-        """Return 2 to 10 runs side by side: what differs comes first, with the best run of each metric."""
+        """Compare 2 to 10 runs: differences come first, with the best run of each metric."""
         query = {"runs": ",".join(run_ids)}
         return decode(Comparison, self.transport.call("GET", path("experiments", experiment, "compare"), query=query))

@@ -11,11 +11,11 @@ from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
 
 BATCH_SIZE = 100
-"""Inputs per request, at most; the API takes no more."""
+"""The API's limit of inputs per request."""
 
 
 class PredictionRoutes(Routes):
-    """Ask models for predictions."""
+    """Get predictions from models."""
 
     def predict(
         self,
@@ -30,16 +30,16 @@ class PredictionRoutes(Routes):
 
         Args:
             image: An array or nested list of pixels, `[28, 28]` or flat; the bytes of a PNG; or the path of a PNG.
-            inputs: For models that take no images: one number per feature.
-            scale: The value of the brightest pixel; else 255 for numpy's whole numbers and 1 for others.
-            model_name: The registered model; else the platform's default.
-            staging: Whether to ask the version in Staging.
+            inputs: For models without images: one number per feature.
+            scale: The value of white. By default 255 for numpy's whole numbers, and 1 for others.
+            model_name: The registered model. By default the platform's default model.
+            staging: Whether to use the version in Staging.
 
         Raises:
             BadInput: Neither or both of image and inputs are given, or they cannot be sent.
         """
         if (image is None) == (inputs is None):
-            raise BadInput("predict takes either image or inputs")
+            raise BadInput("predict needs either image or inputs")
         body = {"inputs": plain(inputs)} if image is None else image_fields(image, scale)
         route = "/predict/staging" if staging else "/predict"
         body |= given({"model_name": model_name})
@@ -52,7 +52,7 @@ class PredictionRoutes(Routes):
 
         Args:
             images: `[n, rows, columns]` or `[n, pixels]`.
-            inputs: For models that take no images: `[n, features]`.
+            inputs: For models without images: `[n, features]`.
             scale: See `predict`.
             model_name: See `predict`.
 
@@ -60,11 +60,11 @@ class PredictionRoutes(Routes):
             BadInput: Neither or both of images and inputs are given, they are empty, or they cannot be sent.
         """
         if (images is None) == (inputs is None):
-            raise BadInput("predict_batch takes either images or inputs")
+            raise BadInput("predict_batch needs either images or inputs")
         name = "inputs_list" if images is None else "images"
         rows = plain(inputs if images is None else images)
         if not rows:
-            raise BadInput("predict_batch takes at least one input")
+            raise BadInput("predict_batch needs at least one input")
         rest = given({"scale": None if images is None else scale_of(images, scale), "model_name": model_name})
         pages = [
             decode(

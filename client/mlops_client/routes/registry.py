@@ -13,7 +13,7 @@ from mlops_client.routes.base import DEFAULT_MODEL, Routes, given
 from mlops_client.transport import path
 
 MAX_SERVER_WAIT = 20
-"""Seconds for which the API itself holds a request for the outcome."""
+"""The API's limit of seconds to wait for the outcome."""
 
 
 class RegistryRoutes(Routes):
@@ -49,12 +49,12 @@ class RegistryRoutes(Routes):
             model_name: The registered model.
             stage: Staging, Production or Archived.
             reason: Kept in the history.
-            force: Pass the metric gates all the same; takes a reason. Integrity is always checked.
-            wait: The greatest number of seconds to wait; 0 returns the transition as queued.
-            idempotency_key: A request with the same key is carried out once.
+            force: Skip the metric gate; needs a reason. The integrity gates always apply.
+            wait: Seconds to wait at most; 0 returns the transition as queued.
+            idempotency_key: Requests with the same key are carried out only once.
 
         Raises:
-            TransitionRefused: A gate rejected it, or it failed; holds the results of the gates.
+            TransitionRefused: A gate rejected it, or it failed. It has the results of the gates.
             WaitTimeout: It is still queued.
         """
         body: dict[str, Any] = {"model_name": model_name, "version": version, "stage": stage}
@@ -69,7 +69,7 @@ class RegistryRoutes(Routes):
         wait: float = 120,
         idempotency_key: str | None = None,
     ) -> Transition:
-        """Move the version that was in Production before back there. Arguments and errors are those of `promote`."""
+        """Move the previous version back to Production. The arguments and errors are those of `promote`."""
         route = path("models", model_name, "rollback")
         return self._transition(route, given({"reason": reason}), wait, idempotency_key)
 
@@ -84,7 +84,7 @@ class RegistryRoutes(Routes):
         while transition.status == "queued" and wait > 0:
             if time.monotonic() > deadline:
                 name = transition.transition_id
-                raise WaitTimeout(f"transition {name} is still queued after {wait:.0f} s; it goes on")
+                raise WaitTimeout(f"transition {name} is still queued after {wait:.0f} s; it continues")
             time.sleep(0.5)
             transition = self.transition(transition.transition_id)
         if transition.status in ("rejected", "failed"):

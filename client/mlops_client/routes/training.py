@@ -15,7 +15,7 @@ from mlops_client.running import RunningJob, RunningSweep
 from mlops_client.transport import path
 
 LOG_DELAY = 4.0
-"""Seconds for which log lines may still arrive after a job has ended."""
+"""Seconds after the end of a job in which log lines may still arrive."""
 
 
 class TrainingRoutes(Routes):
@@ -39,25 +39,25 @@ class TrainingRoutes(Routes):
         idempotency_key: str | None = None,
         **more: Any,
     ) -> RunningJob:
-        """Start a training job; call `wait()` on the result to wait until it has ended.
+        """Start a training job. Call `wait()` on the result to wait until it has ended.
 
-        Every argument that is left out has the API's default. `docs/api.md` lists defaults and bounds.
+        Arguments that you leave out have the API's defaults. `docs/api.md` lists defaults and bounds.
 
         Args:
-            learning_rate: The greatest learning rate.
-            epochs: How often the data set is read.
+            learning_rate: The highest learning rate of the schedule.
+            epochs: Passes over the data set.
             batch_size: Rows per step.
             hidden_size: Units in the hidden layer.
-            dropout: Share of units that are left out in a step.
+            dropout: Share of units left out in a step.
             seed: The same seed gives the same model.
-            model_type: mlp, cnn, logistic_regression, random_forest or svm.
+            model_type: mlp, cnn, logistic_regression, random_forest, svm, or the type of a plug-in.
             dataset: digits, mnist, or the s3:// or https:// address of an npz or CSV file.
             experiment_name: The MLflow experiment of the run.
             run_name: The run's name.
             model_name: The registered model.
             register: Whether to register the model at the end.
-            idempotency_key: A request with the same key is carried out once.
-            **more: Fields of a platform newer than this client.
+            idempotency_key: Requests with the same key are carried out only once.
+            **more: Fields of a newer platform.
         """
         named = {name: value for name, value in locals().items() if name not in ("self", "idempotency_key", "more")}
         accepted = decode(TrainAccepted, self._post("/train", given(named) | more, key=idempotency_key))
@@ -82,22 +82,22 @@ class TrainingRoutes(Routes):
     ) -> RunningSweep:
         """Start several training jobs with different hyperparameters.
 
-        Arguments that `train` has too mean the same here.
+        The arguments that `train` has too mean the same.
 
         Args:
-            num_runs: How many jobs to start.
+            num_runs: Number of jobs.
             strategy: random or grid.
-            seed: The same seed draws the same hyperparameters.
+            seed: The same seed chooses the same hyperparameters.
             epochs: Epochs of each job.
-            space: For each hyperparameter a list of values, or {"low", "high", "log"} to draw from a range.
+            space: For each hyperparameter a list of values, or {"low", "high", "log"} for a range.
             model_type: See `train`.
             dataset: See `train`.
             experiment_name: See `train`.
             model_name: See `train`.
             register_best: Whether to register the model of the best run.
-            stage: Promote that model to Staging or Production.
+            stage: Promote that model to this stage: Staging or Production.
             idempotency_key: See `train`.
-            **more: Fields of a platform newer than this client.
+            **more: Fields of a newer platform.
 
         Raises:
             BadInput: `space` has a fraction for a hyperparameter that takes whole numbers.
@@ -112,11 +112,11 @@ class TrainingRoutes(Routes):
         return decode(Job, self.transport.call("GET", path("train", "status", checked_id(job_id, "job"))))
 
     def jobs(self, status: str | None = None, limit: int = 50) -> Listing[Job]:
-        """Return at most `limit` training jobs, the newest first; with `status`, those in that state."""
+        """Return at most `limit` training jobs, the newest first. `status` selects those with one status."""
         return self._pages("/train/jobs", "jobs", Job, limit, {"status": status})
 
     def cancel(self, identifier: str) -> Job | SweepState:
-        """Cancel a job or, by its own id, the jobs of a sweep that have not ended."""
+        """Cancel a job, or all jobs of a sweep that have not ended."""
         if identifier.startswith("sweep_"):
             route = path("sweeps", checked_id(identifier, "sweep"))
             return decode(SweepState, self.transport.call("DELETE", route))
@@ -128,13 +128,13 @@ class TrainingRoutes(Routes):
         Args:
             job_id: The job.
             follow: Whether to wait for more lines until the job has ended.
-            every: Seconds between two requests that found nothing new.
+            every: Seconds between two requests without new lines.
         """
         route = path("train", "jobs", checked_id(job_id, "job"), "logs")
         cursor = None
         silent = 0
         while True:
-            # The state is read first: lines from before the end are then sure to be on a page read after it.
+            # The state is read first, so that a page read after the end has all lines from before it.
             ended = not follow or self.job(job_id).ended
             page = self.transport.call("GET", route, query={"cursor": cursor})
             lines = decode_page(LogLine, page, "lines")

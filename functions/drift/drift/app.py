@@ -1,4 +1,4 @@
-"""GET /drift/status, /drift/history, /drift/stats, /drift/distribution; and the hourly check."""
+"""GET /drift/status, /drift/history, /drift/stats and /drift/distribution, and the hourly check."""
 
 from typing import Annotated, Any
 
@@ -6,24 +6,29 @@ from fastapi import APIRouter, Query
 
 from drift.check import DriftCheck
 from drift.report import DriftReport
+from drift.statistics import PredictionReport
 from mlops.api.http import CurrentCaller, lambda_handler
 from mlops.api.schemas.drift import DriftDistribution, DriftHistory, DriftStats, DriftStatus
 from mlops.domain.names import ModelName
 
 router = APIRouter(prefix="/drift", tags=["drift"])
 Model = Annotated[ModelName | None, Query(description="Without it, the default model")]
-BaselineHours = Annotated[int, Query(ge=1, le=24 * 60, description="How long before the current window to look back")]
-CurrentHours = Annotated[int, Query(ge=1, le=24 * 14, description="Whole hours, the present one included")]
-Hours = Annotated[int, Query(ge=1, le=24 * 60, description="Whole hours, the present one included")]
-HistoryHours = Annotated[int, Query(ge=1, le=24 * 7, description="How long to look back, the present hour included")]
-StepHours = Annotated[int, Query(ge=1, le=24, description="Hours of a point; few predictions an hour take more")]
+BaselineHours = Annotated[
+    int, Query(ge=1, le=24 * 60, description="Hours of the baseline window, which ends where the current one starts")
+]
+CurrentHours = Annotated[
+    int, Query(ge=1, le=24 * 14, description="Whole hours of the current window, this hour included")
+]
+Hours = Annotated[int, Query(ge=1, le=24 * 60, description="How many whole hours, this hour included")]
+HistoryHours = Annotated[int, Query(ge=1, le=24 * 7, description="How many hours to look back, this hour included")]
+StepHours = Annotated[int, Query(ge=1, le=24, description="Hours per point; use more if predictions are few")]
 
 
 @router.get("/status")
 def drift_status(
     _: CurrentCaller, model_name: Model = None, baseline_hours: BaselineHours = 168, current_hours: CurrentHours = 24
 ) -> DriftStatus:
-    """Whether the Production version's predictions have drifted from its reference, or from the time before."""
+    """Return whether the predictions of the Production version have drifted from its reference or its baseline."""
     return DriftReport.from_environment().status(model_name, baseline_hours, current_hours)
 
 
@@ -31,24 +36,24 @@ def drift_status(
 def drift_history(
     _: CurrentCaller, model_name: Model = None, hours: HistoryHours = 24, step_hours: StepHours = 1
 ) -> DriftHistory:
-    """Drift of the Production version over time: consecutive windows, each compared with its reference."""
+    """Return the drift of the Production version over time: consecutive windows, compared with its reference."""
     return DriftReport.from_environment().history(model_name, hours, step_hours)
 
 
 @router.get("/stats")
 def drift_stats(_: CurrentCaller, model_name: Model = None, hours: Hours = 24) -> DriftStats:
-    """Predictions, confidence and latency of a model's versions."""
-    return DriftReport.from_environment().stats(model_name, hours)
+    """Return the numbers of predictions and requests, confidence and latency of a model's versions."""
+    return PredictionReport.from_environment().stats(model_name, hours)
 
 
 @router.get("/distribution")
 def drift_distribution(_: CurrentCaller, model_name: Model = None, hours: Hours = 24) -> DriftDistribution:
-    """How predictions spread over the classes."""
-    return DriftReport.from_environment().distribution(model_name, hours)
+    """Return how many predictions each class has, in all and by version."""
+    return PredictionReport.from_environment().distribution(model_name, hours)
 
 
 def on_schedule(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """The hourly check of every model in Production: model name → verdict."""
+    """Check every model in Production, every hour: model name → verdict."""
     return DriftCheck.from_environment().run()
 
 

@@ -1,20 +1,20 @@
-"""The scheduled check: the verdict of every model in Production is kept; an alert is told, once an episode."""
+"""The scheduled check: keep the verdict of every model in Production, and send an alert once per episode."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from aws_lambda_powertools import Logger
 
-from drift.report import message_of
 from drift.windows import Windows, drift_of, samples_of
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
-from mlops.aws.dynamodb import Item
 from mlops.aws.embedded_metrics import embedded
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats
-from mlops.domain.drift.verdict import Drift, DriftThresholds, Verdict
+from mlops.domain.drift.record import DriftRecord
+from mlops.domain.drift.retrain import RetrainClaim, RetrainRequest
+from mlops.domain.drift.verdict import DriftThresholds, Verdict
 from mlops.domain.manifest import Manifest
 from mlops.domain.timestamps import now
 from mlops.settings import Settings
@@ -24,13 +24,13 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class CheckSettings(Settings):
-    """The windows of the check, and whether, how often and how drift may ask for a retrain."""
+    """The windows of the check; and whether, how often and how drift may request a retrain."""
 
     drift_baseline_hours: int = 168
     drift_current_hours: int = 24
     drift_repeat_hours: float = 24
-    """An alert that lasts is told again after so long."""
-    retrain_on_drift: str = "false"
+    """An alert that lasts is sent again after this time."""
+    retrain_on_drift: bool = False
     retrain_cooldown_hours: float = 24
     retrain_daily_budget: int = 2
     retrain_runs: int = 1
@@ -55,10 +55,10 @@ class DriftCheck:
         return _check()
 
     def run(self) -> dict[str, str]:
-        """Check all models that serve Production: name → verdict. One model's fault does not keep the others waiting.
+        """Check all models in Production: name → verdict. A model that fails keeps no other from being checked.
 
         Raises:
-            RuntimeError: a model could not be checked; the schedule's own retries come back to it.
+            RuntimeError: At the end, with the names of the models that failed. The schedule tries again.
         """
         verdicts: dict[str, str] = {}
         failed: list[str] = []
@@ -76,104 +76,67 @@ class DriftCheck:
 
     def _check(self, manifest: Manifest) -> Verdict:
         windows = Windows.ending_now(self._settings.drift_baseline_hours, self._settings.drift_current_hours)
-        samples = samples_of(self._stats, manifest, windows)
-        found = drift_of(samples, self._thresholds)
-        record = _record(manifest, found)
-        self._tell(record, found)
-        # After telling: if we die in between, the alert comes twice rather than never.
-        self._records.save(manifest.model_name, record)
-        self._retrain(record, found)
-        _log(record, found)
-        return found.verdict
+        drift = drift_of(samples_of(self._stats, manifest, windows), self._thresholds)
+        record = DriftRecord.of(manifest.model_name, manifest.model_version, drift, now())
+        record = replace(record, alerted_at=self._notify(record))
+        # After the notification: if the function stops in between, the alert comes twice rather than never.
+        self._records.save(record)
+        self._retrain(record)
+        _log(record)
+        return record.status
 
-    def _tell(self, record: Item, found: Drift) -> None:
-        """Tell of an alert when it begins, and again while it lasts; tell when it is over."""
-        before = self._records.last(record["model_name"]) or {}
-        told_at = before.get("told_at") if before.get("model_version") == record["model_version"] else None
-        if found.verdict is Verdict.ALERT:
-            if told_at is None or time.time() - told_at >= self._settings.drift_repeat_hours * 3600:
-                self._events.alert(record, _text(record))
-                told_at = time.time()
-        elif told_at is not None and found.verdict is not Verdict.INSUFFICIENT_DATA:  # silence is no recovery
-            self._events.recovered(record, _text(record))
-            told_at = None
-        if told_at is not None:
-            record["told_at"] = told_at
+    def _notify(self, record: DriftRecord) -> float | None:
+        """Send an alert when it begins, again while it lasts, and its end; return when the lasting one was sent."""
+        last = self._records.last(record.model_name)
+        alerted_at = last.alerted_at if last and last.model_version == record.model_version else None
+        if record.status is Verdict.ALERT:
+            if alerted_at is None or time.time() - alerted_at >= self._settings.drift_repeat_hours * 3600:
+                self._events.alert(record)
+                return time.time()
+        elif alerted_at is not None and record.status is not Verdict.INSUFFICIENT_DATA:  # no data is no recovery
+            self._events.recovered(record)
+            return None
+        return alerted_at
 
-    def _retrain(self, record: Item, found: Drift) -> None:
-        """Ask for a retrain by an event, within cool-down and daily budget, if that is switched on."""
-        if self._settings.retrain_on_drift != "true":
+    def _retrain(self, record: DriftRecord) -> None:
+        """Request a retrain by an event, within cool-down and daily budget, if that is switched on."""
+        if not self._settings.retrain_on_drift:
             return
-        name = record["model_name"]
-        wish = self._records.unsent_retrain(name)
-        if wish is None:
-            if found.verdict is not Verdict.ALERT or record["psi"] < self._thresholds.drift_retrain:
+        request = self._records.unsent_retrain(record.model_name)
+        if request is None:
+            if record.status is not Verdict.ALERT or (record.psi or 0.0) < self._thresholds.drift_retrain:
                 return
-            wish = self._wish(record)
+            request = self._request(record)
             limits = RetrainLimits(self._settings.retrain_cooldown_hours * 3600, self._settings.retrain_daily_budget)
-            claim = self._records.claim_retrain(name, wish, limits, time.time())
-            if claim != "claimed":
-                logger.info("no retrain", model=name, because=claim)
+            claim = self._records.claim_retrain(request, limits, time.time())
+            if claim is not RetrainClaim.CLAIMED:
+                logger.info("no retrain", model=record.model_name, reason=claim)
                 return
-        # The id stays the same if this is sent again, and training follows an id once.
-        self._events.request_retrain(wish)
-        self._records.retrain_sent(name)
-        logger.info("retrain requested", model=name, retrain_id=wish["retrain_id"])
+        # If this is sent again, the id stays the same, and training starts once for an id.
+        self._events.request_retrain(request)
+        self._records.retrain_sent(record.model_name)
+        logger.info("retrain requested", model=record.model_name, retrain_id=request.retrain_id)
 
-    def _wish(self, record: Item) -> Item:
-        return {
-            "retrain_id": f"drift-{record['model_name'][:60]}-{time.time_ns() // 1_000_000}",
-            "model_name": record["model_name"],
-            "num_runs": self._settings.retrain_runs,
-            "stage": self._settings.retrain_stage if self._settings.retrain_stage != "none" else None,
-            "reason": f"drift: {record['message']}",
-        }
-
-
-def _record(manifest: Manifest, found: Drift) -> Item:
-    worst, deciding = found.worst, found.deciding
-    return {
-        "model_name": manifest.model_name,
-        "model_version": manifest.model_version,
-        "status": found.verdict.value,
-        "psi": round(worst.psi, 6) if worst else None,
-        "signal": worst.signal if worst else None,
-        "against": deciding.against if deciding else None,
-        "message": message_of(found),
-        "samples": found.current.count,
-        "checked_at": now(),
-        "signals": [
+    def _request(self, record: DriftRecord) -> RetrainRequest:
+        return RetrainRequest.model_validate(
             {
-                "against": comparison.against,
-                "signal": each.signal,
-                "psi": round(each.psi, 6),
-                "p": max(each.p_value, 1e-99),
+                "retrain_id": f"drift-{record.model_name[:60]}-{time.time_ns() // 1_000_000}",
+                "model_name": record.model_name,
+                "num_runs": self._settings.retrain_runs,
+                "stage": self._settings.retrain_stage if self._settings.retrain_stage != "none" else None,
+                "reason": f"drift: {record.message}",
             }
-            for comparison in found.comparisons
-            for each in comparison.signals
-        ],
-    }
+        )
 
 
-def _text(record: Item) -> str:
-    lines = [
-        f"{record['model_name']} version {record['model_version']}: {record['status']}",
-        record["message"],
-        "",
-        *(f"  {each['signal']:15} against {each['against']:10} PSI {each['psi']:.3f}" for each in record["signals"]),
-        "",
-        f"GET /drift/status?model_name={record['model_name']} shows it as it is now.",
-    ]
-    return "\n".join(lines)
-
-
-def _log(record: Item, found: Drift) -> None:
-    """The verdict as a log line, which is a CloudWatch metric too (embedded metric format): the alarm reads it."""
-    fields = {name: value for name, value in record.items() if name not in ("signals", "told_at")}
-    fields["said"] = fields.pop("message")  # the line's own message is another
-    metrics = {"DriftAlert": (float(found.verdict is Verdict.ALERT), "Count")}
-    if record["psi"] is not None:
-        metrics["DriftPsi"] = (record["psi"], "None")
+def _log(record: DriftRecord) -> None:
+    """Log the verdict, in a line that is a CloudWatch metric too (embedded metric format). The alarm reads it."""
+    fields = record.detail()
+    del fields["signals"]
+    fields["explanation"] = fields.pop("message")  # a log line has a message of its own
+    metrics = {"DriftAlert": (float(record.status is Verdict.ALERT), "Count")}
+    if record.psi is not None:
+        metrics["DriftPsi"] = (record.psi, "None")
     model_name = fields.pop("model_name")
     logger.info("drift checked", **fields, **embedded(metrics, [["model_name"], []], model_name=model_name))
 

@@ -1,15 +1,12 @@
-"""The answers of the drift routes."""
+"""Answers about drift: GET /drift/status and GET /drift/history."""
 
-import math
-import os
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
+from drift.settings import ReportSettings
 from drift.windows import (
     Windows,
     drift_of,
-    end_of_this_hour,
     reference_of,
     samples_of,
     samples_of_steps,
@@ -17,39 +14,21 @@ from drift.windows import (
     steps_ending_now,
 )
 from mlops.api.schemas.drift import (
-    Bucketed,
-    ClassShare,
     ComparisonResult,
-    ConfidenceStats,
-    DriftDistribution,
     DriftHistory,
     DriftPoint,
-    DriftStats,
     DriftStatus,
-    LatencyStats,
     SignalResult,
     Thresholds,
-    VersionDistribution,
-    VersionStats,
     Window,
 )
 from mlops.aws.serving_bucket import ServedModels
-from mlops.aws.stats_table import PredictionStats, Series, combined, hours_before
-from mlops.domain.drift.counts import (
-    BINS,
-    LATENCY_EDGES_MS,
-    MILLION,
-    Counts,
-    class_counts,
-    histogram,
-    latency_histogram,
-    summary_of,
-)
-from mlops.domain.drift.verdict import Against, Comparison, Drift, DriftThresholds, Verdict, compare
-from mlops.domain.errors import NoModelInStage, NotFound
+from mlops.aws.stats_table import PredictionStats, hours_before
+from mlops.domain.drift.counts import summary_of
+from mlops.domain.drift.verdict import Against, Comparison, DriftThresholds, compare
 
 BASELINE_HOURS = 168
-"""What a version without a reference is compared with over time: so many hours before."""
+"""How many hours before the first window a version without a reference is compared with."""
 
 
 class DriftReport:
@@ -63,22 +42,22 @@ class DriftReport:
         return _report()
 
     def status(self, model_name: str | None, baseline_hours: int, current_hours: int) -> DriftStatus:
-        """Raises NoModelInStage."""
+        """Compare the current window with the reference and with the baseline window. Raises NoModelInStage."""
         manifest = self._served.manifest(model_name or self._default)
         windows = Windows.ending_now(baseline_hours, current_hours)
         samples = samples_of(self._stats, manifest, windows)
-        found = drift_of(samples, self._thresholds)
-        deciding, worst = found.deciding, found.worst
+        drift = drift_of(samples, self._thresholds)
+        deciding, worst = drift.deciding, drift.worst
         return DriftStatus(
             model_name=manifest.model_name,
             model_version=manifest.model_version,
-            status=found.verdict.value,
+            status=drift.verdict.value,
             psi=round(worst.psi, 6) if worst else None,
             signal=worst.signal if worst else None,
             against=deciding.against if deciding else None,
-            message=message_of(found),
+            message=drift.message,
             thresholds=_thresholds(self._thresholds),
-            comparisons=[_comparison(each) for each in found.comparisons],
+            comparisons=[_comparison(comparison) for comparison in drift.comparisons],
             current=_window(windows.current_start, windows.end, current_hours, samples.current.count),
             baseline=_window(windows.baseline_start, windows.current_start, baseline_hours, samples.baseline.count),
             reference_samples=samples.reference.count if samples.reference else 0,
@@ -88,7 +67,7 @@ class DriftReport:
         )
 
     def history(self, model_name: str | None, hours: int, step_hours: int) -> DriftHistory:
-        """Consecutive windows, each compared with the reference. Raises NoModelInStage."""
+        """Compare consecutive windows with the reference. Raises NoModelInStage."""
         manifest = self._served.manifest(model_name or self._default)
         series, bounds = series_of(manifest), steps_ending_now(hours, step_hours)
         against: Against = "reference"
@@ -112,84 +91,6 @@ class DriftReport:
                 for (start, end), sample in zip(pairwise(bounds), samples, strict=True)
             ],
         )
-
-    def stats(self, model_name: str | None, hours: int) -> DriftStats:
-        """Raises NotFound."""
-        name = model_name or self._default
-        by_series = self._windows(name, hours)
-        total = combined(by_series.values())
-        return DriftStats(
-            model_name=name,
-            hours=hours,
-            total_predictions=total["n"],
-            total_requests=total["r"],
-            cache_hits=total["h"],
-            confidence=_confidence(total),
-            latency=_latency(total),
-            versions=[
-                VersionStats(
-                    model_version=series.version,
-                    stage=series.stage,
-                    predictions=counts["n"],
-                    requests=counts["r"],
-                    cache_hits=counts["h"],
-                    confidence=_confidence(counts),
-                    latency=_latency(counts),
-                )
-                for series, counts in by_series.items()
-            ],
-        )
-
-    def distribution(self, model_name: str | None, hours: int) -> DriftDistribution:
-        """Raises NotFound, and DependencyUnavailable if the manifest cannot be read."""
-        name = model_name or self._default
-        by_series = self._windows(name, hours)
-        total = combined(by_series.values())
-        try:
-            reference = reference_of(self._served.manifest(name))
-        except NoModelInStage:
-            reference = None
-        return DriftDistribution(
-            model_name=name,
-            hours=hours,
-            samples=total["n"],
-            distribution=_classes(total),
-            versions=[
-                VersionDistribution(
-                    model_version=series.version, stage=series.stage, samples=counts["n"], classes=_classes(counts)
-                )
-                for series, counts in by_series.items()
-            ],
-            reference=reference.shares() if reference else None,
-        )
-
-    def _windows(self, name: str, hours: int) -> dict[Series, Counts]:
-        """What each version predicted in the window, the newest version first; versions with nothing are left out."""
-        known = self._stats.totals(name)
-        if not known and not any(self._served.holds(name, stage) for stage in ("Production", "Staging")):
-            raise NotFound(f"There is no model {name!r} that has predicted anything; GET /models lists the models")
-        first = hours_before(end_of_this_hour(), hours)
-        found = {series: self._stats.window(series, first) for series in sorted(known, reverse=True)}
-        return {series: counts for series, counts in found.items() if counts["n"]}
-
-
-def message_of(found: Drift) -> str:
-    """The verdict in a sentence."""
-    if found.verdict is Verdict.INSUFFICIENT_DATA:
-        return "; ".join(each.note for each in found.comparisons if each.note)
-    worst, deciding = found.worst, found.deciding
-    assert worst is not None
-    assert deciding is not None
-    alone = " ".join(f"Not compared with the {each.against}: {each.note}." for each in found.comparisons if each.note)
-    if found.verdict is Verdict.STABLE:
-        where = f"{worst.signal}, against the {deciding.against}"
-        said = f"No signal has drifted; the largest PSI is {worst.psi:.3f} ({where})."
-    else:
-        said = (
-            f"{worst.signal} differs from the {deciding.against}: PSI {worst.psi:.3f}, p {worst.p_value:.2g}, "
-            f"over {found.current.count} predictions."
-        )
-    return f"{said} {alone}".strip()
 
 
 def _comparison(comparison: Comparison) -> ComparisonResult:
@@ -249,58 +150,11 @@ def _time(hour: str) -> str:
     return f"{hour}:00:00Z"
 
 
-def _classes(counts: Counts) -> list[ClassShare]:
-    return [
-        ClassShare(label=label, count=count, share=round(count / counts["n"], 6))
-        for label, count in class_counts(counts).items()
-    ]
-
-
-def _confidence(counts: Counts) -> ConfidenceStats:
-    n = counts["n"]
-    mean = counts["cs"] / n / MILLION if n else None
-    deviation = math.sqrt(max(0.0, counts["cq"] / n / MILLION - mean**2)) if mean is not None else None
-    edges = [round((index + 1) / BINS, 1) for index in range(BINS)]
-    return ConfidenceStats(
-        mean=_rounded(mean),
-        standard_deviation=_rounded(deviation),
-        histogram=Bucketed(edges=edges, counts=list(histogram(counts, "c"))),
-    )
-
-
-def _latency(counts: Counts) -> LatencyStats:
-    bins = latency_histogram(counts)
-    requests = sum(bins)
-    quantiles: dict[str, Any] = {
-        f"p{percent}_ms": _rounded(_quantile(bins, requests * percent / 100)) for percent in (50, 95, 99)
-    }
-    return LatencyStats(
-        mean_ms=_rounded(counts["ls"] / requests / 1000) if requests else None,
-        histogram=Bucketed(edges=list(LATENCY_EDGES_MS), counts=list(bins)),
-        **quantiles,
-    )
-
-
-def _quantile(bins: tuple[int, ...], rank: float) -> float | None:
-    """The value at `rank`, evenly spread within its bin; beyond the last edge, that edge."""
-    below = 0
-    for index, (edge, count) in enumerate(zip(LATENCY_EDGES_MS, bins, strict=False)):
-        if count and below + count >= rank:
-            lower = LATENCY_EDGES_MS[index - 1] if index else 0.0
-            return lower + (edge - lower) * (rank - below) / count
-        below += count
-    return float(LATENCY_EDGES_MS[-1]) if sum(bins) else None
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
-
-
 @cache
 def _report() -> DriftReport:
     return DriftReport(
         PredictionStats.from_environment(),
         ServedModels.from_environment(),
         DriftThresholds.from_environment(),
-        os.environ["DEFAULT_MODEL_NAME"],
+        ReportSettings.from_environment().default_model_name,
     )

@@ -14,7 +14,7 @@ from mlops.domain.manifest import Manifest
 
 @dataclass(frozen=True)
 class Windows:
-    """Hours as `2026-01-31T23`. The current window has no end: what a fast clock dated ahead belongs to it."""
+    """Hours as `2026-01-31T23`. The current window has no end: it includes lines that a fast clock dated ahead."""
 
     baseline_start: str
     current_start: str
@@ -22,7 +22,7 @@ class Windows:
 
     @classmethod
     def ending_now(cls, baseline_hours: int, current_hours: int) -> "Windows":
-        """The current window is `current_hours` hours with the present one as its last."""
+        """Return windows of which the current one is `current_hours` long and ends with the present hour."""
         end = end_of_this_hour()
         start = hours_before(end, current_hours)
         return cls(hours_before(start, baseline_hours), start, end)
@@ -33,7 +33,7 @@ class Windows:
 
 
 def steps_ending_now(hours: int, step_hours: int) -> list[str]:
-    """Bounds of consecutive windows of `step_hours` over at least so many hours, the last one the end of this hour."""
+    """Return the bounds of consecutive windows of `step_hours` that cover `hours` and end with this hour."""
     end = end_of_this_hour()
     return [hours_before(end, step_hours * steps) for steps in range(math.ceil(hours / step_hours), -1, -1)]
 
@@ -50,7 +50,8 @@ class Samples:
 
 
 def samples_of(stats: PredictionStats, manifest: Manifest, windows: Windows) -> Samples:
-    """What a served version predicted in both windows, and its reference. Other stages' traffic is not its own."""
+    """Return what a served version predicted in both windows, and its reference. Predictions in another stage do not
+    belong to it."""
     series = series_of(manifest)
     return Samples(
         summary_of(stats.window(series, windows.current_start)),
@@ -60,11 +61,11 @@ def samples_of(stats: PredictionStats, manifest: Manifest, windows: Windows) -> 
 
 
 def samples_of_steps(stats: PredictionStats, series: Series, bounds: list[str]) -> list[Summary]:
-    """What was predicted in each window between two bounds; after the last bound belongs to the last window."""
-    counts: list[Counts] = [Counter() for _ in bounds[1:]]
-    for hour, found in stats.hours(series, bounds[0]):
-        counts[min(bisect_right(bounds, hour), len(counts)) - 1].update(found)
-    return [summary_of(each) for each in counts]
+    """Return what was predicted in each window between two bounds. The last window has no end."""
+    windows: list[Counts] = [Counter() for _ in bounds[1:]]
+    for hour, counts in stats.hours(series, bounds[0]):
+        windows[min(bisect_right(bounds, hour), len(windows)) - 1].update(counts)
+    return [summary_of(window) for window in windows]
 
 
 def series_of(manifest: Manifest) -> Series:

@@ -5,19 +5,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from job_events.job_states import JobStates
+from mlops.aws.batch_job import BatchJob, environment_of
 
 logger = Logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Follow one `Batch Job State Change`. They come at least once, in any order, and of others' jobs too."""
-    detail = event["detail"]
-    environment = {
-        variable["name"]: variable["value"] for variable in detail.get("container", {}).get("environment", [])
-    }
-    if "REQUEST_ID" in environment:
-        logger.append_keys(request_id=environment["REQUEST_ID"])
-    logger.info("batch", job=detail["jobName"], status=detail["status"], reason=detail.get("statusReason"))
-    if not JobStates.from_environment().follow(detail):
-        logger.info("not ours", job=detail["jobName"], status=detail["status"], batch_job_id=detail.get("jobId"))
+    """Follow one `Batch Job State Change`. They come at least once, in any order, and for others' jobs too."""
+    job: BatchJob = event["detail"]
+    if request_id := environment_of(job).get("REQUEST_ID"):
+        logger.append_keys(request_id=request_id)
+    logger.info("job state changed", job=job["jobName"], status=job["status"], reason=job.get("statusReason"))
+    if not JobStates.from_environment().follow(job):
+        logger.info("not a job of ours", job=job["jobName"], status=job["status"], batch_job_id=job.get("jobId"))

@@ -1,9 +1,9 @@
-"""What a Batch event says of our records."""
+"""Which record an event of AWS Batch belongs to, and how it moves that record."""
 
 from functools import cache
-from typing import Any
 
 from job_events.sweep_outcome import end_sweep
+from mlops.aws.batch_job import BatchJob
 from mlops.aws.jobs_table import Changes, JobsTable
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import TransitionsTable
@@ -31,62 +31,60 @@ class JobStates:
     def from_environment(cls) -> "JobStates":
         return _job_states()
 
-    def follow(self, detail: dict[str, Any]) -> bool:
-        """`detail` is the event's: a job as DescribeJobs shows it. The job's name is our own id.
-
-        False of a job that is not the one the API asked for under that name: it is left alone.
-        """
-        name, index = detail["jobName"], detail.get("arrayProperties", {}).get("index")
+    def follow(self, job: BatchJob) -> bool:
+        """Record the state of a job, whose name is our own id; False if it is not the job that the API submitted
+        under that name."""
+        name, index = job["jobName"], job.get("arrayProperties", {}).get("index")
         record = self._jobs.find(name)
-        if record is None or not _is_its_job(record, detail):
+        if record is None or not _is_its_job(record, job):
             return False
-        status = STATUS[detail["status"]]
+        status = STATUS[job["status"]]
         if not isinstance(record, Sweep):
-            self._move(name, status, detail)
+            self._move(name, status, job)
         elif index is not None:
-            self._move(record.job_ids[index], status, detail)
+            self._move(record.job_ids[index], status, job)
         elif status.has_ended:
-            self._end(name, status, detail)
+            self._end(name, status, job)
         return True
 
-    def _end(self, sweep_id: str, status: JobStatus, detail: dict[str, Any]) -> None:
-        """Every run has ended; what a run could not say of itself, its sweep's end says."""
+    def _end(self, sweep_id: str, status: JobStatus, job: BatchJob) -> None:
+        """End a sweep. Runs that did not report their own end take the sweep's status."""
         for run in self._jobs.get_many(self._jobs.sweep(sweep_id).job_ids):
             if not run.status.has_ended:
-                self._move(run.job_id, status, detail)
+                self._move(run.job_id, status, job)
         end_sweep(sweep_id, self._jobs, self._tracking, self._transitions, self._queue)
 
-    def _move(self, job_id: str, status: JobStatus, detail: dict[str, Any]) -> None:
+    def _move(self, job_id: str, status: JobStatus, job: BatchJob) -> None:
         changes: Changes = {}
         if status is JobStatus.FAILED:
             if self._jobs.get(job_id).cancel_requested:
                 status = JobStatus.CANCELLED
-            changes = {"batch_reason": _reason(detail)}
-        if not self._jobs.move(job_id, status, _attempt(detail, status), **changes) and changes:
+            changes = {"batch_reason": _reason(job)}
+        if not self._jobs.move(job_id, status, _attempt(job, status), **changes) and changes:
             self._jobs.update(job_id, **changes)
 
 
-def _is_its_job(record: Record, detail: dict[str, Any]) -> bool:
-    """Whether an event is of the Batch job that the record stands for; anybody may submit another of its name.
+def _is_its_job(record: Record, job: BatchJob) -> bool:
+    """Whether the record stands for this Batch job; anybody may submit another job of its name.
 
     The first events may come before the record has Batch's id. While reconcile moves a job to another queue, the record
     still names the one that was left, whose events no longer count.
     """
     submitted, left = record.batch_job_id, record.moved_from
-    batch_id = detail.get("jobId", "").partition(":")[0]
+    batch_id = job["jobId"].partition(":")[0]
     return bool(batch_id != left if submitted in (None, left) else batch_id == submitted)
 
 
-def _attempt(detail: dict[str, Any], status: JobStatus) -> int:
-    """Batch lists the attempts that have ended; a job that waits or runs is in the one after."""
-    ended = len(detail.get("attempts", []))
+def _attempt(job: BatchJob, status: JobStatus) -> int:
+    """The number of the attempt. Batch lists those that have ended; a job that waits or runs is in the next one."""
+    ended = len(job.get("attempts", []))
     return ended if status.has_ended else ended + 1
 
 
-def _reason(detail: dict[str, Any]) -> str:
-    """Why Batch ended the job: the container's own reason is the more telling of the two."""
-    container = detail.get("container", {})
-    parts = [detail.get("statusReason"), container.get("reason")]
+def _reason(job: BatchJob) -> str:
+    """Why Batch ended the job. The container's own reason says more, so both are kept."""
+    container = job.get("container", {})
+    parts = [job.get("statusReason"), container.get("reason")]
     if (code := container.get("exitCode")) is not None:
         parts.append(f"exit code {code}")
     return ", ".join(dict.fromkeys(str(part) for part in parts if part))

@@ -1,4 +1,4 @@
-"""How a sweep ends: rank the runs, register the best, promote it; each once, however often the end is announced."""
+"""End a sweep: rank the runs, register the best, promote it; each once, however often the end is announced."""
 
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
@@ -28,7 +28,9 @@ def end_sweep(
         if sweep.cancel_requested or all(run.status is JobStatus.CANCELLED for run in runs):
             jobs.move(sweep_id, JobStatus.CANCELLED, 1)
         else:
-            jobs.move(sweep_id, JobStatus.FAILED, 1, error="No run of the sweep was completed")
+            jobs.move(
+                sweep_id, JobStatus.FAILED, 1, error="No run of the sweep was completed; see the errors of its runs"
+            )
         return
     if sweep.best_job_id is None:
         jobs.choose(sweep_id, best.job_id, new_transition_id())

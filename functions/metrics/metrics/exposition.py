@@ -1,14 +1,13 @@
-"""A reading as Prometheus metric families. docs/monitoring.md lists them; a test holds the two together."""
+"""A reading as Prometheus metric families. docs/monitoring.md lists them, and a test compares the two."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from aws_lambda_powertools import Logger
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from metrics.sources import Reading, longest_wait, seconds
+from metrics.sources import QueueDepth, Reading, longest_wait, seconds
 from mlops import __version__
 from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Series
 from mlops.domain.drift.counts import (
@@ -21,8 +20,8 @@ from mlops.domain.drift.counts import (
 )
 from mlops.domain.drift.verdict import Verdict
 from mlops.domain.job import JobStatus
+from mlops.domain.stages import Stage
 
-logger = Logger(child=True)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 VERSION = ["model", "version", "stage"]
 QUANTILES = (0.5, 0.95, 1.0)
@@ -59,7 +58,7 @@ def _predictions(totals: Mapping[Series, Mapping[str, int]]) -> Iterator[Metric]
         "mlops_prediction_confidence", "Probability of the predicted class.", labels=VERSION
     )
     latency = HistogramMetricFamily(
-        "mlops_prediction_latency_seconds", "Time that predict spent on a request.", labels=VERSION
+        "mlops_prediction_latency_seconds", "Time that the function predict spent on a request.", labels=VERSION
     )
     for series, counts in totals.items():
         if series.version == 0:
@@ -87,28 +86,28 @@ def _predictions(totals: Mapping[Series, Mapping[str, int]]) -> Iterator[Metric]
 
 
 def _buckets(edges: list[str], bins: Iterable[int]) -> list[tuple[str, float]]:
-    """Cumulative, as Prometheus has them; the last one is +Inf."""
-    total, found = 0, []
+    """Return cumulative buckets, as Prometheus has them; the last one is +Inf."""
+    total, buckets = 0, []
     for index, count in enumerate(bins):
         total += count
         if index < len(edges):
-            found.append((edges[index], float(total)))
-    return [*found, ("+Inf", float(total))]
+            buckets.append((edges[index], float(total)))
+    return [*buckets, ("+Inf", float(total))]
 
 
 def _serving(reading: Reading) -> Iterator[Metric]:
-    info = GaugeMetricFamily("mlops_model_info", "1 for each version that serves a stage.", labels=VERSION)
+    info = GaugeMetricFamily("mlops_model_info", "1 for each version that serves a stage of its model.", labels=VERSION)
     production = GaugeMetricFamily(
-        "mlops_production_model", "Whether a version of the model is in Production.", labels=["model"]
+        "mlops_production_model", "1 if a version of the model is in Production, else 0.", labels=["model"]
     )
     unreadable = GaugeMetricFamily(
-        "mlops_manifest_unreadable", "Whether the manifest of a stage cannot be read.", labels=["model", "stage"]
+        "mlops_manifest_unreadable", "1 if the manifest of a stage cannot be read, else 0.", labels=["model", "stage"]
     )
     for name, stages in reading.serving.items():
         for stage, version in stages.items():
             info.add_metric([name, str(version), stage], 1)
             unreadable.add_metric([name, stage], 0)
-        production.add_metric([name], "Production" in stages or (name, "Production") in reading.unreadable)
+        production.add_metric([name], Stage.PRODUCTION in stages or (name, Stage.PRODUCTION) in reading.unreadable)
     for name, stage in reading.unreadable:
         unreadable.add_metric([name, stage], 1)
     yield from (info, production, unreadable)
@@ -121,28 +120,26 @@ def _drift(reading: Reading) -> Iterator[Metric]:
         "Population stability index of a signal at the last check.",
         labels=[*labels, "signal", "against"],
     )
-    status = GaugeMetricFamily("mlops_drift_status", "1 for the last check's verdict.", labels=[*labels, "status"])
-    samples = GaugeMetricFamily("mlops_drift_samples", "Predictions in the last check's window.", labels=labels)
-    age = GaugeMetricFamily("mlops_drift_check_age_seconds", "Time since the last check.", labels=labels)
+    status = GaugeMetricFamily(
+        "mlops_drift_status", "1 for the verdict of the last check, 0 for the others.", labels=[*labels, "status"]
+    )
+    samples = GaugeMetricFamily(
+        "mlops_drift_samples", "Predictions in the current window of the last check.", labels=labels
+    )
+    age = GaugeMetricFamily(
+        "mlops_drift_check_age_seconds", "Time since the last drift check of the model.", labels=labels
+    )
     for record in reading.drift:
-        try:
-            # Read whole before any of it is shown: another version of the platform may have written the record.
-            name, version, verdict = record["model_name"], record["model_version"], record["status"]
-            signals = [(each["signal"], each["against"], float(each["psi"])) for each in record["signals"]]
-            checked, predictions = seconds(record["checked_at"]), float(record["samples"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            logger.warning("drift record unreadable", model=record.get("slot"), reason=repr(error))
+        # A version that left Production is checked no longer, and its last verdict says nothing about the present.
+        if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) != record.model_version:
             continue
-        # A model that was taken out of Production is checked no longer; its last verdict says nothing of today.
-        if reading.serving.get(name, {}).get("Production") != version:
-            continue
-        values = [name, str(version)]
-        for signal, against, index in signals:
-            psi.add_metric([*values, signal, against], index)
-        for known in Verdict:
-            status.add_metric([*values, known.value], verdict == known.value)
-        samples.add_metric(values, predictions)
-        age.add_metric(values, max(0.0, reading.at - checked))
+        values = [record.model_name, str(record.model_version)]
+        for signal in record.signals:
+            psi.add_metric([*values, signal.signal, signal.against], signal.psi)
+        for verdict in Verdict:
+            status.add_metric([*values, verdict.value], record.status is verdict)
+        samples.add_metric(values, record.samples)
+        age.add_metric(values, max(0.0, reading.at - seconds(record.checked_at)))
     yield from (psi, status, samples, age)
 
 
@@ -177,22 +174,24 @@ def _transitions(reading: Reading) -> Iterator[Metric]:
     )
     for name, count in reading.totals.get(TRANSITIONS, {}).items():
         ended.add_metric(name.split("/"), count)
-    queued = GaugeMetricFamily("mlops_transitions_queued", "Transitions still queued.")
+    queued = GaugeMetricFamily(
+        "mlops_transitions_queued", "Transitions that are queued, or have ended and are not announced yet."
+    )
     queued.add_metric([], len(reading.open_transitions))
     longest = GaugeMetricFamily(
-        "mlops_transition_oldest_queued_seconds", "Time that the oldest queued transition has waited."
+        "mlops_transition_oldest_queued_seconds", "Time since the oldest of these transitions was requested."
     )
-    longest.add_metric([], longest_wait((item["created_at"] for item in reading.open_transitions), reading.at))
+    longest.add_metric([], longest_wait((transition.created_at for transition in reading.open_transitions), reading.at))
     yield from (ended, queued, longest)
 
 
-def _queues(queues: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+def _queues(queues: Mapping[str, QueueDepth]) -> Iterator[Metric]:
     messages = GaugeMetricFamily("mlops_queue_messages", "Messages in a queue.", labels=["queue", "state"])
     dead = GaugeMetricFamily("mlops_dead_letters", "Messages that could not be processed.", labels=["queue"])
     for name, depth in queues.items():
         if name.endswith("_dead_letters"):
-            dead.add_metric([name.removesuffix("_dead_letters")], sum(depth.values()))
+            dead.add_metric([name.removesuffix("_dead_letters")], depth.visible + depth.in_flight)
             continue
-        for state, count in depth.items():
-            messages.add_metric([name, state], count)
+        messages.add_metric([name, "visible"], depth.visible)
+        messages.add_metric([name, "in_flight"], depth.in_flight)
     yield from (messages, dead)

@@ -1,4 +1,4 @@
-"""What CloudWatch has no metric for: how long jobs and transitions wait, and how many jobs are in which state."""
+"""Metrics that CloudWatch itself lacks: how long jobs and transitions wait, and how many jobs are in which state."""
 
 from collections import Counter
 
@@ -7,20 +7,21 @@ from aws_lambda_powertools import Logger
 from metrics.sources import Reading, longest_wait
 from mlops.aws.embedded_metrics import embedded
 from mlops.domain.job import JobStatus
+from mlops.domain.stages import Stage
 
 logger = Logger()
 STATES = tuple(status for status in JobStatus if status is not JobStatus.CANCELLED)
-"""Each is a metric that is paid for by the month; nothing in CloudWatch looks at cancelled jobs, which /metrics has."""
+"""Each is a metric that costs money every month. Nothing in CloudWatch uses cancelled jobs; /metrics has them."""
 
 
 def report(reading: Reading) -> None:
     """Write the metrics OldestPendingJob, OldestQueuedTransition and ProductionModels, and Jobs by state."""
     pending = [job.created_at for job in reading.jobs if job.status is JobStatus.PENDING]
-    queued = [item["created_at"] for item in reading.open_transitions]
+    queued = [transition.created_at for transition in reading.open_transitions]
     health = {
         "OldestPendingJob": (longest_wait(pending, reading.at), "Seconds"),
         "OldestQueuedTransition": (longest_wait(queued, reading.at), "Seconds"),
-        "ProductionModels": (float(sum("Production" in stages for stages in reading.serving.values())), "Count"),
+        "ProductionModels": (float(sum(Stage.PRODUCTION in stages for stages in reading.serving.values())), "Count"),
     }
     logger.info("health", **embedded(health))
     states = Counter(job.status for job in reading.jobs)

@@ -1,6 +1,7 @@
 """Where the metrics come from: the tables, the queues' attributes and the serving manifests.
 
-Each reading costs the same whatever the platform has done before: totals, not histories.
+The cost of a reading does not depend on what the platform has done before: it reads totals, not histories. Manifests
+are read several at a time, and those that have not changed are not transferred again.
 """
 
 import itertools
@@ -13,58 +14,73 @@ from functools import cache
 
 import boto3
 from aws_lambda_powertools import Logger
-from boto3.dynamodb.conditions import Key
 
 from mlops.aws.drift_records import DriftRecords
-from mlops.aws.dynamodb import DynamoTable, Item, query_all
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, Series
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.drift.record import DriftRecord
 from mlops.domain.job import Job
-from mlops.domain.manifest import ManifestError
+from mlops.domain.stages import ALIASES, Stage
+from mlops.domain.transition import Transition
 from mlops.settings import Settings
 
 logger = Logger(child=True)
 JOB_SECONDS = 24 * 3600
 MOST_JOBS = 5000
-STAGES = ("Production", "Staging")
 
 
 @dataclass(frozen=True)
 class MetricsSettings(Settings):
     """`queues`: JSON, name → URL. A name that ends in `_dead_letters` is a dead-letter queue."""
 
-    jobs_table: str
-    transitions_table: str
     default_model_name: str
     queues: str
 
 
 @dataclass(frozen=True)
+class QueueDepth:
+    """How many messages of a queue wait, and how many a consumer has taken and not deleted yet."""
+
+    visible: int
+    in_flight: int
+
+
+@dataclass(frozen=True)
 class Reading:
-    """What was found at one moment. Times are Unix seconds."""
+    """The state of the platform at one moment. Times are Unix seconds.
+
+    Attributes:
+        serving: Model name → stage → version. The default model is always there.
+        unreadable: Model name and stage of the manifests that cannot be read.
+        drift: The last check of each model.
+        jobs: Jobs made within JOB_SECONDS, and older ones that still wait or run.
+        open_transitions: Transitions that are queued, or have ended and are not announced yet.
+    """
 
     at: float
     totals: Mapping[Series, Mapping[str, int]]
-    serving: Mapping[str, Mapping[str, int]]
-    """Model name → stage → version; the default model is always there."""
-    unreadable: Collection[tuple[str, str]] = ()
-    """Model name and stage of manifests that cannot be read."""
-    drift: list[Item] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
-    """Jobs made within JOB_SECONDS, and older ones that still wait or run."""
-    open_transitions: list[Item] = field(default_factory=list)
-    queues: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    serving: Mapping[str, Mapping[Stage, int]]
+    unreadable: Collection[tuple[str, Stage]] = ()
+    drift: Collection[DriftRecord] = ()
+    jobs: Collection[Job] = ()
+    open_transitions: Collection[Transition] = ()
+    queues: Mapping[str, QueueDepth] = field(default_factory=dict)
 
 
 class Sources:
     def __init__(
-        self, settings: MetricsSettings, stats: PredictionStats, served: ServedModels, records: DriftRecords
+        self,
+        settings: MetricsSettings,
+        stats: PredictionStats,
+        served: ServedModels,
+        records: DriftRecords,
+        jobs: JobsTable,
+        transitions: TransitionsTable,
     ) -> None:
         self._settings, self._stats, self._served, self._records = settings, stats, served, records
-        tables = boto3.resource("dynamodb")
-        self._jobs = JobsTable(DynamoTable(tables.Table(settings.jobs_table)))
-        self._transitions = tables.Table(settings.transitions_table)
+        self._jobs, self._transitions = jobs, transitions
         self._sqs = boto3.client("sqs")
 
     @classmethod
@@ -80,51 +96,45 @@ class Sources:
             unreadable=unreadable,
             drift=self._records.all(),
             jobs=self._recent_jobs(),
-            open_transitions=self._open_transitions(),
+            open_transitions=self._transitions.still_open(),
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )
 
-    def _serving(self) -> tuple[dict[str, dict[str, int]], list[tuple[str, str]]]:
-        """What serves, and where nobody can say what does."""
-        names = {self._settings.default_model_name, *self._served.names()}
-        serving: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
+    def _serving(self) -> tuple[dict[str, dict[Stage, int]], list[tuple[str, Stage]]]:
+        """Return which version serves which stage, and the stages whose manifest cannot be read."""
+        names = sorted({self._settings.default_model_name, *self._served.names()})
+        serving: dict[str, dict[Stage, int]] = {name: {} for name in names}
         unreadable = []
-        for name, stages in serving.items():
-            for stage in STAGES:
-                try:
-                    manifest = self._served.find(name, stage)
-                except ManifestError as error:
-                    logger.warning("manifest unreadable", model=name, stage=stage, reason=str(error))
-                    unreadable.append((name, stage))
-                else:
-                    if manifest is not None:
-                        stages[stage] = manifest.model_version
+        for served in self._served.read_all(itertools.product(names, ALIASES)):
+            if served.manifest is not None:
+                serving[served.model_name][served.stage] = served.manifest.model_version
+            else:
+                name, stage, reason = served.model_name, served.stage, str(served.error)
+                logger.warning("manifest unreadable", model=name, stage=stage, reason=reason)
+                unreadable.append((name, stage))
         return serving, unreadable
 
     def _recent_jobs(self) -> list[Job]:
-        """Newest first, until they are too old to matter; then those still open of before."""
+        """Return the jobs of the last JOB_SECONDS, the newest first, and the older ones that are still active."""
         since = time.time() - JOB_SECONDS
         recent = itertools.takewhile(lambda job: seconds(job.created_at) >= since, self._jobs.newest(Job))
         jobs = [*itertools.islice(recent, MOST_JOBS), *self._jobs.active_jobs()]
         return list({job.job_id: job for job in jobs}.values())
 
-    def _open_transitions(self) -> list[Item]:
-        return list(query_all(self._transitions, IndexName="by_open", KeyConditionExpression=Key("open").eq("1")))
-
-    def _depth(self, url: str) -> dict[str, int]:
+    def _depth(self, url: str) -> QueueDepth:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         depth = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return {"visible": int(depth[names[0]]), "in_flight": int(depth[names[1]])}
+        return QueueDepth(*(int(depth[name]) for name in names))
 
 
 def longest_wait(created_at: Iterable[str], at: float) -> float:
-    """Seconds since the earliest of the times; 0 if there is none."""
+    """Return the seconds since the earliest of the times; 0 if there is none."""
     return max((at - seconds(time) for time in created_at), default=0.0)
 
 
 def seconds(iso: str) -> float:
-    """Unix time of an ISO 8601 time."""
-    return datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
+    """Return the Unix time of an ISO 8601 time."""
+    return datetime.fromisoformat(iso).timestamp()
 
 
 @cache
@@ -134,4 +144,6 @@ def _sources() -> Sources:
         PredictionStats.from_environment(),
         ServedModels.from_environment(),
         DriftRecords.from_environment(),
+        JobsTable.from_environment(),
+        TransitionsTable.from_environment(),
     )

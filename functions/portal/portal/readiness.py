@@ -29,6 +29,7 @@ class Readiness:
     """One look at each dependency, kept for ten seconds so that nobody can wear them out by asking."""
 
     def __init__(self, settings: ReadinessSettings) -> None:
+        # Clients of its own, not the adapters: nobody waits longer than two seconds to hear that a service is down.
         quick = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1})
         self._settings = settings
         self._dynamodb = boto3.client("dynamodb", config=quick)

@@ -1,4 +1,4 @@
-"""Predict's log lines, as the log subscription delivers them: added to the hourly counts."""
+"""Add predict's log lines, as the log subscription delivers them, to the hourly counts."""
 
 from collections import Counter
 from functools import cache
@@ -21,24 +21,25 @@ def stats() -> PredictionStats:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Count a delivery. What cannot be read is counted as skipped; what cannot be stored is raised, and comes again."""
+    """Count a delivery. What cannot be read is counted as skipped. If the counts cannot be stored, the error makes
+    Lambda deliver again."""
     data = event["awslogs"]["data"]
     try:
         delivery = decode(data)
     except Undecodable as error:
         logger.warning("delivery skipped", reason=str(error))
-        delivered, done = 0, list(count_undecodable(stats(), data))
+        delivered, counted = 0, list(count_undecodable(stats(), data))
     else:
-        delivered, done = len(delivery.lines), list(count_delivery(stats(), delivery))
-    lines = sum(counted.lines for counted in done)
-    skipped = sum((counted.skipped for counted in done), Counter[str]())
-    # One line a delivery, not one a prediction. Of lines that had been counted before it says nothing but their number.
+        delivered, counted = len(delivery.lines), list(count_delivery(stats(), delivery))
+    lines = sum(part.lines for part in counted)
+    skipped = sum((part.skipped for part in counted), Counter[str]())
+    # One line per delivery, not per prediction. Lines that were counted before appear only in the number delivered.
     logger.info(
         "delivery counted",
         delivered=delivered,
         lines=lines,
         skipped=dict(skipped),
-        samples=sum(len(counted.samples) for counted in done),
+        samples=sum(len(part.samples) for part in counted),
         **embedded({"LinesSkipped": (skipped.total(), "Count")}),
     )
     return {"delivered": delivered, "lines": lines, "skipped": skipped.total()}

@@ -6,11 +6,11 @@ import zlib
 from dataclasses import dataclass
 
 MAX_BYTES = 64_000_000
-"""A delivery holds at most some megabytes; what unpacks to more is not one."""
+"""A delivery holds a few megabytes at most. Data that unpacks to more is no delivery."""
 
 
 class Undecodable(ValueError):
-    """Not a delivery of CloudWatch Logs; the message says at which step it failed."""
+    """The data is no delivery of CloudWatch Logs. The message names the step that failed."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Lines of one log stream; an id stands for the same line whenever it is delivered."""
+    """Lines of one log stream. A line has the same id in every delivery."""
 
     stream: str
     lines: tuple[Line, ...]
 
 
 def decode(data: str) -> Delivery:
-    """Raises Undecodable. A control message, by which AWS tries the subscription out, has no lines."""
+    """Unpack a delivery. A control message, with which AWS tests the subscription, has no lines. Raises Undecodable."""
     try:
         packed = base64.b64decode(data, validate=True)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""Every line counts once, in whatever deliveries it comes: again, in part, or beside other lines.
+"""Count every line once, even if it is delivered again, in part, or beside other lines.
 
-What was counted of a minute of a log stream stands in a list of markers, each with the ids that a transaction counted.
-A transaction adds the list's next marker together with the counts. Whoever finds that place taken, by a delivery that
-was faster, reads the list again. So a delivery writes one marker (for each minute of its lines), not one a line.
+Each minute of a log stream has a list of markers. A marker holds the ids of the lines that one transaction counted. A
+transaction adds the list's next marker together with the counts. If another delivery was faster and has taken that
+place, the list is read again. So a delivery writes one marker per minute of its lines, not one per line.
 """
 
 import hashlib
@@ -15,25 +15,25 @@ from prediction_log.input_samples import store
 from prediction_log.line_counts import Counted, count_lines
 
 DIGEST_BYTES = 8
-"""Of a line's id. A minute of a stream holds some thousand lines: that two are alike is a matter of 1 in 10^12."""
+"""Of a line's id. A minute of a stream holds some thousand lines: two of them have the same digest once in 10^12."""
 LINES_PER_TRANSACTION = 20_000
-"""Their digests take 160 of the 400 kB that an item may have."""
+"""Their digests are 160 of the 400 kB that an item may have."""
 
 Key = tuple[str, bytes]
 """A line's minute of its stream, and its digest."""
 
 
 def count_delivery(stats: PredictionStats, delivery: Delivery) -> Iterator[Counted]:
-    """Add what is new in a delivery, and store its samples. Yields what each transaction counted.
+    """Add the new lines of a delivery, and store its samples. Yields what each transaction counted.
 
     Raises:
-        ClientError: DynamoDB or S3 does not take it; the delivery may simply come again.
+        ClientError: DynamoDB or S3 refuses. The delivery may simply come again.
     """
     return _count(stats, {(f"{delivery.stream} {_minute(line)}", _digest(line)): line for line in delivery.lines})
 
 
 def count_undecodable(stats: PredictionStats, data: str) -> Iterator[Counted]:
-    """A delivery that could not be read at all counts as one skipped line."""
+    """Count a delivery that could not be read at all as one skipped line."""
     counted = Counted(totals={SKIPPED: Counter(undecodable=1)}, skipped=Counter(undecodable=1))
     marker = Marker(f"undecodable {hashlib.sha256(data.encode()).hexdigest()}")
     if stats.add([marker], counted.hours, counted.totals):
@@ -54,18 +54,18 @@ def _count(stats: PredictionStats, lines: Mapping[Key, Line]) -> Iterator[Counte
                 yield from _count(stats, {key: new[key] for key in half})
             return
         for sample in counted.samples:
-            store(*sample)
+            store(sample)
         if stats.add(markers, counted.hours, counted.totals):
             yield counted
             return
 
 
 def _markers(keys: Iterable[Key], before: Mapping[str, list[Marker]]) -> list[Marker]:
-    """The next marker of each minute, with the digests of its lines."""
-    digests: dict[str, list[bytes]] = defaultdict(list)
+    """Return the next marker of each minute, with the digests of its lines."""
+    contents: dict[str, list[bytes]] = defaultdict(list)
     for minute, digest in keys:
-        digests[minute].append(digest)
-    return [Marker(minute, _next_slot(before[minute]), b"".join(found)) for minute, found in digests.items()]
+        contents[minute].append(digest)
+    return [Marker(minute, _next_slot(before[minute]), b"".join(digests)) for minute, digests in contents.items()]
 
 
 def _next_slot(markers: list[Marker]) -> str:

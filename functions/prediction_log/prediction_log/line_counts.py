@@ -1,8 +1,8 @@
-"""From a delivery's lines to what is to be added where.
+"""Turn a delivery's lines into the counts to add, by series and hour.
 
-A later version of predict may write fields that are not known here: they are passed over. A line says itself when it
-must not be counted by what is known: by a `min_reader` above READER, or by a `kind` or a `variant` (of a rollout, such
-as `canary`) that is not known here. Such a line counts as skipped, never as one of Production's own.
+Fields that a later version of predict may write are ignored. A line itself says when this reader must not count it: by
+a `min_reader` above READER, or by an unknown `kind` or `variant` (of a rollout, such as `canary`). Such a line counts
+as skipped, never as one of Production's own.
 """
 
 import json
@@ -14,23 +14,21 @@ from typing import Any
 
 from mlops.aws.stats_table import NAMES_PER_UPDATE, REFUSED, SKIPPED, Series, hour_of
 from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
+from mlops.domain.stages import ALIASES
 from prediction_log.delivery import Line
-from prediction_log.input_samples import is_sample
+from prediction_log.input_samples import Sample, is_sample
 
 EVENT = "mlops.prediction"
 READER = 1
-"""Which reader of lines this code is; a line without `min_reader` is for the first."""
-# What CloudWatch Logs itself takes: lines up to 14 days old, and 2 hours ahead of its clock.
+"""The version of this reader. A line without `min_reader` is for version 1."""
+# As CloudWatch Logs itself: lines up to 14 days old, and up to 2 hours ahead of its clock.
 OLDEST_SECONDS = 14 * 24 * 3600
 AHEAD_SECONDS = 2 * 3600
-
-Sample = tuple[str, str, str, Mapping[str, Any]]
-"""Model and version, hour, id and fields of a line that holds inputs themselves."""
 
 
 @dataclass
 class Counted:
-    """What lines add to hours and totals; how many lines that counts, and why others were skipped."""
+    """What lines add to hours and totals, how many lines these are, and why others were skipped."""
 
     hours: dict[tuple[Series, str], Counts] = field(default_factory=lambda: defaultdict(Counter))
     totals: dict[Series, Counts] = field(default_factory=lambda: defaultdict(Counter))
@@ -40,7 +38,7 @@ class Counted:
 
 
 def count_lines(lines: Iterable[Line]) -> Counted:
-    """Every line lands in the hour in which it was written, whenever it is delivered."""
+    """Count lines. Each belongs to the hour in which it was written, whenever it is delivered."""
     counted = Counted()
     now = time.time()
     for line in lines:
@@ -49,13 +47,13 @@ def count_lines(lines: Iterable[Line]) -> Counted:
                 raise _Skip("time")
             fields = _fields(line.text)
             if is_sample(fields):
-                series = _series(fields)
-                counted.samples.append((series.key.replace("#", "/"), hour_of(line.seconds), line.id, fields))
+                folder = _series(fields).key.replace("#", "/")
+                counted.samples.append(Sample(folder, hour_of(line.seconds), line.id, fields))
                 continue
             series, counts = _counts(fields)
         except _Skip as skip:
             counted.skipped[skip.reason] += 1
-            # No hour: of these lines the time may be wrong too, and only their total is ever looked at.
+            # No hour: the time of these lines may be wrong too, and only their total is used.
             counted.totals[SKIPPED][skip.reason] += 1
             continue
         counted.hours[series, hour_of(line.seconds)].update(counts)
@@ -105,11 +103,11 @@ def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
 
 
 def _series(line: Mapping[str, Any]) -> Series:
-    """Which version answered, and in which stage."""
+    """Return which version answered, and in which stage."""
     name, version, stage = line.get("model_name"), line.get("model_version"), line.get("stage")
     if not isinstance(name, str) or not _is_name(name) or type(version) is not int or not 1 <= version < 1 << 63:
         raise _Skip("malformed")
-    if stage not in ("Production", "Staging"):
+    if not isinstance(stage, str) or stage not in ALIASES:
         raise _Skip("malformed")
     return Series(name, version, stage)
 
@@ -119,7 +117,7 @@ def _is_name(value: Any) -> bool:
 
 
 def _is_storable(name: str) -> bool:
-    """Whether DynamoDB takes it for an attribute's name: UTF-8 of at most 64 kB."""
+    """Whether DynamoDB accepts it as an attribute's name: UTF-8 of at most 64 kB."""
     try:
         return len(name.encode()) < 1 << 16
     except UnicodeEncodeError:  # half of a surrogate pair, as JSON can spell it

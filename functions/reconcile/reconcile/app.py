@@ -1,4 +1,4 @@
-"""The schedule's round: what was lost on the way is sent again, what differs is handed to promotion for repair."""
+"""The scheduled round: send again what was lost, and ask promotion to repair what differs."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ ROUND = (LostMessages, MisplacedAliases, LostJobs, WaitingJobs)
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
-    """One round; answers what each part did. A part that fails keeps no other from its work.
+    """Do one round and return what each part did. A part that fails keeps no other from its work.
 
     Raises:
-        RuntimeError: at the end, naming the parts that failed, so that the function's errors show in its alarm.
+        RuntimeError: At the end, with the names of the parts that failed. So the function's alarm sees them.
     """
     done: dict[str, list[str]] = {}
     failed = []
@@ -30,5 +30,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
             failed.append(part.__name__)
     logger.info("round", extra=done)
     if failed:
-        raise RuntimeError(f"reconcile could not do its part: {', '.join(failed)}")
+        raise RuntimeError(f"these parts of the round failed, and the log says why: {', '.join(failed)}")
     return done

@@ -1,17 +1,18 @@
-"""Training jobs that are still under way by their record although AWS Batch has ended, forgotten or never had them.
+"""Training jobs whose record says that they are under way although AWS Batch has ended or forgotten them, or never had
+them.
 
-The record is job_events' to move: it is sent the event that was lost, from source `mlops`, since only AWS may say
-`aws.batch`.
+Only job_events moves a record. So it gets the event that was lost, from the source `mlops`: `aws.batch` is AWS's own.
 """
 
 import os
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mlops.aws.batch import Batch
+from mlops.aws.batch_job import BatchJob
 from mlops.aws.eventbridge import Events
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Record, Sweep
+from reconcile.failures import Failures
 
 ENDED = ("SUCCEEDED", "FAILED")
 GRACE = timedelta(minutes=10)
@@ -27,29 +28,38 @@ class LostJobs:
         return cls(JobsTable.from_environment(), Batch.from_environment(), Events.from_environment())
 
     def look(self) -> list[str]:
-        """Announce the end of what has ended; returns the names of those jobs and sweeps."""
-        records = {record.job_id: record for record in self._under_way()}
-        ids = {name: batch_id for name, record in records.items() if (batch_id := self._batch_id(record))}
-        known = {job["jobId"]: job for job in self._batch.describe(list(ids.values()))}
+        """Publish the end of the jobs and sweeps that have ended, and return their names.
+
+        Raises:
+            ExceptionGroup: At the end, if there were jobs that could not be looked at or published.
+        """
+        failures = Failures()
+        ids: dict[str, str | None] = {}
+        for record in self._under_way():
+            with failures.isolated(record.job_id):
+                ids[record.job_id] = self._batch_id(record)
+        known = {job["jobId"]: job for job in self._batch.describe([batch_id for batch_id in ids.values() if batch_id])}
         announced = []
-        for name in records:
-            job = known.get(ids.get(name, "")) or _unknown(name, ids.get(name))
-            if job["status"] in ENDED:
-                self._events.job_state(job)
-                announced.append(name)
+        for name, batch_id in ids.items():
+            with failures.isolated(name):
+                job = known.get(batch_id or "") or _unknown(name, batch_id)
+                if job["status"] in ENDED:
+                    self._events.job_state(job)
+                    announced.append(name)
+        failures.raise_all()
         return announced
 
     def _batch_id(self, record: Record) -> str | None:
-        """Of a submission that died half way the record lacks it: then Batch has a job of that name, or nothing."""
+        """Return Batch's id of a job. After a submission that stopped half way, the record lacks it."""
         if record.batch_job_id is None and (batch_id := self._batch.find(record.job_id)):
             self._jobs.submitted(record.job_id, batch_id)
-            if record.cancel_requested:  # asked for while nobody knew what to stop
+            if record.cancel_requested:  # at a time when nothing was known to stop
                 self._batch.stop(batch_id, "cancelled through the API")
             return batch_id
         return record.batch_job_id
 
     def _under_way(self) -> list[Record]:
-        """Runs and sweeps that were submitted by themselves, and some time ago; a sweep's runs end with it."""
+        """Runs and sweeps that were submitted some time ago. The runs of a sweep end with it."""
         moment = datetime.now(UTC)
         return [
             record
@@ -59,9 +69,9 @@ class LostJobs:
         ]
 
 
-def _unknown(name: str, batch_id: str | None) -> dict[str, Any]:
-    """AWS Batch keeps what has ended for a week."""
-    reason = "AWS Batch does not know the job any more" if batch_id else "It never reached AWS Batch: ask for it again"
+def _unknown(name: str, batch_id: str | None) -> BatchJob:
+    """The failed state of a job that AWS Batch does not have. Batch keeps jobs for a week after their end."""
+    reason = "AWS Batch does not know the job any more" if batch_id else "It never reached AWS Batch: submit it again"
     return {
         "jobId": batch_id or "",
         "jobName": name,

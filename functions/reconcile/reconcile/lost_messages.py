@@ -1,4 +1,4 @@
-"""Transitions that nobody carries out: the message was never sent, or ended in the dead-letter queue in an outage."""
+"""Transitions without a message: it was never sent, or an outage moved it to the dead-letter queue."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,12 +9,12 @@ from mlops.domain.transition import Transition
 from mlops.settings import Settings
 
 GIVE_UP_AFTER = timedelta(hours=25)
-"""An hour more than promotion takes to give up itself and say so in the history."""
+"""An hour longer than promotion itself tries. After that, promotion records the transition as failed."""
 
 
 @dataclass(frozen=True)
 class ResendSettings(Settings):
-    """A transition that has been open for `resend_seconds`, or for as long since it was last sent, is sent again."""
+    """The message of an open transition is sent again when the last one is `resend_seconds` old."""
 
     resend_seconds: int = 300
 
@@ -31,7 +31,7 @@ class LostMessages:
         )
 
     def look(self) -> list[str]:
-        """Send what is due again, in the order it was asked for; returns the deduplication ids."""
+        """Send the messages that are due, in the order of the requests, and return their deduplication ids."""
         sent = []
         moment = datetime.now(UTC)
         for transition in self._transitions.still_open():

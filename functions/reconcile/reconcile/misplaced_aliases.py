@@ -11,10 +11,11 @@ from mlops.domain.manifest import ManifestError
 from mlops.domain.stages import ALIASES, Stage
 from mlops.domain.transition import new_transition_id
 from mlops.registry.rest import RegisteredModel, Tracking
+from reconcile.failures import Failures
 
 logger = Logger(child=True)
 UNREADABLE = 0
-"""Stands for the version in a manifest that cannot be read; nobody holds it."""
+"""Stands for the version in a manifest that cannot be read. No alias names it."""
 
 
 class MisplacedAliases:
@@ -33,20 +34,27 @@ class MisplacedAliases:
         )
 
     def look(self) -> list[str]:
-        """Ask promotion to repair what differs; returns the models' names.
+        """Ask promotion to repair the models that differ, and return their names.
 
-        What is read here may be a move half done. So a model with an open transition is passed over, and promotion
+        A difference may be a transition in progress. So models with an open transition are left out, and promotion
         looks again before it changes anything.
+
+        Raises:
+            ExceptionGroup: At the end, if S3 did not answer for some models, which are left out too.
         """
-        served = self._served()
+        failures = Failures()
+        served, unknown = self._served(failures)
         models = {model.name: model for model in self._tracking.models()}
         models |= {name: RegisteredModel(name, {}) for name in served.keys() - models.keys()}
         differing = {name for name, model in models.items() if self._aliases(model) != served.get(name, {})}
         differing |= self._mirrored_wrongly(models)
         busy = {transition.model_name for transition in self._transitions.still_open()}
-        due = sorted(differing - busy)
-        for name in due:
-            self._queue.send(repair_message(name, new_transition_id()))
+        due = []
+        for name in sorted(differing - busy - unknown):
+            with failures.isolated(name):
+                self._queue.send(repair_message(name, new_transition_id()))
+                due.append(name)
+        failures.raise_all()
         return due
 
     def _mirrored_wrongly(self, models: dict[str, RegisteredModel]) -> set[str]:
@@ -60,18 +68,19 @@ class MisplacedAliases:
     def _aliases(model: RegisteredModel) -> dict[Stage, int]:
         return {stage: version for stage in ALIASES if (version := model.holder(stage)) is not None}
 
-    def _served(self) -> dict[str, dict[Stage, int]]:
-        """What the manifests say, by model; a manifest that cannot be read stands for version 0, which nobody holds."""
+    def _served(self, failures: Failures) -> tuple[dict[str, dict[Stage, int]], set[str]]:
+        """Return the version of each manifest by model and stage, and the models for which S3 did not answer."""
         served: dict[str, dict[Stage, int]] = defaultdict(dict)
-        for name, stage in self._manifests.written():
-            if stage in ALIASES and (version := self._version_served(name, Stage(stage))) is not None:
-                served[name][Stage(stage)] = version
-        return dict(served)
-
-    def _version_served(self, model_name: str, stage: Stage) -> int | None:
-        try:
-            manifest = self._manifests.find(model_name, stage)
-        except ManifestError as error:
-            logger.warning("manifest unreadable", model=model_name, stage=stage, reason=str(error))
-            return UNREADABLE
-        return manifest.model_version if manifest else None  # removed since it was listed
+        unknown: set[str] = set()
+        for entry in self._manifests.read_all(self._manifests.written()):
+            if entry.manifest is not None:
+                served[entry.model_name][entry.stage] = entry.manifest.model_version
+            elif isinstance(entry.error, ManifestError):
+                logger.warning(
+                    "manifest unreadable", model=entry.model_name, stage=entry.stage, reason=str(entry.error)
+                )
+                served[entry.model_name][entry.stage] = UNREADABLE
+            elif entry.error is not None:
+                unknown.add(entry.model_name)
+                failures.add(entry.model_name, entry.error)
+        return dict(served), unknown

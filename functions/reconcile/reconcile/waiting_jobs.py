@@ -1,19 +1,20 @@
 """Training jobs that wait for Spot capacity longer than they should: moved to the on-demand queue.
 
-A job sticks in RUNNABLE without an event or a reason. The order makes a crash harmless: first it is noted that the
-job's own events no longer count, then the new one is submitted (or found, if a round before has died there), then the
-old one is ended, and last the record names the new one; until then the next round does the same again.
+A job stays in RUNNABLE without an event or a reason. The order makes a crash harmless. First the record says that the
+old job's events no longer count. Then the new job is submitted, unless a round that crashed there has submitted it.
+Then the old job is ended. Last the record names the new job; until then the next round does the same again.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from mlops.aws.batch import Batch
+from mlops.aws.batch_job import BatchJob
 from mlops.aws.jobs_table import JobsTable
 from mlops.settings import Settings
+from reconcile.failures import Failures
 
 logger = Logger(child=True)
 REASON = "moved to the on-demand queue: no Spot capacity"
@@ -28,7 +29,7 @@ class WaitingSettings(Settings):
 class WaitingJobs:
     def __init__(self, settings: WaitingSettings, jobs: JobsTable, batch: Batch) -> None:
         self._queue = settings.on_demand_queue
-        self._patience = timedelta(seconds=settings.spot_patience_seconds)
+        self._max_wait = timedelta(seconds=settings.spot_patience_seconds)
         self._jobs, self._batch = jobs, batch
 
     @classmethod
@@ -36,22 +37,28 @@ class WaitingJobs:
         return cls(WaitingSettings.from_environment(), JobsTable.from_environment(), Batch.from_environment())
 
     def look(self) -> list[str]:
-        """Move what has waited too long; returns the names of those jobs and sweeps."""
-        patient = datetime.now(UTC) - self._patience
+        """Move the jobs and sweeps that have waited too long, and return their names.
+
+        Raises:
+            ExceptionGroup: At the end, if there were jobs that could not be moved.
+        """
+        latest = datetime.now(UTC) - self._max_wait
         records = {
             record.batch_job_id: record
             for record in self._jobs.under_way()
-            if record.batch_job_id and datetime.fromisoformat(record.created_at) < patient
+            if record.batch_job_id and datetime.fromisoformat(record.created_at) < latest
         }
-        moved = []
+        moved, failures = [], Failures()
         for job in self._batch.describe(list(records)):
             half_moved = records[job["jobId"]].moved_from == job["jobId"]
             if half_moved or (_waits(job) and job["jobQueue"] != self._queue):
-                self._move(job)
-                moved.append(job["jobName"])
+                with failures.isolated(job["jobName"]):
+                    self._move(job)
+                    moved.append(job["jobName"])
+        failures.raise_all()
         return moved
 
-    def _move(self, job: dict[str, Any]) -> None:
+    def _move(self, job: BatchJob) -> None:
         name, old = job["jobName"], job["jobId"]
         logger.info("moving", job=name, batch_job_id=old)
         self._jobs.update(name, moved_from=old)
@@ -60,8 +67,8 @@ class WaitingJobs:
         self._jobs.submitted(name, new)
 
 
-def _waits(job: dict[str, Any]) -> bool:
-    """Nothing of it has begun. An array job is PENDING while its children are RUNNABLE."""
+def _waits(job: BatchJob) -> bool:
+    """Whether no part of it has begun. An array job is PENDING while its children are RUNNABLE."""
     summary = job.get("arrayProperties", {}).get("statusSummary", {})
     children = {status for status, count in summary.items() if count}
     return job["status"] == "RUNNABLE" or (job["status"] == "PENDING" and children == {"RUNNABLE"})

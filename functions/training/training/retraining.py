@@ -9,9 +9,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from mlops.api.idempotency import once
-from mlops.api.schemas.drift import RetrainRequest
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.job import RETRAIN_ACTOR
 from mlops.domain.stages import Stage

@@ -120,8 +120,8 @@ class Submissions:
 
     def logs(self, identifier: str, cursor: str | None) -> tuple[list[LogLine], str | None]:
         """Raises NotFound for an unknown job, and for one that has not started."""
-        lines, next_cursor = self._batch.log_lines(self._batch_job_id(self._jobs.job(identifier)) or "", cursor)
-        return [LogLine.model_validate(line) for line in lines], next_cursor
+        page = self._batch.log_lines(self._batch_job_id(self._jobs.job(identifier)) or "", cursor)
+        return [LogLine(at=line.at, message=line.message) for line in page.lines], page.next_cursor
 
     def _batch_job_id(self, record: Record) -> str | None:
         """A run of a sweep has its sweep's Batch id with its own index."""

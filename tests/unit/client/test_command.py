@@ -201,7 +201,7 @@ def test_a_certificate_that_is_not_valid_is_told_with_what_to_do(tmp_path):
         assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (4, "", 1)
         assert "nothing was sent" in ran.stderr
     assert "certificate has expired" in expired.stderr
-    assert "ask whoever runs the API to renew it" in expired.stderr
+    assert "ask the API's operator to renew the certificate" in expired.stderr
     assert "SSL_CERT_FILE" in unknown.stderr
     assert asked == [], "the key does not leave before the certificate is trusted"
 

@@ -86,7 +86,7 @@ def test_16_bits_run_to_65535(tmp_path):
         (image,) = read_images(tmp_path / name)
         np.testing.assert_allclose(np.reshape(image.pixels, (28, 28)), pixels / 65535)
     np.save(tmp_path / "b.npy", pixels.astype(np.int64))
-    with pytest.raises(BadInput, match="say what white is"):
+    with pytest.raises(BadInput, match="set scale to the value of white"):
         read_images(tmp_path / "b.npy")
 
 

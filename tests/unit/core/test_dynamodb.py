@@ -6,8 +6,10 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb import DynamoTable, Put, Update
+from mlops.aws.transient import CONDITION_FAILED, error_codes
 
 
 @pytest.fixture
@@ -91,3 +93,30 @@ def test_deleting_twice_is_no_error(table: DynamoTable) -> None:
     table.delete(key())
     table.delete(key())
     assert table.get(key()) is None
+
+
+def test_attributes_of_any_name_are_updated(table: DynamoTable) -> None:
+    names = ["p:class 7", "404/no_model", "size", "#0", ":0", "n0", "ä"]
+    table.update(key(), {"s:et": "x"}, once={"on ce": 1}, add=dict.fromkeys(names, 2))
+    assert table.get(key()) == {**key(), "s:et": "x", "on ce": 1, **dict.fromkeys(names, 2)}
+    once_more = table.update(
+        key(), add={"size": 1}, remove=["p:class 7"], condition=Attr("n0").eq(2) & Attr("ä").gt(1.5)
+    )
+    assert once_more is not None
+    assert ("p:class 7" in once_more, once_more["size"]) == (False, 3)
+
+
+def test_a_transaction_writes_all_or_nothing_and_says_which_write_failed(table: DynamoTable) -> None:
+    table.put({**key(1), "spent": 0.5})
+    new = Put({**key(2), "share": 0.25, "absent": None}, Attr("id").not_exists())
+    spend = Update(key(1), {"by": "ann"}, add={"count": 1}, condition=Attr("spent").lt(0.75) & Attr("by").not_exists())
+    table.transact([new, spend])
+    assert table.get(key(2)) == {**key(2), "share": 0.25}
+    assert table.get(key(1)) == {**key(1), "spent": 0.5, "by": "ann", "count": 1}
+    free = Update(key(3), {"by": "bob"})
+    for writes, reasons in (([free, new], ["None", CONDITION_FAILED]), ([spend, free], [CONDITION_FAILED, "None"])):
+        with pytest.raises(ClientError) as refused:
+            table.transact(writes)
+        assert error_codes(refused.value) == reasons
+    assert table.get(key(3)) is None
+    assert (table.get(key(1)) or {})["count"] == 1

@@ -1,7 +1,6 @@
 """The handler factory: what every control-plane function does alike."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -10,11 +9,7 @@ from fastapi import APIRouter
 from mlops.api.http import lambda_handler
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.training_request import Request
-from tests.support.tables import make_table
-
-CONTEXT = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
-)
+from tests.support.gateway import CONTEXT, api_event, make_access_keys
 
 
 class Body(Request):
@@ -51,27 +46,12 @@ def bug():
 
 @pytest.fixture
 def call(aws, monkeypatch):
-    make_table("AccessKeysTable", "keys").put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
-    monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
+    monkeypatch.setenv("ACCESS_KEYS_TABLE", make_access_keys())
     handler = lambda_handler(router, on_event=lambda event, context: {"handled": event["kind"]})
 
     def call(method, path, body=None, key="k1", **event):
-        answer = handler(
-            {
-                "httpMethod": method,
-                "path": path,
-                "resource": path,
-                "headers": {"Host": "x", "Content-Type": "application/x-www-form-urlencoded"},
-                "multiValueHeaders": {},
-                "queryStringParameters": None,
-                "multiValueQueryStringParameters": None,
-                "requestContext": {"requestId": "req-1", "identity": {"apiKeyId": key}, "stage": "v1"},
-                "body": body,
-                "isBase64Encoded": False,
-                **event,
-            },
-            CONTEXT,
-        )
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = handler({**api_event(method, path, body, headers=form, key=key), **event}, CONTEXT)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
 
     call.handler = handler

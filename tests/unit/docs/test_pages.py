@@ -98,9 +98,9 @@ def test_the_console_reckons_with_the_prices_of_the_page_on_cost():
     for said in (
         f"List prices of {prices['region']}",
         prices["checked"],
-        f"{vcpus[0]} × {vcpus[1]} + {gb[0]} × {gb[1]} = {hour:.3f} an hour",
+        f"{vcpus[0]} × {vcpus[1]} + {gb[0]} × {gb[1]} = {hour:.3f} per hour",
         f"{hour:.3f} × {prices['spot_share']} = {spot:.3f}",
-        f"public IPv4 address is {prices['ipv4_hour']} an hour",
+        f"public IPv4 address is {prices['ipv4_hour']} per hour",
         f"{spot + prices['ipv4_hour']:.3f} on Spot and {hour + prices['ipv4_hour']:.3f} on demand",
         f"**about {prices['rest_month']}**",
     ):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
+from mlops.aws.drift_records import DriftRecords
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.stats_table import PredictionStats
 from tests.support.tables import make_table
 
@@ -37,7 +39,18 @@ def stats_table(aws: None) -> Any:
 
 @pytest.fixture
 def stats(stats_table: Any) -> PredictionStats:
-    return PredictionStats(stats_table)
+    return PredictionStats(DynamoTable(stats_table))
+
+
+@pytest.fixture
+def records(stats_table: Any) -> DriftRecords:
+    return DriftRecords(DynamoTable(stats_table))
+
+
+@pytest.fixture
+def client(stats_table: Any) -> Any:
+    """The client that the adapters of the table use."""
+    return stats_table.meta.client
 
 
 @pytest.fixture(scope="session")

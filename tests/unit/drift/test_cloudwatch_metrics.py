@@ -14,9 +14,12 @@ from samtranslator.yaml_helper import yaml_parse
 from metrics.sources import Reading
 from mlops.aws.embedded_metrics import embedded
 from mlops.domain.drift.counts import Summary
+from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.verdict import DriftThresholds, detect
 from mlops.domain.job import Job, JobStatus
+from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
+from mlops.domain.transition import Transition
 from predict import records
 from prediction_log import app as log
 from tests.template.reading import NESTED
@@ -59,8 +62,8 @@ def before(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
 
 
-def waiting(seconds: float) -> dict[str, str]:
-    return {"created_at": before(seconds)}
+def waiting(seconds: float) -> Transition:
+    return Transition("tr_1", "digits", 3, Stage.PRODUCTION, "ann", created_at=before(seconds))
 
 
 def job(seconds: float, status: str) -> Job:
@@ -137,9 +140,7 @@ def written(monkeypatch, stats, make_delivery) -> set[tuple[str, frozenset[str]]
     logs = [lines_of(monkeypatch, module) for module in (health_report, drift_check, log)]
     health_report.report(reading())
     even, two = Summary(400, {str(n): 40 for n in range(10)}, {}), Summary(400, {"0": 200, "1": 200}, {})
-    found = detect(two, even, even, DriftThresholds())
-    record = {"model_name": "digits", "psi": 1.0, "message": "drifted", "checked_at": now()}
-    drift_check._log(record, found)
+    drift_check._log(DriftRecord.of("digits", 3, detect(two, even, even, DriftThresholds()), now()))
     log.handler.__wrapped__({"awslogs": {"data": make_delivery("cut off")}}, None)
     names = {
         (name, frozenset(dict(dimensions)))

@@ -1,4 +1,4 @@
-"""The scheduled check: told once an episode, retrained once within the limits, whatever runs at the same time."""
+"""The scheduled check: one alert per episode, one retrain within the limits, whatever runs at the same time."""
 
 import json
 import threading
@@ -12,8 +12,10 @@ import pytest
 from drift.check import CheckSettings, DriftCheck
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
+from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.drift.verdict import DriftThresholds
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
@@ -35,6 +37,7 @@ class Platform:
 
     def __init__(self, stats, table, bucket):
         self.stats, self.table, self.bucket = stats, table, bucket
+        self.records = DriftRecords(DynamoTable(table))
         self.s3, self.sqs = boto3.client("s3"), boto3.client("sqs")
         self.s3.create_bucket(Bucket=bucket)
         sns, events = boto3.client("sns"), boto3.client("events")
@@ -64,20 +67,20 @@ class Platform:
         made = DriftCheck(
             self.stats,
             ServedModels(self.bucket),
-            DriftRecords(self.table),
+            self.records,
             DriftEvents(self.topic, "default"),
             DriftThresholds(),
             CheckSettings(**settings),
         )
         return made.run()
 
-    def told(self, name):
-        found = []
+    def sent(self, name):
+        bodies = []
         while messages := self.sqs.receive_message(QueueUrl=self.queues[name], MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                found.append(json.loads(message["Body"]))
+                bodies.append(json.loads(message["Body"]))
                 self.sqs.delete_message(QueueUrl=self.queues[name], ReceiptHandle=message["ReceiptHandle"])
-        return [each["Subject"] if name == "mail" else each["detail-type"] for each in found]
+        return [body["Subject"] if name == "mail" else body["detail-type"] for body in bodies]
 
 
 @pytest.fixture
@@ -88,10 +91,10 @@ def platform(stats, stats_table):
 def test_stable_is_kept_and_told_to_nobody(platform):
     platform.predicted(EVEN)
     assert platform.check() == {MODEL: "stable"}
-    assert (platform.told("mail"), platform.told("bus")) == ([], [])
-    record = DriftRecords(platform.table).last(MODEL)
-    assert (record["status"], record["samples"]) == ("stable", 400)
-    assert {each["signal"] for each in record["signals"]} == {"predictions", "confidence"}
+    assert (platform.sent("mail"), platform.sent("bus")) == ([], [])
+    record = platform.records.last(MODEL)
+    assert (record.status, record.samples) == ("stable", 400)
+    assert {signal.signal for signal in record.signals} == {"predictions", "confidence"}
 
 
 def test_nothing_predicted_is_insufficient_data(platform):
@@ -101,25 +104,25 @@ def test_nothing_predicted_is_insufficient_data(platform):
 def test_an_alert_is_told_when_it_begins_and_again_while_it_lasts_and_when_it_is_over(platform):
     platform.predicted(TWO)
     assert platform.check() == platform.check() == {MODEL: "alert"}
-    assert platform.told("mail") == [f"Drift alert: {MODEL} version 1"]
-    assert platform.told("bus") == ["Drift Alert"]
+    assert platform.sent("mail") == [f"Drift alert: {MODEL} version 1"]
+    assert platform.sent("bus") == ["Drift Alert"]
     platform.check(drift_repeat_hours=0)
-    assert platform.told("bus") == ["Drift Alert"]
+    assert platform.sent("bus") == ["Drift Alert"]
     platform.predicted(dict.fromkeys(EVEN, 100000))
     assert platform.check() == {MODEL: "stable"}
-    assert platform.told("bus") == ["Drift Recovered"]
+    assert platform.sent("bus") == ["Drift Recovered"]
     platform.check()
-    assert platform.told("bus") == []
+    assert platform.sent("bus") == []
 
 
 def test_silence_is_no_recovery(platform):
     platform.predicted(TWO)
     platform.check()
-    platform.told("bus")
+    platform.sent("bus")
     item = {"series": f"{MODEL}#1", "slot": f"{hour_of(time.time())}/Production"}
     platform.table.delete_item(Key=item)
     assert platform.check() == {MODEL: "insufficient_data"}
-    assert platform.told("bus") == []
+    assert platform.sent("bus") == []
 
 
 def test_another_version_begins_another_episode(platform):
@@ -128,7 +131,7 @@ def test_another_version_begins_another_episode(platform):
     platform.serve(2)
     platform.predicted(TWO)
     platform.check()
-    assert platform.told("mail") == [f"Drift alert: {MODEL} version {version}" for version in (1, 2)]
+    assert platform.sent("mail") == [f"Drift alert: {MODEL} version {version}" for version in (1, 2)]
 
 
 def test_a_version_without_reference_is_compared_with_its_past_alone(platform):
@@ -136,53 +139,64 @@ def test_a_version_without_reference_is_compared_with_its_past_alone(platform):
     platform.predicted(EVEN, hours_ago=30)
     platform.predicted(TWO)
     assert platform.check() == {MODEL: "alert"}
-    record = DriftRecords(platform.table).last(MODEL)
-    assert record["against"] == "baseline"
-    assert "without a reference" in record["message"]
+    record = platform.records.last(MODEL)
+    assert record.against == "baseline"
+    assert "without a reference" in record.message
 
 
 def test_drift_does_not_retrain_unless_told_to(platform):
     platform.predicted(TWO)
     platform.check()
-    assert platform.told("bus") == ["Drift Alert"]
+    assert platform.sent("bus") == ["Drift Alert"]
 
 
 def test_a_retrain_is_asked_for_once_in_the_cool_down(platform):
     platform.predicted(TWO)
     for _ in range(3):
-        platform.check(retrain_on_drift="true")
-    assert platform.told("bus").count("Retrain Requested") == 1
-    platform.check(retrain_on_drift="true", retrain_cooldown_hours=0)
-    assert platform.told("bus").count("Retrain Requested") == 1
+        platform.check(retrain_on_drift=True)
+    assert platform.sent("bus").count("Retrain Requested") == 1
+    platform.check(retrain_on_drift=True, retrain_cooldown_hours=0)
+    assert platform.sent("bus").count("Retrain Requested") == 1
 
 
-def test_the_daily_budget_is_of_all_models_together(stats_table):
-    records, limits = DriftRecords(stats_table), RetrainLimits(0, 2)
+def request(model_name, retrain_id="1"):
+    return RetrainRequest(model_name=model_name, retrain_id=retrain_id)
+
+
+def test_the_daily_budget_is_of_all_models_together(records):
+    limits = RetrainLimits(0, 2)
     noon = 1_800_000_000.0
-    claims = [records.claim_retrain(f"model-{n}", {"retrain_id": str(n)}, limits, noon) for n in range(4)]
+    claims = [records.claim_retrain(request(f"model-{n}"), limits, noon) for n in range(4)]
     assert claims == ["claimed", "claimed", "budget_spent", "budget_spent"]
-    assert records.claim_retrain("model-3", {}, limits, noon + 24 * 3600) == "claimed"
-    assert records.claim_retrain("model-9", {}, RetrainLimits(0, 0), noon) == "budget_spent"
+    assert records.claim_retrain(request("model-3"), limits, noon + 24 * 3600) == "claimed"
+    assert records.claim_retrain(request("model-9"), RetrainLimits(0, 0), noon) == "budget_spent"
 
 
-def test_of_checks_at_the_same_time_one_may_ask(stats_table, monkeypatch):
-    records = DriftRecords(stats_table)
-    transact, one_at_a_time = records._client.transact_write_items, threading.Lock()
+def test_the_cool_down_is_of_each_model_alone(records):
+    limits = RetrainLimits(3600, 9)
+    noon = 1_800_000_000.0
+    moments = ((MODEL, noon), (MODEL, noon + 3599.5), ("other", noon + 3599.5), (MODEL, noon + 3600))
+    claims = [records.claim_retrain(request(name), limits, moment) for name, moment in moments]
+    assert claims == ["claimed", "cooling_down", "claimed", "claimed"]
 
-    def serialised(**request):
+
+def test_of_checks_at_the_same_time_one_may_ask(records, client, monkeypatch):
+    transact, one_at_a_time = client.transact_write_items, threading.Lock()
+
+    def serialised(**writes):
         with one_at_a_time:  # as DynamoDB's transactions are; moto's are not, between threads
-            return transact(**request)
+            return transact(**writes)
 
-    monkeypatch.setattr(records._client, "transact_write_items", serialised)
+    monkeypatch.setattr(client, "transact_write_items", serialised)
     with ThreadPoolExecutor(8) as pool:
         claims = list(
             pool.map(
-                lambda n: records.claim_retrain(MODEL, {"retrain_id": str(n)}, RetrainLimits(3600, 5), time.time()),
+                lambda n: records.claim_retrain(request(MODEL, str(n)), RetrainLimits(3600, 5), time.time()),
                 range(16),
             )
         )
     assert claims.count("claimed") == 1
-    assert records.unsent_retrain(MODEL)["retrain_id"] == str(claims.index("claimed"))
+    assert records.unsent_retrain(MODEL).retrain_id == str(claims.index("claimed"))
 
 
 def test_a_retrain_that_was_claimed_but_not_sent_is_sent_by_the_next_check(platform, monkeypatch):
@@ -190,13 +204,13 @@ def test_a_retrain_that_was_claimed_but_not_sent_is_sent_by_the_next_check(platf
     with monkeypatch.context() as patch:
         patch.setattr(DriftEvents, "request_retrain", lambda self, detail: 1 / 0)
         with pytest.raises(RuntimeError, match=MODEL):
-            platform.check(retrain_on_drift="true")
-    claimed = DriftRecords(platform.table).unsent_retrain(MODEL)
-    platform.told("bus")
-    platform.check(retrain_on_drift="true")
-    assert platform.told("bus") == ["Retrain Requested"]
-    assert claimed["stage"] == "Staging"
-    assert DriftRecords(platform.table).unsent_retrain(MODEL) is None
+            platform.check(retrain_on_drift=True)
+    claimed = platform.records.unsent_retrain(MODEL)
+    platform.sent("bus")
+    platform.check(retrain_on_drift=True)
+    assert platform.sent("bus") == ["Retrain Requested"]
+    assert claimed.stage == "Staging"
+    assert platform.records.unsent_retrain(MODEL) is None
 
 
 def test_one_model_that_cannot_be_checked_does_not_keep_the_others_waiting(platform, monkeypatch):
@@ -206,7 +220,7 @@ def test_one_model_that_cannot_be_checked_does_not_keep_the_others_waiting(platf
     platform.predicted(TWO)
     with pytest.raises(RuntimeError, match="broken"):
         platform.check()
-    assert platform.told("bus") == ["Drift Alert"]
+    assert platform.sent("bus") == ["Drift Alert"]
 
 
 @pytest.mark.parametrize("body", [b"not a manifest", b"[" * 100_000, b'{"schema":1,"min_reader":2}'])
@@ -215,7 +229,7 @@ def test_a_manifest_that_cannot_be_read_is_told_and_keeps_no_other_model_waiting
     platform.predicted(TWO)
     with pytest.raises(RuntimeError, match="the drift check of a-torn-one failed"):
         platform.check()
-    assert platform.told("bus") == ["Drift Alert"]
+    assert platform.sent("bus") == ["Drift Alert"]
 
 
 def test_the_manifest_of_a_newer_version_is_checked(platform):

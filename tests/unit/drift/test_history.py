@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from drift.report import BASELINE_HOURS, DriftReport
+from drift.statistics import PredictionReport
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
 from mlops.domain.drift.counts import Summary
@@ -112,7 +113,7 @@ def test_the_hours_are_read_once_each_whatever_they_hold(report, stats, stats_ta
         read.append(answer["Count"])
         return answer
 
-    stats._table.query = counted
+    stats_table.query = counted
     assert report.history(None, 12, 1).points[0].samples == 400 * times
     assert read == [12]
 
@@ -122,11 +123,12 @@ def test_without_a_model_in_production_there_is_no_history(report):
         report.history(None, 24, 1)
 
 
-def test_a_manifest_that_cannot_be_read_is_told_from_none(report, predicted):
+def test_a_manifest_that_cannot_be_read_is_told_from_none(report, stats, predicted):
+    predictions = PredictionReport(stats, ServedModels("artifacts"), MODEL)
     boto3.client("s3").put_object(Bucket="artifacts", Key=f"serving/{MODEL}/Production.json", Body=b"not a manifest")
-    assert report.stats(None, 24).total_predictions == 0
+    assert predictions.stats(None, 24).total_predictions == 0
     predicted(EVEN, 0)
-    assert report.stats(None, 24).total_predictions == 400
-    for ask in (lambda: report.status(None, 168, 24), lambda: report.distribution(None, 24)):
+    assert predictions.stats(None, 24).total_predictions == 400
+    for ask in (lambda: report.status(None, 168, 24), lambda: predictions.distribution(None, 24)):
         with pytest.raises(DependencyUnavailable, match=f"'{MODEL}' in Production cannot be read: .* not JSON"):
             ask()

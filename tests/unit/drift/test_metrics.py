@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from metrics.exposition import render
-from metrics.sources import MetricsSettings, Reading, Sources
-from mlops.aws.drift_records import DriftRecords
+from metrics.sources import MetricsSettings, QueueDepth, Reading, Sources
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
+from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.counts import counts_of, lifetime
+from mlops.domain.drift.record import DriftRecord, SignalRecord
+from mlops.domain.drift.verdict import Verdict
 from mlops.domain.job import Job, JobStatus
+from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
+from mlops.domain.transition import Transition
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.support.tables import make_table
@@ -30,11 +35,18 @@ MONITORING = ROOT / "infra" / "monitoring"
 SERIES = Series("digits", 3, "Production")
 
 
+def transition(identifier, created_at):
+    return Transition(identifier, "digits", 3, Stage.PRODUCTION, "ann", created_at=created_at)
+
+
 @pytest.fixture(scope="module")
 def reading(make_line):
     totals = lifetime(counts_of(make_line(100, seed=1, cache="hit")))
     at = time.time()
-    drift = {"model_name": "digits", "model_version": 3, "status": "alert", "samples": 400, "checked_at": now()}
+    signal = SignalRecord("reference", "confidence", 0.31, 1e-9)
+    drift = DriftRecord(
+        *("digits", 3, Verdict.ALERT, 0.31, "confidence", "reference", "confidence differs", 400, now(), (signal,))
+    )
     return Reading(
         at=at,
         totals={
@@ -45,18 +57,13 @@ def reading(make_line):
         },
         serving={"digits": {"Production": 3}, "other": {}, "torn": {}},
         unreadable=[("torn", "Production")],
-        drift=[
-            {**drift, "signals": [{"signal": "confidence", "against": "reference", "psi": 0.31, "p": 1e-9}]},
-            {**drift, "model_name": "other", "signals": []},
-            {"model_name": "digits", "model_version": 3, "slot": "digits", "verdicts": "as a newer version has them"},
-            {**drift, "signals": [{"signal": "predictions", "against": "reference", "psi": None}]},
-        ],
+        drift=[drift, replace(drift, model_name="other"), replace(drift, model_version=2)],
         jobs=[
             Job("job_000002", status=JobStatus.COMPLETED, started_at=now(), completed_at=now()),
             Job("job_000001", created_at="2026-01-01T00:00:00.000Z"),
         ],
-        open_transitions=[{"created_at": "2026-01-01T00:00:00Z"}],
-        queues={"promotion": {"visible": 1, "in_flight": 2}, "promotion_dead_letters": {"visible": 4, "in_flight": 0}},
+        open_transitions=[transition("tr_1", "2026-01-01T00:00:00Z")],
+        queues={"promotion": QueueDepth(1, 2), "promotion_dead_letters": QueueDepth(4, 0)},
     )
 
 
@@ -90,10 +97,14 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_drift_status", status="alert") == 1
     assert value(samples, "mlops_jobs", state="pending") == 1
     assert value(samples, "mlops_job_oldest_pending_seconds") > 86400
+    assert value(samples, "mlops_transitions_queued") == 1
+    assert value(samples, "mlops_transition_oldest_queued_seconds") > 86400
+    assert value(samples, "mlops_queue_messages", queue="promotion", state="in_flight") == 2
 
 
 def test_a_verdict_on_a_version_that_no_longer_serves_is_not_shown(samples):
-    assert {each.labels["model"] for each in samples if each.name.startswith("mlops_drift")} == {"digits"}
+    shown = {(each.labels["model"], each.labels["version"]) for each in samples if each.name.startswith("mlops_drift")}
+    assert shown == {("digits", "3")}
 
 
 def test_buckets_are_cumulative(samples):
@@ -120,6 +131,14 @@ def test_dashboards_and_rules_name_only_what_is_exported(samples):
     named = set().union(*map(names_in, expressions))
     assert len(named) > 15
     assert named - exported == set()
+
+
+def test_every_alert_says_what_happened_what_it_means_and_what_to_do():
+    rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+    for rule in rules:
+        assert list(rule["annotations"]) == ["summary", "impact", "remedy"], rule["alert"]
+        assert all(len(text) > 20 for text in rule["annotations"].values()), rule["alert"]
+        assert rule["annotations"]["remedy"].endswith("."), rule["alert"]
 
 
 def dashboard_expressions(dashboard: Any) -> list[str]:
@@ -153,10 +172,10 @@ def test_every_metric_stands_in_the_docs(reading):
     assert {name.removesuffix("_total") for name in written} == families
 
 
-def test_the_tables_are_read(stats, stats_table, make_line):
+def test_the_tables_are_read(stats, records, stats_table, make_line):
     dynamodb, sqs = boto3.resource("dynamodb"), boto3.client("sqs")
     make_table("JobsTable", "jobs")
-    make_table("TransitionsTable", "transitions")
+    history = make_table("TransitionsTable", "transitions")
     boto3.client("s3").create_bucket(Bucket="artifacts")
     url = sqs.create_queue(QueueName="promotion")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="{}")
@@ -172,8 +191,16 @@ def test_the_tables_are_read(stats, stats_table, make_line):
     dynamodb.Table("jobs").put_item(Item={**foreign, "job_id": "nightly", "status": "pending"})
     line = counts_of(make_line(5))
     stats.add([Marker("d")], {(SERIES, "2026-01-01T00"): line}, {SERIES: lifetime(line)})
-    settings = MetricsSettings("jobs", "transitions", "digits", json.dumps({"promotion": url}))
-    found = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
+    transitions = TransitionsTable(DynamoTable(history))
+    queued = transition("tr_1", now())
+    transitions.create(queued)
+    history.put_item(Item={"model_name": "digits", "transition_id": "tr_2", "open": "1"})
+    sources = Sources(
+        MetricsSettings("digits", json.dumps({"promotion": url})),
+        *(stats, ServedModels("artifacts"), records, jobs, transitions),
+    )
+    found = sources.read()
+    assert found.open_transitions == [queued]
     assert sorted(job.job_id for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
     assert found.totals[SERIES]["n"] == 5
     assert (found.serving, found.unreadable) == ({"digits": {}}, [])
@@ -183,7 +210,7 @@ def test_the_tables_are_read(stats, stats_table, make_line):
         s3.put_object(Bucket="artifacts", Key=f"serving/{name}/Production.json", Body=as_a_newer_version_writes(body))
     for name, body in (("deep", b"[" * 100_000), ("later", b'{"schema":1,"min_reader":2}'), ("torn", b"{")):
         s3.put_object(Bucket="artifacts", Key=f"serving/{name}/Production.json", Body=body)
-    again = Sources(settings, stats, ServedModels("artifacts"), DriftRecords(stats_table)).read()
+    again = sources.read()
     assert again.serving == {
         "deep": {},
         "digits": {"Production": 4},
@@ -192,7 +219,7 @@ def test_the_tables_are_read(stats, stats_table, make_line):
         "torn": {},
     }
     assert again.unreadable == [(name, "Production") for name in ("deep", "later", "torn")]
-    assert found.queues == {"promotion": {"visible": 1, "in_flight": 0}}
+    assert found.queues == {"promotion": QueueDepth(1, 0)}
     assert b"mlops_predictions_total" in render(found)
 
 

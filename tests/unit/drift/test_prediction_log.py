@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.stats_table import (
     NAMES_PER_UPDATE,
     REFUSED,
@@ -80,13 +81,15 @@ def deep() -> Iterator[None]:
     sys.setrecursionlimit(limit)
 
 
-def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(deep, stats, deliver, make_line, make_delivery):
+def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(
+    deep, stats, client, deliver, make_line, make_delivery
+):
     """Two versions and many classes: several transactions, of which the second fails at first."""
     lines = [
         make_line(1, seed=n, predictions=[f"class {n}"], model_version=1 + n % 2) for n in range(2 * NAMES_PER_UPDATE)
     ]
     data = make_delivery(*lines)
-    original, calls = stats._client.transact_write_items, []
+    original, calls = client.transact_write_items, []
 
     def failing(**request):
         calls.append(request)
@@ -94,11 +97,11 @@ def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(deep, stat
             raise ClientError({"Error": {"Code": "InternalServerError", "Message": "?"}}, "TransactWriteItems")
         return original(**request)
 
-    stats._client.transact_write_items = failing
+    client.transact_write_items = failing
     with pytest.raises(ClientError, match="InternalServerError"):
         deliver(data)
     deliver(data)
-    stats._client.transact_write_items = original
+    client.transact_write_items = original
     found = [window(stats, Series("digit-classifier", version, "Production")) for version in (1, 2)]
     assert [counts["n"] for counts in found] == [NAMES_PER_UPDATE] * 2
     assert sum(counts[f"p:class {n}"] for counts in found for n in range(2 * NAMES_PER_UPDATE)) == len(lines)
@@ -124,7 +127,7 @@ FATES = ("taken", "refused", "taken, but the answer is lost")
     fates=st.lists(st.sampled_from(FATES), max_size=5),
 )
 def test_whatever_parts_are_delivered_again_each_line_counts_once(
-    stats, deliver, make_line, make_delivery, deliveries, fates
+    stats, client, deliver, make_line, make_delivery, deliveries, fates
 ):
     """Any parts of the same lines, with other neighbours, in any order, whole deliveries and parts of them again."""
     unique = uuid.uuid4().hex
@@ -140,7 +143,7 @@ def test_whatever_parts_are_delivered_again_each_line_counts_once(
     ]
     skipped = stats.totals("-").get(SKIPPED, {})
     waiting = [*deliveries, range(EVENTS)]
-    transact, left = stats._client.transact_write_items, list(fates)
+    transact, left = client.transact_write_items, list(fates)
 
     def fated(**request):
         fate = left.pop() if left else "taken"
@@ -149,7 +152,7 @@ def test_whatever_parts_are_delivered_again_each_line_counts_once(
         if fate != "taken":
             raise ClientError({"Error": {"Code": "InternalServerError", "Message": "?"}}, "TransactWriteItems")
 
-    with patch.object(stats._client, "transact_write_items", fated):
+    with patch.object(client, "transact_write_items", fated):
         while waiting:
             chosen = waiting.pop(0)
             try:
@@ -182,22 +185,22 @@ def test_deliveries_that_overlap_at_the_same_time_count_each_line_once(
     assert window(stats)["n"] == 2 + times
 
 
-def test_a_delivery_writes_as_many_items_whatever_the_number_of_lines(stats, deliver, make_line, make_delivery):
-    transact, written = stats._client.transact_write_items, []
+def test_a_delivery_writes_as_many_items_whatever_the_number_of_lines(stats, client, deliver, make_line, make_delivery):
+    transact, written = client.transact_write_items, []
 
     def noted(**request):
         written.append(len(request["TransactItems"]))
         return transact(**request)
 
     now = time.time()
-    with patch.object(stats._client, "transact_write_items", noted):
+    with patch.object(client, "transact_write_items", noted):
         for count in (1, 10, 100):
             deliver(make_delivery(*[make_line(1, seed=seed) for seed in range(count)], seconds=now))
     assert written == [3, 3, 3]  # the marker, the hour and the totals
 
 
-def test_throttling_and_conflicts_are_tried_again_and_nothing_is_lost(stats, deliver, make_line, make_delivery):
-    original, failures = stats._client.transact_write_items, ["TransactionConflict", "ThrottlingError"]
+def test_throttling_and_conflicts_are_tried_again_and_nothing_is_lost(stats, client, deliver, make_line, make_delivery):
+    original, failures = client.transact_write_items, ["TransactionConflict", "ThrottlingError"]
 
     def throttled(**request):
         if failures:
@@ -206,18 +209,18 @@ def test_throttling_and_conflicts_are_tried_again_and_nothing_is_lost(stats, del
             raise ClientError(error, "TransactWriteItems")
         return original(**request)
 
-    stats._client.transact_write_items = throttled
+    client.transact_write_items = throttled
     deliver(make_delivery(make_line(3)))
     assert window(stats)["n"] == 3
 
 
-def test_throttling_without_end_is_raised_so_that_the_delivery_comes_again(stats_table, make_line):
-    stats = PredictionStats(stats_table, max_wait_seconds=0.1)
+def test_throttling_without_end_is_raised_so_that_the_delivery_comes_again(stats_table, make_line, client):
+    stats = PredictionStats(DynamoTable(stats_table), max_wait_seconds=0.1)
 
     def throttled(**request):
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "?"}}, "TransactWriteItems")
 
-    stats._client.transact_write_items = throttled
+    client.transact_write_items = throttled
     with pytest.raises(ClientError):
         stats.add([Marker("d")], {(SERIES, "2026-01-01T00"): {"n": 1}}, {})
 

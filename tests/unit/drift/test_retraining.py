@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mlops.api.schemas.drift import RetrainRequest
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import Conflict
 from mlops.domain.job import Job
 from mlops.domain.sweep import Sweep, child_parameters

@@ -1,7 +1,8 @@
-"""Each model is looked at by itself: one manifest that cannot be read keeps no other from being mended."""
+"""Each model is looked at by itself: one manifest that cannot be read keeps no other from being repaired."""
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from mlops.aws.serving_bucket import ServedModels
 from mlops.domain.manifest import manifest_key
@@ -70,3 +71,24 @@ def test_the_manifest_of_a_newer_version_is_no_difference(look):
 )
 def test_one_that_cannot_be_read_is_sent_to_be_mended_and_so_are_others_that_differ(look, body):
     assert look({"a": manifest("a"), "b": body, "c": manifest("c", 2)}) == ["b", "c"]
+
+
+def test_a_model_for_which_s3_does_not_answer_is_left_out_and_the_others_are_repaired(aws):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for name, version in (("a", 2), ("b", 2), ("c", 2)):
+        s3.put_object(Bucket=BUCKET, Key=manifest_key(name, "Production"), Body=manifest(name, version))
+    manifests, queue = ServedModels(BUCKET), Queue()
+    get_object, down = manifests._s3.get_object, EndpointConnectionError(endpoint_url="https://s3")
+
+    def get(**request):
+        if "/b/" in request["Key"]:
+            raise down
+        return get_object(**request)
+
+    manifests._s3.get_object = get
+    with pytest.raises(ExceptionGroup) as group:
+        MisplacedAliases(Tracking("a", "b", "c"), Transitions(), queue, manifests).look()
+    assert queue.sent == [("mend", "a"), ("mend", "c")]
+    assert group.value.exceptions == (down,)
+    assert down.__notes__ == ["b"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from job_events.job_states import JobStates
+from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.job import Job, Sweep
 from reconcile.waiting_jobs import WaitingJobs, WaitingSettings
 
@@ -87,8 +88,9 @@ def test_a_job_that_waits_too_long_is_moved_and_the_old_ones_end_does_not_count(
 def test_a_round_that_dies_half_way_is_finished_by_the_next_without_a_second_job(jobs, batch, waiting, moment):
     recorded(jobs, "job_000001", batch.add("job_000001"))
     batch.dies_at = moment
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ExceptionGroup) as group:
         waiting.look()
+    assert [type(error) for error in group.value.exceptions] == [TimeoutError]
     batch.dies_at = None
     assert waiting.look() == ["job_000001"]
     assert len(batch.jobs) == 2
@@ -108,3 +110,24 @@ def test_a_sweep_none_of_whose_runs_has_begun_is_moved_whole(jobs, batch, waitin
     untouched = {"size": 2, "statusSummary": {"RUNNABLE": 2, "RUNNING": 0}}
     recorded(jobs, "sweep_000001", batch.add("sweep_000001", status="PENDING", arrayProperties=untouched))
     assert waiting.look() == ["sweep_000001"]
+
+
+def test_a_job_that_cannot_be_moved_keeps_no_other_from_being_moved(jobs, batch, waiting):
+    for number in range(1, 4):
+        recorded(jobs, f"job_00000{number}", batch.add(f"job_00000{number}"))
+    submit = batch.submit_again
+
+    def refuse(job, queue):
+        if job["jobName"] == "job_000002":
+            raise DependencyUnavailable("AWS Batch refused the job")
+        return submit(job, queue)
+
+    batch.submit_again = refuse
+    with pytest.raises(ExceptionGroup) as group:
+        waiting.look()
+    (error,) = group.value.exceptions
+    assert (type(error), error.__notes__) == (DependencyUnavailable, ["job_000002"])
+    queues = {name: batch.jobs[jobs.get(name).batch_job_id]["jobQueue"] for name in ("job_000001", "job_000003")}
+    assert queues == {"job_000001": ON_DEMAND, "job_000003": ON_DEMAND}
+    batch.submit_again = submit
+    assert waiting.look() == ["job_000002"]

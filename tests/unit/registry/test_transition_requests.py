@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 import boto3
@@ -12,15 +12,12 @@ from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, TransitionStatus
-from tests.support.tables import make_table
+from tests.support import gateway
 from tests.unit.registry.fakes import MODEL, Effects, FakeTracking
 from transitions import app
 from transitions.transition_requests import TransitionRequests
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]
-CONTEXT = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
-)
 
 
 @pytest.fixture
@@ -44,26 +41,9 @@ def ask(transitions: TransitionsTable, tracking: FakeTracking, queue_url: str, m
     requests = TransitionRequests(tracking, transitions, PromotionQueue(queue_url))  # type: ignore[arg-type]
     monkeypatch.setattr(TransitionRequests, "from_environment", lambda: requests)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
-    make_table("AccessKeysTable", "keys").put_item(Item={"key_id": "k1", "name": "ann", "role": "admin"})
-    monkeypatch.setenv("ACCESS_KEYS_TABLE", "keys")
+    monkeypatch.setenv("ACCESS_KEYS_TABLE", gateway.make_access_keys())
 
-    def ask(method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> tuple[int, dict[str, Any]]:
-        event = {
-            "httpMethod": method,
-            "path": path,
-            "resource": path,
-            "headers": {"Host": "x"},
-            "multiValueHeaders": {},
-            "queryStringParameters": query or None,
-            "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
-            "requestContext": {"requestId": "req-1", "identity": {"apiKeyId": "k1"}, "stage": "v1"},
-            "body": None if body is None else json.dumps(body),
-            "isBase64Encoded": False,
-        }
-        answer = app.handler(event, CONTEXT)
-        return answer["statusCode"], json.loads(answer["body"])
-
-    return ask
+    return partial(gateway.ask, app.handler)
 
 
 def messages(queue_url: str) -> list[dict[str, Any]]:

@@ -95,16 +95,16 @@ def test_a_table_that_stays_away_ends_the_run_with_its_name_and_leaves_the_state
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "1")
-    # The adapter of the table is made once a process, and another test's would still answer.
-    from mlops.aws import jobs_table as jobs
+    # A table is made once per process, and another test's would still answer.
+    from mlops.aws.dynamodb import table_named
 
-    jobs._table_of.cache_clear()
+    table_named.cache_clear()
     began = time.monotonic()
     try:
         with pytest.raises(job.TrainingError, match="DynamoDB table jobs: no answer"):
             job.run(Parameters(epochs=2, hidden_size=32), Identity(job_id="job_910002"), Stop())
     finally:
-        jobs._table_of.cache_clear()
+        table_named.cache_clear()
     assert time.monotonic() - began < 30
     kept = boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix="checkpoints/job_910002")
     assert kept["KeyCount"] == 1

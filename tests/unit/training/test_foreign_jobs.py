@@ -15,8 +15,7 @@ from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job, Sweep
 from reconcile.lost_jobs import LostJobs
 from reconcile.waiting_jobs import WaitingJobs, WaitingSettings
-
-from .conftest import CONTEXT
+from tests.support.gateway import CONTEXT
 
 SAMPLE = json.loads((ROOT / "events" / "job_events.json").read_text())
 OTHER_QUEUE = "arn:aws:batch:us-east-1:123456789012:job-queue/nightly"

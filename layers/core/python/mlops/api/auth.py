@@ -21,7 +21,10 @@ class Caller:
 
 
 class AccessKeys:
-    """Adapter of the table `ACCESS_KEYS_TABLE` (key `key_id`: API Gateway's id of the key, never its value)."""
+    """Adapter of the table `ACCESS_KEYS_TABLE` (key `key_id`: API Gateway's id of the key, never its value).
+
+    It calls boto3's table itself, because `mlops.api` does not import `mlops.aws`.
+    """
 
     def __init__(self, table: Any) -> None:
         self._table = table

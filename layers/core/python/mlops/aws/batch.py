@@ -1,15 +1,16 @@
-"""AWS Batch, as much of it as training needs: submit a run or a sweep, stop it, read what it said."""
+"""AWS Batch, as much of it as training needs: submit a run or a sweep, stop it, read its log."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlops.aws.batch_job import BatchJob, environment_of
 from mlops.domain.errors import DependencyUnavailable, NotFound
 from mlops.domain.sweep import Sweep
 from mlops.domain.training_request import TrainRequest
@@ -24,7 +25,23 @@ class BatchSettings(Settings):
 
 
 class SubmissionRefused(DependencyUnavailable):
-    """AWS Batch has refused the job, so nothing runs. Any other failure leaves open whether it has taken it."""
+    """AWS Batch has refused the job, so nothing runs. After any other failure the job may run or not."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that a job wrote. `at` is in milliseconds since 1970."""
+
+    at: int
+    message: str
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """Some lines of a job's log, and the cursor of the lines after them."""
+
+    lines: list[LogLine]
+    next_cursor: str | None
 
 
 def training_environment(request: TrainRequest) -> dict[str, str]:
@@ -62,54 +79,55 @@ class Batch:
         environment |= extra or {}
         return self._submit(sweep_id, environment, arrayProperties={"size": sweep.num_runs})
 
-    def submit_again(self, job: dict[str, Any], queue: str) -> str:
-        """Submit a job, as DescribeJobs shows it, to another queue and return the new id. Raises DependencyUnavailable.
+    def submit_again(self, job: BatchJob, queue: str) -> str:
+        """Submit a job to another queue and return the new id. Raises DependencyUnavailable.
 
-        What Batch shows as the job's environment is the definition's and the request's together; its own variables,
-        which nobody may set, are left out.
+        The environment of a described job is the definition's and the request's together. Batch's own variables, which
+        a request must not set, are left out.
         """
-        shown = job["container"]["environment"]
-        environment = {each["name"]: each["value"] for each in shown if not each["name"].startswith("AWS_BATCH")}
+        environment = {name: value for name, value in environment_of(job).items() if not name.startswith("AWS_BATCH")}
         size = job.get("arrayProperties", {}).get("size")
         more = {"arrayProperties": {"size": size}} if size else {}
         return self._submit(job["jobName"], environment, queue=queue, **more)
 
     def find(self, name: str, queue: str | None = None) -> str | None:
-        """The id of a job of that name in the queue, if there is one."""
+        """Return the id of a job of that name in the queue, if there is one."""
         queue = queue or self._settings.job_queue
-        found = self._batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
-        jobs = found["jobSummaryList"]
+        answer = self._batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
+        jobs = answer["jobSummaryList"]
         return jobs[0]["jobId"] if jobs else None
 
     def stop(self, batch_job_id: str, reason: str) -> None:
         """Cancel what waits, terminate what runs; a job that has ended is left alone."""
         self._batch.terminate_job(jobId=batch_job_id, reason=reason)
 
-    def describe(self, batch_job_ids: list[str]) -> list[dict[str, Any]]:
-        jobs: list[dict[str, Any]] = []
+    def describe(self, batch_job_ids: list[str]) -> list[BatchJob]:
+        """Return the jobs that Batch still knows."""
+        jobs: list[BatchJob] = []
         for start in range(0, len(batch_job_ids), 100):
-            jobs += self._batch.describe_jobs(jobs=batch_job_ids[start : start + 100])["jobs"]
+            answer = self._batch.describe_jobs(jobs=batch_job_ids[start : start + 100])
+            jobs += cast(list[BatchJob], answer["jobs"])
         return jobs
 
-    def log_lines(self, batch_job_id: str, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        """Lines a job wrote, from `cursor` on: ([{"at": milliseconds, "message": text}], cursor for what comes next).
+    def log_lines(self, batch_job_id: str, cursor: str | None) -> LogLines:
+        """Return lines that a job wrote, from `cursor` on.
 
         Raises:
-            NotFound: the job has not started yet, so there is no log.
+            NotFound: The job has not started yet, so there is no log.
         """
         jobs = self.describe([batch_job_id])
         stream = jobs[0].get("container", {}).get("logStreamName") if jobs else None
         if stream is None:
-            raise NotFound("The job has not started, so it has no log yet")
+            raise NotFound("The job has not started, so it has no log yet; ask again when its status is running")
         page = {"nextToken": cursor} if cursor else {}
         try:
             answer = self._logs.get_log_events(
                 logGroupName=self._settings.job_log_group, logStreamName=stream, startFromHead=True, limit=1000, **page
             )
         except self._logs.exceptions.ResourceNotFoundException as error:
-            raise NotFound("The job has not written anything yet") from error
-        lines = [{"at": event["timestamp"], "message": event["message"]} for event in answer["events"]]
-        return lines, answer.get("nextForwardToken")
+            raise NotFound("The job has not written anything yet; ask again in some seconds") from error
+        lines = [LogLine(event["timestamp"], event["message"]) for event in answer["events"]]
+        return LogLines(lines, answer.get("nextForwardToken"))
 
     def _submit(self, name: str, environment: Mapping[str, str], queue: str | None = None, **more: Any) -> str:
         pairs = [{"name": key, "value": value} for key, value in environment.items()]
@@ -123,17 +141,19 @@ class Batch:
             )
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-                raise SubmissionRefused("AWS Batch did not take the job; nothing was started") from error
-            raise _left_open(name) from error
+                raise SubmissionRefused(
+                    "AWS Batch refused the job, and nothing was started; try again later"
+                ) from error
+            raise _unknown_outcome(name) from error
         except BotoCoreError as error:
-            raise _left_open(name) from error
+            raise _unknown_outcome(name) from error
         batch_job_id: str = answer["jobId"]
         return batch_job_id
 
 
-def _left_open(name: str) -> DependencyUnavailable:
+def _unknown_outcome(name: str) -> DependencyUnavailable:
     return DependencyUnavailable(
-        f"AWS Batch did not say whether it has taken {name}; look at its status before you ask for it again"
+        f"AWS Batch did not answer, so {name} may run or not; look at its status before you submit it again"
     )
 
 

@@ -1,26 +1,26 @@
-"""What the drift check remembers: the last verdict of each model, and which retrains were asked for.
+"""What drift checks leave behind: the last verdict of each model, and which retrains were requested.
 
-Both live in the prediction_stats table, in series of their own. Retrains are claimed by conditional writes, so that of
-any number of checks at a time one asks.
+Both are in the prediction_stats table, in series of their own. A retrain is claimed by conditional writes, so only one
+of several checks at the same time requests it.
 """
 
-import os
+import logging
 import time
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
 
-import boto3
-from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import Item, from_item, query_all, to_item
-from mlops.aws.transient import error_codes
+from mlops.aws.dynamodb import DynamoTable, Item, Update, table_named
+from mlops.aws.stats_table import StatsSettings
+from mlops.aws.transient import CONDITION_FAILED, MET_ANOTHER_WRITE, error_codes
+from mlops.domain.drift.record import DriftRecord
+from mlops.domain.drift.retrain import RetrainClaim, RetrainRequest
+
+logger = logging.getLogger(__name__)
 
 CHECKS, RETRAINS = "drift", "retrains"
 _DAY = 24 * 3600
-
-Claim = Literal["claimed", "cooling_down", "budget_spent"]
 
 
 @dataclass(frozen=True)
@@ -34,83 +34,80 @@ class RetrainLimits:
 class DriftRecords:
     """Adapter of the table `PREDICTION_STATS_TABLE` (key `series`, `slot`)."""
 
-    def __init__(self, table: Any, retention_days: int = 100) -> None:
+    def __init__(self, table: DynamoTable, retention_seconds: int = 100 * _DAY) -> None:
         self._table = table
-        self._client = table.meta.client
-        self._retention = retention_days * _DAY
+        self._retention = retention_seconds
 
     @classmethod
     def from_environment(cls) -> "DriftRecords":
-        return _table_of(os.environ["PREDICTION_STATS_TABLE"], int(os.environ.get("STATS_RETENTION_DAYS", "100")))
+        settings = StatsSettings.from_environment()
+        return cls(table_named(settings.prediction_stats_table), settings.retention_seconds)
 
-    def last(self, model_name: str) -> Item | None:
-        """The last check's record of a model, as `save` was given it."""
-        found = self._table.get_item(Key={"series": CHECKS, "slot": model_name}, ConsistentRead=True).get("Item")
-        return self._read(found) if found else None
+    def last(self, model_name: str) -> DriftRecord | None:
+        """Return the record of a model's last check, if there is one that can be read."""
+        item = self._table.get(_key(CHECKS, model_name))
+        return _read(item) if item is not None else None
 
-    def all(self) -> list[Item]:
-        """The last record of every model that was checked within the retention."""
-        return list(query_all(self._table, KeyConditionExpression=Key("series").eq(CHECKS)))
+    def all(self) -> list[DriftRecord]:
+        """Return the last record of each model that was checked within the retention.
 
-    def save(self, model_name: str, record: Item) -> None:
+        Records that cannot be read, such as those of a later version of the platform, are logged and left out.
+        """
+        records = map(_read, self._table.query(Key("series").eq(CHECKS)))
+        return [record for record in records if record is not None]
+
+    def save(self, record: DriftRecord) -> None:
         expires = int(time.time()) + self._retention
-        self._table.put_item(Item=to_item({**record, "series": CHECKS, "slot": model_name, "expires": expires}))
+        self._table.put({**record.to_record(), **_key(CHECKS, record.model_name), "expires": expires})
 
-    def claim_retrain(self, model_name: str, wish: Item, limits: RetrainLimits, now: float) -> Claim:
-        """Claim the right to ask for a retrain, once, within the limits. `wish` is kept until it was sent."""
+    def claim_retrain(self, request: RetrainRequest, limits: RetrainLimits, now: float) -> RetrainClaim:
+        """Claim the right to send a request, once and within the limits. The request is kept until it was sent."""
+        if limits.daily_budget <= 0:
+            return RetrainClaim.BUDGET_SPENT
         day = time.strftime("%Y-%m-%d", time.gmtime(now))
-        name = self._table.name
-        claim = {
-            "TableName": name,
-            "Key": {"series": RETRAINS, "slot": model_name},
-            "UpdateExpression": "SET claimed_at = :now, unsent = :wish, expires = :expires",
-            "ConditionExpression": "attribute_not_exists(claimed_at) OR claimed_at <= :ready",
-            "ExpressionAttributeValues": to_item(
-                {
-                    ":now": now,
-                    ":ready": now - limits.cooldown_seconds,
-                    ":wish": wish,
-                    ":expires": int(now + limits.cooldown_seconds) + self._retention,
-                }
-            ),
-        }
-        spend = {
-            "TableName": name,
-            "Key": {"series": RETRAINS, "slot": f"budget/{day}"},
-            "UpdateExpression": "ADD spent :one SET expires = :expires",
-            "ConditionExpression": "(attribute_not_exists(spent) OR spent < :budget) AND :budget > :none",
-            "ExpressionAttributeValues": {
-                ":one": 1,
-                ":none": 0,
-                ":budget": limits.daily_budget,
-                ":expires": int(now) + 7 * _DAY,
+        claimed_at, spent = Attr("claimed_at"), Attr("spent")
+        claim = Update(
+            _key(RETRAINS, request.model_name),
+            {
+                "claimed_at": now,
+                "unsent": request.model_dump(),
+                "expires": int(now + limits.cooldown_seconds) + self._retention,
             },
-        }
+            condition=claimed_at.not_exists() | claimed_at.lte(now - limits.cooldown_seconds),
+        )
+        spend = Update(
+            _key(RETRAINS, f"budget/{day}"),
+            {"expires": int(now) + 7 * _DAY},
+            add={"spent": 1},
+            condition=spent.not_exists() | spent.lt(limits.daily_budget),
+        )
         try:
-            self._client.transact_write_items(TransactItems=[{"Update": claim}, {"Update": spend}])
+            self._table.transact([claim, spend])
         except ClientError as error:
             codes = error_codes(error)
-            if "ConditionalCheckFailed" not in codes and "TransactionConflict" not in codes:
-                raise
             # A conflict means that another check is claiming at this very moment.
-            return "budget_spent" if codes[0] == "None" else "cooling_down"
-        return "claimed"
+            if MET_ANOTHER_WRITE.isdisjoint(codes) and CONDITION_FAILED not in codes:
+                raise
+            return RetrainClaim.BUDGET_SPENT if codes[0] == "None" else RetrainClaim.COOLING_DOWN
+        return RetrainClaim.CLAIMED
 
-    def unsent_retrain(self, model_name: str) -> Item | None:
-        """A retrain that was claimed, but whose event may not have been sent: the check died in between."""
-        key = {"series": RETRAINS, "slot": model_name}
-        found = self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
-        return self._read(found["unsent"]) if found.get("unsent") else None
+    def unsent_retrain(self, model_name: str) -> RetrainRequest | None:
+        """Return a request that was claimed but perhaps not sent, because the check stopped in between."""
+        item = self._table.get(_key(RETRAINS, model_name), ("unsent",))
+        return RetrainRequest.model_validate(item["unsent"]) if item else None
 
     def retrain_sent(self, model_name: str) -> None:
-        self._table.update_item(Key={"series": RETRAINS, "slot": model_name}, UpdateExpression="REMOVE unsent")
-
-    @staticmethod
-    def _read(item: Item) -> Item:
-        read: Item = from_item(item)
-        return read
+        """Forget the request. Idempotent."""
+        self._table.update(_key(RETRAINS, model_name), remove=("unsent",))
 
 
-@cache
-def _table_of(name: str, retention_days: int) -> DriftRecords:
-    return DriftRecords(boto3.resource("dynamodb").Table(name), retention_days)
+def _key(series: str, slot: str) -> dict[str, str]:
+    return {"series": series, "slot": slot}
+
+
+def _read(item: Item) -> DriftRecord | None:
+    try:
+        return DriftRecord.from_record(item)
+    except ValueError as error:
+        logger.warning("record left out: %s", error)
+        return None

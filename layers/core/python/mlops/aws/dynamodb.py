@@ -1,13 +1,14 @@
 """A DynamoDB table with plain Python values in and out: what the adapters of single tables are made of."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
 import boto3
-from boto3.dynamodb.conditions import ConditionBase
+from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
+from botocore.config import Config
 
 Item = dict[str, Any]
 Key = Mapping[str, Any]
@@ -19,6 +20,63 @@ class Page:
 
     items: list[Item]
     next_key: Item | None
+
+
+@dataclass(frozen=True)
+class Put:
+    """A whole item to write if the condition holds. Attributes that are None are left out."""
+
+    item: Item
+    condition: ConditionBase | None = None
+
+    def request(self) -> dict[str, Any]:
+        """Return the arguments of DynamoDB's PutItem."""
+        given = {name: value for name, value in self.item.items() if value is not None}
+        return {"Item": to_item(given), **_Expressions().arguments(condition=self.condition)}
+
+
+@dataclass(frozen=True)
+class Update:
+    """Changes of one item, which is made if it is not there.
+
+    Attributes:
+        key: The item's key.
+        values: Attributes to set; those that are None are left as they are.
+        once: Attributes to set unless the item has them.
+        add: Whole numbers to add to numbers, and texts to add to sets.
+        discard: Texts to take out of sets; a set that becomes empty is removed.
+        remove: Attributes to remove.
+        condition: What must hold of the item as it is.
+    """
+
+    key: Key
+    values: Mapping[str, Any] = field(default_factory=dict)
+    once: Mapping[str, Any] = field(default_factory=dict)
+    add: Mapping[str, int | set[str]] = field(default_factory=dict)
+    discard: Mapping[str, set[str]] = field(default_factory=dict)
+    remove: Sequence[str] = ()
+    condition: ConditionBase | None = None
+
+    def request(self) -> dict[str, Any]:
+        """Return the arguments of DynamoDB's UpdateItem."""
+        given = {name: value for name, value in self.values.items() if value is not None}
+        first = {name: value for name, value in self.once.items() if name not in given}
+        texts = _Expressions()
+        clauses = {
+            "SET": [
+                *(f"{texts.name(name)}={texts.value(value)}" for name, value in given.items()),
+                *(
+                    f"{(attribute := texts.name(name))}=if_not_exists({attribute},{texts.value(value)})"
+                    for name, value in first.items()
+                ),
+            ],
+            "ADD": [f"{texts.name(name)} {texts.value(value)}" for name, value in self.add.items()],
+            "DELETE": [f"{texts.name(name)} {texts.value(value)}" for name, value in self.discard.items()],
+            "REMOVE": [texts.name(name) for name in self.remove],
+        }
+        # No blank more than DynamoDB asks for: an expression may have 4 KB, and many counts come near to that.
+        update = " ".join(f"{verb} {','.join(parts)}" for verb, parts in clauses.items() if parts)
+        return {"Key": dict(self.key), **texts.arguments(update, self.condition)}
 
 
 class DynamoTable:
@@ -33,7 +91,7 @@ class DynamoTable:
         return str(self._table.name)
 
     def get(self, key: Key, attributes: Sequence[str] = ()) -> Item | None:
-        """Read an item consistently: the whole of it, or the named attributes."""
+        """Read an item consistently, as a whole or only the named attributes."""
         projection = {}
         if attributes:
             projection = {
@@ -44,7 +102,7 @@ class DynamoTable:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
-        """Read items consistently, in no particular order; those that are not there are left out."""
+        """Read items consistently, in no particular order. Missing ones are left out."""
         items: list[Item] = []
         client = self._table.meta.client
         for start in range(0, len(keys), 100):
@@ -57,10 +115,9 @@ class DynamoTable:
         return items
 
     def put(self, item: Item, condition: ConditionBase | None = None) -> bool:
-        """Write a whole item, attributes that are None left out; False if the condition did not hold."""
-        given = to_item({name: value for name, value in item.items() if value is not None})
+        """Write a whole item, as `Put` says; False if the condition did not hold."""
         try:
-            self._table.put_item(Item=given, **_conditional(condition))
+            self._table.put_item(**Put(item, condition).request())
         except self._condition_failed:
             return False
         return True
@@ -77,64 +134,53 @@ class DynamoTable:
         condition: ConditionBase | None = None,
         returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
     ) -> Item | None:
-        """Change attributes of an item, which is made if it is not there.
+        """Change attributes of an item, as `Update` says.
 
         Args:
-            key: The item's key.
-            values: Attributes to set; those that are None are left as they are.
-            once: Attributes to set unless the item has them.
-            add: Whole numbers to add to numbers, and texts to add to sets.
-            discard: Texts to take out of sets; a set that becomes empty is removed.
-            remove: Attributes to remove.
-            condition: What must hold of the item as it is.
             returns: Whether to return the whole item, or the changed attributes alone.
 
         Returns:
             The item as it is afterwards, or None if the condition did not hold.
         """
-        given = {name: value for name, value in (values or {}).items() if value is not None}
-        first = {name: value for name, value in (once or {}).items() if name not in given}
-        sets = [f"#{name} = :{name}" for name in given]
-        sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in first]
-        clauses = {
-            "SET": sets,
-            "ADD": [f"#{name} :{name}" for name in add or {}],
-            "DELETE": [f"#{name} :{name}" for name in discard or {}],
-            "REMOVE": [f"#{name}" for name in remove],
-        }
-        arguments: dict[str, Any] = {
-            "UpdateExpression": " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts)
-        }
-        written = {**given, **first, **(add or {}), **(discard or {})}
-        arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in (*written, *remove)}
-        if written:
-            arguments["ExpressionAttributeValues"] = {f":{name}": to_item(value) for name, value in written.items()}
+        update = Update(key, values or {}, once or {}, add or {}, discard or {}, remove, condition)
         try:
-            answer = self._table.update_item(
-                Key=dict(key), ReturnValues=returns, **arguments, **_conditional(condition)
-            )
+            answer = self._table.update_item(ReturnValues=returns, **update.request())
         except self._condition_failed:
             return None
         item: Item = from_item(answer.get("Attributes", {}))
         return item
 
+    def transact(self, writes: Iterable[Put | Update]) -> None:
+        """Carry out writes of different items, all of them or none.
+
+        Raises:
+            ClientError: DynamoDB refused. `transient.error_codes` has the reason of each write.
+        """
+        requests = [{type(write).__name__: {"TableName": self.name, **write.request()}} for write in writes]
+        self._table.meta.client.transact_write_items(TransactItems=requests)
+
     def delete(self, key: Key) -> None:
-        """Idempotent."""
+        """Delete an item. Idempotent."""
         self._table.delete_item(Key=dict(key))
 
     def query(self, condition: ConditionBase, **request: Any) -> Iterator[Item]:
-        """Every item that a key condition selects, page after page, as they are taken."""
-        return query_all(self._table, KeyConditionExpression=condition, **request)
+        """Iterate over the items that a key condition selects, and read page after page on demand."""
+        while True:
+            answer = self._table.query(KeyConditionExpression=condition, **request)
+            yield from map(from_item, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def page(self, condition: ConditionBase, limit: int, start: Key | None = None, **request: Any) -> Page:
-        """One page of a query, from after the key `start` on."""
+        """Return one page of a query, from after the key `start` on."""
         if start is not None:
             request["ExclusiveStartKey"] = dict(start)
         answer = self._table.query(KeyConditionExpression=condition, Limit=limit, **request)
         return Page(list(map(from_item, answer["Items"])), answer.get("LastEvaluatedKey"))
 
     def count(self, condition: ConditionBase, **request: Any) -> int:
-        """How many items a query has."""
+        """Return how many items a query selects."""
         total = 0
         while True:
             answer = self._table.query(KeyConditionExpression=condition, Select="COUNT", **request)
@@ -145,14 +191,53 @@ class DynamoTable:
 
 
 @cache
-def table_named(name: str) -> DynamoTable:
-    """The table of that name, with one connection an environment."""
-    return DynamoTable(boto3.resource("dynamodb").Table(name))
+def table_named(name: str, attempts: int | None = None) -> DynamoTable:
+    """Return the table of that name, with one connection per environment.
+
+    Args:
+        name: The table's name.
+        attempts: How often the client itself tries a request; without it, as often as boto3 does for DynamoDB.
+    """
+    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}) if attempts else None
+    return DynamoTable(boto3.resource("dynamodb", config=config).Table(name))
+
+
+class _Expressions:
+    """The texts of a request, in which numbered placeholders stand for names and values: counts have any name."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+
+    def name(self, attribute: str) -> str:
+        placeholder = f"#{len(self._names)}"
+        self._names[placeholder] = attribute
+        return placeholder
+
+    def value(self, value: Any) -> str:
+        placeholder = f":{len(self._values)}"
+        self._values[placeholder] = to_item(value)
+        return placeholder
+
+    def arguments(self, update: str = "", condition: ConditionBase | None = None) -> dict[str, Any]:
+        """Return the arguments that carry the texts, and what their placeholders stand for."""
+        names, values = dict(self._names), dict(self._values)
+        texts = {"UpdateExpression": update} if update else {}
+        if condition is not None:
+            # boto3 does this for single writes, not for those of a transaction. Its placeholders are #n0, :v0.
+            built = ConditionExpressionBuilder().build_expression(condition)
+            texts["ConditionExpression"] = built.condition_expression
+            names |= built.attribute_name_placeholders
+            values |= to_item(built.attribute_value_placeholders)
+        maps = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+        return {**texts, **{argument: given for argument, given in maps.items() if given}}
 
 
 def to_item(value: Any) -> Any:
-    """Turn floats into Decimals, as DynamoDB wants them; what it has no number for becomes text: NaN, infinities, and
-    magnitudes beyond 1e-130 and 1e126."""
+    """Turn floats into Decimals, as DynamoDB needs them.
+
+    It has no number for NaN, infinities and magnitudes beyond 1e-130 and 1e126, so these become text.
+    """
     if isinstance(value, float):
         decimal = Decimal(repr(value))
         representable = decimal.is_finite() and (not decimal or -130 <= decimal.adjusted() <= 125)
@@ -173,17 +258,3 @@ def from_item(value: Any) -> Any:
     if isinstance(value, list):
         return [from_item(entry) for entry in value]
     return value
-
-
-def query_all(table: Any, **request: Any) -> Iterator[Item]:
-    """Every item that a table's query selects, as plain values; page after page, as they are taken."""
-    while True:
-        answer = table.query(**request)
-        yield from map(from_item, answer["Items"])
-        if "LastEvaluatedKey" not in answer:
-            return
-        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-
-def _conditional(condition: ConditionBase | None) -> dict[str, Any]:
-    return {} if condition is None else {"ConditionExpression": condition}

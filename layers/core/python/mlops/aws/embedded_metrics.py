@@ -11,8 +11,14 @@ NAMESPACE_VARIABLE = "POWERTOOLS_METRICS_NAMESPACE"
 def embedded(
     metrics: Mapping[str, tuple[float, str]], dimensions: Sequence[Sequence[str]] = ((),), **labels: str
 ) -> dict[str, Any]:
-    """Fields for a JSON log line: `metrics` are name → (value, unit of CloudWatch), once for each set of `dimensions`,
-    whose names are among `labels`. Without dimensions an alarm can name the metric whatever models there are."""
+    """Return the fields of a JSON log line that CloudWatch reads as metrics.
+
+    Args:
+        metrics: Name → (value, unit of CloudWatch).
+        dimensions: Sets of names among `labels`. Each metric is there once per set. With the empty set an alarm can
+            name the metric without knowing the models.
+        labels: Further fields of the line.
+    """
     directive = {
         "Namespace": os.environ.get(NAMESPACE_VARIABLE, "mlops"),
         "Dimensions": [list(names) for names in dimensions],

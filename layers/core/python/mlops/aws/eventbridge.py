@@ -1,28 +1,33 @@
-"""Events the platform puts on EventBridge, so that others can react."""
+"""The events that the platform publishes on EventBridge, so that others can react."""
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict, get_type_hints
 
 import boto3
 
+from mlops.aws.batch_job import BatchJob
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.transition import Transition
 
 SOURCE = "mlops"
-TRANSITION_DETAIL = (
-    "transition_id",
-    "model_name",
-    "version",
-    "stage",
-    "status",
-    "from_stage",
-    "replaced_version",
-    "actor",
-    "reason",
-    "error",
-)
+
+
+class TransitionDetail(TypedDict):
+    """Detail of a `Model Transition` event: the fields of a transition that has ended."""
+
+    transition_id: str
+    model_name: str
+    version: int
+    stage: str
+    status: str
+    from_stage: str | None
+    replaced_version: int | None
+    actor: str
+    reason: str | None
+    error: str | None
 
 
 class Events:
@@ -35,22 +40,23 @@ class Events:
         return _events_on(os.environ["EVENT_BUS"])
 
     def transition_ended(self, transition: Transition) -> None:
-        """`Model Transition`, with `status` succeeded, rejected or failed; at least once, so consumers go by its id.
+        """Publish `Model Transition`, at least once. Consumers recognise a repeated event by its transition_id.
 
         Raises:
             DependencyUnavailable: EventBridge did not take it.
         """
-        self._put("Model Transition", {name: getattr(transition, name) for name in TRANSITION_DETAIL})
+        self.put("Model Transition", {name: getattr(transition, name) for name in get_type_hints(TransitionDetail)})
 
-    def job_state(self, job: dict[str, Any]) -> None:
-        """`Batch Job State Change`, of a job as DescribeJobs shows it, in place of AWS Batch's own that was lost."""
-        self._put("Batch Job State Change", job)
+    def job_state(self, job: BatchJob) -> None:
+        """Publish `Batch Job State Change` in place of AWS Batch's own event, which was lost."""
+        self.put("Batch Job State Change", job)
 
-    def _put(self, detail_type: str, detail: dict[str, Any]) -> None:
+    def put(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Publish any event. Raises DependencyUnavailable."""
         body = json.dumps(detail, default=str)
         entry = {"Source": SOURCE, "DetailType": detail_type, "Detail": body, "EventBusName": self._bus}
         if self._events.put_events(Entries=[entry])["FailedEntryCount"]:
-            raise DependencyUnavailable("EventBridge did not take the event")
+            raise DependencyUnavailable("EventBridge did not take the event; it is sent again later")
 
 
 @cache

@@ -1,41 +1,38 @@
-"""The jobs table: what was asked, and how far it is.
+"""The jobs table: what was requested, and how far it is.
 
 Three writers meet in an item: the API (the request), the trainer (run, progress, end) and Batch's events (state).
-The API writes first, before it submits the job, and it alone makes a record: what runs under a name of ours without our
-asking changes nothing, and a later job of that number inherits nothing. Events come at least once and in any order, so
-the status only ever moves forward along (attempt, state), by conditional update; what the trainer reports is kept
-whichever of the two was first.
+Only the API makes a record, before it submits the job. So a foreign job under a name of ours changes nothing, and a
+later job of that number inherits nothing. Events come at least once and in any order, so a conditional update moves the
+status only forward along (attempt, state). What the trainer reports is kept, whether its report or the event is first.
 """
 
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb import DynamoTable, table_named
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.timestamps import now
 
 COUNTER = "counter"
-"""The item that is no record: the last number given out, and the names of the active runs."""
+"""The item that is no record. It holds the last job number and the names of the active runs."""
 ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 _ENDED = 1_000_000
 _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
 _IS_OURS = Attr("created_at").exists()
-"""Whether the API made the item. The version before this one let events and trainers make items too; those that a stack
-still holds are no records."""
+"""Whether the API made the item. The version before this one let events and trainers make items too, which a stack may
+still hold. They are no records."""
 _Kind = TypeVar("_Kind", Job, Sweep)
 
 
 class Changes(TypedDict, total=False):
-    """What may change of a record, beside its status. None leaves a value as it is."""
+    """The values of a record that may change, beside its status. None leaves a value as it is."""
 
     batch_job_id: str | None
     moved_from: str
@@ -56,7 +53,7 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class RecordPage(Generic[_Kind]):
-    """Records, newest first; how many there are in all; the cursor of the next page, if there is one."""
+    """Records, newest first; their number in all; the cursor of the next page, if there is one."""
 
     records: list[_Kind]
     total: int
@@ -71,7 +68,7 @@ class JobsTable:
 
     @classmethod
     def from_environment(cls) -> "JobsTable":
-        return _table_of(os.environ["JOBS_TABLE"])
+        return cls(table_named(os.environ["JOBS_TABLE"]))
 
     # The API's side
 
@@ -82,7 +79,7 @@ class JobsTable:
         return int(counter["numbers"]) - count + 1
 
     def create(self, record: Record) -> None:
-        """Write a new record. The same write delivered again, late, changes nothing."""
+        """Write a new record. If the same write arrives again later, it changes nothing."""
         self._table.put(to_item(record), condition=~_IS_OURS)
 
     def claim(self, job_ids: Sequence[str], limit: int) -> bool:
@@ -102,7 +99,7 @@ class JobsTable:
         return self._table.update(_key(COUNTER), add={"active": set(job_ids)}, condition=room) is not None
 
     def _release_ended(self) -> bool:
-        """Remove what has ended, or was deleted, from the active runs; False if there is nothing of that kind."""
+        """Remove runs that have ended or were deleted from the active ones; False if there are none."""
         names: set[str] = (self._table.get(_key(COUNTER)) or {}).get("active", set())
         released = names - {job.job_id for job in self.get_many(sorted(names)) if not job.status.has_ended}
         if released:
@@ -113,7 +110,7 @@ class JobsTable:
         self.update(job_id, batch_job_id=batch_job_id)
 
     def delete(self, job_id: str) -> None:
-        """Forget a record whose job was refused."""
+        """Delete the record of a job that was refused."""
         self._table.delete(_key(job_id))
 
     def cancel_requested(self, job_id: str) -> None:
@@ -140,12 +137,12 @@ class JobsTable:
         return record
 
     def find(self, job_id: str) -> Record | None:
-        """The record, if the API made one of that name."""
+        """Return the record, if the API made one of that name."""
         item = self._table.get(_key(job_id))
         return from_item(item) if item is not None else None
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """The runs of `job_ids`, in that order; those not there are left out."""
+        """Return the runs of `job_ids` in that order. Missing ones are left out."""
         records = map(from_item, self._table.get_many([_key(job_id) for job_id in job_ids]))
         runs = {record.job_id: record for record in records if isinstance(record, Job)}
         return [runs[job_id] for job_id in job_ids if job_id in runs]
@@ -153,7 +150,7 @@ class JobsTable:
     def page(
         self, kind: type[_Kind], status: JobStatus | None = None, limit: int = 50, cursor: str | None = None
     ) -> RecordPage[_Kind]:
-        """A page of the records of one kind, newest first. Raises ValidationFailed for a wrong cursor."""
+        """Return a page of the records of one kind, newest first. Raises ValidationFailed for a wrong cursor."""
         start: dict[str, Any] = {}
         if cursor:
             key = {"job_id": decode_cursor(cursor), **({"status": str(status)} if status else {"kind": kind.KIND})}
@@ -165,22 +162,22 @@ class JobsTable:
         return RecordPage(records[:limit], self._count(kind, status), next_cursor)
 
     def newest(self, kind: type[_Kind]) -> Iterator[_Kind]:
-        """Every record of a kind, the newest first, read as it is taken."""
+        """Iterate over the records of a kind, newest first, and read them on demand."""
         return self._query(kind, ScanIndexForward=False)
 
     def active_jobs(self) -> list[Job]:
-        """The runs that have not ended."""
+        """Return the runs that have not ended."""
         return self._active(Job)
 
     def under_way(self) -> list[Record]:
-        """The runs and sweeps that have not ended."""
+        """Return the runs and sweeps that have not ended."""
         return [*self._active(Job), *self._active(Sweep)]
 
     def _active(self, kind: type[_Kind]) -> list[_Kind]:
         return [record for status in ACTIVE for record in self._query(kind, status)]
 
     def count_active(self) -> int:
-        """How many runs wait or run."""
+        """Return how many runs wait or run."""
         return sum(self._count(Job, status) for status in ACTIVE)
 
     def _query(self, kind: type[_Kind], status: JobStatus | None = None, **request: Any) -> Iterator[_Kind]:
@@ -210,7 +207,7 @@ class JobsTable:
         self.move(job_id, JobStatus.FAILED, attempt, error=error[:2000])
 
     def _report(self, job_id: str, reported_by: int, **changes: Unpack[Changes]) -> None:
-        """Set what an attempt reports, unless a later attempt has reported already."""
+        """Write what an attempt reports, unless a later attempt has reported already."""
         self._update(job_id, changes, condition=Attr("attempt").not_exists() | Attr("attempt").lte(reported_by))
 
     # Batch's side
@@ -229,7 +226,7 @@ class JobsTable:
         return self._update(job_id, changes)
 
     def choose(self, sweep_id: str, best_job_id: str, transition_id: str) -> bool:
-        """Write a sweep's choice of the best run, once; False if it was made before."""
+        """Write a sweep's choice of the best run, once; False if there is one already."""
         choice = {"best_job_id": best_job_id, "transition_id": transition_id}
         return self._update(sweep_id, choice, condition=Attr("best_job_id").not_exists())
 
@@ -258,8 +255,3 @@ def _selection(kind: type[Job] | type[Sweep], status: JobStatus | None) -> tuple
     if status is None:
         return Key("kind").eq(kind.KIND), "by_time"
     return Key("status").eq(str(status)) & Key("job_id").begins_with(f"{kind.KIND}_"), "by_status"
-
-
-@cache
-def _table_of(name: str) -> JobsTable:
-    return JobsTable(DynamoTable(boto3.resource("dynamodb").Table(name)))

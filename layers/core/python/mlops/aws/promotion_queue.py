@@ -1,13 +1,14 @@
-"""How a transition is asked for: a record in the table, then a message in the model's FIFO group.
+"""How a transition is requested: a record in the table, then a message in the model's FIFO group.
 
-If the process dies between the two, or the queue is away, the record stays queued and reconcile sends the message.
+If the process dies between the two, or the queue does not answer, the record stays queued and reconcile sends the
+message.
 """
 
 import json
 import logging
 import os
 from functools import cache
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,17 @@ from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.transition import Transition, TransitionKind
 
 logger = logging.getLogger(__name__)
+
+
+class PromotionMessage(TypedDict):
+    """What the queue carries: which step of which model. Everything else of a transition is in the table."""
+
+    kind: str
+    transition_id: str
+    model_name: str
+    request_id: NotRequired[str | None]
+    stage: NotRequired[str]
+    actor: NotRequired[str]
 
 
 class PromotionQueue:
@@ -29,8 +41,8 @@ class PromotionQueue:
     def from_environment(cls) -> "PromotionQueue":
         return _queue_at(os.environ["PROMOTION_QUEUE_URL"])
 
-    def send(self, message: dict[str, Any], deduplication_id: str | None = None) -> None:
-        """Send a message that carries `model_name` and `transition_id`; the same id within five minutes counts once."""
+    def send(self, message: PromotionMessage, deduplication_id: str | None = None) -> None:
+        """Send a message. The same id, by default the transition's, counts once within five minutes."""
         self._sqs.send_message(
             QueueUrl=self._url,
             MessageBody=json.dumps(message),
@@ -42,17 +54,17 @@ class PromotionQueue:
 def request_transition(transitions: TransitionsTable, queue: PromotionQueue, transition: Transition) -> None:
     """Record a transition and queue it. Idempotent by `transition_id`.
 
-    Once it is recorded it will be carried out: a queue that does not answer only makes it later.
+    A recorded transition is carried out in any case: a queue that does not answer only delays it.
     """
     transitions.create(transition)
     try:
         queue.send(transition_message(transition))
     except (BotoCoreError, ClientError):
-        logger.warning("transition %s is left to reconcile: the queue did not take it", transition.transition_id)
+        logger.warning("the queue refused the message of %s; reconcile sends it again", transition.transition_id)
 
 
-def transition_message(transition: Transition) -> dict[str, Any]:
-    """What the queue carries of a transition: which one; everything else is in the table."""
+def transition_message(transition: Transition) -> PromotionMessage:
+    """Ask promotion to carry out a transition."""
     return {
         "kind": TransitionKind.TRANSITION,
         "transition_id": transition.transition_id,
@@ -61,8 +73,8 @@ def transition_message(transition: Transition) -> dict[str, Any]:
     }
 
 
-def repair_message(model_name: str, transition_id: str) -> dict[str, Any]:
-    """Asks promotion to bring a model's manifests, tags and stages in line with its aliases."""
+def repair_message(model_name: str, transition_id: str) -> PromotionMessage:
+    """Ask promotion to bring a model's manifests, tags and stages in line with its aliases."""
     return {"kind": TransitionKind.REPAIR, "transition_id": transition_id, "model_name": model_name}
 
 

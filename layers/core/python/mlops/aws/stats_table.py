@@ -3,7 +3,6 @@
 Counts are added in one transaction with markers of what they are of, so that what comes twice counts once.
 """
 
-import os
 import random
 import time
 from collections import Counter
@@ -11,17 +10,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
 
-import boto3
-from boto3.dynamodb.conditions import Key
-from botocore.config import Config
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import Item, query_all
-from mlops.aws.transient import NOT_DONE, error_codes
+from mlops.aws.dynamodb import DynamoTable, Item, Put, Update, table_named
+from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
 from mlops.domain.drift.counts import Counts
+from mlops.settings import Settings
 
 TOTALS = "totals"
 MARKER_SECONDS = 16 * 24 * 3600
@@ -31,6 +27,21 @@ NAMES_PER_UPDATE = 250
 """DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
 _KEYS = ("series", "slot", "expires")
 _MARKED = "marker#"
+_CLIENT_ATTEMPTS = 6
+"""Fewer than boto3's own: `PredictionStats.add` itself tries again, for as long as a delivery may wait."""
+_DAY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class StatsSettings(Settings):
+    """Which table holds counts and drift records, and for how many days."""
+
+    prediction_stats_table: str
+    stats_retention_days: int = 100
+
+    @property
+    def retention_seconds(self) -> int:
+        return self.stats_retention_days * _DAY_SECONDS
 
 
 @dataclass(frozen=True, order=True)
@@ -94,15 +105,17 @@ def fits(markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
 class PredictionStats:
     """Adapter of the DynamoDB table `PREDICTION_STATS_TABLE` (key `series`, `slot`; `expires` is its TTL)."""
 
-    def __init__(self, table: Any, retention_days: int = 100, max_wait_seconds: float = 40.0) -> None:
+    def __init__(
+        self, table: DynamoTable, retention_seconds: int = 100 * _DAY_SECONDS, max_wait_seconds: float = 40.0
+    ) -> None:
         self._table = table
-        self._client = table.meta.client
-        self._retention = retention_days * 24 * 3600
+        self._retention = retention_seconds
         self._max_wait = max_wait_seconds
 
     @classmethod
     def from_environment(cls) -> "PredictionStats":
-        return _table_of(os.environ["PREDICTION_STATS_TABLE"], int(os.environ.get("STATS_RETENTION_DAYS", "100")))
+        settings = StatsSettings.from_environment()
+        return cls(table_named(settings.prediction_stats_table, _CLIENT_ATTEMPTS), settings.retention_seconds)
 
     def add(self, markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
         """Add counts to hours of series and to totals, all or nothing; False if one of the markers is there already.
@@ -113,7 +126,7 @@ class PredictionStats:
             ClientError: DynamoDB refuses, or throttles for longer than `max_wait_seconds`. Nothing is counted twice if
                 the same markers come again.
         """
-        writes = [self._marker(marker) for marker in markers]
+        writes: list[Put | Update] = [self._marker(marker) for marker in markers]
         for (series, hour), counts in hours.items():
             writes += self._addition(series.key, f"{hour}/{series.stage}", counts)
         for series, counts in totals.items():
@@ -123,7 +136,7 @@ class PredictionStats:
     def markers(self, group: str) -> list[Marker]:
         """The markers of a group in the order of their slots, those just written included."""
         condition = Key("series").eq(_MARKED + group)
-        items = query_all(self._table, KeyConditionExpression=condition, ConsistentRead=True)
+        items = self._table.query(condition, ConsistentRead=True)
         return [Marker(group, item["slot"], item["content"].value) for item in items]
 
     def window(self, series: Series, first: str, last: str | None = None) -> Counts:
@@ -139,65 +152,54 @@ class PredictionStats:
     def hours(self, series: Series, first: str, last: str | None = None) -> Iterator[tuple[str, dict[str, int]]]:
         """A series' counts hour by hour, in order."""
         condition = Key("series").eq(series.key) & Key("slot").between(first, f"{last or '9999'}/~")
-        for item in query_all(self._table, KeyConditionExpression=condition):
+        for item in self._table.query(condition):
             hour, _, stage = item["slot"].partition("/")
             if stage == series.stage:
                 yield hour, _numbers(item)
 
     def totals(self, model_name: str | None = None) -> dict[Series, dict[str, int]]:
-        """The counts since ever of each series, of one model or of all that had any within the retention. What a later
-        version of the platform keeps beside them, under names of another form, is passed over."""
-        condition: Any = Key("series").eq(TOTALS)
+        """Return the lifetime counts of each series of one model, or of all models with counts within the retention.
+
+        Items under names of another form, which a later version of the platform may keep, are ignored.
+        """
+        condition: ConditionBase = Key("series").eq(TOTALS)
         if model_name is not None:
             condition &= Key("slot").begins_with(f"{model_name}#")
-        found = {}
-        for item in query_all(self._table, KeyConditionExpression=condition):
+        totals = {}
+        for item in self._table.query(condition):
             with suppress(ValueError):
-                found[Series.parse(item["slot"])] = _numbers(item)
-        return found
+                totals[Series.parse(item["slot"])] = _numbers(item)
+        return totals
 
-    def _marker(self, marker: Marker) -> dict[str, Any]:
+    def _marker(self, marker: Marker) -> Put:
         item = {
             "series": _MARKED + marker.group,
             "slot": marker.slot,
             "content": marker.content,
             "expires": int(time.time()) + MARKER_SECONDS,
         }
-        put = {"TableName": self._table.name, "Item": item, "ConditionExpression": "attribute_not_exists(series)"}
-        return {"Put": put}
+        return Put(item, Attr("series").not_exists())
 
-    def _addition(self, series: str, slot: str, counts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    def _addition(self, series: str, slot: str, counts: Mapping[str, int]) -> Iterator[Update]:
         added = {name: value for name, value in counts.items() if value}
-        if not added:
-            return
-        additions = ",".join(f"#{index} :{index}" for index in range(len(added)))
-        yield {
-            "Update": {
-                "TableName": self._table.name,
-                "Key": {"series": series, "slot": slot},
-                "UpdateExpression": f"ADD {additions} SET expires=:expires",
-                "ExpressionAttributeNames": {f"#{index}": name for index, name in enumerate(added)},
-                "ExpressionAttributeValues": {
-                    **{f":{index}": value for index, value in enumerate(added.values())},
-                    ":expires": int(time.time()) + self._retention,
-                },
-            }
-        }
+        if added:
+            expires = int(time.time()) + self._retention
+            yield Update({"series": series, "slot": slot}, {"expires": expires}, add=added)
 
-    def _transact(self, writes: list[dict[str, Any]]) -> bool:
-        """False if a condition failed, and those are the markers'."""
+    def _transact(self, writes: list[Put | Update]) -> bool:
+        """Write all or nothing; False if a condition failed. Only the markers have conditions."""
         deadline, pause = time.monotonic() + self._max_wait, 0.02
         while True:
             try:
-                self._client.transact_write_items(TransactItems=writes)
+                self._table.transact(writes)
                 return True
             except ClientError as error:
                 codes = error_codes(error)
-                if "ConditionalCheckFailed" in codes:
+                if CONDITION_FAILED in codes:
                     return False
                 if NOT_DONE.isdisjoint(codes) or time.monotonic() + pause > deadline:
                     raise
-            # Deliveries that met at one item go on at different times.
+            # Deliveries that met at one item try again at different times.
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2.0, pause * 2)
 
@@ -213,9 +215,3 @@ def combined(parts: Iterable[Mapping[str, int]]) -> Counts:
     for part in parts:
         total.update(part)
     return total
-
-
-@cache
-def _table_of(name: str, retention_days: int) -> PredictionStats:
-    retries = Config(retries={"mode": "standard", "total_max_attempts": 6})
-    return PredictionStats(boto3.resource("dynamodb", config=retries).Table(name), retention_days)

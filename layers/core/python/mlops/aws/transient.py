@@ -1,7 +1,7 @@
 """Which errors of AWS are worth another try.
 
-Two places ask something else and keep a rule of their own: submitting a Batch job asks whether the job may have been
-taken, and a retrain's claim reads a conflict as "another check was first".
+Two places have another question and a rule of their own: after the submission of a Batch job it is whether the job may
+run, and for a retrain's claim a conflict means that another check was first.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,8 @@ THROTTLED = frozenset(
     }
 )
 MET_ANOTHER_WRITE = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
+CONDITION_FAILED = "ConditionalCheckFailed"
+"""Of a transaction's write: its condition did not hold, so another try brings the same answer."""
 NOT_DONE = THROTTLED | MET_ANOTHER_WRITE
 """Nothing was done, so even what must not be done twice may be tried again."""
 
@@ -29,8 +31,8 @@ _DOWN = frozenset({"InternalError", "InternalServerError", "RequestTimeout", "Se
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether another moment may bring another answer to what may be done twice: the service is away, throttles or
-    failed, or somebody else wrote in between, so that the next try reads what they wrote."""
+    """Whether another try may succeed, for a request that may be repeated: the service does not answer, throttles or
+    failed, or another writer came between, so that the next try reads what it wrote."""
     if isinstance(error, ConnectionError | HTTPClientError):
         return True
     if not isinstance(error, ClientError):
@@ -40,7 +42,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def error_codes(error: ClientError) -> list[str]:
-    """The error's code; of a cancelled transaction the codes of its writes, "None" of those that did not fail."""
+    """Return the error's code; of a cancelled transaction the code of each write, "None" if the write did not fail."""
     response: Mapping[str, Any] = error.response
     code = str(response.get("Error", {}).get("Code", ""))
     if code != "TransactionCanceledException":

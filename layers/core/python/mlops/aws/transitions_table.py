@@ -1,4 +1,4 @@
-"""The transitions table: who moved which version where, when and why, and what the gate said. Nothing is deleted."""
+"""The transitions table: who moved which version where, when and why, with the gate's results. Nothing is deleted."""
 
 import logging
 import os
@@ -36,8 +36,8 @@ class TransitionPage:
 class TransitionsTable:
     """Adapter of the DynamoDB table `TRANSITIONS_TABLE` (key `model_name`, `transition_id`).
 
-    Index `by_id` finds a transition by its id alone. The sparse index `by_open` holds those that are not done with:
-    still queued, or ended and not yet announced.
+    Index `by_id` finds a transition by its id alone. The sparse index `by_open` holds the transitions that are queued,
+    or have ended and are not announced yet.
     """
 
     def __init__(self, table: DynamoTable) -> None:
@@ -48,7 +48,7 @@ class TransitionsTable:
         return cls(table_named(os.environ["TRANSITIONS_TABLE"]))
 
     def create(self, transition: Transition) -> bool:
-        """Record a queued transition; False if one of this id is there already."""
+        """Record a queued transition; False if there is one of this id already."""
         return self._table.put(transition.to_record(), Attr("transition_id").not_exists())
 
     def find(self, transition_id: str) -> Transition:
@@ -84,10 +84,10 @@ class TransitionsTable:
         return self._update(transition, values, Attr("status").eq(TransitionStatus.QUEUED)) is not None
 
     def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
-        """Keep what a step found out, for a later delivery of the same message; the record as it is then.
+        """Record what a step has learned, for a later delivery of the same message, and return the record.
 
         Raises:
-            NotFound: there is no such transition.
+            NotFound: There is no such transition.
         """
         record = self._update(transition, record_of(changes), Attr("transition_id").exists())
         if record is None:
@@ -95,7 +95,7 @@ class TransitionsTable:
         return Transition.from_record(record)
 
     def close(self, transition: Transition) -> None:
-        """The end is written and announced: nothing is left to do."""
+        """Record that the end was announced, so that nothing is left to do."""
         self._table.update(_key(transition.model_name, transition.transition_id), remove=("open",))
 
     def resent(self, transition: Transition) -> bool:
@@ -107,16 +107,16 @@ class TransitionsTable:
         return self._update(transition, values, condition) is not None
 
     def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[Transition]:
-        """What is not done with, of one model or of all, up to and with the id `until`; in the order it was asked for.
+        """Return the open transitions of one model or of all, up to and with the id `until`, in the order of requests.
 
-        Read from an index, so what was recorded a moment ago may be missing.
+        They are read from an index, so one that was recorded a moment ago may be missing.
         """
         only = {} if model_name is None else {"FilterExpression": Attr("model_name").eq(model_name)}
         condition = Key("open").eq("1") & Key("transition_id").lte(until)
         return _whole(self._table.query(condition, IndexName="by_open", **only))
 
     def history(self, model_name: str, limit: int = 50, cursor: str | None = None) -> TransitionPage:
-        """A page of a model's transitions, newest first."""
+        """Return a page of a model's transitions, newest first."""
         start = _key(model_name, decode_cursor(cursor)) if cursor else None
         page = self._table.page(_of(model_name), limit, start, ScanIndexForward=False)
         next_cursor = encode_cursor(page.next_key["transition_id"]) if page.next_key else None
@@ -152,11 +152,11 @@ def _of(model_name: str) -> ConditionBase:
 
 
 def _not_found(transition_id: str) -> NotFound:
-    return NotFound(f"There is no transition {transition_id!r}")
+    return NotFound(f"There is no transition {transition_id!r}; GET /models/{{name}}/history lists those of a model")
 
 
 def _whole(records: Iterable[dict[str, Any]]) -> list[Transition]:
-    """The transitions of a list; one record that cannot be read keeps nobody from the others."""
+    """Read records. One that cannot be read is logged and left out."""
     transitions = []
     for record in records:
         try:

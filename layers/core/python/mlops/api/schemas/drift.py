@@ -1,10 +1,8 @@
-"""Responses of the drift routes, and the event that asks for a retrain."""
+"""Responses of the drift routes."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
-
-from mlops.domain.names import ModelName
 
 VerdictName = Literal["insufficient_data", "stable", "warning", "alert"]
 Shares = dict[str, float]
@@ -148,13 +146,3 @@ class DriftDistribution(BaseModel):
     distribution: list[ClassShare]
     versions: list[VersionDistribution]
     reference: Shares | None = Field(description="Class shares of the Production version's reference")
-
-
-class RetrainRequest(BaseModel):
-    """Detail of a `Retrain Requested` event. Without `retrain_id` (a schedule) it counts once per hour."""
-
-    model_name: ModelName
-    retrain_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    num_runs: Annotated[int, Field(ge=1, le=100)] = 1
-    stage: Literal["Staging", "Production"] | None = "Staging"
-    reason: str = "a schedule"

@@ -1,7 +1,7 @@
-"""What is counted of predictions, by hour, version and stage: names and whole numbers that can simply be added up.
+"""The counts of predictions by hour, version and stage: names and whole numbers that can simply be added.
 
-All counts are whole numbers (confidence in millionths, latency in microseconds, signals in thousandths), so sums are
-exact whatever the order in which they were added.
+All counts are whole numbers (confidence in millionths, latency in microseconds, signals in thousandths), so a sum is
+exact in any order of addition.
 """
 
 from bisect import bisect_left
@@ -18,7 +18,7 @@ HISTOGRAMS = {"confidence": "c", "mean_intensity": "i", "ink_share": "k"}
 """Histograms of ten equal bins from 0 to 1, as the reference has them, and the letter of their counts' names."""
 LATENCY_EDGES_MS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)
 LIFETIME_NAMES = ("n", "r", "h", "cs", "ls")
-"""Counted also over a version's whole life, beside classes, confidence and latency: what Prometheus scrapes."""
+"""Counted over a version's whole life too, beside classes, confidence and latency: Prometheus scrapes these."""
 PERMILLE = 1000
 _BLOCK_NAMES = [(f"s{block:02}", f"q{block:02}") for block in range(BLOCKS)]
 MILLION = 1_000_000
@@ -27,15 +27,15 @@ Counts = Counter[str]
 
 
 class Malformed(ValueError):
-    """The line is not one that predict writes; the message says what is wrong."""
+    """The line is not one that predict writes. The message says what is wrong."""
 
 
 def counts_of(line: Mapping[str, Any]) -> Counts:
-    """The counts of one answered request's log line. Raises Malformed.
+    """Return the counts of the log line of one answered request. Raises Malformed.
 
-    `n` predictions, `r` requests, `h` answered from the cache, `p:<label>` by class, `c0`…`c9` by confidence, `cs` and
-    `cq` its sum and sum of squares, `l0`…`l10` requests by latency, `ls` its sum; of images `i0`…`i9` mean intensity,
-    `k0`…`k9` share of ink, `m` how many, and `s00`…`s48`, `q00`…`q48` the sums and squares of the block means.
+    `n` predictions, `r` requests, `h` answers from the cache, `p:<label>` by class, `c0`…`c9` by confidence, `cs` and
+    `cq` its sum and sum of squares, `l0`…`l10` requests by latency, `ls` its sum. Of images: `i0`…`i9` mean intensity,
+    `k0`…`k9` share of ink, `m` their number, and `s00`…`s48`, `q00`…`q48` the sums and squares of the block means.
     """
     n = line.get("n")
     if type(n) is not int or n < 1:
@@ -102,7 +102,7 @@ def _bin(value: float) -> int:
 
 
 def lifetime(counts: Mapping[str, int]) -> dict[str, int]:
-    """Those of the counts that are kept over a version's whole life too."""
+    """Return the counts that are kept over a version's whole life too."""
     return {
         name: value
         for name, value in counts.items()
@@ -123,12 +123,12 @@ class Summary:
     blocks: Moments | None = None
 
     def shares(self) -> dict[str, float]:
-        """The share of each class; of an empty sample none."""
+        """Return the share of each class; nothing for an empty sample."""
         return {label: round(count / self.count, 6) for label, count in self.classes.items()} if self.count else {}
 
 
 def summary_of(counts: Mapping[str, int]) -> Summary:
-    """The sample that counts are of."""
+    """Return the sample that the counts describe."""
     images = counts.get("m", 0)
     shown = {"confidence": counts.get("n", 0), "mean_intensity": images, "ink_share": images}
     blocks = None
@@ -147,7 +147,7 @@ def summary_of(counts: Mapping[str, int]) -> Summary:
 
 
 def summary_of_reference(reference: Mapping[str, Any], labels: Iterable[int | str]) -> Summary:
-    """The sample that a manifest's `reference` is of: the rows held out in training."""
+    """Return the sample that a manifest's `reference` describes: the rows held out in training."""
     classes = dict(zip(map(str, labels), reference["predictions"]["counts"], strict=True))
     histograms = {
         name: tuple(reference[name]["counts"])
@@ -163,9 +163,9 @@ def summary_of_reference(reference: Mapping[str, Any], labels: Iterable[int | st
 
 
 def class_counts(counts: Mapping[str, int]) -> dict[str, int]:
-    """Predictions by class; labels that are numbers in their order."""
-    found = {name[2:]: value for name, value in counts.items() if name.startswith("p:")}
-    return {label: found[label] for label in sorted(found, key=_by_number)}
+    """Return the predictions by class; labels that are numbers in their order."""
+    classes = {name[2:]: value for name, value in counts.items() if name.startswith("p:")}
+    return {label: classes[label] for label in sorted(classes, key=_by_number)}
 
 
 def _by_number(label: str) -> tuple[int, int, str]:
@@ -177,5 +177,5 @@ def histogram(counts: Mapping[str, int], letter: str, bins: int = BINS) -> tuple
 
 
 def latency_histogram(counts: Mapping[str, int]) -> tuple[int, ...]:
-    """Requests by latency: up to each of LATENCY_EDGES_MS, and one bin for those beyond the last."""
+    """Return requests by latency: up to each of LATENCY_EDGES_MS, and one bin beyond the last."""
     return histogram(counts, "l", len(LATENCY_EDGES_MS) + 1)

@@ -1,11 +1,11 @@
-"""How far two samples lie apart, and how likely as much would be by chance. Pure arithmetic, standard library only.
+"""How far two samples lie apart, and how probable such a distance is by chance. Pure arithmetic, standard library only.
 
 The population stability index (PSI) is Jeffreys' divergence of two discrete distributions p and q,
 `Σ (p - q) ln(p / q)`: H. Jeffreys, "An invariant form for the prior probability in estimation problems", Proc. R. Soc.
 A 186 (1946). For samples of n and m from one distribution over k bins, `PSI / (1/n + 1/m)` is asymptotically χ² with
 k - 1 degrees of freedom: B. Yurdakul, "Statistical Properties of Population Stability Index", dissertation, Western
-Michigan University (2018), theorem 3.2. That is where the p-value is from. scipy would say the same and weighs 110 MB
-unzipped; the tests compare with it.
+Michigan University (2018), theorem 3.2, which gives the p-value. scipy gives the same, but has 110 MB unzipped; the
+tests compare with it.
 """
 
 import math
@@ -27,7 +27,7 @@ _PRECISION = 1e-15
 
 @dataclass(frozen=True)
 class Divergence:
-    """`psi` ≥ 0: how far apart; `p_value` in 0..1: the chance of at least as much with no difference at all."""
+    """`psi` ≥ 0: the distance. `p_value` in 0..1: the probability of at least this distance without any difference."""
 
     psi: float
     p_value: float
@@ -35,7 +35,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Moments:
-    """Of `count` vectors: the sums and the sums of squares of each component."""
+    """The sums and the sums of squares of each component of `count` vectors."""
 
     count: int
     sums: tuple[float, ...]
@@ -43,10 +43,10 @@ class Moments:
 
 
 def histogram_divergence(before: Sequence[int], after: Sequence[int]) -> Divergence:
-    """The smoothed PSI of two histograms over the same bins; bins empty in both say nothing and are left out.
+    """Return the smoothed PSI of two histograms over the same bins. Bins that are empty in both are left out.
 
     Raises:
-        ValueError: the histograms differ in length, or one is empty.
+        ValueError: The histograms differ in length, or one is empty.
     """
     if len(before) != len(after):
         raise ValueError(f"histograms of {len(before)} and {len(after)} bins cannot be compared")
@@ -65,14 +65,14 @@ def histogram_divergence(before: Sequence[int], after: Sequence[int]) -> Diverge
 
 
 def moments_divergence(before: Moments, after: Moments) -> Divergence:
-    """The mean, over the components, of Jeffreys' divergence of two normal distributions of one variance.
+    """Return the mean over the components of Jeffreys' divergence of two normal distributions with one variance.
 
     That is `(μ₁ - μ₂)² / σ²` with the pooled variance (S. Kullback, "Information Theory and Statistics", 1959, ch. 9),
-    so it is in the PSI's own unit. The p-value is that of the component that differs most, two-sided, times their
-    number (Bonferroni), as components of one image are not independent.
+    so it has the PSI's own unit. The p-value is that of the component that differs most, two-sided, times the number of
+    components (Bonferroni), because components of one image are not independent.
 
     Raises:
-        ValueError: the moments differ in length, or one sample is empty.
+        ValueError: The moments differ in length, or one sample is empty.
     """
     if len(before.sums) != len(after.sums) or len(before.squares) != len(after.squares):
         raise ValueError("moments of different numbers of components cannot be compared")
@@ -92,14 +92,14 @@ def moments_divergence(before: Moments, after: Moments) -> Divergence:
 
 
 def chi_squared_tail(value: float, degrees: int) -> float:
-    """P(χ² ≥ value), the upper regularised incomplete gamma function Q(degrees / 2, value / 2).
+    """Return P(χ² ≥ value), the upper regularised incomplete gamma function Q(degrees / 2, value / 2).
 
     Its series (DLMF 8.11.4) below a + 1, its continued fraction (DLMF 8.9.2, by Lentz's method) above.
     """
     a, x = degrees / 2, value / 2
     if x <= 0:
         return 1.0
-    # In the far tail exp() gives 0.0, which is as near as a float comes.
+    # In the far tail exp() gives 0.0, the nearest float.
     front = math.exp(-x + a * math.log(x) - math.lgamma(a))
     if x < a + 1:
         term = total = 1 / a

@@ -20,7 +20,7 @@ COMPARISONS = 2 * len(SIGNALS)
 
 
 class Verdict(StrEnum):
-    """Ordered: of several verdicts the last one here is the overall one."""
+    """What a check concludes, from the least to the most serious. The most serious of several is the overall one."""
 
     INSUFFICIENT_DATA = "insufficient_data"
     STABLE = "stable"
@@ -34,8 +34,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class DriftThresholds(Settings):
-    """The PSI from which on it is a warning, an alert, and cause for a retrain; `drift_alpha` is the chance of a false
-    verdict that is allowed in one check."""
+    """At which PSI a signal is a warning, an alert, and a reason for a retrain. `drift_alpha` is the allowed
+    probability of a false verdict in one check."""
 
     drift_warning: float = 0.1
     drift_alert: float = 0.2
@@ -46,7 +46,7 @@ class DriftThresholds(Settings):
 
 @dataclass(frozen=True)
 class SignalDrift:
-    """How one signal differs. `significant`: by more than chance explains."""
+    """How much one signal differs. `significant`: by more than chance explains."""
 
     signal: str
     psi: float
@@ -57,7 +57,7 @@ class SignalDrift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The current window against one other sample. Without enough of either there are no signals."""
+    """The current window against one other sample. If one of them is too small, there are no signals."""
 
     against: Against
     count: int
@@ -67,7 +67,7 @@ class Comparison:
 
     @property
     def worst(self) -> SignalDrift | None:
-        """The signal the verdict is of: of those that gave it, the one of the largest PSI."""
+        """The signal that gave the verdict; of several, the one with the largest PSI."""
         deciding = [signal for signal in self.signals if signal.verdict is self.verdict]
         return max(deciding, key=lambda signal: signal.psi, default=None)
 
@@ -85,12 +85,31 @@ class Drift:
         """The comparison that gave the verdict; None without one."""
         if self.verdict is Verdict.INSUFFICIENT_DATA:
             return None
-        ones = [each for each in self.comparisons if each.verdict is self.verdict]
-        return max(ones, key=lambda each: each.worst.psi if each.worst else 0.0)
+        ones = [comparison for comparison in self.comparisons if comparison.verdict is self.verdict]
+        return max(ones, key=lambda comparison: comparison.worst.psi if comparison.worst else 0.0)
 
     @property
     def worst(self) -> SignalDrift | None:
         return self.deciding.worst if self.deciding else None
+
+    @property
+    def message(self) -> str:
+        """The verdict in a sentence, and what was not compared."""
+        missing = [comparison for comparison in self.comparisons if comparison.note]
+        worst, deciding = self.worst, self.deciding
+        if worst is None or deciding is None:
+            return "; ".join(str(comparison.note) for comparison in missing)
+        if self.verdict is Verdict.STABLE:
+            verdict = (
+                f"No signal has drifted; the largest PSI is {worst.psi:.3f} "
+                f"({worst.signal}, against the {deciding.against})."
+            )
+        else:
+            verdict = (
+                f"{worst.signal} differs from the {deciding.against}: PSI {worst.psi:.3f}, p {worst.p_value:.2g}, "
+                f"over {self.current.count} predictions."
+            )
+        return " ".join([verdict, *(f"Not compared with the {left.against}: {left.note}." for left in missing)])
 
 
 def detect(current: Summary, reference: Summary | None, baseline: Summary, thresholds: DriftThresholds) -> Drift:
@@ -99,7 +118,7 @@ def detect(current: Summary, reference: Summary | None, baseline: Summary, thres
         compare("reference", current, reference, thresholds),
         compare("baseline", current, baseline, thresholds),
     )
-    verdict = max((each.verdict for each in comparisons), key=lambda verdict: verdict.rank)
+    verdict = max((comparison.verdict for comparison in comparisons), key=lambda verdict: verdict.rank)
     return Drift(verdict, current, comparisons)
 
 
@@ -111,9 +130,9 @@ def compare(against: Against, current: Summary, other: Summary | None, threshold
     least = thresholds.drift_minimum_samples
     for sample, what in ((current, "current window"), (other, against)):
         if sample.count < least:
-            note = f"The {what} has {sample.count} predictions of the {least} that a verdict takes"
+            note = f"The {what} has {sample.count} predictions of the {least} that a verdict needs"
             return Comparison(against, other.count, Verdict.INSUFFICIENT_DATA, (), note)
-    signals = tuple(_signal(name, found, thresholds) for name, found in _divergences(other, current, least))
+    signals = tuple(_signal(name, divergence, thresholds) for name, divergence in _divergences(other, current, least))
     verdict = max((signal.verdict for signal in signals), key=lambda verdict: verdict.rank)
     return Comparison(against, other.count, verdict, signals)
 
@@ -131,11 +150,11 @@ def _divergences(before: Summary, after: Summary, least: int) -> Iterator[tuple[
         yield "block_means", moments_divergence(before.blocks, after.blocks)
 
 
-def _signal(name: str, found: Divergence, thresholds: DriftThresholds) -> SignalDrift:
-    significant = found.p_value < thresholds.drift_alpha / COMPARISONS
+def _signal(name: str, divergence: Divergence, thresholds: DriftThresholds) -> SignalDrift:
+    significant = divergence.p_value < thresholds.drift_alpha / COMPARISONS
     verdict = Verdict.STABLE
-    if significant and found.psi >= thresholds.drift_alert:
+    if significant and divergence.psi >= thresholds.drift_alert:
         verdict = Verdict.ALERT
-    elif significant and found.psi >= thresholds.drift_warning:
+    elif significant and divergence.psi >= thresholds.drift_warning:
         verdict = Verdict.WARNING
-    return SignalDrift(name, found.psi, found.p_value, significant, verdict)
+    return SignalDrift(name, divergence.psi, divergence.p_value, significant, verdict)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.job import Job, JobStatus
 from reconcile.lost_jobs import LostJobs
 
@@ -45,10 +46,10 @@ class Batch:
 
 class Events:
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.published: list[dict[str, Any]] = []
 
     def job_state(self, job: dict[str, Any]) -> None:
-        self.told.append(job)
+        self.published.append(job)
 
 
 def record(number: int, status: str = "running", minutes: float = 60, **more: Any) -> Job:
@@ -69,22 +70,22 @@ def test_a_job_that_has_ended_is_announced(status, recorded):
     items = [record(1, recorded), record(2, recorded)]
     batch = Batch({"b1": status, "b2": "RUNNING"})
     assert LostJobs(Jobs(items), batch, events).look() == ["job_000001"]
-    assert [(job["jobId"], job["status"]) for job in events.told] == [("b1", status)]
+    assert [(job["jobId"], job["status"]) for job in events.published] == [("b1", status)]
 
 
 def test_a_job_that_batch_has_forgotten_is_announced_as_failed():
     events = Events()
     assert LostJobs(Jobs([record(7)]), Batch({}), events).look() == ["job_000007"]
-    assert events.told[0]["status"] == "FAILED"
-    assert events.told[0]["jobQueue"] == "the queue"
-    assert "does not know" in events.told[0]["statusReason"]
+    assert events.published[0]["status"] == "FAILED"
+    assert events.published[0]["jobQueue"] == "the queue"
+    assert "does not know" in events.published[0]["statusReason"]
 
 
 def test_a_submission_that_died_before_batch_had_it_is_announced_as_failed():
     events = Events()
     assert LostJobs(Jobs([record(3, "pending", batch_job_id=None)]), Batch({}), events).look() == ["job_000003"]
-    assert (events.told[0]["jobName"], events.told[0]["status"]) == ("job_000003", "FAILED")
-    assert "never reached AWS Batch" in events.told[0]["statusReason"]
+    assert (events.published[0]["jobName"], events.published[0]["status"]) == ("job_000003", "FAILED")
+    assert "never reached AWS Batch" in events.published[0]["statusReason"]
 
 
 @pytest.mark.parametrize(("status", "announced"), [("RUNNING", []), ("SUCCEEDED", ["job_000003"])])
@@ -107,4 +108,26 @@ def test_a_job_of_a_moment_ago_and_a_sweeps_run_are_left_alone():
     events = Events()
     items = [record(1, minutes=1), record(2, batch_job_id=None, sweep_id="sweep_000002")]
     assert LostJobs(Jobs(items), Batch({}), events).look() == []
-    assert events.told == []
+    assert events.published == []
+
+
+def test_a_job_that_cannot_be_looked_at_or_announced_keeps_no_other_from_its_turn():
+    """Of job 2 the event is refused, of job 3 nobody can find the id."""
+    items = [record(1), record(2), record(3, batch_job_id=None), record(4)]
+
+    class SomeDown(Batch):
+        def find(self, name: str) -> str | None:
+            raise TimeoutError(name)
+
+    class Picky(Events):
+        def job_state(self, job: dict[str, Any]) -> None:
+            if job["jobId"] == "b2":
+                raise DependencyUnavailable("EventBridge did not take the event")
+            super().job_state(job)
+
+    events = Picky()
+    with pytest.raises(ExceptionGroup) as group:
+        LostJobs(Jobs(items), SomeDown({f"b{number}": "FAILED" for number in (1, 2, 4)}), events).look()
+    assert [job["jobId"] for job in events.published] == ["b1", "b4"]
+    errors = {note: type(error) for error in group.value.exceptions for note in error.__notes__}
+    assert errors == {"job_000002": DependencyUnavailable, "job_000003": TimeoutError}
