@@ -4,6 +4,7 @@ The queue is left out, so that a test decides when a message arrives; the deploy
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -118,7 +119,7 @@ class World:
         body["tags"] = [{"key": key, "value": value} for key, value in {**NEW, **tags}.items()]
         if accuracy is not None:
             run = self.tracking._post("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
-            logged = {"run_id": run, "key": "accuracy", "value": accuracy, "timestamp": 1, "step": 0}
+            logged = {"run_id": run, "key": "accuracy", "value": _in_json(accuracy), "timestamp": 1, "step": 0}
             self.tracking._post("runs/log-metric", logged)
             body["run_id"] = run
         return int(self.tracking._post("model-versions/create", body)["model_version"]["version"])
@@ -175,6 +176,11 @@ class World:
         mirrored = all(each.mirrors(model.stage_of(each)) for each in self.tracking.versions(self.model))
         stages = list(state["tags"].values())
         return served == state["manifests"] and mirrored and stages.count(Stage.PRODUCTION) <= 1 and not state["open"]
+
+
+def _in_json(value: float) -> float | str:
+    """A number as MLflow's client sends it: JSON has no NaN."""
+    return "NaN" if math.isnan(value) else value
 
 
 def model_numbers(world: World) -> list[int]:

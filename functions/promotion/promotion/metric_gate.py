@@ -3,7 +3,7 @@
 Where the two cannot be compared the gate says why, and refuses. `force` with a reason goes past it.
 """
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,7 +56,7 @@ def _first(challenger: Contender, stage: str) -> GateResult:
     value = challenger.metrics.get(METRIC)
     if value is None:
         return _result("metric", True, f"{detail}; the run has no {METRIC}")
-    if not math.isfinite(value):
+    if not _is_number(value):
         return _not_a_number(value)
     return _result("metric", True, detail)
 
@@ -83,11 +83,11 @@ def _metric(challenger: Contender, champion: Contender, stage: str, margin: floa
     new, old = challenger.metrics.get(METRIC), champion.metrics.get(METRIC)
     if new is None:
         return _result("metric", False, f"not comparable: the run has no {METRIC}; log it, or {_REMEDY}")
-    if not math.isfinite(new):
+    if not _is_number(new):
         return _not_a_number(new)
     if old is None:
         return _result("metric", False, f"not comparable: the version in {stage} has no {METRIC}; {_REMEDY}")
-    if not math.isfinite(old):  # it says nothing, so it may not keep others out
+    if not _is_number(old):  # it says nothing, so it may not keep others out
         return _result("metric", True, f"{METRIC} {new:.4f}; the version in {stage} has {old}, which any number beats")
     if challenger.data is None or challenger.data != champion.data:
         detail = f"not comparable: measured on another data set than the version in {stage}; {_REMEDY}"
@@ -95,6 +95,11 @@ def _metric(challenger: Contender, champion: Contender, stage: str, margin: floa
     needed = old - margin
     detail = f"{METRIC} {new:.4f}, at least {needed:.4f} needed (the version in {stage} has {old:.4f})"
     return _result("metric", new >= needed, detail)
+
+
+def _is_number(value: float) -> bool:
+    """Whether a metric can be compared. MLflow's database keeps an infinity as the largest number."""
+    return abs(value) < sys.float_info.max
 
 
 def _not_a_number(value: float) -> GateResult:

@@ -15,6 +15,8 @@ from tests.support.serving import served
 from tests.unit.registry.fakes import MODEL, ONNX, World
 
 NAN, INFINITE = math.nan, math.inf
+STORED_INFINITE = 1.7976931348623157e308
+"""An infinity as MLflow's database gives it back."""
 
 
 class Model:
@@ -54,6 +56,7 @@ def test_accuracy_may_fall_behind_by_the_margin_and_no_more(margin: float, accur
         (contender(None), contender(None), "the run has no accuracy"),
         (contender(NAN), contender(0.5), "the run's accuracy is nan"),
         (contender(INFINITE), contender(0.5), "the run's accuracy is inf"),
+        (contender(STORED_INFINITE), contender(0.5), "the run's accuracy is 1.79"),
         (contender(NAN), contender(NAN), "the run's accuracy is nan"),
         (contender(NAN), None, "the run's accuracy is nan"),
     ],
@@ -76,7 +79,7 @@ def test_the_first_version_needs_none_to_compare_with_and_says_what_it_lacks() -
 
 
 @pytest.mark.parametrize("data", ["d", "other", None])
-@pytest.mark.parametrize("value", [NAN, INFINITE, -INFINITE])
+@pytest.mark.parametrize("value", [NAN, INFINITE, -INFINITE, STORED_INFINITE, -STORED_INFINITE])
 def test_a_champion_whose_accuracy_is_no_number_keeps_nobody_out(value: float, data: str | None) -> None:
     assert metric(contender(0.1, data), contender(value)).passed
 
