@@ -257,6 +257,8 @@ class Transition:
     reason: str | None = None
     replaced_version: int | None = None
     """The version that held the stage before"""
+    sha256: str | None = None
+    """SHA-256 of the ONNX file that the gate admitted; the version is bound to this file"""
 
 
 @dataclass(frozen=True, kw_only=True)

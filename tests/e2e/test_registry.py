@@ -226,7 +226,11 @@ def test_a_rollback_is_one_request_and_can_be_taken_back(api, world):
         api.post("/models/transition?wait=20", {"model_name": world.model, "version": version, "stage": "Production"})
     moved = api.post(f"/models/{world.model}/rollback?wait=20", {"reason": "worse on Mondays"})
     assert (moved["status"], moved["version"], moved["reason"]) == ("succeeded", first, "worse on Mondays")
-    moved = api.post(f"/models/{world.model}/rollback?wait=20")
+    assert moved["sha256"] == world.manifest().sha256
+    again = api.send("POST", f"/models/{world.model}/rollback", {})
+    assert (again.status, again.json["code"]) == (409, "conflict"), "the version that was rolled back from is not next"
+    taken_back = {"model_name": world.model, "version": second, "stage": "Production", "reason": "it was the data"}
+    moved = api.post("/models/transition?wait=20", taken_back)
     assert (moved["status"], moved["version"]) == ("succeeded", second)
     world.tracking._call("DELETE", "model-versions/delete", body={"name": world.model, "version": str(first)})
     gone = api.send("POST", f"/models/{world.model}/rollback", {})

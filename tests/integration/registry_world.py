@@ -4,6 +4,7 @@ The queue is left out, so that a test decides when a message arrives; the deploy
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,14 +17,16 @@ from infra.local import deploy
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.manifest import Manifest
 from mlops.domain.stages import ALIASES, Stage
 from mlops.domain.transition import Transition, new_transition_id
 from mlops.registry.rest import Tracking
 from promotion import archive_tags, gate, promoter
 from promotion import serving_store as serving
-from promotion.transition_executor import Dependencies
+from promotion.dependencies import Dependencies
 from tests.support.serving import served
 
+NEW = {"stage": "Registered", "dataset_digest": "d1"}
 ONNX = served(features=4, image=None, classes=2).onnx
 
 
@@ -103,9 +106,9 @@ class World:
         tracking._call = watched  # type: ignore[method-assign]
 
     def version(
-        self, onnx: bytes | None = ONNX, accuracy: float | None = None, source: str | None = None, **tags: str
+        self, onnx: bytes | None = ONNX, accuracy: float | None = 0.9, source: str | None = None, **tags: str
     ) -> int:
-        """Register a version, with a run of that accuracy if one is given."""
+        """Register a version with a run of that accuracy, or without a run; all are measured on the same data."""
         number = len(list(self.tracking.versions(self.model))) + 1
         folder = f"mlflow/tests/{self.model}/{number}"
         self.s3.put_object(Bucket=self.bucket, Key=f"{folder}/MLmodel", Body=b"flavors: {}")
@@ -113,10 +116,10 @@ class World:
             self.s3.put_object(Bucket=self.bucket, Key=f"{folder}/model.onnx", Body=onnx)
             tags = {"sha256": hashlib.sha256(onnx).hexdigest(), **tags}
         body: dict[str, Any] = {"name": self.model, "source": source or f"s3://{self.bucket}/{folder}"}
-        body["tags"] = [{"key": key, "value": value} for key, value in {"stage": "Registered", **tags}.items()]
+        body["tags"] = [{"key": key, "value": value} for key, value in {**NEW, **tags}.items()]
         if accuracy is not None:
             run = self.tracking._post("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
-            logged = {"run_id": run, "key": "accuracy", "value": accuracy, "timestamp": 1, "step": 0}
+            logged = {"run_id": run, "key": "accuracy", "value": _in_json(accuracy), "timestamp": 1, "step": 0}
             self.tracking._post("runs/log-metric", logged)
             body["run_id"] = run
         return int(self.tracking._post("model-versions/create", body)["model_version"]["version"])
@@ -135,6 +138,12 @@ class World:
         message = self.ask(version, stage, force)
         self.promoter().handle(message)
         return self.transitions.get(self.model, message["transition_id"])
+
+    def manifest(self, stage: Stage = Stage.PRODUCTION) -> Manifest:
+        """What predict is told to serve."""
+        manifest = serving.ServingStore(self.bucket).manifest(self.model, stage)
+        assert manifest is not None
+        return manifest
 
     def history(self) -> list[tuple[Any, ...]]:
         """(version, stage, status) of each entry, the oldest first."""
@@ -167,6 +176,11 @@ class World:
         mirrored = all(each.mirrors(model.stage_of(each)) for each in self.tracking.versions(self.model))
         stages = list(state["tags"].values())
         return served == state["manifests"] and mirrored and stages.count(Stage.PRODUCTION) <= 1 and not state["open"]
+
+
+def _in_json(value: float) -> float | str:
+    """A number as MLflow's client sends it: JSON has no NaN."""
+    return "NaN" if math.isnan(value) else value
 
 
 def model_numbers(world: World) -> list[int]:

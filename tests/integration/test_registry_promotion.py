@@ -1,5 +1,6 @@
 """Promotion on the real PostgreSQL, MLflow, DynamoDB and S3: crashes, the gate, archiving, mending."""
 
+import hashlib
 import itertools
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.stages import Stage
 from tests.integration.registry_world import ONNX, Crash, World, make_world, serving
+from tests.support.serving import served
 
 _numbers = itertools.count(1)
 
@@ -112,11 +114,38 @@ def test_a_worse_version_is_rejected_unless_forced(world):
     assert "0.9000" in transition.error
     assert [gate.check for gate in transition.gates if not gate.passed] == ["metric"]
     assert world.state()["manifests"] == {"Production": good}
-    elsewhere = world.version(accuracy=0.5, dataset_digest="d2")
-    assert "not comparable" in world.move(elsewhere, "Production").gates[-1].detail
     transition = world.move(worse, "Production", force=True)
     assert transition.status == "succeeded"
     assert world.agrees()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"accuracy": 0.99, "dataset_digest": "d2"}, "not comparable: measured on another data set"),
+        ({"accuracy": None}, "not comparable: the run has no accuracy"),
+        ({"accuracy": float("nan")}, "accuracy is nan"),
+        ({"onnx": served(features=6, image=None, classes=2).onnx}, "6 features, and the version in Production has 4"),
+    ],
+    ids=["other data", "no accuracy", "nan", "other columns"],
+)
+def test_what_cannot_be_compared_is_rejected_unless_forced(world, given, said):
+    good = world.version()
+    world.move(good, "Production")
+    other = world.version(**given)
+    transition = world.move(other, "Production")
+    assert transition.status == "rejected"
+    assert said in transition.error
+    assert world.state()["manifests"] == {"Production": good}
+    assert world.move(other, "Production", force=True).status == "succeeded"
+    assert world.agrees()
+
+
+def test_nan_in_production_keeps_nobody_out(world):
+    bad, good = world.version(accuracy=float("nan")), world.version()
+    assert world.move(bad, "Production").status == "rejected"
+    world.move(bad, "Production", force=True)
+    assert world.move(good, "Production").status == "succeeded"
 
 
 def test_a_step_the_lifecycle_does_not_allow_is_rejected_with_the_allowed_ones(world):
@@ -222,3 +251,32 @@ def test_a_version_logged_from_elsewhere_gets_its_hash_pinned(world):
     found = world.tracking.version(world.model, version)
     store = serving.ServingStore(world.bucket)
     assert found.tags["sha256"] == store.manifest(world.model, Stage.STAGING).sha256
+
+
+def test_a_rollback_serves_what_was_admitted_and_not_what_was_written_over_it(world):
+    first, second = world.version(), world.version()
+    world.move(first, "Production")
+    admitted = world.manifest().sha256
+    world.move(second, "Production")
+    other = served(features=4, image=None, classes=2, seed=9).onnx
+    world.s3.put_object(Bucket=world.bucket, Key=f"mlflow/tests/{world.model}/{first}/model.onnx", Body=other)
+    world.tracking.set_tag(world.model, first, "sha256", hashlib.sha256(other).hexdigest())
+    transition = world.move(first, "Production", force=True)
+    assert transition.status == "succeeded", transition.error
+    assert (transition.sha256, world.manifest().sha256) == (admitted, admitted)
+    assert any("artifacts were changed" in gate.detail for gate in transition.gates)
+    assert world.tracking.version(world.model, first).tags["sha256"] == admitted
+    assert world.agrees()
+
+
+def test_a_model_registered_again_under_its_name_is_not_bound_to_the_deleted_ones_files(world):
+    first = world.version()
+    world.move(first, "Production")
+    before = world.manifest().sha256
+    world.move(first, "Archived")
+    world.tracking._call("DELETE", "registered-models/delete", body={"name": world.model})
+    world.tracking._post("registered-models/create", {"name": world.model})
+    again = world.version(onnx=served(features=4, image=None, classes=2, seed=9).onnx)
+    assert again == first
+    assert world.move(again, "Production").status == "succeeded"
+    assert world.manifest().sha256 != before

@@ -107,6 +107,16 @@ def of_type(template: Document, *types: str) -> dict[str, Document]:
     return {name: each for name, each in template["Resources"].items() if each["Type"] in types}
 
 
+def policies(template: Document) -> Iterator[tuple[str, Document]]:
+    """The roles' own policies, those that are resources by themselves included, each with its role."""
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for policy in role["Properties"].get("Policies", []):
+            yield name, policy
+    for policy in of_type(template, "AWS::IAM::Policy").values():
+        for role in policy["Properties"]["Roles"]:
+            yield role["Ref"], policy["Properties"]
+
+
 def walk(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Each value inside, itself included, and the way there."""
     yield path, value

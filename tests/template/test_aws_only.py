@@ -7,6 +7,7 @@ import pytest
 
 from tests.template import reading
 from tests.template.reading import Document, all_needs, of_type
+from tracking.access import ALLOWED, MODEL_ID
 
 AWS_ONLY = re.compile("Network|Database|Tracking|Migration|AccessLogs|ApiGateway|TrainingJobLogs|Observability")
 USE_THE_DATABASE = ("TrackingFunction", "ExperimentsFunction", "ModelsFunction")
@@ -197,12 +198,9 @@ def test_whoever_is_told_where_tracking_is_may_call_it(aws: Document) -> None:
     roles = {f"{name}Role" for name in told - {"PortalFunction"}} | {"TrainerRole"}
     allowed = {
         name
-        for name, each in of_type(aws, "AWS::IAM::Role").items()
-        if any(
-            statement["Effect"] == "Allow" and statement["Action"] == "execute-api:Invoke"
-            for policy in each["Properties"].get("Policies", [])
-            for statement in policy["PolicyDocument"]["Statement"]
-        )
+        for name, policy in reading.policies(aws)
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Action"] == "execute-api:Invoke"
     }
     assert allowed == roles
 
@@ -219,6 +217,12 @@ def test_whoever_is_told_where_tracking_is_may_call_it(aws: Document) -> None:
         ("POST/api/2.0/mlflow/model-versions/transition-stage", False),
         ("POST/ajax-api/2.0/mlflow/model-versions/transition-stage", False),
         ("DELETE/api/2.0/mlflow/registered-models/delete", False),
+        ("POST/api/2.0/mlflow/registered-models/%61lias", False),
+        ("POST/api/2.0/mlflow//registered-models/alias", False),
+        ("POST/api/2.0/mlflow/registered-models/rename", False),
+        ("POST/api/2.0/mlflow/model-versions/set-tag", False),
+        ("POST/api/3.0/mlflow/runs/create", False),
+        ("POST/graphql", False),
     ],
 )
 def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed: bool) -> None:
@@ -227,11 +231,45 @@ def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed
         patterns = [each["Fn::Sub"].partition("${TrackingApi}/")[2] for each in resources if "Fn::Sub" in each]
         return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), f"mlflow/{call}") for each in patterns if each)
 
-    policies = aws["Resources"]["TrainerRole"]["Properties"]["Policies"]
-    found = [
-        statement for policy in policies for statement in policy["PolicyDocument"]["Statement"] if covers(statement)
-    ]
+    found = [statement for statement in statements_of(aws, "TrainerRole") if covers(statement)]
     assert bool(found and not any(each["Effect"] == "Deny" for each in found)) is allowed
+
+
+def test_iam_lists_the_paths_that_the_tracking_function_lets_a_trainer_ask(aws: Document) -> None:
+    (statement,) = [each for each in statements_of(aws, "TrainerRole") if each["Action"] == "execute-api:Invoke"]
+    prefix = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${TrackingApi}/mlflow/"
+    listed = {tuple(each["Fn::Sub"].removeprefix(prefix).split("/", 1)) for each in statement["Resource"]}
+    assert listed == {(method, path.replace(MODEL_ID, "*")[1:]) for method, path in ALLOWED}
+
+
+def test_the_tracking_function_knows_the_trainers_role_by_its_name(aws: Document) -> None:
+    variables = aws["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["TRAINER_ROLE"] == {"Ref": "TrainerRole"}
+    definition = aws["Resources"]["TrainingJobDefinition"]["Properties"]["ContainerProperties"]
+    assert definition["JobRoleArn"] == {"Fn::GetAtt": ["TrainerRole", "Arn"]}
+
+
+def test_a_trainer_writes_artifacts_and_nothing_that_serves(aws: Document) -> None:
+    writes = [
+        resource["Fn::Sub"]
+        for statement in statements_of(aws, "TrainerRole")
+        if {"s3:PutObject", "s3:DeleteObject"} & set(listed(statement["Action"]))
+        for resource in listed(statement["Resource"])
+    ]
+    assert writes == ["${ArtifactBucket.Arn}/mlflow/*/artifacts/*", "${ArtifactBucket.Arn}/checkpoints/*"]
+
+
+def statements_of(template: Document, role: str) -> list[Document]:
+    return [
+        statement
+        for name, policy in reading.policies(template)
+        if name == role
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def test_the_image_holds_what_runs_in_it(aws: Document) -> None:

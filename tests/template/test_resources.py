@@ -60,8 +60,7 @@ def statements(template: Document) -> list[tuple[str, Document]]:
     """Each statement of each role's own policies, with the role."""
     return [
         (name, statement)
-        for name, role in of_type(template, "AWS::IAM::Role").items()
-        for policy in role["Properties"].get("Policies", [])
+        for name, policy in reading.policies(template)
         for statement in listed(policy["PolicyDocument"]["Statement"])
     ]
 

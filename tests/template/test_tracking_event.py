@@ -59,6 +59,6 @@ def test_flask_gets_the_body_that_a_client_sent(aws: Document, content_type: str
         text=True,
         check=True,
         cwd=reading.ROOT / "functions" / "tracking",
-        env={"ARTIFACT_BUCKET": "bucket", "PATH": ""},
+        env={"ARTIFACT_BUCKET": "bucket", "TRAINER_ROLE": "trainer", "PATH": ""},
     )
     assert done.stdout.split() == [str(len(body)), str(len(body))]

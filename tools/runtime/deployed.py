@@ -38,6 +38,7 @@ class Deployed:
             **database,
             "DATABASE_USER": "mlflow_rw",
             "ARTIFACT_BUCKET": self._physical["ArtifactBucket"],
+            "TRAINER_ROLE": self._physical["TrainerRole"],
             "MLFLOW_SERVER_ALLOWED_HOSTS": "*.execute-api.us-east-1.amazonaws.com",
             "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "1",
             "HOME": str(log.parent),

@@ -68,4 +68,5 @@ def _transition(sweep: Sweep, best: Job, version: int, stage: Stage) -> Transiti
         actor=sweep.actor or "sweep",
         reason=f"best of {sweep.job_id}: {best.job_id}, {RANKED_BY} {best.metrics[RANKED_BY]:.4f}",
         request_id=sweep.request_id,
+        competes=sweep.is_retrain,
     )

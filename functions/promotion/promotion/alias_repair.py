@@ -16,8 +16,11 @@ from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import RegisteredModel, Version
+from promotion.admission import Admission
+from promotion.dependencies import Dependencies
+from promotion.rejection import Rejected
 from promotion.serving_store import UnreadableManifest
-from promotion.transition_executor import Dependencies, Rejected, TransitionExecutor
+from promotion.transition_executor import TransitionExecutor
 
 ACTOR = "reconcile"
 
@@ -42,6 +45,7 @@ class AliasRepair:
     def __init__(self, dependencies: Dependencies, executor: TransitionExecutor) -> None:
         self._transitions, self._executor = dependencies.transitions, executor
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
+        self._admission = Admission(dependencies)
 
     def record(self, model_name: str, message_id: str) -> bool:
         """Enter each difference between an alias and its manifest into the history, as queued; False if there is
@@ -88,7 +92,7 @@ class AliasRepair:
             self._removed(repair, stage)
             return ()
         if model.holder(stage) != repair.alias_version:
-            raise Rejected("The alias was moved again before this could be looked at")
+            raise Rejected("The alias was moved again before this repair began; the next repair follows it")
         try:
             return self._followed(repair, model, repair.from_stage, stage)
         except Rejected as rejection:
@@ -114,9 +118,9 @@ class AliasRepair:
     def _followed(self, repair: Transition, model: RegisteredModel, left: Stage, stage: Stage) -> Gates:
         """The version that the alias names now serves, if it can."""
         if left is Stage.PRODUCTION and stage is Stage.STAGING:
-            raise Rejected(f"Version {repair.version} is in Production; a version is in one stage")
+            raise Rejected(f"Version {repair.version} is in Production, and a version can be in one stage only")
         version = self._tracking.version(repair.model_name, repair.version)
-        file, gates = self._executor.admit(repair, version)
+        file, gates = self._admission.admit(repair, version)
         self._executor.serve(repair, version, file, stage)
         self._executor.leave(model, left, stage, version)
         self._executor.follow(repair, version, stage)

@@ -1,10 +1,9 @@
-"""What a version must show before it may serve. Integrity is never waived; metrics are, with `force` and a reason."""
+"""The integrity checks that a file must pass before it may serve. They are never skipped, not even with `force`."""
 
 import base64
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -15,7 +14,6 @@ from mlops.settings import Settings
 from promotion.serving_store import ModelFile
 
 DEFAULT_TOLERANCE = 1e-4
-METRIC = "accuracy"
 TIMED_RUNS = 20
 Floats = NDArray[np.float32]
 
@@ -34,13 +32,25 @@ def passed(results: Iterable[GateResult]) -> bool:
     return all(result.passed for result in results)
 
 
-def check_integrity(model: ModelFile, tags: dict[str, str], settings: GateSettings) -> list[GateResult]:
-    """Size, hash, loading, shape, self-test and latency of an ONNX file; the first that fails ends the list."""
+def check_integrity(
+    model: ModelFile, expected: str | None, settings: GateSettings, remark: str | None = None
+) -> list[GateResult]:
+    """Size, hash, loading, shape, self-test and latency of an ONNX file; the first that fails ends the list.
+
+    Args:
+        model: The file.
+        expected: The SHA-256 that it has to have, if one is known.
+        settings: The limits.
+        remark: A sentence to add to the result of the hash.
+    """
+    digest = f"the file's is {model.sha256}"
+    if expected not in (None, model.sha256):
+        digest += f", and {expected} was registered: register the file as a new version"
     results = [
         _result(
             "size", model.size <= settings.max_model_bytes, f"{model.size} of at most {settings.max_model_bytes} bytes"
         ),
-        _result("sha256", tags.get("sha256", model.sha256) == model.sha256, f"the file's is {model.sha256}"),
+        _result("sha256", expected in (None, model.sha256), f"{digest}; {remark}" if remark else digest),
     ]
     if not passed(results):
         return results
@@ -63,25 +73,6 @@ def load(model: ModelFile) -> onnxruntime.InferenceSession:
     session = onnxruntime.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
     model.describe(session)
     return session
-
-
-def check_metrics(
-    metrics: dict[str, float],
-    tags: dict[str, str],
-    champion: tuple[dict[str, float], dict[str, str]] | None,
-    settings: GateSettings,
-) -> list[GateResult]:
-    """Not worse than Production by more than the margin, if both were measured on the same data."""
-    if champion is None:
-        return [_result("metric", True, "no version is in Production to compare with", "metric")]
-    before, before_tags = champion
-    if METRIC not in metrics or METRIC not in before:
-        return [_result("metric", True, f"no {METRIC} to compare", "metric")]
-    if tags.get("dataset_digest") != before_tags.get("dataset_digest"):
-        return [_result("metric", True, "not comparable: measured on another data set", "metric")]
-    needed = before[METRIC] - settings.metric_margin
-    detail = f"{METRIC} {metrics[METRIC]:.4f}, at least {needed:.4f} needed (Production has {before[METRIC]:.4f})"
-    return [_result("metric", metrics[METRIC] >= needed, detail, "metric")]
 
 
 def _self_test(session: onnxruntime.InferenceSession, model: ModelFile) -> GateResult:
@@ -120,5 +111,5 @@ def _floats(text: str) -> Floats:
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def _result(check: str, passed: bool, detail: str, kind: Literal["integrity", "metric"] = "integrity") -> GateResult:
-    return GateResult(check, bool(passed), detail, kind)
+def _result(check: str, passed: bool, detail: str) -> GateResult:
+    return GateResult(check, bool(passed), detail)

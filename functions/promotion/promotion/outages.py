@@ -19,5 +19,5 @@ def outages() -> Iterator[None]:
     except ClientError as error:
         if is_transient(error):
             code = error.response.get("Error", {}).get("Code", "")
-            raise DependencyUnavailable(f"An AWS service could not do it ({code})") from error
+            raise DependencyUnavailable(f"An AWS service did not carry out a request ({code})") from error
         raise

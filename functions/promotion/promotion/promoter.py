@@ -1,4 +1,4 @@
-"""Works the promotion queue off: which transitions a message brings to their end, and how each ends.
+"""Work off the promotion queue: which transitions a message ends, and how each ends.
 
 A message only says "up to here". Whatever of its model was asked for before and is still open comes first, so the order
 holds even for transitions whose own message was lost, or went to the dead-letter queue in an outage.
@@ -19,10 +19,12 @@ from mlops.domain.transition import Gates, Transition, TransitionKind, Transitio
 from mlops.registry.rest import Tracking
 from promotion.alias_repair import AliasRepair, entry_id
 from promotion.archive_tags import ArchiveTags
+from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
 from promotion.outages import outages
+from promotion.rejection import Rejected
 from promotion.serving_store import ServingStore
-from promotion.transition_executor import Dependencies, Rejected, TransitionExecutor
+from promotion.transition_executor import TransitionExecutor
 
 GIVE_UP_AFTER = timedelta(hours=24)
 
@@ -86,7 +88,10 @@ class Promoter:
             self._announce(transition)
         elif transition.tries > self._max_tries:
             # It did not come to its end, not even to a bad one: out of memory, or out of time.
-            error = f"It ended the process of promotion {self._max_tries} times"
+            error = (
+                f"Promotion ended {self._max_tries} times before this was done, out of memory or time: register a "
+                "smaller model, or search promotion's log for the id of this transition"
+            )
             self._finish(transition, TransitionStatus.FAILED, error)
         else:
             self._try(transition)
@@ -109,7 +114,7 @@ class Promoter:
         except Exception:
             logger.exception("transition failed", transition_id=transition.transition_id)
             if transition.tries >= self._max_tries:
-                error = "An unexpected error; the log has it under the transition's id"
+                error = "Unexpected error: search promotion's log for the id of this transition"
                 self._finish(transition, TransitionStatus.FAILED, error)
             raise
         else:
@@ -118,7 +123,7 @@ class Promoter:
     def _refused(self, transition: Transition) -> TransitionStatus:
         """Once it was admitted the alias may have moved: that is no refusal that left everything as it was."""
         now = self._transitions.get(transition.model_name, transition.transition_id)
-        return TransitionStatus.REJECTED if now.admitted is None else TransitionStatus.FAILED
+        return TransitionStatus.REJECTED if now.sha256 is None else TransitionStatus.FAILED
 
     def _finish(
         self, transition: Transition, status: TransitionStatus, error: str | None = None, gates: Gates | None = None

@@ -30,6 +30,7 @@ from mlops.registry.rest import Version
 
 MODEL_FILE = "model.onnx"
 METADATA_KEY = "mlops"
+_PIECE_BYTES = 1024 * 1024
 
 logger = Logger(child=True)
 
@@ -91,16 +92,25 @@ class ServingStore:
         Raises:
             Conflict: the files lie outside the platform's bucket, there is no ONNX file, or it is over `max_bytes`.
         """
-        folder = self.folder(artifact_uri)
-        if folder is None:
-            raise Conflict("The version's files are not in the platform's bucket; log the model through this MLflow")
-        answer = self._read(folder + MODEL_FILE)
-        if answer is None:
-            raise Conflict(f"The version has no {MODEL_FILE}; log the model in ONNX format (mlflow.onnx.log_model)")
+        answer = self._logged(artifact_uri)
         if answer["ContentLength"] > max_bytes:
             answer["Body"].close()
-            raise Conflict(f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve")
+            raise Conflict(
+                f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve: register a smaller "
+                "model, or raise MaxModelBytes"
+            )
         return ModelFile(answer["Body"].read())
+
+    def sha256_of(self, artifact_uri: str) -> str:
+        """The hash of the ONNX file of a version, which is read piece by piece.
+
+        Raises:
+            Conflict: the files lie outside the platform's bucket, or there is no ONNX file.
+        """
+        digest = hashlib.sha256()
+        for piece in self._logged(artifact_uri)["Body"].iter_chunks(_PIECE_BYTES):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         """The file that `publish` put up under this hash, unless it is gone."""
@@ -113,7 +123,7 @@ class ServingStore:
         self._write(model_key(model_name, model.sha256), model.data, "application/octet-stream")
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
-        """What predict is told to serve; None if nothing.
+        """Read what predict serves in the stage; None if nothing.
 
         Raises:
             UnreadableManifest: there is a manifest, and this code cannot read it.
@@ -204,6 +214,16 @@ class ServingStore:
         except UnreadableManifest as unreadable:
             logger.warning("unreadable manifest removed", model=model_name, stage=stage, reason=str(unreadable))
             self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
+
+    def _logged(self, artifact_uri: str) -> dict[str, Any]:
+        """S3's answer with the ONNX file that MLflow has for a version. Raises Conflict."""
+        folder = self.folder(artifact_uri)
+        if folder is None:
+            raise Conflict("The version's files are not in the platform's bucket: log the model through this MLflow")
+        answer = self._read(folder + MODEL_FILE)
+        if answer is None:
+            raise Conflict(f"The version has no {MODEL_FILE}: log the model in ONNX format (mlflow.onnx.log_model)")
+        return answer
 
     def _written(self, model_name: str, stage: str) -> StoredManifest | None:
         """Raises UnreadableManifest."""

@@ -6,50 +6,28 @@ not asked for again: from there on it only goes forward. The alias moves in one 
 the manifest follows it, then the mirrors (the replaced version's first), then the files.
 """
 
-from dataclasses import dataclass
-
 from aws_lambda_powertools import Logger
 
-from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import model_key
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage, refusal
-from mlops.domain.transition import Gates, Transition, TransitionKind
-from mlops.registry.rest import RegisteredModel, Tracking, Version
-from promotion.archive_tags import ArchiveTags
-from promotion.gate import GateSettings, check_integrity, check_metrics, load, passed
-from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
+from mlops.domain.transition import Gates, Transition
+from mlops.registry.rest import RegisteredModel, Version
+from promotion.admission import Admission
+from promotion.dependencies import Dependencies
+from promotion.rejection import Rejected
+from promotion.serving_store import ModelFile, UnreadableManifest
 
 logger = Logger(child=True)
-
-
-class Rejected(Exception):
-    """The transition is refused, for the reason given; the model stays as it is."""
-
-    def __init__(self, reason: str, gates: Gates = ()) -> None:
-        super().__init__(reason)
-        self.reason, self.gates = reason, gates
-
-
-@dataclass(frozen=True)
-class Dependencies:
-    """What a transition works on: MLflow, the history, the files that serve, the tags of archived files, the gate's
-    limits."""
-
-    tracking: Tracking
-    transitions: TransitionsTable
-    serving: ServingStore
-    archive_tags: ArchiveTags
-    gate: GateSettings
 
 
 class TransitionExecutor:
     """Moves one version to one stage."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        self._transitions, self._gate = dependencies.transitions, dependencies.gate
+        self._transitions, self._archive_tags = dependencies.transitions, dependencies.archive_tags
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
-        self._archive_tags = dependencies.archive_tags
+        self._admission = Admission(dependencies)
 
     def execute(self, transition: Transition) -> Gates:
         """Carry out a queued transition and return the gate's results.
@@ -67,7 +45,7 @@ class TransitionExecutor:
             raise Rejected(f"Version {version.version} was {reason}")
         gates: Gates = ()
         if entered in ALIASES:
-            file, gates = self.admit(transition, version)
+            file, gates = self._admission.admit(transition, version)
             self._tracking.set_alias(name, ALIASES[entered], version.version)
             self.serve(transition, version, file, entered)
         self.leave(model, left, entered, version)
@@ -82,36 +60,9 @@ class TransitionExecutor:
         replaced = model.holder(entered) if entered in ALIASES else None
         return left, self._transitions.note(transition, from_stage=left, replaced_version=replaced)
 
-    def admit(self, transition: Transition, version: Version) -> tuple[ModelFile, Gates]:
-        """The version's file, gated and put in place, and the gate's results. Once noted, neither changes any more.
-
-        Raises:
-            Rejected: the gate refuses it.
-        """
-        name = transition.model_name
-        if transition.admitted is not None:
-            published = self._serving.published(name, transition.admitted)
-            if published is not None and published.sha256 == transition.admitted:
-                load(published)
-                return published, transition.gates
-        uri = self._tracking.artifact_uri(name, version.version)
-        file = self._serving.fetch(uri, self._gate.max_model_bytes)
-        gates = tuple(check_integrity(file, version.tags, self._gate))
-        if not passed(gates):
-            raise Rejected(failures(gates), gates)
-        if transition.stage is Stage.PRODUCTION and transition.kind is not TransitionKind.REPAIR:
-            gates += tuple(check_metrics(self._metrics(version), version.tags, self._champion(transition), self._gate))
-            if not passed(gates) and not transition.force:
-                raise Rejected(failures(gates), gates)
-        self._serving.publish(name, file)
-        if "sha256" not in version.tags:  # logged from elsewhere: from now on it is this file
-            self._tracking.set_tag(name, version.version, "sha256", file.sha256)
-        self._transitions.note(transition, admitted=file.sha256, gates=gates)
-        return file, gates
-
     def serve(self, transition: Transition, version: Version, file: ModelFile, stage: Stage) -> None:
         """Have predict serve the version in the stage."""
-        self._serving.write_manifest(version, stage, file, self._metrics(version), transition.transition_id)
+        self._serving.write_manifest(version, stage, file, self._admission.metrics(version), transition.transition_id)
 
     def leave(self, model: RegisteredModel, left: Stage, entered: Stage, version: Version) -> None:
         """Take the version out of the stage it served before: one version, one stage."""
@@ -162,11 +113,6 @@ class TransitionExecutor:
     def _stage_now(self, name: str, version: int) -> Stage:
         return self._tracking.model(name).stage_of(self._tracking.version(name, version))
 
-    def _champion(self, transition: Transition) -> tuple[dict[str, float], dict[str, str]] | None:
-        """Metrics and tags of the version to be replaced, if there is one."""
-        replaced = self._replaced(transition)
-        return (self._metrics(replaced), replaced.tags) if replaced else None
-
     def _replaced(self, transition: Transition) -> Version | None:
         number = transition.replaced_version
         if number is None or number == transition.version:
@@ -175,15 +121,6 @@ class TransitionExecutor:
             return self._tracking.version(transition.model_name, number)
         except NotFound:  # deleted in MLflow since
             return None
-
-    def _metrics(self, version: Version) -> dict[str, float]:
-        if not version.run_id:
-            return {}
-        try:
-            metrics: dict[str, float] = self._tracking.run(version.run_id)["metrics"]
-        except NotFound:  # a version outlives its run
-            return {}
-        return metrics
 
     def _files(self, version: Version) -> list[str]:
         """Prefixes of the version's files: as they were logged, and the copy that serves, unless another stage's (which
@@ -206,7 +143,3 @@ class TransitionExecutor:
         except UnreadableManifest:
             return True
         return manifest is not None and manifest.sha256 == sha256
-
-
-def failures(gates: Gates) -> str:
-    return "; ".join(f"{gate.check}: {gate.detail}" for gate in gates if not gate.passed)

@@ -7,6 +7,7 @@ its settings from variables that MLflow keeps private, so tests/integration/test
 import os
 from typing import Any
 
+from tracking.access import limit_trainer
 from tracking.store import store_uri
 
 os.environ |= {
@@ -18,10 +19,11 @@ os.environ |= {
 }
 
 from mangum import Mangum
-from mlflow.server.fastapi_app import app as application
+from mlflow.server.fastapi_app import app as mlflow
 
 __all__ = ["application", "handler"]
 
+application = limit_trainer(mlflow, os.environ["TRAINER_ROLE"])
 _serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
 
 

@@ -12,7 +12,8 @@ from mlops.api.idempotency import once
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.drift.retrain import RetrainRequest
-from mlops.domain.errors import NotFound
+from mlops.domain.errors import Conflict, NotFound
+from mlops.domain.job import RETRAIN_ACTOR
 from mlops.domain.stages import Stage
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, TrainingSubject
 from mlops.registry.rest import Tracking
@@ -20,8 +21,11 @@ from training.submission import Submissions
 
 logger = Logger()
 
-ACTOR = "retrain"
 TUNED = [name for name in HYPERPARAMETER_FIELDS if name not in ("seed", "epochs")]
+
+
+class NoRecipe(Conflict):
+    """How the version in Production was trained is not known, so it cannot be trained again."""
 
 
 def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -30,20 +34,26 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Returns:
         The sweep's id and those of its jobs, the same for each delivery.
 
+    A model without a recipe is refused: the answer has the reason, and another try would change nothing.
+
     Raises:
         DependencyUnavailable: the registry or Batch does not answer. Lambda tries again.
     """
     request = RetrainRequest.model_validate(event["detail"])
     # A schedule's event carries no id of its own.
     identifier = request.retrain_id or f"schedule-{request.model_name}-{time.strftime('%Y-%m-%dT%H', time.gmtime())}"
-    answer = once(
-        lambda: _start(request, identifier),
-        caller=ACTOR,
-        route="retrain",
-        key=identifier,
-        body=request.model_dump(mode="json"),
-        context=context,
-    )
+    try:
+        answer = once(
+            lambda: _start(request, identifier),
+            caller=RETRAIN_ACTOR,
+            route="retrain",
+            key=identifier,
+            body=request.model_dump(mode="json"),
+            context=context,
+        )
+    except NoRecipe as refused:
+        logger.error("retrain refused", retrain_id=identifier, model=request.model_name, reason=refused.detail)
+        return {"refused": refused.detail}
     logger.info(
         "retrain", retrain_id=identifier, model=request.model_name, reason=request.reason, sweep_id=answer["sweep_id"]
     )
@@ -53,7 +63,7 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _start(request: RetrainRequest, identifier: str) -> dict[str, Any]:
     """A single run is a sweep of one: the end of a sweep registers the best run and asks for its stage, once."""
     sweep = sweep_of(request, _Production.from_environment().training_of(request.model_name), identifier)
-    return Submissions.from_environment().sweep(sweep, ACTOR, identifier).model_dump(mode="json")
+    return Submissions.from_environment().sweep(sweep, RETRAIN_ACTOR, identifier).model_dump(mode="json")
 
 
 def sweep_of(request: RetrainRequest, trained: Mapping[str, Any], identifier: str) -> SweepRequest:
@@ -87,13 +97,25 @@ class _Production:
         return _production()
 
     def training_of(self, model_name: str) -> Mapping[str, Any]:
-        """Return the request of the version's job; empty, which means the defaults, for a version without a job."""
+        """Return the request of the version's job.
+
+        Raises:
+            NoRecipe: no job of the platform has trained the version in Production.
+        """
         try:
             version = self._tracking.model(model_name).holder(Stage.PRODUCTION)
-            job_id = self._tracking.version(model_name, version).tags.get("job_id") if version else None
-            return self._jobs.job(job_id).request if job_id else {}
-        except NotFound:
-            return {}
+            if version is None:
+                raise NoRecipe(f"No version of {model_name!r} is in Production: train one and promote it")
+            job_id = self._tracking.version(model_name, version).tags.get("job_id")
+            recipe = self._jobs.job(job_id).request if job_id else {}
+        except NotFound as error:
+            raise NoRecipe(f"How {model_name!r} was trained is not known any more: {error.detail}") from error
+        if not recipe:
+            raise NoRecipe(
+                f"Version {version} of {model_name!r} was not trained by a job of the platform: train it where it "
+                "comes from, and register the result as a new version"
+            )
+        return recipe
 
 
 @cache

@@ -9,7 +9,8 @@ from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import Conflict, NotFound, TransitionNotAllowed, ValidationFailed
 from mlops.domain.stages import Stage, allowed_from, refusal
-from mlops.domain.transition import Transition, TransitionStatus, new_transition_id
+from mlops.domain.transition import Transition, new_transition_id
+from mlops.domain.transition_history import rollback_targets
 from mlops.registry.rest import Tracking
 
 POLL_SECONDS = 0.1
@@ -27,8 +28,8 @@ class TransitionRequests:
         """Raises NotFound, TransitionNotAllowed, ValidationFailed (force without a reason), DependencyUnavailable."""
         if request.force and not request.reason:
             raise ValidationFailed(
-                "reason: force takes a reason; it stands in the history",
-                errors=[{"field": "reason", "message": "force takes a reason"}],
+                "reason: force needs a reason, which is kept in the history",
+                errors=[{"field": "reason", "message": "force needs a reason"}],
             )
         return self._queue_up(
             Transition(
@@ -44,11 +45,11 @@ class TransitionRequests:
         )
 
     def roll_back(self, model_name: str, reason: str | None, actor: str, request_id: str) -> dict[str, Any]:
-        """Back to the version that was in Production before the present one; where none is, to the last one that was.
+        """Move the version back to Production that was there before the present one; where none is, the last one.
 
         Raises:
             NotFound: there is no such model.
-            Conflict: no version that still exists was in Production before.
+            Conflict: no version that still exists was in Production before, but those that were rolled back from.
             DependencyUnavailable: MLflow or the table does not answer.
         """
         present = self._tracking.model(model_name).holder(Stage.PRODUCTION)
@@ -80,26 +81,28 @@ class TransitionRequests:
             time.sleep(POLL_SECONDS)
 
     def _version_before(self, model_name: str, present: int | None) -> int:
-        """The version that was in Production before the present one, by the history."""
-        cursor, passed_over = None, {present}
-        while True:
-            page = self._transitions.history(model_name, 100, cursor)
-            for transition in page.transitions:
-                if transition.status is not TransitionStatus.SUCCEEDED or transition.stage is not Stage.PRODUCTION:
-                    continue
-                if transition.version not in passed_over and self._exists(model_name, transition.version):
-                    return transition.version
-                passed_over.add(transition.version)
-            cursor = page.next_cursor
-            if cursor is None:
-                raise Conflict(f"No version of {model_name!r} was in Production before, so there is none to go back to")
+        """The version that was in Production before the present one, by the history. Raises Conflict."""
+        productions = self._transitions.productions(model_name)
+        for version in rollback_targets(productions, present):
+            if self._still_exists(model_name, version, productions):
+                return version
+        remedy = "to serve another version, move it to Production with POST /models/transition"
+        others = sorted({transition.version for transition in productions} - {present})
+        if not others:
+            raise Conflict(f"No other version of {model_name!r} was in Production before; {remedy}")
+        raise Conflict(
+            f"No version of {model_name!r} is left to go back to: {', '.join(map(str, others))} were rolled back from, "
+            f"or do not exist any more; {remedy}"
+        )
 
-    def _exists(self, model_name: str, version: int) -> bool:
+    def _still_exists(self, model_name: str, version: int, productions: list[Transition]) -> bool:
+        """Whether the version that was in Production exists. A model that was deleted and registered again under its
+        name has other versions of the same numbers."""
         try:
-            self._tracking.version(model_name, version)
-        except NotFound:  # deleted in MLflow since
+            registered = self._tracking.version(model_name, version).created_at
+        except NotFound:
             return False
-        return True
+        return any(past.version == version and past.created_at >= registered for past in productions)
 
     def _queue_up(self, transition: Transition) -> dict[str, Any]:
         """Record and queue a transition that the lifecycle allows; its id and its model's name."""

@@ -36,8 +36,7 @@ def on_aws() -> list[Grant]:
         template = reading.carried_out(reading.transformed(reading.read(reading.TEMPLATE), "dev"), "dev")
     return [
         grant
-        for name, role in reading.of_type(template, "AWS::IAM::Role").items()
-        for policy in role["Properties"].get("Policies", [])
+        for name, policy in reading.policies(template)
         for statement in _listed(policy["PolicyDocument"]["Statement"])
         for grant in _grants(name, statement)
     ]

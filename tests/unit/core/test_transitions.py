@@ -1,5 +1,6 @@
 """Transitions as records, and the table that holds them, on moto's DynamoDB."""
 
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -46,6 +47,7 @@ class TestRecords:
             alias_stage=Stage.PRODUCTION,
             alias_version=3,
             served_version=2,
+            sha256="ab",
             gates=GATES,
             refused_gates=GATES[1:],
             open=False,
@@ -55,6 +57,7 @@ class TestRecords:
     def test_the_words_of_records_stay(self) -> None:
         record = asked(kind=TransitionKind.REPAIR, alias_version=3, served_version=2).to_record()
         assert (record["kind"], record["found"], record["served"], record["open"]) == ("mend", 3, 2, "1")
+        assert asked(sha256="ab").to_record()["admitted"] == "ab"
 
     def test_a_record_of_the_version_before_is_read(self) -> None:
         old = Transition.from_record(OLD)
@@ -107,6 +110,33 @@ class TestTable:
         assert transitions.still_open() == [ended]
         transitions.close(ended)
         assert transitions.still_open() == []
+
+    def test_the_oldest_admission_of_a_version_counts_since_it_was_registered(
+        self, transitions: TransitionsTable
+    ) -> None:
+        for number, (version, sha256) in enumerate([(3, None), (4, "b"), (3, "a"), (3, "c")], start=1):
+            entry = asked(number, created_at=f"2026-01-0{number}T00:00:00.000Z")
+            transitions.create(replace(entry, version=version, sha256=sha256))
+        transitions.create(Transition("tr_0", "other", 3, Stage.STAGING, "ann", sha256="d"))
+        assert transitions.admission("m", 3) == "a"
+        assert transitions.admission("m", 3, "2026-01-04T00:00:00.000Z") == "c"
+        assert transitions.admission("m", 3, "2026-01-05T00:00:00.000Z") is None
+        assert transitions.admission("m", 5) is None
+
+    def test_productions_are_what_came_into_production_the_oldest_first(self, transitions: TransitionsTable) -> None:
+        done = TransitionStatus.SUCCEEDED
+        for number, (stage, status) in enumerate(
+            [
+                (Stage.PRODUCTION, done),
+                (Stage.STAGING, done),
+                (Stage.PRODUCTION, TransitionStatus.REJECTED),
+                (Stage.PRODUCTION, TransitionStatus.QUEUED),
+                (Stage.PRODUCTION, done),
+            ],
+            start=1,
+        ):
+            transitions.create(replace(asked(number, status=status), stage=stage))
+        assert [entry.transition_id for entry in transitions.productions("m")] == ["tr_1", "tr_5"]
 
     def test_a_message_is_sent_again_by_one_of_two(self, transitions: TransitionsTable) -> None:
         transitions.create(asked())

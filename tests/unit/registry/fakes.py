@@ -1,5 +1,6 @@
 """The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -9,16 +10,16 @@ from boto3.dynamodb.conditions import ConditionBase
 
 from mlops.aws.dynamodb import DynamoTable, Item, from_item
 from mlops.aws.transitions_table import TransitionPage, TransitionsTable
-from mlops.domain.errors import NotFound
+from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.manifest import Manifest, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
 from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
 from mlops.registry.rest import RegisteredModel, Version
 from promotion import promoter
+from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
 from promotion.serving_store import ModelFile, UnreadableManifest
-from promotion.transition_executor import Dependencies
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
@@ -50,6 +51,9 @@ class FakeTracking:
         self.aliases: dict[str, int] = {}
         self.tags: dict[int, dict[str, str]] = {}
         self.stages: dict[int, str] = {}
+        self.created_at: dict[int, str] = {}
+        self.metrics: dict[int, dict[str, float]] = {}
+        """Of the versions that have a run."""
 
     def add_version(self) -> int:
         number = len(self.tags) + 1
@@ -62,7 +66,12 @@ class FakeTracking:
     def version(self, name: str, version: int) -> Version:
         if version not in self.tags:
             raise NotFound("no such version")
-        return Version(name, version, "", "", dict(self.tags[version]), self.stages[version])
+        created_at = self.created_at.get(version, "")
+        run_id = str(version) if version in self.metrics else ""
+        return Version(name, version, run_id, "", dict(self.tags[version]), self.stages[version], created_at)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return {"metrics": self.metrics[int(run_id)]}
 
     def versions(self, name: str) -> Iterator[Version]:
         return iter([self.version(name, number) for number in self.tags])
@@ -131,6 +140,12 @@ class FakeTransitions:
         self.items[transition.transition_id].pop("open", None)
         self._effects.happened()
 
+    def admission(self, model_name: str, version: int, since: str = "") -> str | None:
+        for _, item in sorted(self.items.items()):
+            if item["version"] == version and "admitted" in item and item["created_at"] >= since:
+                return str(item["admitted"])
+        return None
+
     def history(self, model_name: str) -> TransitionPage:
         newest_first = [item for _, item in sorted(self.items.items(), reverse=True)]
         return TransitionPage([Transition.from_record(deepcopy(item)) for item in newest_first], None)
@@ -184,12 +199,22 @@ class FakeServing:
         self.unreadable: dict[Stage, str] = {}
         """The ETags of manifests that cannot be read."""
         self.broken: set[int] = set()
+        """Versions whose file in MLflow is no model."""
+        self.logged: dict[int, bytes | None] = {}
+        """Versions whose file in MLflow is another one, or None."""
 
     def folder(self, uri: str) -> str:
         return uri.removeprefix("s3://bucket/") + "/"
 
     def fetch(self, uri: str, max_bytes: int) -> ModelFile:
-        return ModelFile(b"no model" if int(uri.rsplit("/", 1)[1]) in self.broken else ONNX)
+        number = int(uri.rsplit("/", 1)[1])
+        data = b"no model" if number in self.broken else self.logged.get(number, ONNX)
+        if data is None:
+            raise Conflict("The version has no model.onnx")
+        return ModelFile(data)
+
+    def sha256_of(self, uri: str) -> str:
+        return self.fetch(uri, 0).sha256
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         data = self.files.get(model_key(model_name, sha256))
@@ -227,6 +252,7 @@ class FakeServing:
             transition_id,
             0,
             now(),
+            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         )
         self._effects.happened()
 
@@ -288,10 +314,11 @@ class World:
         for _ in range(versions):
             self.tracking.add_version()
 
-    def ask(self, version: int, stage: str, force: bool = True) -> dict[str, Any]:
+    def ask(self, version: int, stage: str, force: bool = True, competes: bool = False) -> dict[str, Any]:
         """Record a transition and return its message."""
         identifier = self.next_id()
-        self.transitions.create(Transition(identifier, MODEL, version, Stage(stage), "tester", force=force))
+        asked = Transition(identifier, MODEL, version, Stage(stage), "tester", force=force, competes=competes)
+        self.transitions.create(asked)
         return {"kind": "transition", "transition_id": identifier, "model_name": MODEL}
 
     def repair(self) -> dict[str, Any]:

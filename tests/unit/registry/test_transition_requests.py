@@ -10,6 +10,7 @@ import pytest
 
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, TransitionStatus
 from tests.support import gateway
 from tests.unit.registry.fakes import MODEL, Effects, FakeTracking
@@ -66,6 +67,7 @@ def test_a_request_is_recorded_queued_and_answered(ask: Ask, queue_url: str, tra
         "reason": None,
         "force": False,
         "gates": [],
+        "sha256": None,
         "error": None,
         "completed_at": None,
     }
@@ -109,3 +111,48 @@ def test_a_rollback_goes_to_the_version_that_was_in_production_before(
     assert status == 202
     assert (answer["version"], answer["stage"], answer["force"]) == (1, "Production", True)
     assert answer["reason"] == "rolled back from version 3"
+
+
+def test_a_second_rollback_goes_further_back_and_the_last_one_is_refused_with_the_remedy(
+    ask: Ask, tracking: FakeTracking, transitions: TransitionsTable
+) -> None:
+    tracking.aliases.clear()
+
+    def carried_out(identifier: str) -> None:
+        """As promotion does."""
+        moved = transitions.find(identifier)
+        replaced = tracking.aliases.get("production")
+        left = Stage.ARCHIVED if tracking.tags[moved.version]["stage"] == "Archived" else Stage.REGISTERED
+        moved = transitions.note(moved, from_stage=left, replaced_version=replaced)
+        transitions.finish(moved, TransitionStatus.SUCCEEDED)
+        tracking.aliases["production"] = moved.version
+        if replaced is not None:
+            tracking.tags[replaced]["stage"] = "Archived"
+
+    for version in (1, 2, 3):
+        _, asked = ask("POST", "/models/transition", {"model_name": MODEL, "version": version, "stage": "Production"})
+        carried_out(asked["transition_id"])
+    for expected in (2, 1):
+        status, answer = ask("POST", f"/models/{MODEL}/rollback", {"reason": "it is worse"})
+        assert (status, answer["version"]) == (202, expected)
+        carried_out(answer["transition_id"])
+    status, answer = ask("POST", f"/models/{MODEL}/rollback", {})
+    assert status == 409
+    assert answer["detail"] == (
+        "No version of 'm' is left to go back to: 2, 3 were rolled back from, or do not exist any more; "
+        "to serve another version, move it to Production with POST /models/transition"
+    )
+
+
+def test_a_rollback_passes_over_versions_that_were_deleted_or_are_others_by_now(
+    ask: Ask, tracking: FakeTracking, transitions: TransitionsTable
+) -> None:
+    tracking.aliases.clear()
+    for version in (1, 2, 3):
+        _, asked = ask("POST", "/models/transition", {"model_name": MODEL, "version": version, "stage": "Production"})
+        transitions.finish(transitions.find(asked["transition_id"]), TransitionStatus.SUCCEEDED)
+    tracking.aliases["production"] = 3
+    del tracking.tags[2]
+    assert ask("POST", f"/models/{MODEL}/rollback", {})[1]["version"] == 1
+    tracking.created_at[1] = "9999-01-01T00:00:00.000Z"
+    assert ask("POST", f"/models/{MODEL}/rollback", {})[0] == 409

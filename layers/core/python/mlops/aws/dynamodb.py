@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
@@ -132,18 +132,22 @@ class DynamoTable:
         discard: Mapping[str, set[str]] | None = None,
         remove: Sequence[str] = (),
         condition: ConditionBase | None = None,
+        returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
     ) -> Item | None:
         """Change attributes of an item, as `Update` says.
+
+        Args:
+            returns: Whether to return the whole item, or the changed attributes alone.
 
         Returns:
             The item as it is afterwards, or None if the condition did not hold.
         """
         update = Update(key, values or {}, once or {}, add or {}, discard or {}, remove, condition)
         try:
-            answer = self._table.update_item(ReturnValues="ALL_NEW", **update.request())
+            answer = self._table.update_item(ReturnValues=returns, **update.request())
         except self._condition_failed:
             return None
-        item: Item = from_item(answer["Attributes"])
+        item: Item = from_item(answer.get("Attributes", {}))
         return item
 
     def transact(self, writes: Iterable[Put | Update]) -> None:

@@ -237,9 +237,13 @@ class JobsTable:
         once: Mapping[str, Any] | None = None,
         condition: ConditionBase | None = None,
     ) -> bool:
-        """Change a record that is there; False if there is none, or if `condition` does not hold."""
+        """Change a record that is there; False if there is none, or if `condition` does not hold.
+
+        Nothing but the changes is returned: the trainer's role may see no more.
+        """
         holds = _IS_OURS if condition is None else _IS_OURS & condition
-        return self._table.update(_key(job_id), values, once=once, condition=holds) is not None
+        changed = self._table.update(_key(job_id), values, once=once, condition=holds, returns="UPDATED_NEW")
+        return changed is not None
 
 
 def _key(job_id: str) -> dict[str, str]:

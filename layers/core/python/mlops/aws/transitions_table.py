@@ -11,6 +11,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from mlops.aws.dynamodb import DynamoTable, Item, table_named
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
+from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 from mlops.domain.transition import (
     Gates,
@@ -117,9 +118,24 @@ class TransitionsTable:
     def history(self, model_name: str, limit: int = 50, cursor: str | None = None) -> TransitionPage:
         """Return a page of a model's transitions, newest first."""
         start = _key(model_name, decode_cursor(cursor)) if cursor else None
-        page = self._table.page(Key("model_name").eq(model_name), limit, start, ScanIndexForward=False)
+        page = self._table.page(_of(model_name), limit, start, ScanIndexForward=False)
         next_cursor = encode_cursor(page.next_key["transition_id"]) if page.next_key else None
         return TransitionPage(_whole(page.items), next_cursor)
+
+    def admission(self, model_name: str, version: int, since: str = "") -> str | None:
+        """The SHA-256 of the file that was admitted as the version; None if none was.
+
+        The oldest admission counts. `since` is when the version was registered: a model that was deleted and registered
+        again under its name has other versions of the same numbers.
+        """
+        admitted = Attr("version").eq(version) & Attr("admitted").exists() & Attr("created_at").gte(since)
+        records = self._table.query(_of(model_name), FilterExpression=admitted, ConsistentRead=True)
+        return next((str(record["admitted"]) for record in records), None)
+
+    def productions(self, model_name: str) -> list[Transition]:
+        """The transitions that put a version into Production, the oldest first."""
+        done = Attr("stage").eq(Stage.PRODUCTION) & Attr("status").eq(TransitionStatus.SUCCEEDED)
+        return _whole(self._table.query(_of(model_name), FilterExpression=done, ConsistentRead=True))
 
     def _update(self, transition: Transition, values: Item, condition: ConditionBase) -> Item | None:
         key = _key(transition.model_name, transition.transition_id)
@@ -128,6 +144,11 @@ class TransitionsTable:
 
 def _key(model_name: str, transition_id: str) -> dict[str, str]:
     return {"model_name": model_name, "transition_id": transition_id}
+
+
+def _of(model_name: str) -> ConditionBase:
+    """The key condition of a model's history."""
+    return Key("model_name").eq(model_name)
 
 
 def _not_found(transition_id: str) -> NotFound:

@@ -71,6 +71,10 @@ class Job(_Record):
     epochs: int = 0
 
 
+RETRAIN_ACTOR = "retrain"
+"""Who asks for a sweep that trains the version in Production anew."""
+
+
 @dataclass(frozen=True)
 class Sweep(_Record):
     """Several training runs of different hyperparameters, submitted together."""
@@ -81,6 +85,11 @@ class Sweep(_Record):
     job_ids: tuple[str, ...] = ()
     best_job_id: str | None = None
     transition_id: str | None = None
+
+    @property
+    def is_retrain(self) -> bool:
+        """Whether the platform asked for it, because of drift or by a schedule."""
+        return self.actor == RETRAIN_ACTOR
 
     @property
     def register_best(self) -> bool:

@@ -1,4 +1,4 @@
-"""A transition: one model version on its way to one stage, who asked for it and why, and what came of it."""
+"""A transition: one model version on its way to one stage, who asked for it and why, and the outcome."""
 
 import secrets
 import time
@@ -23,7 +23,7 @@ class TransitionStatus(StrEnum):
 
 
 class TransitionKind(StrEnum):
-    """Whether somebody asked for the transition, or reconcile found an alias that was changed past the API."""
+    """Who started it: a caller of the API, or reconcile, because an alias was changed past the API."""
 
     TRANSITION = "transition"
     REPAIR = "mend"  # the word that stands in records, in messages and in the API
@@ -35,7 +35,7 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class GateResult:
-    """What one check of the gate said. Integrity is never waived; metrics are, with `force`."""
+    """The result of one check of the gate. `force` goes past checks of the kind metric, never past integrity."""
 
     check: str
     passed: bool
@@ -51,7 +51,7 @@ class TransitionChanges(TypedDict, total=False):
 
     from_stage: Stage
     replaced_version: int | None
-    admitted: str
+    sha256: str
     gates: Gates
     put_back: str
     refused_gates: Gates
@@ -64,10 +64,13 @@ class Transition:
 
     Attributes:
         stage: Where the version goes.
+        competes: Whether the metric gate compares it with the version that it replaces in Staging, too. That is so for
+            the result of a retrain, which nobody has looked at.
         from_stage: Where it stood when promotion first looked; None before that.
         replaced_version: Whom it replaces in its stage.
-        admitted: SHA-256 of the file that passed the gate and is in place; from then on the steps only go forward.
-        gates: What the gate said.
+        sha256: Of the file that passed the gate and is in place. From then on the steps only go forward, and the
+            version is this file for ever.
+        gates: The results of the gate.
         tries: How often promotion has begun it.
         resends, resent_at: How often and when reconcile sent its message again.
         open: Whether something is left to do: it is queued, or its end is not announced.
@@ -76,7 +79,7 @@ class Transition:
         served_version: Of a repair: the version that the manifest serves, if any.
         unreadable_manifest: Of a repair: the ETag of a manifest that cannot be read.
         put_back: Of a repair: why the alias is put back.
-        refused_gates: Of a repair that is put back: what the gate said.
+        refused_gates: Of a repair that is put back: the results of the gate.
     """
 
     transition_id: str
@@ -88,10 +91,11 @@ class Transition:
     status: TransitionStatus = TransitionStatus.QUEUED
     reason: str | None = None
     force: bool = False
+    competes: bool = False
     request_id: str | None = None
     from_stage: Stage | None = None
     replaced_version: int | None = None
-    admitted: str | None = None
+    sha256: str | None = None
     gates: Gates = ()
     error: str | None = None
     created_at: str = field(default_factory=now)
@@ -154,8 +158,8 @@ def _gates(results: Any) -> Gates:
     )
 
 
-_NAMES = [each.name for each in fields(Transition)]
-_RECORDED = {"alias_version": "found", "served_version": "served"}
+_NAMES = [entry.name for entry in fields(Transition)]
+_RECORDED = {"alias_version": "found", "served_version": "served", "sha256": "admitted"}
 """Fields that records know under another name."""
 _READ: dict[str, Callable[[Any], Any]] = {
     "version": int,

@@ -15,6 +15,7 @@ import urllib3
 
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage, stage_of
+from mlops.domain.timestamps import from_milliseconds
 from mlops.registry.signing import TrackingSigner
 
 TIMEOUT_SECONDS = 3.0
@@ -38,7 +39,7 @@ class TrackingRefused(PlatformError):
 
 @dataclass(frozen=True)
 class Version:
-    """A model version in the registry."""
+    """A model version in the registry. `created_at` is when it was registered; empty if MLflow does not say."""
 
     model_name: str
     version: int
@@ -46,6 +47,7 @@ class Version:
     source: str
     tags: dict[str, str]
     mlflow_stage: str = "None"
+    created_at: str = ""
 
     def mirrors(self, stage: Stage) -> bool:
         """Whether the tag `stage` and MLflow's own `current_stage` say that the version is in `stage`."""
@@ -239,6 +241,7 @@ def _version(document: dict[str, Any]) -> Version:
         source=document.get("source", ""),
         tags={tag["key"]: tag["value"] for tag in document.get("tags", [])},
         mlflow_stage=document.get("current_stage", "None"),
+        created_at=from_milliseconds(int(document["creation_timestamp"])) if "creation_timestamp" in document else "",
     )
 
 

@@ -16,7 +16,7 @@ class TransitionRequest(Request):
         str | None, Field(min_length=1, max_length=1000, description="The reason, for the model's history")
     ] = None
     force: Annotated[
-        bool, Field(description="Skip the metric gates; needs a reason. Integrity checks are never skipped")
+        bool, Field(description="Skip the metric gate; needs a reason. Integrity checks are never skipped")
     ] = False
 
 
@@ -42,6 +42,9 @@ class Transition(BaseModel):
     reason: str | None = None
     force: bool = False
     gates: list[GateResult] = Field(default=[], description="Results of the checks")
+    sha256: str | None = Field(
+        default=None, description="SHA-256 of the ONNX file that the gate admitted; the version is bound to this file"
+    )
     error: str | None = Field(default=None, description="The reason, if the transition was rejected or failed")
     created_at: str
     completed_at: str | None = None

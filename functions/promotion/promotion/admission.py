@@ -1,0 +1,138 @@
+"""Decides which file a version is, and lets it pass the gate.
+
+The first admission binds the version to the SHA-256 of its file, which stands in the record of the transition. Every
+later transition of the version serves that file from `serving/`, a rollback too. MLflow's artifacts can be overwritten
+by whoever trains, so what lies there by then is compared and reported, and never served.
+"""
+
+from aws_lambda_powertools import Logger
+
+from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
+from mlops.domain.manifest import Manifest
+from mlops.domain.stages import Stage
+from mlops.domain.transition import GateResult, Gates, Transition, TransitionKind
+from mlops.registry.rest import Version
+from promotion.dependencies import Dependencies
+from promotion.gate import check_integrity, load, passed
+from promotion.metric_gate import Contender, check_metrics
+from promotion.rejection import Rejected, failures
+from promotion.serving_store import MODEL_FILE, ModelFile, UnreadableManifest
+
+logger = Logger(child=True)
+
+
+class Admission:
+    """Admits the files of versions to `serving/`."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._transitions, self._settings = dependencies.transitions, dependencies.gate
+        self._tracking, self._serving = dependencies.tracking, dependencies.serving
+
+    def admit(self, transition: Transition, version: Version) -> tuple[ModelFile, Gates]:
+        """Check the version's file and put it in place. Returns the file and the gate's results, which stay as noted.
+
+        Raises:
+            Rejected: the gate refuses it, or the file that was admitted before is gone.
+            Conflict: MLflow has no file for the version that may serve.
+        """
+        name = version.model_name
+        if transition.sha256 is not None and (file := self._published(name, transition.sha256)) is not None:
+            load(file)
+            return file, transition.gates
+        bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
+        if bound is None:
+            file, remark = self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
+        else:
+            file, remark = self._bound(version, bound)
+        gates = tuple(check_integrity(file, bound or version.tags.get("sha256"), self._settings, remark))
+        if not passed(gates):
+            raise Rejected(failures(gates), gates)
+        if _competes(transition):
+            gates += tuple(self._check_metrics(transition, version, file))
+            if not passed(gates) and not transition.force:
+                raise Rejected(failures(gates), gates)
+        self._serving.publish(name, file)
+        if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
+            self._tracking.set_tag(name, version.version, "sha256", file.sha256)
+        self._transitions.note(transition, sha256=file.sha256, gates=gates)
+        return file, gates
+
+    def metrics(self, version: Version) -> dict[str, float]:
+        """The metrics of the version's run."""
+        if not version.run_id:
+            return {}
+        try:
+            metrics: dict[str, float] = self._tracking.run(version.run_id)["metrics"]
+        except NotFound:  # a version outlives its run
+            return {}
+        return metrics
+
+    def _bound(self, version: Version, sha256: str) -> tuple[ModelFile, str | None]:
+        """Read the file that the version was admitted as; and a remark if MLflow has another one by now.
+
+        Raises:
+            Rejected: it is neither in `serving/` nor in MLflow.
+        """
+        logged = self._logged_sha256(version)
+        remark = None
+        if logged != sha256:
+            has = f"a file with the SHA-256 {logged}" if logged else f"no {MODEL_FILE}"
+            remark = f"MLflow now has {has} for this version: the artifacts were changed, and are not served"
+            logger.error("artifacts changed", model=version.model_name, version=version.version, logged=logged)
+        if (file := self._published(version.model_name, sha256)) is not None:
+            return file, remark
+        if remark is None:
+            return self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
+        raise Rejected(
+            f"Version {version.version} was admitted as the file with the SHA-256 {sha256}, which is gone; {remark}. "
+            "Register the model as a new version"
+        )
+
+    def _published(self, model_name: str, sha256: str) -> ModelFile | None:
+        """The file in `serving/` of this hash, unless it is gone or damaged."""
+        file = self._serving.published(model_name, sha256)
+        return file if file is not None and file.sha256 == sha256 else None
+
+    def _logged_sha256(self, version: Version) -> str | None:
+        """The hash of the file that MLflow has for the version, if it has one."""
+        try:
+            return self._serving.sha256_of(self._uri(version))
+        except DependencyUnavailable:
+            raise
+        except PlatformError:  # its source leads nowhere any more
+            return None
+
+    def _uri(self, version: Version) -> str:
+        return self._tracking.artifact_uri(version.model_name, version.version)
+
+    def _check_metrics(self, transition: Transition, version: Version, file: ModelFile) -> list[GateResult]:
+        challenger = Contender(self.metrics(version), version.tags.get("dataset_digest"), file)
+        return check_metrics(challenger, self._champion(transition), transition.stage, self._settings.metric_margin)
+
+    def _champion(self, transition: Transition) -> Contender | None:
+        """The version to be replaced, if there is one. Of its metrics those count that it was admitted with."""
+        number = transition.replaced_version
+        if number is None or number == transition.version:
+            return None
+        try:
+            replaced = self._tracking.version(transition.model_name, number)
+        except NotFound:  # deleted in MLflow since
+            return None
+        manifest = self._manifest(transition, number)
+        admitted = manifest.metrics if manifest is not None else {}
+        return Contender(self.metrics(replaced) | admitted, replaced.tags.get("dataset_digest"), manifest)
+
+    def _manifest(self, transition: Transition, version: int) -> Manifest | None:
+        """What the version serves, if its manifest can be read."""
+        try:
+            manifest = self._serving.manifest(transition.model_name, transition.stage)
+        except UnreadableManifest:
+            return None
+        return manifest if manifest is not None and manifest.model_version == version else None
+
+
+def _competes(transition: Transition) -> bool:
+    """Whether the version is compared with the one it replaces. A repair follows what somebody has done already."""
+    if transition.kind is TransitionKind.REPAIR:
+        return False
+    return transition.stage is Stage.PRODUCTION or transition.competes

@@ -1,0 +1,70 @@
+"""A whole run gets along with what a training job may ask of MLflow: every request goes through the limits."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from mlflow import MlflowClient
+
+from infra.local.guard.identity import TRAINER_ROLE, TRAINER_TOKEN
+from infra.local.settings import ROOT
+from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import Job
+from tests.support.steps import free_ports
+from trainer import job
+from trainer.parameters import Identity, Parameters
+from trainer.stop import Stop
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MLflow over HTTP behind the limits, which know a job by its token."""
+    (port,) = free_ports(1)
+    folder = tmp_path_factory.mktemp("limited")
+    paths = (ROOT / "functions/tracking", ROOT / "layers/core/python", ROOT)
+    server = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/unit/tracking/mlflow_server.py"), str(port)],
+        cwd=folder,
+        env={
+            "PATH": "",
+            "HOME": str(folder),
+            "TRAINER_ROLE": TRAINER_ROLE,
+            "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*",
+            "PYTHONPATH": ":".join(map(str, paths)),
+        },
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 300
+    while True:
+        with suppress(OSError), urlopen(f"{url}/health", timeout=5):
+            break
+        assert server.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    yield url
+    server.kill()
+    server.wait()
+
+
+def test_a_job_and_its_later_attempt_record_and_register(
+    address: str, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", TRAINER_TOKEN)
+    JobsTable.from_environment().create(Job("job_000900"))
+    parameters = Parameters(epochs=2, hidden_size=32, model_name="limited", experiment_name="limited")
+    outcome = job.run(parameters, Identity(job_id="job_000900"), Stop())
+    assert outcome.model_version == 1
+    again = job.run(parameters, Identity(job_id="job_000900", attempt=2), Stop())
+    assert (again.run_id, again.model_version) == (outcome.run_id, 1)
+
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
+    client = MlflowClient(address, address)
+    assert client.get_run(outcome.run_id).info.status == "FINISHED"
+    assert client.get_model_version("limited", "1").tags["sha256"] == outcome.sha256
+    assert client.list_artifacts(outcome.run_id)
