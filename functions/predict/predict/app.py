@@ -5,7 +5,6 @@ Powertools or boto3. The published schema is `mlops.api.schemas.predict`, and a 
 """
 
 import gc
-import math
 import os
 import time
 from dataclasses import dataclass
@@ -14,14 +13,12 @@ from typing import Any
 # Before numpy is imported: its BLAS would start a thread a processor, for products that take microseconds.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import orjson
-
 from mlops.domain.errors import NotFound, PlatformError
+from mlops.inference.answers import NotFinite, answers_of, batch_body, single_body
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.inputs import beyond_the_model, inputs_of
-from predict.model import Model
-from predict.model_cache import ModelCache
+from predict.model_cache import ModelCache, ServedModel
 from predict.replies import ok, problem_of, unexpected
 from predict.response_cache import Answer, AnswerCache, key_of
 from predict.s3 import Bucket
@@ -100,44 +97,26 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
     return ok(answer.body, request_id, cache, seconds)
 
 
-def _answer(model: Model, parsed: request.Request, body: str, batch: bool, request_id: str) -> Answer:
+def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool, request_id: str) -> Answer:
     manifest = model.manifest
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
-    classes = probabilities.argmax(axis=1).tolist()
-    confidences = [probabilities[row, best] for row, best in enumerate(classes)]
-    if not all(map(math.isfinite, confidences)):  # numbers so large that the model's own arithmetic overflows
-        raise beyond_the_model(parsed.source)
-    predictions = [manifest.labels[index] for index in classes]
-    document: dict[str, Any]
-    if batch:
-        document = {
-            "predictions": predictions,
-            "confidences": confidences,
-            "model_name": manifest.model_name,
-            "model_version": manifest.model_version,
-            "batch_size": len(predictions),
-        }
-    else:
-        document = {
-            "prediction": predictions[0],
-            "confidence": confidences[0],
-            "probabilities": probabilities[0],
-            "model_name": manifest.model_name,
-            "model_version": manifest.model_version,
-            "model_stage": manifest.stage,
-        }
+    try:
+        answers = answers_of(manifest, probabilities)
+    except NotFinite:  # numbers so large that the model's own arithmetic overflows
+        raise beyond_the_model(parsed.source) from None
+    document = batch_body(manifest, answers) if batch else single_body(manifest, answers, probabilities)
     signals = None
     if model.signals is not None and measured.takes(request_id, model.serial):
         signals = model.signals(inputs)
-    if samples.SHARE and (sample := samples.line(manifest, inputs, predictions)):
+    if samples.SHARE and (sample := samples.line(manifest, inputs, answers.predictions)):
         records.report("mlops.prediction", **sample)
     return Answer(
         body,
         model.serial,
         manifest.model_name,
-        orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
-        records.record(manifest, predictions, confidences, signals),
+        document,
+        records.record(manifest, answers.predictions, answers.confidences, signals),
     )
 
 

@@ -1,18 +1,19 @@
 """Follows the serving manifests in S3, and keeps the models that answer. While S3 is down, they go on answering."""
 
 import hashlib
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
-from mlops.domain.manifest import Manifest, ManifestError, manifest_key
-from predict.model import Model, ModelRefused, load, proved
+from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
+from mlops.inference.model import Model, ModelRefused, load, proved
 from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable
+from predict.signals import Signals
 
-MAX_MANIFEST_BYTES = 4 << 20
 MAX_MODEL_BYTES = 128 << 20
 MAX_MODELS = 8
 """Models kept at a time. The one that was compared with its manifest longest ago is dropped first."""
@@ -37,11 +38,25 @@ class Objects(Protocol):
     def get(self, key: str, *, seconds: float, max_bytes: int, etag: str | None = None) -> S3Object | None: ...
 
 
+@dataclass(frozen=True)
+class ServedModel(Model):
+    """A model that answers now. `signals` is None if its inputs are not images."""
+
+    signals: Signals | None = None
+    serial: int = field(default_factory=itertools.count(1).__next__)
+    """Tells this model from every other one of this process, the same file under another manifest included."""
+
+    @classmethod
+    def of(cls, model: Model) -> "ServedModel":
+        image = model.manifest.input.image
+        return cls(model.manifest, model.session, Signals(image) if image else None)
+
+
 @dataclass
 class _Slot:
     """One model in one stage, as this environment knows it. Times are the cache's clock."""
 
-    model: Model
+    model: ServedModel
     etag: str  # of the manifest seen last, whether its model was taken or refused
     confirmed: float  # when S3 last confirmed that the manifest names this model
     due: float  # when to ask S3 again
@@ -70,7 +85,7 @@ class ModelCache:
         self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._outage_until = float("-inf")
 
-    def current(self, model_name: str, stage: str) -> tuple[Model, float]:
+    def current(self, model_name: str, stage: str) -> tuple[ServedModel, float]:
         """Return the model that answers for `stage`, and its staleness: seconds since its manifest was last confirmed.
 
         Raises:
@@ -167,7 +182,7 @@ class ModelCache:
         # From the start of this check, so that what is served was the manifest's at most one interval ago.
         slot.due = began + self._refresh_seconds
 
-    def _load(self, data: bytes, model_name: str, stage: str, held: Model | None) -> Model:
+    def _load(self, data: bytes, model_name: str, stage: str, held: ServedModel | None) -> ServedModel:
         """Load the manifest's model. The session of `held` is used again if the file and the cache epoch are the same.
 
         Raises:
@@ -185,9 +200,9 @@ class ModelCache:
             held.manifest.sha256,
             held.manifest.cache_epoch,
         ):
-            model = proved(manifest, held.session)
+            model = ServedModel.of(proved(manifest, held.session))
         else:
-            model = load(manifest, self._file(manifest))
+            model = ServedModel.of(load(manifest, self._file(manifest)))
         self._report(
             "mlops.model_loaded",
             model_name=model_name,

@@ -18,6 +18,8 @@ SCHEMA = 1
 READER = 1
 """The number of this reader. It rises with each change of meaning that earlier readers must not ignore."""
 SERVING_PREFIX = "serving/"
+MAX_MANIFEST_BYTES = 4 << 20
+"""Of its JSON. Readers take no more, so the gate admits no more."""
 _LARGEST = 2**63 - 1
 """Whole numbers have 64 bits: orjson and DynamoDB do not take larger ones."""
 HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")

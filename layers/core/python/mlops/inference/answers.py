@@ -1,0 +1,66 @@
+"""From a model's probabilities to the document that a caller reads."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from mlops.domain.manifest import Manifest
+from mlops.inference.model import Floats
+
+
+class NotFinite(ValueError):
+    """The model's own arithmetic overflows on the input, so there is no answer."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The likeliest class of each row: its label, and its probability as numpy's float32."""
+
+    predictions: list[int | str]
+    confidences: list[Any]
+
+
+def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
+    """Label and confidence of each row of float32 `[n, classes]`.
+
+    Raises:
+        NotFinite: a row's largest probability is not a finite number.
+    """
+    classes = probabilities.argmax(axis=1).tolist()
+    confidences = [probabilities[row, best] for row, best in enumerate(classes)]
+    if not all(map(math.isfinite, confidences)):
+        raise NotFinite
+    return Answers([manifest.labels[index] for index in classes], confidences)
+
+
+def single_body(manifest: Manifest, answers: Answers, probabilities: Floats) -> str:
+    """The body of an answer to one row, as JSON."""
+    return _encoded(
+        {
+            "prediction": answers.predictions[0],
+            "confidence": answers.confidences[0],
+            "probabilities": probabilities[0],
+            "model_name": manifest.model_name,
+            "model_version": manifest.model_version,
+            "model_stage": manifest.stage,
+        }
+    )
+
+
+def batch_body(manifest: Manifest, answers: Answers) -> str:
+    """The body of an answer to several rows, as JSON."""
+    return _encoded(
+        {
+            "predictions": answers.predictions,
+            "confidences": answers.confidences,
+            "model_name": manifest.model_name,
+            "model_version": manifest.model_version,
+            "batch_size": len(answers.predictions),
+        }
+    )
+
+
+def _encoded(document: dict[str, Any]) -> str:
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()
