@@ -1,0 +1,162 @@
+"""What predict would make of a file: its manifest, written and read back; the model, loaded and asked.
+
+`examine` does this in the calling process. `examine_apart` has a process of its own do it (`promotion.examiner`), with
+limits on memory and time, so that a file which takes all memory or never answers harms nobody. What cannot be decided
+within the limits is a refusal.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, model_key
+from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
+from mlops.inference import onnx_file, trial
+from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
+
+EXAMINATION_SECONDS = 25.0
+"""Half of promotion's timeout, and more than any model takes whose answers take milliseconds."""
+TIMED_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which version is to serve in which stage, and what its manifest says of it besides the file."""
+
+    model_name: str
+    version: int
+    stage: Stage
+    run_id: str
+    metrics: dict[str, float]
+    transition_id: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`memory_mb`: predict's memory in MiB; two models have to fit, as one takes the other's place. `control_flow`:
+    whether the operators If, Loop and Scan are allowed."""
+
+    memory_mb: int
+    control_flow: bool = False
+    seconds: float = EXAMINATION_SECONDS
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A file that predict can serve: the manifest to serve it by, and the median time of one row, ms."""
+
+    manifest: Manifest
+    latency_ms: float
+
+
+Examine = Callable[[bytes, Placement, Limits], Examined]
+
+
+def examine(data: bytes, placement: Placement, limits: Limits) -> Examined:
+    """Load the file as predict does and ask it what callers may ask.
+
+    Raises:
+        ModelRefused: predict could not serve it; the message says why.
+    """
+    session = open_session(data)
+    forbidden = set() if limits.control_flow else onnx_file.contents(data).control_flow
+    if forbidden:
+        raise ModelRefused(
+            f"it uses {', '.join(sorted(forbidden))}, whose time depends on the input; export it without control flow, "
+            "or set the parameter AllowControlFlow"
+        )
+    manifest = _read_back(_manifest(placement, data, describe(session)))
+    model = proved(manifest, session)
+    trial.check(model)
+    return Examined(manifest, _latency_ms(model))
+
+
+def examine_apart(data: bytes, placement: Placement, limits: Limits) -> Examined:
+    """`examine`, in a process of its own.
+
+    Raises:
+        ModelRefused: predict could not serve the file, or this could not be decided within the limits.
+    """
+    request = json.dumps({"placement": asdict(placement), "limits": asdict(limits)}).encode()
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "promotion.examiner"],
+            input=request + b"\n" + data,
+            capture_output=True,
+            timeout=limits.seconds,
+            env=_environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelRefused(f"it could not be examined within {limits.seconds:g} seconds") from error
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        raise ModelRefused(f"it ended the process that examined it ({name}); more memory than allowed is one cause")
+    if process.returncode > 0:
+        raise RuntimeError(f"the examiner failed: {process.stderr.decode(errors='replace')[-2000:]}")
+    answer = json.loads(process.stdout)
+    if answer["refusal"] is not None:
+        raise ModelRefused(answer["refusal"])
+    return Examined(Manifest.from_json(answer["manifest"].encode()), answer["latency_ms"])
+
+
+def _environment() -> dict[str, str]:
+    """The examiner's: it needs Python's packages and nobody's credentials."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _manifest(placement: Placement, data: bytes, description: Description) -> Manifest:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Manifest(
+        model_name=placement.model_name,
+        model_version=placement.version,
+        stage=placement.stage,
+        run_id=placement.run_id,
+        key=model_key(placement.model_name, sha256),
+        sha256=sha256,
+        size=len(data),
+        input=description.input,
+        output=description.output,
+        labels=description.labels,
+        self_test=description.self_test,
+        reference=description.reference,
+        metrics=placement.metrics,
+        transition_id=placement.transition_id,
+        cache_epoch=0,
+        written_at=now(),
+    )
+
+
+def _read_back(manifest: Manifest) -> Manifest:
+    """The manifest as predict will read it."""
+    document = manifest.to_json()
+    if len(document) > MAX_MANIFEST_BYTES:
+        raise ModelRefused(
+            f"its manifest would have {len(document)} bytes, and predict reads at most {MAX_MANIFEST_BYTES}; shorten "
+            "the labels or the reference sample in the file's metadata"
+        )
+    try:
+        return Manifest.from_json(document)
+    except ManifestError as error:
+        raise ModelRefused(f"predict could not read its manifest: {error}") from error
+
+
+def _latency_ms(model: Model) -> float:
+    row = np.zeros((1, model.manifest.input.features), np.float32)
+    took = []
+    for _ in range(TIMED_RUNS):
+        start = time.perf_counter()
+        model.probabilities(row)
+        took.append((time.perf_counter() - start) * 1000)
+    return statistics.median(took)
