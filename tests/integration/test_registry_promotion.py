@@ -84,8 +84,8 @@ def test_archiving_tags_the_files_and_a_rollback_takes_the_tag_away(world):
     ("given", "said"),
     [
         ({"onnx": None}, "no model.onnx"),
-        ({"onnx": b"not a model"}, "loads"),
-        ({"onnx": ONNX[:-100]}, "loads"),
+        ({"onnx": b"not a model"}, "serves"),
+        ({"onnx": ONNX[:-100]}, "serves"),
         ({"sha256": "0" * 64}, "sha256"),
         ({"source": "s3://somebody-elses-bucket/mlflow/model"}, "not in the platform's bucket"),
         ({"onnx": ONNX + b"\0" * 2_000_000}, "bytes; at most"),

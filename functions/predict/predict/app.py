@@ -102,21 +102,21 @@ def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool,
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     try:
-        answers = answers_of(manifest, probabilities)
+        classified = answers_of(manifest, probabilities)
     except NotFinite:  # numbers so large that the model's own arithmetic overflows
         raise beyond_the_model(parsed.source) from None
-    document = batch_body(manifest, answers) if batch else single_body(manifest, answers, probabilities)
+    document = batch_body(manifest, classified) if batch else single_body(manifest, classified, probabilities)
     signals = None
     if model.signals is not None and measured.takes(request_id, model.serial):
         signals = model.signals(inputs)
-    if samples.SHARE and (sample := samples.line(manifest, inputs, answers.predictions)):
+    if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
     return Answer(
         body,
         model.serial,
         manifest.model_name,
         document,
-        records.record(manifest, answers.predictions, answers.confidences, signals),
+        records.record(manifest, classified.predictions, classified.confidences, signals),
     )
 
 

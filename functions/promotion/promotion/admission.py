@@ -13,7 +13,8 @@ from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from promotion.dependencies import Dependencies
-from promotion.gate import check_integrity, load, passed
+from promotion.examination import Examined, Limits, Placement
+from promotion.gate import check_integrity, passed
 from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
 from promotion.serving_store import MODEL_FILE, ModelFile, UnreadableManifest
@@ -27,9 +28,13 @@ class Admission:
     def __init__(self, dependencies: Dependencies) -> None:
         self._transitions, self._settings = dependencies.transitions, dependencies.gate
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
+        self._examine = dependencies.examine
 
-    def admit(self, transition: Transition, version: Version) -> tuple[ModelFile, Gates]:
-        """Check the version's file and put it in place. Returns the file and the gate's results, which stay as noted.
+    def admit(self, transition: Transition, version: Version) -> tuple[Manifest, Gates]:
+        """Check the version's file and put it in place.
+
+        Returns:
+            The manifest to serve it by, and the gate's results, which stay as noted.
 
         Raises:
             Rejected: the gate refuses it, or the file that was admitted before is gone.
@@ -37,27 +42,50 @@ class Admission:
         """
         name = version.model_name
         if transition.sha256 is not None and (file := self._published(name, transition.sha256)) is not None:
-            load(file)
-            return file, transition.gates
+            return self._examined(transition, version, file).manifest, transition.gates
         bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
         if bound is None:
             file, remark = self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
         else:
             file, remark = self._bound(version, bound)
-        gates = tuple(check_integrity(file, bound or version.tags.get("sha256"), self._settings, remark))
-        if not passed(gates):
+        integrity = check_integrity(
+            file,
+            bound or version.tags.get("sha256"),
+            lambda: self._examined(transition, version, file),
+            self._settings,
+            remark,
+        )
+        gates, manifest = integrity.results, integrity.manifest
+        if not passed(gates) or manifest is None:
             raise Rejected(failures(gates), gates)
         if _competes(transition):
-            gates += tuple(self._check_metrics(transition, version, file))
+            gates += tuple(self._check_metrics(transition, version, manifest))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
         self._serving.publish(name, file)
         if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
             self._tracking.set_tag(name, version.version, "sha256", file.sha256)
         self._transitions.note(transition, sha256=file.sha256, gates=gates)
-        return file, gates
+        return manifest, gates
 
-    def metrics(self, version: Version) -> dict[str, float]:
+    def _examined(self, transition: Transition, version: Version, file: ModelFile) -> Examined:
+        """Have the file loaded and asked as predict will.
+
+        Raises:
+            ModelRefused: predict could not serve it.
+        """
+        placement = Placement(
+            version.model_name,
+            version.version,
+            transition.stage,
+            version.run_id,
+            self._metrics(version),
+            transition.transition_id,
+        )
+        limits = Limits(self._settings.predict_memory_mb, self._settings.allow_control_flow)
+        return self._examine(file.data, placement, limits)
+
+    def _metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the version's run."""
         if not version.run_id:
             return {}
@@ -105,8 +133,8 @@ class Admission:
     def _uri(self, version: Version) -> str:
         return self._tracking.artifact_uri(version.model_name, version.version)
 
-    def _check_metrics(self, transition: Transition, version: Version, file: ModelFile) -> list[GateResult]:
-        challenger = Contender(self.metrics(version), version.tags.get("dataset_digest"), file)
+    def _check_metrics(self, transition: Transition, version: Version, manifest: Manifest) -> list[GateResult]:
+        challenger = Contender(self._metrics(version), version.tags.get("dataset_digest"), manifest)
         return check_metrics(challenger, self._champion(transition), transition.stage, self._settings.metric_margin)
 
     def _champion(self, transition: Transition) -> Contender | None:
@@ -120,7 +148,7 @@ class Admission:
             return None
         manifest = self._manifest(transition, number)
         admitted = manifest.metrics if manifest is not None else {}
-        return Contender(self.metrics(replaced) | admitted, replaced.tags.get("dataset_digest"), manifest)
+        return Contender(self._metrics(replaced) | admitted, replaced.tags.get("dataset_digest"), manifest)
 
     def _manifest(self, transition: Transition, version: int) -> Manifest | None:
         """What the version serves, if its manifest can be read."""

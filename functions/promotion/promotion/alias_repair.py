@@ -120,8 +120,8 @@ class AliasRepair:
         if left is Stage.PRODUCTION and stage is Stage.STAGING:
             raise Rejected(f"Version {repair.version} is in Production, and a version can be in one stage only")
         version = self._tracking.version(repair.model_name, repair.version)
-        file, gates = self._admission.admit(repair, version)
-        self._executor.serve(repair, version, file, stage)
+        manifest, gates = self._admission.admit(repair, version)
+        self._serving.write_manifest(manifest)
         self._executor.leave(model, left, stage, version)
         self._executor.follow(repair, version, stage)
         return gates

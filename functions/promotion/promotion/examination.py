@@ -7,6 +7,7 @@ within the limits is a refusal.
 
 import hashlib
 import json
+import math
 import os
 import signal
 import statistics
@@ -131,7 +132,7 @@ def _manifest(placement: Placement, data: bytes, description: Description) -> Ma
         labels=description.labels,
         self_test=description.self_test,
         reference=description.reference,
-        metrics=placement.metrics,
+        metrics={name: value for name, value in placement.metrics.items() if math.isfinite(value)},
         transition_id=placement.transition_id,
         cache_epoch=0,
         written_at=now(),

@@ -1,9 +1,8 @@
 """`serving/` in the bucket: the files that predict reads. This module is their only writer."""
 
 import hashlib
-import json
-import math
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,57 +16,25 @@ from mlops.domain.errors import Conflict
 from mlops.domain.manifest import (
     Manifest,
     ManifestError,
-    ModelInput,
-    ModelOutput,
-    check_description,
     manifest_key,
     model_key,
     with_cache_epoch,
 )
 from mlops.domain.stages import Stage
-from mlops.domain.timestamps import now
-from mlops.registry.rest import Version
 
 MODEL_FILE = "model.onnx"
-METADATA_KEY = "mlops"
 _PIECE_BYTES = 1024 * 1024
 
 logger = Logger(child=True)
 
 
 class ModelFile:
-    """An ONNX file and what it says of itself."""
+    """An ONNX file."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.size = len(data)
         self.sha256 = hashlib.sha256(data).hexdigest()
-        self.self_test: dict[str, Any] | None = None
-        self.reference: dict[str, Any] | None = None
-
-    def describe(self, session: Any) -> None:
-        """Read inputs, outputs and metadata off the loaded model.
-
-        Raises:
-            ValueError: it does not have one float input `[n, features]` and class probabilities `[n, classes]`, or
-                its metadata is not what a manifest may say.
-        """
-        metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
-            raise ValueError("the model must have one input, float32 [n, features]")
-        probabilities = [out for out in outputs if out.type == "tensor(float)" and len(out.shape) == 2]
-        if len(probabilities) != 1:
-            raise ValueError("the model must have one output of class probabilities, float32 [n, classes]")
-        features, classes = inputs[0].shape[1], probabilities[0].shape[1]
-        if not isinstance(features, int) or not isinstance(classes, int):
-            raise ValueError("the model's numbers of features and classes must be fixed")
-        image = metadata.get("image")
-        self.input = ModelInput(inputs[0].name, features, tuple(image) if image else None)
-        self.output = ModelOutput(probabilities[0].name, classes)
-        self.labels = tuple(metadata.get("labels", range(classes)))
-        self.self_test, self.reference = metadata.get("self_test"), metadata.get("reference")
-        check_description(self.input, self.output, self.labels, self.self_test, self.reference)
 
 
 class ServingStore:
@@ -131,21 +98,10 @@ class ServingStore:
         written = self._written(model_name, stage)
         return written.manifest if written else None
 
-    def write_manifest(
-        self,
-        version: Version,
-        stage: Stage,
-        model: ModelFile,
-        metrics: dict[str, float],
-        transition_id: str,
-    ) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Tell predict what to serve; done again for the same transition, it leaves the manifest as it is. One that
-        cannot be read is replaced.
-
-        Raises:
-            Conflict: predict could not read the manifest, so it is not written.
-        """
-        key = manifest_key(version.model_name, stage)
+        cannot be read is replaced."""
+        key = manifest_key(manifest.model_name, manifest.stage)
         before: Manifest | None = None
         etag: str | None = None
         try:
@@ -154,33 +110,11 @@ class ServingStore:
         except UnreadableManifest as unreadable:
             logger.warning("unreadable manifest replaced", key=key, reason=str(unreadable))
             etag = unreadable.etag
-        if before is not None and (before.transition_id, before.sha256) == (transition_id, model.sha256):
-            return
-        manifest = Manifest(
-            model_name=version.model_name,
-            model_version=version.version,
-            stage=stage,
-            run_id=version.run_id,
-            key=model_key(version.model_name, model.sha256),
-            sha256=model.sha256,
-            size=model.size,
-            input=model.input,
-            output=model.output,
-            labels=model.labels,
-            self_test=model.self_test,
-            reference=model.reference,
-            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-            transition_id=transition_id,
-            cache_epoch=before.cache_epoch if before else 0,
-            cache_epoch_id=before.cache_epoch_id if before else None,
-            written_at=now(),
-        )
-        data = manifest.to_json()
-        try:
-            Manifest.from_json(data)
-        except ManifestError as error:
-            raise Conflict(f"predict could not read the version's manifest: {error}") from error
-        self._swap(key, data, etag)
+        if before is not None:
+            if (before.transition_id, before.sha256) == (manifest.transition_id, manifest.sha256):
+                return
+            manifest = replace(manifest, cache_epoch=before.cache_epoch, cache_epoch_id=before.cache_epoch_id)
+        self._swap(key, manifest.to_json(), etag)
 
     def raise_cache_epoch(self, model_name: str, stage: str, message_id: str) -> None:
         """Have every environment of predict load its model anew at its next refresh; once for the same message.

@@ -16,7 +16,7 @@ from mlops.registry.rest import RegisteredModel, Version
 from promotion.admission import Admission
 from promotion.dependencies import Dependencies
 from promotion.rejection import Rejected
-from promotion.serving_store import ModelFile, UnreadableManifest
+from promotion.serving_store import UnreadableManifest
 
 logger = Logger(child=True)
 
@@ -45,9 +45,9 @@ class TransitionExecutor:
             raise Rejected(f"Version {version.version} was {reason}")
         gates: Gates = ()
         if entered in ALIASES:
-            file, gates = self._admission.admit(transition, version)
+            manifest, gates = self._admission.admit(transition, version)
             self._tracking.set_alias(name, ALIASES[entered], version.version)
-            self.serve(transition, version, file, entered)
+            self._serving.write_manifest(manifest)
         self.leave(model, left, entered, version)
         self.follow(transition, version, entered)
         return gates
@@ -59,10 +59,6 @@ class TransitionExecutor:
         left, entered = model.stage_of(version), transition.stage
         replaced = model.holder(entered) if entered in ALIASES else None
         return left, self._transitions.note(transition, from_stage=left, replaced_version=replaced)
-
-    def serve(self, transition: Transition, version: Version, file: ModelFile, stage: Stage) -> None:
-        """Have predict serve the version in the stage."""
-        self._serving.write_manifest(version, stage, file, self._admission.metrics(version), transition.transition_id)
 
     def leave(self, model: RegisteredModel, left: Stage, entered: Stage, version: Version) -> None:
         """Take the version out of the stage it served before: one version, one stage."""

@@ -1,6 +1,5 @@
 """The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -13,11 +12,11 @@ from mlops.aws.transitions_table import TransitionPage, TransitionsTable
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.manifest import Manifest, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
-from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
 from mlops.registry.rest import RegisteredModel, Version
 from promotion import promoter
 from promotion.dependencies import Dependencies
+from promotion.examination import examine
 from promotion.gate import GateSettings
 from promotion.serving_store import ModelFile, UnreadableManifest
 from tests.support.serving import served
@@ -229,31 +228,10 @@ class FakeServing:
             raise UnreadableManifest("the manifest is not JSON", self.unreadable[stage], datetime.now(UTC))
         return self.manifests.get(stage)
 
-    def write_manifest(
-        self,
-        version: Version,
-        stage: Stage,
-        model: ModelFile,
-        metrics: dict[str, float],
-        transition_id: str,
-    ) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
+        stage = Stage(manifest.stage)
         self.unreadable.pop(stage, None)
-        self.manifests[stage] = Manifest(
-            version.model_name,
-            version.version,
-            stage,
-            version.run_id,
-            model_key(version.model_name, model.sha256),
-            model.sha256,
-            model.size,
-            model.input,
-            model.output,
-            model.labels,
-            transition_id,
-            0,
-            now(),
-            metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
-        )
+        self.manifests[stage] = manifest
         self._effects.happened()
 
     def spoil(self, stage: Stage, etag: str = "spoiled") -> None:
@@ -308,7 +286,9 @@ class World:
         self.serving, self.archive_tags = FakeServing(self.effects), FakeArchiveTags(self.effects)
         self.events = FakeEvents(self.effects)
         gate = GateSettings(max_latency_ms=1e6)
-        dependencies: Any = Dependencies(self.tracking, self.transitions, self.serving, self.archive_tags, gate)  # type: ignore[arg-type]
+        dependencies: Any = Dependencies(
+            self.tracking, self.transitions, self.serving, self.archive_tags, gate, examine
+        )  # type: ignore[arg-type]
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
         self._asked = 0
         for _ in range(versions):

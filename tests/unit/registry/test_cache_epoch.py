@@ -7,10 +7,10 @@ import boto3
 import pytest
 
 from mlops.domain.stages import Stage
-from mlops.registry.rest import Version
 from promotion import promoter
-from promotion.gate import GateSettings, load
-from promotion.serving_store import ModelFile, ServingStore
+from promotion.examination import Limits, Placement, examine
+from promotion.gate import GateSettings
+from promotion.serving_store import ServingStore
 from promotion.transition_executor import Dependencies
 from tests.unit.registry.fakes import MODEL, ONNX, Crash
 
@@ -33,10 +33,8 @@ def deliver(store: ServingStore) -> Callable[[dict[str, Any]], None]:
 
 
 def promote(store: ServingStore, version: int) -> None:
-    model = ModelFile(ONNX)
-    load(model)
-    promoted = Version(MODEL, version, "run", "", {})
-    store.write_manifest(promoted, Stage.PRODUCTION, model, {}, f"tr_promotion_{version}")
+    placement = Placement(MODEL, version, Stage.PRODUCTION, "run", {}, f"tr_promotion_{version}")
+    store.write_manifest(examine(ONNX, placement, Limits(memory_mb=1769)).manifest)
 
 
 def message(identifier: str, stage: str = "Production") -> dict[str, Any]:

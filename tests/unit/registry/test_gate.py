@@ -5,13 +5,18 @@ from typing import Any
 
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT
+from mlops.domain.stages import Stage
+from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings, check_integrity
 from promotion.serving_store import ModelFile
 from tests.unit.registry.fakes import ONNX
 
 
-def integrity(**limits: Any) -> dict[str, bool]:
-    results = check_integrity(ModelFile(ONNX), None, GateSettings(**{"max_latency_ms": 1e6, **limits}))
+def integrity(data: bytes = ONNX, **limits: Any) -> dict[str, bool]:
+    settings = GateSettings(**{"max_latency_ms": 1e6, **limits})
+    placement = Placement("m", 1, Stage.PRODUCTION, "run", {}, "tr_1")
+    bounds = Limits(settings.predict_memory_mb, settings.allow_control_flow)
+    results = check_integrity(ModelFile(data), None, lambda: examine(data, placement, bounds), settings).results
     return {result.check: result.passed for result in results}
 
 
@@ -27,8 +32,16 @@ def test_a_model_slower_than_the_limit_is_stopped():
 
 def test_each_limit_is_a_parameter_with_its_default_and_a_range():
     template = read_template(ROOT / "template.yaml")
-    variables = template["Resources"]["PromotionFunction"]["Properties"]["Environment"]["Variables"]
-    for name, default in asdict(GateSettings()).items():
+    function = template["Resources"]["PromotionFunction"]["Properties"]
+    variables = function["Environment"]["Variables"]
+    defaults = asdict(GateSettings())
+    # What predict has is no setting of the gate: the template writes it once, for both functions.
+    predict = template["Resources"]["PredictFunction"]["Properties"]["MemorySize"]
+    assert predict == function["MemorySize"] == int(variables["PREDICT_MEMORY_MB"]) == defaults.pop("predict_memory_mb")
+    for name, default in defaults.items():
         parameter = template["Parameters"][variables[name.upper()]["Ref"]]
+        if isinstance(default, bool):
+            assert (parameter["Default"], parameter["AllowedValues"]) == (str(default).lower(), ["true", "false"]), name
+            continue
         assert parameter["Default"] == default, name
         assert parameter["MinValue"] <= default <= parameter["MaxValue"], name

@@ -8,17 +8,17 @@ import numpy as np
 import onnx
 import pytest
 
-from mlops.domain.errors import Conflict
 from mlops.domain.manifest import manifest_key
 from mlops.domain.stages import Stage
-from mlops.registry.rest import Version
-from promotion.gate import GateSettings, check_integrity, load
-from promotion.serving_store import ModelFile, ServingStore, UnreadableManifest
+from mlops.inference.model import ModelRefused
+from promotion.examination import Limits, Placement, examine
+from promotion.serving_store import ServingStore, UnreadableManifest
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.unit.registry.fakes import MODEL, ONNX, World
 
 BUCKET = "artifacts"
+LIMITS = Limits(memory_mb=1769)
 KEY = manifest_key(MODEL, "Production")
 
 
@@ -162,16 +162,6 @@ class TestStore:
         store.remove_unreadable(MODEL, Stage.PRODUCTION)
         assert store.manifest(MODEL, Stage.PRODUCTION) is None
 
-    def test_what_nobody_could_read_is_not_written(self, store: ServingStore, s3: Any) -> None:
-        before = body(s3)
-        with pytest.raises(Conflict, match="model_version"):
-            write(store, 0)
-        assert body(s3) == before
-
-    def test_metrics_of_a_run_that_diverged_leave_the_manifest_readable(self, store: ServingStore, s3: Any) -> None:
-        write(store, 2, {"accuracy": 0.5, "loss": float("nan")})
-        assert json.loads(body(s3), parse_constant=pytest.fail)["metrics"] == {"accuracy": 0.5}
-
 
 @pytest.mark.parametrize(
     ("metadata", "reason"),
@@ -190,10 +180,16 @@ class TestStore:
 def test_the_gate_refuses_a_file_whose_manifest_nobody_could_read(metadata: dict[str, Any], reason: str) -> None:
     model = onnx.load_from_string(ONNX)
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
-    last = check_integrity(ModelFile(model.SerializeToString()), None, GateSettings(max_latency_ms=1e6))[-1]
-    assert (last.check, last.passed) == ("loads", False)
-    with pytest.raises(ValueError, match=reason):
-        load(ModelFile(model.SerializeToString()))
+    with pytest.raises(ModelRefused, match=reason):
+        examine(model.SerializeToString(), placement(1), LIMITS)
+
+
+@pytest.mark.parametrize(("version", "labels", "reason"), [(0, 2, "model_version"), (1, 60_000, "at most 4194304")])
+def test_nor_is_one_admitted_that_predict_would_not_read(version: int, labels: int, reason: str) -> None:
+    model = onnx.load_from_string(ONNX if labels == 2 else served(features=1, image=None, classes=labels).onnx)
+    onnx.helper.set_model_props(model, {"mlops": json.dumps({"labels": [f"{n:070}" for n in range(labels)]})})
+    with pytest.raises(ModelRefused, match=reason):
+        examine(model.SerializeToString(), placement(version), LIMITS)
 
 
 def test_the_gate_takes_what_the_trainer_writes() -> None:
@@ -213,20 +209,21 @@ def test_the_gate_takes_what_the_trainer_writes() -> None:
     }
     model = onnx.load_from_string(ONNX)
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
-    results = check_integrity(ModelFile(model.SerializeToString()), None, GateSettings(max_latency_ms=1e6))
-    assert [result.check for result in results if result.passed] == [
-        "size",
-        "sha256",
-        "loads",
-        "self_test",
-        "latency",
-    ]
+    manifest = examine(model.SerializeToString(), placement(1), LIMITS).manifest
+    assert (manifest.labels, manifest.input.image, manifest.self_test) == (("no", "yes"), (2, 2), test)
 
 
-def write(store: ServingStore, version: int, metrics: dict[str, float] | None = None) -> None:
-    file = ModelFile(ONNX)
-    load(file)
-    store.write_manifest(Version(MODEL, version, "run", "", {}), Stage.PRODUCTION, file, metrics or {}, f"tr_{version}")
+def test_metrics_of_a_run_that_diverged_leave_the_manifest_readable() -> None:
+    manifest = examine(ONNX, placement(2, {"accuracy": 0.5, "loss": float("nan")}), LIMITS).manifest
+    assert json.loads(manifest.to_json(), parse_constant=pytest.fail)["metrics"] == {"accuracy": 0.5}
+
+
+def placement(version: int, metrics: dict[str, float] | None = None) -> Placement:
+    return Placement(MODEL, version, Stage.PRODUCTION, "run", metrics or {}, f"tr_{version}")
+
+
+def write(store: ServingStore, version: int) -> None:
+    store.write_manifest(examine(ONNX, placement(version), LIMITS).manifest)
 
 
 def body(s3: Any) -> bytes:
