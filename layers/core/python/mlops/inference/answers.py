@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from mlops.domain.manifest import Manifest
-from mlops.inference.model import Floats
+from mlops.inference.model import SUM_TOLERANCE, Floats
 
 
 class NotFinite(ValueError):
@@ -30,9 +30,16 @@ def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
     """
     classes = probabilities.argmax(axis=1).tolist()
     confidences = [probabilities[row, best] for row, best in enumerate(classes)]
-    if not all(map(math.isfinite, confidences)):
-        raise NotFinite
+    if not all([0 <= confidence <= 1 for confidence in confidences]):
+        confidences = [_at_most_one(confidence) for confidence in confidences]
     return Answers([manifest.labels[index] for index in classes], confidences)
+
+
+def _at_most_one(confidence: Any) -> Any:
+    """A sum of float32, such as ten trees' 0.1, may exceed 1 by its rounding; the published schema does not."""
+    if not math.isfinite(confidence):
+        raise NotFinite
+    return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
 
 
 def single_body(manifest: Manifest, answers: Answers, probabilities: Floats) -> str:

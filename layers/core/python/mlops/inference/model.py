@@ -14,6 +14,8 @@ from mlops.inference import onnx_file
 
 TOLERANCE = 1e-4
 """How far an answer may lie from what the exporter's self-test says, in probability."""
+SUM_TOLERANCE = 1e-3
+"""How far the probabilities of a row may sum from 1, and one of them exceed it: the rounding of many float32."""
 METADATA_KEY = "mlops"
 
 Floats = NDArray[np.float32]

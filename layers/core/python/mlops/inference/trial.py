@@ -7,12 +7,10 @@ import numpy as np
 
 from mlops.domain.manifest import ModelInput
 from mlops.inference.answers import answers_of, batch_body, single_body
-from mlops.inference.model import TOLERANCE, Floats, Model, ModelRefused, self_test_difference
+from mlops.inference.model import SUM_TOLERANCE, TOLERANCE, Floats, Model, ModelRefused, self_test_difference
 
 BATCH = 100
 """Rows of the largest batch that is tried; predict takes no larger one."""
-SUM_TOLERANCE = 1e-3
-"""How far the probabilities of a row may sum from 1: the sum of many float32."""
 SEED = 20_231
 
 
