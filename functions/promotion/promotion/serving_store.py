@@ -15,7 +15,6 @@ from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
 from mlops.domain.errors import Conflict
 from mlops.domain.manifest import (
     Manifest,
-    ManifestError,
     manifest_key,
     model_key,
     with_cache_epoch,
@@ -105,7 +104,7 @@ class ServingStore:
         before: Manifest | None = None
         etag: str | None = None
         try:
-            if (written := self._written(version.model_name, stage)) is not None:
+            if (written := self._written(manifest.model_name, manifest.stage)) is not None:
                 before, etag = written.manifest, written.etag
         except UnreadableManifest as unreadable:
             logger.warning("unreadable manifest replaced", key=key, reason=str(unreadable))

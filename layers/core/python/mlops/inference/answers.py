@@ -30,7 +30,7 @@ def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
     """
     classes = probabilities.argmax(axis=1).tolist()
     confidences = [probabilities[row, best] for row, best in enumerate(classes)]
-    if not all([0 <= confidence <= 1 for confidence in confidences]):
+    if not all(0 <= confidence <= 1 for confidence in confidences):
         confidences = [_at_most_one(confidence) for confidence in confidences]
     return Answers([manifest.labels[index] for index in classes], confidences)
 

@@ -67,10 +67,7 @@ def open_session(data: bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated types
-        reason = (str(error).splitlines() or [""])[0][:300]
-        raise ModelRefused(
-            f"onnxruntime {onnxruntime.__version__} does not load the file ({type(error).__name__}: {reason})"
-        ) from error
+        raise ModelRefused(f"onnxruntime {onnxruntime.__version__} does not load the file ({brief(error)})") from error
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
@@ -137,8 +134,13 @@ def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
     except ModelRefused:
         raise
     except Exception as error:  # an ill-typed manifest field, or onnxruntime failing on the test's own inputs
-        raise ModelRefused(f"its self-test does not run ({type(error).__name__})") from error
+        raise ModelRefused(f"its self-test does not run ({brief(error)})") from error
     return model
+
+
+def brief(error: Exception) -> str:
+    """Return the type of an error and the first line of its message: onnxruntime's may have hundreds."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
 
 
 def _options() -> onnxruntime.SessionOptions:

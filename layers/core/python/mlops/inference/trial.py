@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops.domain.manifest import ModelInput
 from mlops.inference.answers import answers_of, batch_body, single_body
-from mlops.inference.model import SUM_TOLERANCE, TOLERANCE, Floats, Model, ModelRefused, self_test_difference
+from mlops.inference.model import SUM_TOLERANCE, TOLERANCE, Floats, Model, ModelRefused, brief, self_test_difference
 
 BATCH = 100
 """Rows of the largest batch that is tried; predict takes no larger one."""
@@ -37,8 +37,7 @@ def check(model: Model) -> None:
         except ModelRefused:
             raise
         except Exception as error:  # onnxruntime raises many types of its own
-            reason = (str(error).splitlines() or [""])[0][:200]
-            raise ModelRefused(f"it does not answer {name} ({type(error).__name__}: {reason})") from error
+            raise ModelRefused(f"it does not answer {name} ({brief(error)})") from error
 
 
 def generated_rows(model_input: ModelInput, seed: int = SEED) -> Iterator[tuple[str, Floats]]:
