@@ -148,7 +148,7 @@ def plain_loop(asked: Any, dataset: Any, watch: Watch, until: float | None) -> N
 def first_epoch() -> dict[str, float]:
     """Seconds from the start of `python -m trainer` on digits to each of its first log lines."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TRAIN_", "MLFLOW_"))}
-    environment |= {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "DELIVERY_PATIENCE_SECONDS": "0"}
+    environment |= {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "DELIVERY_MAX_WAIT_SECONDS": "0"}
     found: dict[str, float] = {}
     began = time.perf_counter()
     process = subprocess.Popen(

@@ -22,7 +22,7 @@ from trainer.stop import Stop
 from trainer.tracking import TrackedRun, version_tags
 
 MAX_WAIT_SECONDS = 300.0
-"""How long a service may be away. The variable DELIVERY_PATIENCE_SECONDS changes it."""
+"""How long a service may be away. The variable DELIVERY_MAX_WAIT_SECONDS changes it."""
 LAST_WORDS_SECONDS = 15.0
 """How long to try to deliver the reason of a failure, or the state of an interrupted run."""
 CONNECT_SECONDS = 10.0
@@ -71,7 +71,7 @@ def register(parameters: Parameters, outcome: Outcome) -> int | None:
 
 
 def _max_wait() -> float:
-    return float(os.environ.get("DELIVERY_PATIENCE_SECONDS") or MAX_WAIT_SECONDS)
+    return float(os.environ.get("DELIVERY_MAX_WAIT_SECONDS") or MAX_WAIT_SECONDS)
 
 
 class _Job:
@@ -121,6 +121,8 @@ class _Job:
         process.temporary_folder()
         dataset = data.load(self._parameters.dataset)
         log_event("data.loaded", dataset=dataset.name, train=len(dataset.train), held_out=len(dataset.held_out))
+        for note in dataset.notes:
+            log_event("data.note", dataset=dataset.name, note=note)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
         log_event("imports.done")
@@ -144,7 +146,7 @@ class _Job:
 
         from trainer import report
 
-        tags = {"mlops.sha256": exported.sha256, "mlops.dataset_digest": dataset.digest, **_labels_tag(dataset)}
+        tags = {"mlops.sha256": exported.sha256, "mlops.dataset_digest": dataset.digest, **_data_tags(dataset)}
         figures = {
             **metrics,
             **evaluation.class_metrics(),
@@ -230,10 +232,14 @@ class _Job:
         _as_far_as_possible(lambda: self._record.flush(within=LAST_WORDS_SECONDS))
 
 
-def _labels_tag(dataset: Dataset) -> dict[str, str]:
-    """The labels in order, beside `precision_0` and so on; more than a tag holds are in evaluation.json only."""
-    text = json.dumps(dataset.labels, ensure_ascii=False)
-    return {"mlops.labels": text} if len(text) <= LONGEST_TAG else {}
+def _data_tags(dataset: Dataset) -> dict[str, str]:
+    """The labels in order, beside `precision_0` and so on, and the notes about the data.
+
+    Labels that are longer than a tag are in evaluation.json only.
+    """
+    tags = {"mlops.data_notes": "; ".join(dataset.notes)[:LONGEST_TAG]} if dataset.notes else {}
+    labels = json.dumps(dataset.labels, ensure_ascii=False)
+    return tags | {"mlops.labels": labels} if len(labels) <= LONGEST_TAG else tags
 
 
 def _as_far_as_possible(action: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""This process: what its libraries are told through the environment, and how much memory it has and has used."""
+"""This process: what its libraries read from the environment, how much memory it has and how much it has used."""
 
 import os
 import resource

@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "skl2onnx", "mlflow")
+LIBRARIES = ("torch", "scikit-learn", "numpy", "onnx", "onnxruntime", "skl2onnx", "mlflow", "duckdb")
 
 
 def provenance() -> dict[str, str]:

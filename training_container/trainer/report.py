@@ -108,6 +108,7 @@ def model_card(
         "## Data",
         f"- `{dataset.name}`: {len(dataset.train)} rows trained on, {len(dataset.held_out)} held out",
         f"- SHA-256 of the data: `{dataset.digest}`",
+        *[f"- {note}" for note in dataset.notes],
         "",
         "## Quality on the held-out rows",
         f"- accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}",

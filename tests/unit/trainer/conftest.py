@@ -53,7 +53,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "DATASET_BUCKETS",
         ):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "20")
+    monkeypatch.setenv("DELIVERY_MAX_WAIT_SECONDS", "20")
     monkeypatch.chdir(tmp_path)
 
 

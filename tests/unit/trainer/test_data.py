@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from trainer import data
-from trainer.data import csv_table, sources
 from trainer.data import npz as npz_file
+from trainer.data import sources, tables
 from trainer.data.digits import interpolation
 from trainer.errors import DataError, Unreachable
 
@@ -54,7 +54,7 @@ def npz(**arrays: np.ndarray) -> bytes:
 
 
 def of_file(name: str, content: bytes) -> data.Dataset:
-    reader: Callable[[str, bytes], data.Dataset] = csv_table.read if ".csv" in name else npz_file.read
+    reader: Callable[[str, bytes], data.Dataset] = tables.read if ".csv" in name else npz_file.read
     return reader(name, content)
 
 
@@ -187,7 +187,8 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
         ({"x_train": X, "y_train": Y, "x_test": X[:, :1], "y_test": Y}, "2 features to train on, 1 held out"),
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "label 2 is held out, but never trained on"),
         ({"x_train": X, "y_train": Y, "x_test": X[:0], "y_test": Y[:0]}, "no held-out rows"),
-        ({"x": np.zeros((6000, 1)), "y": np.arange(6000) // 5}, "1200 classes, at most 1000"),
+        ({"x": np.zeros((6000, 1)), "y": (np.arange(6000) // 5).astype(str)}, "1200 classes, at most 1000"),
+        ({"x": np.zeros((6000, 1)), "y": np.arange(6000) // 5}, "1200 different numbers are a quantity"),
         ({"x": np.array([{}], object), "y": Y[:1]}, "plain arrays"),
     ],
 )
@@ -224,19 +225,20 @@ def test_csv_of_whole_number_labels_keeps_them_numbers():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (table(*GOOD, "1,oops,a"), "row 12, column 'height': 'oops' is not a number"),
-        (table(*GOOD, "1,a"), "row 12 has 2 columns, the header has 3"),
-        (table(*GOOD, "1,2,"), "row 12, column 'label': the label is empty"),
-        (table(*GOOD, "1,nan,a"), "row 12, column 'height': 'nan' is not a finite number"),
+        (table(*GOOD, "1,oops,a"), "line 12, column 'height': 'oops' is not a number; correct it, or remove the row"),
+        (table(*GOOD, "1,a"), "line 12 has 2 columns, the header has 3; add or remove cells"),
+        (table(*GOOD, "1,2,"), "line 12, column 'label': the label is empty; fill it in or remove the row"),
+        (table(*GOOD, "1,nan,a"), r"line 12, column 'height': the value is missing \('nan'\); fill it in, or remove"),
         # A fifth of the rows before it is held out, so that it is the 25th of those that are trained on.
-        (table(*GOOD * 3, "1,nan,a", *GOOD), "row 32, column 'height': 'nan' is not a finite number"),
-        (table(*GOOD * 3, "", '"-inf","2","a"', *GOOD), "row 33, column 'width': '-inf' is not a finite number"),
-        (table(*GOOD, "1e39,2,a"), "row 12, column 'width': '1e39' is not a finite number"),
-        (table(), "no rows"),
+        (table(*GOOD * 3, "1,nan,a", *GOOD), r"line 32, column 'height': the value is missing \('nan'\)"),
+        (table(*GOOD * 3, "", '"-inf","2","a"', *GOOD), "line 33, column 'width': '-inf' is not a finite number"),
+        (table(*GOOD, "1e39,2,a"), "line 12, column 'width': '1e39' is not a finite number"),
+        (table(), "no rows below the header; add rows"),
         (b"width,height\n1,2\n", r"no column named label, target, class, y in the header \(width, height\)"),
         (b"label\n1\n", "only a label"),
         (b"", "no column named label"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"\xff\xfe", "no column named label"),
+        (b"a,label\n\x81,1\n", r"line 2: not UTF-8 text \(byte 8 is 0x81\); save it as UTF-8"),
         (gzip.compress(table(*GOOD), mtime=0)[:-9], "truncated"),
     ],
 )
@@ -252,6 +254,8 @@ def test_a_spoilt_csv_names_the_row_and_the_column(content: bytes, reason: str):
 def test_only_known_formats():
     with pytest.raises(DataError, match=r"neither \.npz nor \.csv"):
         data.load("https://example.com/data.parquet")
+    with pytest.raises(DataError, match=r"save the sheet as CSV"):
+        data.load("https://example.com/data.xlsx")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1/x.npz", "file:///etc/passwd.csv", "/etc/passwd.csv"])

@@ -1,16 +1,20 @@
 """Files as people have them: each is read as it is meant, or refused with the place and the remedy."""
 
+import errno
 import gzip
 import io
+import os
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from trainer.data import Dataset, csv_table, unpacking
+from trainer.data import Dataset, tables, unpacking
 from trainer.data import npz as npz_file
+from trainer.data.tables import cells, text
 from trainer.errors import DataError
 
 ROWS = 10
@@ -29,7 +33,7 @@ def npz(**arrays: np.ndarray) -> bytes:
 
 
 def read(content: bytes) -> Dataset:
-    return csv_table.read("set.csv", content)
+    return tables.read("set.csv", content)
 
 
 # Labels stay as they are written
@@ -130,22 +134,18 @@ GOOD = table("x", "y")
         (table("x", "y", header="a,a,label"), "the column 'a' stands twice in the header"),
         (table("x", "y", header=",,label"), "a column without a name stands twice"),
         (table("x", "y", header="a,label,label"), "the column 'label' stands twice"),
-        (GOOD + b"1_000,2,x\n", "row 22, column 'a': '1_000' is not a number"),
-        (GOOD + b"1\x00,2,x\n", r"row 22, column 'a': '1\\x00' is not a number"),
+        (GOOD + b"1_000,2,x\n", "line 22, column 'a': '1_000' is not a number"),
+        (GOOD + b"1\x00,2,x\n", r"line 22, column 'a': '1\\x00' is not a number"),
         (GOOD + b"1,2,x\x00\n", "holds a NUL character"),
-        (GOOD + b'"1,234.5",2,x\n', "row 22, column 'a': '1,234.5' is not a number"),
-        (GOOD + b",,\n1,2,x\n", "row 22, column 'label': the label is empty, as the whole row is"),
-        (GOOD + b'1,2,"x\n' + GOOD, "row 22: unexpected end of data; is a quotation mark missing"),
-        (GOOD + b'1,2,"x\n' + GOOD * 1000, r"row 22: field larger than field limit \(131072\); is a quotation mark"),
-        (GOOD + b'1,2,"x"y\n', "row 22: .*is a quotation mark missing, or one too many"),
-        (
-            GOOD + "1,2,é\n".encode("latin-1"),
-            r"not UTF-8 text \(byte 192 is 0xe9\): .*probably Latin-1 or Windows-1252",
-        ),
-        (GOOD.decode().encode("utf-16"), r"not UTF-8 text \(byte 0 is 0xff\): .*probably UTF-16; save it as UTF-8"),
-        (table("x", "y", header="a;b;label"), "separated by semicolons, save it with commas"),
-        (table("x", "y", header="a\tb\tlabel"), "separated by tabs, save it with commas"),
-        (b"sep=,\n" + GOOD, "remove the first line"),
+        (GOOD + b'"1,234.5",2,x\n', "line 22, column 'a': '1,234.5' is not a number"),
+        (GOOD + b",,\n1,2,x\n", "line 22, column 'label': the label is empty, as the whole row is"),
+        (GOOD + b'1,2,"x\n' + GOOD, "line 22: unexpected end of data; is a quotation mark missing"),
+        (GOOD + b'1,2,"x\n' + GOOD * 1000, r"line 22: unexpected end of data; is a quotation mark"),
+        (GOOD + b'1,2,"x"y\n', "line 22: .*is a quotation mark missing, or one too many"),
+        (GOOD + b"1,2,\x8d\n", r"line 22: not UTF-8 text \(byte 192 is 0x8d\); save it as UTF-8"),
+        (GOOD.decode().encode("utf-16")[:-1], r"line 21: not UTF-16LE text \(byte .*\); save it as UTF-8"),
+        (table("x", "y", header="a;b;label"), "line 2 has 1 column, the header has 3"),
+        (table("x", "y", header="a\tb\tlabel"), "line 2 has 1 column, the header has 3"),
         (b"a,b,label\n", "no rows below the header"),
     ],
 )
@@ -156,13 +156,37 @@ def test_a_csv_file_that_cannot_be_read_says_where_and_what_to_do(content: bytes
 
 def test_the_byte_of_a_wrong_character_is_that_of_the_whole_file():
     content = table(*map(str, range(500)))
-    with pytest.raises(DataError, match=rf"\(byte {len(content) + 4} is 0xfc\)"):
-        read(content + "1,2,ü\n".encode("latin-1"))
+    with pytest.raises(DataError, match=rf"line 5002: .*\(byte {len(content) + 4} is 0x8d\)"):
+        read(content + b"1,2,\x8d\n")
 
 
 def test_a_row_is_named_by_the_line_on_which_it_begins():
-    with pytest.raises(DataError, match="row 22, column 'a': 'oops' is not a number"):
+    with pytest.raises(DataError, match="line 22, column 'a': 'oops' is not a number"):
         read(GOOD + b'oops,2,"two\nlines"\n')
+
+
+def test_what_duckdb_cannot_do_is_a_reason_for_people(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cells, "MOST_MEMORY", 1024)
+    monkeypatch.setattr(cells, "LEAST_MEMORY", 1024)
+    with pytest.raises(DataError, match=r"^set\.csv: the table cannot be read .*memory and disk for it"):
+        read(GOOD)
+
+
+def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(text, "write_rows", full)
+    with pytest.raises(DataError, match=r"^set\.csv: cannot be unpacked in .*No space left on device.*make room there"):
+        read(GOOD)
+
+
+def test_nothing_is_left_in_the_folder_of_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    read(GOOD)
+    with pytest.raises(DataError):
+        read(GOOD + b"1\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 # npz files
@@ -290,7 +314,7 @@ BOUND = 1024 * 1024
 def test_a_bomb_is_refused_before_it_is_unpacked(content: bytes, monkeypatch: pytest.MonkeyPatch):
     assert len(content) < BOUND
     monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", BOUND)
-    reader = csv_table.read if content[:2] == unpacking.GZIP_MAGIC else npz_file.read
+    reader = tables.read if content[:2] == unpacking.GZIP_MAGIC else npz_file.read
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match=r"unpacks to more than 1,048,576 bytes, .*give the job more memory"):

@@ -198,7 +198,7 @@ def test_an_interrupted_run_is_not_failed_and_is_taken_up(mlflow_client: MlflowC
 
 def test_mlflow_that_stays_away_is_named(monkeypatch: pytest.MonkeyPatch, identity: Identity):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "1")
+    monkeypatch.setenv("DELIVERY_MAX_WAIT_SECONDS", "1")
     monkeypatch.setattr(job, "LAST_WORDS_SECONDS", 0.5)
     with pytest.raises(Unreachable, match=r"MLflow at http://127\.0\.0\.1:9: no answer"):
         job.run(asked(), identity, Stop())
@@ -236,6 +236,22 @@ def test_any_text_is_a_label(mlflow_client: MlflowClient, identity: Identity, la
     evaluation = mlflow_client.download_artifacts(outcome.run_id, "evaluation.json", str(tmp_path))
     assert json.loads(Path(evaluation).read_text())["labels"] == labels
     assert 0 < run.data.metrics["peak_memory_mb"] < 16 * 1024
+
+
+@pytest.mark.usefixtures("aws")
+def test_what_is_left_out_of_the_data_is_said(
+    mlflow_client: MlflowClient, identity: Identity, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    rows = [f"{row},{row % 7}.5,{name}" for row, name in enumerate(["ash", "elm"] * 10)]
+    content = "\n".join([",a,label", *rows]).encode()
+    boto3.client("s3").put_object(Bucket="artifacts", Key="datasets/index.csv", Body=content)
+    outcome = job.run(asked(dataset="s3://artifacts/datasets/index.csv", model_name="index"), identity, Stop())
+    note = "column 1, without a name, is left out: it counts the rows"
+    assert mlflow_client.get_run(outcome.run_id).data.tags["mlops.data_notes"] == note
+    card = mlflow_client.download_artifacts(outcome.run_id, "model_card.md", str(tmp_path))
+    assert f"- {note}\n" in Path(card).read_text()
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["note"] for event in events if event["event"] == "data.note"] == [note]
 
 
 @pytest.mark.usefixtures("aws")

@@ -57,7 +57,7 @@ def test_training_goes_on_while_mlflow_is_away(
 ):
     address, timer = late_tracking_server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "60")
+    monkeypatch.setenv("DELIVERY_MAX_WAIT_SECONDS", "60")
     timer.start()
     asked = Parameters(epochs=3, hidden_size=32, experiment_name="outage", model_name="outage")
     outcome = job.run(asked, Identity(job_id="job_910000"), Stop())
@@ -94,7 +94,7 @@ def test_a_table_that_stays_away_ends_the_run_with_its_name_and_leaves_the_state
 ):
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("DELIVERY_PATIENCE_SECONDS", "1")
+    monkeypatch.setenv("DELIVERY_MAX_WAIT_SECONDS", "1")
     # A table is made once per process, and another test's would still answer.
     from mlops.aws.dynamodb import table_named
 

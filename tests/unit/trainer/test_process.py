@@ -126,7 +126,7 @@ def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it
             "TRAIN_DATASET": "mnist",
             "MNIST_DIR": "/nowhere",
             "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
-            "DELIVERY_PATIENCE_SECONDS": "0.1",
+            "DELIVERY_MAX_WAIT_SECONDS": "0.1",
         }
     )
     out, errors = process.communicate(timeout=60)
@@ -136,7 +136,10 @@ def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it
     assert '"event": "trainer.failed"' in out
 
 
-HEAVY = ("torch", "sklearn", "scipy", "pandas", "mlflow", "onnx", "onnxruntime", "matplotlib", "skl2onnx", "boto3")
+HEAVY = (
+    *("torch", "sklearn", "scipy", "pandas", "mlflow", "onnx", "onnxruntime", "matplotlib", "skl2onnx", "boto3"),
+    *("duckdb", "pyarrow"),
+)
 
 BUDGET = """
 import json, sys

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer import report
-from trainer.data import Dataset, csv_table
+from trainer.data import Dataset, tables
 from trainer.evaluate import Evaluation, evaluate
 from trainer.export import Exported
 from trainer.parameters import Parameters
@@ -26,7 +26,7 @@ def evaluation(labels: tuple[str, ...] = ODD_LABELS) -> Evaluation:
 @pytest.fixture
 def dataset() -> Dataset:
     rows = [f'{row},"{label}"' for label in ODD_LABELS for row in range(10)]
-    return csv_table.read("odd.csv", "\n".join(["a,label", *rows]).encode())
+    return tables.read("odd.csv", "\n".join(["a,label", *rows]).encode())
 
 
 def write(folder: Path, dataset: Dataset) -> set[str]:

@@ -44,7 +44,8 @@ class Dataset:
     """What a run trains on, and what it is measured on.
 
     `labels[i]` is the class of target `i`. `image` is (rows, columns) of a flattened image, or None. `digest` is the
-    SHA-256 of all rows, targets and labels, whichever file they came from.
+    SHA-256 of all rows, targets and labels, whichever file they came from. `notes` are sentences for people: what was
+    left out, and how the file was read where it leaves a choice.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Dataset:
     labels: tuple[Label, ...]
     image: Image | None
     digest: str
+    notes: tuple[str, ...] = ()
 
     @property
     def features(self) -> int:
@@ -63,7 +65,7 @@ class Dataset:
         return len(self.labels)
 
 
-def split_by_class(name: str, rows: Rows, image: Image | None) -> Dataset:
+def split_by_class(name: str, rows: Rows, image: Image | None, notes: tuple[str, ...] = ()) -> Dataset:
     """Hold back every fifth row of each class.
 
     Raises:
@@ -80,10 +82,11 @@ def split_by_class(name: str, rows: Rows, image: Image | None) -> Dataset:
             "add rows, or give held-out rows of your own (x_test and y_test of an npz file)"
         )
     inputs, labels = rows
-    return assemble(name, Rows(inputs[~held], labels.take(~held)), Rows(inputs[held], labels.take(held)), image)
+    train, held_out = (Rows(inputs[part], labels.take(part)) for part in (~held, held))
+    return assemble(name, train, held_out, image, notes)
 
 
-def assemble(name: str, train: Rows, held_out: Rows, image: Image | None) -> Dataset:
+def assemble(name: str, train: Rows, held_out: Rows, image: Image | None, notes: tuple[str, ...] = ()) -> Dataset:
     """A data set of rows that are split already.
 
     Raises:
@@ -99,7 +102,7 @@ def assemble(name: str, train: Rows, held_out: Rows, image: Image | None) -> Dat
         raise DataError(f"{name}: the label {unknown[0]} is held out, but never trained on")
     classes = train.labels.classes
     splits = (Split(*_of_classes(train, classes)), Split(*_of_classes(held_out, classes)))
-    return Dataset(name, *splits, classes, image, _digest(splits, classes, image))
+    return Dataset(name, *splits, classes, image, _digest(splits, classes, image), notes)
 
 
 def _of_classes(rows: Rows, classes: tuple[Label, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +113,7 @@ def _check_lengths(name: str, part: str, rows: Rows) -> None:
     if len(rows.inputs) != len(rows.labels):
         raise DataError(f"{name}: {len(rows.inputs)} {part}rows, but {len(rows.labels)} labels")
     if len(rows.inputs) == 0:
-        raise DataError(f"{name}: no {part}rows")
+        raise DataError(f"{name}: no {part}rows; add some")
 
 
 def _check_classes(name: str, classes: tuple[Label, ...]) -> None:
@@ -129,8 +132,8 @@ def _digest(splits: tuple[Split, Split], labels: tuple[Label, ...], image: Image
     return digest.hexdigest()
 
 
-def _pieces(splits: tuple[Split, Split]) -> Iterator[bytes]:
+def _pieces(splits: tuple[Split, Split]) -> Iterator[bytes | memoryview]:
     for split in splits:
         yield str(split.inputs.shape).encode()
-        yield np.ascontiguousarray(split.inputs, "<f4").tobytes()
-        yield np.ascontiguousarray(split.targets, "<i8").tobytes()
+        yield np.ascontiguousarray(split.inputs, "<f4").reshape(-1).view(np.uint8).data
+        yield np.ascontiguousarray(split.targets, "<i8").view(np.uint8).data

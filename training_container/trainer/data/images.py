@@ -20,7 +20,7 @@ def to_unit_scale(name: str, array: str, images: np.ndarray, vectors: np.ndarray
         vectors: The same pixels as float32 `[n, rows * columns]`, all finite.
 
     Raises:
-        DataError: the pixels have another scale, or it cannot be told which; names the division that helps.
+        DataError: the pixels have another scale, or the scale is not clear; names the division that helps.
     """
     if not vectors.size:
         return vectors

@@ -14,6 +14,10 @@ from trainer.errors import DataError
 
 Label = int | str
 INT64 = np.iinfo(np.int64)
+MOST_NUMBERED_CLASSES = 20
+MOST_WHOLE_NUMBERS = 100
+_NUMBER = re.compile(r"(?=[+-]?[.,]?[0-9])[+-]?(0|[1-9][0-9]*)?([.,][0-9]*)?([eE][+-]?[0-9]{1,3})?")
+"""A number that is no code: codes such as 007 begin with a zero."""
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
@@ -39,28 +43,40 @@ class Labels:
         return indices
 
 
-def from_text(name: str, texts: Sequence[str]) -> Labels:
-    """The labels of a column of text.
+def from_text(texts: Sequence[str], codes: np.ndarray) -> Labels:
+    """Make labels of a column of text: its different `texts`, and the index into them of each row, int64 `[n]`."""
+    classes: list[Label] = list(texts)
+    if all(_CANONICAL_INTEGER.fullmatch(text) and INT64.min <= int(text) <= INT64.max for text in texts):
+        classes = [int(text) for text in texts]
+    order = sorted(range(len(classes)), key=classes.__getitem__)
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return Labels(tuple(classes[code] for code in order), places[codes])
+
+
+def refuse_quantity(where: str, texts: Sequence[str], count: int, remedy: str) -> None:
+    """Raise DataError if labels are so many numbers that they are a quantity, not classes.
 
     Args:
-        name: The data set's name, for the error.
-        texts: One label a row, none of them empty.
-
-    Raises:
-        DataError: a label cannot be written as JSON text.
+        where: The file and the column or array, for the error.
+        texts: The different labels as they are written; of very many, the first.
+        count: How many different labels there are.
+        remedy: How numbers that name classes are to be written.
     """
-    distinct = set(texts)
-    for text in distinct:
-        _check_text(name, text)
-    numbers = {text: int(text) for text in distinct if _CANONICAL_INTEGER.fullmatch(text)}
-    if len(numbers) == len(distinct) and all(INT64.min <= number <= INT64.max for number in numbers.values()):
-        ordered: list[str] = sorted(distinct, key=numbers.__getitem__)
-        classes: tuple[Label, ...] = tuple(numbers[text] for text in ordered)
-    else:
-        ordered = sorted(distinct)
-        classes = tuple(ordered)
-    codes = {text: code for code, text in enumerate(ordered)}
-    return Labels(classes, np.fromiter((codes[text] for text in texts), np.int64, len(texts)))
+    if not all(_NUMBER.fullmatch(text) for text in texts):
+        return
+    whole = all(float(text.replace(",", ".")).is_integer() for text in texts)
+    if whole and count <= MOST_NUMBERED_CLASSES:
+        return
+    if whole and count <= MOST_WHOLE_NUMBERS:
+        raise DataError(
+            f"{where}: {count} different whole numbers are either classes or a quantity; if they are classes, "
+            f"{remedy}. Models that predict a quantity (regression) are not supported"
+        )
+    raise DataError(
+        f"{where}: {count} different numbers are a quantity, and models that predict one (regression) are not "
+        f"supported; if they are classes, {remedy}"
+    )
 
 
 def from_array(name: str, array: str, values: np.ndarray) -> Labels:
@@ -69,6 +85,8 @@ def from_array(name: str, array: str, values: np.ndarray) -> Labels:
     Raises:
         DataError: the array is not one label a row, or a label does not fit.
     """
+    if values.ndim == 1 and values.dtype.kind == "f":
+        _refuse_fractions(name, array, values)
     if values.ndim != 1 or values.dtype.kind not in "iuUb":
         raise DataError(
             f"{name}: {array} is {values.dtype} of shape {values.shape}; wanted one int or text label a row, "
@@ -80,12 +98,21 @@ def from_array(name: str, array: str, values: np.ndarray) -> Labels:
     classes: list[Label] = [str(label) for label in distinct] if values.dtype.kind == "b" else distinct.tolist()
     for label in classes:
         if isinstance(label, str):
-            _check_text(name, label)
+            check_text(name, label)
     return Labels(tuple(classes), codes.astype(np.int64))
 
 
-def _check_text(name: str, label: str) -> None:
-    """A model's labels are JSON in its file and in each answer, and JSON is UTF-8."""
+def _refuse_fractions(name: str, array: str, values: np.ndarray) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(f"{name}: {array}, row {row + 1}: {values[row]} is not a label; remove the row")
+    distinct = np.unique(values).tolist()
+    refuse_quantity(f"{name}: {array}", [repr(value) for value in distinct], len(distinct), f"save {array}.astype(str)")
+
+
+def check_text(name: str, label: str) -> None:
+    """Raise DataError if a label cannot be written as JSON, as in a model's file and each answer. JSON is UTF-8."""
     try:
         label.encode()
     except UnicodeEncodeError as error:

@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
-from trainer.data import csv_table, digits, mnist, npz, sources
+from trainer.data import digits, mnist, npz, sources, tables
 from trainer.data.dataset import Dataset
 from trainer.errors import DataError
 
 BUILT_IN: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "mnist": mnist.load}
-FORMATS: dict[str, Callable[[str, bytes], Dataset]] = {".npz": npz.read, ".csv": csv_table.read}
+FORMATS: dict[str, Callable[[str, bytes], Dataset]] = {".npz": npz.read, ".csv": tables.read, ".tsv": tables.read}
+PACKED = (".gz", ".zst")
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
 
 
 def load(name: str) -> Dataset:
     """Load a data set.
 
     Args:
-        name: digits, mnist, or the address of an npz or CSV file.
+        name: digits, mnist, or the address of an npz, CSV or TSV file.
 
     Raises:
         DataError: it cannot be read, or nothing can be learnt from it; says where and why.
@@ -24,8 +25,10 @@ def load(name: str) -> Dataset:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
-    path = urlsplit(name).path
-    read = FORMATS.get(PurePosixPath(path.removesuffix(".gz")).suffix.lower())
+    file = PurePosixPath(sources.path(name).lower())
+    plain = file.with_suffix("") if file.suffix in PACKED else file
+    read = FORMATS.get(plain.suffix)
     if read is None:
-        raise DataError(f"{name}: neither .npz nor .csv (or .csv.gz), so its format is not known")
+        hint = "; save the sheet as CSV (UTF-8)" if plain.suffix in SPREADSHEETS else ""
+        raise DataError(f"{name}: neither .npz nor .csv (or .csv.gz, .csv.zst), so its format is not known{hint}")
     return read(name, sources.read(name))

@@ -53,7 +53,8 @@ def read(name: str, content: bytes) -> Dataset:
     targets = archive.first("y_train", "y", "labels")
     if inputs is None or targets is None:
         raise DataError(
-            f"{name}: holds {', '.join(archive.names) or 'nothing'}; wanted x and y, or x_train and y_train"
+            f"{name}: holds {', '.join(archive.names) or 'nothing'}; wanted x and y, or x_train and y_train: "
+            "rename the arrays"
         )
     held_inputs = archive.first("x_test", "inputs_test")
     held_targets = archive.first("y_test", "labels_test")
@@ -112,15 +113,20 @@ class _Archive:
     def _check_header(self, array: str, file: IO[bytes], size: int) -> None:
         """Raises DataError if the array's header promises other than what follows it, ValueError if it is none."""
         shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+        if dtype.hasobject:
+            # Pickled objects: reading one runs its code.
+            raise DataError(
+                f"{self._name}: {array} holds Python objects, which is not one of the plain arrays that are read; "
+                f"save {array}.astype(str) for text, or a numeric type"
+            )
         promised = math.prod(shape) * dtype.itemsize
-        if not dtype.hasobject and promised != size - file.tell():
+        if promised != size - file.tell():
             raise DataError(
                 f"{self._name}: the header of {array} promises {dtype} of shape {shape} ({promised:,} bytes), "
                 f"but {size - file.tell():,} bytes follow it; write the file again"
             )
 
     def _unreadable(self, error: Exception, hint: str = "") -> DataError:
-        # Pickled objects are among what is refused here: reading one runs its code.
         return DataError(f"{self._name}: not a readable npz file of plain arrays ({error}){hint}")
 
 
@@ -133,15 +139,24 @@ _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], boo
 
 def _rows(name: str, inputs: _Array, targets: _Array) -> tuple[Rows, Image | None]:
     vectors, image = _vectors(name, *inputs)
-    return Rows(vectors, labels.from_array(name, *targets)), image
+    rows = Rows(vectors, labels.from_array(name, *targets))
+    numbers = [str(label) for label in rows.labels.classes if isinstance(label, int)]
+    if numbers:
+        labels.refuse_quantity(f"{name}: {targets.name}", numbers, len(numbers), f"save {targets.name}.astype(str)")
+    return rows, image
 
 
 def _vectors(name: str, array: str, values: np.ndarray) -> tuple[np.ndarray, Image | None]:
     """float32 `[n, features]`, all finite, and the shape of the images they were, if so."""
     if values.dtype.kind not in "fiub":
-        raise DataError(f"{name}: {array} holds {values.dtype}, not numbers")
+        raise DataError(f"{name}: {array} holds {values.dtype}, not numbers; save integers or floats")
     if values.ndim not in (2, 3):
-        raise DataError(f"{name}: {array} has the shape {values.shape}; wanted [n, features] or [n, rows, columns]")
+        remedy = ""
+        if values.ndim == 4 and 1 in values.shape[1:]:
+            remedy = f"; save {array}.squeeze({-1 if values.shape[-1] == 1 else 1})"
+        raise DataError(
+            f"{name}: {array} has the shape {values.shape}; wanted [n, features] or [n, rows, columns]{remedy}"
+        )
     # A float64 beyond float32's range becomes infinite, which is reported with the row, not as a warning.
     with np.errstate(over="ignore"):
         vectors = values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float32)
@@ -150,7 +165,7 @@ def _vectors(name: str, array: str, values: np.ndarray) -> tuple[np.ndarray, Ima
         row, column = np.argwhere(~finite)[0]
         raise DataError(
             f"{name}: {array}, row {row + 1}, column {column + 1}: "
-            f"{values[row].flat[column]} is not a finite number (float32)"
+            f"{values[row].flat[column]} is not a finite number (float32); correct it, or remove the row"
         )
     if values.ndim == 2:
         return vectors, None

@@ -47,6 +47,12 @@ def read(address: str, *, trusted: bool = False) -> bytes:
     return _read_file(Path(address))
 
 
+def path(address: str) -> str:
+    """The path of an address. The key of an S3 object is all of it: `#` and `?` mean nothing there."""
+    scheme, _, rest = address.partition("://")
+    return f"/{rest.partition('/')[2]}" if scheme == "s3" else urlsplit(address).path
+
+
 def join(base: str, name: str) -> str:
     """`name` below the folder or prefix `base`."""
     return f"{base.rstrip('/')}/{name}"
@@ -66,7 +72,7 @@ def _read_s3(address: str, trusted: bool) -> bytes:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, key = urlsplit(address).netloc, urlsplit(address).path.lstrip("/")
+    bucket, key = urlsplit(address).netloc, path(address).lstrip("/")
     if not trusted and bucket not in allowed_buckets():
         raise DataError(
             f"{address}: the bucket {bucket!r} is not one that data sets may be read from; "

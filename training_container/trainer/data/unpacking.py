@@ -6,11 +6,13 @@ A file may unpack to its own size at least, and at most to 2 GiB or a quarter of
 import gzip
 import io
 import zlib
+from typing import cast
 
 from trainer.errors import DataError
 from trainer.process import memory_limit
 
 GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 MAX_UNPACKED_BYTES = 2 * 1024**3
 MEMORY_SHARE = 4
 
@@ -29,17 +31,14 @@ def too_large(name: str, most: int) -> DataError:
 
 
 class UnpackedStream(io.RawIOBase):
-    """The bytes of a gzip or plain file; `position` counts those that were read.
+    """The bytes of a gzip, zstd or plain file; `position` counts those that were read.
 
-    Reading raises DataError if the gzip file is damaged, or is larger than its limit.
+    Reading raises DataError if the packed file is damaged, or is larger than its limit.
     """
 
     def __init__(self, name: str, content: bytes) -> None:
         super().__init__()
-        packed = content[: len(GZIP_MAGIC)] == GZIP_MAGIC
-        self._source: io.BufferedIOBase = io.BytesIO(content)
-        if packed:
-            self._source = gzip.GzipFile(fileobj=self._source)
+        self._form, self._source = _opened(content)
         self._name = name
         self._limit = limit(content)
         self.position = 0
@@ -50,14 +49,26 @@ class UnpackedStream(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's buffer is private
         try:
             count = self._source.readinto(buffer)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{self._name}: the gzip file is truncated or damaged ({error}); fetch it again") from error
+        except (EOFError, OSError, zlib.error) as error:
+            raise DataError(
+                f"{self._name}: the {self._form} file is truncated or damaged ({error}); fetch it again"
+            ) from error
         self.position += count
         if self.position > self._limit:
             raise too_large(self._name, self._limit)
         return count
 
 
+def _opened(content: bytes) -> tuple[str, io.BufferedIOBase]:
+    if content.startswith(GZIP_MAGIC):
+        return "gzip", gzip.GzipFile(fileobj=io.BytesIO(content))
+    if content.startswith(ZSTD_MAGIC):
+        import pyarrow
+
+        return "zstd", cast(io.BufferedIOBase, pyarrow.CompressedInputStream(pyarrow.BufferReader(content), "zstd"))
+    return "plain", io.BytesIO(content)
+
+
 def unpacked(name: str, content: bytes) -> bytes:
-    """`content`, unpacked if it is gzip. Raises DataError if it is damaged or too large."""
+    """`content`, unpacked if it is packed. Raises DataError if it is damaged or too large."""
     return UnpackedStream(name, content).readall()

@@ -1,20 +1,21 @@
 """Signs MLflow's requests for an API Gateway that asks for IAM, as an auth provider of MLflow's client.
 
 MLflow's own MLFLOW_TRACKING_AWS_SIGV4 goes through a library that collapses repeated query keys and fails on file
-bodies. This one uses botocore's signer. It is registered by a call, because MLflow otherwise looks for providers among
-the entry points of installed packages, and the trainer is not installed but lies on the path.
+bodies. This provider uses the platform's signer. It is registered by a call, because MLflow otherwise looks for
+providers among the entry points of installed packages, and the trainer is not installed but lies on the path.
 """
 
 import os
+from typing import cast
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
 from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from mlops.registry.signing import TrackingSigner
+from mlops.settings import MissingSetting
 from trainer.errors import Unreachable
 
 NAME = "mlops_sigv4"
@@ -43,25 +44,22 @@ class SigV4Provider(RequestAuthProvider):
 
 
 class SigV4(AuthBase):
-    """Signs a prepared request with the credentials of the process; they are fetched anew, because a task's expire."""
+    """Signs the requests that `requests` has prepared."""
 
     def __init__(self) -> None:
-        import boto3
-
-        self._session = boto3.Session()
+        self._signer = TrackingSigner()
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Add the signature. Raises Unreachable if there are no credentials."""
-        url = str(request.url)
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise Unreachable(url, "no AWS credentials to sign with")
         # API Gateway's canonical query spells a space %20, requests spells it +.
-        path, mark, query = url.partition("?")
+        path, mark, query = str(request.url).partition("?")
         request.url = path + mark + query.replace("+", "%20")
-        signed = AWSRequest(request.method, request.url, data=request.body or b"")
+        headers = {}
         if content_type := request.headers.get("Content-Type"):
-            signed.headers["Content-Type"] = content_type if isinstance(content_type, str) else content_type.decode()
-        SigV4Auth(credentials, "execute-api", self._session.region_name).add_auth(signed)
-        request.headers.update(dict(signed.headers))
+            headers["Content-Type"] = content_type if isinstance(content_type, str) else content_type.decode()
+        body = request.body.encode() if isinstance(request.body, str) else cast(bytes | None, request.body)
+        try:
+            request.headers.update(self._signer.headers(str(request.method), request.url, body, headers))
+        except MissingSetting as error:
+            raise Unreachable(request.url, str(error)) from error
         return request

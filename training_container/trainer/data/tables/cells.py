@@ -1,0 +1,208 @@
+"""The cells of a table as text, in a Parquet file: DuckDB reads them as they are written and names each wrong line.
+
+DuckDB's own types are not used: its sniffer takes `yes` for a boolean, and 1e400 for infinity.
+"""
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer import process
+from trainer.data.tables.dialect import QUOTES_HINT, Dialect
+from trainer.data.tables.text import Head
+from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LINE = 2 * 1024 * 1024
+MAX_REJECTS = 10_000
+CELLS_PER_GROUP = 1_000_000
+"""A row group is held in memory while it is written."""
+MAX_ROWS_PER_GROUP = 122_880
+MEMORY_SHARE = 4
+LEAST_MEMORY, MOST_MEMORY = 256 * 1024**2, 1024**3
+BLANKS = " \\t\\r\\n\u00a0"
+PLACE = "file_row_number"
+"""The number of a row, from 0. Parquet files have it as a column of their own."""
+
+
+@contextmanager
+def database(name: str, folder: Path) -> "Iterator[DuckDBPyConnection]":
+    """Open an empty DuckDB database that reads and writes in `folder` only and fetches no extensions.
+
+    Within it, an error of DuckDB is a DataError about the data set `name`.
+    """
+    import duckdb
+
+    memory = max(LEAST_MEMORY, min(MOST_MEMORY, process.memory_limit() // MEMORY_SHARE))
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            "memory_limit": f"{memory}B",
+            "temp_directory": str(folder / "spill"),
+            "threads": 1,
+        }
+    )
+    try:
+        connection.execute(f"SET allowed_directories = [{quoted(str(folder))}]")
+        connection.execute("SET enable_external_access = false")
+        yield connection
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"{name}: the table cannot be read ({reason}); check that the file is a table of text, and that the job "
+            "has memory and disk for it"
+        ) from error
+    finally:
+        connection.close()
+
+
+def sniffed_delimiter(connection: "DuckDBPyConnection", rows: Path) -> str:
+    """The delimiter that makes the rows of the file `rows` a table, as DuckDB sees it."""
+    found = connection.execute(
+        f"SELECT Delimiter FROM sniff_csv({quoted(str(rows))}, quote = '\"', escape = '\"', skip = 0, comment = '', "
+        "header = false, all_varchar = true, ignore_errors = true)"
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+class Cells:
+    """The rows of a table. Columns go by their position; rows by theirs, from 0."""
+
+    def __init__(self, connection: "DuckDBPyConnection", name: str, rows: Path, head: Head, dialect: Dialect) -> None:
+        """Read the file `rows`, which is below `head`.
+
+        Raises:
+            DataError: names the first line that is not one cell for each column.
+        """
+        self.name = name
+        self.columns = dialect.columns
+        self.header_line = head.header_line
+        self._connection = connection
+        self._file = rows
+        self._dialect = dialect
+        self._first_line = head.first_line
+        self._parquet = rows.with_suffix(".parquet")
+        if not head.quotes_balance:
+            self._check_quotes()
+        self._load()
+        ((self.count,),) = self.query("count(*)")
+
+    @property
+    def kept(self) -> str:
+        """SQL: WHERE the row is one of the first `count`."""
+        return f"WHERE {PLACE} < {self.count}"
+
+    def query(self, selected: str, rest: str = "", source: str = "*") -> list[tuple[Any, ...]]:
+        """The rows of SELECT `selected` FROM the cells, `rest`; or from what `source` selects of each row."""
+        return self._execute(selected, rest, source).fetchall()
+
+    def arrays(self, selected: Sequence[str]) -> list[np.ndarray]:
+        """A numpy array for each expression of `selected`, masked where it is NULL, for the rows below `count`."""
+        named = ", ".join(f"{expression} AS a{index}" for index, expression in enumerate(selected))
+        fetched = self._execute(named, self.kept).fetchnumpy()
+        return [fetched[f"a{index}"] for index in range(len(selected))]
+
+    def text(self, column: int) -> str:
+        """SQL: the text in `column` without the blanks around it, the empty text if there is none."""
+        return f"trim(coalesce(c{column}, ''), E'{BLANKS}')"
+
+    def codes(self, selected: str, texts: Sequence[str]) -> np.ndarray:
+        """int64 `[n]`: the place in `texts` of the text that `selected` gives for each row."""
+        self._connection.execute(f"CREATE TYPE label AS ENUM ({', '.join(map(quoted, texts))})")
+        (codes,) = self.arrays([f"enum_code({selected}::label)"])
+        return codes.astype(np.int64)
+
+    def drop_after(self, count: int) -> None:
+        """Keep the first `count` rows only."""
+        self.count = count
+
+    def line(self, row: int) -> int:
+        """The line of the data set on which a row begins."""
+        return next(itertools.islice(self._lines(), row, None))
+
+    def place(self, row: int, column: int) -> str:
+        """The start of an error about a cell."""
+        return f"{self.name}: line {self.line(row)}, column {self.columns[column]!r}"
+
+    def _execute(self, selected: str, rest: str, source: str = "*") -> "DuckDBPyConnection":
+        cells = f"(SELECT {PLACE}, {source} FROM read_parquet({quoted(str(self._parquet))}))"
+        return self._connection.execute(f"SELECT {selected} FROM {cells} {rest}")
+
+    def _lines(self) -> Iterator[int]:
+        """The line on which each row begins, found by Python's reader: DuckDB has lines of rejected rows only."""
+        csv.field_size_limit(MAX_LINE)
+        with self._file.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, delimiter=self._dialect.delimiter)
+            line = self._first_line
+            for cells in reader:
+                if len(cells) > 1 or "".join(cells).strip():
+                    yield line
+                line = self._first_line + reader.line_num
+
+    def _load(self) -> None:
+        columns = len(self.columns)
+        types = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns))
+        rows = min(MAX_ROWS_PER_GROUP, max(1, CELLS_PER_GROUP // columns))
+        self._connection.execute(
+            f"COPY (SELECT * FROM read_csv({quoted(str(self._file))}, auto_detect = false, header = false, "
+            f"delim = {quoted(self._dialect.delimiter)}, quote = '\"', escape = '\"', columns = {{{types}}}, "
+            f"new_line = '\\n', parallel = false, max_line_size = {MAX_LINE}, store_rejects = true, "
+            f"rejects_limit = {MAX_REJECTS})) "
+            f"TO {quoted(str(self._parquet))} (FORMAT parquet, ROW_GROUP_SIZE {rows})"
+        )
+        self._check_rejects()
+
+    def _check_quotes(self) -> None:
+        """Raises DataError if a quoted cell has no end: DuckDB leaves its row out, and all that follow, in silence."""
+        csv.field_size_limit(MAX_LINE)
+        with self._file.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, delimiter=self._dialect.delimiter, strict=True)
+            line = self._first_line
+            try:
+                for _ in reader:
+                    line = self._first_line + reader.line_num
+            except csv.Error as error:
+                raise DataError(f"{self.name}: line {line}: {error}; {QUOTES_HINT}") from error
+
+    def _check_rejects(self) -> None:
+        """Raises DataError for the first line that DuckDB rejects. Lines of blanks are rejected, and mean nothing."""
+        rejected = self._connection.execute(
+            "SELECT error_type::VARCHAR, csv_line, line_byte_position FROM reject_errors "
+            f"WHERE trim(coalesce(csv_line, ''), E'{BLANKS}') <> '' ORDER BY line_byte_position LIMIT 1"
+        ).fetchone()
+        if rejected is None:
+            return
+        kind, raw, position = rejected
+        where = f"{self.name}: line {self._line_at(position) + len(raw) - len(raw.lstrip(chr(10)))}"
+        if kind in ("MISSING COLUMNS", "TOO MANY COLUMNS"):
+            cells = next(csv.reader([raw], delimiter=self._dialect.delimiter), [])
+            raise DataError(
+                f"{where} has {len(cells)} column{'s' if len(cells) != 1 else ''}, the header has "
+                f"{len(self.columns)}; add or remove cells, and quote cells that hold {self._dialect.delimiter!r}"
+            )
+        raise DataError(f"{where}: {_reason(kind)}; {QUOTES_HINT}")
+
+    def _line_at(self, position: int) -> int:
+        """The line of the byte at `position`, which counts from 1."""
+        with self._file.open("rb") as file:
+            return self._first_line + file.read(position - 1).count(b"\n")
+
+
+def _reason(kind: str) -> str:
+    if kind == "LINE SIZE OVER MAXIMUM":
+        return f"longer than {MAX_LINE:,} bytes"
+    return "a quoted cell does not end where its quotation mark does"
+
+
+def quoted(text: str) -> str:
+    """An SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
