@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from csimdjson import Array, Object, Parser
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of every PNG file."""
+
 MAX_BYTES = 1 << 20
 """Of a body decoded here: the parser keeps its memory, some 15 times as much, for as long as the environment lives."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.manifest import ModelInput
-from predict.png import SIGNATURE, PngError, decode
+from predict.decoding import PNG_SIGNATURE
 from predict.request import BATCH, Request, refuse_other_than_numbers
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -106,7 +106,9 @@ def _from_base64(text: str, expected: ModelInput) -> np.ndarray:
         raise ValidationFailed.of_field(
             "image_base64", "must be base64 (standard alphabet, with padding, without line breaks)"
         ) from error
-    if data.startswith(SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
+        from predict.png import PngError, decode  # and zlib: most callers send numbers
+
         try:
             pixels = decode(data, expected.image or expected.features)
         except PngError as error:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from predict.decoding import PNG_SIGNATURE
+
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _LUMA = np.array([299, 587, 114], np.float64) / 1000
@@ -65,7 +66,7 @@ def decode(data: bytes, expected: tuple[int, int] | int) -> np.ndarray:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(SIGNATURE)
+    at = len(PNG_SIGNATURE)
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         end = at + 12 + length

@@ -15,8 +15,8 @@ import pytest
 from numpy.lib import format as npy
 
 from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, model_key
+from mlops.inference import model as predict_model
 from predict import inputs, request
-from predict import model as predict_model
 from trainer import data, models
 from trainer.data import Label, npz, tables
 from trainer.errors import DataError

@@ -111,9 +111,7 @@ class ServedModels:
         try:
             manifest = self.find(model_name, stage)
         except UnreadableManifest as error:
-            raise DependencyUnavailable(
-                f"The manifest of the model {model_name!r} in {stage} cannot be read: {error}", retry_after=30
-            ) from error
+            raise DependencyUnavailable(_unreadable(model_name, stage, error), retry_after=30) from error
         if manifest is None:
             raise NoModelInStage(model_name, stage)
         return manifest
@@ -142,12 +140,13 @@ class ServedModels:
         try:
             stored = read_manifest(self._s3, self._bucket, model_name, stage, unless=etag)
         except UnreadableManifest as unreadable:
-            etag, served = unreadable.etag, ServedStage(model_name, stage, error=unreadable)
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _UNCHANGED:
+            error = ManifestError(_unreadable(model_name, stage, unreadable))
+            etag, served = unreadable.etag, ServedStage(model_name, stage, error=error)
+        except (ClientError, BotoCoreError) as failure:
+            if isinstance(failure, ClientError) and failure.response["Error"]["Code"] in _UNCHANGED:
                 return last
             self._read.pop((model_name, stage), None)
-            return ServedStage(model_name, stage, error=error)
+            return ServedStage(model_name, stage, error=failure)
         else:
             if stored is None:
                 self._read.pop((model_name, stage), None)
@@ -177,6 +176,10 @@ class ServedModels:
         )
         folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
         return sorted(folder.removeprefix(SERVING_PREFIX).rstrip("/") for folder in folders)
+
+
+def _unreadable(model_name: str, stage: str, error: UnreadableManifest) -> str:
+    return f"The manifest of the model {model_name!r} in {stage} cannot be read: {error}"
 
 
 def _is_listed(s3: Any, bucket: str, key: str) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description
 from mlops.inference import onnx_file
@@ -18,7 +17,8 @@ SUM_TOLERANCE = 1e-3
 """How far the probabilities of a row may sum from 1, and one of them exceed it: the rounding of many float32."""
 METADATA_KEY = "mlops"
 
-Floats = NDArray[np.float32]
+# Not numpy.typing.NDArray, whose import predict would pay for at each cold start.
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class ModelRefused(Exception):
