@@ -205,6 +205,28 @@ def test_an_alias_moved_in_mlflow_is_found_and_mended_by_the_deployed_reconcile(
     assert len(world.history()) == 2
 
 
+def test_a_model_deleted_in_mlflow_is_served_no_more_and_keeps_its_history(api, world, aws_client):
+    version = world.version()
+    promoted = api.post(
+        "/models/transition?wait=20", {"model_name": world.model, "version": version, "stage": "Production"}
+    )
+    assert ended(api, promoted["transition_id"])["status"] == "succeeded"
+    row = {"inputs": [0.0] * 4, "model_name": world.model}
+    assert api.send("POST", "/predict", row).status == 200
+    world.tracking._call("DELETE", "registered-models/delete", body={"name": world.model})
+
+    assert world.model in reconcile(aws_client)["DeletedModels"]
+    until(lambda: api.send("POST", "/predict", row).status == 409)
+    assert api.send("GET", f"/models/{world.model}").status == 404
+    history = api.get(f"/models/{world.model}/history")
+    assert history["registered"] is False
+    assert [entry["version"] for entry in history["transitions"]] == [version, version]
+    assert history["transitions"][0]["reason"] == (
+        f"version {version}, which had the alias production, was deleted in MLflow"
+    )
+    assert world.model in reconcile(aws_client)["DeletedModels"], "its file is still there"
+
+
 def reconcile(aws_client: Any) -> dict[str, Any]:
     """A round of the deployed function."""
     client = aws_client("lambda")

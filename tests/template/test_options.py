@@ -1,9 +1,12 @@
 """What parameters turn on and off: each choice is the one that the docs promise, and the others stay as they were."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from mlops.domain.drift.retrain import RetrainSchedule
 from tests.template import reading
 from tests.template.reading import Document, of_type
 from tests.template.test_resources import functions, target
@@ -123,3 +126,30 @@ def test_the_trainer_may_read_the_buckets_that_the_api_lets_in(generated: dict[s
     assert own == {"Fn::Sub": "${ArtifactBucket.Arn}/datasets/*"}
     given = reading.carried_out(generated["dev"], "dev", DatasetBuckets="one,two")
     assert evaluated(resources(given)[1]) == ["arn:aws:s3:::one/*", "arn:aws:s3:::two/*"]
+
+
+@pytest.mark.parametrize(
+    ("models", "named"), [("", "DefaultModelName"), ("*", "NightlyRetrainModels"), ("a,b", "NightlyRetrainModels")]
+)
+def test_the_schedule_retrains_the_named_models_or_the_default_one(
+    generated: dict[str, Document], models: str, named: str
+) -> None:
+    made = reading.carried_out(generated["dev"], "dev", NightlyRetrainModels=models)
+    (rule,) = [each for name, each in of_type(made, "AWS::Events::Rule").items() if "NightlyRetrain" in name]
+    text, variables = rule["Properties"]["Targets"][0]["Input"]["Fn::Sub"]
+    assert variables == {"Models": {"Ref": named}}
+    event = json.loads(text.replace("${Models}", "a,b").replace("${NightlyRetrainRuns}", "3"))
+    schedule = RetrainSchedule.model_validate(event["detail"])
+    assert (schedule.names(), schedule.num_runs, schedule.stage) == (["a", "b"], 3, "Staging")
+
+
+@pytest.mark.parametrize(
+    ("models", "allowed"),
+    [
+        *[(names, True) for names in ("", "*", "a", "a.b,C_1,x-2")],
+        *[(names, False) for names in ("a,", "a, b", "*,a", "-a", "${AWS::Region}", 'a"},"x":{"')],
+    ],
+)
+def test_the_names_of_the_schedules_models_cannot_break_its_event(source: Document, models: str, allowed: bool) -> None:
+    pattern = source["Parameters"]["NightlyRetrainModels"]["AllowedPattern"]
+    assert (re.fullmatch(pattern, models) is not None) is allowed

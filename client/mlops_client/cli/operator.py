@@ -26,13 +26,21 @@ def upload(
     file: Annotated[
         Path, typer.Argument(help="Data set: .npz, or .csv or .csv.gz with a column label, target, class or y.")
     ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Make it the newest file of the data set NAME, and print an address that stands for the newest file.",
+        ),
+    ] = None,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
     """Upload a data set to the platform's bucket, and print its address. This needs AWS credentials."""
     from mlops_client.operator import datasets
 
-    address = datasets.upload(stack, file)
+    address = datasets.upload(stack, file, name)
     if as_json:
         output.print_json({"dataset": address})
     else:

@@ -9,6 +9,7 @@ from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
 from mlops.api.schemas.transitions import Transition, TransitionHistory
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.errors import NotFound
 from mlops.domain.model_name import unservable_reason
 from mlops.registry.sql.catalogue import Catalogue
 
@@ -43,11 +44,21 @@ def model_detail(name: RegisteredName, limit: PageSize = 100, cursor: Cursor = N
 
 @router.get("/models/{name}/history")
 def model_history(name: RegisteredName, limit: PageSize = 50, cursor: Cursor = None) -> TransitionHistory:
-    """List the transitions of a model, newest first, with the gate's results."""
-    Catalogue.from_environment().model(name)
-    page = TransitionsTable.from_environment().history(name, limit, cursor)
+    """List the transitions of a model, newest first, with the gate's results.
+
+    The history of a model that was deleted in MLflow stays readable.
+    """
+    table = TransitionsTable.from_environment()
+    registered = True
+    try:
+        Catalogue.from_environment().model(name)
+    except NotFound:
+        if not table.has_history(name):
+            raise
+        registered = False
+    page = table.history(name, limit, cursor)
     transitions = [Transition.model_validate(transition, from_attributes=True) for transition in page.transitions]
-    return TransitionHistory(transitions=transitions, next_cursor=page.next_cursor)
+    return TransitionHistory(registered=registered, transitions=transitions, next_cursor=page.next_cursor)
 
 
 def _servable(name: str) -> dict[str, Any]:

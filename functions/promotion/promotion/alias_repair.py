@@ -74,7 +74,7 @@ class AliasRepair:
                     alias_version=holder,
                     served_version=manifest.version,
                     unreadable_manifest=manifest.etag,
-                    reason=_reason(alias, holder, manifest),
+                    reason=self._reason(model_name, alias, holder, manifest),
                     actor=ACTOR,
                 )
             )
@@ -188,12 +188,13 @@ class AliasRepair:
         except NotFound:
             return None
 
-
-def _reason(alias: str, holder: int | None, manifest: _Served) -> str:
-    if manifest.unreadable:
-        return f"the alias {alias} names version {holder}, whose manifest cannot be read: {manifest.unreadable}"
-    if holder is None:
+    def _reason(self, model_name: str, alias: str, holder: int | None, manifest: _Served) -> str:
+        if manifest.unreadable:
+            return f"the alias {alias} names version {holder}, whose manifest cannot be read: {manifest.unreadable}"
+        if manifest.version is None:
+            return f"the alias {alias} names version {holder}, which has no manifest"
+        if holder is not None:
+            return f"the alias {alias} was moved from version {manifest.version} to version {holder} by hand"
+        if self._version(model_name, manifest.version) is None:
+            return f"version {manifest.version}, which had the alias {alias}, was deleted in MLflow"
         return f"the alias {alias} was taken from version {manifest.version} by hand"
-    if manifest.version is None:
-        return f"the alias {alias} names version {holder}, which has no manifest"
-    return f"the alias {alias} was moved from version {manifest.version} to version {holder} by hand"

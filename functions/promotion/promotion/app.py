@@ -14,11 +14,13 @@ logger = Logger()
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> None:
     """One message at a time (BatchSize 1). An exception leaves the message in the queue, to be tried again."""
+    retries = Retries.from_environment()
     for record in event["Records"]:
+        retries.begin(record)
         try:
             message = json.loads(record["body"])
             logger.append_keys(request_id=message.get("request_id"))
             Promoter.from_environment().handle(message)
         except Exception:
-            Retries.from_environment().postpone(record)
+            retries.postpone(record)
             raise

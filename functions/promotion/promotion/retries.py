@@ -1,8 +1,4 @@
-"""When a message that was not dealt with comes again.
-
-The queue's own visibility timeout has to outlast the longest promotion six times over; a short outage should not cost a
-model's whole group that long. So a message that failed is given back with a delay of its own.
-"""
+"""How long a received message stays hidden: while it is worked on, and until its next try after a failure."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,13 +12,24 @@ from mlops.settings import Settings
 
 logger = Logger(child=True)
 
+NOT_OF_THE_QUEUE = "ReceiptHandleIsInvalid"
+"""SQS's code for a handle that it never gave out. That of a handle whose time is over is InvalidParameterValue."""
+
 
 @dataclass(frozen=True)
 class RetrySettings(Settings):
-    """`retry_seconds`: the delay after the first failure; each further one is four times as long."""
+    """Settings of the queue's messages.
+
+    Attributes:
+        promotion_queue_url: The queue.
+        max_receives: How often the queue delivers a message.
+        visibility_seconds: How long a message stays hidden from when it is begun; longer than the function's timeout.
+        retry_seconds: The delay after the first failure; each further one is four times as long.
+    """
 
     promotion_queue_url: str
     max_receives: int
+    visibility_seconds: int
     retry_seconds: int = 15
 
 
@@ -35,6 +42,22 @@ class Retries:
     def from_environment(cls) -> "Retries":
         return _retries()
 
+    def begin(self, record: dict[str, Any]) -> None:
+        """Keep the message hidden for longer than the function can run, from now on.
+
+        The queue's own visibility timeout runs since the delivery, also while Lambda throttles or starts the function.
+
+        Raises:
+            ClientError: the message's time was over, so that it is delivered again; or SQS refuses.
+            BotoCoreError: SQS does not answer.
+        """
+        try:
+            self._hide(record, self._settings.visibility_seconds)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != NOT_OF_THE_QUEUE:
+                raise
+            logger.warning("not a message of the queue; somebody has called the function directly")
+
     def postpone(self, record: dict[str, Any]) -> None:
         """Have a received message come again after a while; one that has had its last try goes to the dead-letter
         queue at once, as the next look at the queue finds it, and its group goes on."""
@@ -42,14 +65,17 @@ class Retries:
         last = received >= self._settings.max_receives
         delay = 0 if last else self._settings.retry_seconds * 4 ** (received - 1)
         try:
-            self._sqs.change_message_visibility(
-                QueueUrl=self._settings.promotion_queue_url,
-                ReceiptHandle=record["receiptHandle"],
-                VisibilityTimeout=delay,
-            )
+            self._hide(record, delay)
         except (BotoCoreError, ClientError) as error:
             # It comes again all the same, only later: after the queue's visibility timeout.
             logger.warning("not postponed", error=repr(error))
+
+    def _hide(self, record: dict[str, Any], seconds: int) -> None:
+        self._sqs.change_message_visibility(
+            QueueUrl=self._settings.promotion_queue_url,
+            ReceiptHandle=record["receiptHandle"],
+            VisibilityTimeout=seconds,
+        )
 
 
 @cache

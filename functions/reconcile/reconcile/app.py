@@ -1,16 +1,17 @@
-"""The scheduled round: send again what was lost, and ask promotion to repair what differs."""
+"""The scheduled round: send again what was lost, ask promotion to repair what differs, report what is left over."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from reconcile.deleted_models import DeletedModels
 from reconcile.lost_jobs import LostJobs
 from reconcile.lost_messages import LostMessages
 from reconcile.misplaced_aliases import MisplacedAliases
 from reconcile.waiting_jobs import WaitingJobs
 
 logger = Logger()
-ROUND = (LostMessages, MisplacedAliases, LostJobs, WaitingJobs)
+ROUND = (LostMessages, MisplacedAliases, LostJobs, WaitingJobs, DeletedModels)
 
 
 @logger.inject_lambda_context(clear_state=True)

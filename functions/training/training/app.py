@@ -1,4 +1,4 @@
-"""The routes of training runs and sweeps: start, status, lists, logs, cancel. And the event that asks for a retrain."""
+"""The routes of training runs and sweeps: start, status, lists, logs, cancel. And the events that ask for retrains."""
 
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from mlops.domain import job
 from mlops.domain.names import JobId, SweepId
 from mlops.domain.training_request import TrainRequest
 from training.retraining import retrain
+from training.schedule import ScheduledRetrains
 from training.submission import Submissions
 from training.views import job_view, sweep_view
 
@@ -100,4 +101,11 @@ def cancel_sweep(sweep_id: SweepId) -> SweepState:
     return sweep_status(sweep_id)
 
 
-handler = lambda_handler(router, on_event=retrain)
+def on_event(event: dict[str, Any], context: Any) -> Any:
+    """Carry out an event: of a schedule, whose detail names `models`, or one that asks for the retrain of a model."""
+    if "models" in event["detail"]:
+        return {"requested": ScheduledRetrains.from_environment().request(event["detail"])}
+    return retrain(event, context)
+
+
+handler = lambda_handler(router, on_event=on_event)

@@ -1,7 +1,6 @@
 """Carries out `Retrain Requested` events: trains a model again as its Production version was trained."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -11,7 +10,7 @@ from aws_lambda_powertools import Logger
 from mlops.api.idempotency import once
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.drift.retrain import RetrainRequest
+from mlops.domain.drift.retrain import RetrainRequest, hourly_id
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.job import RETRAIN_ACTOR
 from mlops.domain.stages import Stage
@@ -40,15 +39,14 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
         DependencyUnavailable: the registry or Batch does not answer. Lambda tries again.
     """
     request = RetrainRequest.model_validate(event["detail"])
-    # A schedule's event carries no id of its own.
-    identifier = request.retrain_id or f"schedule-{request.model_name}-{time.strftime('%Y-%m-%dT%H', time.gmtime())}"
+    identifier = request.retrain_id or hourly_id(request.model_name)
     try:
         answer = once(
             lambda: _start(request, identifier),
             caller=RETRAIN_ACTOR,
             route="retrain",
             key=identifier,
-            body=request.model_dump(mode="json"),
+            body={"model_name": request.model_name},  # the id alone decides: once per hour is once, whatever the reason
             context=context,
         )
     except NoRecipe as refused:

@@ -23,6 +23,7 @@ REACHED = {
         "_stages_v1",
     ),
     "ministack.services.cloudformation": ("_stacks",),
+    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
     "ministack.services.cloudwatch_logs": (
         "_create_log_group",
         "_create_log_stream",

@@ -94,7 +94,7 @@ def test_prediction_log_counts_a_delivery(emulate: Emulate) -> None:
 
 def test_reconcile_goes_its_round(emulate: Emulate) -> None:
     done = emulate("reconcile").invoke(event("reconcile"))
-    assert done.keys() >= {"LostMessages", "MisplacedAliases", "LostJobs"}
+    assert done.keys() >= {"LostMessages", "MisplacedAliases", "LostJobs", "WaitingJobs", "DeletedModels"}
 
 
 def test_job_events_follows_a_job(emulate: Emulate, stack: Any, outputs: dict[str, str]) -> None:

@@ -290,6 +290,7 @@ class Walk:
             self._invoke(name, {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
         retrain = {"model_name": MODEL, "num_runs": 1, "reason": "permissions"}
         self._invoke("TrainingFunction", {"id": "permissions", "detail": retrain})
+        self._invoke("TrainingFunction", {"detail": {"models": MODEL, "reason": "permissions"}})
 
     def mishaps(self) -> None:
         """What went wrong on the way, and is put right."""

@@ -1,8 +1,9 @@
 """What operators do with AWS credentials: keys of one stack, regions, and the way to MLflow."""
 
+import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, get_args
 
@@ -10,9 +11,11 @@ import boto3
 import pytest
 import urllib3
 from moto import mock_aws
+from typer.testing import CliRunner
 
+from mlops_client.cli import app
 from mlops_client.errors import BadInput
-from mlops_client.operator import aws, mlflow_proxy
+from mlops_client.operator import aws, datasets, mlflow_proxy
 from mlops_client.operator.keys import Keys, Role, UnknownKey
 
 
@@ -59,6 +62,48 @@ def test_the_roles_are_those_of_the_api():
 
 def test_the_region_is_that_of_aws_region(keys):
     assert aws.session().region_name == "eu-west-1"
+
+
+@pytest.fixture
+def uploaded(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, bytes]]:
+    """What is in the stack's bucket: the bytes by key."""
+    s3 = boto3.client("s3", "eu-west-1")
+    s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    monkeypatch.setattr(aws, "stack_outputs", lambda stack: {"ArtifactBucketName": "artifacts"})
+
+    def contents() -> dict[str, bytes]:
+        found = s3.list_objects_v2(Bucket="artifacts").get("Contents", [])
+        return {each["Key"]: s3.get_object(Bucket="artifacts", Key=each["Key"])["Body"].read() for each in found}
+
+    return contents
+
+
+def test_an_uploaded_file_keeps_its_address_and_the_newest_one_has_another(uploaded, tmp_path):
+    file, versions = tmp_path / "sales 2026.csv", []
+    for content in (b"first", b"second", b"first"):
+        file.write_bytes(content)
+        versions.append(datasets.upload("mlops-dev", file))
+        assert datasets.upload("mlops-dev", file, "sales") == "s3://artifacts/datasets/sales/latest"
+        assert uploaded()["datasets/sales/latest"].decode() == versions[-1]
+    assert versions[0] == versions[2] != versions[1]
+    files = {address.removeprefix("s3://artifacts/") for address in versions}
+    assert uploaded().keys() == files | {"datasets/sales/latest"}
+    assert {uploaded()[key] for key in files} == {b"first", b"second"}
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "-a", "a b", "a\n", "a\x1b[2J", "n" * 101])
+def test_a_data_set_whose_name_is_not_valid_is_not_uploaded(uploaded, tmp_path, name):
+    (tmp_path / "sales.csv").write_bytes(b"x")
+    with pytest.raises(BadInput, match="is not valid"):
+        datasets.upload("mlops-dev", tmp_path / "sales.csv", name)
+    assert uploaded() == {}
+
+
+def test_the_command_prints_the_address_of_the_newest_file(uploaded, tmp_path):
+    (tmp_path / "sales.csv").write_bytes(b"x")
+    answer = CliRunner().invoke(app, ["upload", str(tmp_path / "sales.csv"), "--as", "sales", "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout) == {"dataset": "s3://artifacts/datasets/sales/latest"}
 
 
 @pytest.fixture

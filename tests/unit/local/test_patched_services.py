@@ -1,4 +1,4 @@
-"""What the local AWS makes of the state that an earlier process has saved."""
+"""What the local AWS makes of saved state, and of a function's variables in a template."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ pytest.importorskip("ministack")
 
 from ministack.core.responses import request_scope
 from ministack.services import sqs
+from ministack.services.cloudformation import provisioners
 
 from infra.local.aws.patches import services
 
@@ -66,3 +67,16 @@ def test_a_message_that_nobody_has_received_stays_delayed(restart):
     assert receive(url) == []
     (message,) = sqs._queues[url]["messages"]
     assert message["visible_at"] > time.time() + 500
+
+
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_the_variables_of_a_function_are_text_as_cloudformation_makes_them(monkeypatch, action):
+    seen = []
+    table = {"AWS::Lambda::Function": {name: lambda *given, **_: seen.append(given) for name in ("create", "update")}}
+    monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", table)
+    services.function_variables()
+    properties = {"MemorySize": 1769, "Environment": {"Variables": {"SECONDS": 90, "ON": True, "NAME": "90"}}}
+    table["AWS::Lambda::Function"][action]("id", properties, "stack", logical_id="Function")
+    table["AWS::Lambda::Function"][action]("id", {"MemorySize": 128}, "stack")
+    text = {"MemorySize": 1769, "Environment": {"Variables": {"SECONDS": "90", "ON": "true", "NAME": "90"}}}
+    assert seen == [("id", text, "stack"), ("id", {"MemorySize": 128}, "stack")]

@@ -1,13 +1,23 @@
-"""A message that failed comes again after 1x, 4x the delay, and leaves its group at once after its last try."""
+"""A message stays hidden while it is worked on. After a failure it comes again, and leaves its group after the last."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from mlops.domain.errors import DependencyUnavailable
+from promotion import app
 from promotion.outages import outages
 from promotion.retries import Retries, RetrySettings
+
+RECORD = {"receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"}, "body": '{"kind": "cache_epoch"}'}
+CONTEXT = {
+    "function_name": "promotion",
+    "memory_limit_in_mb": 1769,
+    "invoked_function_arn": "arn:aws:lambda:us-east-1:123456789012:function:promotion",
+    "aws_request_id": "r",
+}
 
 
 class Sqs:
@@ -26,7 +36,7 @@ def refusal(code: str, status: int) -> ClientError:
 
 
 def retries(sqs: Sqs) -> Retries:
-    made = Retries(RetrySettings(promotion_queue_url="queue", max_receives=3, retry_seconds=15))
+    made = Retries(RetrySettings(promotion_queue_url="queue", max_receives=3, visibility_seconds=90, retry_seconds=15))
     made._sqs = sqs
     return made
 
@@ -39,10 +49,33 @@ def test_the_delay_grows_and_the_last_try_frees_the_group(received, delay):
 
 
 def test_a_queue_that_does_not_answer_leaves_the_first_error_to_be_raised():
-    record = {"receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"}}
     sqs = Sqs(refusal("InternalError", 500))
-    retries(sqs).postpone(record)
+    retries(sqs).postpone(RECORD)
     assert sqs.calls == [{"QueueUrl": "queue", "ReceiptHandle": "h", "VisibilityTimeout": 15}]
+
+
+def test_a_message_is_hidden_anew_when_work_on_it_begins():
+    sqs = Sqs()
+    retries(sqs).begin(RECORD)
+    assert sqs.calls == [{"QueueUrl": "queue", "ReceiptHandle": "h", "VisibilityTimeout": 90}]
+
+
+def test_a_message_whose_time_is_over_is_not_begun_because_it_is_delivered_again(monkeypatch):
+    sqs, handled = Sqs(refusal("InvalidParameterValue", 400)), []
+    monkeypatch.setattr(app.Retries, "from_environment", lambda: retries(sqs))
+    monkeypatch.setattr(app.Promoter, "from_environment", lambda: SimpleNamespace(handle=handled.append))
+    with pytest.raises(ClientError):
+        app.handler({"Records": [RECORD]}, SimpleNamespace(**CONTEXT))
+    assert handled == []
+    assert len(sqs.calls) == 1, "whoever has it now says when it comes again"
+
+
+def test_an_event_that_did_not_come_from_the_queue_is_carried_out(monkeypatch):
+    sqs, handled = Sqs(refusal("ReceiptHandleIsInvalid", 404)), []
+    monkeypatch.setattr(app.Retries, "from_environment", lambda: retries(sqs))
+    monkeypatch.setattr(app.Promoter, "from_environment", lambda: SimpleNamespace(handle=handled.append))
+    app.handler({"Records": [RECORD]}, SimpleNamespace(**CONTEXT))
+    assert handled == [{"kind": "cache_epoch"}]
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,50 @@ def test_s3_reads_allowed_buckets_only(aws: str, monkeypatch: pytest.MonkeyPatch
         data.load("s3://artifacts/datasets/gone.csv")
 
 
+def test_an_address_that_stands_for_the_newest_file_is_looked_up_when_the_run_starts(aws: str):
+    client = boto3.client("s3")
+    latest, addresses = "s3://artifacts/datasets/set/latest", []
+    for number, rows in enumerate((GOOD, GOOD[::-1])):
+        addresses.append(f"s3://artifacts/datasets/{number}/my set.csv")
+        client.put_object(Bucket="artifacts", Key=f"datasets/{number}/my set.csv", Body=table(*rows))
+        client.put_object(Bucket="artifacts", Key="datasets/set/latest", Body=f"{addresses[-1]}\n".encode())
+        found = data.load(latest)
+        assert (found.name, found.digest) == (addresses[-1], data.load(addresses[-1]).digest)
+    assert data.load(addresses[0]).digest != data.load(latest).digest
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"s3://theirs/datasets/set.csv",
+        b"s3://artifacts",
+        b"s3://artifacts-of-others/set.csv",
+        b"https://example.com/set.csv",
+        b"/etc/passwd.csv",
+        b"s3://artifacts/datasets/set/latest",
+        b"s3://artifacts/a\x1b[31m.csv",
+        b"s3://artifacts/a.csv\ns3://artifacts/b.csv",
+        b"s3://artifacts/" + b"a" * 2000 + b".csv",
+    ],
+)
+def test_an_address_of_the_newest_file_leads_nowhere_else(aws: str, monkeypatch: pytest.MonkeyPatch, content: bytes):
+    monkeypatch.setenv("DATASET_BUCKETS", "theirs")
+    boto3.client("s3").put_object(Bucket="artifacts", Key="datasets/set/latest", Body=content)
+    with pytest.raises(DataError, match=r"^s3://artifacts/datasets/set/latest does not hold the address of a file"):
+        data.load("s3://artifacts/datasets/set/latest")
+
+
+def test_the_newest_file_of_a_data_set_that_is_not_there_is_named(aws: str):
+    with pytest.raises(DataError, match="datasets/none/latest: there is no such object"):
+        data.load("s3://artifacts/datasets/none/latest")
+    with pytest.raises(DataError, match="is not one that data sets may be read from"):
+        data.load("s3://theirs/datasets/set/latest")
+    with pytest.raises(DataError, match="neither"):
+        data.load("https://example.com/latest")
+
+
 def test_s3_that_does_not_answer_is_named(aws: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(sources, "ATTEMPTS", 1)

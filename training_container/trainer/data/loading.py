@@ -17,7 +17,8 @@ def load(name: str) -> Dataset:
     """Load a data set.
 
     Args:
-        name: digits, mnist, or the address of an npz, CSV or TSV file.
+        name: digits, mnist, or the address of an npz, CSV or TSV file, or of the object `latest` that names one. The
+            data set has the name of the file, so the run says which one it was.
 
     Raises:
         DataError: it cannot be read, or nothing can be learnt from it; says where and why.
@@ -25,6 +26,7 @@ def load(name: str) -> Dataset:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
+    name = sources.resolved(name)
     file = PurePosixPath(sources.path(name).lower())
     plain = file.with_suffix("") if file.suffix in PACKED else file
     read = FORMATS.get(plain.suffix)

@@ -13,6 +13,9 @@ from trainer.errors import DataError, Unreachable
 from trainer.log import log_event
 
 MAX_BYTES = 2 * 1024**3
+LATEST = "latest"
+"""Name of an object that holds the address of a data set's newest upload (`mlops upload --as`)."""
+MAX_ADDRESS_BYTES = 2000
 ATTEMPTS = 5
 MAX_REDIRECTS = 5
 RETRY_SECONDS = 0.5
@@ -45,6 +48,24 @@ def read(address: str, *, trusted: bool = False) -> bytes:
     if not trusted:
         raise DataError(f"{address!r} is neither digits, mnist, nor an s3:// or https:// address")
     return _read_file(Path(address))
+
+
+def resolved(address: str) -> str:
+    """Return the address of the file itself. That of an object `latest` in S3 stands for the address in it.
+
+    Raises:
+        DataError: the object is not there, or holds no address in its own bucket.
+        Unreachable: S3 did not answer in all attempts.
+    """
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if not address.startswith("s3://") or key.rpartition("/")[2] != LATEST:
+        return address
+    content = read(address)
+    text = content.decode(errors="replace").strip() if len(content) <= MAX_ADDRESS_BYTES else ""
+    # Its own bucket, which the request may read, and no other `latest`: so there is no circle.
+    if not text.startswith(f"s3://{bucket}/") or text.endswith(f"/{LATEST}") or not text.isprintable():
+        raise DataError(f"{address} does not hold the address of a file in {bucket!r}; upload one: mlops upload --as")
+    return text
 
 
 def path(address: str) -> str:

@@ -29,6 +29,7 @@ def apply(
     functions.end_of_invocation()
     functions.isolated_failures()
     services.batch(batch_service)
+    services.function_variables()
     services.event_deliveries(deliveries)
     services.log_deliveries(deliveries)
     services.messages_in_flight()

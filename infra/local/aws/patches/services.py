@@ -29,6 +29,20 @@ def batch(service: BatchService) -> None:
     replace(provisioners, "_RESOURCE_HANDLERS", lambda table: _updated(table, resource_handlers(service.resources)))
 
 
+def function_variables() -> None:
+    """Make text of the numbers and booleans among the variables of a stack's functions, as CloudFormation does.
+
+    Upstream keeps them as they are in the template, and no process starts with a variable that is a number.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+
+    def with_text(action: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments, **named: action(*map(_with_text_variables, arguments), **named)
+
+    changed = {**handlers, **{name: with_text(handlers[name]) for name in ("create", "update")}}
+    replace(provisioners, "_RESOURCE_HANDLERS", lambda table: _updated(table, {"AWS::Lambda::Function": changed}))
+
+
 def event_deliveries(deliveries: Deliveries) -> None:
     """Deliver a bounded number of events at a time, and try failed ones again.
 
@@ -95,6 +109,14 @@ def changes(touched: Callable[[str], None]) -> None:
         return _updated(table, {name: watched(name, handler) for name, handler in table.items()})
 
     replace(app, "SERVICE_HANDLERS", make)
+
+
+def _with_text_variables(argument: Any) -> Any:
+    """The properties of a function with text for variables; any other argument as it is."""
+    if not isinstance(argument, dict) or not (variables := argument.get("Environment", {}).get("Variables")):
+        return argument
+    text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in variables.items()}
+    return {**argument, "Environment": {**argument["Environment"], "Variables": text}}
 
 
 def _updated(table: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from mlops.aws.eventbridge import Events
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.retrain import RetrainRequest
 
-ALERT, RECOVERED, RETRAIN = "Drift Alert", "Drift Recovered", "Retrain Requested"
+ALERT, RECOVERED = "Drift Alert", "Drift Recovered"
 
 
 class DriftEvents:
@@ -34,8 +34,8 @@ class DriftEvents:
         self._notify("Drift over", record)
 
     def request_retrain(self, request: RetrainRequest) -> None:
-        """Publish `Retrain Requested`, which the training function carries out. Raises DependencyUnavailable."""
-        self._events.put(RETRAIN, request.model_dump())
+        """Publish `Retrain Requested`. Raises DependencyUnavailable."""
+        self._events.request_retrain(request)
 
     def _notify(self, what: str, record: DriftRecord) -> None:
         subject = f"{what}: {record.model_name} version {record.model_version}"

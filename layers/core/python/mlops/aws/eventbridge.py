@@ -9,6 +9,7 @@ from typing import Any, TypedDict, get_type_hints
 import boto3
 
 from mlops.aws.batch_job import BatchJob
+from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.transition import Transition
 
@@ -50,6 +51,14 @@ class Events:
     def job_state(self, job: BatchJob) -> None:
         """Publish `Batch Job State Change` in place of AWS Batch's own event, which was lost."""
         self.put("Batch Job State Change", job)
+
+    def request_retrain(self, request: RetrainRequest) -> None:
+        """Publish `Retrain Requested`, which the training function carries out.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not take it.
+        """
+        self.put("Retrain Requested", request.model_dump())
 
     def put(self, detail_type: str, detail: Mapping[str, Any]) -> None:
         """Publish any event. Raises DependencyUnavailable."""

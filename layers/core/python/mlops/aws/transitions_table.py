@@ -122,6 +122,10 @@ class TransitionsTable:
         next_cursor = encode_cursor(page.next_key["transition_id"]) if page.next_key else None
         return TransitionPage(_whole(page.items), next_cursor)
 
+    def has_history(self, model_name: str) -> bool:
+        """Return whether a transition of the model was ever requested."""
+        return bool(self._table.page(_of(model_name), 1).items)
+
     def admission(self, model_name: str, version: int, since: str = "") -> str | None:
         """The SHA-256 of the file that was admitted as the version; None if none was.
 

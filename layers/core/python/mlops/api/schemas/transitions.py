@@ -51,6 +51,9 @@ class Transition(BaseModel):
 
 
 class TransitionHistory(BaseModel):
+    registered: bool = Field(
+        default=True, description="Whether the model is in the registry; false if it was deleted in MLflow"
+    )
     transitions: list[Transition]
     next_cursor: str | None = None
 

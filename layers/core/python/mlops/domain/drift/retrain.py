@@ -1,5 +1,6 @@
-"""The request for a retrain, as the event `Retrain Requested` carries it."""
+"""Requests for retrains: of one model, as the event `Retrain Requested` carries it, and of a schedule's models."""
 
+import time
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -7,15 +8,36 @@ from pydantic import BaseModel, Field
 
 from mlops.domain.names import ModelName
 
+ALL_MODELS = "*"
+"""In place of names: each model whose version in Production a job of the platform trained."""
 
-class RetrainRequest(BaseModel):
-    """Detail of a `Retrain Requested` event. Without `retrain_id` (a schedule) it counts once per hour."""
 
-    model_name: ModelName
-    retrain_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+class _Retrain(BaseModel):
     num_runs: Annotated[int, Field(ge=1, le=100)] = 1
     stage: Literal["Staging", "Production"] | None = "Staging"
     reason: str = "a schedule"
+
+
+class RetrainRequest(_Retrain):
+    """Detail of a `Retrain Requested` event. Without `retrain_id` it counts once per hour, by `hourly_id`."""
+
+    model_name: ModelName
+    retrain_id: Annotated[str, Field(min_length=1, max_length=150)] | None = None
+
+
+class RetrainSchedule(_Retrain):
+    """Detail of a schedule's event. `models`: names, separated by commas, or `ALL_MODELS`."""
+
+    models: Annotated[str, Field(min_length=1)]
+
+    def names(self) -> list[str]:
+        """List the names, each once."""
+        return list(dict.fromkeys(name for part in self.models.split(",") if (name := part.strip())))
+
+
+def hourly_id(model_name: str) -> str:
+    """Make the `retrain_id` that a model's requests of the present hour (UTC) have in common."""
+    return f"schedule-{model_name}-{time.strftime('%Y-%m-%dT%H', time.gmtime())}"
 
 
 class RetrainClaim(StrEnum):
