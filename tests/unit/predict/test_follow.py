@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops.domain.manifest import ModelInput, manifest_key, model_key
+from mlops.domain.manifest import ModelInput, manifest_key, model_key, with_examination
 from predict import s3
 from tests.support.serving import Served, perceptron, served, weights_of
 from tests.support.steps import as_a_newer_version_writes
@@ -68,6 +68,27 @@ class TestFollowing:
         store.delete(same.manifest.key)
         predict.clock.now += 5
         assert version(predict) == 2
+
+    def test_the_verdict_of_another_gate_changes_no_answer_and_loads_nothing(
+        self, predict: Any, store: Any, lines: Any
+    ) -> None:
+        before, answer = predict.app.models.current("digit-classifier", "Production")[0], predict.call(BODY)
+        manifest = served(1).manifest
+        store.delete(manifest.key)
+        store.put(KEY, with_examination(manifest.to_json(), 1, "it answers with 1 number a row", "2026-02-01"))
+        predict.clock.now += 5
+        again = predict.call(BODY)
+        assert (again.status, again.json) == (200, answer.json)
+        assert again.headers["x-model-staleness"] == "0.0"
+        after = predict.app.models.current("digit-classifier", "Production")[0]
+        assert after.manifest.refusal is not None
+        assert after.session is before.session
+
+    def test_what_the_gate_would_no_longer_admit_is_served_at_a_cold_start(
+        self, store: Any, start: Callable[[], Any]
+    ) -> None:
+        store.promote(served(1).with_manifest(refusal="it answers with 1 number a row", gate_revision=1))
+        assert version(start()) == 1
 
     def test_a_new_cache_epoch_loads_the_file_anew(self, predict: Any, store: Any, lines: Any) -> None:
         before = predict.app.models.current("digit-classifier", "Production")[0]
