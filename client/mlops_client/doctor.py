@@ -8,6 +8,7 @@ from typing import Literal
 from mlops_client.client import Client
 from mlops_client.config import Login, config_file, others_may_read, read_login
 from mlops_client.errors import ApiError, Forbidden, MlopsError, NotSignedIn, Unreachable
+from mlops_client.models import Dependency, ModelDetail
 
 _MODELS_SHOWN = 5
 
@@ -63,10 +64,15 @@ def _dependencies(client: Client, login: Login) -> list[Finding]:
         ready = client.ready()
     except MlopsError as error:
         return [Finding("ready", "fail", str(error), _start(login.url))]
-    return [
-        Finding(name, "ok" if service.ok else "fail", service.detail, None if service.ok else _start(login.url))
-        for name, service in ready.dependencies.items()
-    ]
+    return [_dependency(name, service, login) for name, service in ready.dependencies.items()]
+
+
+def _dependency(name: str, service: Dependency, login: Login) -> Finding:
+    if not service.ok:
+        return Finding(name, "fail", service.detail, _start(login.url))
+    if service.warning is not None:
+        return Finding(name, "warn", service.warning)
+    return Finding(name, "ok", service.detail)
 
 
 def _jobs(client: Client) -> list[Finding]:
@@ -90,9 +96,30 @@ def _models(client: Client) -> list[Finding]:
         first = models[0]
         remedy = f"mlops promote {first.latest_version or 1} --model {first.name}"
         return [Finding("model", "warn", "no model has a version in Production", remedy)]
+    details = [client.model(model.name) for model in serving]
+    lapsed = [finding for detail in details for finding in _lapsed(detail)]
+    fine = [detail for detail in details if detail.production_refusal is None]
+    return lapsed + [
+        Finding("model", "ok", f"{detail.name} version {detail.production_version} is in Production")
+        for detail in fine[:_MODELS_SHOWN]
+    ]
+
+
+def _lapsed(model: ModelDetail) -> list[Finding]:
+    """Return a warning for each version that serves, and that the gate would no longer admit."""
+    stages = [
+        ("Production", model.production_version, model.production_refusal, f"mlops rollback --model {model.name}"),
+        ("Staging", model.staging_version, model.staging_refusal, None),
+    ]
     return [
-        Finding("model", "ok", f"{model.name} version {model.production_version} is in Production")
-        for model in serving[:_MODELS_SHOWN]
+        Finding(
+            "model",
+            "warn",
+            f"{model.name} version {version} serves in {stage}, and the gate would no longer admit it: {refusal}",
+            f"{rollback}, or promote another version" if rollback else "move another version to Staging",
+        )
+        for stage, version, refusal, rollback in stages
+        if refusal is not None
     ]
 
 

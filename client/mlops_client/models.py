@@ -59,6 +59,8 @@ class Dependency:
     """What the check saw"""
     age_seconds: float | None = None
     """For s3: time since the default model's Production manifest was written"""
+    warning: str | None = None
+    """What works and is not in order, with the remedy; null if there is nothing"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,10 +382,14 @@ class ModelDetail:
     versions: list[ModelVersion]
     """A page of versions, newest first"""
     next_cursor: str | None = None
+    production_refusal: str | None = None
+    """Why the gate would no longer admit the version that serves in Production; null if it would"""
     reason: str | None = None
     """Why it is not servable, with the remedy; null if it is"""
     servable: bool = True
     """Whether its versions can be promoted, and asked for predictions"""
+    staging_refusal: str | None = None
+    """The same, for the version in Staging"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The registry through the API on the whole stack: many at once, poison, outages, lost messages, hands in MLflow."""
 
 import contextlib
+import hashlib
 import itertools
 import json
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +21,13 @@ from infra.local.settings import ROOT
 from infra.local.stack import Stack
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.examination import GATE_REVISION
+from mlops.domain.manifest import ModelInput, ModelOutput, manifest_key, model_key
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition, new_transition_id
 from reconcile.lost_messages import LostMessages, ResendSettings
 from tests.integration.registry_world import World, make_world
+from tests.support import onnx_models
 
 _numbers = itertools.count(1)
 
@@ -225,6 +230,56 @@ def test_a_model_deleted_in_mlflow_is_served_no_more_and_keeps_its_history(api, 
         f"version {version}, which had the alias production, was deleted in MLflow"
     )
     assert world.model in reconcile(aws_client)["DeletedModels"], "its file is still there"
+
+
+def test_what_a_former_gate_admitted_serves_on_and_is_reported_until_another_version_replaces_it(
+    api, world, aws_client
+):
+    """A regressor in Production, with the manifest that the version before wrote for it."""
+    first, second = world.version(), world.version()
+    for version in (first, second):
+        moved = api.post(
+            "/models/transition?wait=20", {"model_name": world.model, "version": version, "stage": "Production"}
+        )
+        assert ended(api, moved["transition_id"])["status"] == "succeeded"
+    regressor = onnx_models.column(onnx_models.node("Identity", "z", "p")).SerializeToString()
+    sha256 = hashlib.sha256(regressor).hexdigest()
+    before = replace(
+        world.manifest(),
+        sha256=sha256,
+        key=model_key(world.model, sha256),
+        size=len(regressor),
+        input=ModelInput("x", onnx_models.FEATURES),
+        output=ModelOutput("p", 1),
+        labels=(0,),
+        self_test=None,
+        reference=None,
+    )
+    document = json.loads(before.to_json())
+    del document["gate_revision"], document["refusal"]
+    world.s3.put_object(Bucket=world.bucket, Key=before.key, Body=regressor)
+    key = manifest_key(world.model, "Production")
+    world.s3.put_object(Bucket=world.bucket, Key=key, Body=json.dumps(document).encode())
+    history = api.get(f"/models/{world.model}/history")
+    reconcile(aws_client)
+    until(lambda: api.get(f"/models/{world.model}")["production_refusal"] is not None)
+    detail = api.get(f"/models/{world.model}")
+    assert detail["production_version"] == second
+    assert detail["production_refusal"].startswith("it answers with 1 number a row")
+    assert api.get(f"/models/{world.model}/history") == history
+    assert world.manifest() == replace(
+        before,
+        gate_revision=GATE_REVISION,
+        refusal=detail["production_refusal"],
+        written_at=world.manifest().written_at,
+    )
+    answer = api.post("/predict", {"inputs": [0.5] * onnx_models.FEATURES, "model_name": world.model})
+    assert answer["model_version"] == second
+
+    moved = api.post(f"/models/{world.model}/rollback?wait=20", {})
+    assert (ended(api, moved["transition_id"])["status"], moved["version"]) == ("succeeded", first)
+    detail = api.get(f"/models/{world.model}")
+    assert (detail["production_version"], detail["production_refusal"]) == (first, None)
 
 
 def reconcile(aws_client: Any) -> dict[str, Any]:

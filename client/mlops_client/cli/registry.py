@@ -154,6 +154,9 @@ def _list_versions(model: ModelDetail, limit: int) -> None:
     ]
     output.show(columns, rows, f"{model.name} has no versions yet")
     _note_unservable(model)
+    for stage, refusal in (("Production", model.production_refusal), ("Staging", model.staging_refusal)):
+        if refusal is not None:
+            output.note(f"the gate would no longer admit the version in {stage}: {refusal}")
 
 
 def _note_unservable(model: Model | ModelDetail) -> None:

@@ -121,9 +121,11 @@ const Dependencies = ({ ready }: { ready: Ready }) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td>
-              <span class={dependency.ok ? "tag good" : "tag bad"}>{dependency.ok ? "answers" : "down"}</span>
+              <span class={`tag ${dependency.ok ? (dependency.warning ? "warn" : "good") : "bad"}`}>
+                {dependency.ok ? "answers" : "down"}
+              </span>
             </td>
-            <td class="quiet wrap">{dependency.detail}</td>
+            <td class="quiet wrap">{dependency.warning ?? dependency.detail}</td>
           </tr>
         ))}
       </tbody>

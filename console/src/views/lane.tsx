@@ -15,12 +15,14 @@ type Move = (version: number, from: Stage, to: Stage) => void;
 interface Properties {
   stage: Stage;
   versions: Version[];
+  /** Why the gate would no longer admit the version that serves the stage; null if it would, or if none does. */
+  refusal: string | null;
   /** Whether versions of this model can be moved to other stages. */
   movable: boolean;
   onMove: Move;
 }
 
-export function Lane({ stage, versions, movable, onMove }: Properties) {
+export function Lane({ stage, versions, refusal, movable, onMove }: Properties) {
   const [shown, setShown] = useState(FIRST);
   const [over, setOver] = useState(false);
   const dragOver = (event: DragEvent) => {
@@ -49,7 +51,7 @@ export function Lane({ stage, versions, movable, onMove }: Properties) {
       {versions.length ? null : <p class="faint none">None</p>}
       <ul>
         {versions.slice(0, shown).map((version) => (
-          <VersionCard key={version.version} {...{ version, stage, movable, onMove }} />
+          <VersionCard key={version.version} {...{ version, stage, refusal, movable, onMove }} />
         ))}
       </ul>
       {versions.length > shown ? (
@@ -61,9 +63,9 @@ export function Lane({ stage, versions, movable, onMove }: Properties) {
   );
 }
 
-type CardProperties = Pick<Properties, "stage" | "movable" | "onMove"> & { version: Version };
+type CardProperties = Omit<Properties, "versions"> & { version: Version };
 
-function VersionCard({ version, stage, movable, onMove }: CardProperties) {
+function VersionCard({ version, stage, refusal, movable, onMove }: CardProperties) {
   return (
     <li
       class="version"
@@ -78,6 +80,11 @@ function VersionCard({ version, stage, movable, onMove }: CardProperties) {
         {`${ago(version.created_at)} · `}
         <code>{(version.sha256 ?? version.run_id ?? "").slice(0, 10)}</code>
       </div>
+      {refusal ? (
+        <p class="refusal">
+          {`It serves, but the gate would no longer admit it: ${refusal}. Move another version here${stage === "Production" ? ", or roll back" : ""}.`}
+        </p>
+      ) : null}
       <div class="acts">
         {(movable ? MOVES[stage] : []).map((to) => (
           <button key={to} class="button small plain" type="button" onClick={() => onMove(version.version, stage, to)}>

@@ -66,6 +66,7 @@ export function Models({ params }: { params: URLSearchParams }) {
                 key={`${model} ${stage}`}
                 stage={stage}
                 versions={inStage(current.detail, stage)}
+                refusal={refusalIn(current.detail, stage)}
                 movable={current.detail.servable}
                 onMove={move}
               />
@@ -80,6 +81,12 @@ export function Models({ params }: { params: URLSearchParams }) {
     </>
   );
 }
+
+/** Why the gate would no longer admit what serves the stage. */
+const refusalIn = (detail: ModelDetail, stage: Stage): string | null => {
+  if (stage === "Production") return detail.production_refusal ?? null;
+  return stage === "Staging" ? (detail.staging_refusal ?? null) : null;
+};
 
 const inStage = (detail: ModelDetail, stage: Stage): Version[] =>
   detail.versions.filter((version) => version.stage === stage);

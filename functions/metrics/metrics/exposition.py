@@ -103,14 +103,20 @@ def _serving(reading: Reading) -> Iterator[Metric]:
     unreadable = GaugeMetricFamily(
         "mlops_manifest_unreadable", "1 if the manifest of a stage cannot be read, else 0.", labels=["model", "stage"]
     )
+    lapsed = GaugeMetricFamily(
+        "mlops_admission_lapsed",
+        "1 if the gate would no longer admit the version that serves a stage, else 0.",
+        labels=["model", "stage"],
+    )
     for name, stages in reading.serving.items():
         for stage, version in stages.items():
             info.add_metric([name, str(version), stage], 1)
+            lapsed.add_metric([name, stage], (name, stage) in reading.refused)
             unreadable.add_metric([name, stage], 0)
         production.add_metric([name], Stage.PRODUCTION in stages or (name, Stage.PRODUCTION) in reading.unreadable)
     for name, stage in reading.unreadable:
         unreadable.add_metric([name, stage], 1)
-    yield from (info, production, unreadable)
+    yield from (info, production, unreadable, lapsed)
 
 
 def _drift(reading: Reading) -> Iterator[Metric]:

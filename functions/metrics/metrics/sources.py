@@ -54,6 +54,7 @@ class Reading:
     Attributes:
         serving: Model name → stage → version. The default model is always there.
         unreadable: Model name and stage of the manifests that cannot be read.
+        refused: Model name and stage of what serves, and the gate would no longer admit.
         drift: The last check of each model.
         jobs: Jobs made within JOB_SECONDS, and older ones that still wait or run.
         open_transitions: Transitions that are queued, or have ended and are not announced yet.
@@ -63,6 +64,7 @@ class Reading:
     totals: Mapping[Series, Mapping[str, int]]
     serving: Mapping[str, Mapping[Stage, int]]
     unreadable: Collection[tuple[str, Stage]] = ()
+    refused: Collection[tuple[str, Stage]] = ()
     drift: Collection[DriftRecord] = ()
     jobs: Collection[Job] = ()
     open_transitions: Collection[Transition] = ()
@@ -88,31 +90,35 @@ class Sources:
         return _sources()
 
     def read(self) -> Reading:
-        serving, unreadable = self._serving()
+        serving, unreadable, refused = self._serving()
         return Reading(
             at=time.time(),
             totals=self._stats.totals(),
             serving=serving,
             unreadable=unreadable,
+            refused=refused,
             drift=self._records.all(),
             jobs=self._recent_jobs(),
             open_transitions=self._transitions.still_open(),
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )
 
-    def _serving(self) -> tuple[dict[str, dict[Stage, int]], list[tuple[str, Stage]]]:
-        """Return which version serves which stage, and the stages whose manifest cannot be read."""
+    def _serving(self) -> tuple[dict[str, dict[Stage, int]], list[tuple[str, Stage]], list[tuple[str, Stage]]]:
+        """Return which version serves which stage, the stages whose manifest cannot be read, and those whose version
+        the gate would no longer admit."""
         names = sorted({self._settings.default_model_name, *self._served.names()})
         serving: dict[str, dict[Stage, int]] = {name: {} for name in names}
-        unreadable = []
+        unreadable, refused = [], []
         for served in self._served.read_all(itertools.product(names, ALIASES)):
             if served.manifest is not None:
                 serving[served.model_name][served.stage] = served.manifest.model_version
+                if served.manifest.refusal is not None:
+                    refused.append((served.model_name, served.stage))
             else:
                 name, stage, reason = served.model_name, served.stage, str(served.error)
                 logger.warning("manifest unreadable", model=name, stage=stage, reason=reason)
                 unreadable.append((name, stage))
-        return serving, unreadable
+        return serving, unreadable, refused
 
     def _recent_jobs(self) -> list[Job]:
         """Return the jobs of the last JOB_SECONDS, the newest first, and the older ones that are still active."""

@@ -8,9 +8,11 @@ from mlops.api.http import PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
 from mlops.api.schemas.transitions import Transition, TransitionHistory
+from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import NotFound
 from mlops.domain.model_name import unservable_reason
+from mlops.domain.stages import ALIASES, Stage
 from mlops.registry.sql.catalogue import Catalogue
 
 router = APIRouter(tags=["models"])
@@ -32,10 +34,14 @@ def model_detail(name: RegisteredName, limit: PageSize = 100, cursor: Cursor = N
     catalogue = Catalogue.from_environment()
     model = catalogue.model(name)
     versions, next_cursor = catalogue.versions(name, limit, cursor)
+    production, staging = model["production_version"], model["staging_version"]
+    refusals = _refusals(name)
     return ModelDetail(
         name=name,
-        production_version=model["production_version"],
-        staging_version=model["staging_version"],
+        production_version=production,
+        staging_version=staging,
+        production_refusal=refusals.get((Stage.PRODUCTION, production)),
+        staging_refusal=refusals.get((Stage.STAGING, staging)),
         **_servable(name),
         versions=[_version(row) for row in versions],
         next_cursor=next_cursor,
@@ -64,6 +70,18 @@ def model_history(name: RegisteredName, limit: PageSize = 50, cursor: Cursor = N
 def _servable(name: str) -> dict[str, Any]:
     reason = unservable_reason(name)
     return {"servable": reason is None, "reason": reason}
+
+
+def _refusals(name: str) -> dict[tuple[Stage, int], str]:
+    """Return why the gate would no longer admit what serves, by stage and version.
+
+    A manifest that cannot be read says nothing here: /ready and /metrics report it.
+    """
+    if unservable_reason(name) is not None:
+        return {}
+    stages = ServedModels.from_environment().read_all((name, stage) for stage in ALIASES)
+    manifests = [(served.stage, served.manifest) for served in stages if served.manifest is not None]
+    return {(stage, found.model_version): found.refusal for stage, found in manifests if found.refusal is not None}
 
 
 def _version(row: dict[str, Any]) -> ModelVersion:

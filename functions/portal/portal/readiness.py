@@ -69,8 +69,15 @@ class Readiness:
             return Dependency(ok=False, detail="the bucket does not answer")
         if stored is None:
             return Dependency(ok=True, detail=f"no version of {model!r} is in Production yet")
-        age = _age(stored.written)
-        return Dependency(ok=True, detail=f"the manifest of {model!r} is {age:.0f} s old", age_seconds=age)
+        age, manifest = _age(stored.written), stored.manifest
+        warning = None
+        if manifest.refusal is not None:
+            warning = (
+                f"the gate would no longer admit version {manifest.model_version} of {model!r}, which serves in "
+                f"Production: {manifest.refusal}. Roll back, or promote another version"
+            )
+        detail = f"the manifest of {model!r} is {age:.0f} s old"
+        return Dependency(ok=True, detail=detail, warning=warning, age_seconds=age)
 
     def _tracking(self) -> Dependency:
         try:

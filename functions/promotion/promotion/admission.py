@@ -13,7 +13,7 @@ from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from promotion.dependencies import Dependencies
-from promotion.examination import Examined, Limits, Placement
+from promotion.examination import Examined, Placement
 from promotion.gate import check_integrity, passed
 from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
@@ -82,8 +82,7 @@ class Admission:
             self._metrics(version),
             transition.transition_id,
         )
-        limits = Limits(self._settings.predict_memory_mb, self._settings.allow_control_flow)
-        return self._examine(file.data, placement, limits)
+        return self._examine(file.data, placement, self._settings.limits)
 
     def _metrics(self, version: Version) -> dict[str, float]:
         """The metrics of the version's run."""

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, model_key
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
@@ -136,6 +137,7 @@ def _manifest(placement: Placement, data: bytes, description: Description) -> Ma
         transition_id=placement.transition_id,
         cache_epoch=0,
         written_at=now(),
+        gate_revision=GATE_REVISION,
     )
 
 

@@ -7,7 +7,7 @@ from mlops.domain.manifest import Manifest
 from mlops.domain.transition import GateResult
 from mlops.inference.model import ModelRefused
 from mlops.settings import Settings
-from promotion.examination import Examined
+from promotion.examination import Examined, Limits
 from promotion.serving_store import ModelFile
 
 
@@ -23,6 +23,11 @@ class GateSettings(Settings):
     max_latency_ms: float = 50.0
     allow_control_flow: bool = False
     predict_memory_mb: int = 1769
+
+    @property
+    def limits(self) -> Limits:
+        """Those of an examination."""
+        return Limits(self.predict_memory_mb, self.allow_control_flow)
 
 
 @dataclass(frozen=True)

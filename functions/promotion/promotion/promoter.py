@@ -22,6 +22,7 @@ from promotion.archive_tags import ArchiveTags
 from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
 from promotion.outages import outages
+from promotion.reexamination import Reexamination
 from promotion.rejection import Rejected
 from promotion.serving_store import ServingStore
 from promotion.transition_executor import TransitionExecutor
@@ -39,6 +40,7 @@ class Promoter:
         self._transitions, self._serving = dependencies.transitions, dependencies.serving
         self._executor = TransitionExecutor(dependencies)
         self._repair = AliasRepair(dependencies, self._executor)
+        self._reexamination = Reexamination(dependencies)
 
     @classmethod
     def from_environment(cls) -> "Promoter":
@@ -66,12 +68,13 @@ class Promoter:
 
     def _repair_aliases(self, model_name: str, message_id: str) -> None:
         """What is under way explains some differences, an earlier delivery of this message included, so it is ended
-        first; whatever differs then is entered and ended, too."""
+        first; whatever differs then is entered and ended, too. What serves after that is examined, where it is due."""
         last, entries = entry_id(message_id, "~"), [entry_id(message_id, alias) for alias in ALIASES.values()]
         self._end_all(model_name, last, certain=entries)
         if self._repair.record(model_name, message_id):
             self._end_all(model_name, last, certain=entries)
         self._repair.mirror(model_name)
+        self._reexamination.examine(model_name)
 
     def _end_all(self, model_name: str, until: str, certain: list[str] | None = None) -> None:
         """End what is open before and between; the index lags a little, so `certain` is looked for by itself."""

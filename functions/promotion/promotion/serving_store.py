@@ -13,13 +13,16 @@ from aws_lambda_powertools import Logger
 from mlops.aws.serving_bucket import StoredManifest, read_manifest
 from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
 from mlops.domain.errors import Conflict
+from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import (
     Manifest,
     manifest_key,
     model_key,
     with_cache_epoch,
+    with_examination,
 )
 from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
 
 MODEL_FILE = "model.onnx"
 _PIECE_BYTES = 1024 * 1024
@@ -129,6 +132,14 @@ class ServingStore:
         if written is not None and written.manifest.cache_epoch_id != message_id:
             raised = with_cache_epoch(written.data, written.manifest.cache_epoch + 1, message_id)
             self._swap(key, raised, written.etag)
+
+    def note_examination(self, manifest: Manifest, refusal: str | None) -> None:
+        """Have the manifest say that this gate has examined its file, and why it would refuse it, if it would; unless
+        another manifest is in its place by now. predict keeps the session that it has."""
+        written = self._written(manifest.model_name, manifest.stage)
+        if written is not None and written.manifest == manifest:
+            noted = with_examination(written.data, GATE_REVISION, refusal, now())
+            self._swap(manifest_key(manifest.model_name, manifest.stage), noted, written.etag)
 
     def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
         """No version serves the stage any more, unless another one has taken it since."""

@@ -60,6 +60,8 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
         "ECS reads the password for the container, before it starts"
     ),
+    ("ModelsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("PortalFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("PredictFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("TrainerRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("TrainerRole", "execute-api:Invoke", "TrackingApi/mlflow/GET/api/2.0/mlflow/metrics/get-history"): (
@@ -271,6 +273,7 @@ class Walk:
         nobody = {**wish, "model_name": "nobody"}
         assert api.send("POST", "/models/transition", nobody, {"Idempotency-Key": "permissions-refused"}).status == 404
         api.get("/models")
+        api.get(f"/models/{MODEL}")
         api.get(f"/models/{MODEL}/history")
 
     def predictions(self) -> None:

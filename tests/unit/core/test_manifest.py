@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops.domain.examination import GATE_REVISION, is_due
 from mlops.domain.manifest import (
     READER,
     Manifest,
@@ -15,7 +16,9 @@ from mlops.domain.manifest import (
     manifest_key,
     model_key,
     with_cache_epoch,
+    with_examination,
 )
+from mlops.domain.timestamps import now
 from tests.support.steps import as_a_newer_version_writes
 
 SHA = "ab" * 32
@@ -65,6 +68,10 @@ def test_keys_stay_below_serving():
         ({"model_version": True}, "model_version"),
         ({"cache_epoch": None}, "cache_epoch"),
         ({"cache_epoch_id": 5}, "cache_epoch_id"),
+        ({"gate_revision": "1"}, "gate_revision"),
+        ({"gate_revision": -1}, "gate_revision"),
+        ({"refusal": True}, "refusal"),
+        ({"refusal": "\ud800"}, "refusal"),
         ({"stage": 5}, "stage"),
         ({"labels": [0, 1]}, "labels"),
         ({"input": {"name": "inputs", "features": 0}}, "features"),
@@ -154,7 +161,7 @@ def test_what_is_no_manifest_is_refused(data):
 
 def test_a_missing_field_is_refused():
     for name in json.loads(MANIFEST.to_json()):
-        if name in ("self_test", "reference", "metrics", "cache_epoch_id"):
+        if name in ("self_test", "reference", "metrics", "cache_epoch_id", "gate_revision", "refusal"):
             continue
         document = json.loads(MANIFEST.to_json())
         del document[name]
@@ -203,6 +210,37 @@ def test_another_cache_epoch_leaves_all_else_as_it_is():
     newer = as_a_newer_version_writes(MANIFEST.to_json())
     raised = with_cache_epoch(newer, 3, "tr_2")
     assert json.loads(raised) == json.loads(newer) | {"cache_epoch": 3, "cache_epoch_id": "tr_2"}
+
+
+def test_an_examination_leaves_all_else_as_it_is():
+    newer = as_a_newer_version_writes(MANIFEST.to_json())
+    noted = json.loads(with_examination(newer, 3, "it answers with 1 number a row", "2026-02-01T00:00:00.000Z"))
+    examined = {"gate_revision": 3, "refusal": "it answers with 1 number a row"}
+    assert noted == json.loads(newer) | examined | {"written_at": "2026-02-01T00:00:00.000Z"}
+
+
+def test_the_manifest_of_the_version_before_says_nothing_of_an_examination():
+    document = json.loads(MANIFEST.to_json())
+    del document["gate_revision"], document["refusal"]
+    found = Manifest.from_json(json.dumps(document).encode())
+    assert (found.gate_revision, found.refusal) == (0, None)
+    assert is_due(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        ({"gate_revision": GATE_REVISION}, False),
+        ({"gate_revision": GATE_REVISION - 1}, True),
+        ({"gate_revision": GATE_REVISION + 1}, True),
+        ({"gate_revision": GATE_REVISION, "refusal": "no", "written_at": now()}, False),
+        ({"gate_revision": GATE_REVISION, "refusal": "no"}, True),  # for a day and longer
+        ({"gate_revision": GATE_REVISION, "refusal": "no", "written_at": "no time"}, False),  # and no error
+    ],
+    ids=str,
+)
+def test_a_file_is_due_after_a_change_of_the_gate_and_daily_while_it_is_refused(changes, due):
+    assert is_due(replace(MANIFEST, **changes)) is due
 
 
 # Whole numbers beyond what Python writes as decimals cannot come from JSON.

@@ -55,8 +55,9 @@ def reading(make_line):
             SKIPPED: {"not_json": 1},
             TRANSITIONS: {"digits/Production/succeeded": 3},
         },
-        serving={"digits": {"Production": 3}, "other": {}, "torn": {}},
+        serving={"digits": {"Production": 3}, "other": {}, "regressor": {"Production": 1}, "torn": {}},
         unreadable=[("torn", "Production")],
+        refused=[("regressor", "Production")],
         drift=[drift, replace(drift, model_name="other"), replace(drift, model_version=2)],
         jobs=[
             Job("job_000002", status=JobStatus.COMPLETED, started_at=now(), completed_at=now()),
@@ -92,6 +93,8 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_production_model", model="other") == 0
     assert value(samples, "mlops_manifest_unreadable", model="digits", stage="Production") == 0
     assert value(samples, "mlops_manifest_unreadable", model="torn", stage="Production") == 1
+    assert value(samples, "mlops_admission_lapsed", model="regressor", stage="Production") == 1
+    assert value(samples, "mlops_admission_lapsed", model="digits", stage="Production") == 0
     assert value(samples, "mlops_production_model", model="torn") == 1
     assert value(samples, "mlops_drift_psi", signal="confidence") == 0.31
     assert value(samples, "mlops_drift_status", status="alert") == 1
@@ -219,6 +222,10 @@ def test_the_tables_are_read(stats, records, stats_table, make_line):
         "torn": {},
     }
     assert again.unreadable == [(name, "Production") for name in ("deep", "later", "torn")]
+    assert again.refused == []
+    refused = served(4, model_name="digits").with_manifest(refusal="no probabilities").manifest.to_json()
+    s3.put_object(Bucket="artifacts", Key="serving/digits/Production.json", Body=refused)
+    assert sources.read().refused == [("digits", "Production")]
     assert found.queues == {"promotion": QueueDepth(1, 0)}
     assert b"mlops_predictions_total" in render(found)
 

@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 import pytest
 
+from mlops.api.schemas.platform import Dependency
 from mlops.domain.manifest import manifest_key
 from portal.readiness import Readiness, ReadinessSettings
 from tests.support.serving import served
@@ -37,7 +38,28 @@ def test_without_a_manifest_nothing_is_wrong(look: Any) -> None:
 def test_a_manifest_that_can_be_read_is_well(look: Any, body: bytes) -> None:
     found = look(body)
     assert found.ok
+    assert found.warning is None
     assert found.age_seconds < 60
+
+
+def test_what_the_gate_would_no_longer_admit_is_a_warning_and_no_failure(look: Any) -> None:
+    refusal = "it answers with 1 number a row"
+    found = look(served(1, model_name=MODEL).with_manifest(refusal=refusal, gate_revision=1).manifest.to_json())
+    assert found.ok
+    assert found.warning == (
+        f"the gate would no longer admit version 1 of {MODEL!r}, which serves in Production: {refusal}. "
+        "Roll back, or promote another version"
+    )
+
+
+def test_with_a_warning_the_platform_is_ready(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = served(1, model_name=MODEL).with_manifest(refusal="no", gate_revision=1).manifest.to_json()
+    monkeypatch.setattr(Readiness, "_table", lambda _: Dependency(ok=True, detail="answers"))
+    monkeypatch.setattr(Readiness, "_tracking", lambda _: Dependency(ok=True, detail="answers"))
+    look(body)
+    state = Readiness(ReadinessSettings("jobs", "artifacts", MODEL, "http://127.0.0.1:9")).check()
+    assert state.status == "ready"
+    assert state.dependencies["s3"].warning is not None
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops.domain.manifest import ModelInput, manifest_key, model_key
+from mlops.domain.manifest import ModelInput, ModelOutput, manifest_key, model_key, with_examination
 from predict import s3
+from tests.support import onnx_models
 from tests.support.serving import Served, perceptron, served, weights_of
 from tests.support.steps import as_a_newer_version_writes
 
@@ -68,6 +69,31 @@ class TestFollowing:
         store.delete(same.manifest.key)
         predict.clock.now += 5
         assert version(predict) == 2
+
+    def test_the_verdict_of_another_gate_changes_no_answer_and_loads_nothing(
+        self, predict: Any, store: Any, lines: Any
+    ) -> None:
+        before, answer = predict.app.models.current("digit-classifier", "Production")[0], predict.call(BODY)
+        manifest = served(1).manifest
+        store.delete(manifest.key)
+        store.put(KEY, with_examination(manifest.to_json(), 1, "it answers with 1 number a row", "2026-02-01"))
+        predict.clock.now += 5
+        again = predict.call(BODY)
+        assert (again.status, again.json) == (200, answer.json)
+        assert again.headers["x-model-staleness"] == "0.0"
+        after = predict.app.models.current("digit-classifier", "Production")[0]
+        assert after.manifest.refusal is not None
+        assert after.session is before.session
+
+    @pytest.mark.parametrize("refusal", [None, "it answers with 1 number a row"])
+    def test_a_regressor_that_a_former_gate_admitted_is_served_at_a_cold_start(
+        self, store: Any, start: Callable[[], Any], refusal: str | None
+    ) -> None:
+        regressor = onnx_models.column(onnx_models.node("Identity", "z", "p")).SerializeToString()
+        description = {"input": ModelInput("x", onnx_models.FEATURES), "output": ModelOutput("p", 1), "labels": (0,)}
+        store.promote(with_file(regressor, **description, refusal=refusal))
+        answer = start().call({"inputs": [0.5] * onnx_models.FEATURES})
+        assert (answer.status, answer.json["model_version"]) == (200, 2)
 
     def test_a_new_cache_epoch_loads_the_file_anew(self, predict: Any, store: Any, lines: Any) -> None:
         before = predict.app.models.current("digit-classifier", "Production")[0]

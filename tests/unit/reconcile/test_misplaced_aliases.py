@@ -1,11 +1,17 @@
 """Each model is looked at by itself: one manifest that cannot be read keeps no other from being repaired."""
 
+import json
+
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from mlops.aws.serving_bucket import ServedModels
+from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import manifest_key
+from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
+from mlops.domain.transition import Transition
 from mlops.registry.rest import RegisteredModel
 from reconcile.misplaced_aliases import MisplacedAliases
 from tests.support.serving import served
@@ -56,8 +62,9 @@ def look(aws):
     return run
 
 
-def manifest(name, version=1):
-    return served(version, model_name=name).manifest.to_json()
+def manifest(name, version=1, **changes):
+    examined = {"gate_revision": GATE_REVISION} | changes
+    return served(version, model_name=name).with_manifest(**examined).manifest.to_json()
 
 
 def test_the_manifest_of_a_newer_version_is_no_difference(look):
@@ -71,6 +78,31 @@ def test_the_manifest_of_a_newer_version_is_no_difference(look):
 )
 def test_one_that_cannot_be_read_is_sent_to_be_mended_and_so_are_others_that_differ(look, body):
     assert look({"a": manifest("a"), "b": body, "c": manifest("c", 2)}) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        ({"gate_revision": 0}, True),
+        ({"gate_revision": GATE_REVISION + 1}, True),
+        ({"refusal": "it answers with 1 number a row", "written_at": now()}, False),
+        ({"refusal": "it answers with 1 number a row"}, True),  # for longer than a day
+    ],
+    ids=str,
+)
+def test_what_another_gate_has_examined_is_sent_to_be_examined(look, changes, due):
+    assert look({"a": manifest("a"), "b": manifest("b", **changes)}) == (["b"] if due else [])
+
+
+def test_the_manifest_of_the_version_before_is_sent_to_be_examined(look):
+    before = json.loads(manifest("b"))
+    del before["gate_revision"], before["refusal"]
+    assert look({"a": manifest("a"), "b": json.dumps(before).encode()}) == ["b"]
+
+
+def test_a_model_with_a_transition_under_way_waits_for_the_next_round(look, monkeypatch):
+    monkeypatch.setattr(Transitions, "still_open", lambda _: [Transition("tr_1", "b", 2, Stage.PRODUCTION, "tester")])
+    assert look({"a": manifest("a", gate_revision=0), "b": manifest("b", gate_revision=0)}) == ["a"]
 
 
 def test_a_model_for_which_s3_does_not_answer_is_left_out_and_the_others_are_repaired(aws):

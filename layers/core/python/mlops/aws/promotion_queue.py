@@ -74,7 +74,8 @@ def transition_message(transition: Transition) -> PromotionMessage:
 
 
 def repair_message(model_name: str, transition_id: str) -> PromotionMessage:
-    """Ask promotion to bring a model's manifests, tags and stages in line with its aliases."""
+    """Ask promotion to bring a model's manifests, tags and stages in line with its aliases, and to examine what serves
+    again where that is due."""
     return {"kind": TransitionKind.REPAIR, "transition_id": transition_id, "model_name": model_name}
 
 

@@ -75,9 +75,12 @@ class Manifest:
     self_test: dict[str, Any] | None = None
     reference: dict[str, Any] | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    cache_epoch_id: str | None = (
-        None  # of the message that raised the epoch last, so that its redelivery does not raise it again
-    )
+    cache_epoch_id: str | None = None
+    """Of the message that raised the epoch last, so that its redelivery does not raise it again."""
+    gate_revision: int = 0
+    """Of the gate that has examined the file last; `domain.examination` has the present one."""
+    refusal: str | None = None
+    """Why that gate would not admit the file, which serves because a former one did."""
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON."""
@@ -127,6 +130,8 @@ class Manifest:
             reference=fields.get("reference"),
             metrics=_metrics(fields.object("metrics")) if fields.has("metrics") else {},
             cache_epoch_id=fields.text("cache_epoch_id") if fields.has("cache_epoch_id") else None,
+            gate_revision=fields.whole("gate_revision", least=0) if fields.has("gate_revision") else 0,
+            refusal=fields.text("refusal") if fields.has("refusal") else None,
         )
         if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
@@ -166,6 +171,11 @@ def check_description(
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:
     """Return a manifest's JSON with another cache epoch. Fields that this code does not know stay as they are."""
     return _json({**_document(data), "cache_epoch": epoch, "cache_epoch_id": epoch_id})
+
+
+def with_examination(data: bytes, revision: int, refusal: str | None, at: str) -> bytes:
+    """Return a manifest's JSON with the result of another examination, written at `at`; the rest stays as it is."""
+    return _json({**_document(data), "gate_revision": revision, "refusal": refusal, "written_at": at})
 
 
 def _check_self_test(test: "_Fields") -> None:
@@ -219,9 +229,7 @@ class _Fields:
         return value
 
     def whole(self, name: str, *, least: int) -> int:
-        value: int = self._checked(
-            name, lambda number: _is_whole(number) and number >= least, f"a whole number ≥ {least}"
-        )
+        value: int = self._checked(name, lambda n: _is_whole(n) and n >= least, f"a whole number ≥ {least}")
         return value
 
     def number(self, name: str) -> float:
@@ -280,10 +288,7 @@ def _is_not_finite(value: Any) -> bool:
 def _document(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # not JSON, not Unicode, or a number of thousands of digits; or nested too deeply
+    except (ValueError, RecursionError) as error:  # also: not Unicode, thousands of digits, nested too deeply
         raise ManifestError("the manifest is not JSON") from error
     if not isinstance(document, dict):
         raise ManifestError("the manifest is not a JSON object")

@@ -34,6 +34,11 @@ class ModelDetail(BaseModel):
     name: str
     production_version: int | None
     staging_version: int | None
+    production_refusal: str | None = Field(
+        default=None,
+        description="Why the gate would no longer admit the version that serves in Production; null if it would",
+    )
+    staging_refusal: str | None = Field(default=None, description="The same, for the version in Staging")
     servable: bool = Field(default=True, description="Whether its versions can be promoted, and asked for predictions")
     reason: str | None = Field(default=None, description="Why it is not servable, with the remedy; null if it is")
     versions: list[ModelVersion] = Field(description="A page of versions, newest first")

@@ -13,6 +13,9 @@ class Health(BaseModel):
 class Dependency(BaseModel):
     ok: bool
     detail: str = Field(description="What the check saw")
+    warning: str | None = Field(
+        default=None, description="What works and is not in order, with the remedy; null if there is nothing"
+    )
     age_seconds: float | None = Field(
         default=None, description="For s3: time since the default model's Production manifest was written"
     )
