@@ -1,4 +1,4 @@
-"""The page on models from elsewhere: its code makes a model that the gate admits, and its table is what the gate does."""
+"""The page on models from elsewhere: its code makes a model that the gate admits, and its table what the gate does."""
 
 import re
 from typing import Any
