@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops_client.errors import BadInput
 from mlops_client.operator import aws
 
-FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".npz")
+FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst", ".npz")
 
 
 def upload(stack: str, path: Path) -> str:
@@ -21,7 +21,7 @@ def upload(stack: str, path: Path) -> str:
         MlopsError: AWS refused a request, or cannot be reached.
     """
     if not path.name.lower().endswith(FORMATS):
-        raise BadInput(f"{path}: the format is not supported; use .csv, .csv.gz, .csv.zst, .tsv or .npz")
+        raise BadInput(f"{path}: the format is not supported; use .csv or .tsv, also packed as .gz or .zst, or .npz")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -17,7 +17,7 @@ def load(name: str) -> Dataset:
     """Load a data set.
 
     Args:
-        name: digits, mnist, or the address of an npz, CSV or TSV file.
+        name: digits, mnist, or the address of a file: .csv or .tsv, also packed as .gz or .zst, or .npz.
 
     Raises:
         DataError: it cannot be read, or nothing can be learnt from it; says where and why.
@@ -30,5 +30,5 @@ def load(name: str) -> Dataset:
     read = FORMATS.get(plain.suffix)
     if read is None:
         hint = "; save the sheet as CSV (UTF-8)" if plain.suffix in SPREADSHEETS else ""
-        raise DataError(f"{name}: neither .npz nor .csv (or .csv.gz, .csv.zst), so its format is not known{hint}")
+        raise DataError(f"{name}: none of .csv, .tsv (also as .gz or .zst) and .npz, so its format is not known{hint}")
     return read(name, sources.read(name))
