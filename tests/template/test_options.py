@@ -123,3 +123,15 @@ def test_the_trainer_may_read_the_buckets_that_the_api_lets_in(generated: dict[s
     assert own == {"Fn::Sub": "${ArtifactBucket.Arn}/datasets/*"}
     given = reading.carried_out(generated["dev"], "dev", DatasetBuckets="one,two")
     assert evaluated(resources(given)[1]) == ["arn:aws:s3:::one/*", "arn:aws:s3:::two/*"]
+
+
+def test_no_function_has_another_endpoint_than_aws_unless_asked(generated: dict[str, Document], aws: Document) -> None:
+    """`sam local invoke` passes only variables that the template declares; without this one it would call AWS."""
+
+    def endpoints(template: Document) -> dict[str, Any]:
+        variables = {name: each["Environment"]["Variables"] for name, each in functions(template).items()}
+        return {name: each["AWS_ENDPOINT_URL"] for name, each in variables.items() if "AWS_ENDPOINT_URL" in each}
+
+    assert endpoints(aws) == {}
+    asked = reading.carried_out(generated["dev"], "dev", AwsEndpointUrl="http://127.0.0.1:4566")
+    assert endpoints(asked) == {name: {"Ref": "AwsEndpointUrl"} for name in functions(asked)}
