@@ -54,6 +54,7 @@ def database(name: str, folder: Path) -> "Iterator[DuckDBPyConnection]":
     try:
         connection.execute(f"SET allowed_directories = [{quoted(str(folder))}]")
         connection.execute("SET enable_external_access = false")
+        connection.execute("SET enable_progress_bar = false")  # it would stand in the job's log
         yield connection
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
