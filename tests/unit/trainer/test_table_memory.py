@@ -11,8 +11,8 @@ MEBIBYTE = 1024 * 1024
 SMALL, LARGE = 1, 100
 """Sizes of the files in MiB. The small one takes what any file takes: Python, numpy, DuckDB's buffers."""
 
-# Random cells of one width, because a Parquet file takes repeated ones down to nothing. The reader gives up the bytes of
-# the file where it can, so the process must not hold them.
+# Random cells of one width, because a Parquet file takes repeated ones down to nothing. The reader gives up the file's
+# bytes where it can, so the process must not hold them.
 PROGRAM = """
 import sys
 import numpy as np
