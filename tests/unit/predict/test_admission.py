@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow.onnx
 import numpy as np
 import pytest
 from onnx import ModelProto, helper
@@ -271,6 +270,7 @@ def test_what_an_exporter_made_by_its_defaults_is_refused_with_the_remedy_last(n
 
 def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path) -> None:
     """mlflow.onnx keeps large tensors in another file by default."""
+    import mlflow.onnx
 
     def large() -> ModelProto:  # made twice, as MLflow takes the tensors out of what it saves
         return model(models.SOFTMAX, weights(rows=1000), features=1000)
