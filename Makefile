@@ -170,5 +170,5 @@ lint-aws: $(SAM)/installed $(CHECKOV)/installed ## check the template with sam v
 	@$(SAM)/bin/sam validate --lint --region us-east-1
 	@$(CHECKOV)/bin/checkov --config-file .checkov.yaml
 
-test-localstack: install ## test a LocalStack-compatible endpoint that is running: AWS_ENDPOINT_URL=http://localhost:4566
+test-localstack: install ## test a LocalStack-compatible endpoint that is running: AWS_ENDPOINT_URL=http://localhost:4567
 	@MLOPS_LOCALSTACK=1 $(BIN)/python -m pytest tests/localstack $(PYTEST_ARGS)

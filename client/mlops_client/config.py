@@ -25,12 +25,21 @@ class Login:
 
 
 def config_file() -> Path:
-    """Return `$MLOPS_CONFIG`, else `config.json` in the operating system's usual folder for settings."""
+    """Return `$MLOPS_CONFIG`, else `config.json` in the operating system's usual folder for settings.
+
+    Raises:
+        MlopsError: The user has no home folder.
+    """
     if named := os.environ.get("MLOPS_CONFIG"):
         return Path(named)
     if os.name == "nt":
         return Path(os.environ.get("APPDATA", Path.home())) / "mlops" / "config.json"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mlops" / "config.json"
+    try:
+        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mlops" / "config.json"
+    except RuntimeError:
+        raise MlopsError(
+            "this user has no home folder: set MLOPS_CONFIG to a writable file, or set MLOPS_API_URL and MLOPS_API_KEY"
+        ) from None
 
 
 def read_login(url: str | None = None, key: str | None = None) -> Login:
@@ -41,8 +50,10 @@ def read_login(url: str | None = None, key: str | None = None) -> Login:
     Raises:
         NotSignedIn: The address or the key is missing. The message says how to set it.
     """
-    stored = _stored_login()
-    chosen = url or os.environ.get("MLOPS_API_URL") or stored.get("url")
+    chosen = url or os.environ.get("MLOPS_API_URL")
+    # Whoever brings both may have no folder that can be read, as in a container.
+    stored = {} if chosen and (key or os.environ.get("MLOPS_API_KEY")) else _stored_login()
+    chosen = chosen or stored.get("url")
     if not chosen:
         raise NotSignedIn("no address of the API: run `mlops login URL`, or set MLOPS_API_URL and MLOPS_API_KEY")
     if key:

@@ -31,6 +31,8 @@ IDX_SIGNATURE = b"\x00\x00\x08"
 MAX_BYTES = 256 * 1024 * 1024
 """Limit of a file, and of the content of a gzip file. MNIST has 47 MB."""
 MAX_SIDE = 4096
+_BIT_DEPTH_AT = 24
+"""The byte of a PNG that says how many bits a sample has: https://www.w3.org/TR/png-3/#11IHDR."""
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey: ITU-R BT.601, section 2.5.1. The API uses the same."""
 
@@ -131,6 +133,9 @@ def _png(data: bytes) -> Array:
             raise BadInput(f"it has more than {MAX_SIDE} pixels per side; make it smaller") from None
     if max(image.size) > MAX_SIDE:
         raise BadInput(f"it has {image.width}x{image.height} pixels, and may have {MAX_SIDE} per side; make it smaller")
+    if image.mode == "L" and "transparency" in image.info:
+        # Pillow spreads samples of 2 and 4 bits over 0..255, but not the transparent one.
+        image.info["transparency"] *= 255 // (2 ** data[_BIT_DEPTH_AT] - 1)
     if image.mode.startswith("I"):
         grey = np.asarray(image, np.float64)
         transparent = image.info.get("transparency")

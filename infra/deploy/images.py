@@ -17,6 +17,9 @@ IMAGES = {
 }
 # By image: an argument of its Dockerfile, and the environment variable that sets it.
 BUILD_ARGUMENTS = {"training": {"TORCH_INDEX": "EXTRA_INDEX_URL"}, "tracking": {"LAMBDA_BASE": "LAMBDA_BASE"}}
+# Lambda refuses an image with a provenance attestation. Only buildx makes one, and it alone knows --provenance=false;
+# Debian's Docker and podman build without it.
+NO_ATTESTATIONS = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 KEPT_IMAGES = 10
 LIFECYCLE = {
     "rules": [
@@ -72,17 +75,7 @@ class Images:
         self._say(f"building the {name} image")
         given = {argument: os.environ.get(variable) for argument, variable in BUILD_ARGUMENTS[name].items()}
         arguments = [f"--build-arg={argument}={value}" for argument, value in given.items() if value]
-        # Lambda refuses an image with a provenance attestation.
-        options = [
-            "--platform",
-            "linux/amd64",
-            "--provenance=false",
-            *arguments,
-            "-f",
-            dockerfile,
-            "-t",
-            f"{uri}:latest",
-        ]
+        options = ["--platform", "linux/amd64", *arguments, "-f", dockerfile, "-t", f"{uri}:latest"]
         self._docker(f"the {name} image could not be built", "build", *options, ".")
         self._say(f"pushing the {name} image")
         self._docker(f"the {name} image could not be pushed", "push", f"{uri}:latest")
@@ -103,7 +96,7 @@ class Images:
             raise DeployError(f"docker may not log in to the registry: {_last_line(done.stderr)}")
 
     def _docker(self, problem: str, *arguments: str) -> None:
-        if self._run(["docker", *arguments], cwd=ROOT).returncode:
+        if self._run(["docker", *arguments], cwd=ROOT, env={**os.environ, **NO_ATTESTATIONS}).returncode:
             raise DeployError(f"{problem}; Docker says why above")
 
 

@@ -32,25 +32,30 @@ def session() -> Session:
 
 @pytest.fixture(scope="module")
 def resources(session: Session) -> Iterator[dict[str, str]]:
-    """The template with Environment=local, deployed; physical ids by logical ones. It is deleted at the end."""
+    """The template with Environment=local, deployed; physical ids by logical ones.
+
+    It is deleted at the end, with the buckets that CloudFormation leaves: the code's, and the artifacts', which the
+    template retains.
+    """
     bucket = f"{STACK}-code"
     s3, cloudformation = session.client("s3"), session.client("cloudformation")
     s3.create_bucket(Bucket=bucket)
-    template, archives = package(read_template(ROOT / "template.yaml"), ROOT, bucket)
-    if not serves_batch(session):
-        template = without_batch(template)
-    for key, content in {**archives, "template.json": json.dumps(template).encode()}.items():
-        s3.put_object(Bucket=bucket, Key=key, Body=content)
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "template.json"}).partition("?")[0]
-    parameters = {"Environment": "local", "TrackingUri": "http://localhost:5000", "DatabaseHost": "localhost"}
-    cloudformation.create_stack(
-        StackName=STACK,
-        TemplateURL=url,
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        DisableRollback=True,
-    )
+    found: dict[str, str] = {}
     try:
+        template, archives = package(read_template(ROOT / "template.yaml"), ROOT, bucket)
+        if not serves_batch(session):
+            template = without_batch(template)
+        for key, content in {**archives, "template.json": json.dumps(template).encode()}.items():
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "template.json"})
+        parameters = {"Environment": "local", "TrackingUri": "http://localhost:5000", "DatabaseHost": "localhost"}
+        cloudformation.create_stack(
+            StackName=STACK,
+            TemplateURL=url.partition("?")[0],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            DisableRollback=True,
+        )
         deadline = time.monotonic() + SECONDS
         while (stack := cloudformation.describe_stacks(StackName=STACK)["Stacks"][0])["StackStatus"].endswith(
             "PROGRESS"
@@ -60,9 +65,24 @@ def resources(session: Session) -> Iterator[dict[str, str]]:
         assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")
         made = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
         # Some have no physical id there: those that LocalStack only takes note of.
-        yield {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in made}
+        found = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in made}
+        yield found
     finally:
+        # Neither waits for the other: a deletion that fails leaves no bucket of this run behind.
         cloudformation.delete_stack(StackName=STACK)
+        for name in filter(None, (bucket, found.get("ArtifactBucket"))):
+            remove_bucket(s3, name)
+
+
+def remove_bucket(s3: Any, bucket: str) -> None:
+    """Delete a bucket with all versions of its objects, if it is there."""
+    try:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+        s3.delete_bucket(Bucket=bucket)
+    except s3.exceptions.NoSuchBucket:
+        pass
 
 
 def serves_batch(session: Session) -> bool:

@@ -153,3 +153,15 @@ def test_the_schedule_retrains_the_named_models_or_the_default_one(
 def test_the_names_of_the_schedules_models_cannot_break_its_event(source: Document, models: str, allowed: bool) -> None:
     pattern = source["Parameters"]["NightlyRetrainModels"]["AllowedPattern"]
     assert (re.fullmatch(pattern, models) is not None) is allowed
+
+
+def test_no_function_has_another_endpoint_than_aws_unless_asked(generated: dict[str, Document], aws: Document) -> None:
+    """`sam local invoke` passes only variables that the template declares; without this one it would call AWS."""
+
+    def endpoints(template: Document) -> dict[str, Any]:
+        variables = {name: each["Environment"]["Variables"] for name, each in functions(template).items()}
+        return {name: each["AWS_ENDPOINT_URL"] for name, each in variables.items() if "AWS_ENDPOINT_URL" in each}
+
+    assert endpoints(aws) == {}
+    asked = reading.carried_out(generated["dev"], "dev", AwsEndpointUrl="http://127.0.0.1:4566")
+    assert endpoints(asked) == {name: {"Ref": "AwsEndpointUrl"} for name in functions(asked)}

@@ -20,7 +20,10 @@ def register(app: typer.Typer) -> None:
 Dataset = Annotated[
     str | None,
     typer.Option(
-        "--dataset", "-d", help="digits, mnist, or the s3:// or https:// address of an npz or CSV file. [digits]"
+        "--dataset",
+        "-d",
+        help="digits, mnist, or the s3:// or https:// address of a file: .csv or .tsv, also packed as .gz or .zst, "
+        "or .npz. [digits]",
     ),
 ]
 ModelType = Annotated[

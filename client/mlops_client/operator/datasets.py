@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_client.errors import BadInput
 from mlops_client.operator import aws
 
-FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".npz")
+FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst", ".npz")
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -31,7 +31,7 @@ def upload(stack: str, path: Path, name: str | None = None) -> str:
         MlopsError: AWS refused a request, or cannot be reached.
     """
     if not path.name.lower().endswith(FORMATS):
-        raise BadInput(f"{path}: the format is not supported; use .csv, .csv.gz, .csv.zst, .tsv or .npz")
+        raise BadInput(f"{path}: the format is not supported; use .csv or .tsv, also packed as .gz or .zst, or .npz")
     if name is not None and not NAME.fullmatch(name):
         raise BadInput(
             f"the name {name!r} is not valid; use at most 100 letters, digits, '.', '_' or '-', a letter or digit first"

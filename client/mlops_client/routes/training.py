@@ -51,7 +51,8 @@ class TrainingRoutes(Routes):
             dropout: Share of units left out in a step.
             seed: The same seed gives the same model.
             model_type: mlp, cnn, logistic_regression, random_forest, svm, or the type of a plug-in.
-            dataset: digits, mnist, or the s3:// or https:// address of an npz or CSV file.
+            dataset: digits, mnist, or the s3:// or https:// address of a file: .csv or .tsv, also packed as .gz or
+                .zst, or .npz.
             experiment_name: The MLflow experiment of the run.
             run_name: The run's name.
             model_name: The registered model.

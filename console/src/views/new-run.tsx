@@ -83,7 +83,7 @@ function Form({ onStarted }: Pick<Properties, "onStarted">) {
           </Field>
         </div>
       )}
-      <Field label="Data set" hint="digits, mnist, or the s3:// or https:// address of an npz or CSV file">
+      <Field label="Data set" hint="digits, mnist, or the s3:// or https:// address of a .csv, .tsv or .npz file">
         <input name="dataset" defaultValue="digits" />
       </Field>
       <div class="fields">

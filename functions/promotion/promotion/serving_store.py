@@ -166,7 +166,10 @@ class ServingStore:
             raise Conflict("The version's files are not in the platform's bucket: log the model through this MLflow")
         answer = self._read(folder + MODEL_FILE)
         if answer is None:
-            raise Conflict(f"The version has no {MODEL_FILE}: log the model in ONNX format (mlflow.onnx.log_model)")
+            raise Conflict(
+                f"The version has no {MODEL_FILE}: log the model in ONNX format, as one file: "
+                "mlflow.onnx.log_model(…, save_as_external_data=False)"
+            )
         return answer
 
     def _written(self, model_name: str, stage: str) -> StoredManifest | None:

@@ -1,11 +1,17 @@
 """Files that people have, read as images: as the API reads them, or refused with the reason."""
 
 import gzip
+import os
 import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from infra.local.settings import ROOT
 
 
 def test_images_are_read_from_png_npy_and_idx(tmp_path):
@@ -35,6 +41,72 @@ def test_png_files_are_read_as_pillow_reads_them(tmp_path, mode, kinds):
     (image,) = read_images(tmp_path / "a.png")
     expected = np.asarray(drawn.convert("RGB").convert("L"), np.float64) / 255
     np.testing.assert_allclose(np.reshape(image.pixels, (28, 28)), expected, atol=1 / 255)
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of(depth, colour, transparency=b"", side=16):
+    """A PNG of random samples, written by hand: pillow writes few of the kinds that there are."""
+    generator = np.random.default_rng(depth * 10 + colour)
+    row_bytes = (side * depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour] + 7) // 8
+    lines = b"".join(b"\0" + generator.bytes(row_bytes) for _ in range(side))
+    palette = chunk(b"PLTE", generator.bytes(3 * 2**depth)) if colour == 3 else b""
+    transparent = chunk(b"tRNS", transparency) if transparency else b""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(lines))
+    return b"\x89PNG\r\n\x1a\n" + header + palette + transparent + data + chunk(b"IEND", b"")
+
+
+KINDS = [
+    *((depth, 0, b"") for depth in (1, 2, 4, 8, 16)),
+    *((depth, 3, b"") for depth in (1, 2, 4, 8)),
+    *((depth, colour, b"") for depth in (8, 16) for colour in (2, 4, 6)),
+    *((depth, 3, bytes([0, 128])) for depth in (1, 2, 4, 8)),
+    *((depth, 0, bytes([0, 1])) for depth in (1, 2, 4, 8)),
+    (16, 0, bytes([1, 0])),
+    (8, 2, bytes([0, 1, 0, 2, 0, 3])),
+]
+
+
+@pytest.mark.parametrize(("depth", "colour", "transparency"), KINDS)
+def test_a_png_of_any_kind_is_read_as_the_api_reads_it(tmp_path, depth, colour, transparency):
+    from mlops_client.images import read_images
+    from predict import png
+
+    content = png_of(depth, colour, transparency)
+    (tmp_path / "a.png").write_bytes(content)
+    (image,) = read_images(tmp_path / "a.png")
+    # Pillow has 8 bits for colours of 16, and for their transparency.
+    tolerance = (2 if colour in (4, 6) else 1) / 255 if depth == 16 and colour else 1e-6
+    np.testing.assert_allclose(np.reshape(image.pixels, (16, 16)), png.decode(content, (16, 16)), atol=tolerance)
+
+
+def test_a_png_that_inflates_to_more_than_its_size_is_not_inflated(tmp_path):
+    small = png_of(8, 0)
+    start, end = small.index(b"IDAT") - 4, small.index(b"IEND") - 4
+    bomb = chunk(b"IDAT", zlib.compress(bytes(400_000_000), 1))
+    (tmp_path / "a.png").write_bytes(small[:start] + bomb + small[end:])
+    # In a process of its own, whose peak is that of reading.
+    program = """
+import re, sys
+from pathlib import Path
+from mlops_client.images import read_images
+(image,) = read_images(Path(sys.argv[1]))
+assert image.pixels == [0] * 256
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a.png")],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "client")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 150_000, "kB, of which Python, numpy and pillow take a third"
 
 
 @pytest.mark.parametrize(

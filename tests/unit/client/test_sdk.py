@@ -322,6 +322,26 @@ def test_a_login_that_cannot_be_stored_is_told(monkeypatch, tmp_path):
         save_login("https://one.example", "k")
 
 
+@pytest.mark.parametrize("home", ["/dev/null", ""])
+def test_a_home_folder_that_cannot_be_read_is_not_needed(monkeypatch, home):
+    from mlops_client import MlopsError
+    from mlops_client.config import read_login, save_login
+
+    for name in ("MLOPS_CONFIG", "XDG_CONFIG_HOME", "MLOPS_API_URL", "MLOPS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", home)
+    if not home:
+        # As for a user of a container who is in no list of users.
+        monkeypatch.setattr(Path, "home", lambda: Path("~nobody-of-this-name").expanduser())
+    with pytest.raises(MlopsError, match=r"set MLOPS_CONFIG|run `mlops login"):
+        read_login("https://one.example")
+    with pytest.raises(MlopsError, match="set MLOPS_CONFIG to a writable file, or set MLOPS_API_URL and MLOPS_API_KEY"):
+        save_login("https://one.example", "k")
+    assert read_login("https://one.example", "k").source == "the command line"
+    monkeypatch.setenv("MLOPS_API_KEY", "e")
+    assert read_login("https://one.example").key == "e"
+
+
 def test_control_characters_of_others_are_not_printed(client, server):
     from typer.testing import CliRunner
 

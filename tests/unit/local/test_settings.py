@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from infra.local.errors import LocalStackError
 from infra.local.settings import HOST, ROOT, Settings
@@ -62,3 +63,10 @@ def test_a_checkout_in_which_it_cannot_work_is_refused_in_one_line(tmp_path, nam
     assert line.startswith("error: the checkout ")
     assert line.endswith("in its path, which cannot work: move it to another folder")
     assert not (checkout / ".local").exists()
+
+
+def test_containers_of_compose_leave_the_ports_of_the_stack_alone():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    published = [port.split(":") for service in services.values() for port in service["ports"]]
+    assert {host for host, *_ in published} == {"127.0.0.1"}
+    assert not {int(port) for _, port, _ in published} & set(Settings().ports().values())

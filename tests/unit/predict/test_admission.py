@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,8 @@ HOSTILE: dict[str, tuple[Callable[[], Built], str]] = {
     "two inputs": (two_inputs, "one input, float32"),
     "two outputs": (two_outputs, "one output of class probabilities"),
     "double output": (as_double, "one output of class probabilities"),
-    "ZipMap": (lambda: of_scikit_learn(LogisticRegression(), zipmap=True), "zipmap=False"),
+    "ZipMap": (lambda: of_scikit_learn(LogisticRegression(), zipmap=True), "'zipmap': False"),
+    "opset of another time": (lambda: classifier(opset=99), "does not load"),
     "logits": (lambda: model([node("Gemm", "x w b", "p")], weights()), "softmax"),
     "regressor": (lambda: column(node("Identity", "z", "p")), "at least two classes"),
     "single sigmoid": (lambda: column(node("Sigmoid", "z", "p")), "at least two classes"),
@@ -248,6 +250,36 @@ def test_what_predict_cannot_answer_the_gate_refuses_with_the_reason(name: str) 
     build, reason = HOSTILE[name]
     with pytest.raises(ModelRefused, match=reason):
         examine(bytes_of(build()), PLACEMENT, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("external data", "mlflow.onnx.log_model(…, save_as_external_data=False)"),
+        ("ZipMap", "export it with that output alone (skl2onnx: options={'zipmap': False})"),
+        ("opset of another time", "with a lower opset (target_opset, opset_version) or other operators"),
+        ("batch of one", "export it with a free batch (torch: dynamic_shapes or dynamic_axes)"),
+    ],
+)
+def test_what_an_exporter_made_by_its_defaults_is_refused_with_the_remedy_last(name: str, remedy: str) -> None:
+    """The remedy is not cut, however long the list of what the file has is."""
+    with pytest.raises(ModelRefused) as refused:
+        examine(bytes_of(HOSTILE[name][0]()), PLACEMENT, LIMITS)
+    assert str(refused.value).endswith(remedy)
+
+
+def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path) -> None:
+    """mlflow.onnx keeps large tensors in another file by default."""
+    import mlflow.onnx
+
+    def large() -> ModelProto:  # made twice, as MLflow takes the tensors out of what it saves
+        return model(models.SOFTMAX, weights(rows=1000), features=1000)
+
+    mlflow.onnx.save_model(large(), tmp_path / "default")
+    with pytest.raises(ModelRefused, match="save_as_external_data=False"):
+        examine((tmp_path / "default" / "model.onnx").read_bytes(), PLACEMENT, LIMITS)
+    mlflow.onnx.save_model(large(), tmp_path / "one", save_as_external_data=False)
+    assert examine((tmp_path / "one" / "model.onnx").read_bytes(), PLACEMENT, LIMITS).latency_ms > 0
 
 
 @pytest.mark.parametrize(

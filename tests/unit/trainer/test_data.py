@@ -252,10 +252,22 @@ def test_a_spoilt_csv_names_the_row_and_the_column(content: bytes, reason: str):
 
 
 def test_only_known_formats():
-    with pytest.raises(DataError, match=r"neither \.npz nor \.csv"):
+    with pytest.raises(DataError, match=r"none of \.csv, \.tsv \(also as \.gz or \.zst\) and \.npz"):
         data.load("https://example.com/data.parquet")
     with pytest.raises(DataError, match=r"save the sheet as CSV"):
         data.load("https://example.com/data.xlsx")
+
+
+def test_what_is_read_is_what_the_api_and_the_upload_say():
+    from mlops.domain.training_request import TrainRequest
+    from mlops_client.operator.datasets import FORMATS
+    from trainer.data import loading
+
+    plain = {suffix for suffix in loading.FORMATS if suffix != ".npz"}
+    packed = {f"{suffix}{packing}" for suffix in plain for packing in loading.PACKED}
+    assert set(FORMATS) == {*loading.FORMATS, *packed}
+    described = TrainRequest.model_fields["dataset"].description or ""
+    assert all(suffix in described for suffix in (*loading.FORMATS, *loading.PACKED))
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1/x.npz", "file:///etc/passwd.csv", "/etc/passwd.csv"])

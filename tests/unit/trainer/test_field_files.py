@@ -15,7 +15,7 @@ import pytest
 from numpy.lib import format as npy
 
 from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, model_key
-from mlops.inference import model as predict_model
+from mlops.inference.model import Model, load
 from predict import inputs, request
 from trainer import data, models
 from trainer.data import Label, npz, tables
@@ -187,6 +187,23 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     "a row that is too long": (
         PLAIN.replace(",", ";").encode() + b"1;0;1;7\n",
         Refused("line 42", "has 4 columns, the header has 3", "add or remove cells"),
+    ),
+    "an empty cell too many": (
+        PLAIN.encode() + b"1,0,1,\n1,0,1\n",
+        Refused("line 42", "has 4 columns, the header has 3", "add or remove cells"),
+    ),
+    "a quoted empty cell too many, on the last line": (
+        PLAIN.encode() + b'1,0,1,""',
+        Refused("line 42", "has 4 columns, the header has 3", "add or remove cells"),
+    ),
+    "empty cells too many beside an empty column": (
+        "\n".join(f"{line}," for line in PLAIN.splitlines()).encode() + b"\n1,0,1,,,\n",
+        Refused("line 42", "has 6 columns, the header has 4", "add or remove cells"),
+    ),
+    "rows of commas at the end": (PLAIN.encode() + b",,\n,,,,\n", BINARY),
+    "a line that ends in a comma within a quoted cell": (
+        table(clouds('"up,\nto"', ' "x, y" ')).encode(),
+        two("up,\nto", "x, y"),
     ),
     # Labels
     "labels of signs": (labelled("<=50K", ">50K"), two("<=50K", ">50K")),
@@ -455,7 +472,7 @@ def test_a_file_is_trained_right_or_refused_with_the_remedy(name: str, content: 
         assert answer(model, row) == label
 
 
-def served(dataset: data.Dataset) -> predict_model.Model:
+def served(dataset: data.Dataset) -> Model:
     """A forest that was trained on `dataset`, as predict loads it."""
     asked = Parameters(model_type="random_forest")
     exported = export(models.find(asked.model_type).train(dataset, asked, Session()), dataset)
@@ -477,10 +494,10 @@ def served(dataset: data.Dataset) -> predict_model.Model:
         written_at="2026-01-01T00:00:00.000Z",
         self_test=described["self_test"],
     )
-    return predict_model.load(Manifest.from_json(manifest.to_json()), exported.content)
+    return load(Manifest.from_json(manifest.to_json()), exported.content)
 
 
-def answer(model: predict_model.Model, row: Sequence[float]) -> Label:
+def answer(model: Model, row: Sequence[float]) -> Label:
     """The label that predict answers to a request with this row."""
     source = "image" if model.manifest.input.image else "inputs"
     body = json.dumps({source: [float(value) for value in row]})

@@ -1,8 +1,10 @@
 """The pictures and the card: whatever the labels are, and a picture that cannot be drawn costs the picture only."""
 
+import importlib
 import json
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,32 @@ def test_a_picture_drawn_while_another_thread_imports_ipython_costs_the_picture_
     assert [line["picture"] for line in failures if line["event"] == "report.picture_failed"][:1] == ["confusion.png"]
     assert "get_ipython" in failures[0]["reason"]
     assert "confusion.png" not in names
+
+
+def test_two_reports_at_once_while_ipython_is_first_imported_are_both_written(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+):
+    """Two runs of a sweep draw while MLflow's thread imports IPython, which has all its names at the end only."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    (tmp_path / "packages" / "IPython").mkdir(parents=True)
+    late = "import time; version_info = (8, 0); time.sleep(3)\ndef get_ipython(): return None\n"
+    (tmp_path / "packages" / "IPython" / "__init__.py").write_text(late)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    FigureCanvasBase._fix_ipython_backend2gui.cache_clear()
+    folders = [tmp_path / "one", tmp_path / "two"]
+    with ThreadPoolExecutor() as threads:
+        imported = threads.submit(importlib.import_module, "IPython")
+        while "IPython" not in sys.modules:
+            assert not imported.done(), imported.exception()
+        for folder in folders:
+            folder.mkdir()
+        names = [drawn.result() for drawn in [threads.submit(write, folder, dataset) for folder in folders]]
+        imported.result()
+    FigureCanvasBase._fix_ipython_backend2gui.cache_clear()
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert all({"evaluation.json", "model_card.md"} <= found for found in names)
 
 
 def test_a_picture_that_cannot_be_written_is_left_out(

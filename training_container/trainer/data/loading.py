@@ -17,8 +17,8 @@ def load(name: str) -> Dataset:
     """Load a data set.
 
     Args:
-        name: digits, mnist, or the address of an npz, CSV or TSV file, or of the object `latest` that names one. The
-            data set has the name of the file, so the run says which one it was.
+        name: digits, mnist, or the address of a file (.csv or .tsv, also packed as .gz or .zst, or .npz), or of the
+            object `latest` that names one. The data set has the name of the file, so the run says which one it was.
 
     Raises:
         DataError: it cannot be read, or nothing can be learnt from it; says where and why.
@@ -32,5 +32,5 @@ def load(name: str) -> Dataset:
     read = FORMATS.get(plain.suffix)
     if read is None:
         hint = "; save the sheet as CSV (UTF-8)" if plain.suffix in SPREADSHEETS else ""
-        raise DataError(f"{name}: neither .npz nor .csv (or .csv.gz, .csv.zst), so its format is not known{hint}")
+        raise DataError(f"{name}: none of .csv, .tsv (also as .gz or .zst) and .npz, so its format is not known{hint}")
     return read(name, sources.read(name))

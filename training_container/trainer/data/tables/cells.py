@@ -54,6 +54,7 @@ def database(name: str, folder: Path) -> "Iterator[DuckDBPyConnection]":
     try:
         connection.execute(f"SET allowed_directories = [{quoted(str(folder))}]")
         connection.execute("SET enable_external_access = false")
+        connection.execute("SET enable_progress_bar = false")  # it would stand in the job's log
         yield connection
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
@@ -94,6 +95,7 @@ class Cells:
         if not head.quotes_balance:
             self._check_quotes()
         self._load()
+        self._check_row_ends()
         ((self.count,),) = self.query("count(*)")
 
     @property
@@ -173,6 +175,31 @@ class Cells:
             except csv.Error as error:
                 raise DataError(f"{self.name}: line {line}: {error}; {QUOTES_HINT}") from error
 
+    def _check_row_ends(self) -> None:
+        """Raises DataError if a row has empty cells too many at its end: DuckDB passes over them in silence.
+
+        A row without any value stays: such rows at the end of a table are dropped, however long they are.
+        """
+        delimiter = self._dialect.delimiter
+        empty_cell = (delimiter.encode(), f'{delimiter}""'.encode())
+        with self._file.open("rb") as file:
+            if not any(line.rstrip(b"\n").endswith(empty_cell) for line in file):
+                return
+        csv.field_size_limit(MAX_LINE)
+        with self._file.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+            line = self._first_line
+            for cells in reader:
+                if len(cells) > len(self.columns) and not cells[-1] and any(cells):
+                    raise self._of_other_length(f"{self.name}: line {line}", len(cells))
+                line = self._first_line + reader.line_num
+
+    def _of_other_length(self, where: str, cells: int) -> DataError:
+        return DataError(
+            f"{where} has {cells} column{'s' if cells != 1 else ''}, the header has {len(self.columns)}; "
+            f"add or remove cells, and quote cells that hold {self._dialect.delimiter!r}"
+        )
+
     def _check_rejects(self) -> None:
         """Raises DataError for the first line that DuckDB rejects. Lines of blanks are rejected, and mean nothing."""
         rejected = self._connection.execute(
@@ -185,10 +212,7 @@ class Cells:
         where = f"{self.name}: line {self._line_at(position) + len(raw) - len(raw.lstrip(chr(10)))}"
         if kind in ("MISSING COLUMNS", "TOO MANY COLUMNS"):
             cells = next(csv.reader([raw], delimiter=self._dialect.delimiter), [])
-            raise DataError(
-                f"{where} has {len(cells)} column{'s' if len(cells) != 1 else ''}, the header has "
-                f"{len(self.columns)}; add or remove cells, and quote cells that hold {self._dialect.delimiter!r}"
-            )
+            raise self._of_other_length(where, len(cells))
         raise DataError(f"{where}: {_reason(kind)}; {QUOTES_HINT}")
 
     def _line_at(self, position: int) -> int:

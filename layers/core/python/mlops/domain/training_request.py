@@ -43,7 +43,8 @@ class TrainingSubject(Request):
         Field(
             pattern=r"^(digits|mnist|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+|https://[^/\s]+/\S+)$",
             max_length=1000,
-            description="digits, mnist, or the s3:// or https:// address of an npz or CSV file",
+            description="digits, mnist, or the s3:// or https:// address of a file: .csv or .tsv, also packed as .gz "
+            "or .zst, or .npz",
         ),
     ] = "digits"
     experiment_name: ExperimentName = DEFAULT_EXPERIMENT

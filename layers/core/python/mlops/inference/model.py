@@ -67,7 +67,10 @@ def open_session(data: bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated types
-        raise ModelRefused(f"onnxruntime {onnxruntime.__version__} does not load the file ({brief(error)})") from error
+        raise ModelRefused(
+            f"onnxruntime {onnxruntime.__version__} does not load the file ({brief(error)}); export it again for this "
+            "version, with a lower opset (target_opset, opset_version) or other operators"
+        ) from error
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
@@ -86,8 +89,9 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
     probabilities = [out for out in outputs if out.type == "tensor(float)" and len(out.shape) == 2]
     if len(probabilities) != 1:
         raise ModelRefused(
-            "the model must have one output of class probabilities, float32 [n, classes] (skl2onnx: zipmap=False); "
-            "this one has " + (", ".join(f"{out.name}: {out.type} {out.shape}" for out in outputs) or "none")[:300]
+            "the model must have one output of class probabilities, float32 [n, classes]; this one has "
+            + (", ".join(f"{out.name}: {out.type} {out.shape}" for out in outputs) or "none")[:300]
+            + "; export it with that output alone (skl2onnx: options={'zipmap': False})"
         )
     features, classes = inputs[0].shape[1], probabilities[0].shape[1]
     if not isinstance(features, int) or not isinstance(classes, int):
