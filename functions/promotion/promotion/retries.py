@@ -1,7 +1,7 @@
 """When a message that was not dealt with comes again.
 
-The queue's own visibility timeout has to outlast the longest promotion six times over; a short outage should not cost a
-model's whole group that long. So a message that failed is given back with a delay of its own.
+The queue's own visibility timeout has to outlast the longest promotion; a short outage should not cost a model's whole
+group that long. So a message that failed is given back with a delay of its own.
 """
 
 from dataclasses import dataclass
