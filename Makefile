@@ -12,7 +12,7 @@ empty :=
 SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container client $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test coverage lint docs format bench bench-train openapi
+.PHONY: help install demo up down status logs reset test fuzz coverage lint docs format bench bench-train openapi
 .PHONY: cli-docs console console-check invoke screenshots key
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
@@ -58,6 +58,11 @@ test: install lint ## run lint and all tests: unit, template, integration, end t
 # Tests that need the stack are one group, which runs in one process. `make test JOBS=0` runs all tests in one process.
 JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadgroup
+
+MINUTES ?= 60
+fuzz: install ## let the tests that generate their input go on, with other inputs each time (MINUTES=60)
+	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
+	while [ $$(date +%s) -lt $$end ]; do FUZZ=10 $(BIN)/python -m pytest -m fuzz -q $(PARALLEL) $(PYTEST_ARGS) || exit 1; done
 
 # Not part of make test: with branch coverage the same 711 tests took 125 s of CPU time instead of 84.
 coverage: install ## measure which lines the unit tests run; the report is build/coverage/index.html

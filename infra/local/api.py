@@ -34,7 +34,7 @@ class Api:
     """Client of the API at `url` with `key`; `key=None` sends none."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        self.url = url.rstrip("/")
+        self.url, self.key = url.rstrip("/"), key
         self._headers = {"x-api-key": key} if key else {}
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=40), retries=False, maxsize=32)
 

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.api.auth import AccessKeys, authorise
-from mlops.aws.promotion_queue import PromotionQueue
+from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionQueue
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
 from mlops.domain.transition import new_transition_id
@@ -37,7 +37,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
         for stage in STAGES:
             queue.send(
                 {
-                    "kind": "cache_epoch",
+                    "kind": CACHE_EPOCH,
                     "transition_id": new_transition_id(),
                     "model_name": model_name,
                     "stage": stage,

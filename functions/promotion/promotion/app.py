@@ -1,10 +1,10 @@
 """The promotion queue: gates a transition, moves the alias, archives the version before, writes the manifest."""
 
-import json
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from mlops.aws.promotion_queue import read_message
 from promotion.promoter import Promoter
 from promotion.retries import Retries
 
@@ -18,7 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
     for record in event["Records"]:
         retries.begin(record)
         try:
-            message = json.loads(record["body"])
+            message = read_message(record["body"])
             logger.append_keys(request_id=message.get("request_id"))
             Promoter.from_environment().handle(message)
         except Exception:

@@ -7,11 +7,11 @@ holds even for transitions whose own message was lost, or went to the dead-lette
 import os
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from mlops.aws.eventbridge import Events
+from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionMessage
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import DependencyUnavailable, PlatformError
 from mlops.domain.stages import ALIASES
@@ -46,7 +46,7 @@ class Promoter:
     def from_environment(cls) -> "Promoter":
         return _promoter()
 
-    def handle(self, message: dict[str, Any]) -> None:
+    def handle(self, message: PromotionMessage) -> None:
         """Carry out one message of the queue.
 
         Raises:
@@ -56,7 +56,7 @@ class Promoter:
         """
         with outages():
             kind, model_name, until = message["kind"], message["model_name"], message["transition_id"]
-            if kind == "cache_epoch":
+            if kind == CACHE_EPOCH:
                 self._serving.raise_cache_epoch(model_name, message["stage"], until)
             elif kind == TransitionKind.REPAIR:
                 self._repair_aliases(model_name, until)

@@ -19,6 +19,7 @@ from mlops.domain.manifest import (
     with_examination,
 )
 from mlops.domain.timestamps import now
+from tests.support.fuzzing import budget
 from tests.support.steps import as_a_newer_version_writes
 
 SHA = "ab" * 32
@@ -288,6 +289,8 @@ def test_any_field_may_be_missing(path):
     read(changed(path, lambda holder, key: holder.pop(key)))
 
 
+@pytest.mark.fuzz
+@budget(100)
 @given(st.sampled_from(PATHS), VALUES)
 @example(("cache_epoch",), 2**63)
 @example(("labels", 0), "\ud800")
@@ -296,6 +299,8 @@ def test_any_field_may_have_any_value(path, value):
     read(changed(path, lambda holder, key: holder.__setitem__(key, value)))
 
 
+@pytest.mark.fuzz
+@budget(100)
 @given(st.lists(st.tuples(st.integers(0, len(MANIFEST.to_json()) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_any_bytes_may_be_others(flips):
     data = bytearray(MANIFEST.to_json())
@@ -304,6 +309,8 @@ def test_any_bytes_may_be_others(flips):
     read(bytes(data))
 
 
+@pytest.mark.fuzz
+@budget(100)
 @given(VALUES.map(lambda value: json.dumps(value).encode()) | st.binary())
 def test_any_document_may_come(data):
     read(data)

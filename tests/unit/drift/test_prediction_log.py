@@ -30,6 +30,7 @@ from mlops.aws.stats_table import (
 )
 from mlops.domain.drift.counts import counts_of, lifetime
 from prediction_log import app
+from tests.support.fuzzing import budget
 
 SERIES = Series("digit-classifier", 3, "Production")
 
@@ -323,7 +324,8 @@ FIELDS = (
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.fuzz
+@budget(100)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3), st.sets(st.sampled_from(FIELDS), max_size=2))
 def test_whatever_a_line_says_it_is_counted_or_skipped(make_line, changes, missing):
     from prediction_log.delivery import Line

@@ -97,6 +97,19 @@ def test_an_attempt_that_takes_too_long_is_ended_and_not_repeated(batch):
     assert [attempt.container.exit_code for attempt in job.attempts] == [128 + signal.SIGTERM]
 
 
+def test_a_job_that_takes_more_memory_than_it_asked_for_is_killed_as_on_aws(batch):
+    """A data set that unpacks to gigabytes must not take the laptop down."""
+    code = f"held = b'x' * (300 << 20); {WAITS}"
+    container = {"command": ["python", "-c", code], "environment": []}
+    small, large = ([{"type": "MEMORY", "value": size}] for size in ("200", "900"))
+    job = batch.submit(code, container=container | {"resourceRequirements": small})
+    roomy = batch.submit(code, job_id="roomy", container=container | {"resourceRequirements": large})
+    eventually(lambda: job.status.has_ended and batch.log(roomy) == ["ready"])
+    assert (job.status, job.container.exit_code) == (Status.FAILED, 128 + signal.SIGKILL)
+    assert job.container.reason == "OutOfMemoryError: Container killed due to memory usage"
+    assert not roomy.status.has_ended
+
+
 def test_a_terminated_job_ends_with_the_reason_and_without_another_attempt(batch):
     job = batch.submit(WAITS, retry_strategy={"attempts": 3})
     eventually(lambda: batch.log(job) == ["ready"])

@@ -7,15 +7,14 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fuzzing import budget
 from tests.support.serving import served
 from tests.unit.predict.conftest import proxy_event
 
-LENIENT = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+LENIENT = budget(150)
 ROUTES = st.sampled_from(["/predict", "/predict/batch", "/predict/staging"])
 FIELDS = ["image", "images", "inputs", "inputs_list", "image_base64", "scale", "model_name"]
 values = st.recursive(
@@ -32,18 +31,21 @@ def predict(store: Any, start: Any) -> Any:
     return start()
 
 
+@pytest.mark.fuzz
 @LENIENT
 @given(path=ROUTES, body=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), values, max_size=4))
 def test_any_json(predict: Any, path: str, body: dict[str, Any]) -> None:
     assert predict.call(json.dumps(body), path).status in (200, 409, 413, 422)
 
 
+@pytest.mark.fuzz
 @LENIENT
 @given(path=ROUTES, body=st.text(), encoded=st.booleans())
 def test_any_text(predict: Any, path: str, body: str, encoded: bool) -> None:
     assert predict.call(body, path, isBase64Encoded=encoded).status in (409, 413, 422)
 
 
+@pytest.mark.fuzz
 @LENIENT
 @given(path=ROUTES, body=st.binary())
 def test_any_bytes(predict: Any, path: str, body: bytes) -> None:
@@ -51,6 +53,7 @@ def test_any_bytes(predict: Any, path: str, body: bytes) -> None:
     assert predict.call(encoded, path, isBase64Encoded=True).status in (409, 413, 422)
 
 
+@pytest.mark.fuzz
 @LENIENT
 @given(path=ROUTES, data=st.binary(max_size=400), signed=st.booleans())
 def test_any_base64(predict: Any, path: str, data: bytes, signed: bool) -> None:

@@ -7,18 +7,14 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
+from tests.support.fuzzing import budget
 from tests.support.serving import served
 
 DOCUMENT = json.loads((Path(__file__).parents[3] / "functions/portal/portal/openapi.json").read_text())
-FUZZED = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 
 
 @pytest.fixture
@@ -28,7 +24,8 @@ def predict(store: Any, start: Any) -> Any:
     return start()
 
 
-@FUZZED
+@pytest.mark.fuzz
+@budget(25)
 @given(data=st.data())
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/predict/staging"])
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -60,6 +60,8 @@ class FakeTracking:
         return number
 
     def model(self, name: str) -> RegisteredModel:
+        if name != MODEL:
+            raise NotFound("no such model")
         return RegisteredModel(name, dict(self.aliases))
 
     def version(self, name: str, version: int) -> Version:

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from numpy.lib import format as npy
 
@@ -306,15 +307,16 @@ BOUND = 1024 * 1024
     [
         gzip.compress(b"a,label\n" + b"0,0\n" * (BOMB // 4)),
         gzip.compress(b"a,label\n" + b"0" * BOMB),
+        pyarrow.compress(b"a,label\n" + b"0,0\n" * (BOMB // 4), "zstd", asbytes=True),
         npz(x=np.zeros((BOMB // 8, 1)), y=Y),
         npz(x=np.zeros((BOUND // 16, 1)), y=np.zeros(BOUND // 10, np.int64)),
     ],
-    ids=["rows", "one line", "array", "two arrays"],
+    ids=["rows", "one line", "zstd", "array", "two arrays"],
 )
 def test_a_bomb_is_refused_before_it_is_unpacked(content: bytes, monkeypatch: pytest.MonkeyPatch):
     assert len(content) < BOUND
     monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", BOUND)
-    reader = tables.read if content[:2] == unpacking.GZIP_MAGIC else npz_file.read
+    reader = npz_file.read if content.startswith(b"PK") else tables.read
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match=r"unpacks to more than 1,048,576 bytes, .*give the job more memory"):

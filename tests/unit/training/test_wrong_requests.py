@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from mlops.domain.job import Job
+
 WIDE = {"low": -1e308, "high": 1e308}
 
 
@@ -103,3 +105,19 @@ def test_an_id_that_is_too_long_is_422_and_named(ask: Any, batch: Any, path: str
     status, problem = ask("DELETE" if path.startswith("/train/jobs") else "GET", path + "1" * 3000)
     assert status == 422
     assert [error["field"] for error in problem["errors"]] == ["sweep_id" if "sweep" in path else "job_id"]
+
+
+def test_a_cursor_that_the_log_has_not_returned_is_422_and_named(
+    ask: Any, batch: Any, jobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudWatch Logs refuses it as an invalid parameter, which is the caller's and no outage."""
+    jobs.create(Job("job_000001", experiment_name="e", model_name="m"))
+    jobs.submitted("job_000001", "batch-1")
+    monkeypatch.setattr(batch, "describe", lambda ids: [{"container": {"logStreamName": "training/1"}}])
+    batch._logs.create_log_group(logGroupName="/aws/batch/job")
+    batch._logs.create_log_stream(logGroupName="/aws/batch/job", logStreamName="training/1")
+    status, page = ask("GET", "/train/jobs/job_000001/logs")
+    assert (status, page["lines"]) == (200, [])
+    status, problem = ask("GET", "/train/jobs/job_000001/logs", cursor="garbage")
+    assert status == 422
+    assert [error["field"] for error in problem["errors"]] == ["cursor"]

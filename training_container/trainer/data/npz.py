@@ -112,7 +112,11 @@ class _Archive:
 
     def _check_header(self, array: str, file: IO[bytes], size: int) -> None:
         """Raises DataError if the array's header promises other than what follows it, ValueError if it is none."""
-        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+        read_header = _HEADERS[npy.read_magic(file)]
+        try:
+            shape, _, dtype = read_header(file)
+        except Exception as error:  # numpy has Python parse the header, which raises a dozen unrelated types
+            raise ValueError(f"the header of {array}: {error}") from error
         if dtype.hasobject:
             # Pickled objects: reading one runs its code.
             raise DataError(

@@ -16,6 +16,7 @@ from infra.local.aws.batch.rules import threads_per_job
 from infra.local.aws.batch.runner import Attempt, CannotStart, Image
 
 EXITED = "Essential container in task exited"
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 DID_NOT_START = "Task failed to start"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 
@@ -52,7 +53,7 @@ class Containers:
                 lambda lines: self._outlet.write_log(group, stream, lines),
             )
             started(attempt)
-            return _wait(attempt, job.submission.timeout_seconds)
+            return _wait(attempt, job.submission.timeout_seconds, job.submission.memory_bytes)
         except CannotStart as error:
             return Outcome(reason=str(error), status_reason=DID_NOT_START)
         finally:
@@ -75,12 +76,13 @@ class Containers:
         return self._image.container_environment({"OMP_NUM_THREADS": str(threads), **given, **own})
 
 
-def _wait(attempt: Attempt, seconds: int | None) -> Outcome:
+def _wait(attempt: Attempt, seconds: int | None, memory_bytes: int | None) -> Outcome:
     timed_out = threading.Event()
 
     def time_out() -> None:
         timed_out.set()
         attempt.terminate()
 
-    exit_code = attempt.wait(None if seconds is None else time.monotonic() + seconds, time_out)
-    return Outcome(exit_code, status_reason=TIMED_OUT if timed_out.is_set() else EXITED)
+    exit_code = attempt.wait(None if seconds is None else time.monotonic() + seconds, time_out, memory_bytes)
+    reason = OUT_OF_MEMORY if attempt.ran_out_of_memory else ""
+    return Outcome(exit_code, reason, status_reason=TIMED_OUT if timed_out.is_set() else EXITED)

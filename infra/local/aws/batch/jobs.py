@@ -84,8 +84,17 @@ class Submission:
     @property
     def vcpus(self) -> float | None:
         """The vCPUs that the job asks for, or None when it does not say."""
+        return self._requirement("VCPU")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory that the job may use, or None when it does not say."""
+        mebibytes = self._requirement("MEMORY")
+        return None if mebibytes is None else int(mebibytes * 1024 * 1024)
+
+    def _requirement(self, kind: str) -> float | None:
         for requirement in self.container.get("resourceRequirements") or ():
-            if requirement.get("type") == "VCPU":
+            if requirement.get("type") == kind:
                 return float(requirement["value"])
         return None
 

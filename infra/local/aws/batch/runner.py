@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from infra.local.aws.batch.rules import exit_code_of
 from infra.local.processes import Process
 
@@ -80,6 +82,7 @@ class Attempt:
         self._output.start()
         self._write = write
         self._kill_at: float | None = None
+        self.ran_out_of_memory = False
 
     def terminate(self) -> None:
         """Ask the process to end; `wait` kills it if it still runs after 30 s."""
@@ -87,8 +90,14 @@ class Attempt:
             self._kill_at = time.monotonic() + STOP_SECONDS
             self._signal(signal.SIGTERM)
 
-    def wait(self, deadline: float | None, on_timeout: Callable[[], None]) -> int:
-        """Wait for the end and return the exit code of the container; at `deadline` (monotonic) call `on_timeout`."""
+    def wait(self, deadline: float | None, on_timeout: Callable[[], None], memory_bytes: int | None = None) -> int:
+        """Wait for the end and return the exit code of the container.
+
+        Args:
+            deadline: When to call `on_timeout`, on the monotonic clock.
+            on_timeout: Called once.
+            memory_bytes: A container that has more than this resident is killed, as AWS does.
+        """
         while True:
             try:
                 returncode = self._child.wait(_FLUSH_SECONDS)
@@ -99,6 +108,9 @@ class Attempt:
             if deadline is not None and now >= deadline:
                 deadline = None
                 on_timeout()
+            if memory_bytes is not None and self._resident_bytes() > memory_bytes:
+                self.ran_out_of_memory = True
+                self._signal(signal.SIGKILL)
             if self._kill_at is not None and now >= self._kill_at:
                 self._signal(signal.SIGKILL)
         # A container ends with its first process, so whatever that one started and left behind is killed too.
@@ -106,6 +118,16 @@ class Attempt:
         self._output.join(5)
         self._flush()
         return exit_code_of(returncode)
+
+    def _resident_bytes(self) -> int:
+        """Of the process and those that it started; pages that they share count for each."""
+        resident = 0
+        with suppress(psutil.Error):
+            first = psutil.Process(self._child.pid)
+            for process in (first, *first.children(recursive=True)):
+                with suppress(psutil.Error):
+                    resident += process.memory_info().rss
+        return resident
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.batch_job import BatchJob, environment_of
 from mlops.domain.errors import DependencyUnavailable, NotFound
+from mlops.domain.pagination import unknown_cursor
 from mlops.domain.sweep import Sweep
 from mlops.domain.training_request import TrainRequest
 from mlops.settings import Settings
@@ -114,6 +115,7 @@ class Batch:
 
         Raises:
             NotFound: The job has not started yet, so there is no log.
+            ValidationFailed: No page of this log has returned the cursor.
         """
         jobs = self.describe([batch_job_id])
         stream = jobs[0].get("container", {}).get("logStreamName") if jobs else None
@@ -126,6 +128,10 @@ class Batch:
             )
         except self._logs.exceptions.ResourceNotFoundException as error:
             raise NotFound("The job has not written anything yet; ask again in some seconds") from error
+        except self._logs.exceptions.InvalidParameterException as error:
+            if cursor is None:
+                raise
+            raise unknown_cursor() from error
         lines = [LogLine(event["timestamp"], event["message"]) for event in answer["events"]]
         return LogLines(lines, answer.get("nextForwardToken"))
 

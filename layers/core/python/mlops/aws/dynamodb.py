@@ -12,6 +12,8 @@ from botocore.config import Config
 
 Item = dict[str, Any]
 Key = Mapping[str, Any]
+MAX_KEY_BYTES = 1024
+"""Of a sort key; DynamoDB refuses a request with a longer one."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
 from mlops.domain.pagination import decode_cursor, encode_cursor
@@ -153,8 +153,8 @@ class JobsTable:
         """Return a page of the records of one kind, newest first. Raises ValidationFailed for a wrong cursor."""
         start: dict[str, Any] = {}
         if cursor:
-            key = {"job_id": decode_cursor(cursor), **({"status": str(status)} if status else {"kind": kind.KIND})}
-            start = {"ExclusiveStartKey": key}
+            within = {"status": str(status)} if status else {"kind": kind.KIND}
+            start = {"ExclusiveStartKey": {"job_id": decode_cursor(cursor, MAX_KEY_BYTES), **within}}
         # One more than the page holds tells whether another follows.
         newest = self._query(kind, status, **start, Limit=limit + 1, ScanIndexForward=False)
         records = list(itertools.islice(newest, limit + 1))

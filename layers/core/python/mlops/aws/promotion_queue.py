@@ -8,13 +8,18 @@ import json
 import logging
 import os
 from functools import cache
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlops.aws.dynamodb import MAX_KEY_BYTES
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.stages import ALIASES
 from mlops.domain.transition import Transition, TransitionKind
+
+CACHE_EPOCH = "cache_epoch"
+"""The kind of message that has predict load a model again."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,38 @@ class PromotionMessage(TypedDict):
     request_id: NotRequired[str | None]
     stage: NotRequired[str]
     actor: NotRequired[str]
+
+
+class MalformedMessage(ValueError):
+    """What lies in the queue is no message of ours. The text names the field."""
+
+
+def read_message(body: str) -> PromotionMessage:
+    """Read a message off the queue. Anything may lie there, and nothing of it may reach a manifest or a table unread.
+
+    Raises:
+        MalformedMessage: The body is not JSON, or a field is missing or not text that a table takes as a key.
+    """
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage("the message is not JSON") from error
+    if not isinstance(message, dict):
+        raise MalformedMessage("the message is not a JSON object")
+    wanted = {"kind", "transition_id", "model_name"} | ({"stage"} if message.get("kind") == CACHE_EPOCH else set())
+    for field in sorted(wanted):
+        if not _is_key(message.get(field)):
+            raise MalformedMessage(f"the field {field} must be text of 1 to {MAX_KEY_BYTES} bytes")
+    if "stage" in wanted and message["stage"] not in ALIASES:
+        raise MalformedMessage(f"the field stage must be one of {', '.join(ALIASES)}")
+    return cast(PromotionMessage, message)
+
+
+def _is_key(value: object) -> bool:
+    try:
+        return isinstance(value, str) and 1 <= len(value.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON can spell it
+        return False
 
 
 class PromotionQueue:

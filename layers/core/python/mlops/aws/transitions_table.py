@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import DynamoTable, Item, table_named
+from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, Item, table_named
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.stages import Stage
@@ -117,7 +117,7 @@ class TransitionsTable:
 
     def history(self, model_name: str, limit: int = 50, cursor: str | None = None) -> TransitionPage:
         """Return a page of a model's transitions, newest first."""
-        start = _key(model_name, decode_cursor(cursor)) if cursor else None
+        start = _key(model_name, decode_cursor(cursor, MAX_KEY_BYTES)) if cursor else None
         page = self._table.page(_of(model_name), limit, start, ScanIndexForward=False)
         next_cursor = encode_cursor(page.next_key["transition_id"]) if page.next_key else None
         return TransitionPage(_whole(page.items), next_cursor)

@@ -10,8 +10,8 @@ def encode_cursor(key: str) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode()
 
 
-def decode_cursor(cursor: str) -> str:
-    """Return the key in a cursor.
+def decode_cursor(cursor: str, max_bytes: int | None = None) -> str:
+    """Return the key in a cursor; the store of the list takes keys of at most `max_bytes`.
 
     Raises:
         ValidationFailed: no list has returned this cursor.
@@ -20,7 +20,7 @@ def decode_cursor(cursor: str) -> str:
         key = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
     except ValueError as error:  # not base64, or not text
         raise unknown_cursor() from error
-    if not key or "\0" in key:
+    if not key or "\0" in key or (max_bytes is not None and len(key.encode()) > max_bytes):
         raise unknown_cursor()
     return key
 

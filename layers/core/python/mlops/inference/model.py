@@ -65,7 +65,8 @@ def open_session(data: bytes) -> onnxruntime.InferenceSession:
             "mlflow.onnx.log_model(…, save_as_external_data=False)"
         )
     try:
-        return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"])
+        # Without the fallback, which is a second try on the same processor, announced on the standard output.
+        return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises a dozen unrelated types
         raise ModelRefused(
             f"onnxruntime {onnxruntime.__version__} does not load the file ({brief(error)}); export it again for this "

@@ -49,7 +49,9 @@ class Order:
         return condition, ordering, values
 
     def cursor(self, key: Any, identifier: Any) -> str:
-        return encode_cursor(json.dumps([self.expression, self.key_name, self.descending, key, identifier]))
+        # Not in ASCII: with escapes, a long name in another script would make a cursor that no list takes back.
+        parts = [self.expression, self.key_name, self.descending, key, identifier]
+        return encode_cursor(json.dumps(parts, ensure_ascii=False))
 
     def _read(self, cursor: str) -> tuple[Any, Any]:
         try:

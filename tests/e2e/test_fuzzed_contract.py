@@ -1,0 +1,122 @@
+"""The API as schemathesis asks it, from the published document and with each role: all its checks, and no server error.
+
+It has a stack of its own, because an admin's requests start jobs and move versions.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import schemathesis
+from hypothesis import given
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+
+from infra.local.api import Api
+from infra.local.settings import ROOT, Settings
+from infra.local.stack import Stack
+from mlops.domain.pagination import decode_cursor, encode_cursor
+from tests.support.fuzzing import JSON, budget
+from tests.support.steps import promote, train
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.slow,
+    pytest.mark.fuzz,
+    pytest.mark.xdist_group("fuzzed contract"),
+]
+
+DOCUMENT = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
+OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
+ROLES = ("admin", "read", "predict", None)
+
+
+@pytest.fixture(scope="module")
+def keys(make_settings: Callable[[], Settings]) -> Iterator[Callable[[str | None], Api]]:
+    """The API of a stack with a model in Production, by the role of the caller's key."""
+    settings = replace(make_settings(), batch_slots=1)
+    environment = Stack(settings, say=lambda text: None).up()
+    admin = Api(settings.api_url, environment["MLOPS_API_KEY"])
+    job = train(admin, epochs=1, dataset="digits")
+    assert promote(admin, job["model_version"], reason="fixture")["status"] == "succeeded"
+    made: dict[str | None, Api] = {"admin": admin, None: Api(settings.api_url, None)}
+    for role in ("read", "predict"):
+        command = ["-m", "tools.keys", "create", "--name", f"fuzz-{role}", "--role", role, "--stack", "mlops-local"]
+        variables = {**os.environ, **environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
+        output = subprocess.run(
+            [sys.executable, *command], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        made[role] = Api(settings.api_url, output.stdout.strip())
+    yield made.__getitem__
+    Stack(settings, say=lambda text: None).reset()
+
+
+@budget(4)
+@given(data=st.data())
+@pytest.mark.parametrize("role", ROLES, ids=str)
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=str)
+def test_every_answer_is_one_that_the_document_has(
+    keys: Callable[[str | None], Api], method: str, path: str, role: str | None, data: st.DataObject
+) -> None:
+    api = keys(role)
+    mode = data.draw(st.sampled_from(list(GenerationMode)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        operation = schemathesis.openapi.from_dict(DOCUMENT)[path][method.upper()]
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+    headers = {"x-api-key": api.key} if api.key else {}
+    case.call_and_validate(base_url=api.url, headers=headers)
+
+
+LISTS = [
+    "/train/jobs?limit=1",
+    "/train/jobs?limit=1&status=completed",
+    "/sweeps?limit=1",
+    "/experiments?limit=1",
+    "/experiments?limit=1&order_by=name",
+    "/experiments/digit-classification?limit=1",
+    "/experiments/digit-classification?limit=1&order_by=metrics.accuracy%20desc",
+    "/models?limit=1",
+    "/models/digit-classifier?limit=1",
+    "/models/digit-classifier/history?limit=1",
+    "/train/jobs/job_000001/logs",
+]
+
+
+@st.composite
+def cursors(draw: st.DrawFn, own: str | None) -> str:
+    """Any text, any JSON, or the cursor of the list with one of its parts replaced."""
+    parts = None
+    if own is not None:
+        try:
+            parts = json.loads(decode_cursor(own))
+        except Exception:  # not JSON, or no cursor of ours, as that of a log
+            parts = None
+    if isinstance(parts, list) and draw(st.booleans()):
+        parts[draw(st.integers(0, len(parts) - 1))] = draw(JSON | st.integers(-(10**400), 10**400))
+        return encode_cursor(json.dumps(parts))
+    return draw(
+        st.text(st.characters(codec="utf-8"), min_size=1, max_size=50)
+        | JSON.map(json.dumps).map(encode_cursor)
+        | st.text(st.characters(codec="utf-8"), min_size=1, max_size=1400).map(encode_cursor)
+    )
+
+
+@budget(15)
+@given(data=st.data())
+@pytest.mark.parametrize("path", LISTS)
+def test_any_cursor_of_any_list(keys: Callable[[str | None], Api], path: str, data: st.DataObject) -> None:
+    api = keys("admin")
+    answer: Any = api.get(path)
+    cursor = data.draw(cursors(answer.get("next_cursor")))
+    asked = api.send("GET", f"{path}{'&' if '?' in path else '?'}cursor={quote(cursor, safe='')}")
+    assert asked.status in (200, 422), asked.data
+    if asked.status == 422:
+        assert [error["field"] for error in asked.json["errors"]] == ["cursor"]
