@@ -1,4 +1,4 @@
-"""The promotion queue: gates a transition, moves the alias, archives the version before, writes the manifest."""
+"""Handle messages of the promotion queue: check a version, move the alias, and write the manifest."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> None:
-    """One message at a time (BatchSize 1). An exception leaves the message in the queue, to be tried again."""
+    """Handle one message (BatchSize is 1). After an exception the message stays in the queue and is tried again."""
     for record in event["Records"]:
         try:
             message = json.loads(record["body"])

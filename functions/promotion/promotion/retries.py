@@ -1,7 +1,7 @@
-"""When a message that was not dealt with comes again.
+"""Decide when a failed message comes again.
 
-The queue's own visibility timeout has to outlast the longest promotion six times over; a short outage should not cost a
-model's whole group that long. So a message that failed is given back with a delay of its own.
+The queue's visibility timeout is six times the longest promotion, as AWS recommends. A short outage should not block a
+model's group for that long, so a failed message gets a shorter delay.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True)
 class RetrySettings(Settings):
-    """`retry_seconds`: the delay after the first failure; each further one is four times as long."""
+    """Settings of the retries. `retry_seconds` is the delay after the first failure; each further one is four times as
+    long."""
 
     promotion_queue_url: str
     max_receives: int
@@ -36,8 +37,10 @@ class Retries:
         return _retries()
 
     def postpone(self, record: dict[str, Any]) -> None:
-        """Have a received message come again after a while; one that has had its last try goes to the dead-letter
-        queue at once, as the next look at the queue finds it, and its group goes on."""
+        """Let a received message come again after a delay.
+
+        After the last try there is no delay, so that the queue moves the message to the dead-letter queue at once.
+        """
         received = int(record["attributes"]["ApproximateReceiveCount"])
         last = received >= self._settings.max_receives
         delay = 0 if last else self._settings.retry_seconds * 4 ** (received - 1)
@@ -48,7 +51,7 @@ class Retries:
                 VisibilityTimeout=delay,
             )
         except (BotoCoreError, ClientError) as error:
-            # It comes again all the same, only later: after the queue's visibility timeout.
+            # The message still comes again, after the queue's visibility timeout.
             logger.warning("not postponed", error=repr(error))
 
 

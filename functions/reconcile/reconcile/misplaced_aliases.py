@@ -1,4 +1,4 @@
-"""Models whose manifests, tags or MLflow stages differ from the aliases. Promotion, the only writer, repairs them."""
+"""Find models whose manifests, tags or MLflow stages differ from the aliases. Promotion repairs them."""
 
 from collections import defaultdict
 
@@ -36,11 +36,11 @@ class MisplacedAliases:
     def look(self) -> list[str]:
         """Ask promotion to repair the models that differ, and return their names.
 
-        A difference may be a transition in progress. So models with an open transition are left out, and promotion
-        looks again before it changes anything.
+        A transition in progress causes differences too. So models with an open transition are left out, and promotion
+        checks again before it changes anything.
 
         Raises:
-            ExceptionGroup: At the end, if S3 did not answer for some models, which are left out too.
+            ExceptionGroup: At the end, if S3 did not answer for some models, which are left out.
         """
         failures = Failures()
         served, unknown = self._served(failures)
@@ -69,7 +69,7 @@ class MisplacedAliases:
         return {stage: version for stage in ALIASES if (version := model.holder(stage)) is not None}
 
     def _served(self, failures: Failures) -> tuple[dict[str, dict[Stage, int]], set[str]]:
-        """Return the version of each manifest by model and stage, and the models for which S3 did not answer."""
+        """Return the manifests' versions by model and stage, and the models for which S3 did not answer."""
         served: dict[str, dict[Stage, int]] = defaultdict(dict)
         unknown: set[str] = set()
         for entry in self._manifests.read_all(self._manifests.written()):

@@ -1,4 +1,4 @@
-"""The routes of training runs and sweeps: start, status, lists, logs, cancel. And the event that asks for a retrain."""
+"""The routes of training runs and sweeps, and the handler of the event that requests a retrain."""
 
 from typing import Annotated, Any
 

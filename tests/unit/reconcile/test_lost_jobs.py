@@ -122,7 +122,7 @@ def test_a_job_that_cannot_be_looked_at_or_announced_keeps_no_other_from_its_tur
     class Picky(Events):
         def job_state(self, job: dict[str, Any]) -> None:
             if job["jobId"] == "b2":
-                raise DependencyUnavailable("EventBridge did not take the event")
+                raise DependencyUnavailable("EventBridge did not accept the event")
             super().job_state(job)
 
     events = Picky()

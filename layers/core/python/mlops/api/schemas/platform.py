@@ -12,9 +12,9 @@ class Health(BaseModel):
 
 class Dependency(BaseModel):
     ok: bool
-    detail: str = Field(description="What the check saw")
+    detail: str = Field(description="The result of the check")
     age_seconds: float | None = Field(
-        default=None, description="For s3: time since the default model's Production manifest was written"
+        default=None, description="For s3: seconds since the default model's Production manifest was written"
     )
 
 
