@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 def upload(
     file: Annotated[
-        Path, typer.Argument(help="Data set: .npz, or .csv or .csv.gz with a column label, target, class or y.")
+        Path,
+        typer.Argument(
+            help="Data set: .npz, or .csv, .csv.gz, .csv.zst or .tsv with a column label, target, class or y."
+        ),
     ],
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,

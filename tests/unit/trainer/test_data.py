@@ -114,7 +114,7 @@ def test_mnist_without_its_place_says_which_variable(monkeypatch: pytest.MonkeyP
         ("train-images-idx3-ubyte", lambda _: idx(np.zeros((3, 4, 4)), 2049), "magic number is 2049.*2051"),
         ("train-labels-idx1-ubyte", lambda _: idx(np.zeros(20), 7), "magic number is 7.*2049"),
         ("t10k-labels-idx1-ubyte", lambda _: idx(np.zeros(9)), "10 images.*9 labels"),
-        ("train-images-idx3-ubyte", lambda content: content[:-1], "the header promises 20 images of 28x28"),
+        ("train-images-idx3-ubyte", lambda content: content[:-1], "the header says 20 images of 28x28"),
         ("train-images-idx3-ubyte", lambda _: b"\0\0", "only 2 bytes"),
     ],
 )
@@ -165,10 +165,10 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
-        ({"a": X}, "holds a; wanted x and y"),
+        ({"a": X}, "has a; expected x and y"),
         ({"x": X, "y": Y[:-1]}, "20 rows, but 19 labels"),
         ({"x": X, "y": Y.astype(float)}, "y is float64"),
-        ({"x": X.astype(str), "y": Y}, "x holds <U"),
+        ({"x": X.astype(str), "y": Y}, "x has the type <U"),
         ({"x": X[0], "y": Y}, r"shape \(2,\)"),
         ({"x": np.where(X == 7, np.nan, X), "y": Y}, r"x, row 4, column 2: nan is not a finite number"),
         # Row 10 is the second one that is held out, row 16 the fourteenth of those that are trained on.
@@ -183,7 +183,7 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
         ({"x": np.where(X == 38, np.nan, X).reshape(20, 2, 1), "y": Y}, r"x, row 20, column 1: nan"),
         ({"x": X, "y": np.zeros(20, int)}, r"one class \(0\)"),
         ({"x": X[:4], "y": Y[:4]}, "no class has 5 rows"),
-        ({"x_train": X, "y_train": Y, "x_test": X}, "x_test and y_test belong together"),
+        ({"x_train": X, "y_train": Y, "x_test": X}, "one of x_test and y_test is missing"),
         ({"x_train": X, "y_train": Y, "x_test": X[:, :1], "y_test": Y}, "2 features to train on, 1 held out"),
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "label 2 is held out, but never trained on"),
         ({"x_train": X, "y_train": Y, "x_test": X[:0], "y_test": Y[:0]}, "no held-out rows"),
@@ -252,7 +252,7 @@ def test_a_spoilt_csv_names_the_row_and_the_column(content: bytes, reason: str):
 
 
 def test_only_known_formats():
-    with pytest.raises(DataError, match=r"neither \.npz nor \.csv"):
+    with pytest.raises(DataError, match="the format is not known"):
         data.load("https://example.com/data.parquet")
     with pytest.raises(DataError, match=r"save the sheet as CSV"):
         data.load("https://example.com/data.xlsx")

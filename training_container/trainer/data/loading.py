@@ -1,4 +1,4 @@
-"""A data set by its name: one of those that the platform knows, or the address of a file."""
+"""Load a data set by its name or the address of a file."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -20,8 +20,8 @@ def load(name: str) -> Dataset:
         name: digits, mnist, or the address of an npz, CSV or TSV file.
 
     Raises:
-        DataError: it cannot be read, or nothing can be learnt from it; says where and why.
-        Unreachable: the service that holds it does not answer.
+        DataError: It cannot be read, or nothing can be learned from it. Says where and why.
+        Unreachable: The service that stores it does not answer.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
@@ -30,5 +30,5 @@ def load(name: str) -> Dataset:
     read = FORMATS.get(plain.suffix)
     if read is None:
         hint = "; save the sheet as CSV (UTF-8)" if plain.suffix in SPREADSHEETS else ""
-        raise DataError(f"{name}: neither .npz nor .csv (or .csv.gz, .csv.zst), so its format is not known{hint}")
+        raise DataError(f"{name}: the format is not known; use .npz, .csv, .csv.gz, .csv.zst or .tsv{hint}")
     return read(name, sources.read(name))
