@@ -36,8 +36,8 @@ def to_unit_scale(name: str, array: str, images: np.ndarray, vectors: np.ndarray
         return vectors / np.float32(BRIGHTEST_BYTE)
     if darkest < 0 or brightest > 1:
         raise DataError(
-            f"{name}: {array} has images of {images.dtype} with pixels from {darkest:g} to {brightest:g}, but models "
-            f"get pixels from 0 to 1; save {_remedy(array, darkest, brightest)}. Rows that are not pictures must be "
+            f"{name}: {array} has images of {images.dtype} with pixels from {darkest:g} to {brightest:g}; models get "
+            f"pixels from 0 to 1, so save {_remedy(array, darkest, brightest)}. Rows that are not pictures must be "
             "an array of the shape [n, features]"
         )
     return vectors

@@ -144,4 +144,4 @@ def _redirected(address: str, target: str, location: str, redirects: int) -> str
 
 def _check_size(address: str, size: int) -> None:
     if size > MAX_BYTES:
-        raise DataError(f"{address}: has {size:,} bytes, and a data set may have at most {MAX_BYTES:,}")
+        raise DataError(f"{address}: {size:,} bytes are more than the {MAX_BYTES:,} that a data set may have")
