@@ -78,7 +78,7 @@ def test_a_job_that_batch_has_forgotten_is_announced_as_failed():
     assert LostJobs(Jobs([record(7)]), Batch({}), events).look() == ["job_000007"]
     assert events.published[0]["status"] == "FAILED"
     assert events.published[0]["jobQueue"] == "the queue"
-    assert "does not know" in events.published[0]["statusReason"]
+    assert "does not have" in events.published[0]["statusReason"]
 
 
 def test_a_submission_that_died_before_batch_had_it_is_announced_as_failed():
