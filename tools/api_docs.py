@@ -17,7 +17,8 @@ PREFACE = """# The API
 and as pages at `/docs`.
 
 Bodies are JSON. Every route needs the header `x-api-key`, except those marked *open*. A key has a role: `predict` may
-call the predict routes, `read` may also send any GET, `admin` may do everything. A missing or wrong key is a 403.
+call the predict routes, `read` may also send any GET, `admin` may do everything. With a missing or wrong key the answer
+is 403.
 
 Lists come in pages. To read the next page, send the `next_cursor` of the answer as `cursor`. On the last page it is
 null.
@@ -28,10 +29,10 @@ Errors are RFC 9457 problem documents (`application/problem+json`) with `type`, 
 | status | meaning |
 | --- | --- |
 | 403 | The key is missing or wrong, or its role does not allow the request |
-| 404 | There is no such route, or nothing of this name |
+| 404 | There is no such route, or nothing with this name |
 | 409 | The request does not fit the current state; `code` says why |
 | 413 | The body is too large |
-| 422 | The request is not valid; `errors` names each wrong field |
+| 422 | The request is not valid; `errors` names each invalid field |
 | 429 | Too many requests |
 | 502 | The model registry refused the request |
 | 503 | A service behind the platform does not answer; try again after `Retry-After` seconds |

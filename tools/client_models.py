@@ -97,7 +97,7 @@ def main() -> int:
             path.write_text(text)
         return 0
     for path in stale:
-        sys.stderr.write(f"{path.relative_to(ROOT)} is not what openapi.json says: run `make openapi`\n")
+        sys.stderr.write(f"{path.relative_to(ROOT)} is not up to date with openapi.json: run `make openapi`\n")
     return 1 if stale else 0
 
 

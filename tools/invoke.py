@@ -36,11 +36,11 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
         if resource["Type"] == "AWS::Serverless::Function" and "CodeUri" in (properties := resource["Properties"])
     }
     if name not in by_folder:
-        raise LookupError(f"there is no function {name!r}: one of {', '.join(sorted(by_folder))}")
+        raise LookupError(f"there is no function {name!r}; choose one of: {', '.join(sorted(by_folder))}")
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
     physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
     if by_folder[name] not in physical:
-        raise LookupError(f"the local stack has no {by_folder[name]}: it is made on AWS only")
+        raise LookupError(f"the local stack has no {by_folder[name]}: it exists on AWS only")
     deployed = boto3.client("lambda").get_function_configuration(FunctionName=physical[by_folder[name]])
     os.environ |= deployed["Environment"]["Variables"]
     sys.path[:0] = [
@@ -69,7 +69,7 @@ def as_the_stacks_key(event: dict[str, Any]) -> dict[str, Any]:
 def main(name: str, file: str | None = None) -> int:
     environment = read_env(Settings.from_environment().env_file)
     if not environment:
-        print("error: no local stack is up: make up", file=sys.stderr)
+        print("error: the local stack is not running: run make up", file=sys.stderr)
         return 1
     # A profile or an endpoint of the shell would lead the function elsewhere.
     for variable in [each for each in os.environ if each.startswith(("AWS_", "PG"))]:

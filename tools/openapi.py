@@ -83,7 +83,7 @@ def _problem_responses(path: str) -> dict[str, Any]:
     if path not in OPEN_PATHS:
         statuses |= {
             "403": "The API key is missing or wrong, or its role does not allow the request",
-            "404": "There is nothing of this name",
+            "404": "There is nothing with this name",
             "409": "The request does not fit the current state; `code` says why",
             "413": "The body is too large",
             "422": "The request is not valid; `errors` names each field",
@@ -123,7 +123,7 @@ def main() -> int:
     stale = [path for path, text in rendered().items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is not what the code says: run `make openapi`", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} is not up to date: run `make openapi`", file=sys.stderr)
         return 1 if stale else 0
     for path, text in rendered().items():
         path.write_text(text)

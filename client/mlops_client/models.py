@@ -11,7 +11,7 @@ from mlops_client.states import HasEnded
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
     path: str
-    """Path relative to the run. The files of a logged model are below the model's name"""
+    """Path relative to the run. Files of a logged model are below the model's name"""
     size: int
     """Size in bytes"""
 
@@ -36,9 +36,9 @@ class ComparedMetric:
     differs: bool
     """Whether the runs have different values"""
     kind: Literal["summary", "model", "check", "epoch", "class", "own"]
-    """own: logged by the run itself; the trainer logs all other kinds"""
+    """own: logged by the run itself. The platform's trainer logs all other kinds"""
     better: Literal["higher", "lower"] | None
-    """Whether higher or lower values are better, by the metric's name; null if the name does not tell"""
+    """Whether higher or lower values are better, from the metric's name; null if the name does not show it"""
     best: str | None
     """Id of the run with the best value; null if `better` is null or no run is best"""
 
@@ -56,7 +56,7 @@ class ComparedParam:
 class Dependency:
     ok: bool
     detail: str
-    """What the check saw"""
+    """The result of the check"""
     age_seconds: float | None = None
     """For s3: time since the default model's Production manifest was written"""
     warning: str | None = None
@@ -97,7 +97,7 @@ class MetricPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A registered model. MLflow takes names that cannot be served; such a model is listed, with the reason."""
+    """A registered model. MLflow allows names that cannot be served; such a model is listed with the reason."""
 
     name: str
     latest_version: int | None
@@ -141,7 +141,7 @@ class Progress:
     epoch: int
     """Epochs completed"""
     epochs: int
-    """Epochs in all"""
+    """Number of epochs"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,9 +167,9 @@ class RunDetail:
     params: dict[str, str]
     status: Literal["running", "scheduled", "finished", "failed", "killed"]
     started_at: str | None
-    """ISO 8601; null where MLflow has none, or a number that is no date"""
+    """ISO 8601; null if MLflow has none, or no valid date"""
     ended_at: str | None
-    """ISO 8601; null while it runs, or where the number is no date"""
+    """ISO 8601; null while it runs, or if MLflow has no valid date"""
     experiment_id: str
     experiment_name: str
     tags: dict[str, str]
@@ -177,7 +177,7 @@ class RunDetail:
     metric_history: dict[str, list[MetricPoint]]
     """Points by metric. A long history is thinned evenly to about 500 points"""
     own_metrics: list[str] = field(default_factory=list)
-    """Names of the metrics that the platform's trainer does not log: the run's own"""
+    """Names of the metrics that the run has logged itself: all that the platform's trainer does not log"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,11 +188,11 @@ class RunRow:
     params: dict[str, str]
     status: Literal["running", "scheduled", "finished", "failed", "killed"]
     started_at: str | None
-    """ISO 8601; null where MLflow has none, or a number that is no date"""
+    """ISO 8601; null if MLflow has none, or no valid date"""
     ended_at: str | None
-    """ISO 8601; null while it runs, or where the number is no date"""
+    """ISO 8601; null while it runs, or if MLflow has no valid date"""
     own_metrics: list[str] = field(default_factory=list)
-    """Names of the metrics that the platform's trainer does not log: the run's own"""
+    """Names of the metrics that the run has logged itself: all that the platform's trainer does not log"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +201,7 @@ class SignalResult:
     psi: float
     """Population stability index; for block means, Jeffreys' divergence"""
     p_value: float
-    """Probability of a PSI at least this high when there is no drift"""
+    """Probability of a PSI at least this high if there is no drift"""
     significant: bool
     """Whether the p-value is below alpha, divided by the number of comparisons"""
     status: Literal["insufficient_data", "stable", "warning", "alert"]
@@ -222,7 +222,7 @@ class Thresholds:
     retrain: float
     """PSI at or above which drift may request a retrain"""
     alpha: float
-    """Allowed chance of any false verdict in one check"""
+    """Allowed probability of a false verdict in one check"""
     minimum_samples: int
     """Number of predictions below which there is no verdict"""
 
@@ -244,23 +244,23 @@ class Transition:
     stage: str
     status: Literal["queued", "succeeded", "rejected", "failed"]
     actor: str
-    """Name of the API key that asked for it"""
+    """Name of the API key that requested it"""
     created_at: str
     completed_at: str | None = None
     error: str | None = None
     """The reason, if the transition was rejected or failed"""
     force: bool = False
     from_stage: str | None = None
-    """The version's stage before"""
+    """The version's previous stage"""
     gates: list[GateResult] = field(default_factory=list)
     """Results of the checks"""
     kind: Literal["transition", "mend"] = "transition"
-    """mend: a repair, after an alias or a manifest was changed without the API"""
+    """mend: a repair after an alias or a manifest was changed without the API"""
     reason: str | None = None
     replaced_version: int | None = None
-    """The version that held the stage before"""
+    """The version that was in the stage before"""
     sha256: str | None = None
-    """SHA-256 of the ONNX file that the gate admitted; the version is bound to this file"""
+    """SHA-256 of the ONNX file that the gate admitted. The version is bound to this file"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,10 +360,10 @@ class Job(HasEnded):
     created_at: str
     completed_at: str | None = None
     error: str | None = None
-    """The reason, if the run failed or was cancelled; with that of AWS Batch"""
+    """The reason, if the run failed or was cancelled, with that of AWS Batch"""
     metrics: dict[str, float] = field(default_factory=dict)
     model_name: str | None = None
-    """The model that the run registers a version of"""
+    """Name of the registered model to which the run adds a version"""
     model_version: int | None = None
     """The version that the run has registered"""
     params: dict[str, Any] = field(default_factory=dict)

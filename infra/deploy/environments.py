@@ -39,8 +39,8 @@ def environment(name: str, overrides: Sequence[str] = ()) -> DeployEnvironment:
     pairs = [*config[section]["deploy"]["parameters"].get("parameter_overrides", []), *overrides]
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
-        raise DeployError(f'{wrong[0]!r} is no parameter: write PARAMETERS="Name=value Other=value"')
+        raise DeployError(f'{wrong[0]!r} is not a parameter: write PARAMETERS="Name=value Other=value"')
     parameters = dict(pair.split("=", 1) for pair in pairs)
     if parameters.get("Environment") != name:
-        raise DeployError(f"Environment is {name!r} by ENV; leave it out of PARAMETERS")
+        raise DeployError(f"ENV sets Environment to {name!r}; leave it out of PARAMETERS")
     return DeployEnvironment(name, section, config[section]["global"]["parameters"]["stack_name"], parameters)

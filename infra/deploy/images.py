@@ -93,7 +93,7 @@ class Images:
             text=True,
         )
         if done.returncode:
-            raise DeployError(f"docker may not log in to the registry: {_last_line(done.stderr)}")
+            raise DeployError(f"docker cannot log in to the registry: {_last_line(done.stderr)}")
 
     def _docker(self, problem: str, *arguments: str) -> None:
         if self._run(["docker", *arguments], cwd=ROOT, env={**os.environ, **NO_ATTESTATIONS}).returncode:

@@ -1,10 +1,10 @@
-"""Check that a deployment answers as it should, on AWS and on the local stack: `make smoke URL=… KEY=…`.
+"""Check that a deployment works, on AWS or on the local stack: `make smoke URL=… KEY=…`.
 
 It uses the standard library only and changes nothing: it reads, and it asks for a prediction. The key may have any role
 but `predict`. Its value comes from the variable MLOPS_API_KEY, so that no list of processes shows it.
 
-The errors of API Gateway itself are part of what is checked. An emulator that ignores gateway responses, such as
-LocalStack Community, fails at the first of them.
+It also checks errors of API Gateway itself. An emulator that ignores gateway responses, such as LocalStack Community,
+fails at the first of them.
 """
 
 import json

@@ -1,8 +1,7 @@
-"""The account that runs PostgreSQL, and what it can reach.
+"""Find or create the account that runs PostgreSQL, and check what it can reach.
 
-PostgreSQL refuses to run as root, so where root starts the stack another account runs it. That account may be kept out
-of the checkout by a folder above it (/root is closed on most systems). No folder is opened for it: what it needs is
-then kept below /var/lib.
+PostgreSQL refuses to run as root, so another account runs it if root starts the stack. That account may have no access
+to the checkout (/root is closed on most systems). No permissions are changed for it: its files are then below /var/lib.
 """
 
 from __future__ import annotations
@@ -96,6 +95,6 @@ def _make() -> pwd.struct_passwd:
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         reason = getattr(error, "stderr", None) or str(error)
         raise LocalStackError(
-            f"PostgreSQL does not run as root, and no account {_NAME} could be made for it "
-            f"({' '.join(reason.split())}): make that account, or start the stack as another user"
+            f"PostgreSQL does not run as root, and the account {_NAME} could not be created "
+            f"({' '.join(reason.split())}): create this account, or start the stack as another user"
         ) from error

@@ -1,4 +1,4 @@
-"""The command line: words in, words and an exit code out."""
+"""The command line of the local stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it did what was asked (for `status`: when all is healthy)."""
+    """Run one command, and return the exit code: 0 for success (for `status`: if everything is healthy)."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "demo":
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror or error}{where}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("interrupted; `make down` stops what still runs", file=sys.stderr)
+        print("interrupted; `make down` stops everything that still runs", file=sys.stderr)
         return 130
     return 1
 
@@ -79,7 +79,7 @@ def _logs(settings: Settings, options: argparse.Namespace) -> int:
 
     files = Stack(settings).logs()
     if options.name and options.name not in files:
-        raise LocalStackError(f"there is no log {options.name!r}: choose from {', '.join(files)}")
+        raise LocalStackError(f"there is no log {options.name!r}; choose one of: {', '.join(files)}")
     chosen = {name: path for name, path in files.items() if options.name in (None, name) and path.exists()}
     if not chosen:
         raise LocalStackError("there are no logs: nothing has been started")
@@ -112,14 +112,16 @@ def _short(path: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local", description="The platform on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start what does not run, deploy what has changed")
-    commands.add_parser("down", help="stop everything and keep the state")
-    commands.add_parser("status", help="what runs, where, and whether it is healthy")
-    commands.add_parser("reset", help="stop everything and remove the state")
-    logs = commands.add_parser("logs", help="the end of the logs")
-    logs.add_argument("name", nargs="?", help="aws, tracking, database or migrate; all when left out")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are written")
-    logs.add_argument("-n", "--lines", type=int, default=50, help="lines of each log (50)")
+    commands.add_parser("up", help="start the stack, and deploy the template and changed code")
+    commands.add_parser("down", help="stop everything, and keep the state")
+    commands.add_parser("status", help="show what is running, with addresses and health")
+    commands.add_parser("reset", help="stop everything, and remove the state")
+    logs = commands.add_parser("logs", help="show the end of the logs")
+    logs.add_argument("name", nargs="?", help="aws, tracking, database or migrate; by default all")
+    logs.add_argument("-f", "--follow", action="store_true", help="show new lines as they are written")
+    logs.add_argument("-n", "--lines", type=int, default=50, help="number of lines per log (50)")
     # Its options are its own: `demo --help` lists them.
-    commands.add_parser("demo", help="the whole platform at work on real digits", add_help=False)
+    commands.add_parser(
+        "demo", help="start the platform, then train, compare, register, promote and predict", add_help=False
+    )
     return parser

@@ -1,6 +1,6 @@
-"""The whole platform at work on real digits: a sweep is trained, ranked, registered, promoted and asked.
+"""The demo: train a sweep on handwritten digits, rank the runs, register and promote the best one, and predict.
 
-Everything goes through the HTTP API with the API key, as anybody's own program would.
+It uses the HTTP API with the API key only, like any other program.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _train(api: Api, console: Console, options: argparse.Namespace) -> dict[str, Any]:
     """Start the sweep and watch it to its end."""
-    console.rule("[bold]2. A sweep is trained, each run a job on AWS Batch", align="left")
+    console.rule("[bold]2. A sweep is trained: each run is a job on AWS Batch", align="left")
     request = {
         "num_runs": options.runs,
         "epochs": options.epochs,
@@ -105,7 +105,7 @@ def _leaderboard(sweep: dict[str, Any]) -> Table:
 
 def _promoted(api: Api, console: Console, sweep: dict[str, Any]) -> int:
     """Wait for the promotion, show what the gate found, and return the version."""
-    console.rule("[bold]3. The best is registered, gated and promoted through the queue", align="left")
+    console.rule("[bold]3. The best run's model is registered, checked by the gates and promoted", align="left")
     transition = api.wait(
         f"/models/transitions/{sweep['transition_id']}", until=lambda answer: answer["status"] != "queued"
     )
@@ -123,7 +123,7 @@ def _promoted(api: Api, console: Console, sweep: dict[str, Any]) -> int:
 
 def _predict(api: Api, console: Console, options: argparse.Namespace, version: int) -> None:
     """Ask for digits that no run has seen, and draw a few."""
-    console.rule("[bold]4. Held-back digits are predicted", align="left")
+    console.rule("[bold]4. Digits that were held out are predicted", align="left")
     images, labels = held_out(options.dataset)
     model = {"model_name": options.model}
     until_served(api, {"image": images[0], **model}, version)
@@ -174,7 +174,9 @@ def _where_next(console: Console, variables: dict[str, str], seconds: float) -> 
         ("stop, and remove everything", "make reset"),
     ):
         lines.add_row(name, value)
-    console.print(Panel(lines, title=f"done in {seconds:.0f} s; the stack stays up", title_align="left", expand=False))
+    console.print(
+        Panel(lines, title=f"done in {seconds:.0f} s; the stack keeps running", title_align="left", expand=False)
+    )
 
 
 def default_model(settings: Settings) -> str:
@@ -184,8 +186,13 @@ def default_model(settings: Settings) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local demo", description=__doc__)
-    parser.add_argument("--runs", type=int, default=4, help="runs of the sweep (4)")
+    parser.add_argument("--runs", type=int, default=4, help="number of runs of the sweep (4)")
     parser.add_argument("--epochs", type=int, default=8, help="epochs of each run (8)")
-    parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits", help="mnist takes MNIST_DIR")
-    parser.add_argument("--model", help="name of the registered model; without it, the template's default")
+    parser.add_argument(
+        "--dataset",
+        choices=["digits", "mnist"],
+        default="digits",
+        help="digits or mnist; mnist needs the variable MNIST_DIR",
+    )
+    parser.add_argument("--model", help="name of the registered model; by default that of the template")
     return parser

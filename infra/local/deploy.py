@@ -82,7 +82,9 @@ def describe(settings: Settings) -> Deployed | None:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             return None
-        raise LocalStackError(f"the local AWS does not say what is deployed: {_one_line(error)}") from error
+        raise LocalStackError(
+            f"the local AWS does not answer what is deployed ({_one_line(error)}); see `make logs NAME=aws`"
+        ) from error
     if not stacks or stacks[0]["StackStatus"] == "DELETE_COMPLETE":
         return None
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
@@ -139,7 +141,7 @@ def _apply(
 ) -> Deployed:
     cloudformation = client(settings, "cloudformation")
     if present is not None and present.status in _BROKEN:
-        say(f"clearing the stack an earlier deployment left {present.status}")
+        say(f"deleting the stack of an earlier deployment ({present.status})")
         cloudformation.delete_stack(StackName=STACK_NAME)
         _follow(settings, "DELETE", say)
         present = None
@@ -162,7 +164,7 @@ def _apply(
     _follow(settings, "UPDATE" if present else "CREATE", say)
     deployed = describe(settings)
     if deployed is None or not deployed.complete:
-        reason = next(_failures(cloudformation, since), "no resource says why")
+        reason = next(_failures(cloudformation, since), "no resource gives a reason")
         raise LocalStackError(f"the deployment ended {deployed.status if deployed else 'without a stack'}: {reason}")
     return deployed
 

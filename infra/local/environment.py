@@ -43,7 +43,7 @@ def stack_credentials(settings: Settings) -> Credentials:
     """The key of the stack's local AWS. Raises LocalStackError when `.local/env` has none."""
     credentials = Credentials.from_environment(read_env(settings.env_file))
     if credentials is None:
-        raise LocalStackError(f"{settings.env_file} has no key of the local AWS: run `make up`, which makes one")
+        raise LocalStackError(f"{settings.env_file} has no key of the local AWS: run `make up`, which creates one")
     return credentials
 
 

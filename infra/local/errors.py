@@ -1,5 +1,5 @@
-"""What can go wrong with the local stack, in words for the person at the terminal."""
+"""The error of the local stack's commands."""
 
 
 class LocalStackError(Exception):
-    """One line: the cause and the remedy. The command line prints it and exits with 1."""
+    """An error with a message in one line: cause and remedy. The command line prints it, and exits with 1."""

@@ -24,7 +24,7 @@ def prepare(settings: Settings) -> None:
         fresh = not home.exists()
         home.mkdir(parents=True, exist_ok=True)
         if not fresh and not settings.marker.exists() and any(home.iterdir()):
-            raise LocalStackError(f"{home} holds something else: set MLOPS_LOCAL_DIR to a folder of its own")
+            raise LocalStackError(f"{home} contains other files: set MLOPS_LOCAL_DIR to an empty folder")
         settings.marker.write_text("State of the local stack. `make reset` removes this folder.\n")
         for folder in (settings.log_dir, settings.run_dir, settings.aws_tmp_dir, settings.tracking_tmp_dir):
             folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def prepare(settings: Settings) -> None:
     if free < _NEEDED_BYTES:
         raise LocalStackError(
             f"{home} has {free // 1024**2} MB of free space and the stack needs {_NEEDED_BYTES // 1024**2} MB: "
-            "free some, or set MLOPS_LOCAL_DIR to another disk"
+            "free some space, or set MLOPS_LOCAL_DIR to another disk"
         )
 
 
@@ -56,7 +56,7 @@ def remove(settings: Settings) -> bool:
         contents = [path for path in home.iterdir() if path != settings.marker]
         if contents and not settings.marker.exists():
             raise LocalStackError(
-                f"{home} was not made by the stack ({settings.marker.name} is missing): remove it by hand"
+                f"{home} was not created by the stack ({settings.marker.name} is missing): remove it by hand"
             )
         # The marker goes last: a removal that fails or is interrupted half-way can be run again.
         for path in contents:

@@ -116,7 +116,7 @@ class PostgresServer:
             text=True,
         )
         if ran.returncode != 0:
-            raise LocalStackError(f"PostgreSQL refused to be set up: {' '.join(ran.stderr.split())}")
+            raise LocalStackError(f"PostgreSQL could not be set up: {' '.join(ran.stderr.split())}")
 
     @property
     def _folder(self) -> Path:
@@ -148,7 +148,7 @@ class PostgresServer:
         """Make the data folder, with an empty cluster in it unless there is one."""
         if self._link.is_symlink():
             if not self._folder.is_dir():
-                raise LocalStackError(f"the database of this stack lay in {self._folder}, which is gone: `make reset`")
+                raise LocalStackError(f"the folder of this stack's database, {self._folder}, is gone: run `make reset`")
         elif account is not None and not account.can_use(self._link.parent):
             account.move_outside(self._link)
         try:
@@ -158,8 +158,8 @@ class PostgresServer:
             return
         if made_by != _MAJOR:
             raise LocalStackError(
-                f"the data in {self._link} is of PostgreSQL {made_by}, and this version has {_MAJOR}: "
-                "keep the old version, or remove the data with `make reset`"
+                f"the data in {self._link} is from PostgreSQL {made_by}, and this version uses {_MAJOR}: use the old "
+                "version, or remove the data with `make reset`"
             )
 
     def _initialise(self, programs: Path, account: Account | None) -> None:
@@ -214,7 +214,7 @@ def _prepare_socket_folder(data: Path, account: Account | None) -> Path:
         folder.mkdir(mode=0o700)
     own = {os.geteuid(), account.uid if account is not None else os.geteuid()}
     if folder.is_symlink() or folder.stat().st_uid not in own:
-        raise LocalStackError(f"{folder} belongs to somebody else: remove it")
+        raise LocalStackError(f"{folder} belongs to another user: remove it")
     if account is not None:
         account.own(folder)
     return folder

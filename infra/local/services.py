@@ -83,7 +83,8 @@ class Service:
                 taken = port_taken(port)
                 if taken is not None:
                     raise LocalStackError(
-                        f"port {port} ({self.name}) is taken{taken}: end that, or set {variable} to another"
+                        f"port {port} ({self.name}) is taken{taken}: stop that program, or set {variable} to another "
+                        "port"
                     )
 
     def launch(self) -> Callable[[], None] | None:

@@ -54,7 +54,7 @@ class Settings:
         for variable, port in ports.items():
             for other, same in ports.items():
                 if variable < other and port == same:
-                    raise LocalStackError(f"{variable} and {other} are both {port}: give each a port of its own")
+                    raise LocalStackError(f"{variable} and {other} are both {port}: give each another port")
         _refuse_path("the checkout", settings.root, _REFUSED_FOR_CHECKOUT, "move it to another folder")
         _refuse_path("MLOPS_LOCAL_DIR", settings.home, _REFUSED_IN_PATHS, "name another folder")
         return settings
@@ -140,4 +140,6 @@ def _number(environ: Mapping[str, str], name: str, default: int, low: int, high:
 def _refuse_path(name: str, path: Path, characters: str, remedy: str) -> None:
     for character in characters:
         if character in str(path):
-            raise LocalStackError(f"{name} {str(path)!r} has a {character!r} in its path, which cannot work: {remedy}")
+            raise LocalStackError(
+                f"{name} {str(path)!r} has a {character!r} in its path, which is not supported: {remedy}"
+            )

@@ -203,7 +203,7 @@ class Stack:
         )
         if made.returncode != 0 or not made.stdout.strip():
             reason = (made.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-            raise LocalStackError(f"the API key could not be made: {reason}")
+            raise LocalStackError(f"the API key could not be created: {reason}")
         return made.stdout.strip()
 
     def _step(self, name: str, work: Callable[[], T]) -> T:

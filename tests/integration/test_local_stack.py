@@ -585,7 +585,7 @@ def test_status_and_logs_say_what_there_is(running):
     assert "Uvicorn" in said
     code, _said, error = command(running.settings, "logs", "nobody")
     assert code == 1
-    assert "choose from" in error
+    assert "choose one of" in error
 
 
 CHANGED_HANDLER = """

@@ -264,7 +264,7 @@ def test_a_rollback_serves_what_was_admitted_and_not_what_was_written_over_it(wo
     transition = world.move(first, "Production", force=True)
     assert transition.status == "succeeded", transition.error
     assert (transition.sha256, world.manifest().sha256) == (admitted, admitted)
-    assert any("artifacts were changed" in gate.detail for gate in transition.gates)
+    assert any("artifacts have changed" in gate.detail for gate in transition.gates)
     assert world.tracking.version(world.model, first).tags["sha256"] == admitted
     assert world.agrees()
 

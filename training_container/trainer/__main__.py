@@ -1,4 +1,4 @@
-"""`python -m trainer`: one run, or with `sweep` many on this machine.
+"""`python -m trainer`: do one run, or with `sweep` several runs on this machine.
 
 Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by SIGTERM with the state kept.
 """
@@ -14,7 +14,7 @@ from trainer.stop import EXIT_CODE, Stop
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run what the arguments and the environment ask for; returns the exit code."""
+    """Do what the arguments and the environment say, and return the exit code."""
     stop = Stop()
     stop.listen()
     try:
@@ -48,5 +48,5 @@ if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    # Everything is delivered. Taking torch and MLflow down object by object would take another second.
+    # Everything is delivered. A normal exit would need another second to free the objects of torch and MLflow.
     os._exit(code)

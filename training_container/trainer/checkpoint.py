@@ -1,7 +1,7 @@
-"""Where a run's state is kept between attempts: one object for each job, written whole, replaced after each epoch.
+"""Store a run's state between attempts: one object per job, which is replaced after each epoch.
 
-The object names what it is a state of (parameters, data and the state's own format), so that another run, or a newer
-trainer, never resumes from it, and its own SHA-256, so that a damaged one is not trusted.
+The object has a fingerprint of the parameters, the data and the state's format, so that another run or a newer trainer
+does not resume from it. It also has its SHA-256, so that a damaged one is not used.
 """
 
 import hashlib
@@ -19,22 +19,22 @@ from trainer.parameters import Identity, ParameterValue
 PREFIX = "checkpoints"
 DELETE_SECONDS = 15.0
 STATE_FORMAT = 2
-"""Changes with what a model type's state holds (`models.fit`)."""
+"""The format of a model type's state (`models.fit`). Increase it with each change."""
 
 
 class Store(Protocol):
-    """A place for one object. Its methods raise whatever the place raises."""
+    """A place for one object. Its methods raise the errors of the place."""
 
     address: str
 
     def get(self) -> bytes | None:
-        """The object, or None if there is none."""
+        """Return the object, or None if there is none."""
 
     def put(self, content: bytes) -> None:
         """Replace the object as a whole."""
 
     def delete(self) -> None:
-        """Remove the object; it is no error if there is none."""
+        """Remove the object. Idempotent."""
 
 
 class S3Store:
@@ -51,7 +51,7 @@ class S3Store:
             import boto3
             from botocore.config import Config
 
-            # Our own retries stand around this; botocore's would only make the first of them late.
+            # The caller retries; retries of botocore would only delay that.
             config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
             self._connected = boto3.client("s3", config=config)
         return self._connected
@@ -98,7 +98,7 @@ class FolderStore:
 
 
 def store_of(identity: Identity, environment: Mapping[str, str] = os.environ) -> Store | None:
-    """The job's place: in ARTIFACT_BUCKET, else in the folder CHECKPOINT_DIR. None for a run that is no job."""
+    """Return the job's store, in ARTIFACT_BUCKET or else in CHECKPOINT_DIR. None for a run that is not a job."""
     if identity.job_id is None:
         return None
     if bucket := environment.get("ARTIFACT_BUCKET"):
@@ -109,24 +109,24 @@ def store_of(identity: Identity, environment: Mapping[str, str] = os.environ) ->
 
 
 def fingerprint(parameters: Mapping[str, ParameterValue], dataset_digest: str) -> str:
-    """What a state belongs to, as one hash."""
+    """Return a hash of what a state belongs to."""
     run = {"format": STATE_FORMAT, "parameters": dict(parameters), "dataset": dataset_digest}
     return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 def pack(state: bytes, belongs_to: str) -> bytes:
-    """The object that keeps `state` for the run with the fingerprint `belongs_to`."""
+    """Return the object with `state` for the run with the fingerprint `belongs_to`."""
     header = {"fingerprint": belongs_to, "sha256": hashlib.sha256(state).hexdigest()}
     return json.dumps(header).encode() + b"\n" + state
 
 
 def load(store: Store | None, belongs_to: str, max_wait: float) -> bytes | None:
-    """The state that an earlier attempt left, or None.
+    """Return the state of an earlier attempt, or None.
 
-    A state that is damaged or of another run is not used, and the log says so.
+    A state that is damaged or belongs to another run is not used, and the log says so.
 
     Raises:
-        Unreachable: the store did not answer for `max_wait` seconds; starting anew would throw away what it holds.
+        Unreachable: The store did not answer for `max_wait` seconds. Starting again would lose its state.
     """
     content = retry(store.address, store.get, max_wait) if store else None
     if store is None or content is None:
@@ -147,7 +147,7 @@ def load(store: Store | None, belongs_to: str, max_wait: float) -> bytes | None:
 
 
 class StateKeeper:
-    """The run's checkpoint: what an earlier attempt left and this one leaves. Without a store it keeps nothing."""
+    """The run's checkpoint, which is read once and replaced after each epoch. Without a store nothing is kept."""
 
     def __init__(self, store: Store | None, max_wait: float) -> None:
         self.state: bytes | None = None
@@ -162,22 +162,22 @@ class StateKeeper:
 
     @property
     def resumed_from(self) -> str | None:
-        """The address of the state that the run went on from, if it did."""
+        """The address of the state from which the run has resumed, if it has."""
         return self.address if self.state else None
 
     def load(self, belongs_to: str) -> None:
-        """Fetch the state of the run with this fingerprint. Raises Unreachable."""
+        """Read the state of the run with this fingerprint. Raises Unreachable."""
         self._belongs_to = belongs_to
         self.state = load(self._store, belongs_to, self._max_wait)
 
     def keep(self, state: bytes) -> None:
-        """Write a state in the background; of several that wait only the newest. Raises Unreachable."""
+        """Write a state in the background; if several wait, only the newest. Raises Unreachable."""
         if self._store and self._sender:
             store, content = self._store, pack(state, self._belongs_to)
             self._sender.send(lambda: store.put(content), latest="state")
 
     def forget(self) -> None:
-        """Delete the state, which a completed run has no use for; one that stays costs pennies and expires."""
+        """Delete the state, which a completed run does not need. If this fails, the state expires later."""
         if self._store and self._sender:
             try:
                 self._sender.send(self._store.delete, latest="state")

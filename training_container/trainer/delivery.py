@@ -1,8 +1,7 @@
-"""Delivery in the background: training does not wait for a service, and outlives one that is away for a while.
+"""Deliver to services in the background, so that training does not wait for them, and survives short outages.
 
-Each address has a sender of its own, so that one's outage does not hold up another's deliveries. Deliveries are made
-in order. A failed one is tried again with growing pauses, until the longest wait is over or the service refuses for
-good.
+Each address has its own sender, so that an outage of one does not delay others. Deliveries are made in order. A failed
+one is tried again with growing pauses, until the longest wait is over or the service refuses it.
 """
 
 import math
@@ -30,12 +29,12 @@ THROTTLED = (
     "SlowDown",
 )
 MLFLOW_PLAIN_CODES = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
-"""Errors of MLflow's own checks, whose text is about the request; that of others can carry SQL."""
+"""Errors of MLflow's checks, whose text is about the request. The text of other errors can contain SQL."""
 REASON_LENGTH = 500
 
 
 def refused_for_good(error: BaseException) -> bool:
-    """Whether it is useless to try again: a 4xx, or a defect of ours. Decided by shape: no client is imported here."""
+    """Return whether another try is useless, such as after a 4xx. It imports no client for this."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's ClientError
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
@@ -50,7 +49,7 @@ def refused_for_good(error: BaseException) -> bool:
 
 
 def _met_another_writer(error: BaseException) -> bool:
-    """Whether another run wrote the same new row at the same time.
+    """Return whether another run wrote the same new row at the same time.
 
     Two runs that log the same new data set at once meet in MLflow, which answers the second one 400 with the
     database's complaint. The second try sees the row that is there now.
@@ -59,7 +58,7 @@ def _met_another_writer(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """What people may read of an error: MLflow's own text can carry SQL, which stays in the log."""
+    """Return the text of an error for users. MLflow's text can contain SQL, which only the log may have."""
     code = getattr(error, "error_code", None)
     line = (str(error).splitlines() or [""])[0][:REASON_LENGTH]
     if code and code not in MLFLOW_PLAIN_CODES:
@@ -74,12 +73,12 @@ def retry(
     pause: Callable[[float], object] = time.sleep,
     deadline: Callable[[], float] = lambda: math.inf,
 ) -> T:
-    """Do something again and again, with growing pauses, until it succeeds.
+    """Try an action until it succeeds, with growing pauses.
 
     Args:
-        address: What does not answer, for the log and the error.
-        action: What to do; any error except a TrainingError is a reason to try again.
-        max_wait: For how many seconds.
+        address: The service, for the log and the error.
+        action: What to do. After any error except a TrainingError it is tried again.
+        max_wait: Seconds to try.
         pause: Sleeps for a number of seconds.
         deadline: The monotonic time at which to end even so; asked after each failure.
 
@@ -131,14 +130,14 @@ class BackgroundSender:
 
     @property
     def failure(self) -> TrainingError | None:
-        """Why this sender has given up, or None while it has not."""
+        """Why this sender has given up; None if it has not."""
         return self._failure
 
     def send(self, delivery: Callable[[], object], latest: str | None = None) -> None:
         """Queue a delivery.
 
         Raises:
-            TrainingError: this sender has given up before, for this reason.
+            TrainingError: This sender has given up before, for this reason.
         """
         with self._changed:
             if self._failure:
@@ -152,7 +151,7 @@ class BackgroundSender:
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all is delivered or the sender has given up, for at most `seconds`; whether it is so."""
+        """Wait until all is delivered or the sender has given up, for at most `seconds`; return whether this is so."""
         with self._changed:
             return bool(self._changed.wait_for(self._at_rest, seconds))
 
@@ -174,7 +173,7 @@ class BackgroundSender:
                 raise Unreachable(self.address, f"did not take everything within {within:g} s")
 
     def close(self) -> None:
-        """Let the thread end when nothing waits any more."""
+        """End the thread when nothing is left to deliver."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

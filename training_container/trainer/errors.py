@@ -1,8 +1,8 @@
-"""Why a run ends as failed. The messages reach the person who asked for the run: they name the cause and the remedy."""
+"""Errors that end a run as failed. Users see the messages, so they name the cause and the remedy."""
 
 
 class TrainingError(Exception):
-    """Base of the failures whose reason is for people. Anything else is a defect of ours and keeps its traceback."""
+    """Base of the errors whose message is for users. All others are defects, and are logged with their traceback."""
 
 
 class ParameterError(TrainingError):
@@ -10,7 +10,7 @@ class ParameterError(TrainingError):
 
 
 class DataError(TrainingError):
-    """The data set cannot be read, or is not one that a model can be trained on."""
+    """The data set cannot be read, or cannot be used to train a model."""
 
 
 class Diverged(TrainingError):
@@ -22,7 +22,7 @@ class ParityError(TrainingError):
 
 
 class Unreachable(TrainingError):
-    """A service the run depends on did not answer for as long as the trainer waits, or refused for good."""
+    """A service that the run needs did not answer as long as the trainer waits, or refused the request."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"{address}: {reason}")
@@ -31,4 +31,4 @@ class Unreachable(TrainingError):
 
 
 class Interrupted(Exception):
-    """SIGTERM arrived: the state is checkpointed and the run may be attempted again. Not a failure."""
+    """SIGTERM arrived. The state is stored, and the run can be tried again, so this is not a failure."""

@@ -1,6 +1,6 @@
-"""How this process was called: parameters and identity, from the command line and the environment alike.
+"""Read the parameters and the identity of this process from the command line and the environment.
 
-A value on the command line wins over the variable TRAIN_<FIELD>, that over the preset's, and that over the default.
+A value is taken from the command line, else from the variable TRAIN_<FIELD>, else from the preset, else the default.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FIELDS = tuple(_name_of(field) for field in Parameters.model_fields)
 
 
 def parser(prog: str = "python -m trainer") -> argparse.ArgumentParser:
-    """A parser with one flag for each field. Values stay text: `resolve` reads them and checks their bounds."""
+    """Return a parser with one flag per field. Values stay text; `resolve` reads them and checks their bounds."""
     flags = argparse.ArgumentParser(
         prog=prog,
         description="Train one model, log it to MLflow and register it.",
@@ -50,10 +50,10 @@ def add_flags(flags: argparse.ArgumentParser, leave_out: frozenset[str] = frozen
 
 
 def given(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, str]:
-    """The values that were given, as text: those of TRAIN_* variables and, before them, of the command line.
+    """Return the given values as text, from the command line and, after it, from TRAIN_* variables.
 
     Raises:
-        ParameterError: a TRAIN_ variable names no parameter; a misspelt one must not be ignored.
+        ParameterError: A TRAIN_ variable names no parameter. Misspelt ones must not be ignored.
     """
     values = {
         key.removeprefix(PREFIX).lower(): value
@@ -62,7 +62,7 @@ def given(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict
     }
     for name in values:
         if name not in FIELDS:
-            raise ParameterError(f"the variable {PREFIX}{name.upper()} is none of: {_variables()}")
+            raise ParameterError(f"the variable {PREFIX}{name.upper()} names no parameter; use one of: {_variables()}")
     flags = {name: value for name in FIELDS if (value := getattr(arguments, name, None)) is not None}
     return values | flags
 
@@ -72,10 +72,10 @@ def _variables() -> str:
 
 
 def resolve(values: Mapping[str, ParameterValue]) -> Parameters:
-    """The parameters of `values` (text or already typed), with those of the preset filled in.
+    """Return the parameters from `values` (text or typed), completed with those of the preset.
 
     Raises:
-        ParameterError: names each bad parameter, what is wrong with it, and both ways to give it.
+        ParameterError: A parameter is not valid. Names each one, what is wrong, and both ways to give it.
     """
     parameters = _validated(values)
     if parameters.preset == "best":
@@ -97,12 +97,12 @@ def _explained(item: "ErrorDetails") -> str:
 
 
 def identity(environment: Mapping[str, str] = os.environ) -> Identity:
-    """The job of this process, from JOB_ID, SWEEP_ID and what Batch sets.
+    """Return the job of this process, from JOB_ID, SWEEP_ID and Batch's variables.
 
     A child of a sweep has the job id of its own index.
 
     Raises:
-        ParameterError: SWEEP cannot be read.
+        ParameterError: The variable SWEEP cannot be read.
     """
     sweep = _sweep(environment)
     return Identity(
@@ -114,10 +114,11 @@ def identity(environment: Mapping[str, str] = os.environ) -> Identity:
 
 
 def parameters(argv: Sequence[str], environment: Mapping[str, str]) -> Parameters:
-    """What this process is to do. A child of a sweep (SWEEP is set) derives its hyperparameters from its index.
+    """Return the parameters of this process. A child of a sweep (SWEEP is set) derives its hyperparameters from its
+    index.
 
     Raises:
-        ParameterError: names each bad parameter. Unknown flags end the process, as argparse does.
+        ParameterError: A parameter is not valid. Unknown flags end the process, as argparse does.
     """
     values: dict[str, ParameterValue] = dict(given(parser().parse_args(argv), environment))
     if sweep := _sweep(environment):
@@ -139,5 +140,5 @@ def _sweep(environment: Mapping[str, str]) -> Sweep | None:
 
 
 def _index(environment: Mapping[str, str]) -> int:
-    """A sweep of one run is a plain job, which has no index."""
+    """Return the index of the child. A sweep of one run is a plain job without an index."""
     return int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX") or 0)

@@ -22,17 +22,17 @@ from trainer.stop import Stop
 from trainer.tracking import TrackedRun, version_tags
 
 MAX_WAIT_SECONDS = 300.0
-"""How long a service may be away. The variable DELIVERY_MAX_WAIT_SECONDS changes it."""
+"""Seconds for which a service may be down. The variable DELIVERY_MAX_WAIT_SECONDS changes it."""
 LAST_WORDS_SECONDS = 15.0
-"""How long to try to deliver the reason of a failure, or the state of an interrupted run."""
+"""Seconds to try to deliver the reason of a failure, or the state of an interrupted run."""
 CONNECT_SECONDS = 10.0
-"""How long a run of one epoch waits for MLflow before it begins: once begun, it cannot be refused before its end."""
+"""Seconds for which a run of one epoch waits for MLflow before it begins: later it cannot be stopped in time."""
 LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a completed run leaves."""
+    """The results of a completed run."""
 
     run_id: str
     metrics: dict[str, float]
@@ -61,7 +61,7 @@ def run(parameters: Parameters, identity: Identity, stop: Stop) -> Outcome:
 
 
 def register(parameters: Parameters, outcome: Outcome) -> int | None:
-    """Register the model of a run that was not to register its own; returns the version. Raises TrainingError."""
+    """Register the model of a run that did not register its own, and return the version. Raises TrainingError."""
     tracked = TrackedRun(parameters, Identity(), _max_wait())
     tracked.adopt(outcome.run_id)
     tracked.register(parameters.model_name, version_tags(outcome.sha256, outcome.dataset_digest, None))
@@ -102,7 +102,7 @@ class _Job:
         except Exception as error:
             log_event("trainer.defect", traceback=traceback.format_exc())
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._fail(f"the disk is full ({error.strerror}): free some space, then start the run again")
+                self._fail(f"the disk is full ({error.strerror}): free some space, and start the run again")
                 raise
             # A defect, not a reason for people: the log has all of it, the record its kind and place.
             last = traceback.extract_tb(error.__traceback__)[-1]
@@ -243,7 +243,7 @@ def _data_tags(dataset: Dataset) -> dict[str, str]:
 
 
 def _as_far_as_possible(action: Callable[[], object]) -> None:
-    """Do something that reports an end: a service that does not take it must not hide the reason for the end."""
+    """Report the end of a run. If a service does not accept the report, the reason for the end must not be hidden."""
     try:
         action()
     except TrainingError as error:

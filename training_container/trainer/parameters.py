@@ -1,4 +1,4 @@
-"""What a run is to do (`Parameters`) and which job it belongs to (`Identity`).
+"""The parameters of a run (`Parameters`), and the job that it belongs to (`Identity`).
 
 The fields, bounds and defaults are those of the API's TrainRequest.
 """
@@ -14,15 +14,19 @@ ParameterValue = bool | int | float | str
 
 
 class Parameters(TrainRequest):
-    """A training request, and what only the trainer itself knows of."""
+    """A training request, and the parameters that only the trainer has."""
 
     preset: Annotated[
         Literal["none", "best"],
-        Field(description="best: the model type's own values for everything that is not given"),
+        Field(description="best: use the model type's recommended values for everything that is not given"),
     ] = "none"
     shift: Annotated[
         int,
-        Field(ge=0, le=8, description="Augmentation: move each image by up to this many pixels, anew in each epoch"),
+        Field(
+            ge=0,
+            le=8,
+            description="Augmentation: shift each image by up to this many pixels, differently in each epoch",
+        ),
     ] = 0
     patience: Annotated[
         int,
@@ -37,7 +41,7 @@ class Parameters(TrainRequest):
 
 @dataclass(frozen=True)
 class Identity:
-    """Which job this process is an attempt of; all None for a run that a person started by hand."""
+    """The job of this process; all None for a run that was started by hand."""
 
     job_id: str | None = None
     sweep_id: str | None = None

@@ -1,4 +1,4 @@
-"""What people read of a run: pictures of the evaluation, and the model card."""
+"""Write the report of a run: pictures of the evaluation, and the model card."""
 
 import io
 import json
@@ -103,7 +103,7 @@ def model_card(
     lines = [
         f"# {parameters.model_name}",
         "",
-        f"A {parameters.model_type} that tells {dataset.classes} classes apart, from {shape}.",
+        f"A {parameters.model_type} that distinguishes {dataset.classes} classes of {shape}.",
         "",
         "## Data",
         f"- `{dataset.name}`: {len(dataset.train)} rows trained on, {len(dataset.held_out)} held out",
@@ -132,15 +132,16 @@ def model_card(
         "## Serving",
         f"- ONNX, {len(exported.content):,} bytes, SHA-256 `{exported.sha256}`",
         f"- one prediction takes {exported.latency_ms:.3f} ms on one thread of the machine that trained it",
-        f"- differs from the trained model by at most {exported.worst_difference:.1e}",
+        f"- its answers differ from the trained model by at most {exported.worst_difference:.1e}",
         "",
         "## How it was made",
         *[f"- {name}: `{value}`" for name, value in parameters.hyperparameters().items()],
         *[f"- {name}: `{value}`" for name, value in facts.items()],
         "",
         "## Limits",
-        "- It answers with one of its classes whatever the input. On inputs unlike its data it can be sure and wrong.",
-        "- The held-out rows come from the same source as the data: expect less on inputs from elsewhere.",
+        "- It always answers with one of its classes. For inputs that differ from its data, it can be wrong with high "
+        "confidence.",
+        "- The held-out rows come from the same source as the training rows. Expect a lower accuracy on other inputs.",
         "",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A sweep on one machine: the runs that a Batch array job would make, one after the other in this process.
+"""Do a sweep on one machine: the runs of a Batch array job, one after the other in this process.
 
 Each child's parameters follow from the seed of the sweep and its index (`mlops.domain.sweep`), as they do for the API.
 When one fails, the others go on. The best model is registered once, at the end.
@@ -104,19 +104,19 @@ def _child(plan: Sweep, index: int, fixed: dict[str, str]) -> Parameters:
 
 def _parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(prog="python -m trainer sweep", description=__doc__, allow_abbrev=False)
-    flags.add_argument("--num-runs", default="10", metavar="N", help="how many runs, 1 to 100 (default: 10)")
+    flags.add_argument("--num-runs", default="10", metavar="N", help="number of runs, 1 to 100 (default: 10)")
     flags.add_argument("--strategy", default="random", choices=["random", "grid"])
     flags.add_argument(
-        "--seed", default="42", metavar="N", help="seed of the draws; each run trains with this plus its index"
+        "--seed", default="42", metavar="N", help="seed of the draws; each run trains with this seed plus its index"
     )
     flags.add_argument(
         "--space",
         default="{}",
         metavar="JSON",
-        help='parameter → values or range: {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": true}, "seed": [1, 2]}',
+        help='values or ranges: {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": true}, "seed": [1, 2]}',
     )
     flags.add_argument(
-        "--register-best", default="true", metavar="BOOL", help="register the best model (default: true)"
+        "--register-best", default="true", metavar="BOOL", help="register the model of the best run (default: true)"
     )
     invocation.add_flags(flags, leave_out=frozenset({"seed", "register"}))
     return flags

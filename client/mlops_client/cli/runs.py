@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = ("learning_rate", "hidden_size", "dropout", "batch_size", "epochs", "model_type", "dataset")
 HEADLINES = ("accuracy", "loss")
-# Metrics of these kinds are shown with --all only: of classes and epochs there are more than a screen has lines.
+# Metrics of these kinds are shown with --all only: with classes and epochs, they would not fit on a screen.
 DETAIL_KINDS = ("check", "epoch", "class")
 OWN_METRIC_COLUMNS = 4
 
@@ -70,7 +70,7 @@ def runs(
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """List the runs of an experiment, the best first, also with metrics that you logged yourself."""
+    """List the runs of an experiment, the best first, with metrics that you have logged yourself too."""
     client = new_client()
     listing = client.runs(experiment or _newest_experiment(client), order_by, limit)
     if as_json:
@@ -142,7 +142,8 @@ def compare(
 
 
 def metric_columns(runs: Sequence[RunRow], order_by: str) -> list[str]:
-    """Return the metrics to show: the one that orders the list, the headlines, and a few of one's own."""
+    """Return the metrics to show: the one that orders the list, the main ones, and a few that the runs have logged
+    themselves."""
     names = {name for run in runs for name in run.metrics}
     field = re.sub(r"\s+(asc|desc)$", "", order_by.strip(), flags=re.IGNORECASE)
     ordering = [name for name in names if field in (f"metrics.{name}", f"metrics.`{name}`", f'metrics."{name}"')]

@@ -1,1 +1,1 @@
-"""Compares what was predicted with the reference, hourly and on request."""
+"""Compare predictions with the reference, hourly and on request."""

@@ -1,4 +1,4 @@
-"""GET /drift/status, /drift/history, /drift/stats and /drift/distribution, and the hourly check."""
+"""The routes GET /drift/status, /drift/history, /drift/stats and /drift/distribution, and the hourly check."""
 
 from typing import Annotated, Any
 
@@ -53,7 +53,7 @@ def drift_distribution(_: CurrentCaller, model_name: Model = None, hours: Hours 
 
 
 def on_schedule(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Check every model in Production, every hour: model name → verdict."""
+    """Check every model in Production, and return the verdict by model name."""
     return DriftCheck.from_environment().run()
 
 

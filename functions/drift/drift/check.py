@@ -1,4 +1,4 @@
-"""The scheduled check: keep the verdict of every model in Production, and send an alert once per episode."""
+"""The scheduled check: store the verdict of every model in Production, and send alerts."""
 
 import time
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class CheckSettings(Settings):
-    """The windows of the check; and whether, how often and how drift may request a retrain."""
+    """Settings of the check: its windows, and the limits of retrains."""
 
     drift_baseline_hours: int = 168
     drift_current_hours: int = 24
@@ -55,10 +55,10 @@ class DriftCheck:
         return _check()
 
     def run(self) -> dict[str, str]:
-        """Check all models in Production: name → verdict. A model that fails keeps no other from being checked.
+        """Check all models in Production, and return the verdict by name. If one fails, the others are still checked.
 
         Raises:
-            RuntimeError: At the end, with the names of the models that failed. The schedule tries again.
+            RuntimeError: At the end, with the names of the models that failed. Lambda tries again.
         """
         verdicts: dict[str, str] = {}
         failed: list[str] = []
@@ -79,27 +79,27 @@ class DriftCheck:
         drift = drift_of(samples_of(self._stats, manifest, windows), self._thresholds)
         record = DriftRecord.of(manifest.model_name, manifest.model_version, drift, now())
         record = replace(record, alerted_at=self._notify(record))
-        # After the notification: if the function stops in between, the alert comes twice rather than never.
+        # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.
         self._records.save(record)
         self._retrain(record)
         _log(record)
         return record.status
 
     def _notify(self, record: DriftRecord) -> float | None:
-        """Send an alert when it begins, again while it lasts, and its end; return when the lasting one was sent."""
+        """Send an alert when drift begins, while it lasts, and when it ends; return when the lasting alert was sent."""
         last = self._records.last(record.model_name)
         alerted_at = last.alerted_at if last and last.model_version == record.model_version else None
         if record.status is Verdict.ALERT:
             if alerted_at is None or time.time() - alerted_at >= self._settings.drift_repeat_hours * 3600:
                 self._events.alert(record)
                 return time.time()
-        elif alerted_at is not None and record.status is not Verdict.INSUFFICIENT_DATA:  # no data is no recovery
+        elif alerted_at is not None and record.status is not Verdict.INSUFFICIENT_DATA:  # without data it goes on
             self._events.recovered(record)
             return None
         return alerted_at
 
     def _retrain(self, record: DriftRecord) -> None:
-        """Request a retrain by an event, within cool-down and daily budget, if that is switched on."""
+        """Request a retrain with an event, if it is switched on and within its limits."""
         if not self._settings.retrain_on_drift:
             return
         request = self._records.unsent_retrain(record.model_name)
@@ -130,7 +130,7 @@ class DriftCheck:
 
 
 def _log(record: DriftRecord) -> None:
-    """Log the verdict, in a line that is a CloudWatch metric too (embedded metric format). The alarm reads it."""
+    """Log the verdict as a line that is also a CloudWatch metric (embedded metric format), for the alarm."""
     fields = record.detail()
     del fields["signals"]
     fields["explanation"] = fields.pop("message")  # a log line has a message of its own

@@ -28,7 +28,7 @@ from mlops.domain.drift.counts import summary_of
 from mlops.domain.drift.verdict import Against, Comparison, DriftThresholds, compare
 
 BASELINE_HOURS = 168
-"""How many hours before the first window a version without a reference is compared with."""
+"""Hours before the first window with which a version without a reference is compared."""
 
 
 class DriftReport:

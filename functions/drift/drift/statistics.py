@@ -90,11 +90,10 @@ class PredictionReport:
         )
 
     def _windows(self, name: str, hours: int) -> dict[Series, Counts]:
-        """Return what each version predicted in the window, the newest version first. Versions that predicted nothing
-        are left out."""
+        """Return the counts of each version that has predicted in the window, the newest first. Raises NotFound."""
         known = self._stats.totals(name)
         if not known and not any(self._served.holds(name, stage) for stage in ALIASES):
-            raise NotFound(f"There is no model {name!r} that has predicted anything; GET /models lists the models")
+            raise NotFound(f"There is no model {name!r} with predictions; GET /models lists the models")
         first = hours_before(end_of_this_hour(), hours)
         windows = {series: self._stats.window(series, first) for series in sorted(known, reverse=True)}
         return {series: counts for series, counts in windows.items() if counts["n"]}

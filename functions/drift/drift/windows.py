@@ -1,4 +1,4 @@
-"""The windows that are compared: whole hours, the baseline ending where the current one starts."""
+"""The windows that are compared, in whole hours. The baseline ends where the current window begins."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from mlops.domain.manifest import Manifest
 
 @dataclass(frozen=True)
 class Windows:
-    """Hours as `2026-01-31T23`. The current window has no end: it includes lines that a fast clock dated ahead."""
+    """Bounds of the windows, as hours like `2026-01-31T23`. The current one has no end, because clocks may be fast."""
 
     baseline_start: str
     current_start: str
@@ -22,7 +22,7 @@ class Windows:
 
     @classmethod
     def ending_now(cls, baseline_hours: int, current_hours: int) -> "Windows":
-        """Return windows of which the current one is `current_hours` long and ends with the present hour."""
+        """Return the windows whose current one has `current_hours` and ends with this hour."""
         end = end_of_this_hour()
         start = hours_before(end, current_hours)
         return cls(hours_before(start, baseline_hours), start, end)
@@ -50,8 +50,7 @@ class Samples:
 
 
 def samples_of(stats: PredictionStats, manifest: Manifest, windows: Windows) -> Samples:
-    """Return what a served version predicted in both windows, and its reference. Predictions in another stage do not
-    belong to it."""
+    """Return the predictions of a served version in both windows, and its reference. Other stages are not included."""
     series = series_of(manifest)
     return Samples(
         summary_of(stats.window(series, windows.current_start)),
@@ -61,7 +60,7 @@ def samples_of(stats: PredictionStats, manifest: Manifest, windows: Windows) -> 
 
 
 def samples_of_steps(stats: PredictionStats, series: Series, bounds: list[str]) -> list[Summary]:
-    """Return what was predicted in each window between two bounds. The last window has no end."""
+    """Return the predictions in each window between two bounds. The last window has no end."""
     windows: list[Counts] = [Counter() for _ in bounds[1:]]
     for hour, counts in stats.hours(series, bounds[0]):
         windows[min(bisect_right(bounds, hour), len(windows)) - 1].update(counts)

@@ -1,4 +1,4 @@
-"""GET /experiments: experiments with their best runs, the runs of one, one run in full, several side by side."""
+"""The routes of experiments: lists of experiments and runs, one run in full, and comparisons."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,9 @@ from mlops.registry.sql.catalogue import Catalogue
 router = APIRouter(tags=["experiments"])
 MAX_COMPARED = 10
 
-Name = Annotated[str | None, Query(min_length=1, max_length=200, description="Only those with this in their name")]
+Name = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="Only those whose name contains this text")
+]
 ExperimentRef = Annotated[PathText, Path(description="Name or id of an experiment; a slash in the name is sent as %2F")]
 
 
@@ -37,7 +39,7 @@ def list_experiments(
     ),
     name: Name = None,
 ) -> ExperimentList:
-    """Experiments, each with its best run."""
+    """List experiments, each with its best run."""
     rows, total, next_cursor = Catalogue.from_environment().experiments(limit, cursor, order_by, name)
     experiments = [Experiment.model_validate(row) for row in rows]
     return ExperimentList(experiments=experiments, total_count=total, next_cursor=next_cursor)
@@ -52,14 +54,14 @@ def list_runs(
         str,
         Query(
             max_length=300,
-            description="started_at, run_name, status, metrics.<name> or params.<name>, and asc or desc; a name with a "
-            "space stands in backticks",
+            description="started_at, run_name, status, metrics.<name> or params.<name>, and asc or desc; put a name "
+            "with a space in backticks",
         ),
     ] = "started_at desc",
     status: RunStatus | None = None,
     name: Name = None,
 ) -> RunList:
-    """The runs of an experiment, by its name or its id, with their params and metrics."""
+    """List the runs of an experiment, with their params and metrics."""
     catalogue = Catalogue.from_environment()
     parent = catalogue.experiment(experiment)
     rows, total, next_cursor = catalogue.runs(parent["experiment_id"], limit, cursor, order_by, status, name)
@@ -74,7 +76,7 @@ def list_runs(
 
 @router.get("/experiments/{experiment}/runs/{run_id}")
 def run_detail(experiment: ExperimentRef, run_id: str) -> RunDetail:
-    """One run in full: params, metrics and their history, tags, artifacts."""
+    """Get a run: params, metrics and their history, tags and artifacts."""
     catalogue = Catalogue.from_environment()
     parent = catalogue.experiment(experiment)
     (run,) = catalogue.runs_by_id(parent["experiment_id"], [run_id])
@@ -97,7 +99,7 @@ def compare_runs(
     experiment: ExperimentRef,
     runs: Annotated[str, Query(max_length=1000, description="2 to 10 run ids, comma-separated")],
 ) -> Comparison:
-    """Runs side by side: what differs in params and metrics, with the best marked."""
+    """Compare runs: the params and metrics that differ, and the best run of each metric."""
     run_ids = list(dict.fromkeys(part.strip() for part in runs.split(",") if part.strip()))
     if not 2 <= len(run_ids) <= MAX_COMPARED:
         message = f"takes 2 to {MAX_COMPARED} different run ids, comma-separated"
@@ -109,7 +111,7 @@ def compare_runs(
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a RunRow from a row of the catalogue."""
+    """Return the fields of a RunRow from a row of the catalogue."""
     times = {name: row[name].isoformat() if row[name] else None for name in ("started_at", "ended_at")}
     return row | times | {"own_metrics": own_metrics([row["metrics"]])}
 

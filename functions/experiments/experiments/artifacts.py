@@ -13,7 +13,7 @@ MAX_FILES = 1000
 
 
 class Artifacts:
-    """Lists files in the bucket `ARTIFACT_BUCKET`. Files that a run has stored elsewhere are left out."""
+    """Lists the files of runs in the bucket `ARTIFACT_BUCKET`. Files stored elsewhere are left out."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket

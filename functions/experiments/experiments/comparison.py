@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""Comparisons of runs."""
 
 import math
 
@@ -8,7 +8,7 @@ from mlops.domain.objective import direction
 
 
 def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:
-    """Compare runs: what differs comes first. A param that a run lacks differs from one that another run has."""
+    """Compare runs; differences come first. A missing param counts as a difference."""
     params = [
         _param(name, {run.run_id: run.params.get(name) for run in runs})
         for name in sorted({name for run in runs for name in run.params})

@@ -1,1 +1,1 @@
-"""Follows AWS Batch's job state changes."""
+"""Follow the state changes of AWS Batch's jobs."""

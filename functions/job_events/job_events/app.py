@@ -1,4 +1,4 @@
-"""AWS Batch's job state changes: moves job records forward and ends sweeps."""
+"""Handle state changes of AWS Batch's jobs: update the job's record, and end sweeps."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Follow one `Batch Job State Change`. They come at least once, in any order, and for others' jobs too."""
+    """Handle one `Batch Job State Change`. Events come at least once, in any order, and also for other jobs."""
     job: BatchJob = event["detail"]
     if request_id := environment_of(job).get("REQUEST_ID"):
         logger.append_keys(request_id=request_id)

@@ -1,4 +1,4 @@
-"""Which record an event of AWS Batch belongs to, and how it moves that record."""
+"""Find the record that an event of AWS Batch belongs to, and update it."""
 
 from functools import cache
 
@@ -32,8 +32,7 @@ class JobStates:
         return _job_states()
 
     def follow(self, job: BatchJob) -> bool:
-        """Record the state of a job, whose name is our own id; False if it is not the job that the API submitted
-        under that name."""
+        """Record the state of a job, whose name is its id; False if the API did not submit this job."""
         name, index = job["jobName"], job.get("arrayProperties", {}).get("index")
         record = self._jobs.find(name)
         if record is None or not _is_its_job(record, job):
@@ -65,10 +64,10 @@ class JobStates:
 
 
 def _is_its_job(record: Record, job: BatchJob) -> bool:
-    """Whether the record stands for this Batch job; anybody may submit another job of its name.
+    """Return whether the record belongs to this Batch job: other jobs may have the same name.
 
     The first events may come before the record has Batch's id. While reconcile moves a job to another queue, the record
-    still names the one that was left, whose events no longer count.
+    still names the old job, whose events do not count any more.
     """
     submitted, left = record.batch_job_id, record.moved_from
     batch_id = job["jobId"].partition(":")[0]
@@ -76,13 +75,13 @@ def _is_its_job(record: Record, job: BatchJob) -> bool:
 
 
 def _attempt(job: BatchJob, status: JobStatus) -> int:
-    """The number of the attempt. Batch lists those that have ended; a job that waits or runs is in the next one."""
+    """Return the number of the attempt. Batch lists those that have ended; an active job is in the next one."""
     ended = len(job.get("attempts", []))
     return ended if status.has_ended else ended + 1
 
 
 def _reason(job: BatchJob) -> str:
-    """Why Batch ended the job. The container's own reason says more, so both are kept."""
+    """Return why Batch ended the job: its own reason and the container's, which has more detail."""
     container = job.get("container", {})
     parts = [job.get("statusReason"), container.get("reason")]
     if (code := container.get("exitCode")) is not None:

@@ -1,4 +1,4 @@
-"""End a sweep: rank the runs, register the best, promote it; each once, however often the end is announced."""
+"""End a sweep: rank its runs, register the best one, and request its promotion. Each happens once."""
 
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
@@ -13,10 +13,10 @@ from mlops.registry.rest import Tracking
 def end_sweep(
     sweep_id: str, jobs: JobsTable, tracking: Tracking, transitions: TransitionsTable, queue: PromotionQueue
 ) -> None:
-    """Write the outcome of a sweep whose runs have ended.
+    """Record the outcome of a sweep whose runs have ended.
 
-    The choice (best run, transition id) is written once, by condition; what follows from it may be repeated after a
-    crash without doubling anything: registering looks for the run's version first, the transition has a fixed id.
+    A conditional write stores the choice (best run, transition id) once. The next steps can be repeated after a crash:
+    registering first looks for the run's version, and the transition has a fixed id.
     """
     sweep = jobs.sweep(sweep_id)
     if sweep.status.has_ended:
@@ -24,13 +24,11 @@ def end_sweep(
     runs = jobs.get_many(sweep.job_ids)
     best = best_of(runs)
     if best is None:
-        # Somebody may have cancelled the runs one by one.
+        # The runs may have been cancelled one by one.
         if sweep.cancel_requested or all(run.status is JobStatus.CANCELLED for run in runs):
             jobs.move(sweep_id, JobStatus.CANCELLED, 1)
         else:
-            jobs.move(
-                sweep_id, JobStatus.FAILED, 1, error="No run of the sweep was completed; see the errors of its runs"
-            )
+            jobs.move(sweep_id, JobStatus.FAILED, 1, error="No run of the sweep completed; see the errors of its runs")
         return
     if sweep.best_job_id is None:
         jobs.choose(sweep_id, best.job_id, new_transition_id())
@@ -48,7 +46,7 @@ def end_sweep(
 
 def _register(sweep: Sweep, best: Job, tracking: Tracking) -> int:
     if best.run_id is None:
-        raise LookupError(f"{best.job_id} is completed, but its record names no MLflow run to register")
+        raise LookupError(f"{best.job_id} has completed, but its record has no MLflow run to register")
     run = tracking.run(best.run_id)
     tags = {name.removeprefix("mlops."): value for name, value in run["tags"].items() if name in _VERSION_TAGS}
     tags |= {"job_id": best.job_id, "stage": "Registered"}

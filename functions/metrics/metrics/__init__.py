@@ -1,1 +1,1 @@
-"""The platform's own figures, for Prometheus and CloudWatch."""
+"""Metrics of the platform, for Prometheus and CloudWatch."""

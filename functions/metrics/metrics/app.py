@@ -1,5 +1,5 @@
-"""GET /metrics: the platform in Prometheus' text format. The function also counts transitions as they end, and
-reports on a schedule what CloudWatch's alarms need."""
+"""GET /metrics in Prometheus' text format. The function also counts transitions that end, and reports metrics for
+CloudWatch's alarms on a schedule."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from mlops.api.http import CurrentCaller, lambda_handler
 
 router = APIRouter(tags=["platform"])
 CACHE_SECONDS = 5.0
-"""Several Prometheus servers that scrape at the same time cost one reading."""
+"""Several Prometheus servers that scrape at the same time cause one reading."""
 
 _cached: tuple[float, bytes] = (-CACHE_SECONDS, b"")
 
@@ -29,7 +29,7 @@ def metrics(_: CurrentCaller) -> Response:
 
 
 def on_event(event: dict[str, Any], context: Any) -> None:
-    """Handle a `Model Transition` event, or the schedule's."""
+    """Handle a `Model Transition` event or that of the schedule."""
     if event.get("detail-type") == "Model Transition":
         count_transition(event["detail"])
     else:

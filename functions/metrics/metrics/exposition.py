@@ -1,4 +1,4 @@
-"""A reading as Prometheus metric families. docs/monitoring.md lists them, and a test compares the two."""
+"""Write a reading as Prometheus metrics. docs/monitoring.md lists them, and a test compares the two."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -98,10 +98,12 @@ def _buckets(edges: list[str], bins: Iterable[int]) -> list[tuple[str, float]]:
 def _serving(reading: Reading) -> Iterator[Metric]:
     info = GaugeMetricFamily("mlops_model_info", "1 for each version that serves a stage of its model.", labels=VERSION)
     production = GaugeMetricFamily(
-        "mlops_production_model", "1 if a version of the model is in Production, else 0.", labels=["model"]
+        "mlops_production_model", "1 if a version of the model is in Production, otherwise 0.", labels=["model"]
     )
     unreadable = GaugeMetricFamily(
-        "mlops_manifest_unreadable", "1 if the manifest of a stage cannot be read, else 0.", labels=["model", "stage"]
+        "mlops_manifest_unreadable",
+        "1 if the manifest of a stage cannot be read, otherwise 0.",
+        labels=["model", "stage"],
     )
     lapsed = GaugeMetricFamily(
         "mlops_admission_lapsed",
@@ -136,7 +138,7 @@ def _drift(reading: Reading) -> Iterator[Metric]:
         "mlops_drift_check_age_seconds", "Time since the last drift check of the model.", labels=labels
     )
     for record in reading.drift:
-        # A version that left Production is checked no longer, and its last verdict says nothing about the present.
+        # A version that left Production is not checked any more, and its last verdict is out of date.
         if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) != record.model_version:
             continue
         values = [record.model_name, str(record.model_version)]

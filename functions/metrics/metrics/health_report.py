@@ -1,4 +1,4 @@
-"""Metrics that CloudWatch itself lacks: how long jobs and transitions wait, and how many jobs are in which state."""
+"""Report metrics that CloudWatch lacks: how long jobs and transitions wait, and the number of jobs by state."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from mlops.domain.stages import Stage
 
 logger = Logger()
 STATES = tuple(status for status in JobStatus if status is not JobStatus.CANCELLED)
-"""Each is a metric that costs money every month. Nothing in CloudWatch uses cancelled jobs; /metrics has them."""
+"""States that are reported. Each metric costs money every month; cancelled jobs are in /metrics only."""
 
 
 def report(reading: Reading) -> None:

@@ -1,7 +1,7 @@
-"""Where the metrics come from: the tables, the queues' attributes and the serving manifests.
+"""Read what the metrics describe: tables, the queues' attributes, and the serving manifests.
 
-The cost of a reading does not depend on what the platform has done before: it reads totals, not histories. Manifests
-are read several at a time, and those that have not changed are not transferred again.
+A reading uses totals, so its cost does not grow with the history. Manifests are read in parallel, and only those that
+have changed are transferred.
 """
 
 import itertools
@@ -33,7 +33,7 @@ MOST_JOBS = 5000
 
 @dataclass(frozen=True)
 class MetricsSettings(Settings):
-    """`queues`: JSON, name → URL. A name that ends in `_dead_letters` is a dead-letter queue."""
+    """Settings of the sources. `queues` is a JSON object of URLs by name; dead-letter queues end in `_dead_letters`."""
 
     default_model_name: str
     queues: str
@@ -41,7 +41,7 @@ class MetricsSettings(Settings):
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """How many messages of a queue wait, and how many a consumer has taken and not deleted yet."""
+    """The messages of a queue that wait, and those that a consumer has received and not deleted yet."""
 
     visible: int
     in_flight: int
@@ -56,7 +56,7 @@ class Reading:
         unreadable: Model name and stage of the manifests that cannot be read.
         refused: Model name and stage of what serves, and the gate would no longer admit.
         drift: The last check of each model.
-        jobs: Jobs made within JOB_SECONDS, and older ones that still wait or run.
+        jobs: Jobs created within JOB_SECONDS, and older ones that have not ended.
         open_transitions: Transitions that are queued, or have ended and are not announced yet.
     """
 

@@ -1,4 +1,4 @@
-"""Transitions by outcome: a lifetime counter that each `Model Transition` event raises, once per transition."""
+"""Count transitions by outcome from `Model Transition` events, once per transition."""
 
 from functools import cache
 
@@ -12,6 +12,6 @@ def _stats() -> PredictionStats:
 
 
 def count_transition(detail: TransitionDetail) -> None:
-    """Count a transition. Its event comes at least once, and its id makes it count once."""
+    """Count a transition. If its event comes again, its id prevents a second count."""
     name = f"{detail['model_name']}/{detail['stage']}/{detail['status']}"
     _stats().add([Marker(f"transition {detail['transition_id']}")], {}, {TRANSITIONS: {name: 1}})

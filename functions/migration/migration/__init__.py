@@ -1,1 +1,1 @@
-"""The database migration as a custom resource of CloudFormation."""
+"""Run the database migration as a custom resource of CloudFormation."""

@@ -1,7 +1,7 @@
-"""Custom::Migration: runs the database migration as a Batch job while CloudFormation waits.
+"""Custom::Migration: run the database migration as a Batch job while CloudFormation waits.
 
-The job has the tracking server's image, so that the schema and the server are of one version. If it fails, the
-deployment fails before anything that uses the database has changed.
+The job uses the tracking server's image, so that schema and server have the same version. If it fails, the deployment
+fails before anything that uses the database has changed.
 """
 
 import json
@@ -13,18 +13,18 @@ import boto3
 from botocore.exceptions import ClientError
 
 POLL_SECONDS = 5.0
-# What is kept of the function's own time for ending the job and answering.
+# Seconds that are left to end the job and to answer.
 RESERVE_SECONDS = 20.0
-# A role's new permissions take a while to be known everywhere.
+# New permissions of a role take a while to be valid everywhere.
 PERMISSION_SECONDS = 60.0
 
 
 class MigrationFailed(Exception):
-    """The migration did not run to its end; the message is what the deployment's events show."""
+    """The migration failed. The deployment's events show the message."""
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Handle a custom resource's request. Whatever happens is answered: CloudFormation would wait an hour for it."""
+    """Handle a custom resource's request, and always answer: otherwise CloudFormation would wait for an hour."""
     try:
         if event["RequestType"] != "Delete" and not rolling_back(event["StackId"]):
             migrate(event["ResourceProperties"], context)
@@ -37,33 +37,35 @@ def handler(event: dict[str, Any], context: Any) -> None:
 
 
 def rolling_back(stack_id: str) -> bool:
-    """Whether the stack is on its way back: the migrations have no way back, and an older image does not know the newer
-    schema, so that running it would make the rollback fail as well."""
+    """Return whether the stack is being rolled back.
+
+    Then no migration runs: migrations cannot be undone, and the older image would fail on the newer schema.
+    """
     stack = boto3.client("cloudformation").describe_stacks(StackName=stack_id)["Stacks"][0]
     return "ROLLBACK" in stack["StackStatus"]
 
 
 def migrate(properties: dict[str, str], context: Any) -> None:
-    """Run the job to its end.
+    """Run the job and wait until it has ended.
 
     Args:
         properties: `JobQueue` and `JobDefinition`, ARNs.
-        context: Lambda's; its remaining time is what the job may take.
+        context: Lambda's context. Its remaining time limits the job.
 
     Raises:
-        MigrationFailed: it failed, or did not end in time and was stopped.
+        MigrationFailed: The job failed, or did not end in time and was stopped.
     """
     batch = boto3.client("batch")
     job_id = submit(batch, properties)
     while context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000:
-        # The list is empty for a moment after the job was submitted.
+        # The list can be empty right after the job was submitted.
         for job in batch.describe_jobs(jobs=[job_id])["jobs"]:
             if job["status"] == "SUCCEEDED":
                 return
             if job["status"] == "FAILED":
                 raise MigrationFailed(f"the job {job_id} failed: {why(job)}")
         time.sleep(POLL_SECONDS)
-    batch.terminate_job(jobId=job_id, reason="The deployment's time is up")
+    batch.terminate_job(jobId=job_id, reason="The time limit of the deployment was reached")
     raise MigrationFailed(f"the job {job_id} did not end in time and was stopped; is its image in the registry?")
 
 
@@ -86,7 +88,7 @@ def submit(batch: Any, properties: dict[str, str]) -> str:
 
 
 def why(job: dict[str, Any]) -> str:
-    """What Batch says of a failed job, and where its log is."""
+    """Return why Batch says that the job failed, and where its log is."""
     container = job.get("container", {})
     said = [job.get("statusReason"), container.get("reason")]
     if stream := container.get("logStreamName"):
@@ -95,7 +97,7 @@ def why(job: dict[str, Any]) -> str:
 
 
 def answer(event: dict[str, Any], status: str, reason: str) -> None:
-    """Tell CloudFormation how it went. The physical id is always the same: another one would mean a replacement."""
+    """Send the result to CloudFormation. The physical id never changes: a new one would mean a replacement."""
     body = {
         "Status": status,
         # An answer may be 4 KB at most.
@@ -104,7 +106,7 @@ def answer(event: dict[str, Any], status: str, reason: str) -> None:
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],
         "LogicalResourceId": event["LogicalResourceId"],
-        # Handed on, so that whoever needs the database's address waits for the migration.
+        # Passed on, so that resources that need the database's address wait for the migration.
         "Data": {"DatabaseHost": event["ResourceProperties"].get("DatabaseHost", "")},
     }
     # The address is signed without a content type, and would be refused with one.

@@ -32,7 +32,7 @@ DOCS_FILES = {
 
 @router.get("/health", tags=["platform"])
 def health() -> Health:
-    """Check that the API answers. Asks no service behind it."""
+    """Check that the API answers. The services behind it are not checked."""
     return Health(status="ok", version=__version__)
 
 

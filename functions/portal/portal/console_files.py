@@ -1,4 +1,4 @@
-"""Serves the web console's files, which are in a layer of their own. All are text."""
+"""Serve the web console's files, which are in a separate layer. All are text."""
 
 import hashlib
 import importlib.util
@@ -27,16 +27,16 @@ HASHED = re.compile(r".+-[\w-]{8}\.(js|css)")
 
 
 def console_file(name: str, known: str | None) -> Response:
-    """Answer with a file of the console, or with 304 if `known`, the request's If-None-Match, is its entity tag.
+    """Answer with a file of the console, or with 304 if `known` (the request's If-None-Match) is its entity tag.
 
     Raises:
-        NotFound: the console has no such file.
+        NotFound: The console has no such file.
     """
     file = _files().get(name)
     if file is None:
         raise NotFound(f"The console has no file {name!r}; reload the page")
     content, tag = file
-    # Browsers ask for the page each time, so that a deploy is seen at once. The page names the files of its version.
+    # Browsers request the page each time, so that they see a deployment at once. The page names its version's files.
     cached = "public, max-age=31536000, immutable" if HASHED.fullmatch(name) else "no-cache"
     headers = {"etag": tag, "cache-control": cached, "content-security-policy": POLICY}
     if known == tag:
@@ -46,7 +46,7 @@ def console_file(name: str, known: str | None) -> Response:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str]]:
-    """The content and the entity tag of each file, by name."""
+    """Return the content and the entity tag of each file, by name."""
     package = importlib.util.find_spec("mlops_console")
     folders = [Path(folder) for folder in (package.submodule_search_locations or ())] if package else []
     files = [path for folder in folders for path in folder.iterdir() if path.suffix in MEDIA_TYPES]

@@ -1,4 +1,4 @@
-"""Checks whether the services behind the platform answer. MLflow answers for PostgreSQL, which is not asked itself."""
+"""Check whether the services behind the platform answer. PostgreSQL is checked through MLflow."""
 
 import time
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class ReadinessSettings(Settings):
 
 
 class Readiness:
-    """One check of each dependency, kept for ten seconds so that callers cannot overload what stands behind."""
+    """Checks of the services. Results are kept for ten seconds, so that callers cannot overload the services."""
 
     def __init__(self, settings: ReadinessSettings) -> None:
-        # Clients of its own, not the adapters: nobody waits longer than two seconds to hear that a service is down.
+        # Not the clients of the adapters: a service that is down has to be reported within two seconds.
         quick = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1})
         self._settings = settings
         self._dynamodb = boto3.client("dynamodb", config=quick)
@@ -43,7 +43,7 @@ class Readiness:
         return _readiness()
 
     def check(self) -> Ready:
-        """Ask each dependency, unless that was done in the last ten seconds."""
+        """Check each service, or return the results of the last ten seconds."""
         if self._state is None or time.monotonic() - self._checked_at > CACHE_SECONDS:
             dependencies = {"dynamodb": self._table(), "s3": self._manifest(), "tracking": self._tracking()}
             is_ready = all(dependency.ok for dependency in dependencies.values())
@@ -84,7 +84,7 @@ class Readiness:
             answer = self._http.request("GET", self._settings.mlflow_tracking_uri.rstrip("/") + "/version")
         except urllib3.exceptions.HTTPError:
             return Dependency(ok=False, detail="MLflow does not answer")
-        # Behind IAM this unsigned request is refused, which is an answer too.
+        # On AWS this unsigned request is refused, and a refusal is an answer too.
         if answer.status in (200, 403):
             return Dependency(ok=True, detail="MLflow answers")
         return Dependency(ok=False, detail=f"MLflow answered {answer.status}")

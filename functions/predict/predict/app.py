@@ -1,7 +1,7 @@
 """The predict function: POST /predict, /predict/batch and /predict/staging, DELETE /predict/cache.
 
-Bare on purpose: this module runs on every request or at every cold start. It does not import FastAPI, pydantic,
-Powertools or boto3. The published schema is `mlops.api.schemas.predict`, and a test compares it with the handler.
+This module runs at every cold start and in every request, so it does not import FastAPI, pydantic, Powertools or boto3.
+The published schema is `mlops.api.schemas.predict`, and a test compares it with the handler.
 """
 
 import gc
@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-# Before numpy is imported: its BLAS would start a thread a processor, for products that take microseconds.
+# Before numpy is imported: its BLAS would start one thread per processor, for products that take microseconds.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mlops.domain.errors import NotFound, PlatformError
@@ -80,7 +80,7 @@ def handler(event: Event, context: Any) -> Response:
 
 
 def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
-    """Answer with the stage's current model, or repeat the answer that this same model gave to the same body."""
+    """Answer with the stage's current model, or repeat the answer that the same model gave to the same body."""
     body = request.text_of(event)
     key = key_of(path, body)
     answer, hit = answers.get(key, body), False
@@ -103,7 +103,7 @@ def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool,
     probabilities = model.probabilities(inputs)
     try:
         classified = answers_of(manifest, probabilities)
-    except NotFinite:  # numbers so large that the model's own arithmetic overflows
+    except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(parsed.source) from None
     document = batch_body(manifest, classified) if batch else single_body(manifest, classified, probabilities)
     signals = None
@@ -121,7 +121,7 @@ def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool,
 
 
 def warm_up() -> None:
-    """Load the default model while the environment starts. The environment starts even if there is none."""
+    """Load the default model while the environment starts. If there is none, the environment starts without it."""
     try:
         models.current(settings.default_model_name, "Production")
     except PlatformError as error:
@@ -141,5 +141,5 @@ if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
     register_after_restore(after_restore)
 
 warm_up()
-# Objects made at the start live as long as the environment: no request should wait for the collector to walk them.
+# Objects made at the start live as long as the environment, so the garbage collector does not have to check them.
 gc.freeze()

@@ -1,6 +1,6 @@
-"""DELETE /predict/cache: every environment loads its model again. Only promotion writes manifests, so it does the work.
+"""DELETE /predict/cache: let every environment load its model again. Promotion does this, as it alone writes manifests.
 
-The handler imports this module for that request alone: boto3 costs more than everything that a prediction needs.
+The handler imports this module for this request only, because importing boto3 takes longer than a prediction.
 """
 
 from typing import Any
@@ -21,9 +21,9 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
     """Queue a new cache epoch for both stages of the model. Promotion skips a stage that no version serves.
 
     Raises:
-        Forbidden: the key's role is not admin.
-        ValidationFailed: the query's `model_name` is not a valid name.
-        DependencyUnavailable: the table of keys or the promotion queue does not answer.
+        Forbidden: The key's role is not admin.
+        ValidationFailed: The query's `model_name` is not a valid name.
+        DependencyUnavailable: The table of keys or the promotion queue does not answer.
     """
     try:
         caller = AccessKeys.from_environment().caller(

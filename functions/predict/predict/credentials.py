@@ -1,4 +1,4 @@
-"""Reads the function's AWS credentials from the environment, or from the container endpoint that SnapStart gives."""
+"""Read the function's AWS credentials from the environment, or from the container endpoint that SnapStart provides."""
 
 import http.client
 import json
@@ -26,20 +26,20 @@ class Credentials:
 
 
 class CredentialsSource:
-    """Reads credentials, and keeps them until five minutes before they expire.
+    """Reads credentials, and caches them until five minutes before they expire.
 
-    A plain Lambda environment has keys that last as long as it does, in AWS_ACCESS_KEY_ID and its companions. One that
-    was restored from a SnapStart snapshot has AWS_CONTAINER_CREDENTIALS_FULL_URI instead, and its keys expire.
+    A normal Lambda environment has keys in AWS_ACCESS_KEY_ID and the related variables, valid as long as it lives. One
+    that was restored from a SnapStart snapshot has AWS_CONTAINER_CREDENTIALS_FULL_URI instead, and its keys expire.
     """
 
     def __init__(self) -> None:
         self._kept: Credentials | None = None
 
     def get(self, seconds: float) -> Credentials:
-        """Return credentials that are valid now. To read them takes at most `seconds`.
+        """Return credentials that are valid now. Reading them takes at most `seconds`.
 
         Raises:
-            CredentialsUnavailable: there are none.
+            CredentialsUnavailable: There are none.
         """
         kept = self._kept
         if kept is None or (kept.expires is not None and kept.expires - time.time() < REFRESH_BEFORE_SECONDS):
@@ -73,7 +73,9 @@ def _from_endpoint(seconds: float) -> Credentials | None:
         return None
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in SAFE_HOSTS):
-        raise CredentialsUnavailable("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor this machine")
+        raise CredentialsUnavailable(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither an https address nor on this machine"
+        )
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = make(parts.netloc, timeout=seconds)
     try:
@@ -102,7 +104,7 @@ def _from_endpoint(seconds: float) -> Credentials | None:
 
 def _authorization() -> str | None:
     file = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-    if file:  # read every time: its owner rotates it
+    if file:  # read every time, because it is rotated
         with open(file, encoding="ascii") as handle:
             return handle.read().strip()
     return os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")

@@ -1,8 +1,8 @@
-"""Decodes the common bodies straight to an array.
+"""Decode the common bodies directly to an array.
 
-A JSON decoder makes a Python float of each number, which then has to be packed into an array and freed: half of what a
-request would cost. simdjson writes the numbers of a list into one buffer. Whatever is not the common case is left to
-`request.parse`, which alone says what is wrong with a body: this module refuses nothing.
+A JSON decoder creates a Python float for each number, which then has to be packed into an array and freed. That would
+be half of a request's cost. simdjson writes the numbers of a list into one buffer. `request.parse` handles all other
+bodies, and reports what is wrong with them: this module refuses nothing.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """The first bytes of every PNG file."""
 
 MAX_BYTES = 1 << 20
-"""Of a body decoded here: the parser keeps its memory, some 15 times as much, for as long as the environment lives."""
+"""Largest body that is decoded here. The parser keeps about 15 times this memory as long as the environment lives."""
 
 _parser = Parser(max_capacity=MAX_BYTES)
 
@@ -22,7 +22,7 @@ _parser = Parser(max_capacity=MAX_BYTES)
 def decode(
     body: str, sources: tuple[str, ...], most_rows: int | None, most_fields: int
 ) -> tuple[str, np.ndarray, dict[str, Any]] | None:
-    """Decode an object that has at most `most_fields` fields and one of `sources`.
+    """Decode an object that has at most `most_fields` fields, and exactly one of `sources`.
 
     The source is a list of numbers; with `most_rows`, a list of at most so many such lists, all of one length.
 
@@ -34,13 +34,13 @@ def decode(
         return None
     try:
         document = _parser.parse(body)
-        # simdjson walks the object for each name that it is asked for: a body of a hundred thousand would take seconds.
+        # simdjson searches the whole object for each name, so a body with a hundred thousand names would take seconds.
         if type(document) is not Object or len(document) > most_fields:
             return None
         names = [*document]
         (source,) = [name for name in names if name in sources]
         rows = document[source]
-        # The buffer is flat: as many brackets as rows say that nothing is nested deeper, anywhere in the body.
+        # The buffer is flat. If there are as many brackets as rows, nothing in the body is nested deeper.
         count = len(rows) if most_rows else 1
         if type(rows) is not Array or brackets != (1 + count if most_rows else 1) or len(set(names)) != len(names):
             return None

@@ -1,4 +1,4 @@
-"""Turns the numbers of a request into the model's input, float32 `[n, features]`."""
+"""Convert the numbers of a request to the model's input, float32 `[n, features]`."""
 
 import binascii
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ _BITS: dict[float, int] = {scale: int(np.float64(scale).view(np.uint64)) for sca
 
 
 def inputs_of(request: Request, expected: ModelInput) -> np.ndarray:
-    """Make the model's input, float32 `[n, features]`. Pixels are divided by the request's scale, to 0..1.
+    """Return the model's input, float32 `[n, features]`. Pixels are divided by the request's scale, to 0..1.
 
     Raises:
-        ValidationFailed: names the number that is missing, too many, not a number or out of range.
+        ValidationFailed: A number is missing, not a number or out of range, or there are too many. Names the field.
     """
     source, value = request.source, request.value
     if expected.image and source in ("inputs", "inputs_list"):
@@ -40,14 +40,14 @@ def inputs_of(request: Request, expected: ModelInput) -> np.ndarray:
 
 
 def beyond_the_model(source: str) -> ValidationFailed:
-    """Make the error of numbers so large that the model's own arithmetic overflows."""
+    """Return the error for numbers so large that the model's arithmetic overflows."""
     return ValidationFailed.of_field(
         source, "the model has no finite answer to these numbers; send numbers like those that it was trained on"
     )
 
 
 def _numbers_of(source: str, rows: Sequence[Any], batch: bool, expected: ModelInput) -> np.ndarray:
-    """float64 `[n, features]` of JSON lists, nested if they are images."""
+    """Return float64 `[n, features]` from JSON lists, which are nested if they are images."""
     flat: list[list[Any]] = []
     for index, row in enumerate(rows):
         field = f"{source}.{index}" if batch else source
@@ -67,7 +67,7 @@ def _numbers_of(source: str, rows: Sequence[Any], batch: bool, expected: ModelIn
 
 
 def _flat(rows: list[Any], field: str, expected: ModelInput) -> list[Any]:
-    """A nested image, row by row."""
+    """Return a nested image as a flat list, row by row."""
     columns = expected.image[1] if expected.image else len(rows[0])
     if expected.image and len(rows) != expected.image[0]:
         raise ValidationFailed.of_field(field, f"has {len(rows)} rows; this model takes {_size(expected)} pixels")
@@ -82,9 +82,9 @@ def _flat(rows: list[Any], field: str, expected: ModelInput) -> list[Any]:
 def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
     scale = request.scale
     bits = _BITS.get(scale) or int(np.float64(scale).view(np.uint64))
-    # Doubles from 0 up are ordered as their bits are, and negative ones have larger bits than any of them: one maximum
-    # over the bits says that all numbers lie within 0..scale. (Negative zero, which is fine, takes the slow check.)
-    # argmax, because numpy's max goes through the machinery of ufuncs, which takes longer than the comparison itself.
+    # Doubles from 0 up have the same order as their bits, and negative ones have larger bits. So one maximum over the
+    # bits shows whether all numbers are within 0..scale. (Negative zero is valid, and takes the slow check.)
+    # argmax, because numpy's max uses ufuncs, whose overhead is larger than the comparison itself.
     patterns = numbers.reshape(-1).view(np.uint64)
     if not patterns[patterns.argmax()] <= bits:
         outside = ~((numbers >= 0) & (numbers <= scale))

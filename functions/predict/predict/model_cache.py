@@ -1,4 +1,4 @@
-"""Follows the serving manifests in S3, and keeps the models that answer. While S3 is down, they go on answering."""
+"""Follow the serving manifests in S3, and keep the loaded models. While S3 is down, they continue to answer."""
 
 import hashlib
 import itertools
@@ -16,35 +16,35 @@ from predict.signals import Signals
 
 MAX_MODEL_BYTES = 128 << 20
 MAX_MODELS = 8
-"""Models kept at a time. The one that was compared with its manifest longest ago is dropped first."""
+"""Largest number of loaded models. The one that was compared with its manifest longest ago is dropped first."""
 CHECK_SECONDS = 1.0
-"""Time limit of a manifest check while there is a loaded model to answer from."""
+"""Time limit of a manifest check while a model is loaded."""
 FIRST_SECONDS = 2.0
 """Time limit of reading a manifest while no model is loaded."""
 LOAD_SECONDS = 6.0
-"""Time limit of fetching a model; the first request after a promotion waits for it."""
+"""Time limit of loading a model's file. The first request after a promotion waits for it."""
 FAILURE_SHARE = 10
-"""After a check that failed in t seconds the next one waits 2 t, then 4 t, up to this many times t. So in the long run
-a slow S3 costs a tenth of the time, and a single slow answer hardly delays a promotion."""
+"""After a check that failed in t seconds, the next one waits 2 t, then 4 t, up to this many times t. So a slow S3 takes
+at most a tenth of the time, and one slow answer hardly delays a promotion."""
 RETRY_REFUSED_SECONDS = 60.0
-"""A refused model is tried again after this time, in case its file was repaired under the same manifest."""
+"""A refused model is tried again after this time, because its file may have been repaired."""
 OUTAGE_SECONDS = 1.0
-"""While no model is loaded and S3 is down, requests are refused at once for this time. They do not each wait for S3."""
+"""While no model is loaded and S3 is down, requests are refused at once for this time, and do not wait for S3."""
 
 
 class Objects(Protocol):
-    """What the cache asks of S3."""
+    """The part of S3 that the cache uses."""
 
     def get(self, key: str, *, seconds: float, max_bytes: int, etag: str | None = None) -> S3Object | None: ...
 
 
 @dataclass(frozen=True)
 class ServedModel(Model):
-    """A model that answers now. `signals` is None if its inputs are not images."""
+    """A loaded model. `signals` is None if its inputs are not images."""
 
     signals: Signals | None = None
     serial: int = field(default_factory=itertools.count(1).__next__)
-    """Tells this model from every other one of this process, the same file under another manifest included."""
+    """Unique in this process, also for the same file with another manifest."""
 
     @classmethod
     def of(cls, model: Model) -> "ServedModel":
@@ -54,18 +54,18 @@ class ServedModel(Model):
 
 @dataclass
 class _Slot:
-    """One model in one stage, as this environment knows it. Times are the cache's clock."""
+    """The state of one model in one stage. Times are from the cache's clock."""
 
     model: ServedModel
-    etag: str  # of the manifest seen last, whether its model was taken or refused
-    confirmed: float  # when S3 last confirmed that the manifest names this model
-    due: float  # when to ask S3 again
-    refused: float | None = None  # when the manifest seen last was refused
-    failures: int = 0  # checks that failed since the last one that did not
+    etag: str  # ETag of the last manifest, whether its model was loaded or refused
+    confirmed: float  # time at which S3 last confirmed the model
+    due: float  # time of the next check
+    refused: float | None = None  # time at which the last manifest was refused
+    failures: int = 0  # failed checks since the last one that succeeded
 
 
 class ModelCache:
-    """Loaded models by name and stage, each compared with its manifest at most once in `refresh_seconds`.
+    """Loaded models by name and stage. Each is compared with its manifest at most once in `refresh_seconds`.
 
     `report(event, **fields)` is called on loads, refusals and outages. `clock` counts seconds.
     """
@@ -89,8 +89,8 @@ class ModelCache:
         """Return the model that answers for `stage`, and its staleness: seconds since its manifest was last confirmed.
 
         Raises:
-            NoModelInStage: no version of this model is in the stage.
-            DependencyUnavailable: no model is loaded, and S3 does not answer or its model is refused.
+            NoModelInStage: No version of this model is in the stage.
+            DependencyUnavailable: No model is loaded, and S3 does not answer or the model was refused.
         """
         slot = self._slots.get((model_name, stage))
         if slot is None:
@@ -102,7 +102,7 @@ class ModelCache:
         return slot.model, max(0.0, now - slot.confirmed)
 
     def recheck(self) -> None:
-        """Have the next request ask S3, whatever is known: the environment was restored from a snapshot."""
+        """Let the next request check the manifests: the environment was restored from a snapshot."""
         self._outage_until = float("-inf")
         self._refused.clear()
         for slot in self._slots.values():
@@ -139,10 +139,11 @@ class ModelCache:
         return slot
 
     def _refresh(self, slot: _Slot, model_name: str, stage: str) -> None:
-        """Follow the manifest if it has changed. Unless the stage is empty now, the slot keeps a model that answers.
+        """Load the model if the manifest has changed. If this fails, the slot keeps its model, unless the stage is
+        empty.
 
         Raises:
-            NoModelInStage: the version was taken out of the stage and no other one put in.
+            NoModelInStage: The stage is empty now.
         """
         began = self._clock()
         self._slots.move_to_end((model_name, stage))
@@ -179,15 +180,15 @@ class ModelCache:
                 slot.etag = error.etag
             self._report("mlops.model_refused", model_name=model_name, stage=stage, reason=str(error))
         slot.failures = 0
-        # From the start of this check, so that what is served was the manifest's at most one interval ago.
+        # From the start of this check, so that the served version is at most one interval old.
         slot.due = began + self._refresh_seconds
 
     def _load(self, data: bytes, model_name: str, stage: str, held: ServedModel | None) -> ServedModel:
-        """Load the manifest's model. The session of `held` is used again if the file and the cache epoch are the same.
+        """Load the manifest's model. The session of `held` is reused if the file and the cache epoch are the same.
 
         Raises:
-            ModelRefused: the manifest or its file must not serve.
-            S3Unavailable: S3 does not give the file now.
+            ModelRefused: The manifest or its file cannot be served.
+            S3Unavailable: S3 does not answer with the file.
         """
         began = self._clock()
         try:

@@ -1,7 +1,7 @@
-"""Decodes a PNG to grey pixels 0..1, for images of the size that the model takes.
+"""Decode a PNG of the model's size to grey pixels 0..1.
 
-Own code, because Pillow is 20 MB of the inference layer for this one use, and pypng inflates whatever it is given. This
-module compares the header's size with the model's first, and never inflates more than that many bytes.
+Pillow would add 20 MB to the inference layer for this one use, and pypng inflates data of any size. This module first
+compares the header's size with the model's, and never inflates more bytes than that.
 Format: https://www.w3.org/TR/png-3/
 """
 
@@ -19,18 +19,18 @@ _LUMA = np.array([299, 587, 114], np.float64) / 1000
 
 
 class PngError(ValueError):
-    """The message says what is wrong with the file."""
+    """The file cannot be used. The message says why."""
 
 
 def decode(data: bytes, expected: tuple[int, int] | int) -> np.ndarray:
-    """Decode to float32 `[rows, columns]`, 0 black to 1 white. Colour becomes luma, transparency becomes black.
+    """Decode a PNG to float32 `[rows, columns]`, 0 black to 1 white. Colour becomes luma, transparency becomes black.
 
     Args:
         data: The file.
-        expected: `(rows, columns)`, or the number of pixels where the model does not say more.
+        expected: `(rows, columns)`, or the number of pixels if the model does not say more.
 
     Raises:
-        PngError: the file is broken, of another size, or interlaced.
+        PngError: The file is damaged, has another size, or is interlaced.
     """
     header: bytes | None = None
     palette = transparency = b""
@@ -80,7 +80,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _scanline_bytes(header: bytes, expected: tuple[int, int] | int) -> int:
-    """Bytes of all scanlines, a filter byte each included, once the header is one that we decode."""
+    """Return the bytes of all scanlines, each with its filter byte. Raises PngError if the header is not supported."""
     columns, rows = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
     depth, colour, compression, filtering, interlace = header[8:]
     if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
@@ -137,7 +137,7 @@ def _from_palette(indices: np.ndarray, palette: bytes, transparency: bytes) -> n
 
 
 def _unfiltered(scanlines: bytearray, rows: int, step: int) -> np.ndarray:
-    """uint8 `[rows, bytes]` with each row's filter undone; `step` is the bytes of a whole pixel (section 9)."""
+    """Return uint8 `[rows, bytes]` with each row's filter undone; `step` is the bytes of a whole pixel (section 9)."""
     width = len(scanlines) // rows
     above = bytearray(width - 1)
     out = bytearray()

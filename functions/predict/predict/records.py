@@ -1,6 +1,6 @@
-"""The log: one line of JSON per event, printed as it is. Drift detection and the metric filters read prediction lines.
+"""Write the log: one line of JSON per event. Drift detection and the metric filters read the lines of predictions.
 
-No line shows an input: of an image only the coarse averages of `signals`, of a refused body only the error's code.
+No line has an input: for an image it has the coarse averages of `signals`, for a refused body the error's code.
 """
 
 import os
@@ -28,7 +28,7 @@ def record(
     confidences: list[np.float32],
     signals: dict[str, np.ndarray] | None,
 ) -> str:
-    """Make the part of a prediction's line that the body and the model decide: JSON fields without braces."""
+    """Return the part of a prediction's line that depends on body and model only: JSON fields without braces."""
     fields = orjson.dumps(
         {
             "model_name": manifest.model_name,
@@ -45,7 +45,8 @@ def record(
 
 
 def prediction(request_id: str, kept: str, cache: str, staleness: str, began: float) -> None:
-    """Write the line of an answered request around its kept part; `began` is the request's `time.perf_counter()`."""
+    """Write the line of an answered request. `kept` is the part from `record`, `began` the `time.perf_counter()` at the
+    start."""
     _print(
         f'{{"event":"mlops.prediction","request_id":{orjson.dumps(request_id).decode()},"status":200,"cache":"{cache}",'
         f'"staleness_s":{staleness},"latency_ms":{(time.perf_counter() - began) * 1000:.3f},{kept}}}\n'
@@ -53,7 +54,7 @@ def prediction(request_id: str, kept: str, cache: str, staleness: str, began: fl
 
 
 def refused(request_id: str, path: str, status: int, code: str, began: float, *, predicts: bool) -> None:
-    """Write the line of a request that was answered with an error; `predicts` if its route is one of predictions."""
+    """Write the line of a request that was answered with an error. `predicts` says whether its route predicts."""
     report(
         "mlops.prediction" if predicts else "mlops.request",
         request_id=request_id,
@@ -66,14 +67,14 @@ def refused(request_id: str, path: str, status: int, code: str, began: float, *,
 
 
 def failed(request_id: str, path: str, error: Exception, began: float, *, predicts: bool) -> None:
-    """Write the lines of a request that met a fault of ours. The trace has places, no values and no messages."""
+    """Write the lines of a request that failed unexpectedly. The trace has places, but no values and no messages."""
     trace = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     report("mlops.error", request_id=request_id, error=type(error).__name__, trace=trace)
     refused(request_id, path, 500, "internal_error", began, predicts=predicts)
 
 
 def report(event: str, **fields: Any) -> None:
-    """Write a line about an event. Those in COUNTED carry a metric too (CloudWatch's embedded metric format)."""
+    """Write a line about an event. Events in COUNTED have a metric too (CloudWatch's embedded metric format)."""
     document: dict[str, Any] = {"event": event, **fields}
     metric = COUNTED.get(event)
     if metric is not None:
@@ -92,6 +93,6 @@ def report(event: str, **fields: Any) -> None:
 
 
 def _print(line: str) -> None:
-    # One write per line, so that lines never mix; flushed, because the environment may freeze right after the answer.
+    # One write per line, so that lines never mix. Flushed, because the environment may freeze right after the answer.
     sys.stdout.write(line)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Responses in the shape that API Gateway's proxy integration takes, with the headers of every route."""
+"""Make responses for API Gateway's proxy integration, with the headers of every route."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ HEADERS = {**SECURITY_HEADERS, "content-security-policy": NO_CONTENT_POLICY, "ca
 
 
 def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]:
-    """Answer with a prediction. Its headers say where it comes from: `cache` is hit or miss, `staleness` in seconds."""
+    """Answer with a prediction. Its headers have `cache` (hit or miss) and `staleness` (seconds)."""
     return {
         "statusCode": 200,
         "headers": {

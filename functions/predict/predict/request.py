@@ -1,9 +1,9 @@
-"""Reads an event's body, as strictly as the published schema (`mlops.api.schemas.predict`).
+"""Read an event's body, as strictly as the published schema (`mlops.api.schemas.predict`).
 
-The common request, a flat list of numbers or a batch of them, is decoded straight to an array (`decoding`). Any other
+The common request, a flat list of numbers or a batch of them, is decoded directly to an array (`decoding`). Any other
 body is decoded by orjson and checked field by field, so that the error names the field.
 
-Every path is linear in the body: callers send up to 4 MiB.
+All of this takes time in proportion to the body, which may have up to 4 MiB.
 """
 
 import binascii
@@ -29,7 +29,7 @@ _KINDS = {bool: "a boolean", str: "a string", dict: "an object", list: "a list",
 
 
 class Fields:
-    """The fields of one route's body: exactly one of `sources`, and any of `options`. A batch has `most_rows`."""
+    """The fields of a route's body: exactly one of `sources`, and any of `options`. `most_rows` limits a batch."""
 
     def __init__(self, sources: tuple[str, ...], options: tuple[str, ...], most_rows: int | None = None) -> None:
         self.sources, self.options, self.most_rows = sources, options, most_rows
@@ -41,7 +41,7 @@ BATCH = Fields(sources=("images", "inputs_list"), options=("scale", "model_name"
 
 
 class Request(NamedTuple):
-    """A body whose shape is right as far as that can be said without the model."""
+    """A body that is valid as far as can be checked without the model."""
 
     source: str
     value: Any  # the numbers as float64 [n, k] if the body was decoded to an array, else the field's JSON value
@@ -53,8 +53,8 @@ def text_of(event: dict[str, Any]) -> str:
     """Return the event's body as API Gateway hands it over.
 
     Raises:
-        PayloadTooLarge: the body has more than `MAX_BODY_BYTES`.
-        ValidationFailed: the body is not UTF-8.
+        PayloadTooLarge: The body has more than `MAX_BODY_BYTES`.
+        ValidationFailed: The body is not UTF-8.
     """
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
@@ -73,7 +73,7 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
     """Decode the body and check its fields.
 
     Raises:
-        ValidationFailed: names each field that is wrong.
+        ValidationFailed: The body is not valid. Names each invalid field.
     """
     decoded = decoding.decode(body, fields.sources, fields.most_rows, len(fields.known))
     if decoded is not None:
@@ -86,10 +86,10 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
 
 
 def refuse_other_than_numbers(field: str, value: Sequence[Any]) -> None:
-    """Look for entries, at any depth, that are not JSON numbers.
+    """Refuse a list with entries, at any depth, that are not JSON numbers.
 
     Raises:
-        ValidationFailed: names the first of them.
+        ValidationFailed: Names the first of them.
     """
     if errors := list(islice(_other_than_numbers(field, value, MAX_DEPTH), MAX_ERRORS)):
         raise ValidationFailed.of_fields(errors)
@@ -114,20 +114,20 @@ def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
         raise ValidationFailed.of_fields(errors, MAX_ERRORS)
     value = document[source]
     _check_source(source, value)
-    # A JSON string needs two quotation marks. Names and string fields account for all of them only if no name stands
-    # twice (the decoder keeps the last one silently) and no string stands where a number is due.
+    # A JSON string has two quotation marks. Names and string fields account for all of them only if no name is repeated
+    # (the decoder silently keeps the last one) and no string is in place of a number.
     strings = len(document) + (type(value) is str) + ("model_name" in document)
     if body.count('"') != 2 * strings:
         if type(value) is not str:
             refuse_other_than_numbers(source, value)
         raise ValidationFailed.of_field(
-            "body", "has a field twice, or an escaped quotation mark; send each field once, without escapes"
+            "body", "has the same field twice, or an escaped quotation mark; send each field once, without escapes"
         )
     return _request(source, value, document, default_model)
 
 
 def _source(document: dict[str, Any], fields: Fields) -> tuple[str, list[FieldError]]:
-    """The field that holds the input, and what is wrong with the names of the fields."""
+    """Return the field with the input, and the errors in the names of the fields."""
     sent = [name for name in fields.sources if name in document]
     errors: list[FieldError] = []
     if not document.keys() <= fields.known:
@@ -170,7 +170,7 @@ def _check_source(source: str, value: Any) -> None:
 
 
 def _other_than_numbers(field: str, entries: Sequence[Any], depth: int) -> Iterator[FieldError]:
-    """In the order of the document. Nothing is kept of what was passed: a body may hold a million lists."""
+    """Yield errors in the order of the document, with little memory: a body may have a million lists."""
     for index, entry in enumerate(entries):
         kind = type(entry)
         if kind is list and depth:

@@ -1,20 +1,20 @@
-"""Keeps answers, to repeat them byte for byte to the same body: bounded in bytes, and never older than the model.
+"""Cache answers, to repeat them byte for byte for the same body, within a limit of bytes.
 
-An answer belongs to the model that made it, by the model's serial number. A swap brings a new number. So a promotion
-can never serve an old answer, nothing has to be invalidated, and no answer keeps an old model in memory.
+An answer belongs to a model by the model's serial number, and each loaded model has a new number. So an old answer is
+never repeated after a promotion, nothing has to be invalidated, and no answer keeps an old model in memory.
 """
 
 from typing import NamedTuple
 
 MAX_BYTES = 2 << 20
-"""About 250 answers. More would hardly help, and would push the model's weights out of the processor's cache."""
+"""About 250 answers. More would hardly help, and would displace the model's weights from the processor's cache."""
 MAX_ENTRY_BYTES = 64 << 10
-"""Larger bodies (batches) hardly ever repeat and would push out hundreds of small ones."""
+"""Larger bodies (batches) hardly ever repeat, and would displace hundreds of small ones."""
 ENTRY_OVERHEAD = 700
-"""Python's own objects around an entry, roughly."""
+"""Approximate size of Python's objects for an entry."""
 STRIDE = 61
-"""A body is found by its length and every 61st character, and then compared whole: hashing all of it, for requests that
-mostly do not repeat, would cost four times as much. Bodies alike in both take one another's place."""
+"""A body is found by its length and every 61st character, and then compared as a whole. Hashing all of it would take
+four times as long, and most requests do not repeat. Bodies with the same key replace each other."""
 
 Key = tuple[str, int, str]
 
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 class AnswerCache:
-    """The answers used last, by route and raw body."""
+    """The most recently used answers, by route and raw body."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -39,7 +39,7 @@ class AnswerCache:
         """Bytes held."""
 
     def get(self, key: Key, body: str) -> Answer | None:
-        """Return the answer kept for exactly this body."""
+        """Return the cached answer for exactly this body."""
         entry = self._entries.get(key)
         if entry is None or entry[0].request_body != body:
             return None
@@ -47,7 +47,7 @@ class AnswerCache:
         return entry[0]
 
     def put(self, key: Key, answer: Answer) -> None:
-        """Keep an answer unless it is too large; the ones used longest ago make room for it."""
+        """Cache an answer unless it is too large. The answers used longest ago are dropped for it."""
         size = _size(answer)
         if size > MAX_ENTRY_BYTES:
             return
@@ -61,11 +61,11 @@ class AnswerCache:
 
 
 def key_of(route: str, body: str) -> Key:
-    """Return the key under which the answer to `body` is kept, if it is."""
+    """Return the cache key of `body`."""
     return route, len(body), body[::STRIDE]
 
 
 def _size(answer: Answer) -> int:
-    """Bytes that keeping it takes; a str that is not ASCII takes up to four per character."""
+    """Return the bytes that an entry takes; a str that is not ASCII takes up to four per character."""
     body = answer.request_body
     return len(body) * (1 if body.isascii() else 4) + len(answer.body) + len(answer.record) + ENTRY_OVERHEAD

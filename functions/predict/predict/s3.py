@@ -1,7 +1,7 @@
-"""Reads objects of one bucket: conditional GETs with a time limit and a size limit, signed with SigV4.
+"""Read objects of one bucket with conditional GETs, signed with SigV4, with limits on time and size.
 
-Own code, because botocore's S3 client would be two thirds of a cold start. predict only needs to GET one key, over the
-standard library's HTTP client.
+botocore's S3 client would take two thirds of a cold start. predict only needs to GET single keys, with the standard
+library's HTTP client.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from predict.credentials import Credentials, CredentialsSource, CredentialsUnava
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 IDLE_SECONDS = 15.0
-"""A connection that was unused for longer is closed: S3 closes idle ones, and a frozen environment does not notice."""
+"""A connection that was idle for longer is closed: S3 closes it too, and a frozen environment does not notice."""
 CHUNK = 1 << 18
 MAX_LISTING_BYTES = 1 << 16
 EXPIRED = (b"ExpiredToken", b"RequestExpired", b"InvalidToken")
 
 
 class S3Error(Exception):
-    """S3 did not give the object. The message has nothing of S3's own text."""
+    """The object could not be read. The message contains no text of S3."""
 
 
 class S3Missing(S3Error):
-    """There is no such object. A missing bucket is an outage instead."""
+    """There is no such object. A missing bucket counts as an outage."""
 
 
 class S3TooLarge(S3Error):
@@ -39,7 +39,7 @@ class S3TooLarge(S3Error):
 
 
 class S3Unavailable(S3Error):
-    """S3 did not answer in time, refused, or broke off its answer: another try may succeed."""
+    """S3 did not answer in time, refused, or ended its answer early. Another try may succeed."""
 
 
 class _Expired(S3Unavailable):
@@ -47,7 +47,7 @@ class _Expired(S3Unavailable):
 
 
 class _Denied(S3Unavailable):
-    """S3 refused the request, or it hides that there is no such object."""
+    """S3 refused the request, or the object does not exist and S3 does not say so."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class S3Object:
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked for, as the signature wants it: both parts quoted, the query's fields in alphabetical order."""
+    """The path and query of a request as they are signed: quoted, with the query's fields in alphabetical order."""
 
     path: str
     query: str = ""
@@ -66,7 +66,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the bucket is; `prefix` comes before the key in a request's path."""
+    """The address of the bucket; `prefix` comes before the key in a request's path."""
 
     host: str
     secure: bool
@@ -75,7 +75,7 @@ class Place:
 
     @classmethod
     def from_environment(cls, bucket: str) -> "Place":
-        """Use AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL if set, with the bucket in the path; else the region's own S3."""
+        """Use AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL if set, with the bucket in the path, else the region's S3."""
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         if endpoint:
@@ -88,7 +88,7 @@ class Place:
 
 
 class Bucket:
-    """One bucket, one kept connection. Not for use from several threads, as nothing in a Lambda handler is."""
+    """A bucket, read over one connection. Not thread-safe, because a Lambda handler has one thread."""
 
     def __init__(self, place: Place, credentials: CredentialsSource) -> None:
         self._place = place
@@ -101,17 +101,17 @@ class Bucket:
         return cls(Place.from_environment(bucket), CredentialsSource())
 
     def get(self, key: str, *, seconds: float, max_bytes: int, etag: str | None = None) -> S3Object | None:
-        """Read an object; None when it still has `etag`.
+        """Read an object; None if it still has `etag`.
 
         Args:
             key: The object's key.
-            seconds: Bounds the whole call, however slowly the bytes arrive.
-            max_bytes: Bounds what is read.
+            seconds: Time limit of the whole call, however slowly the bytes arrive.
+            max_bytes: Size limit of the object.
             etag: The entity tag of the object that the caller has.
 
         Raises:
-            S3Missing: there is no such object.
-            S3TooLarge: the object has more than `max_bytes`.
+            S3Missing: There is no such object.
+            S3TooLarge: The object has more than `max_bytes`.
             S3Unavailable: S3 did not answer in time, or refused.
         """
         deadline = time.monotonic() + seconds
@@ -119,8 +119,9 @@ class Bucket:
             try:
                 return self._attempt(self._object(key), deadline, max_bytes, etag)
             except _Denied:
-                # S3 says 403 of a missing object to those that may not list the bucket, and AWS does not say whether a
-                # permission with a condition on the prefix is enough. A list of this one key tells the two apart.
+                # S3 answers 403 for a missing object if the caller may not list the bucket, and AWS does not document
+                # whether a permission with a condition on the prefix is enough. Listing this one key shows which of the
+                # two it is.
                 if self._is_listed(key, deadline):
                     raise
                 raise S3Missing(key) from None
@@ -214,7 +215,7 @@ class Bucket:
 
 
 def signed_headers(place: Place, target: Target, credentials: Credentials, now: float) -> dict[str, str]:
-    """Make the headers of a GET, signed with AWS Signature Version 4.
+    """Return the headers of a GET, signed with AWS Signature Version 4.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
     """
@@ -251,7 +252,7 @@ def _read(
             raise http.client.HTTPException  # S3 always declares the length before
     if response.length:  # less than Content-Length promised
         raise http.client.IncompleteRead(b"", response.length)
-    response.close()  # read1 does not notice that it has reached the end, and the connection would stay in use
+    response.close()  # read1 does not notice the end, and the connection would stay in use
     return bytes(data)
 
 

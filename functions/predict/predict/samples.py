@@ -1,6 +1,6 @@
-"""Samples the inputs of a share of requests. Off unless SAMPLE_SHARE is set: inputs are kept only where that is wanted.
+"""Sample the inputs of a share of requests. Off unless SAMPLE_SHARE is set, so that inputs are not kept by default.
 
-A sample is one more log line, which prediction_log writes to S3: no request waits for storage.
+A sample is a log line, which prediction_log writes to S3, so that no request waits for storage.
 """
 
 import base64
@@ -17,11 +17,11 @@ MAX_BYTES = 120_000
 
 
 def line(manifest: Manifest, inputs: np.ndarray, predictions: list[int | str]) -> dict[str, Any] | None:
-    """Make the fields of the line for inputs float32 `[n, features]`; None for a request that is not sampled.
+    """Return the fields of the line for inputs float32 `[n, features]`; None if the request is not sampled.
 
-    Pixels become bytes 0..255, other features little-endian float32. Of a large batch the line has the first rows.
+    Pixels become bytes 0..255, other features little-endian float32. For a large batch the line has the first rows.
     """
-    from random import random  # not at import, which every cold start would pay for
+    from random import random  # imported here, because it would make every cold start longer
 
     if random() >= SHARE:
         return None

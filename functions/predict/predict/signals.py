@@ -1,4 +1,4 @@
-"""Measures of an image what drift detection needs, and no more: nobody can read a picture from 7x7 averages."""
+"""Measure an image for drift detection, without storing it: a picture cannot be recognised from 7x7 averages."""
 
 import time
 
@@ -7,15 +7,15 @@ import numpy as np
 BLOCKS = 7
 """An image has 7x7 blocks; a pixel above one half is ink."""
 ALL_OF = 1000
-"""Requests per hour and environment that are measured whatever the share; a verdict takes 200 predictions."""
+"""Requests per hour and environment that are always measured. A verdict needs 200 predictions."""
 _STEPS = 1 << 20
 
 
 class SignalShare:
     """Decides which requests are measured: the first of an hour and of a model, and a share of those after them.
 
-    A thousand images show what the images of an hour look like. To measure a million more would show nothing new, and
-    would cost a fifth of a prediction's time and half of its log line.
+    A thousand images describe the images of an hour well enough. Measuring every image would take a fifth of predict's
+    time and half of the log.
     """
 
     def __init__(self, share: float) -> None:
@@ -23,12 +23,12 @@ class SignalShare:
         self._hour, self._serial, self._count = 0, 0, 0
 
     def takes(self, request_id: str, serial: int) -> bool:
-        """Whether to measure the images of this request, which the model with this serial number answered."""
+        """Return whether to measure the images of this request, which the model with this serial number answered."""
         hour = int(time.time()) // 3600
         if hour != self._hour or serial > self._serial:
             self._hour, self._serial, self._count = hour, serial, 0
         self._count += 1
-        # By the id: every eighth request might always come from the same one of eight clients that take turns.
+        # By the id, because every eighth request could always come from the same client.
         return self._count <= ALL_OF or hash(request_id) % _STEPS < self._steps
 
 
@@ -58,7 +58,7 @@ class Signals:
         measured = np.empty((count, 2 + BLOCKS * BLOCKS), np.float32)
         strips = inputs.reshape(-1, self._columns).dot(self._across)
         measured[:, 1:] = strips.reshape(count, -1).dot(self._down)
-        # Rounding a pixel of 0..1 is the comparison with a half, and leaves numbers that a product can count.
+        # Rounding a pixel of 0..1 compares it with one half, and gives numbers that a product can count.
         measured[:, 0] = np.rint(inputs).dot(self._ink)
         thousandths = np.rint(measured, measured).astype(np.int32)
         # The log's encoder needs contiguous arrays; for one image these are no copies.
@@ -70,7 +70,7 @@ class Signals:
 
 
 def _share(length: int) -> np.ndarray:
-    """float32 `[length, 7]`: the block of each row (or column). The blocks are as even as the trainer's."""
+    """Return float32 `[length, 7]`: the block of each row or column, with the same bounds as in the trainer."""
     member = np.zeros((length, BLOCKS), np.float32)
     member[np.arange(length), np.arange(length) * BLOCKS // length] = 1
     return member

@@ -1,1 +1,1 @@
-"""Counts predictions from predict's log lines, each line once."""
+"""Count predictions from predict's log lines, each line once."""

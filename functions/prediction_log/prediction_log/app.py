@@ -1,4 +1,4 @@
-"""Add predict's log lines, as the log subscription delivers them, to the hourly counts."""
+"""Add predict's log lines, which the log subscription delivers, to the hourly counts."""
 
 from collections import Counter
 from functools import cache
@@ -21,8 +21,7 @@ def stats() -> PredictionStats:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Count a delivery. What cannot be read is counted as skipped. If the counts cannot be stored, the error makes
-    Lambda deliver again."""
+    """Count a delivery. Lines that cannot be read count as skipped. After an exception Lambda delivers again."""
     data = event["awslogs"]["data"]
     try:
         delivery = decode(data)

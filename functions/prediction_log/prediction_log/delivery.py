@@ -1,4 +1,4 @@
-"""A delivery of CloudWatch Logs: base64 of gzip of JSON."""
+"""Decode a delivery of CloudWatch Logs: base64 of gzip of JSON."""
 
 import base64
 import json
@@ -6,18 +6,18 @@ import zlib
 from dataclasses import dataclass
 
 MAX_BYTES = 64_000_000
-"""A delivery holds a few megabytes at most. Data that unpacks to more is no delivery."""
+"""Size limit of an unpacked delivery, which has a few megabytes at most."""
 
 
 class Undecodable(ValueError):
-    """The data is no delivery of CloudWatch Logs. The message names the step that failed."""
+    """The data is not a delivery of CloudWatch Logs. The message names the step that failed."""
 
 
 @dataclass(frozen=True)
 class Line:
     id: str
     seconds: float
-    """Unix time at which the function wrote it."""
+    """Unix time at which predict wrote the line."""
     text: str
 
 

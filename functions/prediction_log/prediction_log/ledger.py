@@ -1,8 +1,8 @@
-"""Count every line once, even if it is delivered again, in part, or beside other lines.
+"""Count every line once, even if it is delivered again, alone or with other lines.
 
 Each minute of a log stream has a list of markers. A marker holds the ids of the lines that one transaction counted. A
-transaction adds the list's next marker together with the counts. If another delivery was faster and has taken that
-place, the list is read again. So a delivery writes one marker per minute of its lines, not one per line.
+transaction adds the list's next marker together with the counts. If another delivery has added this marker already, the
+list is read again. So a delivery writes one marker per minute of its lines, not one per line.
 """
 
 import hashlib
@@ -24,16 +24,16 @@ Key = tuple[str, bytes]
 
 
 def count_delivery(stats: PredictionStats, delivery: Delivery) -> Iterator[Counted]:
-    """Add the new lines of a delivery, and store its samples. Yields what each transaction counted.
+    """Count the new lines of a delivery, and store its samples. Yields what each transaction counted.
 
     Raises:
-        ClientError: DynamoDB or S3 refuses. The delivery may simply come again.
+        ClientError: DynamoDB or S3 refuses. The delivery can be repeated.
     """
     return _count(stats, {(f"{delivery.stream} {_minute(line)}", _digest(line)): line for line in delivery.lines})
 
 
 def count_undecodable(stats: PredictionStats, data: str) -> Iterator[Counted]:
-    """Count a delivery that could not be read at all as one skipped line."""
+    """Count a delivery that cannot be read as one skipped line."""
     counted = Counted(totals={SKIPPED: Counter(undecodable=1)}, skipped=Counter(undecodable=1))
     marker = Marker(f"undecodable {hashlib.sha256(data.encode()).hexdigest()}")
     if stats.add([marker], counted.hours, counted.totals):

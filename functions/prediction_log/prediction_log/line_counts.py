@@ -1,8 +1,8 @@
-"""Turn a delivery's lines into the counts to add, by series and hour.
+"""Convert a delivery's lines to counts by series and hour.
 
-Fields that a later version of predict may write are ignored. A line itself says when this reader must not count it: by
-a `min_reader` above READER, or by an unknown `kind` or `variant` (of a rollout, such as `canary`). Such a line counts
-as skipped, never as one of Production's own.
+Unknown fields, which a later version of predict may write, are ignored. A line with a `min_reader` above READER, or
+with an unknown `kind` or `variant` (such as `canary`), counts as skipped, so it is not counted as a prediction of
+Production.
 """
 
 import json
@@ -21,14 +21,14 @@ from prediction_log.input_samples import Sample, is_sample
 EVENT = "mlops.prediction"
 READER = 1
 """The version of this reader. A line without `min_reader` is for version 1."""
-# As CloudWatch Logs itself: lines up to 14 days old, and up to 2 hours ahead of its clock.
+# The limits of CloudWatch Logs: lines up to 14 days old, and up to 2 hours ahead of its clock.
 OLDEST_SECONDS = 14 * 24 * 3600
 AHEAD_SECONDS = 2 * 3600
 
 
 @dataclass
 class Counted:
-    """What lines add to hours and totals, how many lines these are, and why others were skipped."""
+    """The counts to add to hours and totals, the number of counted lines, and the reasons of skipped ones."""
 
     hours: dict[tuple[Series, str], Counts] = field(default_factory=lambda: defaultdict(Counter))
     totals: dict[Series, Counts] = field(default_factory=lambda: defaultdict(Counter))
@@ -53,7 +53,7 @@ def count_lines(lines: Iterable[Line]) -> Counted:
             series, counts = _counts(fields)
         except _Skip as skip:
             counted.skipped[skip.reason] += 1
-            # No hour: the time of these lines may be wrong too, and only their total is used.
+            # Added to the totals only: the time of these lines may be wrong too.
             counted.totals[SKIPPED][skip.reason] += 1
             continue
         counted.hours[series, hour_of(line.seconds)].update(counts)

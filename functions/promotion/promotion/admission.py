@@ -1,8 +1,8 @@
-"""Decides which file a version is, and lets it pass the gate.
+"""Decide which file belongs to a version, and check it with the gate.
 
-The first admission binds the version to the SHA-256 of its file, which stands in the record of the transition. Every
-later transition of the version serves that file from `serving/`, a rollback too. MLflow's artifacts can be overwritten
-by whoever trains, so what lies there by then is compared and reported, and never served.
+The first admission binds the version to the SHA-256 of its file, which the transition's record keeps. Every later
+transition of the version, also a rollback, serves that file from `serving/`. Training jobs can overwrite MLflow's
+artifacts, so a file that has changed there is reported, and never served.
 """
 
 from aws_lambda_powertools import Logger
@@ -31,14 +31,14 @@ class Admission:
         self._examine = dependencies.examine
 
     def admit(self, transition: Transition, version: Version) -> tuple[Manifest, Gates]:
-        """Check the version's file and put it in place.
+        """Check the version's file and copy it to `serving/`.
 
         Returns:
-            The manifest to serve it by, and the gate's results, which stay as noted.
+            The manifest, and the gate's results. Results that the transition has noted already are kept.
 
         Raises:
-            Rejected: the gate refuses it, or the file that was admitted before is gone.
-            Conflict: MLflow has no file for the version that may serve.
+            Rejected: The gate refuses it, or the file that was admitted before is gone.
+            Conflict: MLflow has no file of the version that can be served.
         """
         name = version.model_name
         if transition.sha256 is not None and (file := self._published(name, transition.sha256)) is not None:
@@ -69,10 +69,10 @@ class Admission:
         return manifest, gates
 
     def _examined(self, transition: Transition, version: Version, file: ModelFile) -> Examined:
-        """Have the file loaded and asked as predict will.
+        """Load the file as predict does, and ask it for predictions.
 
         Raises:
-            ModelRefused: predict could not serve it.
+            ModelRefused: Predict could not serve it.
         """
         placement = Placement(
             version.model_name,
@@ -85,7 +85,7 @@ class Admission:
         return self._examine(file.data, placement, self._settings.limits)
 
     def _metrics(self, version: Version) -> dict[str, float]:
-        """The metrics of the version's run."""
+        """Return the metrics of the version's run; none if the run was deleted."""
         if not version.run_id:
             return {}
         try:
@@ -95,16 +95,16 @@ class Admission:
         return metrics
 
     def _bound(self, version: Version, sha256: str) -> tuple[ModelFile, str | None]:
-        """Read the file that the version was admitted as; and a remark if MLflow has another one by now.
+        """Return the file that was admitted as the version, and a remark if MLflow has another one now.
 
         Raises:
-            Rejected: it is neither in `serving/` nor in MLflow.
+            Rejected: It is neither in `serving/` nor in MLflow.
         """
         logged = self._logged_sha256(version)
         remark = None
         if logged != sha256:
             has = f"a file with the SHA-256 {logged}" if logged else f"no {MODEL_FILE}"
-            remark = f"MLflow now has {has} for this version: the artifacts were changed, and are not served"
+            remark = f"MLflow now has {has} for this version: the artifacts have changed, and are not served"
             logger.error("artifacts changed", model=version.model_name, version=version.version, logged=logged)
         if (file := self._published(version.model_name, sha256)) is not None:
             return file, remark
@@ -116,17 +116,17 @@ class Admission:
         )
 
     def _published(self, model_name: str, sha256: str) -> ModelFile | None:
-        """The file in `serving/` of this hash, unless it is gone or damaged."""
+        """Return the file in `serving/` with this hash; None if it is gone or damaged."""
         file = self._serving.published(model_name, sha256)
         return file if file is not None and file.sha256 == sha256 else None
 
     def _logged_sha256(self, version: Version) -> str | None:
-        """The hash of the file that MLflow has for the version, if it has one."""
+        """Return the hash of the version's file in MLflow; None if there is none."""
         try:
             return self._serving.sha256_of(self._uri(version))
         except DependencyUnavailable:
             raise
-        except PlatformError:  # its source leads nowhere any more
+        except PlatformError:  # the source does not exist any more
             return None
 
     def _uri(self, version: Version) -> str:
@@ -137,7 +137,7 @@ class Admission:
         return check_metrics(challenger, self._champion(transition), transition.stage, self._settings.metric_margin)
 
     def _champion(self, transition: Transition) -> Contender | None:
-        """The version to be replaced, if there is one. Of its metrics those count that it was admitted with."""
+        """Return the version to be replaced, if there is one, with the metrics that it had at its admission."""
         number = transition.replaced_version
         if number is None or number == transition.version:
             return None
@@ -150,7 +150,7 @@ class Admission:
         return Contender(self._metrics(replaced) | admitted, replaced.tags.get("dataset_digest"), manifest)
 
     def _manifest(self, transition: Transition, version: int) -> Manifest | None:
-        """What the version serves, if its manifest can be read."""
+        """Return the version's manifest; None if there is none or it cannot be read."""
         try:
             manifest = self._serving.manifest(transition.model_name, transition.stage)
         except UnreadableManifest:
@@ -159,7 +159,7 @@ class Admission:
 
 
 def _competes(transition: Transition) -> bool:
-    """Whether the version is compared with the one it replaces. A repair follows what somebody has done already."""
+    """Return whether the metric gate compares the version. A repair follows a change that was already made."""
     if transition.kind is TransitionKind.REPAIR:
         return False
     return transition.stage is Stage.PRODUCTION or transition.competes

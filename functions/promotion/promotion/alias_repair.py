@@ -1,13 +1,12 @@
-"""Puts right what was changed past the API: an alias moved or removed by hand, a manifest that is gone, a tag that
-lies.
+"""Repair what was changed without the API: an alias that was moved or removed, a missing manifest, a wrong tag.
 
-A difference between an alias and its manifest becomes an entry of the history like any transition, and is carried out
-like one. The alias is followed if the version passes the integrity checks; else it is put back to what the manifest
-serves.
+A difference between an alias and its manifest is recorded in the history and carried out like a transition. If the
+alias's version passes the integrity checks, it is served. Otherwise the alias is moved back to the version in the
+manifest.
 
-A manifest that cannot be read names no version: it is written anew for the version that holds the alias. If that
-version does not pass the checks, nothing is changed, as predict may still answer from the model that it has; the
-history says so, once for each such manifest.
+A manifest that cannot be read is written again for the version that holds the alias. If that version does not pass the
+checks, nothing is changed, because predict may still answer from the model that it has loaded. The history has one
+entry about each such manifest.
 """
 
 from dataclasses import dataclass
@@ -26,13 +25,13 @@ ACTOR = "reconcile"
 
 
 def entry_id(message_id: str, alias: str) -> str:
-    """The id of what a message enters of an alias: redelivered it enters it no second time, and it sorts after it."""
+    """Return the id of the repair of an alias: the same for each delivery of the message, and sorted after its id."""
     return f"{message_id}-{alias}"
 
 
 @dataclass(frozen=True)
 class _Served:
-    """What a stage's manifest says: the version that it serves; or why it cannot be read, and its ETag."""
+    """The version that a stage's manifest names; or why the manifest cannot be read, and its ETag."""
 
     version: int | None = None
     unreadable: str | None = None
@@ -40,7 +39,7 @@ class _Served:
 
 
 class AliasRepair:
-    """Finds what differs and repairs it."""
+    """Find differences between aliases, manifests and tags, and repair them."""
 
     def __init__(self, dependencies: Dependencies, executor: TransitionExecutor) -> None:
         self._transitions, self._executor = dependencies.transitions, executor
@@ -48,8 +47,7 @@ class AliasRepair:
         self._admission = Admission(dependencies)
 
     def record(self, model_name: str, message_id: str) -> bool:
-        """Enter each difference between an alias and its manifest into the history, as queued; False if there is
-        none."""
+        """Record each difference between an alias and its manifest as a queued transition; False if there is none."""
         model, differs = self._model(model_name), False
         for stage, alias in ALIASES.items():
             holder, manifest = model.holder(stage), self._served(model_name, stage)
@@ -81,8 +79,13 @@ class AliasRepair:
         return differs
 
     def execute(self, repair: Transition) -> Gates:
-        """Carry out one entry. Raises as `TransitionExecutor.execute` does; Rejected means that the alias was put
-        back."""
+        """Carry out one repair and return the gate's results.
+
+        Raises:
+            Rejected: The alias was put back, or keeps a version whose manifest cannot be written.
+            PlatformError: The registry refuses it.
+            DependencyUnavailable: A service does not answer; a later try continues.
+        """
         assert repair.alias_stage is not None  # `record` writes both
         assert repair.from_stage is not None
         model, stage = self._model(repair.model_name), repair.alias_stage
@@ -92,20 +95,22 @@ class AliasRepair:
             self._removed(repair, stage)
             return ()
         if model.holder(stage) != repair.alias_version:
-            raise Rejected("The alias was moved again before this repair began; the next repair follows it")
+            raise Rejected("The alias was moved again before this repair began; the next repair handles it")
         try:
             return self._followed(repair, model, repair.from_stage, stage)
         except Rejected as rejection:
             reason, gates = rejection.reason, rejection.gates
         except Conflict as conflict:
             reason, gates = conflict.detail, ()
-        # Noted before anything is put back, so that a redelivery does not ask for the verdict again.
+        # Noted before the alias is moved back, so that a second delivery does not run the gate again.
         self._transitions.note(repair, put_back=reason, refused_gates=gates)
         raise self._put_back(repair, reason, gates, model, stage)
 
     def mirror(self, model_name: str) -> None:
-        """Bring the tags and MLflow's own stages of all versions in line with the aliases; Production's last, as the
-        database takes only one."""
+        """Set the tags and MLflow stages of all versions by the aliases.
+
+        Production comes last, because the database accepts only one version in it.
+        """
         model = self._model(model_name)
         versions = sorted(
             self._tracking.versions(model_name), key=lambda version: model.stage_of(version) is Stage.PRODUCTION
@@ -116,9 +121,9 @@ class AliasRepair:
                 self._executor.mirror(version, stage)
 
     def _followed(self, repair: Transition, model: RegisteredModel, left: Stage, stage: Stage) -> Gates:
-        """The version that the alias names now serves, if it can."""
+        """Serve the version that the alias names, if it passes the gate."""
         if left is Stage.PRODUCTION and stage is Stage.STAGING:
-            raise Rejected(f"Version {repair.version} is in Production, and a version can be in one stage only")
+            raise Rejected(f"Version {repair.version} is in Production, and a version can be in only one stage")
         version = self._tracking.version(repair.model_name, repair.version)
         manifest, gates = self._admission.admit(repair, version)
         self._serving.write_manifest(manifest)
@@ -127,7 +132,7 @@ class AliasRepair:
         return gates
 
     def _removed(self, repair: Transition, stage: Stage) -> None:
-        """Nobody holds the alias, so nobody serves."""
+        """Stop serving the stage, because no version holds its alias."""
         self._serving.remove_manifest(repair.model_name, stage, repair.version)
         if (version := self._version(repair.model_name, repair.version)) is not None:
             self._executor.follow(repair, version, DISPLACED_TO[stage])
@@ -135,10 +140,10 @@ class AliasRepair:
     def _put_back(
         self, repair: Transition, reason: str, gates: Gates, model: RegisteredModel, stage: Stage
     ) -> Rejected:
-        """The alias names what the manifest serves, as before; none, if there was none. Returns how the entry ends."""
+        """Move the alias back to the version in the manifest, or remove it; return the reason of the rejection."""
         name, served = repair.model_name, repair.served_version
         if repair.unreadable_manifest:
-            outcome = f"version {repair.version} keeps its alias; promote a version to write the manifest anew"
+            outcome = f"version {repair.version} keeps its alias; promote a version to write the manifest again"
             return Rejected(f"{reason}; {outcome}", gates)
         before = self._version(name, served) if served is not None else None
         if before is not None:
@@ -148,7 +153,7 @@ class AliasRepair:
             outcome = f"put back to version {before.version}"
         else:
             self._tracking.delete_alias(name, ALIASES[stage])
-            outcome = "the alias was removed, as no version served"
+            outcome = "the alias was removed, because no version served the stage"
         return Rejected(f"{reason}; {outcome}", gates)
 
     def _served(self, model_name: str, stage: Stage) -> _Served:
@@ -159,14 +164,14 @@ class AliasRepair:
         return _Served(manifest.model_version if manifest else None)
 
     def _refused_before(self, model_name: str, stage: Stage, manifest: _Served) -> bool:
-        """Whether the newest page of the history says of these very bytes that they could not be replaced."""
+        """Return whether the newest page of the history has a refusal for exactly this manifest."""
         if manifest.etag is None:
             return False
         entries = self._transitions.history(model_name).transitions
         return any(entry.unreadable_manifest == manifest.etag and entry.alias_stage is stage for entry in entries)
 
     def _before(self, model: RegisteredModel, stage: Stage, holder: int | None) -> Stage:
-        """Where the version that is to be repaired stood, as far as the other alias and its tag tell."""
+        """Return the version's stage before the change, from the other alias and the version's tag."""
         if holder is None:
             return stage
         others = {alias: version for alias, version in model.aliases.items() if alias != ALIASES[stage]}
@@ -176,7 +181,7 @@ class AliasRepair:
         return RegisteredModel(model.name, others).stage_of(version)
 
     def _model(self, name: str) -> RegisteredModel:
-        """A model that was deleted in MLflow has no aliases left."""
+        """Return the model; one that was deleted in MLflow has no aliases."""
         try:
             return self._tracking.model(name)
         except NotFound:

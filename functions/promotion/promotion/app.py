@@ -1,4 +1,4 @@
-"""The promotion queue: gates a transition, moves the alias, archives the version before, writes the manifest."""
+"""Handle messages of the promotion queue: check a version, move the alias, and write the manifest."""
 
 from typing import Any
 

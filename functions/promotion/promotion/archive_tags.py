@@ -1,5 +1,7 @@
-"""Archived files: tagged, so that the bucket's lifecycle rule moves them to storage that is cheaper to keep and still
-answers at once; a rollback takes the tag away and never waits."""
+"""Tag archived files, so that the bucket's lifecycle rule moves them to cheaper storage, which still answers at once.
+
+A rollback removes the tag and does not have to wait.
+"""
 
 import os
 from functools import cache
@@ -12,7 +14,7 @@ ARCHIVED = "Archived"
 
 
 class ArchiveTags:
-    """Tags objects of the bucket `ARTIFACT_BUCKET`; the tags that others have put on them stay."""
+    """Tag objects of the bucket `ARTIFACT_BUCKET`. Other tags of the objects are kept."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
@@ -23,11 +25,11 @@ class ArchiveTags:
         return _tags_of(os.environ["ARTIFACT_BUCKET"])
 
     def add(self, prefixes: list[str]) -> None:
-        """Tag everything under the prefixes as archived. Idempotent."""
+        """Tag all objects below the prefixes as archived. Idempotent."""
         self._tag(prefixes, {TAG: ARCHIVED})
 
     def remove(self, prefixes: list[str]) -> None:
-        """Take the tag away again. Idempotent."""
+        """Remove the tag from all objects below the prefixes. Idempotent."""
         self._tag(prefixes, {})
 
     def _tag(self, prefixes: list[str], wanted: dict[str, str]) -> None:

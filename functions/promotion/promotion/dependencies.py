@@ -1,4 +1,4 @@
-"""What a transition works on."""
+"""The adapters and settings that promotion uses."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from promotion.serving_store import ServingStore
 
 @dataclass(frozen=True)
 class Dependencies:
-    """MLflow, the history, the files that serve, the tags of archived files, the gate's limits, and how a file is
-    examined."""
+    """What promotion needs: MLflow, the history, the served files, archive tags, the gate's limits, and the
+    examiner."""
 
     tracking: Tracking
     transitions: TransitionsTable

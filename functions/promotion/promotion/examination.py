@@ -1,8 +1,7 @@
-"""What predict would make of a file: its manifest, written and read back; the model, loaded and asked.
+"""Examine a file as predict would use it: write and read its manifest, load the model, and ask it for predictions.
 
-`examine` does this in the calling process. `examine_apart` has a process of its own do it (`promotion.examiner`), with
-limits on memory and time, so that a file which takes all memory or never answers harms nobody. What cannot be decided
-within the limits is a refusal.
+`examine` does this in the calling process. `examine_apart` does it in a child process (`promotion.examiner`) with
+limits on memory and time, so a file that needs too much of either is refused and harms nothing else.
 """
 
 import hashlib
@@ -27,13 +26,13 @@ from mlops.inference import onnx_file, trial
 from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
 
 EXAMINATION_SECONDS = 25.0
-"""Half of promotion's timeout, and more than any model takes whose answers take milliseconds."""
+"""Half of promotion's timeout, and more than a model needs that answers within milliseconds."""
 TIMED_RUNS = 20
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Which version is to serve in which stage, and what its manifest says of it besides the file."""
+    """The version, its stage, and the fields of its manifest that are not in the file."""
 
     model_name: str
     version: int
@@ -45,8 +44,13 @@ class Placement:
 
 @dataclass(frozen=True)
 class Limits:
-    """`memory_mb`: predict's memory in MiB; two models have to fit, as one takes the other's place. `control_flow`:
-    whether the operators If, Loop and Scan are allowed."""
+    """The limits of an examination.
+
+    Attributes:
+        memory_mb: Predict's memory in MiB. Two models have to fit, because predict loads one before it drops the other.
+        control_flow: Whether the operators If, Loop and Scan are allowed.
+        seconds: Time limit of the child process.
+    """
 
     memory_mb: int
     control_flow: bool = False
@@ -55,7 +59,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Examined:
-    """A file that predict can serve: the manifest to serve it by, and the median time of one row, ms."""
+    """A file that predict can serve: its manifest, and the median time of one prediction in milliseconds."""
 
     manifest: Manifest
     latency_ms: float
@@ -65,17 +69,17 @@ Examine = Callable[[bytes, Placement, Limits], Examined]
 
 
 def examine(data: bytes, placement: Placement, limits: Limits) -> Examined:
-    """Load the file as predict does and ask it what callers may ask.
+    """Load the file as predict does, and ask it what callers may ask.
 
     Raises:
-        ModelRefused: predict could not serve it; the message says why.
+        ModelRefused: Predict could not serve it. The message says why.
     """
     session = open_session(data)
     forbidden = set() if limits.control_flow else onnx_file.contents(data).control_flow
     if forbidden:
         raise ModelRefused(
-            f"it uses {', '.join(sorted(forbidden))}, whose time depends on the input; export it without control flow, "
-            "or set the parameter AllowControlFlow"
+            f"it uses {', '.join(sorted(forbidden))}, whose time depends on the input; export it without control "
+            "flow, or set the parameter AllowControlFlow to true"
         )
     manifest = _read_back(_manifest(placement, data, describe(session)))
     model = proved(manifest, session)
@@ -84,10 +88,10 @@ def examine(data: bytes, placement: Placement, limits: Limits) -> Examined:
 
 
 def examine_apart(data: bytes, placement: Placement, limits: Limits) -> Examined:
-    """`examine`, in a process of its own.
+    """Run `examine` in a child process with limits.
 
     Raises:
-        ModelRefused: predict could not serve the file, or this could not be decided within the limits.
+        ModelRefused: Predict could not serve the file, or the examination exceeded the limits.
     """
     request = json.dumps({"placement": asdict(placement), "limits": asdict(limits)}).encode()
     try:
@@ -103,7 +107,9 @@ def examine_apart(data: bytes, placement: Placement, limits: Limits) -> Examined
         raise ModelRefused(f"it could not be examined within {limits.seconds:g} seconds") from error
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
-        raise ModelRefused(f"it ended the process that examined it ({name}); more memory than allowed is one cause")
+        raise ModelRefused(
+            f"it ended the process that examined it ({name}); the model may need more memory than is allowed"
+        )
     if process.returncode > 0:
         raise RuntimeError(f"the examiner failed: {process.stderr.decode(errors='replace')[-2000:]}")
     answer = json.loads(process.stdout)
@@ -113,7 +119,7 @@ def examine_apart(data: bytes, placement: Placement, limits: Limits) -> Examined
 
 
 def _environment() -> dict[str, str]:
-    """The examiner's: it needs Python's packages and nobody's credentials."""
+    """Return the examiner's environment: Python's packages, and no credentials."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
 
@@ -142,7 +148,7 @@ def _manifest(placement: Placement, data: bytes, description: Description) -> Ma
 
 
 def _read_back(manifest: Manifest) -> Manifest:
-    """The manifest as predict will read it."""
+    """Return the manifest as predict will read it. Raises ModelRefused."""
     document = manifest.to_json()
     if len(document) > MAX_MANIFEST_BYTES:
         raise ModelRefused(

@@ -1,4 +1,4 @@
-"""The process that `promotion.examination` has examine a file: `python -m promotion.examiner`.
+"""Examine a file in a child process, which `promotion.examination` starts: `python -m promotion.examiner`.
 
 Standard input: a line of JSON (placement and limits), then the file's bytes. Standard output: JSON with `refusal`, or
 with `manifest` and `latency_ms`.
@@ -18,7 +18,7 @@ from promotion.examination import Limits, Placement, examine
 
 MEBIBYTE = 1 << 20
 SLACK = 64 * MEBIBYTE
-"""Above the limit, so that a model that is a little too large is measured and told its size instead of failing."""
+"""Allowed above the limit, so that the refusal of a model that is slightly too large can say its size."""
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
     placement = Placement(**{**request["placement"], "stage": Stage(request["placement"]["stage"])})
     limits = Limits(**request["limits"])
-    # What is in memory before a model is, predict has too.
+    # Before a model is loaded, predict needs about the same memory as this process.
     base = _memory("VmHWM")
     allowed = (limits.memory_mb * MEBIBYTE - base) // 2
     data_limit = _memory("VmData") + allowed + SLACK
@@ -44,22 +44,22 @@ def _examined(data: bytes, placement: Placement, limits: Limits, base: int, allo
     except ModelRefused as refused:
         reason = str(refused)
         if re.search("alloc|memory", reason, re.IGNORECASE):
-            reason += f"; {allowed // MEBIBYTE} MiB of predict's {limits.memory_mb} are there for one model"
+            reason += f"; predict has {allowed // MEBIBYTE} of its {limits.memory_mb} MiB for one model"
         return {"refusal": reason}
     except MemoryError:
         return {"refusal": f"it needs more than the {allowed // MEBIBYTE} MiB that predict has for one model"}
     needed = _memory("VmHWM") - base
     if needed > allowed:
         return {
-            "refusal": f"it needs {needed // MEBIBYTE} MiB of memory; of predict's {limits.memory_mb} MiB, "
-            f"{allowed // MEBIBYTE} are there for one model, as two have to fit while one replaces the other"
+            "refusal": f"it needs {needed // MEBIBYTE} MiB of memory; predict has {allowed // MEBIBYTE} of its "
+            f"{limits.memory_mb} MiB for one model, because two have to fit while one replaces the other"
         }
     manifest = examined.manifest.to_json().decode()
     return {"refusal": None, "manifest": manifest, "latency_ms": examined.latency_ms}
 
 
 def _memory(field: str) -> int:
-    """Bytes of this process, as Linux counts them: `VmHWM` is the most it had resident, `VmData` what it has mapped."""
+    """Return a memory size of this process in bytes: `VmHWM` is the peak resident size, `VmData` the mapped data."""
     match = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert match is not None
     return int(match[1]) * 1024

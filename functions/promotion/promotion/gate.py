@@ -1,4 +1,4 @@
-"""The integrity checks that a file must pass before it may serve. They are never skipped, not even with `force`."""
+"""The integrity checks of a file. They are never skipped, not even with `force`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,10 +13,15 @@ from promotion.serving_store import ModelFile
 
 @dataclass(frozen=True)
 class GateSettings(Settings):
-    """`metric_margin`: by how much accuracy may fall behind Production's. `max_model_bytes`: the file's size.
-    `max_latency_ms`: what one prediction may take, the median of 20. `allow_control_flow`: whether a model may use
-    If, Loop and Scan. `predict_memory_mb`: the memory of the predict function, MiB. The first four are parameters of
-    the template, with its defaults."""
+    """The limits of the gate. All except `predict_memory_mb` are parameters of the template, with the same defaults.
+
+    Attributes:
+        metric_margin: How far the accuracy may be below that of the version in Production.
+        max_model_bytes: Largest size of the file.
+        max_latency_ms: Longest time of one prediction (the median of 20).
+        allow_control_flow: Whether a model may use the operators If, Loop and Scan.
+        predict_memory_mb: Memory of the function predict in MiB.
+    """
 
     metric_margin: float = 0.01
     max_model_bytes: int = 100_000_000
@@ -32,7 +37,7 @@ class GateSettings(Settings):
 
 @dataclass(frozen=True)
 class Integrity:
-    """The results of the checks, and the manifest to serve the file by; None if a check failed before it was made."""
+    """The results of the checks, and the file's manifest; None if a check failed before it was written."""
 
     results: tuple[GateResult, ...]
     manifest: Manifest | None = None
@@ -49,16 +54,18 @@ def check_integrity(
     settings: GateSettings,
     remark: str | None = None,
 ) -> Integrity:
-    """Check size, hash, whether predict can serve the file, and latency; the first that fails ends the list.
+    """Check size, hash, whether predict can serve the file, and latency.
+
+    If size or hash is wrong, the file is not loaded.
 
     Args:
         model: The file.
-        expected: The SHA-256 that it has to have, if one is known.
-        examine: Has the file loaded and asked as predict does; raises ModelRefused.
+        expected: The SHA-256 that the file has to have, if it is known.
+        examine: Loads the file as predict does and asks it for predictions. Raises ModelRefused.
         settings: The limits.
         remark: A sentence to add to the result of the hash.
     """
-    digest = f"the file's is {model.sha256}"
+    digest = f"the file has {model.sha256}"
     if expected not in (None, model.sha256):
         digest += f", and {expected} was registered: register the file as a new version"
     results = (
@@ -74,7 +81,7 @@ def check_integrity(
     except ModelRefused as refused:
         return Integrity((*results, GateResult("serves", False, str(refused))))
     manifest = examined.manifest
-    about = f"{manifest.input.features} features, {manifest.output.classes} classes; answered as predict does"
+    about = f"{manifest.input.features} features, {manifest.output.classes} classes; loaded and asked as by predict"
     latency = f"{examined.latency_ms:.3f} ms of at most {settings.max_latency_ms}"
     return Integrity(
         (

@@ -1,6 +1,6 @@
-"""The metric gate: a version may not be worse than the one that it replaces.
+"""The metric gate: a version must not be worse than the one that it replaces.
 
-Where the two cannot be compared the gate says why, and refuses. `force` with a reason goes past it.
+If the two cannot be compared, the gate refuses the version and says why. `force` with a reason skips the gate.
 """
 
 import sys
@@ -12,12 +12,12 @@ from mlops.domain.manifest import ModelInput
 from mlops.domain.transition import GateResult
 
 METRIC = "accuracy"
-_REMEDY = "promote it with force and a reason if that is what you want"
+_REMEDY = "to promote it anyway, use force with a reason"
 _LONGEST_LABELS = 200
 
 
 class Described(Protocol):
-    """What a file and a manifest both say of a model."""
+    """The description of a model, which a file and a manifest both have."""
 
     @property
     def input(self) -> ModelInput: ...
@@ -31,9 +31,9 @@ class Contender:
     """A version as the gate compares it.
 
     Attributes:
-        metrics: What its run measured.
-        data: The digest of the data set that it was measured on; None if that is not known.
-        described: What callers send and get; None if that cannot be read.
+        metrics: The metrics of its run.
+        data: The digest of the data set that it was measured on; None if it is not known.
+        described: Its inputs and labels; None if they cannot be read.
     """
 
     metrics: Mapping[str, float]
@@ -42,9 +42,9 @@ class Contender:
 
 
 def check_metrics(challenger: Contender, champion: Contender | None, stage: str, margin: float) -> list[GateResult]:
-    """Compare a version with the one it replaces in `stage`, which is None if it replaces none.
+    """Compare a version with the one that it replaces in `stage`; `champion` is None if it replaces none.
 
-    The signature may not change, and the accuracy may be lower by at most `margin`, on the same data set.
+    Inputs and labels must be the same, and the accuracy on the same data set lower by at most `margin`.
     """
     if champion is None:
         return [_first(challenger, stage)]
@@ -62,7 +62,7 @@ def _first(challenger: Contender, stage: str) -> GateResult:
 
 
 def _signature(challenger: Contender, champion: Contender, stage: str) -> GateResult:
-    """Whether callers go on sending and getting the same."""
+    """Check that inputs and labels are the same, so that callers need no change."""
     new, old = challenger.described, champion.described
     if new is None or old is None:
         detail = f"not comparable: the manifest of {stage} is missing or cannot be read; {_REMEDY}"
@@ -87,8 +87,8 @@ def _metric(challenger: Contender, champion: Contender, stage: str, margin: floa
         return _not_a_number(new)
     if old is None:
         return _result("metric", False, f"not comparable: the version in {stage} has no {METRIC}; {_REMEDY}")
-    if not _is_number(old):  # it says nothing, so it may not keep others out
-        return _result("metric", True, f"{METRIC} {new:.4f}; the version in {stage} has {old}, which any number beats")
+    if not _is_number(old):  # It does not say how good the version is, so it must not block others.
+        return _result("metric", True, f"{METRIC} {new:.4f}; the version in {stage} has {old}, which is not a number")
     if challenger.data is None or challenger.data != champion.data:
         detail = f"not comparable: measured on another data set than the version in {stage}; {_REMEDY}"
         return _result("metric", False, detail)
@@ -98,7 +98,7 @@ def _metric(challenger: Contender, champion: Contender, stage: str, margin: floa
 
 
 def _is_number(value: float) -> bool:
-    """Whether a metric can be compared. MLflow's database keeps an infinity as the largest number."""
+    """Return whether a metric can be compared. MLflow's database stores infinity as the largest float."""
     return abs(value) < sys.float_info.max
 
 

@@ -1,4 +1,4 @@
-"""Tells an AWS service that is away, throttles or lost a race from one that refuses."""
+"""Tell temporary errors of AWS services from refusals."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from mlops.domain.errors import DependencyUnavailable
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raises DependencyUnavailable in place of an error of boto3 that another moment may not bring."""
+    """Raise DependencyUnavailable in place of a temporary error of boto3."""
     try:
         yield
     except (ConnectionError, HTTPClientError) as error:

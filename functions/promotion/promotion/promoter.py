@@ -1,7 +1,7 @@
-"""Work off the promotion queue: which transitions a message ends, and how each ends.
+"""Carry out the messages of the promotion queue: which transitions a message ends, and how each ends.
 
-A message only says "up to here". Whatever of its model was asked for before and is still open comes first, so the order
-holds even for transitions whose own message was lost, or went to the dead-letter queue in an outage.
+Open transitions of the model that were requested before the message's own one come first. So the order is kept even if
+a message was lost, or moved to the dead-letter queue in an outage.
 """
 
 import os
@@ -33,7 +33,13 @@ logger = Logger(child=True)
 
 
 class Promoter:
-    """`max_tries`: how often a transition may end in an error that nobody foresaw, or end the process."""
+    """Carries out messages.
+
+    Args:
+        dependencies: What a transition needs.
+        events: Announces transitions that have ended.
+        max_tries: How often a transition may fail with an unexpected error, or end the process.
+    """
 
     def __init__(self, dependencies: Dependencies, events: Events, max_tries: int = 3) -> None:
         self._events, self._max_tries = events, max_tries
@@ -50,9 +56,9 @@ class Promoter:
         """Carry out one message of the queue.
 
         Raises:
-            DependencyUnavailable: something is down; what is queued stays queued, and the message comes again.
-            Exception: unforeseen. The transition ends as failed with the last try, and the message goes to the
-                dead-letter queue.
+            DependencyUnavailable: A service does not answer. The transition stays queued, and the message comes again.
+            Exception: An unexpected error. After the last try the transition ends as failed, and the message goes to
+            the dead-letter queue.
         """
         with outages():
             kind, model_name, until = message["kind"], message["model_name"], message["transition_id"]
@@ -77,7 +83,7 @@ class Promoter:
         self._reexamination.examine(model_name)
 
     def _end_all(self, model_name: str, until: str, certain: list[str] | None = None) -> None:
-        """End what is open before and between; the index lags a little, so `certain` is looked for by itself."""
+        """End the open transitions up to `until`, and those of `certain`, which the index may not have yet."""
         ids = {transition.transition_id for transition in self._transitions.still_open(model_name, until)}
         for transition_id in certain or []:
             if self._transitions.exists(model_name, transition_id):
@@ -90,10 +96,10 @@ class Promoter:
         if transition.status.has_ended:
             self._announce(transition)
         elif transition.tries > self._max_tries:
-            # It did not come to its end, not even to a bad one: out of memory, or out of time.
+            # The process ended before the transition did: out of memory or time.
             error = (
-                f"Promotion ended {self._max_tries} times before this was done, out of memory or time: register a "
-                "smaller model, or search promotion's log for the id of this transition"
+                f"Promotion ran out of memory or time {self._max_tries} times: register a smaller model, or search "
+                "promotion's log for the id of this transition"
             )
             self._finish(transition, TransitionStatus.FAILED, error)
         else:
@@ -108,7 +114,7 @@ class Promoter:
             self._finish(transition, TransitionStatus.REJECTED, rejection.reason, rejection.gates)
         except DependencyUnavailable as outage:
             if not _too_old(transition):
-                # An outage is not the transition's fault.
+                # An outage does not count as a try.
                 self._transitions.note(transition, tries=transition.tries - 1)
                 raise
             self._finish(transition, TransitionStatus.FAILED, f"Given up after 24 hours: {outage.detail}")
@@ -124,7 +130,7 @@ class Promoter:
             self._finish(transition, TransitionStatus.SUCCEEDED, gates=gates)
 
     def _refused(self, transition: Transition) -> TransitionStatus:
-        """Once it was admitted the alias may have moved: that is no refusal that left everything as it was."""
+        """Return rejected if nothing has changed; after the admission the alias may have moved, which is failed."""
         now = self._transitions.get(transition.model_name, transition.transition_id)
         return TransitionStatus.REJECTED if now.sha256 is None else TransitionStatus.FAILED
 
@@ -137,7 +143,7 @@ class Promoter:
         self._announce(self._transitions.get(name, transition_id))
 
     def _announce(self, transition: Transition) -> None:
-        """Put on EventBridge how the transition ended; it stays open until that is done."""
+        """Publish the outcome on EventBridge. The transition stays open until then."""
         if transition.open:
             self._events.transition_ended(transition)
             self._transitions.close(transition)

@@ -1,10 +1,10 @@
-"""The refusal of a transition."""
+"""The rejection of a transition."""
 
 from mlops.domain.transition import Gates
 
 
 class Rejected(Exception):
-    """The transition is refused, for the reason given; the model stays as it is."""
+    """The transition is rejected for this reason. The model stays as it is."""
 
     def __init__(self, reason: str, gates: Gates = ()) -> None:
         super().__init__(reason)

@@ -59,15 +59,17 @@ class Retries:
             logger.warning("not a message of the queue; somebody has called the function directly")
 
     def postpone(self, record: dict[str, Any]) -> None:
-        """Have a received message come again after a while; one that has had its last try goes to the dead-letter
-        queue at once, as the next look at the queue finds it, and its group goes on."""
+        """Let a received message come again after a delay.
+
+        After the last try there is no delay, so that the queue moves the message to the dead-letter queue at once.
+        """
         received = int(record["attributes"]["ApproximateReceiveCount"])
         last = received >= self._settings.max_receives
         delay = 0 if last else self._settings.retry_seconds * 4 ** (received - 1)
         try:
             self._hide(record, delay)
         except (BotoCoreError, ClientError) as error:
-            # It comes again all the same, only later: after the queue's visibility timeout.
+            # The message still comes again, after the queue's visibility timeout.
             logger.warning("not postponed", error=repr(error))
 
     def _hide(self, record: dict[str, Any], seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""`serving/` in the bucket: the files that predict reads. This module is their only writer."""
+"""Write the files below `serving/` in the bucket, which predict reads. Nothing else writes them."""
 
 import hashlib
 import os
@@ -49,17 +49,18 @@ class ServingStore:
         return _store_of(os.environ["ARTIFACT_BUCKET"])
 
     def folder(self, artifact_uri: str) -> str | None:
-        """The prefix of a version's files, or None if they are not among the platform's own artifacts."""
+        """Return the prefix of a version's files; None if they are not in the platform's bucket below `mlflow/`."""
         place = urlsplit(artifact_uri)
         if place.scheme != "s3" or place.netloc != self._bucket or not place.path.startswith("/mlflow/"):
             return None
         return place.path.strip("/") + "/"
 
     def fetch(self, artifact_uri: str, max_bytes: int) -> ModelFile:
-        """The ONNX file of a version. Any writer may register a source elsewhere, so its place is checked first.
+        """Read the ONNX file of a version. Its address is checked first, because a version can be registered with any.
 
         Raises:
-            Conflict: the files lie outside the platform's bucket, there is no ONNX file, or it is over `max_bytes`.
+            Conflict: The files are not in the platform's bucket, there is no ONNX file, or it is larger than
+            `max_bytes`.
         """
         answer = self._logged(artifact_uri)
         if answer["ContentLength"] > max_bytes:
@@ -71,10 +72,10 @@ class ServingStore:
         return ModelFile(answer["Body"].read())
 
     def sha256_of(self, artifact_uri: str) -> str:
-        """The hash of the ONNX file of a version, which is read piece by piece.
+        """Return the SHA-256 of the ONNX file of a version.
 
         Raises:
-            Conflict: the files lie outside the platform's bucket, or there is no ONNX file.
+            Conflict: The files are not in the platform's bucket, or there is no ONNX file.
         """
         digest = hashlib.sha256()
         for piece in self._logged(artifact_uri)["Body"].iter_chunks(_PIECE_BYTES):
@@ -82,27 +83,28 @@ class ServingStore:
         return digest.hexdigest()
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
-        """The file that `publish` put up under this hash, unless it is gone."""
+        """Return the file that `publish` wrote with this hash; None if it is gone."""
         answer = self._read(model_key(model_name, sha256))
         return ModelFile(answer["Body"].read()) if answer else None
 
     def publish(self, model_name: str, model: ModelFile) -> None:
-        """Put the file where predict looks; its name is its hash, so writing it twice changes nothing. An archived
-        one is written anew, which brings it back from the cheaper storage."""
+        """Copy the file to where predict reads it. Idempotent, because its name is its hash.
+
+        A file in the cheaper storage of archived files is written again, which moves it back.
+        """
         self._write(model_key(model_name, model.sha256), model.data, "application/octet-stream")
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
-        """Read what predict serves in the stage; None if nothing.
+        """Read the manifest of a stage; None if the stage has none.
 
         Raises:
-            UnreadableManifest: there is a manifest, and this code cannot read it.
+            UnreadableManifest: There is a manifest that this code cannot read.
         """
         written = self._written(model_name, stage)
         return written.manifest if written else None
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Tell predict what to serve; done again for the same transition, it leaves the manifest as it is. One that
-        cannot be read is replaced."""
+        """Write the manifest, which predict follows. Idempotent per transition. One that cannot be read is replaced."""
         key = manifest_key(manifest.model_name, manifest.stage)
         before: Manifest | None = None
         etag: str | None = None
@@ -119,14 +121,14 @@ class ServingStore:
         self._swap(key, manifest.to_json(), etag)
 
     def raise_cache_epoch(self, model_name: str, stage: str, message_id: str) -> None:
-        """Have every environment of predict load its model anew at its next refresh; once for the same message.
+        """Let every environment of predict load its model again at its next refresh. Idempotent per message.
 
-        A message is done with before the next of its model is delivered, so the last one's id is all there is to know.
+        The messages of a model come one at a time, so it is enough to store the last one's id.
         """
         key = manifest_key(model_name, stage)
         try:
             written = self._written(model_name, stage)
-        except UnreadableManifest as unreadable:  # nobody loads a model from it, so there is nothing to load anew
+        except UnreadableManifest as unreadable:  # predict loads no model from it
             logger.warning("no cache epoch: manifest unreadable", key=key, reason=str(unreadable))
             return
         if written is not None and written.manifest.cache_epoch_id != message_id:
@@ -142,17 +144,17 @@ class ServingStore:
             self._swap(manifest_key(manifest.model_name, manifest.stage), noted, written.etag)
 
     def remove_manifest(self, model_name: str, stage: Stage, version: int) -> None:
-        """No version serves the stage any more, unless another one has taken it since."""
+        """Remove the stage's manifest if it is this version's."""
         try:
             manifest = self.manifest(model_name, stage)
-        except UnreadableManifest as unreadable:  # whose it is nobody can say; reconcile looks at what is left
+        except UnreadableManifest as unreadable:  # it may be another version's; reconcile handles it
             logger.warning("manifest left: unreadable", model=model_name, stage=stage, reason=str(unreadable))
             return
         if manifest is not None and manifest.model_version == version:
             self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
 
     def remove_unreadable(self, model_name: str, stage: Stage) -> None:
-        """Remove the manifest if it cannot be read: no version is in the stage, so none serves it."""
+        """Remove the manifest of an empty stage if it cannot be read."""
         try:
             self.manifest(model_name, stage)
         except UnreadableManifest as unreadable:
@@ -160,7 +162,7 @@ class ServingStore:
             self._s3.delete_object(Bucket=self._bucket, Key=manifest_key(model_name, stage))
 
     def _logged(self, artifact_uri: str) -> dict[str, Any]:
-        """S3's answer with the ONNX file that MLflow has for a version. Raises Conflict."""
+        """Return S3's answer with the version's ONNX file in MLflow. Raises Conflict."""
         folder = self.folder(artifact_uri)
         if folder is None:
             raise Conflict("The version's files are not in the platform's bucket: log the model through this MLflow")
@@ -177,7 +179,7 @@ class ServingStore:
         return read_manifest(self._s3, self._bucket, model_name, stage)
 
     def _swap(self, key: str, manifest: bytes, etag: str | None) -> None:
-        """Write only if nobody has written since we read. The queue's group makes that so; this proves it."""
+        """Write only if the object has not changed since it was read. The queue's group should ensure this anyway."""
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         self._write(key, manifest, "application/json", **condition)
 

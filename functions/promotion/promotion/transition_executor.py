@@ -1,9 +1,9 @@
-"""Carries out what a transition asks for, step by step. Each may be repeated: after a crash, the next delivery of the
-message goes by what was noted and does over what may have been done.
+"""Carry out a transition step by step. Each step can be repeated: after a crash, the next delivery of the message uses
+what was noted, and repeats what may have been done.
 
-The order is the safety. What was decided is noted first. The gate's verdict is noted once the file is in place, and is
-not asked for again: from there on it only goes forward. The alias moves in one row, so no two versions ever hold it;
-the manifest follows it, then the mirrors (the replaced version's first), then the files.
+The order makes this safe. Decisions are noted first. The gate's results are noted when the file is in `serving/`, and
+the gate does not run again. The alias is one row, so only one version can hold it. The manifest follows, then tags and
+MLflow's stages (first those of the replaced version), then the archive tags of files.
 """
 
 from aws_lambda_powertools import Logger
@@ -22,7 +22,7 @@ logger = Logger(child=True)
 
 
 class TransitionExecutor:
-    """Moves one version to one stage."""
+    """Move one version to one stage."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._transitions, self._archive_tags = dependencies.transitions, dependencies.archive_tags
@@ -33,9 +33,9 @@ class TransitionExecutor:
         """Carry out a queued transition and return the gate's results.
 
         Raises:
-            Rejected: the lifecycle or the gate refuses it; nothing has been moved.
-            PlatformError: the registry refuses it; nothing has been moved.
-            DependencyUnavailable: something is down; a later try goes on from here.
+            Rejected: The lifecycle or the gate refuses it. Nothing was moved.
+            PlatformError: The registry refuses it.
+            DependencyUnavailable: A service does not answer. A later try continues from here.
         """
         name, entered = transition.model_name, transition.stage
         model = self._tracking.model(name)
@@ -53,7 +53,7 @@ class TransitionExecutor:
         return gates
 
     def _decide(self, transition: Transition, model: RegisteredModel, version: Version) -> tuple[Stage, Transition]:
-        """Read once where the version stands and whom it replaces; a redelivery goes by the note of the first."""
+        """Note the version's stage and which version it replaces; a later delivery uses the first one's note."""
         if transition.from_stage is not None:
             return transition.from_stage, transition
         left, entered = model.stage_of(version), transition.stage
@@ -61,14 +61,14 @@ class TransitionExecutor:
         return left, self._transitions.note(transition, from_stage=left, replaced_version=replaced)
 
     def leave(self, model: RegisteredModel, left: Stage, entered: Stage, version: Version) -> None:
-        """Take the version out of the stage it served before: one version, one stage."""
+        """Remove the version from the stage that it served before: a version is in one stage only."""
         if left in ALIASES and left is not entered:
             if model.holder(left) == version.version:
                 self._tracking.delete_alias(model.name, ALIASES[left])
             self._serving.remove_manifest(model.name, left, version.version)
 
     def follow(self, transition: Transition, version: Version, entered: Stage) -> None:
-        """Bring tags, MLflow's stages and files in line; the replaced version's first."""
+        """Update tags, MLflow's stages and archive tags, first those of the replaced version."""
         replaced = self._replaced(transition)
         if replaced is not None:
             self._displace(replaced, DISPLACED_TO[entered])
@@ -80,8 +80,10 @@ class TransitionExecutor:
             self._archive_tags.remove(self._files(version))
 
     def _displace(self, version: Version, stage: Stage) -> None:
-        """Mirror that the version serves no more, and put its files away if it is archived. It may serve all the same:
-        a person can give one version both aliases, and it has lost but one."""
+        """Record that the version does not serve this stage any more, and tag its files if it is archived.
+
+        It may still serve the other stage, because both aliases can be set to one version by hand.
+        """
         model = self._tracking.model(version.model_name)
         if version.version in [model.holder(served) for served in ALIASES]:
             self.mirror(version, model.stage_of(version))
@@ -91,12 +93,12 @@ class TransitionExecutor:
             self._archive_tags.add(self._files(version))
 
     def mirror(self, version: Version, stage: Stage) -> None:
-        """Have the tag and MLflow's own stage say `stage`. What MLflow refuses is left to reconcile: the alias
-        counts."""
+        """Set the tag and MLflow's stage. If MLflow refuses, reconcile repairs it later, because only the alias
+        decides."""
         name = version.model_name
         try:
             if stage is Stage.PRODUCTION:
-                # The database takes one Production per model, and somebody may have moved MLflow's stage by hand.
+                # The database accepts one Production per model, and MLflow's stage may have been moved by hand.
                 for other in self._tracking.in_mlflow_stage(name, Stage.PRODUCTION):
                     if other != version.version:
                         self._tracking.mirror_stage(name, other, self._stage_now(name, other))
@@ -119,13 +121,13 @@ class TransitionExecutor:
             return None
 
     def _files(self, version: Version) -> list[str]:
-        """Prefixes of the version's files: as they were logged, and the copy that serves, unless another stage's (which
-        a manifest that cannot be read may be)."""
+        """Return the prefixes of the version's files: in MLflow, and in `serving/` unless a stage may still serve that
+        file."""
         try:
             folder = self._serving.folder(self._tracking.artifact_uri(version.model_name, version.version))
         except DependencyUnavailable:
             raise
-        except PlatformError:  # its source leads nowhere
+        except PlatformError:  # the source does not exist
             folder = None
         prefixes = [folder] if folder else []
         sha256 = version.tags.get("sha256")

@@ -1,1 +1,1 @@
-"""Repairs on a schedule what messages, events and people left undone."""
+"""Repair on a schedule what lost messages, lost events and changes by hand have left."""

@@ -16,10 +16,10 @@ ROUND = (LostMessages, MisplacedAliases, LostJobs, WaitingJobs, DeletedModels)
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
-    """Do one round and return what each part did. A part that fails keeps no other from its work.
+    """Do one round, and return what each part did. If one part fails, the others still run.
 
     Raises:
-        RuntimeError: At the end, with the names of the parts that failed. So the function's alarm sees them.
+        RuntimeError: At the end, with the names of the parts that failed, so that the function's alarm goes off.
     """
     done: dict[str, list[str]] = {}
     failed = []
@@ -31,5 +31,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
             failed.append(part.__name__)
     logger.info("round", extra=done)
     if failed:
-        raise RuntimeError(f"these parts of the round failed, and the log says why: {', '.join(failed)}")
+        raise RuntimeError(f"parts of the round failed; the log says why: {', '.join(failed)}")
     return done

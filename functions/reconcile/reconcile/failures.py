@@ -1,4 +1,4 @@
-"""Loops in which one item that fails keeps no other from its turn."""
+"""Loops that continue if one item fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ logger = Logger(child=True)
 
 
 class Failures:
-    """The failures of a loop, which are logged at once and raised together at its end."""
+    """The failures of a loop. They are logged at once, and raised together at the end."""
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []
 
     @contextmanager
     def isolated(self, item: str) -> Iterator[None]:
-        """Do the work of one item; an exception is kept for `raise_all`."""
+        """Handle one item. An exception is logged and kept for `raise_all`."""
         try:
             yield
         except Exception as error:

@@ -1,7 +1,6 @@
-"""Training jobs whose record says that they are under way although AWS Batch has ended or forgotten them, or never had
-them.
+"""Find training jobs whose record is active, although AWS Batch has ended or deleted them, or never had them.
 
-Only job_events moves a record. So it gets the event that was lost, from the source `mlops`: `aws.batch` is AWS's own.
+Only job_events changes a record's status, so the lost event is published again, with the source `mlops`.
 """
 
 import os
@@ -16,7 +15,7 @@ from reconcile.failures import Failures
 
 ENDED = ("SUCCEEDED", "FAILED")
 GRACE = timedelta(minutes=10)
-"""A job's events may be late, and DescribeJobs does not know a job that was submitted a moment ago."""
+"""Events may be late, and DescribeJobs may not return a job that was submitted a moment ago."""
 
 
 class LostJobs:
@@ -31,7 +30,7 @@ class LostJobs:
         """Publish the end of the jobs and sweeps that have ended, and return their names.
 
         Raises:
-            ExceptionGroup: At the end, if there were jobs that could not be looked at or published.
+            ExceptionGroup: At the end, if some jobs could not be checked or published.
         """
         failures = Failures()
         ids: dict[str, str | None] = {}
@@ -50,16 +49,17 @@ class LostJobs:
         return announced
 
     def _batch_id(self, record: Record) -> str | None:
-        """Return Batch's id of a job. After a submission that stopped half way, the record lacks it."""
+        """Return Batch's id of a job. The record lacks it if the submission was interrupted."""
         if record.batch_job_id is None and (batch_id := self._batch.find(record.job_id)):
             self._jobs.submitted(record.job_id, batch_id)
-            if record.cancel_requested:  # at a time when nothing was known to stop
+            if record.cancel_requested:  # when the job's Batch id was not known
                 self._batch.stop(batch_id, "cancelled through the API")
             return batch_id
         return record.batch_job_id
 
     def _under_way(self) -> list[Record]:
-        """Runs and sweeps that were submitted some time ago. The runs of a sweep end with it."""
+        """Return active runs and sweeps that were submitted some time ago, without the runs of sweeps, which end with
+        them."""
         moment = datetime.now(UTC)
         return [
             record
@@ -70,8 +70,8 @@ class LostJobs:
 
 
 def _unknown(name: str, batch_id: str | None) -> BatchJob:
-    """The failed state of a job that AWS Batch does not have. Batch keeps jobs for a week after their end."""
-    reason = "AWS Batch does not know the job any more" if batch_id else "It never reached AWS Batch: submit it again"
+    """Return the failed state of a job that AWS Batch does not have. Batch keeps ended jobs for a week."""
+    reason = "AWS Batch does not have the job any more" if batch_id else "It never reached AWS Batch: submit it again"
     return {
         "jobId": batch_id or "",
         "jobName": name,

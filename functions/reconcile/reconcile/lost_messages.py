@@ -1,4 +1,4 @@
-"""Transitions without a message: it was never sent, or an outage moved it to the dead-letter queue."""
+"""Find transitions without a message: it was never sent, or an outage moved it to the dead-letter queue."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,12 +9,12 @@ from mlops.domain.transition import Transition
 from mlops.settings import Settings
 
 GIVE_UP_AFTER = timedelta(hours=25)
-"""An hour longer than promotion itself tries. After that, promotion records the transition as failed."""
+"""An hour longer than promotion tries. Then promotion has recorded the transition as failed."""
 
 
 @dataclass(frozen=True)
 class ResendSettings(Settings):
-    """The message of an open transition is sent again when the last one is `resend_seconds` old."""
+    """Settings: the message of an open transition is sent again after `resend_seconds`."""
 
     resend_seconds: int = 300
 
@@ -36,7 +36,7 @@ class LostMessages:
         moment = datetime.now(UTC)
         for transition in self._transitions.still_open():
             if self._due(transition, moment) and self._transitions.resent(transition):
-                # The queue drops an id it has seen within five minutes, so each sending has its own.
+                # The queue drops an id that it has seen within five minutes, so each sending has a new one.
                 deduplication_id = f"{transition.transition_id}#{transition.resends + 1}"
                 self._queue.send(transition_message(transition), deduplication_id)
                 sent.append(deduplication_id)

@@ -56,11 +56,11 @@ class MisplacedAliases:
     def look(self) -> list[str]:
         """Ask promotion to repair the models that differ or are due for an examination, and return their names.
 
-        A difference may be a transition in progress. So models with an open transition are left out, and promotion
-        looks again before it changes anything.
+        A transition in progress causes differences too. So models with an open transition are left out, and promotion
+        checks again before it changes anything.
 
         Raises:
-            ExceptionGroup: At the end, if S3 did not answer for some models, which are left out too.
+            ExceptionGroup: At the end, if S3 did not answer for some models, which are left out.
         """
         failures = Failures()
         served = self._served(failures)

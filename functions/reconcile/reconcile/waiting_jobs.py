@@ -1,4 +1,4 @@
-"""Training jobs that wait for Spot capacity longer than they should: moved to the on-demand queue.
+"""Move training jobs that wait too long for Spot capacity to the on-demand queue.
 
 A job stays in RUNNABLE without an event or a reason. The order makes a crash harmless. First the record says that the
 old job's events no longer count. Then the new job is submitted, unless a round that crashed there has submitted it.
@@ -40,7 +40,7 @@ class WaitingJobs:
         """Move the jobs and sweeps that have waited too long, and return their names.
 
         Raises:
-            ExceptionGroup: At the end, if there were jobs that could not be moved.
+            ExceptionGroup: At the end, if some jobs could not be moved.
         """
         latest = datetime.now(UTC) - self._max_wait
         records = {
@@ -68,7 +68,7 @@ class WaitingJobs:
 
 
 def _waits(job: BatchJob) -> bool:
-    """Whether no part of it has begun. An array job is PENDING while its children are RUNNABLE."""
+    """Return whether no part of the job has started. An array job is PENDING while its children are RUNNABLE."""
     summary = job.get("arrayProperties", {}).get("statusSummary", {})
     children = {status for status, count in summary.items() if count}
     return job["status"] == "RUNNABLE" or (job["status"] == "PENDING" and children == {"RUNNABLE"})

@@ -1,10 +1,10 @@
-"""What a training job may ask of the tracking server: record its run, and register the version that it trained.
+"""Limit what a training job may do in the tracking server: record its run, and register the version that it trained.
 
-Which version serves is promotion's to decide, so a job may not move aliases or stages, rename or delete anything, or
-change a version that exists. API Gateway tells who asks: IAM has checked the signature. What is compared is the path as
-MLflow's router gets it, decoded, with a list of all that a job needs, so another spelling of a path is not on the list.
+Only promotion decides which version serves. So a job must not move aliases or stages, rename or delete anything, or
+change an existing version. API Gateway's event names the caller, whose signature IAM has verified. The decoded path, as
+MLflow's router gets it, is compared with a list of all that a job needs, so other spellings of a path are refused.
 
-The policy `TrackingTrainerPolicy` in template.yaml lists the same paths and is the first wall.
+Before that, the policy `TrackingTrainerPolicy` in template.yaml allows the same paths only.
 """
 
 import json
@@ -49,19 +49,19 @@ ALLOWED = frozenset(
         ("POST", "model-versions/create"),
     )
 )
-"""Method and path of all that a job asks. Paths are exact, in upper and lower case, too."""
+"""Methods and paths that a job needs. Paths have to match exactly, also in upper and lower case."""
 
 FIELDS = {
-    # Without `artifact_location`: whoever chooses it has the server read and write elsewhere.
+    # Without `artifact_location`: with it, the server would read and write at any address.
     _API + "experiments/create": frozenset({"name", "tags"}),
     # Without `run_name`: a run keeps its name.
     _API + "runs/update": frozenset({"run_id", "run_uuid", "status", "end_time"}),
 }
-"""The fields that a body may have, where not all of them are a job's to set."""
+"""Fields that a job may send, for paths whose other fields it must not set."""
 
 
 def limit_trainer(application: Application, trainer_role: str) -> Application:
-    """Refuse with 403 what the role `trainer_role` asks beyond `ALLOWED`; everybody else gets `application`."""
+    """Wrap `application`: requests of the role `trainer_role` that are not in `ALLOWED` are refused with 403."""
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or not is_role(_user_arn(scope), trainer_role):
@@ -81,28 +81,28 @@ def limit_trainer(application: Application, trainer_role: str) -> Application:
 
 
 def is_role(user_arn: str, role: str) -> bool:
-    """Whether an ARN is that of a session of the role: `arn:aws:sts::<account>:assumed-role/<role>/<session>`."""
+    """Return whether an ARN is a session of the role: `arn:aws:sts::<account>:assumed-role/<role>/<session>`."""
     kind, _, name = user_arn.partition(":assumed-role/")
     return kind.startswith("arn:") and name.partition("/")[0] == role
 
 
 def _user_arn(scope: Scope) -> str:
-    """Who asks, as API Gateway's IAM authorizer has found out; empty where there is no such gateway."""
+    """Return the caller's ARN from API Gateway's IAM authorizer; empty without one."""
     context = scope.get("aws.event", {}).get("requestContext", {})
     return str(context.get("identity", {}).get("userArn") or "")
 
 
 def _refusal(scope: Scope) -> str | None:
     if scope["type"] != "http" or scope.get("root_path"):
-        return "A training job may not open this connection"
+        return "A training job must not open this connection"
     method, path = scope["method"], scope["path"]
     head, _, last = path.rpartition("/")
     pattern = f"{head}/{MODEL_ID}" if _MODEL_ID.fullmatch(last) else path
     if (method, pattern) in ALLOWED:
         return None
     return (
-        f"A training job may not {method} {path}: it records its own run and registers the version that it trained. "
-        "Moves between stages go through POST /models/transition; all else is an operator's to do"
+        f"A training job must not send {method} {path}: it may only record its run and register the version that it "
+        "trained. To move a version to a stage, use POST /models/transition; ask an operator for anything else"
     )
 
 
@@ -112,9 +112,9 @@ def _refused_fields(body: bytes, allowed: frozenset[str]) -> str | None:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return "A training job has to send a JSON object"
+        return "A training job must send a JSON object"
     if refused := sorted(set(document) - allowed):
-        return f"A training job may not set {', '.join(map(repr, refused))}: leave it out"
+        return f"A training job must not set {', '.join(map(repr, refused))}: leave it out"
     return None
 
 
@@ -128,7 +128,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _replay(body: bytes) -> Receive:
-    """ASGI's `receive` of a body that was read before."""
+    """Return ASGI's `receive` for a body that was read already."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:
@@ -138,7 +138,7 @@ def _replay(body: bytes) -> Receive:
 
 
 async def _refuse(send: Send, reason: str) -> None:
-    """403 in the form of MLflow's errors, which its client shows."""
+    """Answer 403 in the form of MLflow's errors, which its client shows."""
     body = json.dumps({"error_code": "PERMISSION_DENIED", "message": reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 403, "headers": headers})

@@ -1,7 +1,7 @@
-"""MLflow's tracking server as a function: its ASGI app through Mangum on AWS, and under uvicorn elsewhere.
+"""Run MLflow's tracking server: its ASGI app with Mangum in Lambda, and with uvicorn elsewhere.
 
-The server's own command would start job runners and several workers, and take four times as long; the app alone takes
-its settings from variables that MLflow keeps private, so tests/integration/test_tracking.py guards them.
+The server's command would start job runners and several workers, and take four times as long. The app alone reads
+private variables of MLflow, which tests/integration/test_tracking.py checks.
 """
 
 import os
@@ -28,8 +28,10 @@ _serve = Mangum(application, lifespan="off", text_mime_types=["text/", "applicat
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an API Gateway event. Flask drops a body that comes without Content-Length, and answers as if it were
-    empty, so the header is made from the body."""
+    """Answer an API Gateway event.
+
+    Flask treats a body without Content-Length as empty, so the header is computed from the body.
+    """
     body = event.get("body")
     if body and not event.get("isBase64Encoded"):
         event["headers"] = {**(event.get("headers") or {}), "content-length": str(len(body.encode()))}

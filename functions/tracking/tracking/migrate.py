@@ -1,5 +1,6 @@
-"""Brings the database to what this version of the platform needs. Run once a deploy, by the owner of the database,
-before the functions change. Safe to run again: MLflow's migrations know where they stand, ours replace what is there.
+"""Migrate the database to this version of the platform. The owner of the database runs this once per deployment, before
+the functions change. It can be run again: MLflow records its migrations, and the platform's schema replaces what is
+there.
 
     DATABASE_HOST=… DATABASE_USER=<owner> DATABASE_PASSWORD=… python -m tracking.migrate
 """
@@ -22,7 +23,7 @@ def main() -> None:
     os.environ["PGPASSWORD"] = os.environ["DATABASE_PASSWORD"]
     query = {name: value for name, value in parameters.items() if name not in ("user", "dbname")}
     uri = f"postgresql+psycopg2://{quote(parameters['user'])}@/{quote(parameters['dbname'])}?{urlencode(query)}"
-    # Concurrent migrations crash in MLflow, so whoever comes second waits for the first.
+    # Concurrent migrations crash in MLflow, so a second one waits for the first.
     with psycopg2.connect(**parameters) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtext('mlops.migrate'))")
         subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri], check=True)

@@ -1,4 +1,4 @@
-"""Where MLflow's tables are, and how its SQLAlchemy engine logs in there."""
+"""The address of MLflow's database, and the login of its SQLAlchemy engine."""
 
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,8 +10,11 @@ from mlops.registry.sql.database import DatabaseSettings, connection_parameters,
 
 
 def store_uri() -> str:
-    """MLflow's store address. `psycopg2` is named because plain `postgresql://` means psycopg 3 to SQLAlchemy 2.1,
-    which breaks MLflow's archive_existing_versions (mlflow issue 24592)."""
+    """Return the address of MLflow's store.
+
+    It names `psycopg2`, because SQLAlchemy 2.1 uses psycopg 3 for plain `postgresql://`, and that breaks MLflow's
+    archive_existing_versions (mlflow issue 24592).
+    """
     parameters = connection_parameters(DatabaseSettings.from_environment())
     user, database = parameters.pop("user"), parameters.pop("dbname")
     return f"postgresql+psycopg2://{quote(user)}@/{quote(database)}?{urlencode(parameters)}"
@@ -19,6 +22,6 @@ def store_uri() -> str:
 
 @event.listens_for(Engine, "do_connect")
 def _log_in(dialect: Dialect, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
-    """Give each new connection a token of its own: one lives 15 minutes, a pool longer."""
+    """Give each new connection a new token: a token is valid for 15 minutes, and a pool lives longer."""
     if dialect.name == "postgresql":
         parameters["password"] = login_token(DatabaseSettings.from_environment())

@@ -1,4 +1,4 @@
-"""Carries out `Retrain Requested` events: trains a model again as its Production version was trained."""
+"""Handle `Retrain Requested` events: train a model again as its Production version was trained."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,19 +24,20 @@ TUNED = [name for name in HYPERPARAMETER_FIELDS if name not in ("seed", "epochs"
 
 
 class NoRecipe(Conflict):
-    """How the version in Production was trained is not known, so it cannot be trained again."""
+    """It is not known how the version in Production was trained, so it cannot be trained again."""
 
 
 def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Start the training that an event asks for. The same event delivered again starts nothing more.
+    """Start the training that an event requests. If the event is delivered again, nothing more starts.
 
     Returns:
-        The sweep's id and those of its jobs, the same for each delivery.
+        The ids of the sweep and its jobs, the same for each delivery. For a model without a recipe, the reason of the
+        refusal, because another try would change nothing.
 
     A model without a recipe is refused: the answer has the reason, and another try would change nothing.
 
     Raises:
-        DependencyUnavailable: the registry or Batch does not answer. Lambda tries again.
+        DependencyUnavailable: The registry or AWS Batch does not answer. Lambda tries again.
     """
     request = RetrainRequest.model_validate(event["detail"])
     identifier = request.retrain_id or hourly_id(request.model_name)
@@ -59,15 +60,15 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _start(request: RetrainRequest, identifier: str) -> dict[str, Any]:
-    """A single run is a sweep of one: the end of a sweep registers the best run and asks for its stage, once."""
+    """Start a sweep, also for a single run: the end of a sweep registers the best run and requests its stage, once."""
     sweep = sweep_of(request, _Production.from_environment().training_of(request.model_name), identifier)
     return Submissions.from_environment().sweep(sweep, RETRAIN_ACTOR, identifier).model_dump(mode="json")
 
 
 def sweep_of(request: RetrainRequest, trained: Mapping[str, Any], identifier: str) -> SweepRequest:
-    """Make the sweep of a retrain, with a new seed.
+    """Return the sweep of a retrain, with a new seed.
 
-    One run repeats the hyperparameters of `trained`, several runs search the default space.
+    One run repeats the hyperparameters of `trained`. Several runs search the default space.
     """
     subject = {name: trained[name] for name in (*TrainingSubject.model_fields, "epochs") if name in trained}
     single = {name: [trained[name]] for name in TUNED if name in trained} if request.num_runs == 1 else {}
@@ -85,7 +86,7 @@ def sweep_of(request: RetrainRequest, trained: Mapping[str, Any], identifier: st
 
 
 class _Production:
-    """Knows how a model's Production version was trained."""
+    """Finds out how a model's Production version was trained."""
 
     def __init__(self, tracking: Tracking, jobs: JobsTable) -> None:
         self._tracking, self._jobs = tracking, jobs
@@ -98,7 +99,7 @@ class _Production:
         """Return the request of the version's job.
 
         Raises:
-            NoRecipe: no job of the platform has trained the version in Production.
+            NoRecipe: No job of the platform has trained the version in Production.
         """
         try:
             version = self._tracking.model(model_name).holder(Stage.PRODUCTION)
@@ -107,11 +108,11 @@ class _Production:
             job_id = self._tracking.version(model_name, version).tags.get("job_id")
             recipe = self._jobs.job(job_id).request if job_id else {}
         except NotFound as error:
-            raise NoRecipe(f"How {model_name!r} was trained is not known any more: {error.detail}") from error
+            raise NoRecipe(f"It is not known any more how {model_name!r} was trained: {error.detail}") from error
         if not recipe:
             raise NoRecipe(
-                f"Version {version} of {model_name!r} was not trained by a job of the platform: train it where it "
-                "comes from, and register the result as a new version"
+                f"Version {version} of {model_name!r} was not trained by a job of the platform: train it with the "
+                "tool that made it, and register the result as a new version"
             )
         return recipe
 

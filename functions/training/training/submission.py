@@ -1,4 +1,4 @@
-"""Submits training runs and sweeps to AWS Batch, and writes their records."""
+"""Submit training runs and sweeps to AWS Batch, and write their records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class TrainingSettings(Settings):
 
 
 class Submissions:
-    """Submits runs and sweeps. The records are written before the job, and deleted if Batch refuses the job."""
+    """Submits runs and sweeps. The records are written before the job is submitted, and deleted if Batch refuses it."""
 
     def __init__(self, settings: TrainingSettings, jobs: JobsTable, batch: Batch) -> None:
         self._settings, self._jobs, self._batch = settings, jobs, batch
@@ -56,13 +56,13 @@ class Submissions:
 
         Args:
             request: What to train.
-            actor: The name of the API key that asks for it.
-            request_id: Goes with the job, so that one search of the logs finds both.
+            actor: The name of the API key that requests it.
+            request_id: Passed to the job, so that one search of the logs finds both.
 
         Raises:
-            ValidationFailed: the model type or the data set's bucket is not allowed.
-            Conflict: too many jobs wait or run.
-            DependencyUnavailable: AWS Batch does not take the job, or does not answer.
+            ValidationFailed: The model type or the data set's bucket is not allowed.
+            Conflict: Too many jobs are active.
+            DependencyUnavailable: AWS Batch refuses the job, or does not answer.
         """
         self._check_subject(request.model_type, request.dataset)
         self._check_room(1)
@@ -79,7 +79,7 @@ class Submissions:
     def sweep(self, request: SweepRequest, actor: str, request_id: str | None = None) -> SweepAccepted:
         """Submit a sweep, as one job.
 
-        Args and errors are those of `train`; a wrong `space` is a ValidationFailed too.
+        Args and errors are those of `train`. An invalid `space` is a ValidationFailed too.
         """
         self._check_subject(request.model_type, request.dataset)
         children = _children(request)
@@ -113,7 +113,7 @@ class Submissions:
             for index, (identifier, run) in enumerate(zip(identifiers, runs, strict=True))
         ]
         common = TrainRequest.model_validate({**subject, "register": False})
-        if len(runs) == 1:  # Batch has no array of one.
+        if len(runs) == 1:  # Batch has no arrays of one job.
             extra = {"JOB_ID": identifiers[0], "SWEEP_ID": sweep_id, **_asked_by(request_id)}
             self._submit([sweep, *jobs], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
         else:
@@ -127,12 +127,12 @@ class Submissions:
         """Cancel a run or a whole sweep.
 
         Raises:
-            NotFound: there is no such job.
-            Conflict: it has ended.
+            NotFound: There is no such job.
+            Conflict: It has ended.
         """
         record = self._jobs.get(identifier)
         if record.status.has_ended:
-            raise Conflict(f"{identifier} has already ended ({record.status}); there is nothing left to cancel")
+            raise Conflict(f"{identifier} has already ended ({record.status}) and cannot be cancelled")
         children = record.job_ids if isinstance(record, Sweep) else ()
         for child in (identifier, *children):
             self._jobs.cancel_requested(child)
@@ -140,16 +140,16 @@ class Submissions:
             self._batch.stop(batch_job_id, "cancelled through the API")
 
     def logs(self, identifier: str, cursor: str | None) -> tuple[list[LogLine], str | None]:
-        """Read a page of a run's log, and the cursor of the next one.
+        """Return a page of a run's log, and the cursor of the next page.
 
         Raises:
-            NotFound: there is no such job, or it has not started.
+            NotFound: There is no such job, or it has not started.
         """
         page = self._batch.log_lines(self._batch_job_id(self._jobs.job(identifier)) or "", cursor)
         return [LogLine(at=line.at, message=line.message) for line in page.lines], page.next_cursor
 
     def _batch_job_id(self, record: Record) -> str | None:
-        """A run of a sweep has its sweep's Batch id with its own index."""
+        """Return Batch's id of a job. For a run of a sweep it is the sweep's id with the run's index."""
         if isinstance(record, Sweep) or record.sweep_id is None:
             return record.batch_job_id
         sweep = self._jobs.sweep(record.sweep_id)
@@ -158,20 +158,22 @@ class Submissions:
         return f"{sweep.batch_job_id}:{record.array_index}"
 
     def _submit(self, records: Sequence[Record], submit: Callable[[], str]) -> None:
-        """Write the records and submit their one Batch job, whose id the first record gets.
+        """Write the records and submit their Batch job. The first record gets its id.
 
-        If the process dies in between, reconcile ends the records of a job that Batch does not have.
+        If the process dies in between, reconcile ends records whose job Batch does not have.
         """
         for record in records:
             self._jobs.create(record)
         limit = self._settings.max_active_jobs
         if not self._jobs.claim([record.job_id for record in records if isinstance(record, Job)], limit):
             self._delete(records)
-            raise Conflict(f"At most {limit} jobs may be under way, and other requests came first; {_MAKE_ROOM}")
+            raise Conflict(
+                f"At most {limit} jobs may be pending or running, and other requests came first; {_MAKE_ROOM}"
+            )
         try:
             batch_job_id = submit()
         except SubmissionRefused:
-            # After any other failure Batch may have taken the job: then the record stays, and reconcile looks.
+            # After any other failure Batch may have the job, so the record stays, and reconcile checks it.
             self._delete(records)
             raise
         self._jobs.submitted(records[0].job_id, batch_job_id)
@@ -192,16 +194,17 @@ class Submissions:
             )
 
     def _check_room(self, wanted: int) -> None:
-        """Refuse early. This also counts jobs of an older version, which did not claim theirs."""
+        """Refuse early. This also counts jobs of an older version of the platform, which did not claim a place."""
         active = self._jobs.count_active()
         if active + wanted > self._settings.max_active_jobs:
             raise Conflict(
-                f"{active} jobs are under way and at most {self._settings.max_active_jobs} may be; {_MAKE_ROOM}"
+                f"{active} jobs are pending or running, and at most {self._settings.max_active_jobs} are allowed; "
+                f"{_MAKE_ROOM}"
             )
 
 
 def _children(request: SweepRequest) -> list[dict[str, Any]]:
-    """The hyperparameters of each run. Raises ValidationFailed, which names the field of `space`."""
+    """Return the hyperparameters of each run. Raises ValidationFailed with the field of `space`."""
     space = request.space or default_space(request.strategy)
     for name, values in space.items():
         _check_values(name, values, request.strategy)
@@ -211,7 +214,7 @@ def _children(request: SweepRequest) -> list[dict[str, Any]]:
 
 
 def _check_values(name: str, values: list[float] | Range, strategy: str) -> None:
-    """Check the values of a hyperparameter, or the ends of its range: what is drawn lies between them."""
+    """Check the values of a hyperparameter, or the ends of its range."""
     if name not in HYPERPARAMETER_FIELDS:
         raise _space_error(name, f"is not a hyperparameter; use {', '.join(HYPERPARAMETER_FIELDS)}")
     if strategy == "grid" and not isinstance(values, list):

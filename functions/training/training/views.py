@@ -1,4 +1,4 @@
-"""Makes the API's answers from the records of jobs and sweeps."""
+"""Make the API's answers from the records of jobs and sweeps."""
 
 from collections.abc import Iterable
 
@@ -49,6 +49,6 @@ def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
 
 
 def _sweep_status(sweep: Sweep, runs: Iterable[Job]) -> JobStatus:
-    """AWS Batch never reports an array job as RUNNING: a sweep runs as soon as one of its runs has started."""
+    """Return running if one of the runs has started: AWS Batch never reports an array job as RUNNING."""
     begun = any(run.status is not JobStatus.PENDING for run in runs)
     return JobStatus.RUNNING if sweep.status is JobStatus.PENDING and begun else sweep.status

@@ -1,1 +1,1 @@
-"""Accepts transitions and rollbacks, and shows how they stand."""
+"""Accept transitions and rollbacks, and show their outcome."""

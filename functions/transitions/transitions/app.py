@@ -1,4 +1,4 @@
-"""POST /models/transition: ask for a version to be moved, and see the outcome."""
+"""The routes that request a transition or a rollback, and show the outcome."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -14,12 +14,17 @@ from transitions.transition_requests import TransitionRequests
 
 router = APIRouter(tags=["models"])
 Wait = Annotated[
-    int, Query(ge=0, le=20, description="Wait for the outcome for up to this many seconds, and answer 200 with it")
+    int,
+    Query(
+        ge=0,
+        le=20,
+        description="Wait at most this many seconds for the outcome. With it the answer is 200, otherwise 202",
+    ),
 ]
 
 
 class Submission:
-    """What both routes have in common: they submit once per Idempotency-Key, and wait for the outcome if asked to."""
+    """The common part of both routes: submit once per Idempotency-Key, and wait for the outcome if requested."""
 
     def __init__(
         self, request: Request, response: Response, caller: CurrentCaller, wait: Wait = 0, key: IdempotencyKey = None
@@ -31,7 +36,7 @@ class Submission:
     def answer(
         self, route: str, body: TransitionRequest | RollbackRequest, submit: Callable[[], dict[str, Any]]
     ) -> Transition:
-        """Submit, and describe the transition."""
+        """Submit the transition, and return its record."""
         submitted = once(
             submit,
             caller=self.requested_by[0],
@@ -48,15 +53,15 @@ class Submission:
 
 @router.post("/models/transition", status_code=202)
 def request_transition(body: TransitionRequest, submission: Annotated[Submission, Depends()]) -> Transition:
-    """Move a model version to Staging, Production or Archived. The move is queued, then checked, then carried out."""
+    """Move a model version to Staging, Production or Archived. The gates check it before it is moved."""
     return submission.answer("transition", body, lambda: submission.requests.move(body, *submission.requested_by))
 
 
 @router.post("/models/{name}/rollback", status_code=202)
 def roll_back(name: ModelName, body: RollbackRequest, submission: Annotated[Submission, Depends()]) -> Transition:
-    """Move the version back to Production that was there before.
+    """Move the version that was in Production before back to Production.
 
-    The file is the one that was admitted at the time. Versions that were rolled back from are passed over, so a second
+    It serves the file that was admitted at the time. Versions that were rolled back from are skipped, so a second
     rollback goes further back.
     """
     return submission.answer(
@@ -66,7 +71,7 @@ def roll_back(name: ModelName, body: RollbackRequest, submission: Annotated[Subm
 
 @router.get("/models/transitions/{transition_id}")
 def transition_status(transition_id: str) -> Transition:
-    """Show a transition: its status and the results of the gate."""
+    """Get a transition: its status and the results of the gate."""
     return Transition.model_validate(TransitionsTable.from_environment().find(transition_id), from_attributes=True)
 
 

@@ -1,4 +1,4 @@
-"""Checks a request against the registry, records it and queues it. Nothing is moved here: promotion does that."""
+"""Check a request against the registry, record it and queue it. Promotion carries it out."""
 
 import time
 from functools import cache
@@ -25,7 +25,14 @@ class TransitionRequests:
         return _transition_requests()
 
     def move(self, request: TransitionRequest, actor: str, request_id: str) -> dict[str, Any]:
-        """Raises NotFound, TransitionNotAllowed, ValidationFailed (force without a reason), DependencyUnavailable."""
+        """Request a transition, and return its id and the model's name.
+
+        Raises:
+            NotFound: There is no such model or version.
+            TransitionNotAllowed: The lifecycle does not allow the step.
+            ValidationFailed: `force` has no reason.
+            DependencyUnavailable: MLflow or the table does not answer.
+        """
         if request.force and not request.reason:
             raise ValidationFailed(
                 "reason: force needs a reason, which is kept in the history",
@@ -45,11 +52,11 @@ class TransitionRequests:
         )
 
     def roll_back(self, model_name: str, reason: str | None, actor: str, request_id: str) -> dict[str, Any]:
-        """Move the version back to Production that was there before the present one; where none is, the last one.
+        """Request the rollback to the version that was in Production before; if none is now, to the last one that was.
 
         Raises:
-            NotFound: there is no such model.
-            Conflict: no version that still exists was in Production before, but those that were rolled back from.
+            NotFound: There is no such model.
+            Conflict: No earlier version is left: there was none, it was deleted, or it was rolled back from.
             DependencyUnavailable: MLflow or the table does not answer.
         """
         present = self._tracking.model(model_name).holder(Stage.PRODUCTION)
@@ -68,9 +75,9 @@ class TransitionRequests:
         )
 
     def outcome(self, model_name: str, transition_id: str, wait_seconds: int) -> tuple[Transition, bool]:
-        """The transition as it stands after at most `wait_seconds`, and whether that is the outcome waited for.
+        """Return the transition after at most `wait_seconds`, and whether it has ended in this time.
 
-        Without a wait it is not, so that a request and its repetition are answered alike.
+        Without waiting the second value is False, so that a request and its repetition get the same answer.
         """
         deadline = time.monotonic() + wait_seconds
         while True:
@@ -81,7 +88,7 @@ class TransitionRequests:
             time.sleep(POLL_SECONDS)
 
     def _version_before(self, model_name: str, present: int | None) -> int:
-        """The version that was in Production before the present one, by the history. Raises Conflict."""
+        """Return the version that was in Production before, by the history. Raises Conflict."""
         productions = self._transitions.productions(model_name)
         for version in rollback_targets(productions, present):
             if self._still_exists(model_name, version, productions):
@@ -91,13 +98,15 @@ class TransitionRequests:
         if not others:
             raise Conflict(f"No other version of {model_name!r} was in Production before; {remedy}")
         raise Conflict(
-            f"No version of {model_name!r} is left to go back to: {', '.join(map(str, others))} were rolled back from, "
-            f"or do not exist any more; {remedy}"
+            f"No version of {model_name!r} is left to go back to: {', '.join(map(str, others))} were rolled back from "
+            f"or deleted; {remedy}"
         )
 
     def _still_exists(self, model_name: str, version: int, productions: list[Transition]) -> bool:
-        """Whether the version that was in Production exists. A model that was deleted and registered again under its
-        name has other versions of the same numbers."""
+        """Return whether the version still exists.
+
+        If a model was deleted and registered again, the same number is another version.
+        """
         try:
             registered = self._tracking.version(model_name, version).created_at
         except NotFound:
@@ -105,7 +114,7 @@ class TransitionRequests:
         return any(past.version == version and past.created_at >= registered for past in productions)
 
     def _queue_up(self, transition: Transition) -> dict[str, Any]:
-        """Record and queue a transition that the lifecycle allows; its id and its model's name."""
+        """Record and queue a transition that the lifecycle allows; return its id and the model's name."""
         name, version = transition.model_name, transition.version
         present = self._tracking.model(name).stage_of(self._tracking.version(name, version))
         if (reason := refusal(present, transition.stage)) is not None:

@@ -70,7 +70,7 @@ def refusal(method: str, headers: Headers) -> str | None:
     hosts = _values(headers, b"host")
     if len(hosts) != 1 or not _THIS_MACHINE.fullmatch(hosts[0]):
         named = ", ".join(hosts) or "nothing"
-        return f"The Host header names {named}: use http://localhost or http://127.0.0.1 with the port of this server."
+        return f"The Host header is {named}: use http://localhost or http://127.0.0.1 with the port of this server."
     foreign = [origin for origin in _values(headers, b"origin") if origin.lower() != f"http://{hosts[0]}".lower()]
     if foreign:
         return f"The request comes from a page of {foreign[0]}: this server answers programs and its own pages only."

@@ -89,7 +89,7 @@ class Verifier:
         if not hmac.compare_digest(claim.key_id.encode(), self._credentials.access_key_id.encode()):
             raise Refused(
                 "InvalidAccessKeyId" if claim.service == "s3" else "InvalidClientTokenId",
-                "The access key is not the one of this stack: `set -a; . .local/env; set +a` sets the right one.",
+                "The access key is not that of this stack: `set -a; . .local/env; set +a` sets the right one.",
             )
         claim.check_time(self._clock())
 
@@ -147,13 +147,15 @@ class Version4:
         if unsigned := sorted(needed.difference(self.signed_headers)):
             raise Refused("AccessDenied", f"Some headers are not signed: sign {', '.join(unsigned)}.")
         if not self.timestamp.startswith(self.date):
-            raise Refused("SignatureDoesNotMatch", "The credential and the request have different dates: sign it anew.")
+            raise Refused(
+                "SignatureDoesNotMatch", "The credential and the request have different dates: sign it again."
+            )
         payload = self.request.header("x-amz-content-sha256")
         if payload is None or SHA256.fullmatch(payload) or (payload in UNSIGNED and self.service == "s3"):
             return
         raise Refused(
             "NotImplemented",
-            f"A body sent as {payload[:60]} is not read here: sign its SHA-256, or UNSIGNED-PAYLOAD for S3.",
+            f"A body sent as {payload[:60]} is not supported: sign its SHA-256, or UNSIGNED-PAYLOAD for S3.",
         )
 
     @property
@@ -168,7 +170,7 @@ class Version4:
         if made > now + CLOCK_SKEW_SECONDS:
             raise Refused("RequestTimeTooSkewed", "The request was signed in the future: set the clock.")
         if self.expires is None and made < now - CLOCK_SKEW_SECONDS:
-            raise Refused("RequestTimeTooSkewed", "The request was signed over 15 minutes ago: sign it anew.")
+            raise Refused("RequestTimeTooSkewed", "The request was signed over 15 minutes ago: sign it again.")
         if self.expires is not None and made + self.expires < now:
             raise Refused("AccessDenied", "Request has expired: make a new presigned address.")
 

@@ -21,9 +21,9 @@ def test_a_file_in_the_folders_place(tmp_path):
 
 def test_a_folder_of_somebody_else(tmp_path):
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(LocalStackError, match=r"holds something else"):
+    with pytest.raises(LocalStackError, match=r"contains other files"):
         folder.prepare(Settings(home=tmp_path))
-    with pytest.raises(LocalStackError, match=r"was not made by the stack"):
+    with pytest.raises(LocalStackError, match=r"was not created by the stack"):
         folder.remove(Settings(home=tmp_path))
     assert (tmp_path / "thesis.txt").exists()
 

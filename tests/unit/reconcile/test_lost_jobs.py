@@ -78,7 +78,7 @@ def test_a_job_that_batch_has_forgotten_is_announced_as_failed():
     assert LostJobs(Jobs([record(7)]), Batch({}), events).look() == ["job_000007"]
     assert events.published[0]["status"] == "FAILED"
     assert events.published[0]["jobQueue"] == "the queue"
-    assert "does not know" in events.published[0]["statusReason"]
+    assert "does not have" in events.published[0]["statusReason"]
 
 
 def test_a_submission_that_died_before_batch_had_it_is_announced_as_failed():
@@ -122,7 +122,7 @@ def test_a_job_that_cannot_be_looked_at_or_announced_keeps_no_other_from_its_tur
     class Picky(Events):
         def job_state(self, job: dict[str, Any]) -> None:
             if job["jobId"] == "b2":
-                raise DependencyUnavailable("EventBridge did not take the event")
+                raise DependencyUnavailable("EventBridge did not accept the event")
             super().job_state(job)
 
     events = Picky()

@@ -79,7 +79,7 @@ def test_a_rollback_serves_the_admitted_file_and_reports_the_change(
 def test_nothing_is_remarked_of_a_file_that_is_as_it_was(world: World) -> None:
     moved = outcome(world, world.ask(1, "Production"))
     (digest,) = [gate for gate in moved.gates if gate.check == "sha256"]
-    assert digest.detail == f"the file's is {ADMITTED}"
+    assert digest.detail == f"the file has {ADMITTED}"
 
 
 def test_from_staging_to_production_the_file_is_the_same(world: World) -> None:

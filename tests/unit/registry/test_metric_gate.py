@@ -67,7 +67,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason_and_the_remedy(
     result = metric(challenger, champion)
     assert not result.passed
     assert reason in result.detail
-    assert result.detail.endswith("promote it with force and a reason if that is what you want")
+    assert result.detail.endswith("to promote it anyway, use force with a reason")
 
 
 def test_the_first_version_needs_none_to_compare_with_and_says_what_it_lacks() -> None:

@@ -114,7 +114,7 @@ def test_mnist_without_its_place_says_which_variable(monkeypatch: pytest.MonkeyP
         ("train-images-idx3-ubyte", lambda _: idx(np.zeros((3, 4, 4)), 2049), "magic number is 2049.*2051"),
         ("train-labels-idx1-ubyte", lambda _: idx(np.zeros(20), 7), "magic number is 7.*2049"),
         ("t10k-labels-idx1-ubyte", lambda _: idx(np.zeros(9)), "10 images.*9 labels"),
-        ("train-images-idx3-ubyte", lambda content: content[:-1], "the header promises 20 images of 28x28"),
+        ("train-images-idx3-ubyte", lambda content: content[:-1], "the header says 20 images of 28x28"),
         ("train-images-idx3-ubyte", lambda _: b"\0\0", "only 2 bytes"),
     ],
 )
@@ -165,10 +165,10 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
-        ({"a": X}, "holds a; wanted x and y"),
+        ({"a": X}, "has a; expected x and y"),
         ({"x": X, "y": Y[:-1]}, "20 rows, but 19 labels"),
         ({"x": X, "y": Y.astype(float)}, "y is float64"),
-        ({"x": X.astype(str), "y": Y}, "x holds <U"),
+        ({"x": X.astype(str), "y": Y}, "x has the type <U"),
         ({"x": X[0], "y": Y}, r"shape \(2,\)"),
         ({"x": np.where(X == 7, np.nan, X), "y": Y}, r"x, row 4, column 2: nan is not a finite number"),
         # Row 10 is the second one that is held out, row 16 the fourteenth of those that are trained on.
@@ -181,15 +181,18 @@ X, Y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) % 2
         ({"inputs": np.where(X == 30, np.nan, X), "labels": Y}, r"inputs, row 16, column 1"),
         ({"x_train": X, "y_train": Y, "x_test": np.where(X == 8, np.nan, X), "y_test": Y}, r"x_test, row 5, column 1"),
         ({"x": np.where(X == 38, np.nan, X).reshape(20, 2, 1), "y": Y}, r"x, row 20, column 1: nan"),
-        ({"x": X, "y": np.zeros(20, int)}, r"one class \(0\)"),
+        ({"x": X, "y": np.zeros(20, int)}, "all rows have the class 0"),
         ({"x": X[:4], "y": Y[:4]}, "no class has 5 rows"),
-        ({"x_train": X, "y_train": Y, "x_test": X}, "x_test and y_test belong together"),
+        ({"x_train": X, "y_train": Y, "x_test": X}, "one of x_test and y_test is missing"),
         ({"x_train": X, "y_train": Y, "x_test": X[:, :1], "y_test": Y}, "2 features to train on, 1 held out"),
-        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "label 2 is held out, but never trained on"),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1},
+            "label 2 is in the held-out rows, but not in the training rows",
+        ),
         ({"x_train": X, "y_train": Y, "x_test": X[:0], "y_test": Y[:0]}, "no held-out rows"),
-        ({"x": np.zeros((6000, 1)), "y": (np.arange(6000) // 5).astype(str)}, "1200 classes, at most 1000"),
+        ({"x": np.zeros((6000, 1)), "y": (np.arange(6000) // 5).astype(str)}, "1200 classes, and at most 1000"),
         ({"x": np.zeros((6000, 1)), "y": np.arange(6000) // 5}, "1200 different numbers are a quantity"),
-        ({"x": np.array([{}], object), "y": Y[:1]}, "plain arrays"),
+        ({"x": np.array([{}], object), "y": Y[:1]}, "x has Python objects"),
     ],
 )
 def test_a_spoilt_npz_names_what_is_wrong(arrays: dict[str, np.ndarray], reason: str):
@@ -199,7 +202,7 @@ def test_a_spoilt_npz_names_what_is_wrong(arrays: dict[str, np.ndarray], reason:
 
 
 def test_not_an_npz_at_all():
-    with pytest.raises(DataError, match=r"set\.npz: not a readable npz"):
+    with pytest.raises(DataError, match=r"set\.npz: cannot be read as an npz"):
         of_file("set.npz", b"PK\x03\x04 no")
 
 
@@ -282,7 +285,7 @@ def test_s3_reads_allowed_buckets_only(aws: str, monkeypatch: pytest.MonkeyPatch
     for bucket in ("artifacts", "theirs"):
         client.put_object(Bucket=bucket, Key="datasets/set.csv", Body=table(*GOOD))
     own = data.load("s3://artifacts/datasets/set.csv")
-    with pytest.raises(DataError, match=r"the bucket 'theirs' is not one.*DatasetBuckets"):
+    with pytest.raises(DataError, match=r"must not be read from the bucket 'theirs'.*DatasetBuckets"):
         data.load("s3://theirs/datasets/set.csv")
     monkeypatch.setenv("DATASET_BUCKETS", "others, theirs")
     assert data.load("s3://theirs/datasets/set.csv").digest == own.digest
@@ -405,7 +408,7 @@ def https_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 def test_https_follows_to_https_and_never_to_http(https_server: str):
     straight = data.load(f"{https_server}/set.csv")
     assert data.load(f"{https_server}/redirect/https/set.csv").digest == straight.digest
-    with pytest.raises(DataError, match="redirects to http://, which is not followed"):
+    with pytest.raises(DataError, match="redirects to http://, and only https is allowed"):
         data.load(f"{https_server}/redirect/http/set.csv")
 
 
@@ -424,5 +427,5 @@ def test_https_checks_the_certificate(https_server: str, monkeypatch: pytest.Mon
 
 def test_a_data_set_has_a_largest_size(https_server: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sources, "MAX_BYTES", 50)
-    with pytest.raises(DataError, match="more than the 50 a data set may have"):
+    with pytest.raises(DataError, match="more than the 50 that a data set may have"):
         data.load(f"{https_server}/set.csv")

@@ -94,9 +94,9 @@ def test_labels_of_an_npz_file_are_text_or_integers(labels: np.ndarray, kept: tu
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [
-        (Y.astype(np.uint64) + np.uint64(2**63), "y holds 9223372036854775809, which is beyond 64 bits; .*as text"),
+        (Y.astype(np.uint64) + np.uint64(2**63), "y has 9223372036854775809, which exceeds 64 bits; .*as text"),
         (np.array(["\ud800", "b"])[Y], "lone surrogate"),
-        (Y.astype(float), r"y is float64 of shape \(20,\); wanted one int or text label a row"),
+        (Y.astype(float), r"y is float64 of shape \(20,\); expected one int or text label per row"),
         (Y[:, None], r"y is int64 of shape \(20, 1\).*y\.astype\(int\)\.ravel\(\)"),
     ],
 )
@@ -132,14 +132,14 @@ GOOD = table("x", "y")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (table("x", "y", header="a,a,label"), "the column 'a' stands twice in the header"),
-        (table("x", "y", header=",,label"), "a column without a name stands twice"),
-        (table("x", "y", header="a,label,label"), "the column 'label' stands twice"),
+        (table("x", "y", header="a,a,label"), "the column 'a' is twice in the header"),
+        (table("x", "y", header=",,label"), "a column without a name is twice"),
+        (table("x", "y", header="a,label,label"), "the column 'label' is twice"),
         (GOOD + b"1_000,2,x\n", "line 22, column 'a': '1_000' is not a number"),
         (GOOD + b"1\x00,2,x\n", r"line 22, column 'a': '1\\x00' is not a number"),
-        (GOOD + b"1,2,x\x00\n", "holds a NUL character"),
+        (GOOD + b"1,2,x\x00\n", "contains a NUL character"),
         (GOOD + b'"1,234.5",2,x\n', "line 22, column 'a': '1,234.5' is not a number"),
-        (GOOD + b",,\n1,2,x\n", "line 22, column 'label': the label is empty, as the whole row is"),
+        (GOOD + b",,\n1,2,x\n", "line 22, column 'label': the label is empty, and so is the whole row"),
         (GOOD + b'1,2,"x\n' + GOOD, "line 22: unexpected end of data; is a quotation mark missing"),
         (GOOD + b'1,2,"x\n' + GOOD * 1000, r"line 22: unexpected end of data; is a quotation mark"),
         (GOOD + b'1,2,"x"y\n', "line 22: .*is a quotation mark missing, or one too many"),
@@ -169,7 +169,7 @@ def test_a_row_is_named_by_the_line_on_which_it_begins():
 def test_what_duckdb_cannot_do_is_a_reason_for_people(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cells, "MOST_MEMORY", 1024)
     monkeypatch.setattr(cells, "LEAST_MEMORY", 1024)
-    with pytest.raises(DataError, match=r"^set\.csv: the table cannot be read .*memory and disk for it"):
+    with pytest.raises(DataError, match=r"^set\.csv: the table cannot be read .*enough memory and disk"):
         read(GOOD)
 
 
@@ -178,7 +178,9 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(text, "write_rows", full)
-    with pytest.raises(DataError, match=r"^set\.csv: cannot be unpacked in .*No space left on device.*make room there"):
+    with pytest.raises(
+        DataError, match=r"^set\.csv: cannot be unpacked in .*No space left on device.*free some space there"
+    ):
         read(GOOD)
 
 
@@ -216,13 +218,13 @@ def header(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (plain_npy(X), "a single .npy array, save it with numpy.savez"),
-        (npz_of(x=header((10**12, 4)) + bytes(64), y=plain_npy(Y)), "header of x promises .*but 64 bytes follow it"),
-        (npz_of(x=header((2, 2)) + bytes(64), y=plain_npy(Y)), r"header of x promises .*\(32 bytes\), but 64 bytes"),
-        (npz_of(x=b"no header at all", y=plain_npy(Y)), "not a readable npz file of plain arrays"),
-        (npz_of(x=plain_npy(X)[:50], y=plain_npy(Y)), "not a readable npz file of plain arrays"),
-        (npz(x=X, y=Y)[:-30], "not a readable npz file of plain arrays"),
-        (npz(x=X.astype(complex), y=Y), "x holds complex128, not numbers"),
+        (plain_npy(X), "a single .npy array; save it with numpy.savez"),
+        (npz_of(x=header((10**12, 4)) + bytes(64), y=plain_npy(Y)), "header of x says .*but 64 bytes follow it"),
+        (npz_of(x=header((2, 2)) + bytes(64), y=plain_npy(Y)), r"header of x says .*\(32 bytes\), but 64 bytes"),
+        (npz_of(x=b"no header at all", y=plain_npy(Y)), "cannot be read as an npz file of plain arrays"),
+        (npz_of(x=plain_npy(X)[:50], y=plain_npy(Y)), "cannot be read as an npz file of plain arrays"),
+        (npz(x=X, y=Y)[:-30], "cannot be read as an npz file of plain arrays"),
+        (npz(x=X.astype(complex), y=Y), "x has the type complex128, not numbers"),
         (npz(x=X[:0], y=Y[:0]), "no rows"),
     ],
 )
@@ -272,21 +274,21 @@ def test_images_are_trained_on_from_0_to_1(images: np.ndarray, brightest: float)
         (PICTURES * 255, r"float64 with pixels from 0 to 255; .*x\.astype\('float32'\) / 255"),
         ((PICTURES * 255).astype(np.int64), r"int64 with pixels from 0 to 255; .*/ 255"),
         ((PICTURES * 16).astype(np.int64), r"int64 with pixels from 0 to 16; .*/ 16"),
-        ((PICTURES * 16).astype(np.uint8), r"uint8, which runs to 255, but no pixel is above 16.*/ 16"),
+        ((PICTURES * 16).astype(np.uint8), r"uint8, whose largest value is 255, but no pixel is above 16.*/ 16"),
         ((PICTURES * 65535).astype(np.uint16), r"uint16 with pixels from 0 to 65535; .*/ 65535"),
         (((PICTURES - 0.5) * 255).astype(np.int8), "int8 with pixels from -127 to 127; .*before they were centred"),
         (PICTURES * 2 - 1, "pixels from -1 to 1; .*before they were centred"),
     ],
 )
 def test_images_of_another_scale_are_refused_with_the_division(images: np.ndarray, reason: str):
-    with pytest.raises(DataError, match=rf"x (is|holds images of) .*{reason}"):
+    with pytest.raises(DataError, match=rf"x (is|has images of) .*{reason}"):
         npz_file.read("set.npz", npz(x=images, y=Y))
 
 
 def test_held_out_images_are_of_the_same_scale_and_size():
-    with pytest.raises(DataError, match="x_test holds images of float64 with pixels from 0 to 255"):
+    with pytest.raises(DataError, match="x_test has images of float64 with pixels from 0 to 255"):
         npz_file.read("set.npz", npz(x_train=PICTURES, y_train=Y, x_test=PICTURES * 255, y_test=Y))
-    with pytest.raises(DataError, match=r"\(20, 8, 8\), x_test \(20, 4, 16\); both have to be .*images of one size"):
+    with pytest.raises(DataError, match=r"\(20, 8, 8\), x_test \(20, 4, 16\); both must be .*images of the same size"):
         npz_file.read("set.npz", npz(x_train=PICTURES, y_train=Y, x_test=PICTURES.reshape(20, 4, 16), y_test=Y))
 
 

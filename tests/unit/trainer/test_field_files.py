@@ -151,10 +151,13 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     "gzip": (gzip.compress(PLAIN.encode()), BINARY),
     "gzip that is cut off": (
         gzip.compress(PLAIN.encode())[:-9],
-        Refused("", "gzip file is truncated", "fetch it again"),
+        Refused("", "gzip file is truncated", "create or download it again"),
     ),
     "zstd": (zstd(PLAIN.encode()), BINARY),
-    "zstd that is cut off": (zstd(PLAIN.encode())[:-9], Refused("", "zstd file is truncated", "fetch it again")),
+    "zstd that is cut off": (
+        zstd(PLAIN.encode())[:-9],
+        Refused("", "zstd file is truncated", "create or download it again"),
+    ),
     "a workbook": (b"PK\x03\x04" + bytes(60), Refused("", "an Excel workbook", r"save the sheet as CSV")),
     "Parquet": (b"PAR1" + bytes(60), Refused("", "a Parquet file", "save the table as CSV")),
     # Lines
@@ -275,7 +278,7 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "a name twice": (
         PLAIN.replace("a,b", "a,a", 1).encode(),
-        Refused("line 1", "'a' stands twice", "rename or remove"),
+        Refused("line 1", "'a' is twice", "rename or remove"),
     ),
     "an index of pandas": (
         with_column("", INDEX),
@@ -392,7 +395,7 @@ def spoilt(row: int, column: int, value: float) -> np.ndarray:
 NPZ_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     "labels as objects": (
         archive(x=X, y=np.array(["a", "b"], object)[Y]),
-        Refused("y", "holds Python objects", r"save y\.astype\(str\)"),
+        Refused("y", "has Python objects", r"save y\.astype\(str\)"),
     ),
     "labels as floats": (archive(x=X, y=Y.astype(float)), Refused("y", "is float64", r"y\.astype\(int\)\.ravel\(\)")),
     "labels as a column": (archive(x=X, y=Y[:, None]), Refused("y", r"\(60, 1\)", r"y\.astype\(int\)\.ravel\(\)")),
@@ -415,28 +418,28 @@ NPZ_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     "booleans": (archive(x=X, y=Y.astype(bool)), Trained({"False": (0, 0, 0), "True": (FAR, FAR, FAR)})),
     "labels beyond 64 bits": (
         archive(x=X, y=Y.astype(np.uint64) + np.uint64(2**63)),
-        Refused("y", "beyond 64 bits", "store the labels as text"),
+        Refused("y", "exceeds 64 bits", "store the labels as text"),
     ),
     "Fortran order": (archive(x=np.asfortranarray(X), y=Y), VECTORS),
     "big end first": (archive(x=X.astype(">f8"), y=Y.astype(">i4")), VECTORS),
     "float16": (archive(x=X.astype(np.float16), y=Y), VECTORS),
     "complex": (
         archive(x=X.astype(complex), y=Y),
-        Refused("x", "holds complex128, not numbers", "save integers or floats"),
+        Refused("x", "has the type complex128, not numbers", "save integers or floats"),
     ),
-    "other names": (archive(X=X, y=Y), Refused("", "holds X, y; wanted x and y", "rename the arrays")),
+    "other names": (archive(X=X, y=Y), Refused("", "has X, y; expected x and y", "rename the arrays")),
     "nan": (
         archive(x=spoilt(40, 1, np.nan), y=Y),
         Refused("x, row 41, column 2", "nan is not a finite number", "remove the row"),
     ),
     "no rows": (archive(x=X[:0], y=Y[:0]), Refused("", "no rows", "add some")),
-    "a lying header": (lying(), Refused("", "header of x promises float64", "write the file again")),
+    "a lying header": (lying(), Refused("", "header of x says float64", "write the file again")),
     "a single array": (single(), Refused("", r"a single \.npy array", r"save it with numpy\.savez")),
     "bytes": (archive(x=(PICTURES * 255).astype(np.uint8), y=Y), SEEN),
     "floats from 0 to 1": (archive(x=PICTURES, y=Y), SEEN),
     "floats from 0 to 255": (
         archive(x=(PICTURES * 255).astype(np.float32), y=Y),
-        Refused("x", "pixels from .* predictions are asked with pixels from 0 to 1", r"x\.astype\('float32'\) / 255"),
+        Refused("x", "pixels from .* models get pixels from 0 to 1", r"x\.astype\('float32'\) / 255"),
     ),
     "floats from 0 to 16": (archive(x=PICTURES * 16, y=Y), Refused("x", "pixels from", r"x\.astype\('float32'\) / 16")),
     "uint16": (archive(x=(PICTURES * 65535).astype(np.uint16), y=Y), Refused("x", "uint16 with pixels", "/ 65535")),

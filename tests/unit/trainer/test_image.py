@@ -1,4 +1,4 @@
-"""The container: what its Dockerfile promises, and where an engine is present, that it is so."""
+"""The container: what its Dockerfile says, and with an engine, that the image has it."""
 
 import re
 import shutil

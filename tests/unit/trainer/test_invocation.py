@@ -82,7 +82,7 @@ def test_out_of_bounds_names_the_flag_the_variable_and_the_value(flag: str, valu
 
 
 def test_a_misspelt_variable_is_refused_by_name():
-    with pytest.raises(ParameterError, match="TRAIN_LERNING_RATE is none of: TRAIN_LEARNING_RATE"):
+    with pytest.raises(ParameterError, match="TRAIN_LERNING_RATE names no parameter; use one of: TRAIN_LEARNING_RATE"):
         read(TRAIN_LERNING_RATE="1")
 
 

@@ -183,7 +183,7 @@ def test_a_full_disk_is_named_as_the_reason(identity: Identity, monkeypatch: pyt
     with pytest.raises(OSError, match="No space left"):
         job.run(asked(), identity, Stop())
     error = JobsTable.from_environment().get(identity.job_id).error
-    assert error == "the disk is full (No space left on device): free some space, then start the run again"
+    assert error == "the disk is full (No space left on device): free some space, and start the run again"
 
 
 @pytest.mark.usefixtures("aws")

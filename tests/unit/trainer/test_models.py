@@ -112,7 +112,7 @@ def test_the_reference_is_of_the_held_out_rows_and_is_what_predict_measures(digi
 
 
 def test_an_unknown_type_names_those_there_are():
-    with pytest.raises(ParameterError, match=r"no model type 'mpl'; there are: cnn, .*mlp"):
+    with pytest.raises(ParameterError, match=r"no model type 'mpl'; choose one of: cnn, .*mlp"):
         models.find("mpl")
 
 

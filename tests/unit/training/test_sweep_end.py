@@ -13,8 +13,8 @@ def events(jobs):
 @pytest.mark.parametrize(
     ("cancelled", "status", "error"),
     [
-        ([], "failed", "No run of the sweep was completed; see the errors of its runs"),
-        (["job_000001"], "failed", "No run of the sweep was completed; see the errors of its runs"),
+        ([], "failed", "No run of the sweep completed; see the errors of its runs"),
+        (["job_000001"], "failed", "No run of the sweep completed; see the errors of its runs"),
         (["job_000001", "job_000002"], "cancelled", None),
         (["sweep_000001", "job_000001", "job_000002"], "cancelled", None),
     ],

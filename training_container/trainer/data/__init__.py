@@ -1,4 +1,4 @@
-"""Data sets: where they come from, how their files are read, and what they must be like."""
+"""Data sets: their sources, their formats, and their checks."""
 
 from trainer.data.dataset import Dataset, Split
 from trainer.data.labels import Label

@@ -1,4 +1,4 @@
-"""What a run trains on: vectors with a label each, in two parts, and a digest that names exactly these rows."""
+"""A data set: vectors with labels, in two parts, and a digest of exactly these rows."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from trainer.errors import DataError
 
 MAX_CLASSES = 1000
 HELD_OUT_EVERY = 5
-"""A data set without held-out rows of its own gives up every fifth row of each class: the same ones for every run."""
+"""If a data set has no held-out rows, every fifth row of each class is held out: the same rows in every run."""
 
 Image = tuple[int, int]
 
 
 class Rows(NamedTuple):
-    """Rows as they were read: `inputs` float32 `[n, features]` and their labels."""
+    """Rows of a file: `inputs` float32 `[n, features]`, and their labels."""
 
     inputs: np.ndarray
     labels: Labels
@@ -35,17 +35,17 @@ class Split:
         return len(self.targets)
 
     def take(self, rows: np.ndarray) -> "Split":
-        """The rows at the indices, or under the mask, `rows`."""
+        """Return the rows at the indices, or in the mask, `rows`."""
         return Split(np.ascontiguousarray(self.inputs[rows]), self.targets[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What a run trains on, and what it is measured on.
+    """The rows for training and the held-out rows for measuring.
 
     `labels[i]` is the class of target `i`. `image` is (rows, columns) of a flattened image, or None. `digest` is the
-    SHA-256 of all rows, targets and labels, whichever file they came from. `notes` are sentences for people: what was
-    left out, and how the file was read where it leaves a choice.
+    SHA-256 of all rows, targets and labels, whatever the file's format is. `notes` are sentences for users: what was
+    left out, and how the file was read if there was a choice.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Dataset:
 
 
 def split_by_class(name: str, rows: Rows, image: Image | None, notes: tuple[str, ...] = ()) -> Dataset:
-    """Hold back every fifth row of each class.
+    """Hold out every fifth row of each class.
 
     Raises:
-        DataError: nothing can be learnt from the rows, or none can be held out.
+        DataError: Nothing can be learned from the rows, or none can be held out.
     """
     _check_lengths(name, "", rows)
     _check_classes(name, rows.labels.classes)
@@ -78,8 +78,8 @@ def split_by_class(name: str, rows: Rows, image: Image | None, notes: tuple[str,
         held[np.flatnonzero(rows.labels.codes == code)[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]] = True
     if not held.any():
         raise DataError(
-            f"{name}: no class has {HELD_OUT_EVERY} rows, so none can be held out to measure the model on; "
-            "add rows, or give held-out rows of your own (x_test and y_test of an npz file)"
+            f"{name}: no class has {HELD_OUT_EVERY} rows, so none can be held out to measure the model; add rows, or "
+            "provide held-out rows (x_test and y_test of an npz file)"
         )
     inputs, labels = rows
     train, held_out = (Rows(inputs[part], labels.take(part)) for part in (~held, held))
@@ -87,10 +87,10 @@ def split_by_class(name: str, rows: Rows, image: Image | None, notes: tuple[str,
 
 
 def assemble(name: str, train: Rows, held_out: Rows, image: Image | None, notes: tuple[str, ...] = ()) -> Dataset:
-    """A data set of rows that are split already.
+    """Return a data set from rows that are split already.
 
     Raises:
-        DataError: the two parts do not belong together, or nothing can be learnt from them.
+        DataError: The two parts do not fit each other, or nothing can be learned from them.
     """
     for part, rows in (("train", train), ("held-out", held_out)):
         _check_lengths(name, f"{part} ", rows)
@@ -99,7 +99,10 @@ def assemble(name: str, train: Rows, held_out: Rows, image: Image | None, notes:
     _check_classes(name, train.labels.classes)
     unknown = sorted(set(held_out.labels.classes) - set(train.labels.classes), key=str)
     if unknown:
-        raise DataError(f"{name}: the label {unknown[0]} is held out, but never trained on")
+        raise DataError(
+            f"{name}: the label {unknown[0]} is in the held-out rows, but not in the training rows; add "
+            "rows with it, or remove it"
+        )
     classes = train.labels.classes
     splits = (Split(*_of_classes(train, classes)), Split(*_of_classes(held_out, classes)))
     return Dataset(name, *splits, classes, image, _digest(splits, classes, image), notes)
@@ -118,10 +121,11 @@ def _check_lengths(name: str, part: str, rows: Rows) -> None:
 
 def _check_classes(name: str, classes: tuple[Label, ...]) -> None:
     if len(classes) < 2:
-        raise DataError(f"{name}: all rows are of one class ({classes[0]}); at least two classes are needed")
+        raise DataError(f"{name}: all rows have the class {classes[0]}; add rows of another class")
     if len(classes) > MAX_CLASSES:
         raise DataError(
-            f"{name}: {len(classes)} classes, at most {MAX_CLASSES} are allowed; are the labels numbers to regress?"
+            f"{name}: {len(classes)} classes, and at most {MAX_CLASSES} are allowed; models that predict a quantity "
+            "(regression) are not supported"
         )
 
 

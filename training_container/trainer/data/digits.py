@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn carries (UCI): a data set that needs no download."""
+"""Read the handwritten digits of scikit-learn (UCI), which need no download."""
 
 import gzip
 import importlib.util
@@ -16,15 +16,15 @@ BRIGHTEST = 16
 
 
 def load() -> Dataset:
-    """1,797 digits, 8x8 scaled up to 28x28 by linear interpolation, pixels from 0 to 1.
+    """Return 1,797 digits, scaled from 8x8 to 28x28 by linear interpolation, with pixels from 0 to 1.
 
     Raises:
-        DataError: scikit-learn is not installed.
+        DataError: Scikit-learn is not installed.
     """
     # The package is located, not imported: importing scikit-learn costs more than a second.
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
-        raise DataError("digits: the package scikit-learn, which carries this data set, is not installed")
+        raise DataError("digits: the package scikit-learn, which contains this data set, is not installed")
     with gzip.open(Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
         table = np.loadtxt(file, delimiter=",", dtype=np.float32)
     small = table[:, :-1].reshape(-1, SMALL_SIDE, SMALL_SIDE) / np.float64(BRIGHTEST)
@@ -38,7 +38,7 @@ def load() -> Dataset:
 
 
 def interpolation(to: int, of: int) -> np.ndarray:
-    """float64 `[to, of]`: the matrix that resamples `of` points linearly to `to`, pixel centres kept in place."""
+    """Return float64 `[to, of]`: the matrix that resamples `of` points linearly to `to`, with fixed pixel centres."""
     centres = np.clip((np.arange(to) + 0.5) * of / to - 0.5, 0, of - 1)
     left = np.minimum(np.floor(centres).astype(int), of - 2)
     share = centres - left

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST, read strictly: http://yann.lecun.com/exdb/mnist describes it."""
+"""Read IDX, the file format of MNIST: http://yann.lecun.com/exdb/mnist describes it."""
 
 import struct
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ LABELS_MAGIC = 2049
 
 
 def images(name: str, content: bytes) -> np.ndarray:
-    """Read uint8 `[n, rows, columns]` from an IDX3 file, gzip or not. Raises DataError."""
+    """Read uint8 `[n, rows, columns]` from an IDX3 file, gzipped or not. Raises DataError."""
     data = unpacked(name, content)
     (magic,) = _header(name, data, ">I", 0)
     if magic != IMAGES_MAGIC:
@@ -24,7 +24,7 @@ def images(name: str, content: bytes) -> np.ndarray:
 
 
 def labels(name: str, content: bytes) -> np.ndarray:
-    """Read uint8 `[n]` from an IDX1 file, gzip or not. Raises DataError."""
+    """Read uint8 `[n]` from an IDX1 file, gzipped or not. Raises DataError."""
     data = unpacked(name, content)
     (magic,) = _header(name, data, ">I", 0)
     if magic != LABELS_MAGIC:
@@ -43,4 +43,4 @@ def _header(name: str, data: bytes, layout: str, offset: int) -> Sequence[int]:
 
 def _check_size(name: str, size: int, expected: int, what: str) -> None:
     if size != expected:
-        raise DataError(f"{name}: the header promises {what} ({expected} bytes), the file holds {size} bytes")
+        raise DataError(f"{name}: the header says {what} ({expected} bytes), but the file has {size} bytes")

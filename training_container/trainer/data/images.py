@@ -1,5 +1,5 @@
-"""The scale of pixels. A model of images is asked with pixels from 0 to 1 (predict divides what it is sent by the
-request's `scale`), so it has to be trained on pixels from 0 to 1 too."""
+"""Bring pixels to the scale that predict uses. predict divides pixels by the request's `scale`, so models get pixels
+from 0 to 1, and have to be trained on these."""
 
 import numpy as np
 
@@ -7,20 +7,20 @@ from trainer.errors import DataError
 
 BRIGHTEST_BYTE = 255
 DARK_BYTES = 64
-"""Bytes that all stay below this were probably not meant to run to 255."""
+"""If all bytes are below this, 255 is probably not the value of white."""
 
 
 def to_unit_scale(name: str, array: str, images: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Bring the pixels of `images` to 0..1: bytes are divided by 255, other numbers have to be there already.
+    """Bring pixels to 0..1: bytes are divided by 255, other numbers must be in this range already.
 
     Args:
         name: The data set's name, for the error.
         array: The name of the array.
-        images: The array `[n, rows, columns]` as it is in the file; its dtype decides.
+        images: The array `[n, rows, columns]` of the file; its dtype decides.
         vectors: The same pixels as float32 `[n, rows * columns]`, all finite.
 
     Raises:
-        DataError: the pixels have another scale, or the scale is not clear; names the division that helps.
+        DataError: The pixels have another scale, or the scale is not clear. Names the division that helps.
     """
     if not vectors.size:
         return vectors
@@ -28,16 +28,17 @@ def to_unit_scale(name: str, array: str, images: np.ndarray, vectors: np.ndarray
     if images.dtype == np.uint8:
         if 0 < brightest < DARK_BYTES:
             raise DataError(
-                f"{name}: {array} is uint8, which runs to {BRIGHTEST_BYTE}, but no pixel is above {brightest:g}, so it "
-                f"is not clear what white is; save {array}.astype('float32') / {_white(brightest)} "
-                f"if white is {_white(brightest)}, or / {BRIGHTEST_BYTE} if the pictures are that dark"
+                f"{name}: {array} is uint8, whose largest value is {BRIGHTEST_BYTE}, but no pixel is above "
+                f"{brightest:g}, so the value of white is not clear; save {array}.astype('float32') / "
+                f"{_white(brightest)} "
+                f"if white is {_white(brightest)}, or / {BRIGHTEST_BYTE} if the pictures really are that dark"
             )
         return vectors / np.float32(BRIGHTEST_BYTE)
     if darkest < 0 or brightest > 1:
         raise DataError(
-            f"{name}: {array} holds images of {images.dtype} with pixels from {darkest:g} to {brightest:g}; "
-            f"predictions are asked with pixels from 0 to 1, so save {_remedy(array, darkest, brightest)}. "
-            "Rows that are not pictures belong in an array of the shape [n, features]"
+            f"{name}: {array} has images of {images.dtype} with pixels from {darkest:g} to {brightest:g}; models get "
+            f"pixels from 0 to 1, so save {_remedy(array, darkest, brightest)}. Rows that are not pictures must be "
+            "an array of the shape [n, features]"
         )
     return vectors
 
@@ -49,5 +50,5 @@ def _remedy(array: str, darkest: float, brightest: float) -> str:
 
 
 def _white(brightest: float) -> int:
-    """The usual value of white that is nearest above: of one bit, four bits and one more, bytes, or 16 bits."""
+    """Return the next larger usual value of white: of one bit, four bits (15 or 16), bytes, or 16 bits."""
     return next((white for white in (1, 16, BRIGHTEST_BYTE, 65535) if brightest <= white), int(np.ceil(brightest)))

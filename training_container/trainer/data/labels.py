@@ -1,7 +1,7 @@
-"""Labels as they are written in the file: 64-bit integers, or text.
+"""Read labels as they are written in the file: 64-bit integers or text.
 
-A column of text is a column of integers only if every label in it is the one way to write its number. `007` beside `7`,
-`²` or `--5` make it text, so that no two labels are merged and none is changed.
+A column is read as integers only if every label is the normal form of its number. `007`, `²` or `--5` make it text, so
+that no labels are merged or changed.
 """
 
 import re
@@ -17,13 +17,13 @@ INT64 = np.iinfo(np.int64)
 MOST_NUMBERED_CLASSES = 20
 MOST_WHOLE_NUMBERS = 100
 _NUMBER = re.compile(r"(?=[+-]?[.,]?[0-9])[+-]?(0|[1-9][0-9]*)?([.,][0-9]*)?([eE][+-]?[0-9]{1,3})?")
-"""A number that is no code: codes such as 007 begin with a zero."""
+"""A number that is not a code: codes such as 007 begin with a zero."""
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """A label for each of n rows: `classes` are the different ones in order, `codes` int64 `[n]` indices into them."""
+    """The labels of n rows: `classes` are the different labels in order, `codes` int64 `[n]` their indices."""
 
     classes: tuple[Label, ...]
     codes: np.ndarray
@@ -32,19 +32,19 @@ class Labels:
         return len(self.codes)
 
     def take(self, rows: np.ndarray) -> "Labels":
-        """The labels of `rows` (indices or a mask), and the classes that are left among them."""
+        """Return the labels of `rows` (indices or a mask), with only the classes that these rows have."""
         present, codes = np.unique(self.codes[rows], return_inverse=True)
         return Labels(tuple(self.classes[code] for code in present), codes.astype(np.int64))
 
     def indices_into(self, classes: tuple[Label, ...]) -> np.ndarray:
-        """int64 `[n]`: the place of each row's label in `classes`. Raises KeyError if one is not there."""
+        """Return int64 `[n]`: the index of each row's label in `classes`. Raises KeyError if one is not there."""
         places = {label: place for place, label in enumerate(classes)}
         indices: np.ndarray = np.array([places[label] for label in self.classes], np.int64)[self.codes]
         return indices
 
 
 def from_text(texts: Sequence[str], codes: np.ndarray) -> Labels:
-    """Make labels of a column of text: its different `texts`, and the index into them of each row, int64 `[n]`."""
+    """Make labels from a column of text: its different `texts`, and each row's index, int64 `[n]`."""
     classes: list[Label] = list(texts)
     if all(_CANONICAL_INTEGER.fullmatch(text) and INT64.min <= int(text) <= INT64.max for text in texts):
         classes = [int(text) for text in texts]
@@ -55,13 +55,13 @@ def from_text(texts: Sequence[str], codes: np.ndarray) -> Labels:
 
 
 def refuse_quantity(where: str, texts: Sequence[str], count: int, remedy: str) -> None:
-    """Raise DataError if labels are so many numbers that they are a quantity, not classes.
+    """Raise DataError if the labels are a quantity, not classes.
 
     Args:
         where: The file and the column or array, for the error.
-        texts: The different labels as they are written; of very many, the first.
+        texts: The different labels as they are written; if there are very many, the first ones.
         count: How many different labels there are.
-        remedy: How numbers that name classes are to be written.
+        remedy: How to write numbers that are classes.
     """
     if not all(_NUMBER.fullmatch(text) for text in texts):
         return
@@ -70,8 +70,8 @@ def refuse_quantity(where: str, texts: Sequence[str], count: int, remedy: str) -
         return
     if whole and count <= MOST_WHOLE_NUMBERS:
         raise DataError(
-            f"{where}: {count} different whole numbers are either classes or a quantity; if they are classes, "
-            f"{remedy}. Models that predict a quantity (regression) are not supported"
+            f"{where}: {count} different whole numbers can be classes or a quantity; if they are classes, {remedy}. "
+            "Models that predict a quantity (regression) are not supported"
         )
     raise DataError(
         f"{where}: {count} different numbers are a quantity, and models that predict one (regression) are not "
@@ -80,20 +80,20 @@ def refuse_quantity(where: str, texts: Sequence[str], count: int, remedy: str) -
 
 
 def from_array(name: str, array: str, values: np.ndarray) -> Labels:
-    """The labels of the array `array` of an npz file: integers of up to 64 bits, text, or booleans (as text).
+    """Read the labels of an npz file's array: integers of up to 64 bits, text, or booleans (as text).
 
     Raises:
-        DataError: the array is not one label a row, or a label does not fit.
+        DataError: The array does not have one label per row, or a label is not valid.
     """
     if values.ndim == 1 and values.dtype.kind == "f":
         _refuse_fractions(name, array, values)
     if values.ndim != 1 or values.dtype.kind not in "iuUb":
         raise DataError(
-            f"{name}: {array} is {values.dtype} of shape {values.shape}; wanted one int or text label a row, "
-            f"for example {array}.astype(int).ravel()"
+            f"{name}: {array} is {values.dtype} of shape {values.shape}; expected one int or text label per row, for "
+            f"example {array}.astype(int).ravel()"
         )
     if values.dtype.kind == "u" and values.size and int(values.max()) > INT64.max:
-        raise DataError(f"{name}: {array} holds {values.max()}, which is beyond 64 bits; store the labels as text")
+        raise DataError(f"{name}: {array} has {values.max()}, which exceeds 64 bits; store the labels as text")
     distinct, codes = np.unique(values, return_inverse=True)
     classes: list[Label] = [str(label) for label in distinct] if values.dtype.kind == "b" else distinct.tolist()
     for label in classes:
@@ -112,10 +112,12 @@ def _refuse_fractions(name: str, array: str, values: np.ndarray) -> None:
 
 
 def check_text(name: str, label: str) -> None:
-    """Raise DataError if a label cannot be written as JSON, as in a model's file and each answer. JSON is UTF-8."""
+    """Raise DataError if a label cannot be written as JSON, which a model's file and each answer need."""
     try:
         label.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"{name}: the label {label!r} holds half of a character (a lone surrogate)") from error
+        raise DataError(
+            f"{name}: the label {label!r} contains half of a character (a lone surrogate); save the file as valid UTF-8"
+        ) from error
     if "\0" in label:
-        raise DataError(f"{name}: the label {label!r} holds a NUL character; remove it from the file")
+        raise DataError(f"{name}: the label {label!r} contains a NUL character; remove it from the file")

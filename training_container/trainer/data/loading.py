@@ -1,4 +1,4 @@
-"""A data set by its name: one of those that the platform knows, or the address of a file."""
+"""Load a data set by its name or the address of a file."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -21,8 +21,8 @@ def load(name: str) -> Dataset:
             object `latest` that names one. The data set has the name of the file, so the run says which one it was.
 
     Raises:
-        DataError: it cannot be read, or nothing can be learnt from it; says where and why.
-        Unreachable: the service that holds it does not answer.
+        DataError: It cannot be read, or nothing can be learned from it. Says where and why.
+        Unreachable: The service that stores it does not answer.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()

@@ -1,4 +1,4 @@
-"""MNIST in its own IDX files, plain or gzip, below MNIST_DIR: a folder, an s3:// or an https:// prefix."""
+"""Read MNIST from its IDX files, plain or gzipped, below MNIST_DIR: a folder, an s3:// or an https:// prefix."""
 
 import os
 
@@ -13,17 +13,17 @@ HELD_OUT_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def load() -> Dataset:
-    """60,000 digits (or as many as the files hold) of 28x28 pixels from 0 to 1, and MNIST's own held-out ones.
+    """Return MNIST's digits of 28x28 pixels from 0 to 1, and its held-out digits.
 
     Raises:
         DataError: MNIST_DIR is not set, or a file is missing or damaged.
-        Unreachable: the service that holds the files does not answer.
+        Unreachable: The service that stores the files does not answer.
     """
     base = os.environ.get("MNIST_DIR")
     if not base:
         raise DataError(
-            "mnist: the variable MNIST_DIR is not set; "
-            "give it the folder, s3:// or https:// prefix of train-images-idx3-ubyte.gz and its three companions"
+            "mnist: the variable MNIST_DIR is not set; set it to the folder, or the s3:// or https:// prefix, of "
+            "train-images-idx3-ubyte.gz and the three other files of MNIST"
         )
     train, image = _part(base, *TRAIN_FILES)
     held_out, _ = _part(base, *HELD_OUT_FILES)
@@ -34,7 +34,7 @@ def _part(base: str, images_name: str, labels_name: str) -> tuple[Rows, tuple[in
     images = idx.images(images_name, _plain_or_gzip(base, images_name))
     targets = idx.labels(labels_name, _plain_or_gzip(base, labels_name))
     if len(images) != len(targets):
-        raise DataError(f"mnist: {images_name} holds {len(images)} images, {labels_name} {len(targets)} labels")
+        raise DataError(f"mnist: {images_name} has {len(images)} images, but {labels_name} has {len(targets)} labels")
     pixels = images.reshape(len(images), -1).astype(np.float32) / 255
     return Rows(pixels, labels.from_array("mnist", labels_name, targets)), images.shape[1:]
 

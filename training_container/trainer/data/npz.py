@@ -1,6 +1,6 @@
-"""Arrays in npz files: `x` and `y`, or `x_train`, `y_train`, `x_test` and `y_test`.
+"""Read npz files with the arrays `x` and `y`, or `x_train`, `y_train`, `x_test` and `y_test`.
 
-What a header says is checked before anything is unpacked: a small file can promise, or hold, more than memory.
+Headers are checked before anything is unpacked: a small file can unpack to more than the memory.
 """
 
 import io
@@ -39,27 +39,27 @@ class _Array(NamedTuple):
 
 
 def read(name: str, content: bytes) -> Dataset:
-    """Read a data set from an npz file; without test rows of its own, a fifth of each class is held back.
+    """Read a data set from an npz file. If it has no test rows, a fifth of each class is held out.
 
     Args:
-        name: The data set's name, which errors begin with.
+        name: The data set's name, for errors.
         content: The file. Vectors are `[n, features]`. Images are `[n, rows, columns]`, as uint8 or from 0 to 1.
 
     Raises:
-        DataError: names the array that is missing or wrong.
+        DataError: An array is missing or wrong. Names it.
     """
     archive = _Archive(name, content)
     inputs = archive.first("x_train", "x", "inputs")
     targets = archive.first("y_train", "y", "labels")
     if inputs is None or targets is None:
         raise DataError(
-            f"{name}: holds {', '.join(archive.names) or 'nothing'}; wanted x and y, or x_train and y_train: "
-            "rename the arrays"
+            f"{name}: has {', '.join(archive.names) or 'no arrays'}; expected x and y, or x_train and y_train: rename "
+            "the arrays"
         )
     held_inputs = archive.first("x_test", "inputs_test")
     held_targets = archive.first("y_test", "labels_test")
     if (held_inputs is None) != (held_targets is None):
-        raise DataError(f"{name}: x_test and y_test belong together, one of them is missing")
+        raise DataError(f"{name}: one of x_test and y_test is missing; save both, or neither")
     train, image = _rows(name, inputs, targets)
     if held_inputs is None or held_targets is None:
         return split_by_class(name, train, image)
@@ -67,13 +67,13 @@ def read(name: str, content: bytes) -> Dataset:
     if image != held_image and train.inputs.shape[1] == held_out.inputs.shape[1]:
         raise DataError(
             f"{name}: {inputs.name} has the shape {inputs.values.shape}, {held_inputs.name} "
-            f"{held_inputs.values.shape}; both have to be vectors, or images of one size"
+            f"{held_inputs.values.shape}; both must be vectors, or images of the same size"
         )
     return assemble(name, train, held_out, image)
 
 
 class _Archive:
-    """An npz file whose arrays are unpacked when they are asked for, one budget of bytes for all of them."""
+    """An npz file. Arrays are unpacked when they are read, with one limit of bytes for all."""
 
     def __init__(self, name: str, content: bytes) -> None:
         self._name = name
@@ -81,7 +81,7 @@ class _Archive:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         except UNREADABLE as error:
             hint = (
-                "; it is a single .npy array, save it with numpy.savez" if content.startswith(npy.MAGIC_PREFIX) else ""
+                "; it is a single .npy array; save it with numpy.savez" if content.startswith(npy.MAGIC_PREFIX) else ""
             )
             raise self._unreadable(error, hint) from error
         self.names = [item.filename.removesuffix(SUFFIX) for item in self._zip.infolist()]
@@ -89,7 +89,7 @@ class _Archive:
         self._left = self._limit
 
     def first(self, *names: str) -> _Array | None:
-        """The first array of those `names` that the file has, or None."""
+        """Return the first array of `names` that the file has, or None."""
         for array in names:
             if array in self.names:
                 return _Array(array, self._array(array))
@@ -98,7 +98,7 @@ class _Archive:
     def _array(self, array: str) -> np.ndarray:
         try:
             item = self._zip.infolist()[self.names.index(array)]
-            # zipfile never gives more than the size that the directory says, whatever the data would unpack to.
+            # zipfile never returns more bytes than the directory says.
             self._left -= item.file_size
             if self._left < 0:
                 raise too_large(self._name, self._limit)
@@ -118,20 +118,20 @@ class _Archive:
         except Exception as error:  # numpy has Python parse the header, which raises a dozen unrelated types
             raise ValueError(f"the header of {array}: {error}") from error
         if dtype.hasobject:
-            # Pickled objects: reading one runs its code.
+            # Pickled objects: reading them runs their code.
             raise DataError(
-                f"{self._name}: {array} holds Python objects, which is not one of the plain arrays that are read; "
-                f"save {array}.astype(str) for text, or a numeric type"
+                f"{self._name}: {array} has Python objects, which are not supported; save {array}.astype(str) for "
+                "text, or a numeric type"
             )
         promised = math.prod(shape) * dtype.itemsize
         if promised != size - file.tell():
             raise DataError(
-                f"{self._name}: the header of {array} promises {dtype} of shape {shape} ({promised:,} bytes), "
-                f"but {size - file.tell():,} bytes follow it; write the file again"
+                f"{self._name}: the header of {array} says {dtype} of shape {shape} ({promised:,} bytes), but "
+                f"{size - file.tell():,} bytes follow it; write the file again"
             )
 
     def _unreadable(self, error: Exception, hint: str = "") -> DataError:
-        return DataError(f"{self._name}: not a readable npz file of plain arrays ({error}){hint}")
+        return DataError(f"{self._name}: cannot be read as an npz file of plain arrays ({error}){hint}")
 
 
 _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype]]] = {
@@ -151,17 +151,17 @@ def _rows(name: str, inputs: _Array, targets: _Array) -> tuple[Rows, Image | Non
 
 
 def _vectors(name: str, array: str, values: np.ndarray) -> tuple[np.ndarray, Image | None]:
-    """float32 `[n, features]`, all finite, and the shape of the images they were, if so."""
+    """Return float32 `[n, features]`, all finite, and the shape of the images, if they are images."""
     if values.dtype.kind not in "fiub":
-        raise DataError(f"{name}: {array} holds {values.dtype}, not numbers; save integers or floats")
+        raise DataError(f"{name}: {array} has the type {values.dtype}, not numbers; save integers or floats")
     if values.ndim not in (2, 3):
         remedy = ""
         if values.ndim == 4 and 1 in values.shape[1:]:
             remedy = f"; save {array}.squeeze({-1 if values.shape[-1] == 1 else 1})"
         raise DataError(
-            f"{name}: {array} has the shape {values.shape}; wanted [n, features] or [n, rows, columns]{remedy}"
+            f"{name}: {array} has the shape {values.shape}; expected [n, features] or [n, rows, columns]{remedy}"
         )
-    # A float64 beyond float32's range becomes infinite, which is reported with the row, not as a warning.
+    # A float64 beyond float32's range becomes infinite, which is reported below with its row.
     with np.errstate(over="ignore"):
         vectors = values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float32)
     finite = np.isfinite(vectors)

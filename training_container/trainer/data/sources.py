@@ -1,7 +1,7 @@
-"""Bytes of a data set, from a folder, an s3:// or an https:// address.
+"""Read the bytes of a data set from a folder, an s3:// or an https:// address.
 
-The address may come from a request, so what it can reach is limited: the S3 buckets of a list, https only (a redirect
-to http is not followed: a task's credentials are served on plain http at a link-local address), and a largest size.
+The address may come from a request, so it is limited: to a list of S3 buckets, to https (redirects to http are not
+followed, because a task's credentials are served over http at a link-local address), and to a largest size.
 """
 
 import os
@@ -22,21 +22,21 @@ RETRY_SECONDS = 0.5
 
 
 def allowed_buckets() -> frozenset[str]:
-    """The buckets a request may read: DATASET_BUCKETS (comma-separated), and the platform's own ARTIFACT_BUCKET."""
+    """Return the buckets that a request may read: those of DATASET_BUCKETS, and ARTIFACT_BUCKET."""
     names = [*os.environ.get("DATASET_BUCKETS", "").split(","), os.environ.get("ARTIFACT_BUCKET", "")]
     return frozenset(name.strip() for name in names if name.strip())
 
 
 def read(address: str, *, trusted: bool = False) -> bytes:
-    """Fetch a file.
+    """Read a file.
 
     Args:
         address: An s3:// or https:// address, or a path if it is trusted.
-        trusted: The address is an operator's own setting: a folder, or any bucket, is then allowed.
+        trusted: Whether the address is from an operator. Then a folder or any bucket is allowed.
 
     Raises:
-        DataError: the file is not there, not allowed, or too large.
-        Unreachable: the service did not answer in all attempts.
+        DataError: The file does not exist, is not allowed, or is too large.
+        Unreachable: The service did not answer in all attempts.
     """
     scheme = urlsplit(address).scheme
     if scheme == "s3":
@@ -69,13 +69,13 @@ def resolved(address: str) -> str:
 
 
 def path(address: str) -> str:
-    """The path of an address. The key of an S3 object is all of it: `#` and `?` mean nothing there."""
+    """Return the path of an address. For S3 it includes `#` and `?`, which are part of the key."""
     scheme, _, rest = address.partition("://")
     return f"/{rest.partition('/')[2]}" if scheme == "s3" else urlsplit(address).path
 
 
 def join(base: str, name: str) -> str:
-    """`name` below the folder or prefix `base`."""
+    """Return the address of `name` below the folder or prefix `base`."""
     return f"{base.rstrip('/')}/{name}"
 
 
@@ -96,8 +96,8 @@ def _read_s3(address: str, trusted: bool) -> bytes:
     bucket, key = urlsplit(address).netloc, path(address).lstrip("/")
     if not trusted and bucket not in allowed_buckets():
         raise DataError(
-            f"{address}: the bucket {bucket!r} is not one that data sets may be read from; "
-            "upload the file to the platform's bucket or add the bucket to the parameter DatasetBuckets"
+            f"{address}: data sets must not be read from the bucket {bucket!r}; upload the file to the platform's "
+            "bucket, or add the bucket to the parameter DatasetBuckets"
         )
     client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}))
     try:
@@ -157,7 +157,7 @@ def _read_https(address: str) -> bytes:
 def _redirected(address: str, target: str, location: str, redirects: int) -> str:
     next_target = urljoin(target, location)
     if urlsplit(next_target).scheme != "https":
-        raise DataError(f"{address}: redirects to {urlsplit(next_target).scheme}://, which is not followed; https only")
+        raise DataError(f"{address}: redirects to {urlsplit(next_target).scheme}://, and only https is allowed")
     if redirects > MAX_REDIRECTS:
         raise DataError(f"{address}: more than {MAX_REDIRECTS} redirects")
     return next_target
@@ -165,4 +165,4 @@ def _redirected(address: str, target: str, location: str, redirects: int) -> str
 
 def _check_size(address: str, size: int) -> None:
     if size > MAX_BYTES:
-        raise DataError(f"{address}: {size:,} bytes are more than the {MAX_BYTES:,} a data set may have")
+        raise DataError(f"{address}: {size:,} bytes are more than the {MAX_BYTES:,} that a data set may have")

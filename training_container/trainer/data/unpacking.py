@@ -1,6 +1,6 @@
-"""Compressed files, unpacked piece by piece: a few hundred kilobytes can hold gigabytes, which must not be unpacked.
+"""Unpack compressed files piece by piece, within a limit: a few hundred kilobytes can unpack to gigabytes.
 
-A file may unpack to its own size at least, and at most to 2 GiB or a quarter of the process's memory.
+The limit is 2 GiB or a quarter of the process's memory, but at least the size of the file.
 """
 
 import gzip
@@ -18,14 +18,14 @@ MEMORY_SHARE = 4
 
 
 def limit(content: bytes) -> int:
-    """How many bytes `content` may unpack to."""
+    """Return the number of bytes to which `content` may unpack."""
     return max(len(content), min(MAX_UNPACKED_BYTES, memory_limit() // MEMORY_SHARE))
 
 
 def too_large(name: str, most: int) -> DataError:
-    """The refusal of a file that unpacks to more than `most` bytes."""
+    """Return the error for a file that unpacks to more than `most` bytes."""
     return DataError(
-        f"{name}: unpacks to more than {most:,} bytes, the most that this job can take; "
+        f"{name}: unpacks to more than {most:,} bytes, the limit of this job; "
         "split the data set, or give the job more memory"
     )
 
@@ -51,7 +51,7 @@ class UnpackedStream(io.RawIOBase):
             count = self._source.readinto(buffer)
         except (EOFError, OSError, zlib.error) as error:
             raise DataError(
-                f"{self._name}: the {self._form} file is truncated or damaged ({error}); fetch it again"
+                f"{self._name}: the {self._form} file is truncated or damaged ({error}); create or download it again"
             ) from error
         self.position += count
         if self.position > self._limit:
@@ -70,5 +70,5 @@ def _opened(content: bytes) -> tuple[str, io.BufferedIOBase]:
 
 
 def unpacked(name: str, content: bytes) -> bytes:
-    """`content`, unpacked if it is packed. Raises DataError if it is damaged or too large."""
+    """Return `content`, unpacked if it is compressed. Raises DataError if it is damaged or too large."""
     return UnpackedStream(name, content).readall()

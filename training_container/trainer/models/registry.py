@@ -1,4 +1,4 @@
-"""Which model types there are, and the point where another package plugs in its own.
+"""Find model types: the built-in ones, and those that other packages add.
 
 A type is an object of `ModelType`. Ours stand in `BUILT_IN`, one line each. A package of yours adds one by an entry
 point, without a change of ours:
@@ -26,15 +26,15 @@ BUILT_IN = {
 
 
 def names() -> list[str]:
-    """All model types, ours and the installed packages'."""
+    """Return the names of all model types, of the trainer and of installed packages."""
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
 def find(name: str) -> ModelType:
-    """The model type `name`; imports the libraries that it uses.
+    """Return the model type `name`, and import the libraries that it uses.
 
     Raises:
-        ParameterError: there is no type of that name, or its package cannot be loaded.
+        ParameterError: There is no type with this name, or its package cannot be loaded.
     """
     if name in BUILT_IN:
         built_in: ModelType = EntryPoint(name, BUILT_IN[name], GROUP).load()
@@ -47,4 +47,4 @@ def find(name: str) -> ModelType:
         if not isinstance(plugged_in, ModelType):
             raise ParameterError(f"the model type {name!r} ({point.value}) lacks `preset` or `train`")
         return plugged_in
-    raise ParameterError(f"there is no model type {name!r}; there are: {', '.join(names())}")
+    raise ParameterError(f"there is no model type {name!r}; choose one of: {', '.join(names())}")

@@ -1,4 +1,4 @@
-"""Reads the settings of a function from the environment at cold start, into one frozen, typed object."""
+"""Read the settings of a function from the environment at cold start, into a frozen, typed object."""
 
 import os
 from dataclasses import MISSING, fields
@@ -20,7 +20,7 @@ class Settings:
         """Read each field from its environment variable.
 
         Raises:
-            MissingSetting: a variable without a default is not set, or its value is not of the field's type. Names it.
+            MissingSetting: A variable without a default is not set, or its value does not have the field's type.
         """
         types = get_type_hints(cls)
         values: dict[str, Any] = {}
@@ -41,7 +41,7 @@ class Settings:
 
 
 def _read(text: str, kind: type[Any]) -> Any:
-    """Raises ValueError. A boolean is `true` or `false`: to Python any text is true."""
+    """Convert a value. Raises ValueError. A boolean is `true` or `false`: bool() is true for any text."""
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)

@@ -1,7 +1,7 @@
-"""Tables: delimited text files, read by DuckDB.
+"""Read tables from delimited text files (CSV) with DuckDB.
 
-The steps are apart: `text` (encoding), `dialect` (delimiter and names), `cells` (the rows as they are written),
-`inference` (what a column holds), `target` (the labels) and `features` (the numbers that today's models take).
+Each step is a module: `text` (encoding), `dialect` (delimiter and names), `cells` (rows as they are written),
+`inference` (the content of columns), `target` (labels) and `features` (the numbers for the model).
 """
 
 from trainer.data.tables.reader import read

@@ -1,6 +1,7 @@
-"""The cells of a table as text, in a Parquet file: DuckDB reads them as they are written and names each wrong line.
+"""Read the cells of a table as text into a Parquet file. DuckDB reads them as they are written, and reports invalid
+lines.
 
-DuckDB's own types are not used: its sniffer takes `yes` for a boolean, and 1e400 for infinity.
+DuckDB's types are not used: its sniffer reads `yes` as a boolean, and 1e400 as infinity.
 """
 
 import csv
@@ -23,20 +24,20 @@ if TYPE_CHECKING:
 MAX_LINE = 2 * 1024 * 1024
 MAX_REJECTS = 10_000
 CELLS_PER_GROUP = 1_000_000
-"""A row group is held in memory while it is written."""
+"""A row group is in memory while it is written."""
 MAX_ROWS_PER_GROUP = 122_880
 MEMORY_SHARE = 4
 LEAST_MEMORY, MOST_MEMORY = 256 * 1024**2, 1024**3
 BLANKS = " \\t\\r\\n\u00a0"
 PLACE = "file_row_number"
-"""The number of a row, from 0. Parquet files have it as a column of their own."""
+"""The number of a row, from 0. DuckDB adds this column to Parquet files."""
 
 
 @contextmanager
 def database(name: str, folder: Path) -> "Iterator[DuckDBPyConnection]":
-    """Open an empty DuckDB database that reads and writes in `folder` only and fetches no extensions.
+    """Open an empty DuckDB database that may use only `folder`, and loads no extensions.
 
-    Within it, an error of DuckDB is a DataError about the data set `name`.
+    Errors of DuckDB become DataErrors about the data set `name`.
     """
     import duckdb
 
@@ -59,15 +60,15 @@ def database(name: str, folder: Path) -> "Iterator[DuckDBPyConnection]":
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
         raise DataError(
-            f"{name}: the table cannot be read ({reason}); check that the file is a table of text, and that the job "
-            "has memory and disk for it"
+            f"{name}: the table cannot be read ({reason}); check that the file is a text table, and that the job has "
+            "enough memory and disk"
         ) from error
     finally:
         connection.close()
 
 
 def sniffed_delimiter(connection: "DuckDBPyConnection", rows: Path) -> str:
-    """The delimiter that makes the rows of the file `rows` a table, as DuckDB sees it."""
+    """Return the delimiter that DuckDB finds in the file `rows`."""
     found = connection.execute(
         f"SELECT Delimiter FROM sniff_csv({quoted(str(rows))}, quote = '\"', escape = '\"', skip = 0, comment = '', "
         "header = false, all_varchar = true, ignore_errors = true)"
@@ -76,13 +77,13 @@ def sniffed_delimiter(connection: "DuckDBPyConnection", rows: Path) -> str:
 
 
 class Cells:
-    """The rows of a table. Columns go by their position; rows by theirs, from 0."""
+    """The rows of a table. Columns and rows are identified by their position, from 0."""
 
     def __init__(self, connection: "DuckDBPyConnection", name: str, rows: Path, head: Head, dialect: Dialect) -> None:
-        """Read the file `rows`, which is below `head`.
+        """Read the file `rows`, whose header is `head`.
 
         Raises:
-            DataError: names the first line that is not one cell for each column.
+            DataError: A line does not have one cell per column. Names the first one.
         """
         self.name = name
         self.columns = dialect.columns
@@ -104,35 +105,35 @@ class Cells:
         return f"WHERE {PLACE} < {self.count}"
 
     def query(self, selected: str, rest: str = "", source: str = "*") -> list[tuple[Any, ...]]:
-        """The rows of SELECT `selected` FROM the cells, `rest`; or from what `source` selects of each row."""
+        """Return the rows of SELECT `selected` FROM the cells `rest`; `source` is what the inner query selects."""
         return self._execute(selected, rest, source).fetchall()
 
     def arrays(self, selected: Sequence[str]) -> list[np.ndarray]:
-        """A numpy array for each expression of `selected`, masked where it is NULL, for the rows below `count`."""
+        """Return a numpy array for each expression of `selected`, masked where it is NULL."""
         named = ", ".join(f"{expression} AS a{index}" for index, expression in enumerate(selected))
         fetched = self._execute(named, self.kept).fetchnumpy()
         return [fetched[f"a{index}"] for index in range(len(selected))]
 
     def text(self, column: int) -> str:
-        """SQL: the text in `column` without the blanks around it, the empty text if there is none."""
+        """Return SQL for the text in `column`, trimmed; the empty text if there is none."""
         return f"trim(coalesce(c{column}, ''), E'{BLANKS}')"
 
     def codes(self, selected: str, texts: Sequence[str]) -> np.ndarray:
-        """int64 `[n]`: the place in `texts` of the text that `selected` gives for each row."""
+        """Return int64 `[n]`: the index in `texts` of each row's value of `selected`."""
         self._connection.execute(f"CREATE TYPE label AS ENUM ({', '.join(map(quoted, texts))})")
         (codes,) = self.arrays([f"enum_code({selected}::label)"])
         return codes.astype(np.int64)
 
     def drop_after(self, count: int) -> None:
-        """Keep the first `count` rows only."""
+        """Keep only the first `count` rows."""
         self.count = count
 
     def line(self, row: int) -> int:
-        """The line of the data set on which a row begins."""
+        """Return the line of the file on which a row begins."""
         return next(itertools.islice(self._lines(), row, None))
 
     def place(self, row: int, column: int) -> str:
-        """The start of an error about a cell."""
+        """Return the beginning of an error about a cell: the name, the line and the column."""
         return f"{self.name}: line {self.line(row)}, column {self.columns[column]!r}"
 
     def _execute(self, selected: str, rest: str, source: str = "*") -> "DuckDBPyConnection":
@@ -140,7 +141,7 @@ class Cells:
         return self._connection.execute(f"SELECT {selected} FROM {cells} {rest}")
 
     def _lines(self) -> Iterator[int]:
-        """The line on which each row begins, found by Python's reader: DuckDB has lines of rejected rows only."""
+        """Yield the line on which each row begins, from Python's csv reader: DuckDB knows it for rejected rows only."""
         csv.field_size_limit(MAX_LINE)
         with self._file.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, delimiter=self._dialect.delimiter)
@@ -164,7 +165,7 @@ class Cells:
         self._check_rejects()
 
     def _check_quotes(self) -> None:
-        """Raises DataError if a quoted cell has no end: DuckDB leaves its row out, and all that follow, in silence."""
+        """Raise DataError if a quoted cell has no end: DuckDB silently skips its row and all following ones."""
         csv.field_size_limit(MAX_LINE)
         with self._file.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, delimiter=self._dialect.delimiter, strict=True)
@@ -201,7 +202,7 @@ class Cells:
         )
 
     def _check_rejects(self) -> None:
-        """Raises DataError for the first line that DuckDB rejects. Lines of blanks are rejected, and mean nothing."""
+        """Raise DataError for the first line that DuckDB rejects. Blank lines are ignored."""
         rejected = self._connection.execute(
             "SELECT error_type::VARCHAR, csv_line, line_byte_position FROM reject_errors "
             f"WHERE trim(coalesce(csv_line, ''), E'{BLANKS}') <> '' ORDER BY line_byte_position LIMIT 1"
@@ -216,7 +217,7 @@ class Cells:
         raise DataError(f"{where}: {_reason(kind)}; {QUOTES_HINT}")
 
     def _line_at(self, position: int) -> int:
-        """The line of the byte at `position`, which counts from 1."""
+        """Return the line of the byte at `position`, which counts from 1."""
         with self._file.open("rb") as file:
             return self._first_line + file.read(position - 1).count(b"\n")
 
@@ -224,9 +225,9 @@ class Cells:
 def _reason(kind: str) -> str:
     if kind == "LINE SIZE OVER MAXIMUM":
         return f"longer than {MAX_LINE:,} bytes"
-    return "a quoted cell does not end where its quotation mark does"
+    return "a quoted cell continues after its closing quotation mark"
 
 
 def quoted(text: str) -> str:
-    """An SQL literal."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""How a table is written: its delimiter, and the names of its columns."""
+"""Find a table's delimiter and the names of its columns."""
 
 import csv
 import re
@@ -17,7 +17,7 @@ QUOTES_HINT = (
 
 @dataclass(frozen=True)
 class Dialect:
-    """A delimiter, and the columns' names without the blanks around them. Quotation marks are RFC 4180's."""
+    """A delimiter, and the trimmed names of the columns. Quotation marks are used as in RFC 4180."""
 
     delimiter: str
     columns: tuple[str, ...]
@@ -27,12 +27,12 @@ def of_head(name: str, head: Head, sniff: Callable[[], str]) -> Dialect:
     """Read the header of a table.
 
     Args:
-        name: The data set's name, for the error.
-        head: What is above the rows.
-        sniff: Finds the delimiter in the rows. It is asked only where the header leaves several.
+        name: The data set's name, for errors.
+        head: The header, with what precedes it.
+        sniff: Finds the delimiter in the rows. It is called only if the header has several candidates.
 
     Raises:
-        DataError: the header cannot be read, or its delimiter is not clear.
+        DataError: The header cannot be read, or its delimiter is not clear.
     """
     line = head.header_line
     outside_quotes = QUOTED.sub("", head.header)
@@ -42,8 +42,8 @@ def of_head(name: str, head: Head, sniff: Callable[[], str]) -> Dialect:
         delimiter = sniff()
         if delimiter not in candidates:
             raise DataError(
-                f"{name}: line {line}: the header holds {' and '.join(map(repr, candidates))}, and the rows do not "
-                "tell which of them separates the columns; quote the names that hold one, or use one delimiter"
+                f"{name}: line {line}: the header has {' and '.join(map(repr, candidates))}, and the rows do not show "
+                "which of them is the delimiter; quote the names that contain one, or use one delimiter"
             )
     try:
         cells = next(csv.reader(head.header.splitlines(keepends=True), delimiter=delimiter, strict=True), [])

@@ -1,4 +1,4 @@
-"""The features that today's models take: numbers, each cell of them. What is none is refused with its place."""
+"""Read the features, which must be numbers. Any other cell is refused with its place."""
 
 import re
 from typing import NoReturn
@@ -24,7 +24,7 @@ def read_features(cells: Cells, inferred: Inferred) -> tuple[np.ndarray, tuple[s
         The numbers, and a sentence for each column that is left out.
 
     Raises:
-        DataError: names the line and the column of the first cell that is no number, and the remedy.
+        DataError: A cell is not a number. Names the line and the column of the first one, and the remedy.
     """
     kept, notes = _chosen(cells, inferred)
     for column in kept:
@@ -41,7 +41,7 @@ def read_features(cells: Cells, inferred: Inferred) -> tuple[np.ndarray, tuple[s
 
 
 def _chosen(cells: Cells, inferred: Inferred) -> tuple[list[Column], list[str]]:
-    """The columns that are features, and what is said of those that are not."""
+    """Return the columns that are features, and a sentence for each other column."""
     kept, notes = [], []
     others = len(inferred.columns)
     for column in inferred.columns:
@@ -53,15 +53,16 @@ def _chosen(cells: Cells, inferred: Inferred) -> tuple[list[Column], list[str]]:
         else:
             kept.append(column)
     if not kept:
-        raise DataError(f"{cells.name}: only a label, no column of numbers")
+        raise DataError(f"{cells.name}: there is only a label; add at least one column of numbers")
     return kept, notes
 
 
 def _reason_to_leave_out(cells: Cells, column: Column) -> str | None:
-    """Why a column is no feature. A row number says where a row stands in the file, which is often its class.
+    """Return why a column is not a feature. A row number shows a row's position in the file, which often depends on its
+    class.
 
     Raises:
-        DataError: the column has no name, and is neither empty nor an index.
+        DataError: The column has no name, and is neither empty nor an index.
     """
     if column.counts_rows:
         return "it counts the rows"
@@ -88,7 +89,7 @@ def _refuse(cells: Cells, column: Column, decimal_mark: str) -> NoReturn:
 
 
 def _problem(text: str, mostly_numbers: bool) -> str:
-    """What is wrong with a cell that is no number, and what helps."""
+    """Return what is wrong with a cell that is not a number, and the remedy."""
     shown = repr(text if len(text) <= 60 else text[:59] + "…")
     if text.lower() in MISSING:
         missing = f"the value is missing ({shown})" if text else "the value is missing"
@@ -104,6 +105,6 @@ def _problem(text: str, mostly_numbers: bool) -> str:
     if mostly_numbers:
         return f"{shown} is not a number; correct it, or remove the row"
     return (
-        f"{shown} is not a number; text is not read yet: replace each of its values by a column of 0 and 1, "
-        "or remove the column"
+        f"{shown} is not a number, and text columns are not supported: replace each of their values by a column of 0 "
+        "and 1, or remove the column"
     )

@@ -1,4 +1,4 @@
-"""What the columns of a table hold, by all of their cells: numbers or not, with which decimal mark, or row numbers."""
+"""Find out what the columns of a table contain, from all cells: numbers, their decimal mark, or row numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WITH_POINT = r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 @dataclass(frozen=True)
 class Column:
-    """What a column holds: how many cells are numbers, and whether they count the rows by one."""
+    """The content of a column: how many cells are numbers, and whether they count the rows."""
 
     position: int
     name: str
@@ -32,7 +32,7 @@ class Inferred:
 
 
 def infer(cells: Cells, positions: Sequence[int]) -> Inferred:
-    """Say what the columns at `positions` hold."""
+    """Return what the columns at `positions` contain."""
     columns = _columns(cells, positions, ".")
     others = [column.position for column in columns if column.numbers < cells.count]
     if others and _has_decimal_commas(cells, positions, others):
@@ -41,20 +41,20 @@ def infer(cells: Cells, positions: Sequence[int]) -> Inferred:
 
 
 def number(cells: Cells, position: int, decimal_mark: str) -> str:
-    """SQL: the number in a cell as DOUBLE, NULL if it is none.
+    """Return SQL for the number in a cell as DOUBLE; NULL if it is not a number.
 
-    A model is asked with numbers that were rounded from double to float32, so it is trained on such numbers.
+    predict rounds numbers from double to float32, so training does the same.
     """
     text = cells.text(position)
     if decimal_mark == ",":
         return f"TRY_CAST(translate({text}, '_.,', '??.') AS DOUBLE)"
-    # DuckDB reads 1_000 as a number. To trim each cell takes longer than to read it, and hardly any needs it.
+    # DuckDB reads 1_000 as a number. Trimming a cell takes longer than reading it, and few cells need it.
     number = f"coalesce(TRY_CAST(c{position} AS DOUBLE), TRY_CAST({text} AS DOUBLE))"
     return f"CASE WHEN contains(c{position}, '_') THEN NULL ELSE {number} END"
 
 
 def within_float32(value: str) -> str:
-    """SQL: whether a number is finite as float32."""
+    """Return SQL for whether a number is finite as float32."""
     return f"abs({value}) <= {LARGEST!r}"
 
 
@@ -79,7 +79,7 @@ def _columns(cells: Cells, positions: Sequence[int], decimal_mark: str) -> tuple
 
 
 def _has_decimal_commas(cells: Cells, positions: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether commas are decimal marks, which one in `1,234` alone need not be, and one beside points is not."""
+    """Return whether commas are decimal marks: not if they can be thousands separators, or if there are points too."""
     commas = _count(cells, others, f"regexp_full_match({{0}}, '{WITH_COMMA}')")
     if not commas or _count(cells, positions, f"regexp_full_match({{0}}, '{WITH_POINT}')"):
         return False
@@ -87,7 +87,7 @@ def _has_decimal_commas(cells: Cells, positions: Sequence[int], others: Sequence
 
 
 def _count(cells: Cells, positions: Sequence[int], condition: str) -> int:
-    """How many cells of these columns meet the condition, in which {0} stands for the text."""
+    """Return how many cells of these columns meet the condition, which has {0} in place of the text."""
     total = 0
     for start in range(0, len(positions), COLUMNS_PER_QUERY):
         part = positions[start : start + COLUMNS_PER_QUERY]

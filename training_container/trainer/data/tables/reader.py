@@ -16,14 +16,14 @@ from trainer.errors import DataError
 
 
 def read(name: str, content: bytes) -> Dataset:
-    """Read a data set from a delimited file, plain, gzip or zstd, and hold a fifth of each class back.
+    """Read a data set from a delimited file, plain, gzip or zstd, and hold out a fifth of each class.
 
     Args:
-        name: The data set's name, which errors begin with.
-        content: The file. The label's column is called label, target, class or y; every other column is a number.
+        name: The data set's name, for errors.
+        content: The file. The label's column is named label, target, class or y. All other columns are numbers.
 
     Raises:
-        DataError: names the line and the column that is wrong, and the remedy.
+        DataError: The file is not valid. Names the line, the column and the remedy.
     """
     with _no_room(name), tempfile.TemporaryDirectory(dir=process.temporary_folder()) as temporary:
         folder = Path(temporary)
@@ -50,4 +50,4 @@ def _no_room(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         place = process.temporary_folder()
-        raise DataError(f"{name}: cannot be unpacked in {place} ({error.strerror}); make room there") from error
+        raise DataError(f"{name}: cannot be unpacked in {place} ({error.strerror}); free some space there") from error

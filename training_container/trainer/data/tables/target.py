@@ -1,4 +1,4 @@
-"""The labels of a table: the one column that is named as such, as it is written."""
+"""Read the labels of a table, as they are written, from the column with such a name."""
 
 from collections.abc import Sequence
 
@@ -20,11 +20,11 @@ def target_column(name: str, columns: Sequence[str], line: int) -> int:
         line: The line of the header.
 
     Raises:
-        DataError: there is no such column, or more than one, or another column stands twice.
+        DataError: There is no such column, or more than one, or two columns have the same name.
     """
     for column in columns:
         if columns.count(column) > 1:
-            shown = f"the column {column!r} stands" if column else "a column without a name stands"
+            shown = f"the column {column!r} is" if column else "a column without a name is"
             raise DataError(f"{name}: line {line}: {shown} twice in the header; rename or remove one of them")
     candidates = [position for position, column in enumerate(columns) if column.lower() in LABEL_COLUMNS]
     if not candidates:
@@ -36,10 +36,11 @@ def target_column(name: str, columns: Sequence[str], line: int) -> int:
     if len(candidates) > 1:
         shown = " and ".join(repr(columns[position]) for position in candidates)
         raise DataError(
-            f"{name}: line {line}: the columns {shown} can each be the label; keep one, and rename or remove the others"
+            f"{name}: line {line}: each of the columns {shown} can be the label; keep one, and rename or remove the "
+            "others"
         )
     if len(columns) < 2:
-        raise DataError(f"{name}: line {line}: only a label, no column of numbers")
+        raise DataError(f"{name}: line {line}: there is only a label; add at least one column of numbers")
     return candidates[0]
 
 
@@ -47,7 +48,7 @@ def read_labels(cells: Cells, position: int) -> Labels:
     """Read the column of labels. Rows of empty cells at the end of the table are dropped.
 
     Raises:
-        DataError: a label is missing or cannot be one, or the labels are numbers to predict.
+        DataError: A label is missing or not valid, or the labels are a quantity.
     """
     _drop_empty_rows(cells, position)
     if not cells.count:
@@ -59,7 +60,8 @@ def read_labels(cells: Cells, position: int) -> Labels:
     labels.refuse_quantity(where, texts, different, "write them as text, for example 'class 7'")
     if different > MAX_CLASSES:
         raise DataError(
-            f"{where}: {different} classes, at most {MAX_CLASSES} are allowed; are the labels numbers to regress?"
+            f"{where}: {different} classes, and at most {MAX_CLASSES} are allowed; models that predict a quantity "
+            "(regression) are not supported"
         )
     for label in texts:
         labels.check_text(where, label)
@@ -78,6 +80,6 @@ def _drop_empty_rows(cells: Cells, position: int) -> None:
         end -= 1
     first = rows[0]
     if first < end:
-        also = ", as the whole row is" if first in empty_rows else ""
+        also = ", and so is the whole row" if first in empty_rows else ""
         raise DataError(f"{cells.place(first, position)}: the label is empty{also}; fill it in or remove the row")
     cells.drop_after(end)

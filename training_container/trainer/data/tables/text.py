@@ -1,7 +1,7 @@
-"""A delimited file as text: its encoding, and its header apart from its rows.
+"""Decode a delimited file, and separate its header from its rows.
 
-DuckDB reads the rows from a UTF-8 file. The header is not in it: DuckDB would rename columns that have no name or the
-same one, and its sniffer takes what it does not understand at the top for a preamble.
+DuckDB reads the rows from a UTF-8 file without the header: DuckDB would rename columns without a name or with the same
+name, and would skip lines at the top that it does not understand.
 """
 
 import codecs
@@ -24,16 +24,16 @@ OTHER_FORMATS = {
     b"PAR1": "a Parquet file; save the table as CSV",
 }
 DECLARATION = re.compile(r'"?sep=(.)"?[ ,;\t]*', re.IGNORECASE)
-"""A first line that tells spreadsheets the delimiter."""
+"""A first line that declares the delimiter for spreadsheets."""
 NOT_WESTERN = re.compile(rb"[\xc0-\xff]{3}|[\xc2-\xdf][\x80-\xbf]")
-"""Three accented letters in a row are another alphabet, as in no Western word; the other pattern is UTF-8's own."""
+"""Three accented letters in a row do not occur in Western words, and the other pattern is typical of UTF-8."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What was above the rows.
+    """The header of a file, with what precedes it.
 
-    `header` is as it is written. `delimiter` is what a line `sep=` declares, or None. `first_line` is the line on which
+    `header` is unchanged. `delimiter` is from a line `sep=`, or None. `first_line` is the line on which
     the rows begin. `quotes_balance` says whether the number of quotation marks in the rows is even.
     """
 
@@ -50,7 +50,7 @@ class Head:
 
 
 class _UndecodableError(Exception):
-    """A byte is not text in the encoding that was tried."""
+    """A byte is not valid in the encoding that was tried."""
 
     def __init__(self, line: int, position: int, byte: int) -> None:
         super().__init__(line, position, byte)
@@ -60,15 +60,15 @@ class _UndecodableError(Exception):
 
 
 def write_rows(name: str, content: bytes, path: Path) -> Head:
-    """Write the rows of a delimited file to `path` as UTF-8, and return what was above them.
+    """Write the rows of a delimited file to `path` as UTF-8, and return the header.
 
     Args:
-        name: The data set's name, which errors begin with.
-        content: The file, plain, gzip or zstd. Without a byte order mark it is UTF-8 or else Windows-1252.
+        name: The data set's name, for errors.
+        content: The file, plain, gzip or zstd. Without a byte order mark it is UTF-8 or Windows-1252.
         path: The new file.
 
     Raises:
-        DataError: the file has another encoding or is of another format, or it is damaged or too large.
+        DataError: The file has another encoding or format, or is damaged or too large.
     """
     start = UnpackedStream(name, content).read(4) or b""
     if description := OTHER_FORMATS.get(start):
@@ -86,13 +86,13 @@ def write_rows(name: str, content: bytes, path: Path) -> Head:
     try:
         return _write(name, _decoded(name, content, WINDOWS_1252, mark), path, WINDOWS_1252)
     except _UndecodableError as error:
-        raise DataError(f"{reason}. It is not plainly Windows-1252 either") from error
+        raise DataError(f"{reason}. It is not clearly Windows-1252 either") from error
 
 
 def _decoded(name: str, content: bytes, encoding: str, mark: bytes) -> Iterator[str]:
-    """The text without its mark, in pieces, each line ended by \\n. Raises _UndecodableError."""
+    """Yield the text in pieces, without the byte order mark, with lines that end in \\n. Raises _UndecodableError."""
     stream = UnpackedStream(name, content)
-    # DuckDB stops at a line that ends in another way than the first one.
+    # DuckDB stops at a line whose ending differs from that of the first line.
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     stream.read(len(mark))
     line = 1
@@ -111,7 +111,7 @@ def _decoded(name: str, content: bytes, encoding: str, mark: bytes) -> Iterator[
 
 
 def _lines(text: str) -> int:
-    """How many line ends of any kind a text has."""
+    """Return the number of line ends of any kind."""
     return text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
 
 
@@ -142,7 +142,7 @@ def _write(name: str, pieces: Iterator[str], path: Path, encoding: str) -> Head:
 
 
 def _header_end(text: str) -> int:
-    """Where the header ends, the lines of a quoted cell included; 0 if `text` ends before. Blank lines are above it."""
+    """Return where the header ends, which can be several lines with a quoted cell; 0 if `text` ends before."""
     quotes = start = 0
     while end := text.find("\n", start) + 1:
         quotes += text.count('"', start, end)

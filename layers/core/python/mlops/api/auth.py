@@ -1,4 +1,4 @@
-"""Decides who may do what. API Gateway knows the key; a table has the key's name and role."""
+"""Decide who may do what. API Gateway checks the key; a table has the key's name and role."""
 
 import os
 import time
@@ -35,16 +35,18 @@ class AccessKeys:
         return _keys_of(os.environ["ACCESS_KEYS_TABLE"])
 
     def caller(self, key_id: str) -> Caller:
-        """Return whose key it is.
+        """Return the name and role of a key.
 
         Raises:
-            Forbidden: API Gateway knows the key, but it has no role.
+            Forbidden: The key is valid, but has no role.
         """
         checked, caller = self._known.get(key_id, (0.0, None))
         if caller is None or time.monotonic() - checked > CACHE_SECONDS:
             item = self._table.get_item(Key={"key_id": key_id}).get("Item")
             if item is None:
-                raise Forbidden("This API key has no role. An operator makes a key with one: make key NAME=… ROLE=…")
+                raise Forbidden(
+                    "This API key has no role. Ask an operator for a key with a role: make key NAME=… ROLE=…"
+                )
             caller = Caller(name=str(item["name"]), role=item["role"])
             self._known[key_id] = (time.monotonic(), caller)
         return caller
@@ -55,12 +57,12 @@ class AccessKeys:
 
 
 def authorise(caller: Caller, method: str) -> None:
-    """Check that a role allows a method: `read` may GET, `admin` may do all.
+    """Check that a role allows a method: `read` allows GET, `admin` allows everything.
 
-    Every role may call the predict routes, which do not come here.
+    Every role may call the predict routes, which do not use this function.
 
     Raises:
-        Forbidden: names the role that the request needs.
+        Forbidden: The role does not allow it. Names the role that the request needs.
     """
     if caller.role == "admin" or (caller.role == "read" and method in ("GET", "HEAD")):
         return

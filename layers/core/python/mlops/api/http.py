@@ -1,4 +1,4 @@
-"""Makes a Lambda handler of a FastAPI router. Roles, errors, headers and logging of all functions are decided here."""
+"""Make a Lambda handler from a FastAPI router, with the roles, errors, headers and logging of all functions."""
 
 import re
 from collections.abc import Callable
@@ -40,9 +40,9 @@ TEXT_TYPES = [
 ]
 MAX_ID_BYTES = 1000
 MAX_ERRORS = 20
-"""Wrong fields that one answer names."""
+"""Invalid fields that one answer names."""
 MAX_FIELD_NAME = 100
-"""Characters of a field's path that an error repeats: a caller chooses the names of unknown fields."""
+"""Characters of a field's path that an error repeats, because callers choose the names of unknown fields."""
 
 logger = Logger()
 
@@ -53,10 +53,10 @@ _key_header = APIKeyHeader(name="x-api-key", description="The API key", auto_err
 
 
 def current_caller(request: Request, _: Annotated[str | None, Depends(_key_header)] = None) -> Caller:
-    """Return whose request it is.
+    """Return the caller of a request.
 
     Raises:
-        Forbidden: the key has no role, or its role does not allow the method.
+        Forbidden: The key has no role, or its role does not allow the method.
     """
     key_id = request.scope["aws.event"]["requestContext"]["identity"].get("apiKeyId") or ""
     caller = AccessKeys.from_environment().caller(key_id)
@@ -65,10 +65,10 @@ def current_caller(request: Request, _: Annotated[str | None, Depends(_key_heade
 
 
 async def check_text(request: Request) -> None:
-    """Refuse names and ids that no store can have: PostgreSQL's text has no NUL, DynamoDB's keys have 1,024 bytes.
+    """Refuse names and ids that cannot be stored: PostgreSQL's text has no NUL, DynamoDB's keys at most 1,024 bytes.
 
     Raises:
-        ValidationFailed: names the parameter.
+        ValidationFailed: A parameter is not valid. Names it.
     """
     for name, value in request.query_params.multi_items():
         if "\0" in value:
@@ -81,7 +81,7 @@ async def check_text(request: Request) -> None:
 
 
 PathText = Annotated[str, AfterValidator(unquote)]
-"""A parameter of the path that may hold any text, a slash included: `_with_whole_segments` leaves it encoded."""
+"""A parameter of the path with any text, also with slashes: `_with_whole_segments` leaves it encoded."""
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 IdempotencyKey = Annotated[
@@ -90,7 +90,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="A name that you choose for this request. A repeat with the same name and body, within 24 hours, "
+        description="A key that you choose for this request. The same request with the same key, within 24 hours, "
         "returns the first response and does nothing else",
     ),
 ]
@@ -103,7 +103,7 @@ def request_id_of(request: Request) -> str:
 
 
 def build_app(router: APIRouter, *, public: bool = False) -> FastAPI:
-    """Make the FastAPI application of a router; `public` routes need no API key."""
+    """Make the FastAPI application of a router. With `public`, its routes need no API key."""
     app = FastAPI(title="mlops", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     checks = [Depends(check_text)] if public else [Depends(current_caller), Depends(check_text)]
     app.include_router(router, dependencies=checks)
@@ -146,13 +146,13 @@ def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler
 
 
 def _body_bytes(event: Event) -> int:
-    """The size of the body as the client sent it."""
+    """Return the size of the body as the client sent it."""
     body = event.get("body") or ""
     return len(body.rstrip("=")) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode())
 
 
 def _with_json_body(event: Event) -> Event:
-    """All bodies are JSON, whatever content type the client declares: `curl -d` declares a form."""
+    """Declare the body as JSON, whatever the client's content type is: `curl -d` declares a form."""
     headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
     return {**event, "headers": {**headers, "content-type": "application/json"}, "multiValueHeaders": None}
 
@@ -160,7 +160,7 @@ def _with_json_body(event: Event) -> Event:
 def _with_whole_segments(event: Event) -> Event:
     """Keep an encoded slash (and percent sign) encoded when Mangum decodes the path.
 
-    The gateway matches the path as it was sent, so that `a%2Fb` is one segment. Routes match the decoded path, where it
+    API Gateway matches the path as it was sent, where `a%2Fb` is one segment. Routes match the decoded path, where it
     would be two.
     """
     return {**event, "path": re.sub(r"%(?=2F|25)", "%25", event["path"], flags=re.IGNORECASE)}
@@ -185,7 +185,7 @@ def _problem_response(error: PlatformError, request_id: str) -> JSONResponse:
 def _platform_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PlatformError)
     if error.status >= 500:
-        answer = getattr(error, "message", None)  # a dependency's own text, which the caller does not get
+        answer = getattr(error, "message", None)  # text of a dependency, which must not reach the caller
         logger.warning("dependency", code=error.code, cause=repr(error.__cause__), answer=answer)
     return _problem_response(error, request_id_of(request))
 
@@ -197,7 +197,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _field(error: dict[str, Any], body: Any) -> str:
-    """The path of the field that an error of pydantic is about; `body` for the body as a whole."""
+    """Return the path of the field of a pydantic error; `body` for the whole body."""
     place, *location = error["loc"]
     if place != "body":
         return ".".join(map(str, location))
@@ -224,17 +224,16 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     if error.status_code in (404, 405):
         return _problem_response(NotFound.of_route(request.method, request.url.path), request_id_of(request))
     if error.status_code == 400:
-        # FastAPI's answer to every body that Python's decoder rejects by another error than its own: a body that is not
-        # UTF-8, that is nested too deeply, or that has a number of thousands of digits.
+        # FastAPI's answer if the body is not UTF-8, is nested too deeply, or has a number with thousands of digits.
         wrong = ValidationFailed.of_field(
-            "body", "must be JSON in UTF-8, without deep nesting and without numbers of thousands of digits"
+            "body", "must be JSON in UTF-8, without deep nesting and without numbers with thousands of digits"
         )
         return _problem_response(wrong, request_id_of(request))
     raise error
 
 
 def _aws_error(request: Request, error: Exception) -> JSONResponse:
-    # AWS's own message may name resources: it goes to the log, not to the caller.
+    # AWS's message may name resources, so only the log has it.
     logger.warning("aws", error=repr(error))
     unavailable = DependencyUnavailable("An AWS service behind the platform does not answer; try again")
     return _problem_response(unavailable, request_id_of(request))

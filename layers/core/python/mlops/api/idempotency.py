@@ -1,4 +1,4 @@
-"""Idempotency-Key: a request that is sent twice is carried out once, and both get the same response."""
+"""Idempotency-Key: carry out a request once, even if it is sent twice, and return the same response to both."""
 
 import os
 from collections.abc import Callable
@@ -32,19 +32,19 @@ def once(
     """Carry out `action`, unless this caller has sent `key` to this route in the last 24 hours.
 
     Args:
-        action: What the request does.
-        caller: The name of the API key. Two callers may use the same `key`.
-        route: Names the route. Two routes may get the same `key`.
-        key: The caller's Idempotency-Key; None carries out `action` in any case.
+        action: Carries out the request.
+        caller: The name of the API key. Keys of different callers are independent.
+        route: The name of the route. Keys of different routes are independent.
+        key: The caller's Idempotency-Key. With None, `action` is always carried out.
         body: The request's body, which must be the same each time.
-        context: Lambda's context, which says how much time is left.
+        context: Lambda's context, for the time that is left.
 
     Returns:
         The result of `action`, or that of the first request.
 
     Raises:
-        IdempotencyConflict: the first request with this key had another body.
-        Conflict: the first request with this key has not ended yet.
+        IdempotencyConflict: The first request with this key had another body.
+        Conflict: The first request with this key has not ended yet.
     """
     if key is None:
         return action()
@@ -63,7 +63,7 @@ def once(
         answer: dict[str, Any] = carry_out(request={"key": [route, caller, key], "body": body})
     except IdempotencyValidationError as error:
         raise IdempotencyConflict(
-            "This Idempotency-Key was sent with another body before; send a new key with a new request"
+            "This Idempotency-Key was already sent with another body; use a new key for a new request"
         ) from error
     except IdempotencyAlreadyInProgressError as error:
         raise Conflict(

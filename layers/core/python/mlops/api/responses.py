@@ -1,6 +1,6 @@
-"""What every response of the API has: its headers, and the shape of an error body.
+"""What all responses of the API have in common: headers, and the form of errors.
 
-Imports nothing but the standard library, because predict answers with it too.
+Imports only the standard library, because predict uses it too.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def problem(status: int, code: str, title: str, detail: str, request_id: str, **extra: Any) -> dict[str, Any]:
-    """Make an RFC 9457 problem document, the shape of every error body."""
+    """Make an RFC 9457 problem document, the form of every error."""
     return {
         "type": f"urn:mlops:problem:{code}",
         "title": title,

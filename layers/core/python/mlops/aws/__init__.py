@@ -1,1 +1,1 @@
-"""Adapters of AWS services, one module a table, queue, bus or bucket."""
+"""Adapters of AWS services, one module per table, queue, bus or bucket."""

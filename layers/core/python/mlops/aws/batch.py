@@ -1,4 +1,4 @@
-"""AWS Batch, as much of it as training needs: submit a run or a sweep, stop it, read its log."""
+"""The part of AWS Batch that training needs: submit a run or a sweep, stop it, read its log."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class BatchSettings(Settings):
 
 
 class SubmissionRefused(DependencyUnavailable):
-    """AWS Batch has refused the job, so nothing runs. After any other failure the job may run or not."""
+    """AWS Batch has refused the job, so nothing runs. After any other failure the job may be running."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogLines:
-    """Some lines of a job's log, and the cursor of the lines after them."""
+    """Lines of a job's log, and the cursor of the following lines."""
 
     lines: list[LogLine]
     next_cursor: str | None
 
 
 def training_environment(request: TrainRequest) -> dict[str, str]:
-    """The request as the trainer's environment: TRAIN_LEARNING_RATE, TRAIN_EPOCHS, …; what is None is left out."""
+    """Return the request as the trainer's variables TRAIN_LEARNING_RATE, TRAIN_EPOCHS, …; None is left out."""
     values = request.model_dump(mode="json", exclude_none=True, by_alias=True)
     return {
         f"TRAIN_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
@@ -55,12 +55,12 @@ def training_environment(request: TrainRequest) -> dict[str, str]:
 
 
 class Batch:
-    """Submits to one queue and one job definition. A job's name is our own id, so that an event finds its record."""
+    """Submits jobs to one queue with one job definition. A job's name is its id, so that events can find its record."""
 
     def __init__(self, settings: BatchSettings) -> None:
         self._settings = settings
         self._batch = boto3.client("batch")
-        # SubmitJob has no token that makes it safe to repeat: a second try after a lost answer would be a second job.
+        # SubmitJob has no token for safe repetition: another try after a lost answer would be a second job.
         self._submitter = boto3.client("batch", config=Config(retries={"total_max_attempts": 1}))
         self._logs = boto3.client("logs")
 
@@ -75,7 +75,7 @@ class Batch:
     def submit_sweep(
         self, sweep_id: str, sweep: Sweep, request: TrainRequest, extra: Mapping[str, str] | None = None
     ) -> str:
-        """As `submit_run`, for a sweep: one array job."""
+        """Submit a sweep as one array job, and return Batch's id. Raises as `submit_run`."""
         environment = {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json(), **training_environment(request)}
         environment |= extra or {}
         return self._submit(sweep_id, environment, arrayProperties={"size": sweep.num_runs})
@@ -83,8 +83,8 @@ class Batch:
     def submit_again(self, job: BatchJob, queue: str) -> str:
         """Submit a job to another queue and return the new id. Raises DependencyUnavailable.
 
-        The environment of a described job is the definition's and the request's together. Batch's own variables, which
-        a request must not set, are left out.
+        A described job has the variables of its definition and its request. Batch's own variables, which a request must
+        not set, are left out.
         """
         environment = {name: value for name, value in environment_of(job).items() if not name.startswith("AWS_BATCH")}
         size = job.get("arrayProperties", {}).get("size")
@@ -92,18 +92,18 @@ class Batch:
         return self._submit(job["jobName"], environment, queue=queue, **more)
 
     def find(self, name: str, queue: str | None = None) -> str | None:
-        """Return the id of a job of that name in the queue, if there is one."""
+        """Return the id of a job with this name in the queue, if there is one."""
         queue = queue or self._settings.job_queue
         answer = self._batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
         jobs = answer["jobSummaryList"]
         return jobs[0]["jobId"] if jobs else None
 
     def stop(self, batch_job_id: str, reason: str) -> None:
-        """Cancel what waits, terminate what runs; a job that has ended is left alone."""
+        """Cancel a waiting job or terminate a running one. A job that has ended is not changed."""
         self._batch.terminate_job(jobId=batch_job_id, reason=reason)
 
     def describe(self, batch_job_ids: list[str]) -> list[BatchJob]:
-        """Return the jobs that Batch still knows."""
+        """Return those of the jobs that Batch still has."""
         jobs: list[BatchJob] = []
         for start in range(0, len(batch_job_ids), 100):
             answer = self._batch.describe_jobs(jobs=batch_job_ids[start : start + 100])
@@ -159,7 +159,7 @@ class Batch:
 
 def _unknown_outcome(name: str) -> DependencyUnavailable:
     return DependencyUnavailable(
-        f"AWS Batch did not answer, so {name} may run or not; look at its status before you submit it again"
+        f"AWS Batch did not answer, so {name} may be running; check its status before you submit it again"
     )
 
 

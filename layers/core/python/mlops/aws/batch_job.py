@@ -1,6 +1,6 @@
-"""A job as AWS Batch describes it, in DescribeJobs and in its events alike: as much of it as the platform reads.
+"""A job as AWS Batch describes it in DescribeJobs and in events: the part that the platform reads.
 
-A module of its own, because importing the client of Batch takes time that those who follow events need not spend.
+This is a separate module, so that functions that handle events do not import the client of Batch.
 """
 
 from typing import TypedDict
@@ -19,7 +19,7 @@ class Container(TypedDict, total=False):
 
 
 class ArrayProperties(TypedDict, total=False):
-    """Of an array job `size` and `statusSummary` (status → children), of one of its children `index`."""
+    """An array job has `size` and `statusSummary` (number of children by status); a child has `index`."""
 
     size: int
     index: int
@@ -41,5 +41,5 @@ class BatchJob(_Required, total=False):
 
 
 def environment_of(job: BatchJob) -> dict[str, str]:
-    """The job's environment variables."""
+    """Return the job's environment variables."""
     return {variable["name"]: variable["value"] for variable in job.get("container", {}).get("environment", [])}

@@ -1,4 +1,4 @@
-"""How others hear of drift: an SNS topic for people, EventBridge for programs."""
+"""Announce drift: on an SNS topic for people, on EventBridge for programs."""
 
 import os
 from functools import cache
@@ -49,7 +49,7 @@ def _text(record: DriftRecord) -> str:
         "",
         *(f"  {signal.signal:15} against {signal.against:10} PSI {signal.psi:.3f}" for signal in record.signals),
         "",
-        f"GET /drift/status?model_name={record.model_name} shows the present state.",
+        f"GET /drift/status?model_name={record.model_name} shows the current state.",
     ]
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
-"""What drift checks leave behind: the last verdict of each model, and which retrains were requested.
+"""Store what drift checks need later: the last verdict of each model, and the requested retrains.
 
-Both are in the prediction_stats table, in series of their own. A retrain is claimed by conditional writes, so only one
-of several checks at the same time requests it.
+Both are in the prediction_stats table, as separate series. Conditional writes claim a retrain, so only one of several
+concurrent checks requests it.
 """
 
 import logging
@@ -49,7 +49,7 @@ class DriftRecords:
         return _read(item) if item is not None else None
 
     def all(self) -> list[DriftRecord]:
-        """Return the last record of each model that was checked within the retention.
+        """Return the last record of each model that was checked within the retention time.
 
         Records that cannot be read, such as those of a later version of the platform, are logged and left out.
         """
@@ -61,7 +61,7 @@ class DriftRecords:
         self._table.put({**record.to_record(), **_key(CHECKS, record.model_name), "expires": expires})
 
     def claim_retrain(self, request: RetrainRequest, limits: RetrainLimits, now: float) -> RetrainClaim:
-        """Claim the right to send a request, once and within the limits. The request is kept until it was sent."""
+        """Claim the right to send a request, within the limits. The request is stored until it was sent."""
         if limits.daily_budget <= 0:
             return RetrainClaim.BUDGET_SPENT
         day = time.strftime("%Y-%m-%d", time.gmtime(now))
@@ -92,12 +92,12 @@ class DriftRecords:
         return RetrainClaim.CLAIMED
 
     def unsent_retrain(self, model_name: str) -> RetrainRequest | None:
-        """Return a request that was claimed but perhaps not sent, because the check stopped in between."""
+        """Return a request that was claimed but may not have been sent, because the check stopped in between."""
         item = self._table.get(_key(RETRAINS, model_name), ("unsent",))
         return RetrainRequest.model_validate(item["unsent"]) if item else None
 
     def retrain_sent(self, model_name: str) -> None:
-        """Forget the request. Idempotent."""
+        """Delete the stored request. Idempotent."""
         self._table.update(_key(RETRAINS, model_name), remove=("unsent",))
 
 
@@ -109,5 +109,5 @@ def _read(item: Item) -> DriftRecord | None:
     try:
         return DriftRecord.from_record(item)
     except ValueError as error:
-        logger.warning("record left out: %s", error)
+        logger.warning("record skipped: %s", error)
         return None

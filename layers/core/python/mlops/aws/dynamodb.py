@@ -1,4 +1,4 @@
-"""A DynamoDB table with plain Python values in and out: what the adapters of single tables are made of."""
+"""A DynamoDB table with plain Python values. The adapters of single tables use it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MAX_KEY_BYTES = 1024
 
 @dataclass(frozen=True)
 class Page:
-    """Some items of a query, and the key after which the next page starts, if there is one."""
+    """Items of a query, and the key after which the next page starts, if there is one."""
 
     items: list[Item]
     next_key: Item | None
@@ -26,7 +26,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Put:
-    """A whole item to write if the condition holds. Attributes that are None are left out."""
+    """An item to write if the condition holds. Attributes that are None are left out."""
 
     item: Item
     condition: ConditionBase | None = None
@@ -39,16 +39,16 @@ class Put:
 
 @dataclass(frozen=True)
 class Update:
-    """Changes of one item, which is made if it is not there.
+    """Changes of one item, which is created if it does not exist.
 
     Attributes:
         key: The item's key.
         values: Attributes to set; those that are None are left as they are.
-        once: Attributes to set unless the item has them.
+        once: Attributes to set if the item does not have them.
         add: Whole numbers to add to numbers, and texts to add to sets.
         discard: Texts to take out of sets; a set that becomes empty is removed.
         remove: Attributes to remove.
-        condition: What must hold of the item as it is.
+        condition: A condition on the item before the change.
     """
 
     key: Key
@@ -76,13 +76,13 @@ class Update:
             "DELETE": [f"{texts.name(name)} {texts.value(value)}" for name, value in self.discard.items()],
             "REMOVE": [texts.name(name) for name in self.remove],
         }
-        # No blank more than DynamoDB asks for: an expression may have 4 KB, and many counts come near to that.
+        # Without optional spaces: an expression may have 4 KB, and many counts need almost as much.
         update = " ".join(f"{verb} {','.join(parts)}" for verb, parts in clauses.items() if parts)
         return {"Key": dict(self.key), **texts.arguments(update, self.condition)}
 
 
 class DynamoTable:
-    """Reads and conditional writes of one table. Floats become Decimals on the way in, and back on the way out."""
+    """Reads and conditional writes of one table. Floats are converted to Decimals, and back."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
@@ -93,7 +93,7 @@ class DynamoTable:
         return str(self._table.name)
 
     def get(self, key: Key, attributes: Sequence[str] = ()) -> Item | None:
-        """Read an item consistently, as a whole or only the named attributes."""
+        """Read an item consistently, with all or the named attributes."""
         projection = {}
         if attributes:
             projection = {
@@ -117,7 +117,7 @@ class DynamoTable:
         return items
 
     def put(self, item: Item, condition: ConditionBase | None = None) -> bool:
-        """Write a whole item, as `Put` says; False if the condition did not hold."""
+        """Write an item, as described at `Put`; False if the condition did not hold."""
         try:
             self._table.put_item(**Put(item, condition).request())
         except self._condition_failed:
@@ -136,13 +136,13 @@ class DynamoTable:
         condition: ConditionBase | None = None,
         returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
     ) -> Item | None:
-        """Change attributes of an item, as `Update` says.
+        """Change attributes of an item, as described at `Update`.
 
         Args:
             returns: Whether to return the whole item, or the changed attributes alone.
 
         Returns:
-            The item as it is afterwards, or None if the condition did not hold.
+            The item after the change, or None if the condition did not hold.
         """
         update = Update(key, values or {}, once or {}, add or {}, discard or {}, remove, condition)
         try:
@@ -166,7 +166,7 @@ class DynamoTable:
         self._table.delete_item(Key=dict(key))
 
     def query(self, condition: ConditionBase, **request: Any) -> Iterator[Item]:
-        """Iterate over the items that a key condition selects, and read page after page on demand."""
+        """Iterate over the items of a key condition, and read pages on demand."""
         while True:
             answer = self._table.query(KeyConditionExpression=condition, **request)
             yield from map(from_item, answer["Items"])
@@ -198,14 +198,14 @@ def table_named(name: str, attempts: int | None = None) -> DynamoTable:
 
     Args:
         name: The table's name.
-        attempts: How often the client itself tries a request; without it, as often as boto3 does for DynamoDB.
+        attempts: How often the client tries a request. By default boto3's number for DynamoDB.
     """
     config = Config(retries={"mode": "standard", "total_max_attempts": attempts}) if attempts else None
     return DynamoTable(boto3.resource("dynamodb", config=config).Table(name))
 
 
 class _Expressions:
-    """The texts of a request, in which numbered placeholders stand for names and values: counts have any name."""
+    """The expressions of a request. Names and values are numbered placeholders, because counts may have any name."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -222,7 +222,7 @@ class _Expressions:
         return placeholder
 
     def arguments(self, update: str = "", condition: ConditionBase | None = None) -> dict[str, Any]:
-        """Return the arguments that carry the texts, and what their placeholders stand for."""
+        """Return the arguments with the expressions, and the names and values of their placeholders."""
         names, values = dict(self._names), dict(self._values)
         texts = {"UpdateExpression": update} if update else {}
         if condition is not None:
@@ -238,7 +238,7 @@ class _Expressions:
 def to_item(value: Any) -> Any:
     """Turn floats into Decimals, as DynamoDB needs them.
 
-    It has no number for NaN, infinities and magnitudes beyond 1e-130 and 1e126, so these become text.
+    DynamoDB has no numbers for NaN, infinities and magnitudes beyond 1e-130 and 1e126, so these become text.
     """
     if isinstance(value, float):
         decimal = Decimal(repr(value))

@@ -1,4 +1,4 @@
-"""CloudWatch metrics within a log line (the embedded metric format): no call, no client, the log's own price."""
+"""CloudWatch metrics in a log line (the embedded metric format), without an API call."""
 
 import os
 import time
@@ -14,9 +14,9 @@ def embedded(
     """Return the fields of a JSON log line that CloudWatch reads as metrics.
 
     Args:
-        metrics: Name → (value, unit of CloudWatch).
-        dimensions: Sets of names among `labels`. Each metric is there once per set. With the empty set an alarm can
-            name the metric without knowing the models.
+        metrics: Value and CloudWatch unit by name.
+        dimensions: Sets of names of `labels`. Each metric exists once per set. With the empty set an alarm needs no
+        names of models.
         labels: Further fields of the line.
     """
     directive = {

@@ -1,4 +1,4 @@
-"""The events that the platform publishes on EventBridge, so that others can react."""
+"""Publish the platform's events on EventBridge, for other programs."""
 
 import json
 import os
@@ -44,7 +44,7 @@ class Events:
         """Publish `Model Transition`, at least once. Consumers recognise a repeated event by its transition_id.
 
         Raises:
-            DependencyUnavailable: EventBridge did not take it.
+            DependencyUnavailable: EventBridge did not accept it.
         """
         self.put("Model Transition", {name: getattr(transition, name) for name in get_type_hints(TransitionDetail)})
 
@@ -65,7 +65,7 @@ class Events:
         body = json.dumps(detail, default=str)
         entry = {"Source": SOURCE, "DetailType": detail_type, "Detail": body, "EventBusName": self._bus}
         if self._events.put_events(Entries=[entry])["FailedEntryCount"]:
-            raise DependencyUnavailable("EventBridge did not take the event; it is sent again later")
+            raise DependencyUnavailable("EventBridge did not accept the event; it is sent again later")
 
 
 @cache

@@ -1,9 +1,9 @@
-"""The jobs table: what was requested, and how far it is.
+"""The jobs table: the requests of jobs and sweeps, and their progress.
 
-Three writers meet in an item: the API (the request), the trainer (run, progress, end) and Batch's events (state).
-Only the API makes a record, before it submits the job. So a foreign job under a name of ours changes nothing, and a
-later job of that number inherits nothing. Events come at least once and in any order, so a conditional update moves the
-status only forward along (attempt, state). What the trainer reports is kept, whether its report or the event is first.
+An item has three writers: the API (the request), the trainer (run, progress, end) and the handler of Batch's events
+(state). Only the API creates a record, before it submits the job. So a job of another program with the same name
+changes nothing. Events come at least once and in any order, so a conditional update moves the status only forward along
+(attempt, state). The trainer's report is kept, whether it or the event comes first.
 """
 
 import itertools
@@ -21,18 +21,18 @@ from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.timestamps import now
 
 COUNTER = "counter"
-"""The item that is no record. It holds the last job number and the names of the active runs."""
+"""An item that is not a record. It has the last job number and the names of the active runs."""
 ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 _ENDED = 1_000_000
 _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
 _IS_OURS = Attr("created_at").exists()
-"""Whether the API made the item. The version before this one let events and trainers make items too, which a stack may
-still hold. They are no records."""
+"""Set on items that the API has created. In the previous version events and trainers could create items too. A stack
+may still have them; they are not records."""
 _Kind = TypeVar("_Kind", Job, Sweep)
 
 
 class Changes(TypedDict, total=False):
-    """The values of a record that may change, beside its status. None leaves a value as it is."""
+    """The values of a record that may change, besides its status. None leaves a value unchanged."""
 
     batch_job_id: str | None
     moved_from: str
@@ -53,7 +53,7 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class RecordPage(Generic[_Kind]):
-    """Records, newest first; their number in all; the cursor of the next page, if there is one."""
+    """Records, newest first; their total number; and the cursor of the next page, if there is one."""
 
     records: list[_Kind]
     total: int
@@ -70,7 +70,7 @@ class JobsTable:
     def from_environment(cls) -> "JobsTable":
         return cls(table_named(os.environ["JOBS_TABLE"]))
 
-    # The API's side
+    # For the API
 
     def reserve(self, count: int = 1) -> int:
         """Reserve `count` consecutive job numbers and return the first."""
@@ -79,14 +79,14 @@ class JobsTable:
         return int(counter["numbers"]) - count + 1
 
     def create(self, record: Record) -> None:
-        """Write a new record. If the same write arrives again later, it changes nothing."""
+        """Write a new record. If the same write comes again, it changes nothing."""
         self._table.put(to_item(record), condition=~_IS_OURS)
 
     def claim(self, job_ids: Sequence[str], limit: int) -> bool:
-        """Count runs, whose records are written already, among the active ones; False if that would exceed `limit`.
+        """Add runs, whose records exist already, to the active ones; False if that would exceed `limit`.
 
-        The active runs are a set of names in one item, so concurrent claims cannot exceed the limit together, and a
-        repeated claim counts once. A name stays when its run ends, and is removed when the set is full.
+        The active runs are a set of names in one item, so concurrent claims cannot exceed the limit, and a repeated
+        claim counts once. When the set is full, the names of runs that have ended are removed.
         """
         return self._claim(job_ids, limit) or (self._release_ended() and self._claim(job_ids, limit))
 
@@ -94,12 +94,12 @@ class JobsTable:
         if len(job_ids) > limit:
             return False
         active = Attr("active")
-        # A client that repeats a write whose answer was lost has claimed already.
+        # boto3 repeats a write whose answer was lost; then the claim is there already.
         room = active.not_exists() | active.size().lte(limit - len(job_ids)) | active.contains(job_ids[0])
         return self._table.update(_key(COUNTER), add={"active": set(job_ids)}, condition=room) is not None
 
     def _release_ended(self) -> bool:
-        """Remove runs that have ended or were deleted from the active ones; False if there are none."""
+        """Remove ended and deleted runs from the active ones; False if there are none."""
         names: set[str] = (self._table.get(_key(COUNTER)) or {}).get("active", set())
         released = names - {job.job_id for job in self.get_many(sorted(names)) if not job.status.has_ended}
         if released:
@@ -117,17 +117,17 @@ class JobsTable:
         self.update(job_id, cancel_requested=True)
 
     def get(self, job_id: str) -> Record:
-        """Raises NotFound."""
+        """Return a record. Raises NotFound."""
         if (record := self.find(job_id)) is None:
             raise NotFound(f"There is no job {job_id!r}; GET /train/jobs lists them")
         return record
 
     def job(self, job_id: str) -> Job:
-        """Raises NotFound, for a sweep too."""
+        """Return a run. Raises NotFound, also for a sweep."""
         return self._get(Job, job_id)
 
     def sweep(self, sweep_id: str) -> Sweep:
-        """Raises NotFound, for a single run too."""
+        """Return a sweep. Raises NotFound, also for a single run."""
         return self._get(Sweep, sweep_id)
 
     def _get(self, kind: type[_Kind], job_id: str) -> _Kind:
@@ -137,7 +137,7 @@ class JobsTable:
         return record
 
     def find(self, job_id: str) -> Record | None:
-        """Return the record, if the API made one of that name."""
+        """Return the record, if the API has created one with this name."""
         item = self._table.get(_key(job_id))
         return from_item(item) if item is not None else None
 
@@ -150,7 +150,7 @@ class JobsTable:
     def page(
         self, kind: type[_Kind], status: JobStatus | None = None, limit: int = 50, cursor: str | None = None
     ) -> RecordPage[_Kind]:
-        """Return a page of the records of one kind, newest first. Raises ValidationFailed for a wrong cursor."""
+        """Return a page of the records of one kind, newest first. Raises ValidationFailed for an invalid cursor."""
         start: dict[str, Any] = {}
         if cursor:
             within = {"status": str(status)} if status else {"kind": kind.KIND}
@@ -177,7 +177,7 @@ class JobsTable:
         return [record for status in ACTIVE for record in self._query(kind, status)]
 
     def count_active(self) -> int:
-        """Return how many runs wait or run."""
+        """Return how many runs are pending or running."""
         return sum(self._count(Job, status) for status in ACTIVE)
 
     def _query(self, kind: type[_Kind], status: JobStatus | None = None, **request: Any) -> Iterator[_Kind]:
@@ -189,14 +189,14 @@ class JobsTable:
         condition, index = _selection(kind, status)
         return self._table.count(condition, IndexName=index, FilterExpression=_IS_OURS)
 
-    # The trainer's side
+    # For the trainer
 
     def started(self, job_id: str, attempt: int, run_id: str, params: Mapping[str, Any], epochs: int) -> None:
         self._report(job_id, attempt, run_id=run_id, params=params, epochs=epochs, attempt=attempt)
         self.move(job_id, JobStatus.RUNNING, attempt)
 
     def progressed(self, job_id: str, attempt: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """After each epoch; `epoch` counts from 1."""
+        """Record the end of an epoch; `epoch` counts from 1."""
         self._report(job_id, attempt, epoch=epoch, metrics=metrics)
 
     def completed(self, job_id: str, attempt: int, metrics: Mapping[str, float], model_version: int | None) -> None:
@@ -207,13 +207,13 @@ class JobsTable:
         self.move(job_id, JobStatus.FAILED, attempt, error=error[:2000])
 
     def _report(self, job_id: str, reported_by: int, **changes: Unpack[Changes]) -> None:
-        """Write what an attempt reports, unless a later attempt has reported already."""
+        """Write the report of an attempt, unless a later attempt has reported already."""
         self._update(job_id, changes, condition=Attr("attempt").not_exists() | Attr("attempt").lte(reported_by))
 
-    # Batch's side
+    # For Batch's events
 
     def move(self, job_id: str, status: JobStatus, at_attempt: int, **changes: Unpack[Changes]) -> bool:
-        """Move the status forward, with `changes`; False if the record is already there or further."""
+        """Move the status forward, with `changes`; False if the record has this or a later status."""
         order = _ENDED if status.has_ended else at_attempt * 10 + _RANK[status]
         once = {"started_at": now()} if status is JobStatus.RUNNING else {}
         if status.has_ended:
@@ -222,11 +222,11 @@ class JobsTable:
         return self._update(job_id, {"status": str(status), "status_order": order, **changes}, once, forward)
 
     def update(self, job_id: str, **changes: Unpack[Changes]) -> bool:
-        """Change a record; False if there is none of that name."""
+        """Change a record; False if there is none with this name."""
         return self._update(job_id, changes)
 
     def choose(self, sweep_id: str, best_job_id: str, transition_id: str) -> bool:
-        """Write a sweep's choice of the best run, once; False if there is one already."""
+        """Write a sweep's choice of the best run; False if it has one already."""
         choice = {"best_job_id": best_job_id, "transition_id": transition_id}
         return self._update(sweep_id, choice, condition=Attr("best_job_id").not_exists())
 
@@ -237,9 +237,9 @@ class JobsTable:
         once: Mapping[str, Any] | None = None,
         condition: ConditionBase | None = None,
     ) -> bool:
-        """Change a record that is there; False if there is none, or if `condition` does not hold.
+        """Change an existing record; False if there is none, or if `condition` does not hold.
 
-        Nothing but the changes is returned: the trainer's role may see no more.
+        Only the changes are returned, because the trainer's role may not see more.
         """
         holds = _IS_OURS if condition is None else _IS_OURS & condition
         changed = self._table.update(_key(job_id), values, once=once, condition=holds, returns="UPDATED_NEW")
@@ -251,7 +251,7 @@ def _key(job_id: str) -> dict[str, str]:
 
 
 def _selection(kind: type[Job] | type[Sweep], status: JobStatus | None) -> tuple[ConditionBase, str]:
-    """The key condition and the index of the records of one kind, in one status if named; kinds share the indexes."""
+    """Return the key condition and the index for the records of one kind, optionally with one status."""
     if status is None:
         return Key("kind").eq(kind.KIND), "by_time"
     return Key("status").eq(str(status)) & Key("job_id").begins_with(f"{kind.KIND}_"), "by_status"

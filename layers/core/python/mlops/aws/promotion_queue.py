@@ -1,4 +1,4 @@
-"""How a transition is requested: a record in the table, then a message in the model's FIFO group.
+"""Request a transition: write a record to the table, then a message to the model's FIFO group.
 
 If the process dies between the two, or the queue does not answer, the record stays queued and reconcile sends the
 message.
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class PromotionMessage(TypedDict):
-    """What the queue carries: which step of which model. Everything else of a transition is in the table."""
+    """A message of the queue. It names the step and the model; the table has everything else."""
 
     kind: str
     transition_id: str
@@ -68,7 +68,7 @@ def _is_key(value: object) -> bool:
 
 
 class PromotionQueue:
-    """The SQS FIFO queue in front of the promotion function: one message group per model."""
+    """The SQS FIFO queue of the function promotion, with one message group per model."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -91,7 +91,7 @@ class PromotionQueue:
 def request_transition(transitions: TransitionsTable, queue: PromotionQueue, transition: Transition) -> None:
     """Record a transition and queue it. Idempotent by `transition_id`.
 
-    A recorded transition is carried out in any case: a queue that does not answer only delays it.
+    A recorded transition is always carried out: if the queue does not answer, it is only delayed.
     """
     transitions.create(transition)
     try:
@@ -101,7 +101,7 @@ def request_transition(transitions: TransitionsTable, queue: PromotionQueue, tra
 
 
 def transition_message(transition: Transition) -> PromotionMessage:
-    """Ask promotion to carry out a transition."""
+    """Return the message that lets promotion carry out a transition."""
     return {
         "kind": TransitionKind.TRANSITION,
         "transition_id": transition.transition_id,

@@ -1,4 +1,4 @@
-"""Reads the serving manifests, which say what serves. Promotion is their only writer."""
+"""Read the serving manifests, which say which version serves a stage. Only promotion writes them."""
 
 import os
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ _UNCHANGED = ("304", "NotModified")
 
 
 class UnreadableManifest(ManifestError):
-    """There is a manifest, and this code cannot read it. The message is the reason.
+    """There is a manifest that this code cannot read. The message is the reason.
 
     Attributes:
         etag: Identifies the manifest's bytes.
-        written: When it was written.
+        written: The time when it was written.
     """
 
     def __init__(self, reason: str, etag: str, written: datetime) -> None:
@@ -47,7 +47,7 @@ class StoredManifest:
 
 @dataclass(frozen=True)
 class ServedStage:
-    """A stage of a model that something serves: its manifest, or the error because of which it cannot be read."""
+    """A stage with a manifest: the manifest, or the error if it cannot be read."""
 
     model_name: str
     stage: Stage
@@ -65,10 +65,10 @@ def read_manifest(
         bucket: The artifact bucket.
         model_name: The model.
         stage: `Production` or `Staging`.
-        unless: An ETag. A manifest that has it is not transferred: S3 answers with an error of status 304.
+        unless: An ETag. A manifest with this ETag is not transferred: S3 answers with an error of status 304.
 
     Raises:
-        UnreadableManifest: there is a manifest, and this code cannot read it.
+        UnreadableManifest: There is a manifest that this code cannot read.
         ClientError, BotoCoreError: S3 does not answer, or refuses; or the manifest has not changed.
     """
     key = manifest_key(model_name, stage)
@@ -77,8 +77,8 @@ def read_manifest(
         answer = s3.get_object(Bucket=bucket, Key=key, **condition)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        # S3 says 403 of a missing object to those that may not list the bucket, and AWS does not say whether a
-        # permission with a condition on the prefix is enough. A list of this one key tells the two apart.
+        # S3 answers 403 for a missing object if the caller may not list the bucket, and AWS does not document whether a
+        # permission with a condition on the prefix is enough. Listing this one key shows which of the two it is.
         if code in _MISSING or (code in _DENIED and not _is_listed(s3, bucket, key)):
             return None
         raise
@@ -105,8 +105,8 @@ class ServedModels:
         """Return the manifest of the version that serves the stage.
 
         Raises:
-            NoModelInStage: no version does.
-            DependencyUnavailable: its manifest cannot be read.
+            NoModelInStage: No version serves it.
+            DependencyUnavailable: The manifest cannot be read.
         """
         try:
             manifest = self.find(model_name, stage)
@@ -120,16 +120,16 @@ class ServedModels:
         """Return the manifest of the version that serves the stage; None if no version does.
 
         Raises:
-            UnreadableManifest: there is a manifest, and this code cannot read it.
+            UnreadableManifest: There is a manifest that this code cannot read.
         """
         stored = read_manifest(self._s3, self._bucket, model_name, stage)
         return stored.manifest if stored else None
 
     def read_all(self, stages: Iterable[tuple[str, Stage]]) -> list[ServedStage]:
-        """Read the manifests of many stages, PARALLEL_READS at a time; stages that nothing serves are left out.
+        """Read the manifests of many stages, PARALLEL_READS at a time. Stages without one are left out.
 
-        A manifest that has not changed since the last call is not transferred again. One that cannot be read keeps no
-        other from being read: its `error` says why.
+        A manifest that has not changed since the last call is not transferred again. If one cannot be read, its `error`
+        says why, and the others are still read.
         """
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             served = pool.map(lambda key: self._read_stage(*key), stages)
@@ -156,21 +156,21 @@ class ServedModels:
         return served
 
     def holds(self, model_name: str, stage: str) -> bool:
-        """Whether the stage has a manifest, readable or not."""
+        """Return whether the stage has a manifest, readable or not."""
         try:
             return self.find(model_name, stage) is not None
         except UnreadableManifest:
             return True
 
     def written(self) -> list[tuple[str, Stage]]:
-        """List the manifests: (model, stage) of each."""
+        """List the model and stage of each manifest."""
         pages: Any = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=SERVING_PREFIX)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         paths = [key.removeprefix(SERVING_PREFIX).removesuffix(".json").split("/") for key in keys if _is_manifest(key)]
         return [(model_name, Stage(stage)) for model_name, stage in paths if stage in ALIASES]
 
     def names(self) -> list[str]:
-        """List the models that serve, or once served, in any stage."""
+        """List the models that serve or have served in any stage."""
         pages: Any = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=SERVING_PREFIX, Delimiter="/"
         )

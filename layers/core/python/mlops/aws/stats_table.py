@@ -1,6 +1,6 @@
 """The prediction_stats table: hourly counts of a version's predictions, and its totals.
 
-Counts are added in one transaction with markers of what they are of, so that what comes twice counts once.
+One transaction adds counts and a marker of what was counted, so that a repetition does not count again.
 """
 
 import random
@@ -21,20 +21,20 @@ from mlops.settings import Settings
 
 TOTALS = "totals"
 MARKER_SECONDS = 16 * 24 * 3600
-"""Longer than a log line can be delivered again: CloudWatch Logs and the dead-letter queue keep it for 14 days."""
+"""Longer than a log line can be delivered again: CloudWatch Logs and the dead-letter queue keep lines for 14 days."""
 ITEMS_PER_TRANSACTION = 100
 NAMES_PER_UPDATE = 250
 """DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
 _KEYS = ("series", "slot", "expires")
 _MARKED = "marker#"
 _CLIENT_ATTEMPTS = 6
-"""Fewer than boto3's own: `PredictionStats.add` itself tries again, for as long as a delivery may wait."""
+"""Fewer than boto3's default, because `PredictionStats.add` itself tries again, as long as a delivery may wait."""
 _DAY_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
 class StatsSettings(Settings):
-    """Which table holds counts and drift records, and for how many days."""
+    """Settings: the table of counts and drift records, and how many days it keeps them."""
 
     prediction_stats_table: str
     stats_retention_days: int = 100
@@ -46,7 +46,7 @@ class StatsSettings(Settings):
 
 @dataclass(frozen=True, order=True)
 class Series:
-    """Whose counts: a version of a model in a stage; `Series("-", 0, kind)` holds what belongs to no model."""
+    """What is counted: a version of a model in a stage. `Series("-", 0, kind)` has counts that belong to no model."""
 
     model_name: str
     version: int
@@ -62,7 +62,7 @@ class Series:
 
     @classmethod
     def parse(cls, total_slot: str) -> "Series":
-        """Raises ValueError for a slot that is named in another way."""
+        """Read the name of a slot. Raises ValueError for a name of another form."""
         key, _, stage = total_slot.rpartition("/")
         name, _, version = key.rpartition("#")
         return cls(name, int(version), stage)
@@ -74,7 +74,7 @@ models by model, stage and outcome."""
 
 
 def hour_of(seconds: float) -> str:
-    """The hour of a Unix time: `2026-01-31T23`, in UTC."""
+    """Return the hour of a Unix time in UTC, such as `2026-01-31T23`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H")
 
 
@@ -88,7 +88,8 @@ Totals = Mapping[Series, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Marker:
-    """Says that something was counted, for MARKER_SECONDS: one of a group, at its `slot`; `content` is the writer's."""
+    """A record of something that was counted. It has a `slot` in a group and any `content`, and expires after
+    MARKER_SECONDS."""
 
     group: str
     slot: str = "-"
@@ -96,7 +97,7 @@ class Marker:
 
 
 def fits(markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
-    """Whether DynamoDB takes so much in one transaction."""
+    """Return whether DynamoDB accepts this much in one transaction."""
     updates = [*hours.values(), *totals.values()]
     names = max(map(len, updates), default=0)
     return len(markers) + len(updates) <= ITEMS_PER_TRANSACTION and names <= NAMES_PER_UPDATE
@@ -118,13 +119,13 @@ class PredictionStats:
         return cls(table_named(settings.prediction_stats_table, _CLIENT_ATTEMPTS), settings.retention_seconds)
 
     def add(self, markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
-        """Add counts to hours of series and to totals, all or nothing; False if one of the markers is there already.
+        """Add counts to hours of series and to totals, all or nothing; False if one of the markers already exists.
 
-        They must fit a transaction (`fits`).
+        They must fit into one transaction (`fits`).
 
         Raises:
-            ClientError: DynamoDB refuses, or throttles for longer than `max_wait_seconds`. Nothing is counted twice if
-                the same markers come again.
+            ClientError: DynamoDB refuses, or throttles for longer than `max_wait_seconds`. The call can be repeated
+            with the same markers.
         """
         writes: list[Put | Update] = [self._marker(marker) for marker in markers]
         for (series, hour), counts in hours.items():
@@ -134,15 +135,16 @@ class PredictionStats:
         return self._transact(writes)
 
     def markers(self, group: str) -> list[Marker]:
-        """The markers of a group in the order of their slots, those just written included."""
+        """Return the markers of a group in the order of their slots, including those just written."""
         condition = Key("series").eq(_MARKED + group)
         items = self._table.query(condition, ConsistentRead=True)
         return [Marker(group, item["slot"], item["content"].value) for item in items]
 
     def window(self, series: Series, first: str, last: str | None = None) -> Counts:
-        """The sum of a series' counts over the hours `first` to `last`, both included; without `last`, to the end.
+        """Return the sum of a series' counts from the hour `first` to `last`, both included; without `last`, to the
+        end.
 
-        What it costs grows with the hours, not with the predictions.
+        The cost depends on the number of hours, not of predictions.
         """
         total: Counts = Counter()
         for _, counts in self.hours(series, first, last):
@@ -150,7 +152,7 @@ class PredictionStats:
         return total
 
     def hours(self, series: Series, first: str, last: str | None = None) -> Iterator[tuple[str, dict[str, int]]]:
-        """A series' counts hour by hour, in order."""
+        """Yield a series' counts for each hour, in order."""
         condition = Key("series").eq(series.key) & Key("slot").between(first, f"{last or '9999'}/~")
         for item in self._table.query(condition):
             hour, _, stage = item["slot"].partition("/")
@@ -158,9 +160,10 @@ class PredictionStats:
                 yield hour, _numbers(item)
 
     def totals(self, model_name: str | None = None) -> dict[Series, dict[str, int]]:
-        """Return the lifetime counts of each series of one model, or of all models with counts within the retention.
+        """Return the lifetime counts of each series of one model, or of all models with counts within the retention
+        time.
 
-        Items under names of another form, which a later version of the platform may keep, are ignored.
+        Items with names of another form, which a later version of the platform may write, are ignored.
         """
         condition: ConditionBase = Key("series").eq(TOTALS)
         if model_name is not None:
@@ -199,18 +202,18 @@ class PredictionStats:
                     return False
                 if NOT_DONE.isdisjoint(codes) or time.monotonic() + pause > deadline:
                     raise
-            # Deliveries that met at one item try again at different times.
+            # Deliveries that conflict at one item try again at different times.
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2.0, pause * 2)
 
 
 def _numbers(item: Item) -> dict[str, int]:
-    """Counts are numbers; what else a later version of the platform keeps in an item is passed over."""
+    """Return an item's counts, which are numbers. Other values, which a later version may write, are ignored."""
     return {name: value for name, value in item.items() if name not in _KEYS and type(value) in (int, float)}
 
 
 def combined(parts: Iterable[Mapping[str, int]]) -> Counts:
-    """The sum of several counts."""
+    """Return the sum of several counts."""
     total: Counts = Counter()
     for part in parts:
         total.update(part)

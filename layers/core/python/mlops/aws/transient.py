@@ -1,7 +1,7 @@
-"""Which errors of AWS are worth another try.
+"""Decide which errors of AWS are temporary.
 
-Two places have another question and a rule of their own: after the submission of a Batch job it is whether the job may
-run, and for a retrain's claim a conflict means that another check was first.
+Two places have other rules: after the submission of a Batch job the question is whether the job may run, and for a
+retrain's claim a conflict means that another check was first.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,19 @@ THROTTLED = frozenset(
 )
 MET_ANOTHER_WRITE = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 CONDITION_FAILED = "ConditionalCheckFailed"
-"""Of a transaction's write: its condition did not hold, so another try brings the same answer."""
+"""The condition of a transaction's write did not hold, so another try would give the same answer."""
 NOT_DONE = THROTTLED | MET_ANOTHER_WRITE
-"""Nothing was done, so even what must not be done twice may be tried again."""
+"""Nothing was done, so even a request that must not be carried out twice can be tried again."""
 
 _OTHER_WROTE_FIRST = frozenset({"ConditionalRequestConflict", "PreconditionFailed"})
 _DOWN = frozenset({"InternalError", "InternalServerError", "RequestTimeout", "ServiceUnavailable"})
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether another try may succeed, for a request that may be repeated: the service does not answer, throttles or
-    failed, or another writer came between, so that the next try reads what it wrote."""
+    """Return whether another try may succeed, for a request that can be repeated.
+
+    The service does not answer, throttles or failed, or another writer was faster.
+    """
     if isinstance(error, ConnectionError | HTTPClientError):
         return True
     if not isinstance(error, ClientError):
@@ -42,7 +44,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def error_codes(error: ClientError) -> list[str]:
-    """Return the error's code; of a cancelled transaction the code of each write, "None" if the write did not fail."""
+    """Return the error's code; for a cancelled transaction the code of each write, "None" if the write did not fail."""
     response: Mapping[str, Any] = error.response
     code = str(response.get("Error", {}).get("Code", ""))
     if code != "TransactionCanceledException":

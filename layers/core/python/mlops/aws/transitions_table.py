@@ -1,4 +1,4 @@
-"""The transitions table: who moved which version where, when and why, with the gate's results. Nothing is deleted."""
+"""The transitions table: who moved which version where, when and why, with the gate's results. It is never pruned."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TransitionPage:
-    """Some transitions of a history, and the cursor of the page after it."""
+    """Transitions of a history, and the cursor of the next page."""
 
     transitions: list[Transition]
     next_cursor: str | None
@@ -48,18 +48,18 @@ class TransitionsTable:
         return cls(table_named(os.environ["TRANSITIONS_TABLE"]))
 
     def create(self, transition: Transition) -> bool:
-        """Record a queued transition; False if there is one of this id already."""
+        """Record a queued transition; False if there is one with this id already."""
         return self._table.put(transition.to_record(), Attr("transition_id").not_exists())
 
     def find(self, transition_id: str) -> Transition:
-        """Raises NotFound."""
+        """Return a transition by its id alone. Raises NotFound."""
         page = self._table.page(Key("transition_id").eq(transition_id), 1, IndexName="by_id")
         if not page.items:
             raise _not_found(transition_id)
         return self.get(page.items[0]["model_name"], transition_id)
 
     def get(self, model_name: str, transition_id: str) -> Transition:
-        """Raises NotFound."""
+        """Return a transition. Raises NotFound."""
         record = self._table.get(_key(model_name, transition_id))
         if record is None:
             raise _not_found(transition_id)
@@ -69,7 +69,7 @@ class TransitionsTable:
         return self._table.get(_key(model_name, transition_id), ("transition_id",)) is not None
 
     def begin(self, model_name: str, transition_id: str) -> Transition:
-        """Count one more try and return the record. Raises NotFound."""
+        """Count another try, and return the record. Raises NotFound."""
         key, condition = _key(model_name, transition_id), Attr("transition_id").exists()
         record = self._table.update(key, add={"tries": 1}, condition=condition)
         if record is None:
@@ -84,7 +84,7 @@ class TransitionsTable:
         return self._update(transition, values, Attr("status").eq(TransitionStatus.QUEUED)) is not None
 
     def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
-        """Record what a step has learned, for a later delivery of the same message, and return the record.
+        """Record results of a step, for a later delivery of the same message, and return the record.
 
         Raises:
             NotFound: There is no such transition.
@@ -95,11 +95,11 @@ class TransitionsTable:
         return Transition.from_record(record)
 
     def close(self, transition: Transition) -> None:
-        """Record that the end was announced, so that nothing is left to do."""
+        """Record that the outcome was announced. Then nothing is left to do."""
         self._table.update(_key(transition.model_name, transition.transition_id), remove=("open",))
 
     def resent(self, transition: Transition) -> bool:
-        """Count one more sending of a transition's message; False if somebody else was first."""
+        """Count another sending of a transition's message; False if another writer was first."""
         condition: ConditionBase = Attr("resends").eq(transition.resends)
         if not transition.resends:
             condition |= Attr("resends").not_exists()
@@ -107,9 +107,10 @@ class TransitionsTable:
         return self._update(transition, values, condition) is not None
 
     def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[Transition]:
-        """Return the open transitions of one model or of all, up to and with the id `until`, in the order of requests.
+        """Return the open transitions of one or all models, up to and including the id `until`, in the order of
+        requests.
 
-        They are read from an index, so one that was recorded a moment ago may be missing.
+        They are read from an index, so one that was recorded just before may be missing.
         """
         only = {} if model_name is None else {"FilterExpression": Attr("model_name").eq(model_name)}
         condition = Key("open").eq("1") & Key("transition_id").lte(until)
@@ -127,17 +128,17 @@ class TransitionsTable:
         return bool(self._table.page(_of(model_name), 1).items)
 
     def admission(self, model_name: str, version: int, since: str = "") -> str | None:
-        """The SHA-256 of the file that was admitted as the version; None if none was.
+        """Return the SHA-256 of the file that was admitted as the version; None if none was.
 
-        The oldest admission counts. `since` is when the version was registered: a model that was deleted and registered
-        again under its name has other versions of the same numbers.
+        The oldest admission counts. `since` is the time when the version was registered: if a model was deleted and
+        registered again, the same number is another version.
         """
         admitted = Attr("version").eq(version) & Attr("admitted").exists() & Attr("created_at").gte(since)
         records = self._table.query(_of(model_name), FilterExpression=admitted, ConsistentRead=True)
         return next((str(record["admitted"]) for record in records), None)
 
     def productions(self, model_name: str) -> list[Transition]:
-        """The transitions that put a version into Production, the oldest first."""
+        """Return the transitions that moved a version to Production, the oldest first."""
         done = Attr("stage").eq(Stage.PRODUCTION) & Attr("status").eq(TransitionStatus.SUCCEEDED)
         return _whole(self._table.query(_of(model_name), FilterExpression=done, ConsistentRead=True))
 
@@ -151,7 +152,7 @@ def _key(model_name: str, transition_id: str) -> dict[str, str]:
 
 
 def _of(model_name: str) -> ConditionBase:
-    """The key condition of a model's history."""
+    """Return the key condition of a model's history."""
     return Key("model_name").eq(model_name)
 
 
@@ -160,11 +161,11 @@ def _not_found(transition_id: str) -> NotFound:
 
 
 def _whole(records: Iterable[dict[str, Any]]) -> list[Transition]:
-    """Read records. One that cannot be read is logged and left out."""
+    """Read records. One that cannot be read is logged and skipped."""
     transitions = []
     for record in records:
         try:
             transitions.append(Transition.from_record(record))
         except RecordError as error:
-            logger.error("record left out: %s", error)
+            logger.error("record skipped: %s", error)
     return transitions

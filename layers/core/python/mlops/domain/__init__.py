@@ -1,1 +1,1 @@
-"""What the platform is about: pure rules and types that know nothing of AWS, HTTP or MLflow."""
+"""The platform's rules and types, without AWS, HTTP and MLflow."""

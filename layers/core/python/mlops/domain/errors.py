@@ -1,4 +1,4 @@
-"""Errors that a caller meets. Each is a type with a status and a code; the HTTP side maps them once, to RFC 9457."""
+"""Errors for callers. Each is a type with a status and a code. `mlops.api` turns them into RFC 9457 documents."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -8,7 +8,8 @@ FieldError = tuple[str, str]
 
 
 class PlatformError(Exception):
-    """An error that the caller can act on. `detail` says what is wrong and what to do, never an inner error's text."""
+    """An error that the caller can act on. `detail` says what is wrong and what to do, without the text of inner
+    errors."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -25,7 +26,7 @@ class ValidationFailed(PlatformError):
 
     @classmethod
     def of_fields(cls, errors: Iterable[FieldError], most: int | None = None) -> "ValidationFailed":
-        """Make the error that names fields of the request: at most the first `most` of them."""
+        """Make the error that names the first `most` invalid fields of the request."""
         named = list(errors)[:most]
         detail = "; ".join(f"{field}: {message}" for field, message in named)
         return cls(detail, errors=[{"field": field, "message": message} for field, message in named])
@@ -79,7 +80,7 @@ class PayloadTooLarge(PlatformError):
 
 
 class DependencyUnavailable(PlatformError):
-    """A service behind the platform is down. The caller may try again after `retry_after` seconds."""
+    """A service behind the platform does not answer. The caller may try again after `retry_after` seconds."""
 
     status, code, title = 503, "dependency_unavailable", "A service behind the platform does not answer"
 
@@ -89,5 +90,7 @@ class DependencyUnavailable(PlatformError):
 
 
 def unexpected() -> PlatformError:
-    """Make the error of a fault in the platform. The caller gets no inner text."""
-    return PlatformError("The platform failed on this request; the logs have the reason under its request_id")
+    """Make the error for an unexpected failure of the platform. The caller gets no inner text."""
+    return PlatformError(
+        "The platform failed on this request. Its logs have the reason: search them for the request_id"
+    )

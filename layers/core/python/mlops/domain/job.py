@@ -1,6 +1,6 @@
-"""The records of training jobs and sweeps, and how they are read from and written to a table's items.
+"""The records of training jobs and sweeps, and their conversion from and to items of the table.
 
-A sweep's record is like a job's, but of several jobs.
+A sweep's record is like that of a job, for several jobs.
 """
 
 import math
@@ -21,13 +21,13 @@ class JobStatus(StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether this is a last status."""
+        """Whether this is a final status."""
         return self not in (JobStatus.PENDING, JobStatus.RUNNING)
 
 
 @dataclass(frozen=True)
 class _Record:
-    """The fields that a job and a sweep have in common. Times are ISO 8601 in UTC."""
+    """The common fields of jobs and sweeps. Times are ISO 8601 in UTC."""
 
     KIND: ClassVar[str]
 
@@ -36,7 +36,7 @@ class _Record:
     model_version: int | None = None
     status: JobStatus = JobStatus.PENDING
     status_order: int = 0
-    """The position of (attempt, status) in their order; it only grows."""
+    """The position of (attempt, status) in their order. It only increases."""
     attempt: int = 0
     request: Mapping[str, Any] = field(default_factory=dict)
     """The body of the API request."""
@@ -44,7 +44,7 @@ class _Record:
     request_id: str | None = None
     batch_job_id: str | None = None
     moved_from: str | None = None
-    """The Batch job that was replaced by one in another queue; its events no longer count."""
+    """The Batch job that was replaced by one in another queue. Its events do not count any more."""
     cancel_requested: bool = False
     error: str | None = None
     batch_reason: str | None = None
@@ -60,7 +60,7 @@ class Job(_Record):
     KIND: ClassVar[str] = "job"
 
     model_name: str | None = None
-    """The model that the run registers a version of; None if it registers none."""
+    """The registered model to which the run adds a version; None if it registers none."""
     sweep_id: str | None = None
     array_index: int = 0
     """The index of the run in its sweep, from 0."""
@@ -72,7 +72,7 @@ class Job(_Record):
 
 
 RETRAIN_ACTOR = "retrain"
-"""Who asks for a sweep that trains the version in Production anew."""
+"""The actor of a sweep that trains the version in Production again."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Sweep(_Record):
 
     @property
     def is_retrain(self) -> bool:
-        """Whether the platform asked for it, because of drift or by a schedule."""
+        """Whether the platform requested it, because of drift or a schedule."""
         return self.actor == RETRAIN_ACTOR
 
     @property
@@ -97,7 +97,7 @@ class Sweep(_Record):
 
     @property
     def stage(self) -> str | None:
-        """The stage that the request wants the best run's model moved to."""
+        """The stage to which the request moves the best run's model."""
         return self.request.get("stage")
 
 
@@ -120,19 +120,19 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
     if "job_ids" in known:
         known["job_ids"] = tuple(known["job_ids"])
     if "metrics" in known:
-        # DynamoDB has no NaN and no infinity: the table holds them as text.
+        # DynamoDB has no NaN and no infinity, so the table has them as text.
         known["metrics"] = {name: float(value) for name, value in known["metrics"].items()}
     return record_type(**known)
 
 
 def to_item(record: Record) -> dict[str, Any]:
-    """Make the item of a new record, without empty attributes."""
+    """Return the item of a new record, without empty attributes."""
     values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
     given = {name: value for name, value in values.items() if value is not None and value is not False and value != {}}
     return {"kind": record.KIND, **given, "status": str(record.status)}
 
 
 def finite(metrics: Mapping[str, float], name: str) -> float | None:
-    """Return the metric of that name, if there is one and it can be compared."""
+    """Return the metric with this name, if there is one and it is finite."""
     value = metrics.get(name)
     return value if value is not None and math.isfinite(value) else None

@@ -1,10 +1,10 @@
-"""The serving manifest: everything that predict knows about a model. Promotion writes it, predict reads it.
+"""The serving manifest: all that predict needs to know about a model. Promotion writes it, predict reads it.
 
 In a gradual deployment and after a rollback, one version of the platform reads what another has written. So a reader
-ignores fields that it does not know, at every level. Where that would be wrong, `min_reader` in the manifest names the
-first reader that may serve it (absent: 1).
+ignores unknown fields, at every level. If that would be wrong, `min_reader` in the manifest is the version of the first
+reader that may serve it (1 if missing).
 
-Imports the standard library alone, because predict imports it at its cold start.
+Imports only the standard library, because predict imports it at its cold start.
 """
 
 import json
@@ -16,18 +16,18 @@ from typing import Any
 
 SCHEMA = 1
 READER = 1
-"""The number of this reader. It rises with each change of meaning that earlier readers must not ignore."""
+"""The version of this reader. It increases with each change that earlier readers must not ignore."""
 SERVING_PREFIX = "serving/"
 MAX_MANIFEST_BYTES = 4 << 20
-"""Of its JSON. Readers take no more, so the gate admits no more."""
+"""Size limit of the JSON, in readers and in the gate."""
 _LARGEST = 2**63 - 1
-"""Whole numbers have 64 bits: orjson and DynamoDB do not take larger ones."""
+"""Whole numbers have 64 bits: orjson and DynamoDB do not accept larger ones."""
 HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
 """The histograms of a reference; each may be missing."""
 
 
 class ManifestError(ValueError):
-    """This code cannot serve from the manifest. The message says which field is wrong, and why."""
+    """This code cannot use the manifest. The message names the field and says what is wrong."""
 
 
 def manifest_key(model_name: str, stage: str) -> str:
@@ -36,7 +36,7 @@ def manifest_key(model_name: str, stage: str) -> str:
 
 
 def model_key(model_name: str, sha256: str) -> str:
-    """Return the S3 key of the ONNX file. Its name is its hash, so the content of a key never changes."""
+    """Return the S3 key of the ONNX file. The key has the file's hash, so its content never changes."""
     return f"{SERVING_PREFIX}{model_name}/{sha256}.onnx"
 
 
@@ -88,17 +88,17 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
-        """Read and check a manifest, whatever the bytes are. Fields that this code does not know are ignored.
+        """Read and check a manifest from any bytes. Unknown fields are ignored.
 
         Raises:
-            ManifestError: the bytes are not JSON, the schema is another one, the manifest is for a later reader, a
-                field is missing or has a wrong type, or the key is outside `serving/<model>/`. No other error.
+            ManifestError: The bytes are not JSON, the schema is another one, the manifest needs a later reader, a field
+            is missing or has a wrong type, or the key is outside `serving/<model>/`. There is no other error.
         """
         return cls._read(_Fields(_document(data)))
 
     @classmethod
     def _read(cls, fields: "_Fields") -> "Manifest":
-        # First, so that this is the reason of the error, whatever a later version has changed.
+        # Checked first, so that the error gives this reason, whatever a later version has changed.
         needed = fields.whole("min_reader", least=1) if fields.has("min_reader") else 1
         if needed > READER:
             raise ManifestError(
@@ -144,12 +144,12 @@ class Manifest:
 def check_description(
     model_input: ModelInput, output: ModelOutput, labels: Sequence[Any], self_test: Any, reference: Any
 ) -> None:
-    """Check how a model's file describes itself, which its manifest repeats.
+    """Check the description in a model's file, which its manifest repeats.
 
-    The gate calls this before a version moves, so that promotion never writes a manifest that nobody can read.
+    The gate calls this before a version is moved, so that promotion never writes a manifest that cannot be read.
 
     Raises:
-        ManifestError: two parts of the description do not fit each other, or one has a wrong type.
+        ManifestError: A part of the description has a wrong type, or does not fit another part.
     """
     for index, label in enumerate(labels):
         if not _is_text(label) and not _is_whole(label):
@@ -169,7 +169,7 @@ def check_description(
 
 
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:
-    """Return a manifest's JSON with another cache epoch. Fields that this code does not know stay as they are."""
+    """Return a manifest's JSON with another cache epoch. Unknown fields are not changed."""
     return _json({**_document(data), "cache_epoch": epoch, "cache_epoch_id": epoch_id})
 
 
@@ -199,7 +199,7 @@ def _check_reference(reference: "_Fields", classes: int) -> None:
 
 
 def _metrics(metrics: "_Fields") -> dict[str, float]:
-    """Without metrics that are not finite, as those of a diverged run: JSON has no number for them."""
+    """Return the metrics that are finite: JSON has no numbers for the others, which a diverged run has."""
     return {name: metrics.number(name) for name in metrics.names() if not _is_not_finite(metrics.get(name))}
 
 
@@ -207,7 +207,7 @@ class _Fields:
     """Reads the fields of a JSON object by name and type. Other fields are ignored; a field that is null is absent.
 
     Raises:
-        ManifestError: a field is absent or has another type. The message has its path.
+        ManifestError: A field is missing or has another type. The message has its path.
     """
 
     def __init__(self, value: Any, path: str = "") -> None:
@@ -258,12 +258,12 @@ class _Fields:
         return value
 
     def _named(self, name: str) -> str:
-        """The path of a field for a message, which is logged: a name in the manifest may be long, or not be Unicode."""
+        """Return the path of a field for a message, shortened and escaped: names may be long, or not Unicode."""
         return f"{self._path}.{name[:100]}".removeprefix(".").encode(errors="backslashreplace").decode()
 
 
 def _is_text(value: Any) -> bool:
-    """Whether the value is a str that UTF-8 can encode. JSON can spell half of a surrogate pair; UTF-8 cannot."""
+    """Return whether the value is a str that UTF-8 can encode: JSON can contain half of a surrogate pair."""
     if not isinstance(value, str):
         return False
     try:

@@ -1,7 +1,7 @@
-"""What kind of figure a metric is, by its name. The API says it, everybody else asks it.
+"""Decide the kind of a metric by its name. The API publishes it.
 
 The platform's trainer logs a summary, figures of the model's file, checks of the job, and figures of each epoch and
-each class. All other metrics are a run's own: people logged them themselves, and look for them first.
+class. All other metrics are a run's own: users have logged them themselves, and look for them first.
 """
 
 from collections import Counter
@@ -22,12 +22,12 @@ _PER_CLASS = ("precision_", "recall_")
 
 
 def metric_kinds(names: Collection[str]) -> dict[str, MetricKind]:
-    """Return the kind of each metric, among all the metrics of a run."""
+    """Return the kind of each metric. `names` are all metrics of a run."""
     return {name: _kind(name, names) for name in names}
 
 
 def own_metrics(runs: Iterable[Collection[str]]) -> list[str]:
-    """Return the metrics that people logged themselves; those that the most of the runs have come first."""
+    """Return the metrics that users have logged themselves; those of the most runs come first."""
     counts = Counter(name for names in runs for name, kind in metric_kinds(names).items() if kind == "own")
     return sorted(counts, key=lambda name: (-counts[name], name))
 
@@ -37,7 +37,7 @@ def _kind(name: str, names: Collection[str]) -> MetricKind:
 
 
 def _is_per_class(name: str, names: Collection[str]) -> bool:
-    """Whether it is the precision or the recall of one class: the trainer logs both, by the class's position."""
+    """Return whether it is the precision or recall of one class: the trainer logs both, by the class's position."""
     for prefix in _PER_CLASS:
         if name.startswith(prefix):
             position = name.removeprefix(prefix)

@@ -1,7 +1,7 @@
-"""Decides by a metric's name whether higher or lower is better: MLflow does not record it. The API publishes it.
+"""Decide by a metric's name whether higher or lower is better. MLflow does not record this; the API publishes it.
 
-A name is split into words. If no word tells, or two contradict each other, the answer is None: it is better to mark no
-run as the best than to mark the worst.
+A name is split into words. If no word shows it, or two contradict each other, the result is None: it is better to mark
+no run as the best than a wrong one.
 """
 
 import re
@@ -11,7 +11,7 @@ Direction = Literal["higher", "lower"]
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in snake_case, camelCase, with dots or slashes."""
+    """Return the words of a name in snake_case or camelCase, or with dots or slashes."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
 
@@ -40,7 +40,7 @@ _PHRASES: dict[str, Direction] = {
     "explained_variance_score": "higher",
     "score": "higher",
 }
-"""Names whose words alone tell nothing, or the contrary."""
+"""Names whose single words show nothing, or the opposite."""
 _PREFIXES = frozenset(_words("train training val valid validation test eval best final mean avg"))
 
 
@@ -50,7 +50,7 @@ def direction(metric: str) -> Direction | None:
     bare = "_".join(word for word in words if word not in _PREFIXES)
     if bare in _PHRASES:
         return _PHRASES[bare]
-    if "per" in words:  # a rate: what it counts decides, not its unit of time
+    if "per" in words:  # a rate: what it counts decides, not the unit of time
         words = words[: words.index("per")]
     lower, higher = not _LOWER.isdisjoint(words), not _HIGHER.isdisjoint(words)
     if lower == higher:

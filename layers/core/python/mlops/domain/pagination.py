@@ -1,4 +1,4 @@
-"""Cursors of lists: opaque to the caller, a key of the list inside."""
+"""Cursors of lists. They are opaque to the caller, and contain a key of the list."""
 
 import base64
 
@@ -14,7 +14,7 @@ def decode_cursor(cursor: str, max_bytes: int | None = None) -> str:
     """Return the key in a cursor; the store of the list takes keys of at most `max_bytes`.
 
     Raises:
-        ValidationFailed: no list has returned this cursor.
+        ValidationFailed: No list has returned this cursor.
     """
     try:
         key = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
@@ -28,5 +28,5 @@ def decode_cursor(cursor: str, max_bytes: int | None = None) -> str:
 def unknown_cursor() -> ValidationFailed:
     """Make the error of a cursor that this list has not returned."""
     return ValidationFailed.of_field(
-        "cursor", "is not a cursor of this list in this order; send the next_cursor of the page before, or none"
+        "cursor", "is not a cursor of this list in this order; send the next_cursor of the previous page, or no cursor"
     )

@@ -8,7 +8,7 @@ RANKED_BY = "accuracy"
 
 
 def score(run: Job) -> float | None:
-    """Return the accuracy of a completed run; None if the run has not completed, or its accuracy is not finite."""
+    """Return the accuracy of a completed run; None if it has not completed, or has no finite accuracy."""
     return finite(run.metrics, RANKED_BY) if run.status is JobStatus.COMPLETED else None
 
 

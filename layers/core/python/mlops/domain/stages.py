@@ -1,4 +1,4 @@
-"""The lifecycle of a model version, as one table for the API, promotion and the docs."""
+"""The lifecycle of a model version, as one table for the API and promotion."""
 
 from enum import StrEnum
 
@@ -23,9 +23,9 @@ ALLOWED: dict[Stage, frozenset[Stage]] = {
 
 
 def refusal(left: Stage, entered: Stage) -> str | None:
-    """Say why the lifecycle does not allow a step, and which steps it allows; None if it allows the step."""
+    """Return why the lifecycle does not allow a step, and which steps it allows; None if it allows the step."""
     allowed = allowed_from(left)
-    return None if entered in allowed else f"in {left}; from there it may go to {', '.join(allowed)}"
+    return None if entered in allowed else f"in {left}; from there it can go to {', '.join(allowed)}"
 
 
 def allowed_from(stage: Stage) -> list[Stage]:
@@ -34,7 +34,7 @@ def allowed_from(stage: Stage) -> list[Stage]:
 
 
 ALIASES: dict[Stage, str] = {Stage.STAGING: "staging", Stage.PRODUCTION: "production"}
-"""Stages that answer requests. MLflow's alias of this name decides which version holds the stage."""
+"""Stages that answer requests. MLflow's alias of this name decides which version is in the stage."""
 
 DISPLACED_TO: dict[Stage, Stage] = {Stage.STAGING: Stage.REGISTERED, Stage.PRODUCTION: Stage.ARCHIVED}
 """The stage of a version after another one has replaced it."""
@@ -46,14 +46,14 @@ MLFLOW_STAGES: dict[Stage, str] = {
     Stage.PRODUCTION: "Production",
     Stage.ARCHIVED: "Archived",
 }
-"""The names of the stages in MLflow's own, deprecated `current_stage`."""
+"""The names of the stages in MLflow's deprecated `current_stage`."""
 
 
 def stage_of(aliases: dict[str, int], version: int, tag: str | None) -> Stage:
-    """Decide the stage of `version` from the model's aliases (alias name → version) and the version's own `stage` tag.
+    """Return the stage of `version`, from the model's aliases (version by alias) and the version's tag `stage`.
 
-    The alias decides. The tag only tells a version that was in Production (Archived) from one that never was
-    (Registered); so a tag that still says Production, although another version has the alias, means Archived.
+    The alias decides. For a version without an alias, the tag shows whether it was in Production (Archived) or never
+    was (Registered). So the tag Production without the alias means Archived.
     """
     for stage in (Stage.PRODUCTION, Stage.STAGING):
         if aliases.get(ALIASES[stage]) == version:

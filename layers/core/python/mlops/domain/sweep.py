@@ -1,5 +1,5 @@
-"""Derives what a sweep tries. A child's parameters follow from the sweep's seed and the child's index alone, so the
-API, each child of the Batch array job and a later reader derive the same ones without asking each other."""
+"""Derive the hyperparameters of a sweep's runs from the sweep's seed and the run's index only. So the API, each child
+of the Batch array job and later readers get the same values."""
 
 import itertools
 import random
@@ -22,10 +22,10 @@ WHOLE = frozenset(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.mode
 
 
 class Sweep(BaseModel):
-    """A sweep as its children see it, in the variable SWEEP of the Batch job.
+    """A sweep, as in the variable SWEEP of its Batch job.
 
-    `seed` seeds the draws. Unless the space has values for `seed`, each child trains with the seed `seed + index`,
-    which begins at 0 again after the largest.
+    `seed` is the seed of the draws. If the space has no values for `seed`, each child trains with the seed `seed +
+    index`, which continues at 0 after the largest seed.
     """
 
     strategy: Literal["random", "grid"]
@@ -40,7 +40,7 @@ class Sweep(BaseModel):
 
 
 def job_id(number: int) -> str:
-    """Make a job's id, like `job_000042`. Up to a million jobs, ids sort by number."""
+    """Return a job's id, such as `job_000042`. Up to a million jobs, ids sort by number."""
     return f"job_{number:06d}"
 
 
@@ -55,12 +55,12 @@ def _draw(values: list[float] | Range, generator: random.Random, whole: bool) ->
 
 
 def default_space(strategy: str) -> Space:
-    """Return the space of a sweep that names none."""
+    """Return the default space of a sweep."""
     return DEFAULT_GRID if strategy == "grid" else DEFAULT_SPACE
 
 
 def grid_size(space: Space) -> int:
-    """Count the combinations of a grid. A range has none."""
+    """Return the number of combinations of a grid."""
     size = 1
     for values in space.values():
         size *= len(values) if isinstance(values, list) else 0
@@ -71,7 +71,7 @@ def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
     """Derive the hyperparameters of child `index`, from 0: its seed, and those that the space has values for.
 
     Raises:
-        IndexError: the grid has no such combination.
+        IndexError: The grid has no such combination.
     """
     space = sweep.space or default_space(sweep.strategy)
     if sweep.strategy == "grid":
@@ -82,7 +82,7 @@ def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
             raise IndexError(f"the grid has {grid_size(space)} combinations, and none with the index {index}")
         drawn: dict[str, Any] = dict(zip(names, combination, strict=True))
     else:
-        # A string seed, because random.Random hashes it with SHA-512: neighbouring indices do not correlate.
+        # A string as seed, because random.Random hashes it with SHA-512, so that neighbouring indices do not correlate.
         generator = random.Random(f"{sweep.seed}/{index}")
         drawn = {name: _draw(space[name], generator, name in WHOLE) for name in sorted(space)}
     drawn = {name: int(value) if name in WHOLE else float(value) for name, value in drawn.items()}

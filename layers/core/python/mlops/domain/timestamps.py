@@ -1,4 +1,4 @@
-"""Times, as records have them."""
+"""The format of times in records."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ def now() -> str:
 
 
 def from_milliseconds(milliseconds: int) -> str:
-    """Return a Unix time in milliseconds in the form of `now`."""
+    """Return a Unix time in milliseconds in the format of `now`."""
     return _text(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 

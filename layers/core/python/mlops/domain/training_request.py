@@ -1,4 +1,4 @@
-"""The request for a training run. The API, the trainer's command line and openapi.json take its bounds from here."""
+"""The request for a training run. The API, the trainer's command line and openapi.json use its bounds."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -21,7 +21,9 @@ class Hyperparameters(Request):
     epochs: Annotated[int, Field(ge=1, le=100, description="Passes over the training data")] = 10
     batch_size: Annotated[int, Field(ge=8, le=512, description="Rows per optimiser step")] = 64
     hidden_size: Annotated[int, Field(ge=32, le=512, description="Units of the hidden layer")] = 128
-    dropout: Annotated[float, Field(ge=0, le=0.5, description="Share of hidden units that training drops")] = 0.2
+    dropout: Annotated[
+        float, Field(ge=0, le=0.5, description="Share of hidden units that are left out in a training step")
+    ] = 0.2
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same model")] = 42
 
 
@@ -62,17 +64,17 @@ class TrainingSubject(Request):
     def _address(cls, dataset: str) -> str:
         try:
             address = urlsplit(dataset)
-        except ValueError as error:  # as of https://[zz]/, whose brackets hold no IPv6 address
-            raise ValueError("must be a valid address; its host is not") from error
+        except ValueError as error:  # as in https://[zz]/, whose brackets have no IPv6 address
+            raise ValueError("must be a valid address; its host is not valid") from error
         if "@" in address.netloc:
-            raise ValueError("must not contain a user or password, which every key could read; use s3://")
+            raise ValueError("must not contain a user or password, because every API key could read them; use s3://")
         return dataset
 
 
 class TrainRequest(TrainingSubject, Hyperparameters):
     run_name: Annotated[
         str | None,
-        Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="Name of the run; without it, its job_id"),
+        Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="Name of the run; by default its job_id"),
     ] = None
     register_model: Annotated[bool, Field(alias="register", description="Register the model afterwards")] = True
 
@@ -80,11 +82,11 @@ class TrainRequest(TrainingSubject, Hyperparameters):
 
 
 class Range(Request):
-    """A range to draw from. With `log`, draws are even in the logarithm, as is usual for learning rates."""
+    """A range to draw from. With `log`, the logarithm is drawn uniformly, as is usual for learning rates."""
 
     low: Annotated[float, Field(description="Lowest value")]
     high: Annotated[float, Field(description="Highest value")]
-    log: Annotated[bool, Field(description="Draw evenly in the logarithm")] = False
+    log: Annotated[bool, Field(description="Draw the logarithm uniformly")] = False
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
@@ -96,4 +98,4 @@ class Range(Request):
 
 
 Space = dict[str, Annotated[list[float], Field(min_length=1, max_length=100)] | Range]
-"""The values to try of each hyperparameter, or a range to draw from (random strategy only)."""
+"""For each hyperparameter a list of values, or a range to draw from (random strategy only)."""

@@ -1,4 +1,4 @@
-"""A transition: one model version on its way to one stage, who asked for it and why, and the outcome."""
+"""A transition of a model version to a stage: who requested it and why, and the outcome."""
 
 import secrets
 import time
@@ -23,19 +23,19 @@ class TransitionStatus(StrEnum):
 
 
 class TransitionKind(StrEnum):
-    """Who started it: a caller of the API, or reconcile, because an alias was changed past the API."""
+    """The origin: a caller of the API, or reconcile, because an alias was changed without the API."""
 
     TRANSITION = "transition"
-    REPAIR = "mend"  # the word that stands in records, in messages and in the API
+    REPAIR = "mend"  # the word in records, in messages and in the API
 
 
 class RecordError(ValueError):
-    """A record that is no whole transition. The message names the field."""
+    """The record is not a complete transition. The message names the field."""
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """The result of one check of the gate. `force` goes past checks of the kind metric, never past integrity."""
+    """The result of one check of the gate. `force` skips checks of the kind metric, never those of integrity."""
 
     check: str
     passed: bool
@@ -47,7 +47,7 @@ Gates = tuple[GateResult, ...]
 
 
 class TransitionChanges(TypedDict, total=False):
-    """What the steps of a transition may note in its record."""
+    """The fields that the steps of a transition may note in its record."""
 
     from_stage: Stage
     replaced_version: int | None
@@ -63,23 +63,23 @@ class Transition:
     """The record of a transition, under the names that the table and the API use.
 
     Attributes:
-        stage: Where the version goes.
-        competes: Whether the metric gate compares it with the version that it replaces in Staging, too. That is so for
-            the result of a retrain, which nobody has looked at.
-        from_stage: Where it stood when promotion first looked; None before that.
-        replaced_version: Whom it replaces in its stage.
-        sha256: Of the file that passed the gate and is in place. From then on the steps only go forward, and the
-            version is this file for ever.
+        stage: The stage to which the version moves.
+        competes: Whether the metric gate compares it with the version that it replaces in Staging, too. This is set for
+        retrains, because nobody has checked their result.
+        from_stage: The version's stage when promotion began; None before.
+        replaced_version: The version that it replaces in the stage.
+        sha256: Hash of the file that passed the gate and is in `serving/`. From then on the gate does not run again,
+        and the version is bound to this file.
         gates: The results of the gate.
-        tries: How often promotion has begun it.
-        resends, resent_at: How often and when reconcile sent its message again.
-        open: Whether something is left to do: it is queued, or its end is not announced.
-        alias_stage: Of a repair: the stage whose alias differs from its manifest.
-        alias_version: Of a repair: the version that the alias names, if any.
-        served_version: Of a repair: the version that the manifest serves, if any.
-        unreadable_manifest: Of a repair: the ETag of a manifest that cannot be read.
-        put_back: Of a repair: why the alias is put back.
-        refused_gates: Of a repair that is put back: the results of the gate.
+        tries: How often promotion has started it.
+        resends, resent_at: How often and when reconcile has sent its message again.
+        open: Whether something is left to do: it is queued, or its outcome is not announced.
+        alias_stage: For a repair: the stage whose alias differs from its manifest.
+        alias_version: For a repair: the version that the alias names, if any.
+        served_version: For a repair: the version in the manifest, if any.
+        unreadable_manifest: For a repair: the ETag of a manifest that cannot be read.
+        put_back: For a repair: why the alias is moved back.
+        refused_gates: For a repair that is refused: the results of the gate.
     """
 
     transition_id: str
@@ -113,10 +113,10 @@ class Transition:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Transition":
-        """Read a record of this version, of the one before, which lacks fields, or of a later one, which has more.
+        """Read a record of this version, an earlier one, which has fewer fields, or a later one, which has more.
 
         Raises:
-            RecordError: a field that every transition has is missing, or a value is none that it may have.
+            RecordError: A required field is missing, or has a value that is not allowed.
         """
         known = {name: record[_RECORDED.get(name, name)] for name in _NAMES if _RECORDED.get(name, name) in record}
         given = {name: value for name, value in known.items() if value is not None}
@@ -132,13 +132,13 @@ class Transition:
         return cls(**{**given, "open": "open" in record})
 
     def to_record(self) -> dict[str, Any]:
-        """The record, without what is not known yet."""
+        """Return the record, without fields that are None."""
         values = {name: getattr(self, name) for name in _NAMES if name != "open"}
         return {**record_of(values), **({"open": "1"} if self.open else {})}
 
 
 def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Some fields of a transition as a record holds them; those that are None are left out."""
+    """Return fields of a transition as in a record, without those that are None."""
     return {
         _RECORDED.get(name, name): [asdict(gate) for gate in value] if name in ("gates", "refused_gates") else value
         for name, value in values.items()
@@ -147,7 +147,7 @@ def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_transition_id() -> str:
-    """Sorts by the time it was made (milliseconds), then at random."""
+    """Return a new id. Ids sort by time in milliseconds, then at random."""
     return f"tr_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
 
 
@@ -160,7 +160,7 @@ def _gates(results: Any) -> Gates:
 
 _NAMES = [entry.name for entry in fields(Transition)]
 _RECORDED = {"alias_version": "found", "served_version": "served", "sha256": "admitted"}
-"""Fields that records know under another name."""
+"""Fields that have another name in records."""
 _READ: dict[str, Callable[[Any], Any]] = {
     "version": int,
     "stage": Stage,

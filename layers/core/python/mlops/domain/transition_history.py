@@ -1,4 +1,4 @@
-"""Which version a rollback goes back to, by the history of a model."""
+"""Find the version that a rollback brings back, from the history of a model."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from mlops.domain.transition import Transition
 
 
 def rollback_targets(productions: Iterable[Transition], present: int | None) -> list[int]:
-    """The versions that a rollback may go back to, the first choice first.
+    """Return the versions that a rollback can bring back, the first choice first.
 
-    They are those that were in Production before the present one, each replaced by a promotion of the next. A version
-    that was rolled away from is none of them until somebody promotes it again, so a second rollback goes further back.
+    They were in Production before the current one, and each was replaced by a promotion of the next. A version that was
+    rolled back from is not among them until it is promoted again, so a second rollback goes further back.
 
     Args:
-        productions: The transitions that put a version into Production, the oldest first.
-        present: The version in Production; None where none is. Then the last one that was comes first.
+        productions: The transitions that moved a version to Production, the oldest first.
+        present: The version in Production; None if there is none. Then the last one that was in it comes first.
     """
     line: list[int] = []
     seen: set[int] = set()
@@ -32,13 +32,13 @@ def rollback_targets(productions: Iterable[Transition], present: int | None) -> 
 
 
 def _roll_back(line: list[int], version: int, replaced: int | None) -> None:
-    """Take those out of the line of good versions that were rolled away from."""
+    """Remove versions that were rolled back from."""
     if version in line:
         del line[line.index(version) + 1 :]
-    elif replaced in line:  # back to one that had been rolled away from itself
+    elif replaced in line:  # back to a version that was rolled back from before
         del line[line.index(replaced) :]
 
 
 def _is_rollback(transition: Transition) -> bool:
-    """Whether the transition brought a version back past the metric gate, by whichever route it was asked for."""
+    """Return whether the transition brought a version back without the metric gate, whichever route requested it."""
     return transition.force and transition.from_stage is Stage.ARCHIVED

@@ -1,4 +1,4 @@
-"""Loads and asks ONNX models. predict answers with this package, and the gate tries a model with the same one.
+"""Load ONNX models and ask them for predictions, in predict and in promotion's gate.
 
-It needs numpy, onnxruntime and orjson, which the inference layer holds; no other package of `mlops` imports it.
+It needs numpy, onnxruntime and orjson from the inference layer. No other package of `mlops` imports it.
 """

@@ -1,4 +1,4 @@
-"""From a model's probabilities to the document that a caller reads."""
+"""Convert a model's probabilities to the answer for the caller."""
 
 import math
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from mlops.inference.model import SUM_TOLERANCE, Floats
 
 
 class NotFinite(ValueError):
-    """The model's own arithmetic overflows on the input, so there is no answer."""
+    """The model's arithmetic overflows with this input, so there is no answer."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The likeliest class of each row: its label, and its probability as numpy's float32."""
+    """The most probable class of each row: its label, and its probability as numpy's float32."""
 
     predictions: list[int | str]
     confidences: list[Any]
 
 
 def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
-    """Label and confidence of each row of float32 `[n, classes]`.
+    """Return label and confidence of each row of float32 `[n, classes]`.
 
     Raises:
-        NotFinite: a row's largest probability is not a finite number.
+        NotFinite: A row's largest probability is not a finite number.
     """
     classes = probabilities.argmax(axis=1).tolist()
     confidences = [probabilities[row, best] for row, best in enumerate(classes)]
@@ -36,14 +36,14 @@ def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
 
 
 def _at_most_one(confidence: Any) -> Any:
-    """A sum of float32, such as ten trees' 0.1, may exceed 1 by its rounding; the published schema does not."""
+    """Limit confidences to 1, as in the published schema: sums of float32 may exceed it by rounding."""
     if not math.isfinite(confidence):
         raise NotFinite
     return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
 
 
 def single_body(manifest: Manifest, answers: Answers, probabilities: Floats) -> str:
-    """The body of an answer to one row, as JSON."""
+    """Return the answer for one row as JSON."""
     return _encoded(
         {
             "prediction": answers.predictions[0],
@@ -57,7 +57,7 @@ def single_body(manifest: Manifest, answers: Answers, probabilities: Floats) -> 
 
 
 def batch_body(manifest: Manifest, answers: Answers) -> str:
-    """The body of an answer to several rows, as JSON."""
+    """Return the answer for several rows as JSON."""
     return _encoded(
         {
             "predictions": answers.predictions,

@@ -1,4 +1,4 @@
-"""A loaded model: one onnxruntime session that fits its manifest and has answered its self-test."""
+"""A loaded model: an onnxruntime session that fits its manifest and has passed its self-test."""
 
 import base64
 import json
@@ -12,9 +12,9 @@ from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutp
 from mlops.inference import onnx_file
 
 TOLERANCE = 1e-4
-"""How far an answer may lie from what the exporter's self-test says, in probability."""
+"""Largest difference, in probability, of an answer from that in the exporter's self-test."""
 SUM_TOLERANCE = 1e-3
-"""How far the probabilities of a row may sum from 1, and one of them exceed it: the rounding of many float32."""
+"""How much the sum of a row's probabilities may differ from 1, and one of them exceed 1, because of rounding."""
 METADATA_KEY = "mlops"
 
 # Not numpy.typing.NDArray, whose import predict would pay for at each cold start.
@@ -22,12 +22,12 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class ModelRefused(Exception):
-    """The file is not one to answer from; the message says why and may be logged."""
+    """The file cannot be served. The message says why, and may be logged."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a model's file says of itself, as its manifest repeats it."""
+    """The description in a model's file, which its manifest repeats."""
 
     input: ModelInput
     output: ModelOutput
@@ -38,13 +38,13 @@ class Description:
 
 @dataclass(frozen=True)
 class Model:
-    """What answers requests. Immutable, so whoever holds one answers from one version throughout."""
+    """A model that answers requests. It is immutable, so a request is answered from one version."""
 
     manifest: Manifest
     session: onnxruntime.InferenceSession
 
     def probabilities(self, inputs: Floats) -> Floats:
-        """float32 `[n, features]` → float32 `[n, classes]`."""
+        """Return float32 `[n, classes]` for inputs float32 `[n, features]`."""
         answers: Floats = self.session.run([self.manifest.output.name], {self.manifest.input.name: inputs})[0]
         return answers
 
@@ -53,7 +53,7 @@ def open_session(data: bytes) -> onnxruntime.InferenceSession:
     """Load an ONNX file.
 
     Raises:
-        ModelRefused: not ONNX, external data, or nothing that onnxruntime loads.
+        ModelRefused: The file is not ONNX, has external data, or onnxruntime cannot load it.
     """
     try:
         external = onnx_file.contents(data).external_data
@@ -61,7 +61,7 @@ def open_session(data: bytes) -> onnxruntime.InferenceSession:
         raise ModelRefused(f"the file is not ONNX: {error}") from error
     if external:
         raise ModelRefused(
-            "the file keeps tensors in other files (external data); log it as one file: "
+            "the file has tensors in other files (external data); log it as one file: "
             "mlflow.onnx.log_model(…, save_as_external_data=False)"
         )
     try:
@@ -75,11 +75,11 @@ def open_session(data: bytes) -> onnxruntime.InferenceSession:
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
-    """Read inputs, outputs and metadata off a loaded file.
+    """Read inputs, outputs and metadata of a loaded file.
 
     Raises:
-        ModelRefused: it does not have one float input `[n, features]` and class probabilities `[n, classes]`, or its
-            metadata is not what a manifest may say.
+        ModelRefused: It does not have one float input `[n, features]` and class probabilities `[n, classes]`, or its
+        metadata is not valid in a manifest.
     """
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
@@ -96,7 +96,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
         )
     features, classes = inputs[0].shape[1], probabilities[0].shape[1]
     if not isinstance(features, int) or not isinstance(classes, int):
-        raise ModelRefused("the model's numbers of features and classes must be fixed; only the batch is free")
+        raise ModelRefused("the model's numbers of features and classes must be fixed; only the batch size may vary")
     try:
         metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
         image = metadata.get("image")
@@ -118,19 +118,20 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
 
 
 def load(manifest: Manifest, data: bytes) -> Model:
-    """A model from its ONNX file, after it has answered the self-test.
+    """Load a model from its ONNX file, and run its self-test.
 
     Raises:
-        ModelRefused: not ONNX, external data, other inputs or outputs than the manifest's, or a wrong self-test.
+        ModelRefused: The file is not ONNX or has external data, inputs or outputs differ from the manifest, or the
+        self-test fails.
     """
     return proved(manifest, open_session(data))
 
 
 def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
-    """`session` under `manifest`, once the two are shown to belong together.
+    """Return the model of a session and a manifest, after checking that they fit and running the self-test.
 
     Raises:
-        ModelRefused: other inputs or outputs than the manifest's, or a wrong self-test.
+        ModelRefused: Inputs or outputs differ from the manifest, or the self-test fails.
     """
     model = Model(manifest, session)
     try:
@@ -138,7 +139,7 @@ def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
         _self_test(model)
     except ModelRefused:
         raise
-    except Exception as error:  # an ill-typed manifest field, or onnxruntime failing on the test's own inputs
+    except Exception as error:  # a manifest field of a wrong type, or onnxruntime fails on the test's inputs
         raise ModelRefused(f"its self-test does not run ({brief(error)})") from error
     return model
 
@@ -150,10 +151,10 @@ def brief(error: Exception) -> str:
 
 def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    # One request at a time on a fraction of a processor: more threads only wait for one another.
+    # One request at a time on a fraction of a processor: more threads would only wait for each other.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # The arena never gives memory back, so one batch of 100 or one swap would stay in the resident size for good.
+    # The arena never releases memory, so one batch of 100 or one change of model would keep its memory.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
     return options
@@ -167,10 +168,10 @@ def _check_signature(session: onnxruntime.InferenceSession, manifest: Manifest) 
     if source.type != "tensor(float)" or len(source.shape) != 2 or isinstance(source.shape[0], int):
         raise ModelRefused(
             f"its input is {source.type} {source.shape}, not float32 [n, {manifest.input.features}]; "
-            "export it with a free batch (torch: dynamic_shapes or dynamic_axes)"
+            "export it with a variable batch size (torch: dynamic_shapes or dynamic_axes)"
         )
     if isinstance(source.shape[1], int) and source.shape[1] != manifest.input.features:
-        raise ModelRefused(f"its input has {source.shape[1]} features, the manifest {manifest.input.features}")
+        raise ModelRefused(f"its input has {source.shape[1]} features, and the manifest says {manifest.input.features}")
     outputs = {entry.name: entry for entry in session.get_outputs()}
     if manifest.output.name not in outputs:
         raise ModelRefused(f"it has no output {manifest.output.name!r}")
@@ -179,19 +180,19 @@ def _check_signature(session: onnxruntime.InferenceSession, manifest: Manifest) 
 
 
 def _self_test(model: Model) -> None:
-    """Two rows first, whatever the manifest carries: shape and finiteness. Then the exporter's own answers."""
+    """Check shape and finiteness of the answers to two rows, then the exporter's reference sample, if there is one."""
     features, classes = model.manifest.input.features, model.manifest.output.classes
     answers = model.probabilities(np.zeros((2, features), np.float32))
     if answers.shape != (2, classes) or not np.isfinite(answers).all():
-        raise ModelRefused(f"it answers two rows with {answers.shape} where finite float32 (2, {classes}) is due")
+        raise ModelRefused(f"it answers two rows with {answers.shape}; expected finite float32 (2, {classes})")
     difference = self_test_difference(model)
-    # A file that sets its own tolerance is held to it here, as it was when it was admitted; the gate knows one only.
+    # A file may set its own tolerance here, as when it was admitted. The gate has one tolerance for all.
     if difference is not None and not difference <= float((model.manifest.self_test or {}).get("tolerance", TOLERANCE)):
-        raise ModelRefused(f"its self-test is off by {difference:.3g}")
+        raise ModelRefused(f"its answers differ from its self-test by {difference:.3g}")
 
 
 def self_test_difference(model: Model) -> float | None:
-    """How far the model's answers lie from those of its exporter, at most; None without a reference sample."""
+    """Return the largest difference of the model's answers from its exporter's; None without a reference sample."""
     test = model.manifest.self_test
     if test is None:
         return None

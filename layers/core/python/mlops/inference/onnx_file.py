@@ -1,13 +1,13 @@
-"""What an ONNX file holds, before anything loads it: tensors in other files, and operators of control flow.
+"""Check an ONNX file before it is loaded: for tensors in other files, and for operators of control flow.
 
-A walk over the file's protobuf fields, because the onnx package is far too large for the inference layer. Field numbers
-are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+It reads the file's protobuf fields, because the onnx package is too large for the inference layer. Field numbers are
+from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Message → its fields that lead to tensors or nodes.
+# The fields of a message that lead to tensors or nodes.
 _FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -22,7 +22,7 @@ _OPERATOR = 4  # of NodeProto
 _LARGEST_TAG = 2**32 - 1
 MAX_DEPTH = 64
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
-"""Operators whose work depends on the input's values."""
+"""Operators whose time depends on the values of the input."""
 
 
 class NotOnnx(ValueError):
@@ -31,18 +31,22 @@ class NotOnnx(ValueError):
 
 @dataclass(frozen=True)
 class Contents:
-    """`external_data`: a tensor keeps its values in another file, which onnxruntime would open, relative to wherever
-    the function runs. `control_flow`: the operators of CONTROL_FLOW that the file uses."""
+    """What a file contains.
+
+    Attributes:
+        external_data: Whether a tensor has its values in another file, which onnxruntime would open.
+        control_flow: The operators of CONTROL_FLOW that the file uses.
+    """
 
     external_data: bool
     control_flow: frozenset[str]
 
 
 def contents(data: bytes) -> Contents:
-    """Read what a file holds.
+    """Return what a file contains.
 
     Raises:
-        NotOnnx: the bytes do not parse, or nest deeper than any real model.
+        NotOnnx: The bytes cannot be parsed, or are nested deeper than any real model.
     """
     found: set[str] = set()
     external_data = _walk(memoryview(data), "model", 0, found)
@@ -50,7 +54,7 @@ def contents(data: bytes) -> Contents:
 
 
 def _walk(data: memoryview, message: str, depth: int, control_flow: set[str]) -> bool:
-    """Whether a tensor below is external; adds the operators below to `control_flow`."""
+    """Return whether a tensor in the message is external, and add its operators to `control_flow`."""
     if depth > MAX_DEPTH:
         raise NotOnnx("nested too deeply")
     children = _FIELDS.get(message, {})
@@ -70,12 +74,12 @@ def _walk(data: memoryview, message: str, depth: int, control_flow: set[str]) ->
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Field numbers with their values: a view for length-delimited ones, an int for the others."""
+    """Yield field numbers with their values: a view for length-delimited ones, an int for the others."""
     at, end = 0, len(data)
     while at < end:
         tag, at = _varint(data, at)
         if tag > _LARGEST_TAG:
-            # Protobuf's own readers cut such a tag down, so they would see another field than this walk does.
+            # Protobuf's readers truncate such a tag, so they would see another field than this function.
             raise NotOnnx("a field's tag is longer than 32 bits")
         kind = tag & 7
         if kind == 0:

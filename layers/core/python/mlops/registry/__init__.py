@@ -1,1 +1,1 @@
-"""MLflow, seen from the functions: its REST API for writing, its database for reading."""
+"""MLflow for the functions: its REST API for writes, its database for reads."""

@@ -21,13 +21,13 @@ from mlops.registry.signing import TrackingSigner
 TIMEOUT_SECONDS = 3.0
 PAGE = 1000
 
-# MLflow's codes for an SQL statement that failed (BAD_REQUEST), for a database that does not answer, and for other
-# errors that the caller has not caused. The same request may succeed later.
+# MLflow's codes for a failed SQL statement (BAD_REQUEST), for a database that does not answer, and for other errors
+# that the caller did not cause. The same request may succeed later.
 _TRANSIENT = frozenset({"BAD_REQUEST", "TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED"})
 
 
 class TrackingRefused(PlatformError):
-    """MLflow understood the request and refused it. Its own text goes to the log only: it may contain SQL."""
+    """MLflow refused the request. Its text is only logged, because it may contain SQL."""
 
     status, code, title = 502, "tracking_refused", "The model registry refused the step"
 
@@ -39,7 +39,7 @@ class TrackingRefused(PlatformError):
 
 @dataclass(frozen=True)
 class Version:
-    """A model version in the registry. `created_at` is when it was registered; empty if MLflow does not say."""
+    """A model version in the registry. `created_at` is the time of its registration; empty if MLflow has none."""
 
     model_name: str
     version: int
@@ -50,7 +50,7 @@ class Version:
     created_at: str = ""
 
     def mirrors(self, stage: Stage) -> bool:
-        """Whether the tag `stage` and MLflow's own `current_stage` say that the version is in `stage`."""
+        """Return whether the tag `stage` and MLflow's `current_stage` both say `stage`."""
         return self.tags.get("stage") == stage and self.mlflow_stage == MLFLOW_STAGES[stage]
 
 
@@ -60,11 +60,11 @@ class RegisteredModel:
     aliases: dict[str, int]
 
     def holder(self, stage: Stage) -> int | None:
-        """Return the version that holds `stage` (Staging or Production), if any."""
+        """Return the version in `stage` (Staging or Production), if any."""
         return self.aliases.get(ALIASES[stage])
 
     def stage_of(self, version: Version) -> Stage:
-        """Decide the stage of a version of this model."""
+        """Return the stage of a version of this model."""
         return stage_of(self.aliases, version.version, version.tags.get("stage"))
 
 
@@ -81,7 +81,7 @@ class Tracking:
 
     @classmethod
     def from_environment(cls) -> "Tracking":
-        """Read MLFLOW_TRACKING_URI, and TRACKING_TIMEOUT_SECONDS (3), which is longer where nobody waits."""
+        """Read MLFLOW_TRACKING_URI, and TRACKING_TIMEOUT_SECONDS (default 3)."""
         timeout = float(os.environ.get("TRACKING_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
         return _tracking_at(os.environ["MLFLOW_TRACKING_URI"], timeout)
 
@@ -101,7 +101,7 @@ class Tracking:
             yield _version(document)
 
     def in_mlflow_stage(self, name: str, stage: Stage) -> list[int]:
-        """List the newest version that has `stage` as MLflow's own `current_stage`: none or one."""
+        """List the newest version whose `current_stage` in MLflow is `stage`: none or one."""
         body = {"name": name, "stages": [MLFLOW_STAGES[stage]]}
         answer = self._post("registered-models/get-latest-versions", body)
         return [int(version["version"]) for version in answer.get("model_versions", [])]
@@ -134,7 +134,7 @@ class Tracking:
         }
 
     def register(self, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> Version:
-        """Register the run's logged model as a new version, or return the version that is registered already."""
+        """Register the run's logged model as a new version, or return the version that exists already."""
         try:
             self._post("registered-models/create", {"name": name})
         except TrackingRefused as error:
@@ -150,11 +150,11 @@ class Tracking:
         return self.find_version(name, run_id) or _version(self._post("model-versions/create", body)["model_version"])
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Let an alias name a version."""
+        """Set an alias to a version."""
         self._post("registered-models/alias", {"name": name, "alias": alias, "version": str(version)})
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Delete an alias. It is no error if there is none."""
+        """Delete an alias. Idempotent."""
         try:
             self._call("DELETE", "registered-models/alias", body={"name": name, "alias": alias})
         except (NotFound, TrackingRefused):
@@ -166,7 +166,7 @@ class Tracking:
         self._post("model-versions/set-tag", {"name": name, "version": str(version), "key": key, "value": value})
 
     def mirror_stage(self, name: str, version: int, stage: Stage) -> None:
-        """Write a version's stage to where people look for it: the tag `stage` and MLflow's own `current_stage`."""
+        """Write a version's stage to its tag `stage` and to MLflow's `current_stage`, where users see it."""
         self.set_tag(name, version, "stage", stage)
         body = {"name": name, "version": str(version), "stage": MLFLOW_STAGES[stage]}
         self._post("model-versions/transition-stage", {**body, "archive_existing_versions": False})
@@ -215,7 +215,7 @@ class Tracking:
 
 
 def _quoted(name: str) -> str:
-    """Quote a name for a filter. MLflow allows a quote in a name, and its filters have no escape."""
+    """Quote a name for a filter. MLflow allows quotes in names, but its filters cannot escape them."""
     quote_mark = '"' if "'" in name else "'"
     return f"{quote_mark}{name}{quote_mark}"
 

@@ -1,4 +1,4 @@
-"""Signs requests to the tracking server with SigV4 for API Gateway (`execute-api`), as the tracking API requires."""
+"""Sign requests to the tracking API with SigV4 for API Gateway (`execute-api`)."""
 
 from collections.abc import Mapping
 
@@ -10,22 +10,22 @@ from mlops.settings import MissingSetting
 
 
 class TrackingSigner:
-    """Signs with the credentials of the process. It reads them for each request, because those of a task expire."""
+    """Signs with the credentials of the process. They are read for each request, because those of a task expire."""
 
     def __init__(self) -> None:
         self._session = boto3.Session()
 
     def headers(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
-        """Sign a request and return all its headers. Nothing of the request may change afterwards.
+        """Sign a request, and return all its headers. The request must not change afterwards.
 
         Args:
             method: The request's method.
-            url: The whole address. A space in its query must be %20, as in SigV4's canonical query.
+            url: The full address. Spaces in its query must be %20, as in SigV4's canonical query.
             body: The request's body, if it has one.
-            headers: Headers to sign with it.
+            headers: Headers to sign.
 
         Raises:
-            MissingSetting: there are no credentials to sign with.
+            MissingSetting: There are no credentials.
         """
         credentials = self._session.get_credentials()
         if credentials is None:

@@ -12,14 +12,14 @@ class Thresholds(BaseModel):
     warning: float = Field(description="PSI at or above which the status is warning")
     alert: float = Field(description="PSI at or above which the status is alert")
     retrain: float = Field(description="PSI at or above which drift may request a retrain")
-    alpha: float = Field(description="Allowed chance of any false verdict in one check")
+    alpha: float = Field(description="Allowed probability of a false verdict in one check")
     minimum_samples: int = Field(description="Number of predictions below which there is no verdict")
 
 
 class SignalResult(BaseModel):
     signal: Literal["predictions", "confidence", "mean_intensity", "ink_share", "block_means"]
     psi: float = Field(ge=0, description="Population stability index; for block means, Jeffreys' divergence")
-    p_value: float = Field(ge=0, le=1, description="Probability of a PSI at least this high when there is no drift")
+    p_value: float = Field(ge=0, le=1, description="Probability of a PSI at least this high if there is no drift")
     significant: bool = Field(description="Whether the p-value is below alpha, divided by the number of comparisons")
     status: VerdictName
 

@@ -33,10 +33,11 @@ RunStatus = Literal["running", "scheduled", "finished", "failed", "killed"]
 
 class RunRow(Run):
     status: RunStatus
-    started_at: str | None = Field(description="ISO 8601; null where MLflow has none, or a number that is no date")
-    ended_at: str | None = Field(description="ISO 8601; null while it runs, or where the number is no date")
+    started_at: str | None = Field(description="ISO 8601; null if MLflow has none, or no valid date")
+    ended_at: str | None = Field(description="ISO 8601; null while it runs, or if MLflow has no valid date")
     own_metrics: list[str] = Field(
-        default=[], description="Names of the metrics that the platform's trainer does not log: the run's own"
+        default=[],
+        description="Names of the metrics that the run has logged itself: all that the platform's trainer does not log",
     )
 
 
@@ -49,7 +50,7 @@ class RunList(BaseModel):
 
 
 class Artifact(BaseModel):
-    path: str = Field(description="Path relative to the run. The files of a logged model are below the model's name")
+    path: str = Field(description="Path relative to the run. Files of a logged model are below the model's name")
     size: int = Field(description="Size in bytes")
 
 
@@ -79,9 +80,10 @@ class ComparedMetric(BaseModel):
     name: str
     values: dict[str, float | None] = Field(description="Values by run id; null if the run has none")
     differs: bool = Field(description="Whether the runs have different values")
-    kind: MetricKind = Field(description="own: logged by the run itself; the trainer logs all other kinds")
+    kind: MetricKind = Field(description="own: logged by the run itself. The platform's trainer logs all other kinds")
     better: Direction | None = Field(
-        description="Whether higher or lower values are better, by the metric's name; null if the name does not tell"
+        description="Whether higher or lower values are better, from the metric's name; null if the name does not "
+        "show it"
     )
     best: str | None = Field(
         description="Id of the run with the best value; null if `better` is null or no run is best"

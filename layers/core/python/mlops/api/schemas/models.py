@@ -13,7 +13,7 @@ class ModelVersion(BaseModel):
 
 
 class Model(BaseModel):
-    """A registered model. MLflow takes names that cannot be served; such a model is listed, with the reason."""
+    """A registered model. MLflow allows names that cannot be served; such a model is listed with the reason."""
 
     name: str
     latest_version: int | None

@@ -17,7 +17,7 @@ class Dependency(BaseModel):
         default=None, description="What works and is not in order, with the remedy; null if there is nothing"
     )
     age_seconds: float | None = Field(
-        default=None, description="For s3: time since the default model's Production manifest was written"
+        default=None, description="For s3: seconds since the default model's Production manifest was written"
     )
 
 

@@ -13,10 +13,12 @@ class SweepRequest(TrainingSubject):
         10
     )
     strategy: Annotated[
-        Literal["random", "grid"], Field(description="Draw values at random, or try every combination")
+        Literal["random", "grid"], Field(description="random: draw values at random; grid: try every combination")
     ] = "random"
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same runs")] = 42
-    epochs: Annotated[int, Field(ge=1, le=100, description="Epochs of each run, unless space names them")] = 10
+    epochs: Annotated[
+        int, Field(ge=1, le=100, description="Epochs of each run, unless `space` has values for them")
+    ] = 10
     space: Annotated[
         Space,
         Field(
@@ -28,7 +30,7 @@ class SweepRequest(TrainingSubject):
         True
     )
     stage: Annotated[
-        Literal["Staging", "Production"] | None, Field(description="Ask for the best model's transition to this stage")
+        Literal["Staging", "Production"] | None, Field(description="Request the best model's transition to this stage")
     ] = None
 
 

@@ -17,7 +17,7 @@ class TrainAccepted(BaseModel):
 
 class Progress(BaseModel):
     epoch: int = Field(description="Epochs completed")
-    epochs: int = Field(description="Epochs in all")
+    epochs: int = Field(description="Number of epochs")
 
 
 class Job(BaseModel):
@@ -29,13 +29,15 @@ class Job(BaseModel):
     progress: Progress
     metrics: dict[str, float] = {}
     params: dict[str, Any] = {}
-    model_name: str | None = Field(default=None, description="The model that the run registers a version of")
+    model_name: str | None = Field(
+        default=None, description="Name of the registered model to which the run adds a version"
+    )
     model_version: int | None = Field(default=None, description="The version that the run has registered")
     created_at: str
     started_at: str | None = None
     completed_at: str | None = None
     error: str | None = Field(
-        default=None, description="The reason, if the run failed or was cancelled; with that of AWS Batch"
+        default=None, description="The reason, if the run failed or was cancelled, with that of AWS Batch"
     )
 
 
@@ -52,4 +54,6 @@ class LogLine(BaseModel):
 
 class LogPage(BaseModel):
     lines: list[LogLine]
-    next_cursor: str | None = Field(default=None, description="Reads on from here, also lines that are written later")
+    next_cursor: str | None = Field(
+        default=None, description="Send it as `cursor` to read the following lines, also lines that are written later"
+    )

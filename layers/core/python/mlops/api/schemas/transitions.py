@@ -30,20 +30,20 @@ class GateResult(BaseModel):
 class Transition(BaseModel):
     transition_id: str
     kind: Literal["transition", "mend"] = Field(
-        default="transition", description="mend: a repair, after an alias or a manifest was changed without the API"
+        default="transition", description="mend: a repair after an alias or a manifest was changed without the API"
     )
     model_name: str
     version: int
     stage: str
     status: Literal["queued", "succeeded", "rejected", "failed"]
-    from_stage: str | None = Field(default=None, description="The version's stage before")
-    replaced_version: int | None = Field(default=None, description="The version that held the stage before")
-    actor: str = Field(description="Name of the API key that asked for it")
+    from_stage: str | None = Field(default=None, description="The version's previous stage")
+    replaced_version: int | None = Field(default=None, description="The version that was in the stage before")
+    actor: str = Field(description="Name of the API key that requested it")
     reason: str | None = None
     force: bool = False
     gates: list[GateResult] = Field(default=[], description="Results of the checks")
     sha256: str | None = Field(
-        default=None, description="SHA-256 of the ONNX file that the gate admitted; the version is bound to this file"
+        default=None, description="SHA-256 of the ONNX file that the gate admitted. The version is bound to this file"
     )
     error: str | None = Field(default=None, description="The reason, if the transition was rejected or failed")
     created_at: str

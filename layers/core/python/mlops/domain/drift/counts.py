@@ -1,4 +1,4 @@
-"""The counts of predictions by hour, version and stage: names and whole numbers that can simply be added.
+"""The counts of predictions by hour, version and stage: whole numbers by name, which can be added.
 
 All counts are whole numbers (confidence in millionths, latency in microseconds, signals in thousandths), so a sum is
 exact in any order of addition.
@@ -15,10 +15,10 @@ from mlops.domain.drift.divergence import Moments
 BINS = 10
 BLOCKS = 49
 HISTOGRAMS = {"confidence": "c", "mean_intensity": "i", "ink_share": "k"}
-"""Histograms of ten equal bins from 0 to 1, as the reference has them, and the letter of their counts' names."""
+"""Histograms with ten equal bins from 0 to 1, as in the reference, and the letter in the names of their counts."""
 LATENCY_EDGES_MS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)
 LIFETIME_NAMES = ("n", "r", "h", "cs", "ls")
-"""Counted over a version's whole life too, beside classes, confidence and latency: Prometheus scrapes these."""
+"""Also counted over a version's whole life, with classes, confidence and latency, for Prometheus."""
 PERMILLE = 1000
 _BLOCK_NAMES = [(f"s{block:02}", f"q{block:02}") for block in range(BLOCKS)]
 MILLION = 1_000_000
@@ -27,7 +27,7 @@ Counts = Counter[str]
 
 
 class Malformed(ValueError):
-    """The line is not one that predict writes. The message says what is wrong."""
+    """The line does not have the form that predict writes. The message says what is wrong."""
 
 
 def counts_of(line: Mapping[str, Any]) -> Counts:
@@ -86,7 +86,7 @@ def _list(line: Mapping[str, Any], name: str, n: int) -> list[Any]:
 
 
 def _number(value: Any, what: str, limit: float) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= limit:  # NaN is not either
+    if type(value) not in (int, float) or not 0 <= value <= limit:  # False for NaN, too
         raise Malformed(f"{what} is not a number from 0 to {limit:g}")
     return float(value)
 
@@ -102,7 +102,7 @@ def _bin(value: float) -> int:
 
 
 def lifetime(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts that are kept over a version's whole life too."""
+    """Return the counts that are also kept over a version's whole life."""
     return {
         name: value
         for name, value in counts.items()
@@ -112,9 +112,9 @@ def lifetime(counts: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Summary:
-    """A sample as drift compares it: counts by class, histograms by name, block means of images.
+    """A sample for drift: counts by class, histograms by name, and block means of images.
 
-    A histogram or `blocks` is missing where there is nothing to count, as with models whose inputs are not images.
+    A histogram or `blocks` is missing if there is nothing to count, such as for models whose inputs are not images.
     """
 
     count: int
@@ -123,7 +123,7 @@ class Summary:
     blocks: Moments | None = None
 
     def shares(self) -> dict[str, float]:
-        """Return the share of each class; nothing for an empty sample."""
+        """Return the share of each class; empty for an empty sample."""
         return {label: round(count / self.count, 6) for label, count in self.classes.items()} if self.count else {}
 
 
@@ -152,7 +152,7 @@ def summary_of_reference(reference: Mapping[str, Any], labels: Iterable[int | st
     histograms = {
         name: tuple(reference[name]["counts"])
         for name in HISTOGRAMS
-        # Bins other than ours, from a model logged elsewhere, cannot be compared.
+        # Models that were logged by other tools may have other bins, which cannot be compared.
         if reference.get(name) and len(reference[name]["counts"]) == BINS
     }
     means = reference.get("block_means")
@@ -163,7 +163,7 @@ def summary_of_reference(reference: Mapping[str, Any], labels: Iterable[int | st
 
 
 def class_counts(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the predictions by class; labels that are numbers in their order."""
+    """Return the predictions by class. Labels that are numbers are in numeric order."""
     classes = {name[2:]: value for name, value in counts.items() if name.startswith("p:")}
     return {label: classes[label] for label in sorted(classes, key=_by_number)}
 

@@ -1,4 +1,4 @@
-"""How far two samples lie apart, and how probable such a distance is by chance. Pure arithmetic, standard library only.
+"""Measure the distance of two samples, and its probability by chance. Uses the standard library only.
 
 The population stability index (PSI) is Jeffreys' divergence of two discrete distributions p and q,
 `Σ (p - q) ln(p / q)`: H. Jeffreys, "An invariant form for the prior probability in estimation problems", Proc. R. Soc.
@@ -19,7 +19,7 @@ BLOCK_DEVIATION_FLOOR = 0.02
 """A block's standard deviation counts as at least this (pixels 0..1): at an image's edge it may be zero."""
 
 MAX_PER_COMPONENT = 10.0
-"""No component adds more: beyond three standard deviations a larger number says nothing new."""
+"""The most that one component adds: beyond three standard deviations a larger number says nothing new."""
 
 _ITERATIONS = 1000
 _PRECISION = 1e-15

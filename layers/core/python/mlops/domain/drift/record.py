@@ -1,4 +1,4 @@
-"""What one drift check concluded about a served version, as the table keeps it and events carry it."""
+"""The result of a drift check of a served version, for the table and for events."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ SMALLEST_P_VALUE = 1e-99
 
 @dataclass(frozen=True)
 class SignalRecord:
-    """How far one signal lay from the reference or the baseline. `p` is the p-value."""
+    """The distance of one signal from the reference or the baseline. `p` is the p-value."""
 
     against: Against
     signal: str
@@ -28,7 +28,7 @@ class DriftRecord:
     Attributes:
         psi, signal, against: The signal that gave the verdict; None without enough data.
         checked_at: ISO 8601 in UTC.
-        alerted_at: When the alert that still lasts was last sent, as Unix time.
+        alerted_at: Unix time at which the current alert was last sent.
     """
 
     model_name: str
@@ -68,10 +68,10 @@ class DriftRecord:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "DriftRecord":
-        """Read a record. Attributes that this version does not know are ignored.
+        """Read a record. Unknown attributes are ignored.
 
         Raises:
-            ValueError: The record is not one that this version can read. The message says why.
+            ValueError: This version cannot read the record. The message says why.
         """
         try:
             return cls(
@@ -96,7 +96,7 @@ class DriftRecord:
             raise ValueError(f"the drift record of {record.get('model_name')!r} cannot be read: {error!r}") from error
 
     def to_record(self) -> dict[str, Any]:
-        """Return the record as the table holds it."""
+        """Return the record as an item of the table."""
         return {**self.detail(), _ALERTED_AT: self.alerted_at}
 
     def detail(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class DriftRecord:
 
 
 _ALERTED_AT = "told_at"
-"""The name of `alerted_at` in records, which versions of the platform before and after this one read too."""
+"""The name of `alerted_at` in records, which earlier and later versions of the platform read too."""
 
 
 def _against(value: Any) -> Against:

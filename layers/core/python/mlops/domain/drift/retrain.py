@@ -41,7 +41,7 @@ def hourly_id(model_name: str) -> str:
 
 
 class RetrainClaim(StrEnum):
-    """Whether drift may ask for a retrain of a model, and if not, which limit forbids it."""
+    """Whether drift may request a retrain of a model, or which limit prevents it."""
 
     CLAIMED = "claimed"
     COOLING_DOWN = "cooling_down"

@@ -1,8 +1,8 @@
-"""Whether a version's predictions have drifted: the current window against the reference, and against a baseline.
+"""Decide whether a version's predictions have drifted from the reference or from a baseline.
 
-A difference counts only if it is large (the PSI reaches a threshold) and not chance (its p-value is below `alpha`,
-divided by the number of comparisons: Bonferroni). Below `minimum_samples` there is no verdict at all. Thresholds of 0.1
-and 0.25 go back to E. Lewis, "An Introduction to Credit Scoring" (1994); 0.2 between them is common practice.
+A difference counts only if it is large (the PSI reaches a threshold) and significant (its p-value is below `alpha`
+divided by the number of comparisons: Bonferroni). With fewer than `minimum_samples` there is no verdict. Thresholds of
+0.1 and 0.25 go back to E. Lewis, "An Introduction to Credit Scoring" (1994); 0.2 between them is common practice.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ COMPARISONS = 2 * len(SIGNALS)
 
 
 class Verdict(StrEnum):
-    """What a check concludes, from the least to the most serious. The most serious of several is the overall one."""
+    """The verdict of a check. The most serious one of several is the overall verdict."""
 
     INSUFFICIENT_DATA = "insufficient_data"
     STABLE = "stable"
@@ -34,8 +34,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class DriftThresholds(Settings):
-    """At which PSI a signal is a warning, an alert, and a reason for a retrain. `drift_alpha` is the allowed
-    probability of a false verdict in one check."""
+    """The PSI of a warning, an alert and a retrain. `drift_alpha` is the allowed probability of a false verdict per
+    check."""
 
     drift_warning: float = 0.1
     drift_alert: float = 0.2
@@ -46,7 +46,7 @@ class DriftThresholds(Settings):
 
 @dataclass(frozen=True)
 class SignalDrift:
-    """How much one signal differs. `significant`: by more than chance explains."""
+    """The difference of one signal. `significant` says whether it is larger than chance explains."""
 
     signal: str
     psi: float
@@ -57,7 +57,7 @@ class SignalDrift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The current window against one other sample. If one of them is too small, there are no signals."""
+    """A comparison of the current window with another sample. If one of them is too small, there are no signals."""
 
     against: Against
     count: int
@@ -67,14 +67,14 @@ class Comparison:
 
     @property
     def worst(self) -> SignalDrift | None:
-        """The signal that gave the verdict; of several, the one with the largest PSI."""
+        """The signal that decides the verdict; of several, the one with the largest PSI."""
         deciding = [signal for signal in self.signals if signal.verdict is self.verdict]
         return max(deciding, key=lambda signal: signal.psi, default=None)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """The overall verdict, and the comparison and the signal that gave it."""
+    """The overall verdict, with all comparisons."""
 
     verdict: Verdict
     current: Summary
@@ -82,7 +82,7 @@ class Drift:
 
     @property
     def deciding(self) -> Comparison | None:
-        """The comparison that gave the verdict; None without one."""
+        """The comparison that decides the verdict; None without a verdict."""
         if self.verdict is Verdict.INSUFFICIENT_DATA:
             return None
         ones = [comparison for comparison in self.comparisons if comparison.verdict is self.verdict]
@@ -94,7 +94,7 @@ class Drift:
 
     @property
     def message(self) -> str:
-        """The verdict in a sentence, and what was not compared."""
+        """The verdict as a sentence, and what was not compared."""
         missing = [comparison for comparison in self.comparisons if comparison.note]
         worst, deciding = self.worst, self.deciding
         if worst is None or deciding is None:
@@ -123,7 +123,7 @@ def detect(current: Summary, reference: Summary | None, baseline: Summary, thres
 
 
 def compare(against: Against, current: Summary, other: Summary | None, thresholds: DriftThresholds) -> Comparison:
-    """Compare a window with one other sample; None stands for the reference that a version does not have."""
+    """Compare a window with another sample; None stands for a missing reference."""
     if other is None:
         note = "The version was registered without a reference distribution; only the baseline window can be compared"
         return Comparison(against, 0, Verdict.INSUFFICIENT_DATA, (), note)
@@ -138,7 +138,7 @@ def compare(against: Against, current: Summary, other: Summary | None, threshold
 
 
 def _divergences(before: Summary, after: Summary, least: int) -> Iterator[tuple[str, Divergence]]:
-    """Each signal that both samples have enough of: not every image is measured."""
+    """Yield the divergence of each signal that is frequent enough in both samples: not every image is measured."""
     labels = {**before.classes, **after.classes}
     counts = [[sample.classes.get(label, 0) for label in labels] for sample in (before, after)]
     yield "predictions", histogram_divergence(*counts)

@@ -1,1 +1,1 @@
-"""Reads of MLflow's database."""
+"""Read MLflow's database."""

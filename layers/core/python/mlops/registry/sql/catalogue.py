@@ -1,6 +1,6 @@
-"""Lists of experiments, runs and models, read by SQL from views of our own.
+"""Read lists of experiments, runs and models with SQL, from the platform's views.
 
-MLflow's REST API has no counts and takes a call an experiment; one query answers a page, its count and the best runs.
+MLflow's REST API has no counts, and needs one call per experiment. One query returns a page, its count and best runs.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ _EXPERIMENT_ORDERS = {"created_at": "e.experiment_id", "name": "e.name"}
 _RUN_ORDERS = {"started_at": "r.started_ms", "run_name": "r.run_name", "status": "r.status"}
 _RUN_KEYS = {
     "metrics": "(SELECT value FROM mlops.run_metrics WHERE run_id = r.run_id AND key = %(order_key)s)",
-    # Parameters are text; those that are numbers are ordered as numbers, and the others come last.
+    # Parameters are text. Those that are numbers are ordered as numbers, and the others come last.
     "params": "(SELECT CASE WHEN value ~ '^-?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]{1,3})?$' THEN value::float8 END"
     " FROM mlops.run_params WHERE run_id = r.run_id AND key = %(order_key)s)",
 }
 
-# The page is chosen by what is cheap; what is dear (counts, best runs, metrics, params) is computed for its rows alone.
+# The page is chosen with cheap columns. Counts, best runs, metrics and params are computed for its rows only.
 _EXPERIMENTS = """
 WITH page AS MATERIALIZED (
     SELECT e.experiment_id, {key} AS key, row_number() OVER (ORDER BY {ordering}) AS place
@@ -61,7 +61,7 @@ SELECT r.*,
 FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND r.run_id = ANY(%(run_ids)s)
 """
 
-# Every n-th point and the last one, so that a long run's curve keeps its shape.
+# Every n-th point and the last one, so that the curve of a long run keeps its shape.
 _POINTS = """
 SELECT key, step, at_ms AS at, value FROM (
     SELECT *, row_number() OVER (PARTITION BY key ORDER BY step, at_ms) AS place,
@@ -88,7 +88,7 @@ MAX_POINTS = 500
 
 
 class Catalogue:
-    """Read-only SQL over the `mlops` views, on one connection that is renewed when it has gone away."""
+    """Read-only queries of the `mlops` views, on one connection, which is renewed if it is lost."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
@@ -101,14 +101,14 @@ class Catalogue:
     def experiments(
         self, limit: int, cursor: str | None, order_by: str = "created_at desc", name: str | None = None
     ) -> tuple[list[Row], int, str | None]:
-        """A page of experiments, each with its best run: (rows, how many in all, next cursor).
+        """Return a page of experiments, each with its best run: (rows, total number, next cursor).
 
         Args:
             order_by: created_at or name, and asc or desc.
-            name: only those with this in their name, whatever the case.
+            name: Only those whose name contains this text, in upper or lower case.
 
         Raises:
-            ValidationFailed: an unknown order, or a cursor of another list.
+            ValidationFailed: The order is not known, or the cursor is from another list.
         """
         order = parse_order(order_by, _EXPERIMENT_ORDERS, {})
         filtered, values = "TRUE", {}
@@ -118,7 +118,7 @@ class Catalogue:
         return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
 
     def experiment(self, name_or_id: str) -> Row:
-        """`{"experiment_id", "name"}`; a name comes before an id of the same digits. Raises NotFound."""
+        """Return `{"experiment_id", "name"}`; a name comes before an id with the same digits. Raises NotFound."""
         rows = self._rows(_EXPERIMENT, wanted=name_or_id)
         if not rows:
             raise NotFound(f"There is no experiment {name_or_id!r}; GET /experiments lists them")
@@ -133,15 +133,15 @@ class Catalogue:
         status: str | None = None,
         name: str | None = None,
     ) -> tuple[list[Row], int, str | None]:
-        """A page of an experiment's runs with their params and metrics: (rows, how many in all, next cursor).
+        """Return a page of an experiment's runs with params and metrics: (rows, total number, next cursor).
 
         Args:
             order_by: started_at, run_name, status, metrics.<name> or params.<name>, and asc or desc.
-            status: only those in this status.
-            name: only those with this in their name, whatever the case.
+            status: Only runs with this status.
+            name: Only those whose name contains this text, in upper or lower case.
 
         Raises:
-            ValidationFailed: an unknown order, or a cursor of another list.
+            ValidationFailed: The order is not known, or the cursor is from another list.
         """
         order = parse_order(order_by, _RUN_ORDERS, _RUN_KEYS)
         filters, values = ["TRUE"], {"experiment_id": experiment_id, "status": status, "name": name}
@@ -155,38 +155,38 @@ class Catalogue:
         return rows, self._count(count, values), next_cursor
 
     def runs_by_id(self, experiment_id: int, run_ids: list[str]) -> list[Row]:
-        """The experiment's runs of these ids, in this order, with tags. Raises NotFound, naming those that are not."""
+        """Return the experiment's runs with these ids, in this order, with tags. Raises NotFound."""
         runs = {row["run_id"]: row for row in self._rows(_RUN, experiment_id=experiment_id, run_ids=run_ids)}
         if missing := [run_id for run_id in run_ids if run_id not in runs]:
             raise NotFound(f"The experiment has no run {', '.join(missing)}")
         return [runs[run_id] for run_id in run_ids]
 
     def metric_history(self, run_id: str) -> dict[str, list[Row]]:
-        """Points of each metric in the order of their steps; of a long history every n-th."""
+        """Return the points of each metric in the order of steps; for a long history every n-th."""
         history: dict[str, list[Row]] = {}
         for row in self._rows(_POINTS, run_id=run_id, most=MAX_POINTS):
             history.setdefault(row.pop("key"), []).append(row)
         return history
 
     def logged_models(self, run_id: str) -> list[Row]:
-        """`{"name", "artifact_uri"}` of the models that the run has logged."""
+        """Return `{"name", "artifact_uri"}` of the models that the run has logged."""
         query = "SELECT name, artifact_uri FROM mlops.logged_models WHERE run_id = %(run_id)s ORDER BY name"
         return self._rows(query, run_id=run_id)
 
     def models(self, limit: int, cursor: str | None) -> tuple[list[Row], int, str | None]:
-        """Return a page of registered models by name: (rows, how many in all, next cursor)."""
+        """Return a page of registered models by name: (rows, total number, next cursor)."""
         rows = self._rows(_MODELS, after=decode_cursor(cursor) if cursor else "", limit=limit + 1)
         return _page(rows, limit, "name")
 
     def model(self, name: str) -> Row:
-        """Raises NotFound."""
+        """Return a registered model. Raises NotFound."""
         rows = self._rows("SELECT * FROM mlops.models WHERE name = %(name)s", name=name)
         if not rows:
             raise NotFound(f"There is no model {name!r}; GET /models lists them")
         return rows[0]
 
     def versions(self, name: str, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
-        """A page of a model's versions, the newest first, and the next cursor."""
+        """Return a page of a model's versions, the newest first, and the next cursor."""
         before = _number(cursor) if cursor else _MAX_ID
         rows = self._rows(_VERSIONS, name=name, before=before, limit=limit + 1)
         more, rows = len(rows) > limit, rows[:limit]
@@ -210,7 +210,7 @@ class Catalogue:
         except (psycopg.DataError, psycopg.errors.UndefinedFunction, UnicodeError) as error:
             if cursor is None:
                 raise
-            # The cursor's key has another type than the list's, or is no Unicode.
+            # The cursor's key has another type than the list's, or is not Unicode.
             raise unknown_cursor() from error
         more, rows = len(rows) > limit, rows[:limit]
         identifier = id_column.rpartition(".")[2]
@@ -229,7 +229,7 @@ class Catalogue:
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Row]]:
-        """Raises DependencyUnavailable when PostgreSQL does not answer."""
+        """Yield a connection. Raises DependencyUnavailable if PostgreSQL does not answer."""
         try:
             yield self._alive()
         except psycopg.OperationalError as error:
@@ -260,7 +260,7 @@ def _number(cursor: str) -> int:
 
 
 def _page(rows: list[Row], limit: int, key: str) -> tuple[list[Row], int, str | None]:
-    """Cut the one row too many that tells whether there is a next page, and take the total from the rows."""
+    """Remove the extra row that shows whether there is a next page, and read the total from the rows."""
     more, rows = len(rows) > limit, rows[:limit]
     total = rows[0]["total_count"] if rows else 0
     for row in rows:

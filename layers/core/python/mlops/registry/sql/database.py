@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: IAM login over verified TLS, the token signed locally, one connection an environment."""
+"""Connect to PostgreSQL: IAM login over verified TLS, with a token that is signed without a call."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +12,7 @@ from mlops.settings import Settings
 
 @dataclass(frozen=True)
 class DatabaseSettings(Settings):
-    """`database_host` is a host name, or the folder of a Unix socket (libpq then leaves TLS out by itself)."""
+    """Settings. `database_host` is a host name, or the folder of a Unix socket, where libpq does not use TLS."""
 
     database_host: str
     database_port: str
@@ -22,7 +22,7 @@ class DatabaseSettings(Settings):
 
 
 def connection_parameters(settings: DatabaseSettings) -> dict[str, Any]:
-    """What libpq needs to log in, the password left out: `login_token` is due at each new connection."""
+    """Return libpq's parameters without the password: each new connection needs a `login_token`."""
     return {
         "host": settings.database_host,
         "port": settings.database_port,
@@ -32,15 +32,15 @@ def connection_parameters(settings: DatabaseSettings) -> dict[str, Any]:
         "sslrootcert": settings.database_ca_bundle,
         "connect_timeout": 3,
         "application_name": "mlops",
-        # Lambda freezes between requests, so a vanished peer is noticed by the server, not by us.
+        # Lambda freezes between requests, so the server notices a lost connection, not the function.
         "keepalives_idle": 30,
     }
 
 
 def login_token(settings: DatabaseSettings) -> str:
-    """A password good for 15 minutes, signed with the function's own credentials, without any call."""
+    """Return a password that is valid for 15 minutes, signed with the function's credentials, without a call."""
     token: str = _signer().generate_db_auth_token(
-        # Percent-encoded as libpq's own URIs spell a socket's folder; a host name stays as it is.
+        # Percent-encoded, as a socket's folder in libpq's URIs; a host name is not changed by it.
         DBHostname=quote(settings.database_host, safe=""),
         Port=int(settings.database_port),
         DBUsername=settings.database_user,

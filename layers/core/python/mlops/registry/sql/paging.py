@@ -1,8 +1,7 @@
-"""Pages of an SQL list that may be ordered by one of several keys.
+"""Read pages of an SQL list that can be ordered by one of several keys.
 
-A cursor holds the last row's key and id, not a page number, so rows that come in between neither shift a page nor make
-a deep one slow. Every key stands in a table of the list's own: what a caller writes is looked up, never put into the
-SQL.
+A cursor has the last row's key and id, not a page number, so new rows do not shift a page, and late pages are not slow.
+Each list has a table of its keys: a caller's text is looked up there, and never becomes SQL.
 """
 
 import json
@@ -13,7 +12,7 @@ from typing import Any
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 
-# A name with a space stands in backticks or double quotes, as in MLflow's own order_by.
+# A name with a space is in backticks or double quotes, as in MLflow's order_by.
 _ORDER = re.compile(
     r"""(?P<key>[^\s.`"]+)(?:\.(?:(?P<name>[^\s`"]+)|`(?P<backticks>[^`]+)`|"(?P<quotes>[^"]+)"))?"""
     r"""(?:\s+(?P<direction>asc|desc))?""",
@@ -23,17 +22,17 @@ _ORDER = re.compile(
 
 @dataclass(frozen=True)
 class Order:
-    """`expression` is SQL of ours, in which `%(order_key)s` may stand for the name of a metric or a parameter."""
+    """An order. `expression` is SQL, with `%(order_key)s` in place of the name of a metric or a parameter."""
 
     expression: str
     descending: bool
     key_name: str | None = None
 
     def clauses(self, id_column: str, cursor: str | None) -> tuple[str, str, dict[str, Any]]:
-        """(condition, ordering, values) of the page after `cursor`; rows without a key come last.
+        """Return (condition, ordering, values) for the page after `cursor`. Rows without a key come last.
 
         Raises:
-            ValidationFailed: no list of this order answered the cursor.
+            ValidationFailed: The cursor is not from a list with this order.
         """
         key, direction = self.expression, "DESC" if self.descending else "ASC"
         values: dict[str, Any] = {"order_key": self.key_name}
@@ -69,10 +68,10 @@ def parse_order(text: str, columns: dict[str, str], prefixes: dict[str, str]) ->
     """Read `started_at desc`, `metrics.accuracy` or ``metrics.`my metric` ``.
 
     Args:
-        text: A key of `columns`, or a prefix and a name; then a direction, which is asc unless given.
+        text: A key of `columns`, or a prefix and a name; then a direction, by default asc.
 
     Raises:
-        ValidationFailed: There is no such order; the message names those that there are.
+        ValidationFailed: There is no such order. The message names the possible ones.
     """
     match = _ORDER.fullmatch(text.strip())
     if match:
