@@ -56,9 +56,9 @@ class ComparedParam:
 class Dependency:
     ok: bool
     detail: str
-    """The result of the check"""
+    """What the check saw"""
     age_seconds: float | None = None
-    """For s3: time since the default model's Production manifest was written"""
+    """For s3: seconds since the default model's Production manifest was written"""
     warning: str | None = None
     """What works and is not in order, with the remedy; null if there is nothing"""
 
