@@ -18,7 +18,7 @@ const shown = (stage: "Production" | "Staging", refusal: string | null): string 
 };
 
 it("says on the card why the gate would no longer admit what serves, and what to do", () => {
-  const reason = "it answers with 1 number a row";
+  const reason = "it answers with 1 number per row";
   expect(shown("Production", reason)).toContain(
     `It serves, but the gate would no longer admit it: ${reason}. Move another version here, or roll back.`,
   );

@@ -265,7 +265,7 @@ def test_what_a_former_gate_admitted_serves_on_and_is_reported_until_another_ver
     until(lambda: api.get(f"/models/{world.model}")["production_refusal"] is not None)
     detail = api.get(f"/models/{world.model}")
     assert detail["production_version"] == second
-    assert detail["production_refusal"].startswith("it answers with 1 number a row")
+    assert detail["production_refusal"].startswith("it answers with 1 number per row")
     assert api.get(f"/models/{world.model}/history") == history
     assert world.manifest() == replace(
         before,

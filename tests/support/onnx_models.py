@@ -66,7 +66,7 @@ def after_linear(*nodes: NodeProto, **more: np.ndarray) -> ModelProto:
 
 
 def column(*nodes: NodeProto) -> ModelProto:
-    """One number a row: a regressor, or with a sigmoid a binary classifier of one output."""
+    """One number per row: a regressor, or with a sigmoid a binary classifier of one output."""
     output = [helper.make_tensor_value_info("p", FLOAT, ["n", 1])]
     return model([node("Gemm", "x w b", "z"), *nodes], weights(1), outputs=output)
 

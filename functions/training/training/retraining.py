@@ -34,8 +34,6 @@ def retrain(event: dict[str, Any], context: Any) -> dict[str, Any]:
         The ids of the sweep and its jobs, the same for each delivery. For a model without a recipe, the reason of the
         refusal, because another try would change nothing.
 
-    A model without a recipe is refused: the answer has the reason, and another try would change nothing.
-
     Raises:
         DependencyUnavailable: The registry or AWS Batch does not answer. Lambda tries again.
     """

@@ -215,8 +215,8 @@ def test_another_cache_epoch_leaves_all_else_as_it_is():
 
 def test_an_examination_leaves_all_else_as_it_is():
     newer = as_a_newer_version_writes(MANIFEST.to_json())
-    noted = json.loads(with_examination(newer, 3, "it answers with 1 number a row", "2026-02-01T00:00:00.000Z"))
-    examined = {"gate_revision": 3, "refusal": "it answers with 1 number a row"}
+    noted = json.loads(with_examination(newer, 3, "it answers with 1 number per row", "2026-02-01T00:00:00.000Z"))
+    examined = {"gate_revision": 3, "refusal": "it answers with 1 number per row"}
     assert noted == json.loads(newer) | examined | {"written_at": "2026-02-01T00:00:00.000Z"}
 
 

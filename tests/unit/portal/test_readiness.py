@@ -43,7 +43,7 @@ def test_a_manifest_that_can_be_read_is_well(look: Any, body: bytes) -> None:
 
 
 def test_what_the_gate_would_no_longer_admit_is_a_warning_and_no_failure(look: Any) -> None:
-    refusal = "it answers with 1 number a row"
+    refusal = "it answers with 1 number per row"
     found = look(served(1, model_name=MODEL).with_manifest(refusal=refusal, gate_revision=1).manifest.to_json())
     assert found.ok
     assert found.warning == (

@@ -76,7 +76,7 @@ class TestFollowing:
         before, answer = predict.app.models.current("digit-classifier", "Production")[0], predict.call(BODY)
         manifest = served(1).manifest
         store.delete(manifest.key)
-        store.put(KEY, with_examination(manifest.to_json(), 1, "it answers with 1 number a row", "2026-02-01"))
+        store.put(KEY, with_examination(manifest.to_json(), 1, "it answers with 1 number per row", "2026-02-01"))
         predict.clock.now += 5
         again = predict.call(BODY)
         assert (again.status, again.json) == (200, answer.json)
@@ -85,7 +85,7 @@ class TestFollowing:
         assert after.manifest.refusal is not None
         assert after.session is before.session
 
-    @pytest.mark.parametrize("refusal", [None, "it answers with 1 number a row"])
+    @pytest.mark.parametrize("refusal", [None, "it answers with 1 number per row"])
     def test_a_regressor_that_a_former_gate_admitted_is_served_at_a_cold_start(
         self, store: Any, start: Callable[[], Any], refusal: str | None
     ) -> None:

@@ -85,8 +85,8 @@ def test_one_that_cannot_be_read_is_sent_to_be_mended_and_so_are_others_that_dif
     [
         ({"gate_revision": 0}, True),
         ({"gate_revision": GATE_REVISION + 1}, True),
-        ({"refusal": "it answers with 1 number a row", "written_at": now()}, False),
-        ({"refusal": "it answers with 1 number a row"}, True),  # for longer than a day
+        ({"refusal": "it answers with 1 number per row", "written_at": now()}, False),
+        ({"refusal": "it answers with 1 number per row"}, True),  # for longer than a day
     ],
     ids=str,
 )

@@ -13,7 +13,7 @@ from models import app
 from tests.support.serving import served
 
 BUCKET, MODEL = "artifacts", "m"
-REFUSAL = "it answers with 1 number a row"
+REFUSAL = "it answers with 1 number per row"
 
 
 class FakeCatalogue:

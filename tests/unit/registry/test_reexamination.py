@@ -111,7 +111,7 @@ def test_what_the_gate_would_not_admit_any_more_stays_and_the_manifest_says_why(
     registry.repair()
     after = registry.manifest()
     assert after.refusal is not None
-    assert after.refusal.startswith("it answers with 1 number a row")
+    assert after.refusal.startswith("it answers with 1 number per row")
     assert after.gate_revision == GATE_REVISION
     assert after == replace(
         before, gate_revision=GATE_REVISION, refusal=after.refusal, written_at=after.written_at
@@ -178,7 +178,7 @@ def test_after_an_outage_the_next_round_does_it(registry: Registry, monkeypatch:
 def test_a_manifest_that_was_written_meanwhile_is_left(registry: Registry) -> None:
     seen = registry.serve(REGRESSOR)
     newer = registry.serve(ONNX, version=2)
-    registry.store.note_examination(seen, "it answers with 1 number a row")
+    registry.store.note_examination(seen, "it answers with 1 number per row")
     assert registry.manifest() == newer
 
 
@@ -296,7 +296,7 @@ class TestTheWayOut:
         made.deliver(made.ask(1, "Production"))
         made.deliver(made.ask(2, "Production"))
         manifest = made.serving.manifests[Stage.PRODUCTION]
-        refused = replace(manifest, refusal="it answers with 1 number a row", gate_revision=GATE_REVISION)
+        refused = replace(manifest, refusal="it answers with 1 number per row", gate_revision=GATE_REVISION)
         made.serving.manifests[Stage.PRODUCTION] = refused
         return made
 
@@ -331,4 +331,4 @@ def test_the_child_process_says_the_same(registry: Registry) -> None:
     registry.repair()
     refusal = registry.manifest().refusal
     assert refusal is not None
-    assert refusal.startswith("it answers with 1 number a row")
+    assert refusal.startswith("it answers with 1 number per row")
