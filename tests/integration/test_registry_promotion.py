@@ -153,7 +153,7 @@ def test_a_step_the_lifecycle_does_not_allow_is_rejected_with_the_allowed_ones(w
     world.move(version, "Archived")
     assert (
         world.move(version, "Archived").error
-        == "Version 1 was in Archived; from there it may go to Production, Staging"
+        == "Version 1 was in Archived; from there it can go to Production, Staging"
     )
     assert world.move(99, "Production").status == "rejected"
 

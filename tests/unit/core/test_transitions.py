@@ -198,7 +198,7 @@ def test_ids_sort_by_the_time_they_were_made(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("left", Stage)
 def test_a_step_is_refused_exactly_where_the_lifecycle_has_no_edge(left: Stage) -> None:
     assert {entered for entered in Stage if refusal(left, entered) is None} == ALLOWED[left]
-    assert refusal(Stage.PRODUCTION, Stage.STAGING) == "in Production; from there it may go to Archived"
+    assert refusal(Stage.PRODUCTION, Stage.STAGING) == "in Production; from there it can go to Archived"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_how_it_ended_is_shown_with_the_gates_results(ask: Ask, transitions: Tra
 def test_a_step_that_the_lifecycle_has_not_is_refused_with_those_it_has(ask: Ask, queue_url: str) -> None:
     status, answer = ask("POST", "/models/transition", {"model_name": MODEL, "version": 2, "stage": "Staging"})
     assert (status, answer["code"], answer["allowed"]) == (409, "transition_not_allowed", ["Archived"])
-    assert answer["detail"] == "Version 2 of 'm' is in Production; from there it may go to Archived"
+    assert answer["detail"] == "Version 2 of 'm' is in Production; from there it can go to Archived"
     assert messages(queue_url) == []
 
 
