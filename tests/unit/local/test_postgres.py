@@ -100,7 +100,7 @@ def test_data_of_another_version_is_refused_and_kept(make, base):
     data = base / "plain/.local/postgres"
     data.mkdir()
     (data / "PG_VERSION").write_text("16\n")
-    with pytest.raises(LocalStackError, match=r"is of PostgreSQL 16, and this version has 18: .*make reset"):
+    with pytest.raises(LocalStackError, match=r"is from PostgreSQL 16, and this version uses 18: .*make reset"):
         database.start()
     assert (data / "PG_VERSION").exists()
 

@@ -61,7 +61,7 @@ def test_a_checkout_in_which_it_cannot_work_is_refused_in_one_line(tmp_path, nam
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
     assert line.startswith("error: the checkout ")
-    assert line.endswith("in its path, which cannot work: move it to another folder")
+    assert line.endswith("in its path, which is not supported: move it to another folder")
     assert not (checkout / ".local").exists()
 
 

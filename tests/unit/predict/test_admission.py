@@ -121,13 +121,13 @@ HONEST: dict[str, Callable[[], Built]] = {
 
 HOSTILE: dict[str, tuple[Callable[[], Built], str]] = {
     "empty file": (lambda: b"", "the file|load"),
-    "text": (lambda: b"a pickle, they said", "not ONNX|cannot load"),
-    "truncated": (lambda: classifier().SerializeToString()[:-20], "not ONNX|cannot load"),
+    "text": (lambda: b"a pickle, they said", "not ONNX|does not load"),
+    "truncated": (lambda: classifier().SerializeToString()[:-20], "not ONNX|does not load"),
     "external data": (lambda: perceptron(weights_of(1, 4, 3), "weights.bin"), "save_as_external_data=False"),
     "external data behind a long tag": (hidden_external_data, "longer than 32 bits"),
     "operator of nobody": (
         lambda: model([helper.make_node("Magic", ["x"], ["p"], domain="nobody")], domain="nobody"),
-        "cannot load",
+        "does not load",
     ),
     "batch of one": (lambda: classifier(batch=1), "variable batch size"),
     "batch of two": (lambda: classifier(batch=2), "variable batch size"),
@@ -138,9 +138,9 @@ HOSTILE: dict[str, tuple[Callable[[], Built], str]] = {
     "free number of features": (lambda: classifier(features="f"), "must be fixed"),
     "double input": (
         lambda: with_input(models.DOUBLE, ["n", 4], node("Cast", "x", "q", to=1)),
-        "one input, float32|cannot load",
+        "one input, float32|does not load",
     ),
-    "three dimensions": (lambda: with_input(models.FLOAT, ["n", 2, 2]), "one input, float32|cannot load"),
+    "three dimensions": (lambda: with_input(models.FLOAT, ["n", 2, 2]), "one input, float32|does not load"),
     "two inputs": (two_inputs, "one input, float32"),
     "two outputs": (two_outputs, "one output of class probabilities"),
     "double output": (as_double, "one output of class probabilities"),
@@ -258,7 +258,7 @@ def test_what_predict_cannot_answer_the_gate_refuses_with_the_reason(name: str) 
         ("external data", "mlflow.onnx.log_model(…, save_as_external_data=False)"),
         ("ZipMap", "export it with that output alone (skl2onnx: options={'zipmap': False})"),
         ("opset of another time", "with a lower opset (target_opset, opset_version) or other operators"),
-        ("batch of one", "export it with a free batch (torch: dynamic_shapes or dynamic_axes)"),
+        ("batch of one", "export it with a variable batch size (torch: dynamic_shapes or dynamic_axes)"),
     ],
 )
 def test_what_an_exporter_made_by_its_defaults_is_refused_with_the_remedy_last(name: str, remedy: str) -> None:
