@@ -115,7 +115,11 @@ def made(aws: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[World
 
     def make() -> tuple[World, Queue]:
         world, queue = World(table=make_table("TransitionsTable", f"transitions-{next(numbers)}")), Queue()
-        retries = Retries(RetrySettings(promotion_queue_url=queue.url, max_receives=MAX_RECEIVES, retry_seconds=0))
+        retries = Retries(
+            RetrySettings(
+                promotion_queue_url=queue.url, max_receives=MAX_RECEIVES, visibility_seconds=90, retry_seconds=0
+            )
+        )
         monkeypatch.setattr(Promoter, "from_environment", lambda: world.promoter)
         monkeypatch.setattr(Retries, "from_environment", lambda: retries)
         return world, queue

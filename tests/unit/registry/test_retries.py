@@ -1,5 +1,6 @@
 """A message stays hidden while it is worked on. After a failure it comes again, and leaves its group after the last."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ from promotion import app
 from promotion.outages import outages
 from promotion.retries import Retries, RetrySettings
 
-RECORD = {"receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"}, "body": '{"kind": "cache_epoch"}'}
+MESSAGE = {"kind": "cache_epoch", "transition_id": "tr_1", "model_name": "m", "stage": "Production"}
+RECORD = {"receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"}, "body": json.dumps(MESSAGE)}
 CONTEXT = {
     "function_name": "promotion",
     "memory_limit_in_mb": 1769,
@@ -75,7 +77,7 @@ def test_an_event_that_did_not_come_from_the_queue_is_carried_out(monkeypatch):
     monkeypatch.setattr(app.Retries, "from_environment", lambda: retries(sqs))
     monkeypatch.setattr(app.Promoter, "from_environment", lambda: SimpleNamespace(handle=handled.append))
     app.handler({"Records": [RECORD]}, SimpleNamespace(**CONTEXT))
-    assert handled == [{"kind": "cache_epoch"}]
+    assert handled == [MESSAGE]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_second_rollback_goes_further_back_and_the_last_one_is_refused_with_th
     status, answer = ask("POST", f"/models/{MODEL}/rollback", {})
     assert status == 409
     assert answer["detail"] == (
-        "No version of 'm' is left to go back to: 2, 3 were rolled back from, or do not exist any more; "
+        "No version of 'm' is left to go back to: 2, 3 were rolled back from or deleted; "
         "to serve another version, move it to Production with POST /models/transition"
     )
 

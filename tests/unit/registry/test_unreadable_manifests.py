@@ -60,7 +60,7 @@ class TestMending:
         ((status, error),) = mends(world)
         assert status == "rejected"
         assert error.startswith("Version 1 was admitted as the file with the SHA-256 ")
-        assert "version 1 keeps its alias; promote a version to write the manifest anew" in error
+        assert "version 1 keeps its alias; promote a version to write the manifest again" in error
         assert world.tracking.aliases == {"production": 1}
         assert world.serving.unreadable == {Stage.PRODUCTION: "spoiled"}
         assert not world.transitions.still_open()

@@ -331,7 +331,7 @@ def test_an_address_of_the_newest_file_leads_nowhere_else(aws: str, monkeypatch:
 def test_the_newest_file_of_a_data_set_that_is_not_there_is_named(aws: str):
     with pytest.raises(DataError, match="datasets/none/latest: there is no such object"):
         data.load("s3://artifacts/datasets/none/latest")
-    with pytest.raises(DataError, match="is not one that data sets may be read from"):
+    with pytest.raises(DataError, match="data sets must not be read from the bucket"):
         data.load("s3://theirs/datasets/set/latest")
     with pytest.raises(DataError, match="neither"):
         data.load("https://example.com/latest")

@@ -245,7 +245,7 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "21 classes by number": (
         numbered(*map(str, range(21))),
-        Refused("column 'label'", "21 different whole numbers are either classes or a quantity", "write them as text"),
+        Refused("column 'label'", "21 different whole numbers can be classes or a quantity", "write them as text"),
     ),
     "21 classes by code": (
         numbered(*(f"{code:03d}" for code in range(21))),
@@ -274,7 +274,7 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "label beside target": (
         table([[a, label, label] for a, _, label in clouds("0", "1")], "a,target,label").encode(),
-        Refused("line 1", "'target' and 'label' can each be the label", "rename or remove the others"),
+        Refused("line 1", "'target' and 'label' can be the label", "rename or remove the others"),
     ),
     "a name twice": (
         PLAIN.replace("a,b", "a,a", 1).encode(),
@@ -339,7 +339,11 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "text": (
         with_column("colour", ["red", "blue"] * 20),
-        Refused("line 2, column 'colour'", "'red' is not a number; text is not read", "a column of 0 and 1"),
+        Refused(
+            "line 2, column 'colour'",
+            "'red' is not a number, and text columns are not supported",
+            "a column of 0 and 1",
+        ),
     ),
     "thousands of columns": (
         table(clouds("0", "1", features=3000), ",".join([*(f"f{index}" for index in range(3000)), "label"])).encode(),
@@ -409,7 +413,7 @@ NPZ_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "30 whole numbers": (
         archive(x=X, y=np.arange(60) // 2),
-        Refused("y", "30 different whole numbers are either classes or a quantity", r"save y\.astype\(str\)"),
+        Refused("y", "30 different whole numbers can be classes or a quantity", r"save y\.astype\(str\)"),
     ),
     "30 classes as text": (
         archive(x=np.repeat(np.arange(30), 5)[:, None] * 10.0, y=np.repeat(np.arange(30), 5).astype(str)),
