@@ -333,7 +333,7 @@ def test_the_newest_file_of_a_data_set_that_is_not_there_is_named(aws: str):
         data.load("s3://artifacts/datasets/none/latest")
     with pytest.raises(DataError, match="data sets must not be read from the bucket"):
         data.load("s3://theirs/datasets/set/latest")
-    with pytest.raises(DataError, match="neither"):
+    with pytest.raises(DataError, match="its format is not known"):
         data.load("https://example.com/latest")
 
 

@@ -136,7 +136,7 @@ def test_more_runs_than_the_cap_are_409_and_nothing_is_submitted(post, batch, jo
     with Stubber(batch._submitter):  # which answers nothing: any call to Batch fails the test
         status, problem = post("/sweeps", {"num_runs": 3})
     assert (status, problem["code"]) == (409, "conflict")
-    assert "2 jobs are under way and at most 4 may be" in problem["detail"]
+    assert "2 jobs are pending or running, and at most 4 are allowed" in problem["detail"]
     assert "MaxActiveJobs" in problem["detail"]
     assert records(jobs) == before
     with Stubber(batch._submitter) as stub:
