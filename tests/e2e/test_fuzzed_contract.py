@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 DOCUMENT = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
 ROLES = ("admin", "read", "predict", None)
 
@@ -69,7 +70,7 @@ def test_every_answer_is_one_that_the_document_has(
     mode = data.draw(st.sampled_from(list(GenerationMode)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        operation = schemathesis.openapi.from_dict(DOCUMENT)[path][method.upper()]
+        operation = SCHEMA[path][method.upper()]
         case = data.draw(operation.as_strategy(generation_mode=mode))
     headers = {"x-api-key": api.key} if api.key else {}
     case.call_and_validate(base_url=api.url, headers=headers)
