@@ -1,4 +1,7 @@
-"""The API as schemathesis asks it, from the published document and with each role: all its checks, and no server error.
+"""The API as schemathesis asks it, from the published document and with each role: its checks, and no server error.
+
+One check is left out, `positive_data_acceptance`: what a model takes, which cursors a list has returned and which
+experiments there are, no schema can say, so a request that fits the schema may be refused.
 
 It has a stack of its own, because an admin's requests start jobs and move versions.
 """
@@ -18,6 +21,7 @@ import schemathesis
 from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from infra.local.api import Api
 from infra.local.settings import ROOT, Settings
@@ -73,7 +77,7 @@ def test_every_answer_is_one_that_the_document_has(
         operation = SCHEMA[path][method.upper()]
         case = data.draw(operation.as_strategy(generation_mode=mode))
     headers = {"x-api-key": api.key} if api.key else {}
-    case.call_and_validate(base_url=api.url, headers=headers)
+    case.call_and_validate(base_url=api.url, headers=headers, excluded_checks=[positive_data_acceptance])
 
 
 LISTS = [

@@ -10,6 +10,7 @@ from job_events.job_states import JobStates
 from mlops.aws.jobs_table import RecordPage
 from mlops.domain.errors import NotFound, ValidationFailed
 from mlops.domain.job import Job, JobStatus, Sweep
+from mlops.domain.pagination import encode_cursor
 from mlops.domain.ranking import ranked
 
 METRICS = {"accuracy": 0.97}
@@ -115,8 +116,9 @@ def test_errors_name_what_is_missing(jobs):
     jobs.reserve()
     with pytest.raises(NotFound):
         jobs.get("counter")
-    with pytest.raises(ValidationFailed, match="cursor"):
-        jobs.page(Job, cursor="!!")
+    for cursor in ("!!", encode_cursor("\x03M4"), encode_cursor("sweep_000001"), encode_cursor("job_1")):
+        with pytest.raises(ValidationFailed, match="cursor"):
+            jobs.page(Job, JobStatus.COMPLETED, cursor=cursor)
 
 
 def test_200_events_in_any_order_and_twice_leave_every_record_right(jobs):

@@ -8,6 +8,7 @@ changes nothing. Events come at least once and in any order, so a conditional up
 
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
@@ -17,7 +18,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
-from mlops.domain.pagination import decode_cursor, encode_cursor
+from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 from mlops.domain.timestamps import now
 
 COUNTER = "counter"
@@ -154,7 +155,7 @@ class JobsTable:
         start: dict[str, Any] = {}
         if cursor:
             within = {"status": str(status)} if status else {"kind": kind.KIND}
-            start = {"ExclusiveStartKey": {"job_id": decode_cursor(cursor, MAX_KEY_BYTES), **within}}
+            start = {"ExclusiveStartKey": {"job_id": _id_in(cursor, kind), **within}}
         # One more than the page holds tells whether another follows.
         newest = self._query(kind, status, **start, Limit=limit + 1, ScanIndexForward=False)
         records = list(itertools.islice(newest, limit + 1))
@@ -248,6 +249,18 @@ class JobsTable:
 
 def _key(job_id: str) -> dict[str, str]:
     return {"job_id": job_id}
+
+
+def _id_in(cursor: str, kind: type[Job] | type[Sweep]) -> str:
+    """Return the id in a cursor. DynamoDB refuses a start that is not within the query.
+
+    Raises:
+        ValidationFailed: It is not the cursor of a list of this kind.
+    """
+    identifier = decode_cursor(cursor, MAX_KEY_BYTES)
+    if not re.fullmatch(rf"{kind.KIND}_[0-9]{{6,18}}", identifier):
+        raise unknown_cursor()
+    return identifier
 
 
 def _selection(kind: type[Job] | type[Sweep], status: JobStatus | None) -> tuple[ConditionBase, str]:
