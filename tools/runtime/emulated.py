@@ -56,7 +56,7 @@ class Emulated:
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [str(emulator), *options, str(python), "-m", "awslambdaric", f"{task_root.name}.app.handler"],
-                cwd=log.parent,  # not the checkout, whose path may have a '#': the emulator cannot start in such a folder
+                cwd=log.parent,  # the emulator cannot start in a folder with a '#' in its path, as a checkout may have
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
