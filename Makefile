@@ -55,7 +55,7 @@ reset: ## stop the local stack, and remove all its state
 test: install lint ## run lint and all tests: unit, template, integration, end to end
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-# Tests that need the stack are one group, which runs in one process. `make test JOBS=0` runs all tests in one process.
+# A process gets its next test when it is free. `make test JOBS=0` runs all tests in one process.
 JOBS ?= 2
 PARALLEL := -n $(JOBS) --dist loadgroup
 

@@ -28,25 +28,12 @@ def pytest_configure() -> None:
     os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1"}
 
 
-# First, because pytest-xdist's own hook of this name reads the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the stack and keep it on one worker. In one process the quick tests come first, so that a slip
-    shows early. On several workers the stack's come first: they take the longest, and one worker has them all.
-
-    What fixtures build in a folder that all workers share (`lambda_runtime`) is kept on the stack's worker too.
-    A module that names a group itself keeps it.
-    """
+    """Mark what uses the stack, and let the quick tests come first, so that a slip shows early."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if "stack" in fixtures:
+        if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker("stack")
-        if {"stack", "lambda_runtime"}.intersection(fixtures) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group("stack"))
-    in_parallel = "PYTEST_XDIST_WORKER" in os.environ
-    items.sort(
-        key=lambda item: [(item.get_closest_marker(name) is not None) != in_parallel for name in ("stack", "slow")]
-    )
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("stack", "slow")])
 
 
 # Before any fixture, also those of a whole module or session.

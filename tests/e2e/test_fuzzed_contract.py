@@ -30,12 +30,7 @@ from mlops.domain.pagination import decode_cursor, encode_cursor
 from tests.support.fuzzing import JSON, budget
 from tests.support.steps import promote, train
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.slow,
-    pytest.mark.fuzz,
-    pytest.mark.xdist_group("fuzzed contract"),
-]
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.fuzz]
 
 DOCUMENT = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)

@@ -15,7 +15,7 @@ from infra.local.settings import ROOT
 from tests.support.checkout import copy_checkout
 from tests.support.steps import free_ports
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("local_stack")]
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 NAME = "R&D (v1) #2, it's"
 # What would lead the stack, or its tools, elsewhere.
@@ -36,9 +36,6 @@ def checkout():
     base.chmod(0o755)
     folder = base / NAME
     copy_checkout(folder)
-    if (ROOT / "console/layer/python").is_dir():
-        shutil.copytree(ROOT / "console/layer/python", folder / "console/layer/python")
-        shutil.copy2(ROOT / "console/layer/.built-from", folder / "console/layer/.built-from")
     yield folder
     shutil.rmtree(base)
 

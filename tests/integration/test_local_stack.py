@@ -33,7 +33,7 @@ from infra.local.stack import Stack
 from tests.support.steps import free_ports
 
 # Its stacks are its own, so it may run beside what shares the session's.
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("local_stack")]
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 QUEUE = "probe"
 

@@ -9,8 +9,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".venv-sam"
@@ -26,6 +31,23 @@ LAYER_SOURCES = (
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-platform"
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+_lock = FileLock(CACHE / "lock")
+
+
+def _alone(build: Callable[P, T]) -> Callable[P, T]:
+    """Let one process build at a time: the workers of a test run share the cache, and so do two checkouts."""
+
+    @wraps(build)
+    def locked(*arguments: P.args, **named: P.kwargs) -> T:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with _lock:
+            return build(*arguments, **named)
+
+    return locked
+
+
 class CannotBuild(Exception):
     """The network or the machine lacks something; the message says what."""
 
@@ -39,6 +61,7 @@ class Runtime:
     version: str
 
 
+@_alone
 def tools() -> Path:
     """Install the SAM command line by the target of the Makefile; returns its environment. Raises CannotBuild."""
     _run(["make", "--silent", "sam"], "the SAM command line cannot be installed")
@@ -51,6 +74,7 @@ def emulator() -> Path:
     return path
 
 
+@_alone
 def runtime() -> Runtime:
     """Make a runtime from Lambda's Python if this machine has it, else from the caller's. Raises CannotBuild."""
     base = _lambda_python() or Path(sys.executable)
@@ -64,6 +88,7 @@ def runtime() -> Runtime:
     return Runtime(python, base, version)
 
 
+@_alone
 def layers(runtime: Runtime) -> Path:
     """Build WebLayer and InferenceLayer for a Python; returns the folder of `sam build`. Raises CannotBuild."""
     folder = CACHE / f"build-{runtime.version}-{_digest(*(ROOT / name for name in LAYER_SOURCES))}"
@@ -94,6 +119,7 @@ def _sam_build(folder: Path, runtime: Runtime) -> None:
     _run(command, "`sam build` failed", environment)
 
 
+@_alone
 def tracking_tree(runtime: Runtime) -> Path:
     """Install the packages that the tracking image has, without the image. Raises CannotBuild."""
     group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["tracking"]

@@ -6,9 +6,6 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.drift import detection, false_alarms, query_cost, simulation
 
-# One worker: the simulation takes most of the time, and each worker would make its own.
-pytestmark = pytest.mark.xdist_group("simulation")
-
 
 @pytest.fixture(scope="module")
 def simulated():
