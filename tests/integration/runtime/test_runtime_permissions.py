@@ -44,6 +44,8 @@ from tests.support.steps import ENDED, free_ports, promote, train
 
 pytestmark = pytest.mark.slow
 MODEL = "permissions"
+# Before the first job that the API makes, so other tests find their own jobs at the top of lists.
+LOST_JOB, HALF_MOVED_JOB = "job_000000", "job_0000000"
 
 MISSING = "never called: with it S3 answers 404 for what is not there, without it 403"
 DESTINATION = "Lambda itself sends there, as the function, an event that failed all its tries"
@@ -349,15 +351,15 @@ class Walk:
                 # Refused by the trainer at once, as it is no number.
                 containerOverrides={"environment": [{"name": "TRAIN_EPOCHS", "value": "none"}]},
             )["jobId"]
-            for name in ("job_lost_end", "job_half_moved")
+            for name in (LOST_JOB, HALF_MOVED_JOB)
         }
         common = {"kind": "job", "status": "pending", "created_at": hour_ago}
         jobs = {
-            "job_lost_end": common,
-            "job_half_moved": {**common, "batch_job_id": ids["job_half_moved"], "moved_from": ids["job_half_moved"]},
+            LOST_JOB: common,
+            HALF_MOVED_JOB: {**common, "batch_job_id": ids[HALF_MOVED_JOB], "moved_from": ids[HALF_MOVED_JOB]},
         }
         for name, values in sorted(jobs.items()):
-            if name == "job_lost_end":
+            if name == LOST_JOB:
                 self._wait_until_ended(ids[name])
             item = {key: {"S": value} for key, value in {"job_id": name, **values}.items()} | {
                 "status_order": {"N": "0"},
