@@ -143,4 +143,4 @@ def left_alone(logs, batch_id, status):
         name for each in logs.describe_log_groups()["logGroups"] if "JobEventsLogs" in (name := each["logGroupName"])
     ]
     lines = [each["message"] for each in logs.filter_log_events(logGroupName=group)["events"]]
-    return any("not ours" in line and f'"{batch_id}"' in line and status in line for line in lines)
+    return any("not a job of ours" in line and f'"{batch_id}"' in line and status in line for line in lines)
