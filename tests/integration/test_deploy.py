@@ -38,7 +38,10 @@ TEMPLATE = {
         },
     },
 }
-STAND_IN = """#!{python}
+# The second and third line are for the shell, and a text for Python: a path in the first line could have no space.
+STAND_IN = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, os, sys
 from pathlib import Path
 
@@ -194,7 +197,7 @@ def test_up_again_deletes_old_versions_of_predict(tools: Tools, aws_client: Any)
     [
         ("docker version", "docker version", "the Docker engine does not answer"),
         ("make", "make build", "`make --silent build` failed"),
-        ("docker login", "docker login", "docker may not log in to the registry: docker: refused"),
+        ("docker login", "docker login", "docker cannot log in to the registry: docker: refused"),
         ("docker build", "docker build", "the training image could not be built"),
         ("docker push", "docker push", "the training image could not be pushed"),
         ("sam deploy", "sam deploy", "`sam deploy --config-env` failed"),
