@@ -37,7 +37,7 @@ Errors are RFC 9457 problem documents (`application/problem+json`) with `type`, 
 | 502 | The model registry refused the request |
 | 503 | A service behind the platform does not answer; try again after `Retry-After` seconds |
 
-Unknown fields, NaN, infinities, and strings or booleans in place of numbers are refused.
+Unknown fields and parameters, NaN, infinities, and strings or booleans in place of numbers are refused.
 """
 
 

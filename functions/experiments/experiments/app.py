@@ -102,8 +102,7 @@ def compare_runs(
     """Compare runs: the params and metrics that differ, and the best run of each metric."""
     run_ids = list(dict.fromkeys(part.strip() for part in runs.split(",") if part.strip()))
     if not 2 <= len(run_ids) <= MAX_COMPARED:
-        message = f"takes 2 to {MAX_COMPARED} different run ids, comma-separated"
-        raise ValidationFailed(f"runs: {message}", errors=[{"field": "runs", "message": message}])
+        raise ValidationFailed.of_field("runs", f"takes 2 to {MAX_COMPARED} different run ids, comma-separated")
     catalogue = Catalogue.from_environment()
     parent = catalogue.experiment(experiment)
     rows = catalogue.runs_by_id(parent["experiment_id"], run_ids)

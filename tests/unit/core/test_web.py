@@ -25,6 +25,11 @@ def fine():
     return {"fine": True}
 
 
+@router.get("/pages")
+def pages(limit: int = 10, status: str = "any"):
+    return {"limit": limit, "status": status}
+
+
 @router.post("/things")
 def things(body: Body):
     return body
@@ -60,9 +65,10 @@ def call(aws, monkeypatch):
     monkeypatch.setenv("ACCESS_KEYS_TABLE", make_access_keys())
     handler = lambda_handler(router, on_event=lambda event, context: {"handled": event["kind"]})
 
-    def call(method, path, body=None, key="k1", **event):
+    def call(method, path, body=None, key="k1", query=None, **event):
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = handler({**api_event(method, path, body, headers=form, key=key), **event}, CONTEXT)
+        asked = api_event(method, path, body, headers=form, key=key, query=query)
+        answer = handler({**asked, **event}, CONTEXT)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
 
     call.handler = handler
@@ -89,6 +95,20 @@ def test_a_wrong_body_is_422_and_names_the_field(call, body):
     assert (status, problem["code"]) == (422, "validation_failed")
     assert headers["content-type"] == "application/problem+json"
     assert problem["errors"][0]["field"]
+
+
+def test_a_parameter_that_the_route_does_not_have_is_422_and_not_passed_over(call):
+    assert call("GET", "/pages", query={"limit": "3"})[2] == {"limit": 3, "status": "any"}
+    status, _, problem = call("GET", "/pages", query={"stauts": "failed", "limit": "3"})
+    assert (status, problem["errors"]) == (
+        422,
+        [{"field": "stauts", "message": "is not a parameter of this route, which has limit, status"}],
+    )
+    assert call("GET", "/fine", query={"x" * 5000: "1"})[2]["errors"][0]["field"] == "x" * 100
+    assert call("GET", "/fine", query={"a\nb": "1"})[2]["errors"][0] == {
+        "field": "query",
+        "message": "is not a parameter of this route, which has none",
+    }
 
 
 def test_a_body_over_the_limit_is_413(call):

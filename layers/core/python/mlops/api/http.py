@@ -8,7 +8,9 @@ from urllib.parse import unquote
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Query
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
 from mangum import Mangum
@@ -70,14 +72,29 @@ async def check_text(request: Request) -> None:
     Raises:
         ValidationFailed: A parameter is not valid. Names it.
     """
-    for name, value in request.query_params.multi_items():
+    decoded = [(name, unquote(value)) for name, value in request.path_params.items()]  # a PathText is decoded later
+    for name, value in (*request.query_params.multi_items(), *decoded):
         if "\0" in value:
-            raise ValidationFailed.of_field(name, "must not contain the character U+0000")
+            raise ValidationFailed.of_field(_repeated(name) or "query", "must not contain the character U+0000")
     for name, value in request.path_params.items():
-        if "\0" in unquote(value):  # a PathText is decoded later
-            raise ValidationFailed.of_field(name, "must not contain the character U+0000")
         if len(value.encode(errors="replace")) > MAX_ID_BYTES:
             raise ValidationFailed.of_field(name, f"must have at most {MAX_ID_BYTES} bytes")
+
+
+async def check_query(request: Request) -> None:
+    """Refuse parameters that the route does not have: passed over in silence, a misspelled filter returns everything.
+
+    Raises:
+        ValidationFailed: There is such a parameter. Names it, and the parameters that there are.
+    """
+    if not request.query_params:
+        return
+    fields = get_flat_params(request.scope["route"].dependant)
+    known = {field.alias for field in fields if isinstance(field.field_info, Query)}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        message = f"is not a parameter of this route, which has {', '.join(sorted(known)) or 'none'}"
+        raise ValidationFailed.of_fields([(_repeated(name) or "query", message) for name in unknown], MAX_ERRORS)
 
 
 PathText = Annotated[str, AfterValidator(unquote)]
@@ -105,7 +122,9 @@ def request_id_of(request: Request) -> str:
 def build_app(router: APIRouter, *, public: bool = False) -> FastAPI:
     """Make the FastAPI application of a router. With `public`, its routes need no API key."""
     app = FastAPI(title="mlops", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    checks = [Depends(check_text)] if public else [Depends(current_caller), Depends(check_text)]
+    checks = [Depends(check_text)]
+    if not public:
+        checks = [Depends(current_caller), *checks, Depends(check_query)]
     app.include_router(router, dependencies=checks)
     app.add_exception_handler(PlatformError, _platform_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -209,8 +228,12 @@ def _field(error: dict[str, Any], body: Any) -> str:
         elif error["type"] == "missing" and depth == len(location):
             path.append(str(part))
         # Any other part is pydantic's name of a branch of a union.
-    text = ".".join(path)[:MAX_FIELD_NAME]
-    return text if text and text.isprintable() else "body"
+    return _repeated(".".join(path)) or "body"
+
+
+def _repeated(name: str) -> str:
+    """Return a caller's name of a field as an error repeats it: cut, and empty if it cannot be shown."""
+    return name[:MAX_FIELD_NAME] if name.isprintable() else ""
 
 
 def _message(error: dict[str, Any]) -> str:
