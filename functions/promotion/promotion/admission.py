@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
-from mlops.domain.transition import GateResult, Gates, Transition, TransitionKind
+from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from promotion.dependencies import Dependencies
 from promotion.examination import Examined, Placement
@@ -40,9 +40,9 @@ class Admission:
             Rejected: The gate refuses it, or the file that was admitted before is gone.
             Conflict: MLflow has no file of the version that can be served.
         """
-        name = version.model_name
-        if transition.sha256 is not None and (file := self._published(name, transition.sha256)) is not None:
-            return self._examined(transition, version, file).manifest, transition.gates
+        name, metrics = version.model_name, self._metrics(version)
+        if transition.sha256 is not None and (file := self._serving.published(name, transition.sha256)) is not None:
+            return self._examined(transition, version, file, metrics).manifest, transition.gates
         bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
         if bound is None:
             file, remark = self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
@@ -51,7 +51,7 @@ class Admission:
         integrity = check_integrity(
             file,
             bound or version.tags.get("sha256"),
-            lambda: self._examined(transition, version, file),
+            lambda: self._examined(transition, version, file, metrics),
             self._settings,
             remark,
         )
@@ -59,7 +59,9 @@ class Admission:
         if not passed(gates) or manifest is None:
             raise Rejected(failures(gates), gates)
         if _competes(transition):
-            gates += tuple(self._check_metrics(transition, version, manifest))
+            challenger = Contender(metrics, version.tags.get("dataset_digest"), manifest)
+            champion, margin = self._champion(transition), self._settings.metric_margin
+            gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
         self._serving.publish(name, file)
@@ -68,7 +70,9 @@ class Admission:
         self._transitions.note(transition, sha256=file.sha256, gates=gates)
         return manifest, gates
 
-    def _examined(self, transition: Transition, version: Version, file: ModelFile) -> Examined:
+    def _examined(
+        self, transition: Transition, version: Version, file: ModelFile, metrics: dict[str, float]
+    ) -> Examined:
         """Load the file as predict does, and ask it for predictions.
 
         Raises:
@@ -79,7 +83,7 @@ class Admission:
             version.version,
             transition.stage,
             version.run_id,
-            self._metrics(version),
+            metrics,
             transition.transition_id,
         )
         return self._examine(file.data, placement, self._settings.limits)
@@ -106,7 +110,7 @@ class Admission:
             has = f"a file with the SHA-256 {logged}" if logged else f"no {MODEL_FILE}"
             remark = f"MLflow now has {has} for this version: the artifacts have changed, and are not served"
             logger.error("artifacts changed", model=version.model_name, version=version.version, logged=logged)
-        if (file := self._published(version.model_name, sha256)) is not None:
+        if (file := self._serving.published(version.model_name, sha256)) is not None:
             return file, remark
         if remark is None:
             return self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
@@ -114,11 +118,6 @@ class Admission:
             f"Version {version.version} was admitted as the file with the SHA-256 {sha256}, which is gone; {remark}. "
             "Register the model as a new version"
         )
-
-    def _published(self, model_name: str, sha256: str) -> ModelFile | None:
-        """Return the file in `serving/` with this hash; None if it is gone or damaged."""
-        file = self._serving.published(model_name, sha256)
-        return file if file is not None and file.sha256 == sha256 else None
 
     def _logged_sha256(self, version: Version) -> str | None:
         """Return the hash of the version's file in MLflow; None if there is none."""
@@ -131,10 +130,6 @@ class Admission:
 
     def _uri(self, version: Version) -> str:
         return self._tracking.artifact_uri(version.model_name, version.version)
-
-    def _check_metrics(self, transition: Transition, version: Version, manifest: Manifest) -> list[GateResult]:
-        challenger = Contender(self._metrics(version), version.tags.get("dataset_digest"), manifest)
-        return check_metrics(challenger, self._champion(transition), transition.stage, self._settings.metric_margin)
 
     def _champion(self, transition: Transition) -> Contender | None:
         """Return the version to be replaced, if there is one, with the metrics that it had at its admission."""

@@ -22,7 +22,7 @@ from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, model_key
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
-from mlops.inference import onnx_file, trial
+from mlops.inference import trial
 from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
 
 EXAMINATION_SECONDS = 25.0
@@ -74,13 +74,7 @@ def examine(data: bytes, placement: Placement, limits: Limits) -> Examined:
     Raises:
         ModelRefused: Predict could not serve it. The message says why.
     """
-    session = open_session(data)
-    forbidden = set() if limits.control_flow else onnx_file.contents(data).control_flow
-    if forbidden:
-        raise ModelRefused(
-            f"it uses {', '.join(sorted(forbidden))}, whose time depends on the input; export it without control "
-            "flow, or set the parameter AllowControlFlow to true"
-        )
+    session = open_session(data, control_flow=limits.control_flow)
     manifest = _read_back(_manifest(placement, data, describe(session)))
     model = proved(manifest, session)
     trial.check(model)

@@ -83,9 +83,10 @@ class ServingStore:
         return digest.hexdigest()
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
-        """Return the file that `publish` wrote with this hash; None if it is gone."""
+        """Return the file that `publish` wrote with this hash; None if it is gone or damaged."""
         answer = self._read(model_key(model_name, sha256))
-        return ModelFile(answer["Body"].read()) if answer else None
+        file = ModelFile(answer["Body"].read()) if answer else None
+        return file if file is not None and file.sha256 == sha256 else None
 
     def publish(self, model_name: str, model: ModelFile) -> None:
         """Copy the file to where predict reads it. Idempotent, because its name is its hash.

@@ -219,7 +219,8 @@ class FakeServing:
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         data = self.files.get(model_key(model_name, sha256))
-        return ModelFile(data) if data else None
+        file = ModelFile(data) if data else None
+        return file if file is not None and file.sha256 == sha256 else None
 
     def publish(self, model_name: str, model: ModelFile) -> None:
         self.files[model_key(model_name, model.sha256)] = model.data

@@ -49,20 +49,29 @@ class Model:
         return answers
 
 
-def open_session(data: bytes) -> onnxruntime.InferenceSession:
+def open_session(data: bytes, *, control_flow: bool = True) -> onnxruntime.InferenceSession:
     """Load an ONNX file.
 
+    Args:
+        data: The file.
+        control_flow: Whether the operators If, Loop and Scan are allowed.
+
     Raises:
-        ModelRefused: The file is not ONNX, has external data, or onnxruntime cannot load it.
+        ModelRefused: The file is not ONNX, has external data, uses a forbidden operator, or onnxruntime cannot load it.
     """
     try:
-        external = onnx_file.contents(data).external_data
+        contents = onnx_file.contents(data)
     except onnx_file.NotOnnx as error:
         raise ModelRefused(f"the file is not ONNX: {error}") from error
-    if external:
+    if contents.external_data:
         raise ModelRefused(
             "the file has tensors in other files (external data); log it as one file: "
             "mlflow.onnx.log_model(…, save_as_external_data=False)"
+        )
+    if contents.control_flow and not control_flow:
+        raise ModelRefused(
+            f"it uses {', '.join(sorted(contents.control_flow))}, whose time depends on the input; export it without "
+            "control flow, or set the parameter AllowControlFlow to true"
         )
     try:
         # Without the fallback, which is a second try on the same processor, announced on the standard output.
