@@ -142,14 +142,27 @@ class Cells:
 
     def _lines(self) -> Iterator[int]:
         """Yield the line on which each row begins, from Python's csv reader: DuckDB knows it for rejected rows only."""
+        for line, cells in self._records():
+            if len(cells) > 1 or "".join(cells).strip():
+                yield line
+
+    def _records(self, *, strict: bool = False, skipinitialspace: bool = False) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record as Python's csv reader reads it, with the line on which it begins.
+
+        Raises:
+            DataError: A record cannot be read. Names its line.
+        """
         csv.field_size_limit(MAX_LINE)
         with self._file.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, delimiter=self._dialect.delimiter)
+            delimiter = self._dialect.delimiter
+            reader = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=skipinitialspace)
             line = self._first_line
-            for cells in reader:
-                if len(cells) > 1 or "".join(cells).strip():
-                    yield line
-                line = self._first_line + reader.line_num
+            try:
+                for cells in reader:
+                    yield line, cells
+                    line = self._first_line + reader.line_num
+            except csv.Error as error:
+                raise DataError(f"{self.name}: line {line}: {error}; {QUOTES_HINT}") from error
 
     def _load(self) -> None:
         columns = len(self.columns)
@@ -166,15 +179,8 @@ class Cells:
 
     def _check_quotes(self) -> None:
         """Raise DataError if a quoted cell has no end: DuckDB silently skips its row and all following ones."""
-        csv.field_size_limit(MAX_LINE)
-        with self._file.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, delimiter=self._dialect.delimiter, strict=True)
-            line = self._first_line
-            try:
-                for _ in reader:
-                    line = self._first_line + reader.line_num
-            except csv.Error as error:
-                raise DataError(f"{self.name}: line {line}: {error}; {QUOTES_HINT}") from error
+        for _ in self._records(strict=True):
+            pass
 
     def _check_row_ends(self) -> None:
         """Raises DataError if a row has empty cells too many at its end: DuckDB passes over them in silence.
@@ -186,14 +192,9 @@ class Cells:
         with self._file.open("rb") as file:
             if not any(line.rstrip(b"\n").endswith(empty_cell) for line in file):
                 return
-        csv.field_size_limit(MAX_LINE)
-        with self._file.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-            line = self._first_line
-            for cells in reader:
-                if len(cells) > len(self.columns) and not cells[-1] and any(cells):
-                    raise self._of_other_length(f"{self.name}: line {line}", len(cells))
-                line = self._first_line + reader.line_num
+        for line, cells in self._records(skipinitialspace=True):
+            if len(cells) > len(self.columns) and not cells[-1] and any(cells):
+                raise self._of_other_length(f"{self.name}: line {line}", len(cells))
 
     def _of_other_length(self, where: str, cells: int) -> DataError:
         return DataError(
