@@ -28,6 +28,7 @@ from mlops.domain.transition import Transition, new_transition_id
 from reconcile.lost_messages import LostMessages, ResendSettings
 from tests.integration.registry_world import World, make_world
 from tests.support import onnx_models
+from tests.support.waiting import eventually
 
 _numbers = itertools.count(1)
 
@@ -48,13 +49,6 @@ def ended(api: Api, identifier: str, seconds: float = 90) -> dict[str, Any]:
         f"/models/transitions/{identifier}", until=lambda answer: answer["status"] != "queued", seconds=seconds
     )
     return done
-
-
-def until(holds: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.3)
 
 
 class Poller(threading.Thread):
@@ -160,7 +154,7 @@ def test_a_poison_message_goes_to_the_dead_letters_alone(api, aws_client, output
 
     for transition in (first, third, beside):
         assert ended(api, transition["transition_id"])["status"] == "succeeded"
-    until(lambda: len(received(sqs, dead)) > before)
+    eventually(lambda: len(received(sqs, dead)) > before, 60)
     assert [message["Body"] for message in received(sqs, dead)][before:] == ["{poison"]
     assert world.agrees()
     assert other.agrees()
@@ -199,14 +193,14 @@ def test_an_alias_moved_in_mlflow_is_found_and_mended_by_the_deployed_reconcile(
     assert ended(api, promoted["transition_id"])["status"] == "succeeded"
     world.tracking.set_alias(world.model, "production", second)
     reconcile(aws_client)
-    until(lambda: len(world.history()) == 2 and world.agrees())
+    eventually(lambda: len(world.history()) == 2 and world.agrees(), 60)
     entry = api.get(f"/models/{world.model}/history")["transitions"][0]
     assert (entry["version"], entry["status"], entry["kind"]) == (second, "succeeded", "mend")
     assert (entry["actor"], entry["replaced_version"]) == ("reconcile", first)
 
     world.tracking.set_tag(world.model, first, "stage", "Production")
     reconcile(aws_client)
-    until(world.agrees)
+    eventually(world.agrees, 60)
     assert len(world.history()) == 2
 
 
@@ -221,7 +215,7 @@ def test_a_model_deleted_in_mlflow_is_served_no_more_and_keeps_its_history(api, 
     world.tracking._call("DELETE", "registered-models/delete", body={"name": world.model})
 
     assert world.model in reconcile(aws_client)["DeletedModels"]
-    until(lambda: api.send("POST", "/predict", row).status == 409)
+    eventually(lambda: api.send("POST", "/predict", row).status == 409, 60)
     assert api.send("GET", f"/models/{world.model}").status == 404
     history = api.get(f"/models/{world.model}/history")
     assert history["registered"] is False
@@ -262,7 +256,7 @@ def test_what_a_former_gate_admitted_serves_on_and_is_reported_until_another_ver
     world.s3.put_object(Bucket=world.bucket, Key=key, Body=json.dumps(document).encode())
     history = api.get(f"/models/{world.model}/history")
     reconcile(aws_client)
-    until(lambda: api.get(f"/models/{world.model}")["production_refusal"] is not None)
+    eventually(lambda: api.get(f"/models/{world.model}")["production_refusal"] is not None, 60)
     detail = api.get(f"/models/{world.model}")
     assert detail["production_version"] == second
     assert detail["production_refusal"].startswith("it answers with 1 number per row")
@@ -408,7 +402,7 @@ def test_an_outage_of_mlflow_and_postgres_longer_than_three_tries_loses_nothing_
         asked = {"model_name": world.model, "version": versions[0], "stage": "Production"}
         assert api.send("POST", "/models/transition", asked).status == 503
         # The first has had its three tries, and the second comes up while the first is still open.
-        until(lambda: dead_letters() == [requests[0].transition_id], 60)
+        eventually(lambda: dead_letters() == [requests[0].transition_id], 60)
     finally:
         platform._database.start()
         ready = platform._tracking(outputs["ArtifactBucketName"]).launch()
@@ -422,5 +416,5 @@ def test_an_outage_of_mlflow_and_postgres_longer_than_three_tries_loses_nothing_
     assert times == sorted(times)
     assert [outcome["replaced_version"] for outcome in outcomes] == [None, *versions[:2]]
     assert world.history() == [(version, "Production", "succeeded") for version in versions]
-    until(world.agrees)
+    eventually(world.agrees, 60)
     assert world.tracking.model(world.model).aliases == {"production": versions[-1]}

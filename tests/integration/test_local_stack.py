@@ -31,6 +31,7 @@ from infra.local.errors import LocalStackError
 from infra.local.settings import ROOT, STACK_NAME, Settings
 from infra.local.stack import Stack
 from tests.support.steps import free_ports
+from tests.support.waiting import eventually
 
 # Its stacks are its own, so it may run beside what shares the session's.
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -57,14 +58,6 @@ def processes_of(settings):
             continue
         if process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
             found += [process] if any(home in word for word in said) else []
-    return found
-
-
-def eventually(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
     return found
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,6 +41,7 @@ from tests.integration.runtime.recording import (
     tracking_calls,
 )
 from tests.support.steps import ENDED, free_ports, promote, train
+from tests.support.waiting import wait_for_server
 
 pytestmark = pytest.mark.slow
 MODEL = "permissions"
@@ -396,13 +397,7 @@ def _ask_tracking(recording: Recording, stack: Any, bucket: str, folder: Path, r
     )
     try:
         tracking = Api(f"http://127.0.0.1:{port}", None)
-        deadline = time.monotonic() + 60
-        while True:
-            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                break
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for_server(process, f"http://127.0.0.1:{port}/health", 60)
         tracking.post("/api/2.0/mlflow/experiments/search", {"max_results": 1})
         (first, *_) = [
             each

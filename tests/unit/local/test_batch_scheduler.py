@@ -1,7 +1,6 @@
 """The scheduler with real processes: what runs when, and what a stop and a crash leave."""
 
 import signal
-import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from infra.local.aws.batch.rules import Status
 from infra.local.aws.batch.runner import Image
 from infra.local.aws.batch.scheduler import Scheduler
 from infra.local.aws.batch.store import Store
+from tests.support.waiting import eventually
 
 ENVIRONMENT = ComputeEnvironment("spot", "arn:spot", "FARGATE_SPOT")
 QUEUE = JobQueue("spot", "arn:queue", 1, "ENABLED", ("spot",))
@@ -60,13 +60,6 @@ class Batch:
         return self.sink.lines.get(job.container.log_stream, [])
 
 
-def eventually(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def batch(tmp_path):
     made = Batch(tmp_path)
@@ -77,7 +70,7 @@ def batch(tmp_path):
 
 def test_a_job_runs_to_its_end_with_its_log(batch):
     job = batch.submit("import os; print(os.environ['AWS_BATCH_JOB_ID'], os.environ['AWS_BATCH_JOB_ATTEMPT'])")
-    eventually(lambda: job.status.has_ended)
+    eventually(lambda: ("job", Status.SUCCEEDED) in batch.sink.events)  # sent after the job has its status
     assert (job.status, job.container.exit_code, batch.log(job)) == (Status.SUCCEEDED, 0, ["job 1"])
     assert batch.sink.events == [("job", status) for status in ("RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED")]
 

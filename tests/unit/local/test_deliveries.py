@@ -10,6 +10,7 @@ import pytest
 
 from infra.local.aws import deliveries as module
 from infra.local.aws.deliveries import Deliveries
+from tests.support.waiting import eventually
 
 SUBSCRIPTION = {"destinationArn": "arn:aws:lambda:us-east-1:000000000000:function:log", "filterName": "predictions"}
 
@@ -46,13 +47,6 @@ class Functions:
         return Deliveries(self.execute, lambda name: {"name": name}, lambda *given: self.given_up.append(given), **more)
 
 
-def eventually(condition):
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def lines_of(event):
     return json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
 
@@ -70,14 +64,14 @@ def test_no_more_than_the_width_run_at_a_time():
 def test_a_failed_event_is_tried_twice_more():
     functions = Functions(failures=2)
     functions.deliveries().invoke({}, "event")
-    eventually(lambda: len(functions.calls) == 3)
+    eventually(lambda: len(functions.calls) == 3, 5)
     assert functions.given_up == []
 
 
 def test_an_event_that_fails_every_time_is_given_up_with_its_result():
     functions = Functions(failures=99)
     functions.deliveries().invoke({"name": "f"}, "event")
-    eventually(lambda: functions.given_up)
+    eventually(lambda: functions.given_up, 5)
     assert functions.given_up == [({"name": "f"}, "event", {"error": True})]
     assert len(functions.calls) == 3
 
@@ -99,7 +93,7 @@ def test_a_retried_batch_has_the_same_ids():
     functions = Functions(failures=1)
     deliveries = functions.deliveries()
     deliveries.log_events(SUBSCRIPTION, "/predict", "stream", [{"message": "a"}])
-    eventually(lambda: len(functions.calls) == 2)
+    eventually(lambda: len(functions.calls) == 2, 5)
     assert functions.calls[0] == functions.calls[1]
 
 

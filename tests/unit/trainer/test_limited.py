@@ -2,11 +2,8 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
@@ -16,6 +13,7 @@ from infra.local.settings import ROOT
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job
 from tests.support.steps import free_ports
+from tests.support.waiting import wait_for_server
 from trainer import job
 from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
@@ -39,13 +37,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         },
     )
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 300
-    while True:
-        with suppress(OSError), urlopen(f"{url}/health", timeout=5):
-            break
-        assert server.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for_server(server, f"{url}/health", 300)
     yield url
     server.kill()
     server.wait()
