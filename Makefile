@@ -156,7 +156,7 @@ sam: $(SAM)/installed
 	@.venv-$*/bin/python -m pip install -qq -r $<
 	@touch $@
 
-build: $(SAM)/installed ## build layers and console for Lambda with sam build
+build: $(SAM)/installed ## build layers for Lambda with sam build
 	@test -s layers/web/certificates/rds.pem || $(MAKE) --silent -C layers/web certificates
 	@$(SAM)/bin/python console/build.py
 	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
