@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_conversion.errors import CannotConvert
 from mlops_conversion.proof import rows
 from mlops_conversion.proof.proof import Check, Kind, Proof
 from mlops_conversion.proof.rows import Array, Columns
@@ -53,6 +54,10 @@ def prove(
         encode: Returns the inputs of the ONNX model for columns, under a contract.
         scale: The interquartile range of the target, for regression.
         thresholds: The thresholds of each column that the model compares with any, for trees.
+
+    Raises:
+        CannotConvert: The ONNX model does not load.
+        ValueError: There are no held-out rows.
     """
     columns = rows.rounded(contract, held_out)
     if not rows.count(columns):
@@ -89,7 +94,10 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # a refused row is a result here
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise CannotConvert(f"the ONNX model does not load: {_reason(error)}") from error
 
 
 def _null(comparison: "_Comparison", contract: Contract, base: Columns, column: Column) -> tuple[Check, str | None]:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_conversion.errors import CannotConvert
 from mlops_conversion.proof import Kind, Proof, prove
 from mlops_conversion.trees import convert, thresholds
 from tests.support.columns import encoded, table
@@ -288,3 +289,8 @@ def test_no_rows_prove_nothing(forest: RandomForestClassifier):
     none = {name: values[:0] for name, values in frame().items()}
     with pytest.raises(ValueError, match="no held-out rows"):
         prove(forest.predict_proba, b"", CONTRACT, none, encode=encoded)
+
+
+def test_a_model_that_does_not_load_is_refused(forest: RandomForestClassifier):
+    with pytest.raises(CannotConvert, match="does not load"):
+        prove(forest.predict_proba, b"no model", CONTRACT, frame(), encode=encoded)
