@@ -76,6 +76,8 @@ def _boosted(model: Any) -> tuple[Forest, Output]:
 
 def _histogram_boosted(model: Any) -> tuple[Forest, Output]:
     """Read HistGradientBoosting: a base, and trees in tables of their own."""
+    from sklearn._loss.link import LogLink
+
     if model.is_categorical_ is not None and model.is_categorical_.any():
         raise CannotConvert(
             "HistGradientBoosting with categorical_features has no exact equivalent; encode the categories before it "
@@ -97,7 +99,7 @@ def _histogram_boosted(model: Any) -> tuple[Forest, Output]:
         for iteration in model._predictors
         for target, predictor in enumerate(iteration)
     )
-    if model._loss.link.__class__.__name__ == "LogLink":
+    if isinstance(model._loss.link, LogLink):
         return Forest(trees, base), Output.LOG_QUANTITY
     return Forest(trees, base), _output(model, len(base))
 

@@ -60,7 +60,7 @@ class _Graph:
     nodes: list[NodeProto]
     constants: list[TensorProto]
 
-    def add(self, operator: str, inputs: list[str], result: str, **attributes: object) -> str:
+    def add(self, operator: str, inputs: list[str], result: str, **attributes: int) -> str:
         """Add a node, and return the name of its result."""
         self.nodes.append(helper.make_node(operator, inputs, [result], **attributes))
         return result

@@ -260,7 +260,7 @@ def test_a_flipped_class_at_equal_probability_is_no_disagreement():
         node.input[:] = ["numbers" if name == "inputs" else name for name in node.input]
 
     def nearly(columns: Mapping[str, Any]) -> np.ndarray:
-        return forest.predict_proba(np.float32(columns["x"])[:, None]) + [[5e-5, -5e-5]]
+        return forest.predict_proba(np.float32(columns["x"])[:, None]) + np.array([5e-5, -5e-5])
 
     held_out = {"x": inputs[:, 0].astype(np.float64)}
     assert prove(nearly, model.SerializeToString(), contract, held_out, encode=encoded).passes(0.0)
