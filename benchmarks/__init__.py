@@ -11,5 +11,5 @@ from pathlib import Path
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(_ROOT / "layers/core/python"), str(_ROOT / "training_container")]
+sys.path += [str(_ROOT / folder) for folder in ("layers/core/python", "training_container", "client")]
 sys.path += [str(folder) for folder in sorted((_ROOT / "functions").iterdir())]

@@ -15,7 +15,7 @@ from infra.local.errors import LocalStackError
 from infra.local.settings import ROOT
 
 _ROWS = 400
-_SOURCES = (ROOT, ROOT / "training_container", ROOT / "layers/core/python")
+_SOURCES = (ROOT, ROOT / "training_container", ROOT / "layers/core/python", ROOT / "client")
 
 
 def held_out(dataset: str) -> tuple[list[list[float]], list[int]]:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import mlops
+import mlops_conversion
 import trainer
 
 ROOT = Path(trainer.__file__).parent
+PACKAGES = (mlops, mlops_conversion, trainer)
 LONGEST_FILE = 300
 
 
@@ -56,7 +58,7 @@ def test_a_module_can_be_imported_alone(name: str):
     """In an interpreter of its own, where no other module has prepared the way."""
     done = subprocess.run(
         [sys.executable, "-c", f"import {name}"],
-        env={"PYTHONPATH": f"{ROOT.parent}:{Path(mlops.__path__[0]).parent}"},
+        env={"PYTHONPATH": ":".join(str(Path(package.__path__[0]).parent) for package in PACKAGES)},
         capture_output=True,
         text=True,
         timeout=120,

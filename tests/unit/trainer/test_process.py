@@ -25,9 +25,10 @@ EPOCHS = 40
 
 def environment(job_id: str, folder: Path, attempt: int = 1) -> dict[str, str]:
     import mlops
+    import mlops_conversion
     import trainer
 
-    packages = [str(Path(next(iter(package.__path__))).parent) for package in (mlops, trainer)]
+    packages = [str(Path(next(iter(package.__path__))).parent) for package in (mlops, mlops_conversion, trainer)]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(packages),

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 import mlops
+import mlops_conversion
 import trainer
 from trainer import process
 from trainer.errors import TrainingError
 
-PACKAGES = os.pathsep.join(str(Path(next(iter(package.__path__))).parent) for package in (mlops, trainer))
+PACKAGES = os.pathsep.join(
+    str(Path(next(iter(package.__path__))).parent) for package in (mlops, mlops_conversion, trainer)
+)
 
 
 def python(code: str, home: Path, **environment: str) -> str:

@@ -1,0 +1,214 @@
+"""Ask the original and the ONNX model the same rows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_conversion.errors import CannotConvert
+from mlops_conversion.proof import rows
+from mlops_conversion.proof.proof import Check, Kind, Proof
+from mlops_conversion.proof.rows import Array, Columns
+
+TOLERANCE = 1e-4
+"""By how much answers may differ: probabilities, or parts of the target's interquartile range."""
+ULPS = 4
+"""Whatever the range, float32 answers may differ by this many times their precision."""
+VARIANTS, FEWEST_VARIANTS = 100, 4
+CELLS = 20_000_000
+"""Of a wide table fewer variants a column are asked, so that all together have about this many values."""
+SINGLE_ROWS = 8
+NULL_TOKENS = ("", "nan", "None")
+"""What encoders that were fitted on missing text have in its place."""
+_SHOWN = 300
+
+Ask = Callable[[Columns], Array]
+Encode = Callable[[Contract, Columns], Mapping[str, Array]]
+
+
+class _Refused(Exception):
+    """One of the models refused the rows."""
+
+
+def prove(
+    ask: Ask,
+    model: bytes | onnxruntime.InferenceSession,
+    contract: Contract,
+    held_out: Columns,
+    *,
+    encode: Encode,
+    scale: float = 1.0,
+    thresholds: Mapping[str, Array] | None = None,
+) -> Proof:
+    """Compare the answers of a model and of its ONNX model.
+
+    Args:
+        ask: The original: probabilities `[n, classes]`, or predictions `[n]` or `[n, 1]`. It may raise any exception
+            for rows that it does not take. It gets the columns as `mlops_conversion.proof.rows.Columns` says.
+        model: The ONNX model.
+        contract: What is claimed: nulls and unseen values are asked where it allows them.
+        held_out: Rows that training did not see; at least one.
+        encode: Returns the inputs of the ONNX model for columns, under a contract.
+        scale: The interquartile range of the target, for regression.
+        thresholds: The thresholds of each column that the model compares with any, for trees.
+
+    Raises:
+        CannotConvert: The ONNX model does not load.
+        ValueError: There are no held-out rows.
+    """
+    columns = rows.rounded(contract, held_out)
+    if not rows.count(columns):
+        raise ValueError("there are no held-out rows to prove the conversion with")
+    session = model if not isinstance(model, bytes) else _session(model)
+    regression = contract.task is Task.REGRESSION
+    comparison = _Comparison(ask, session, encode, contract.output, scale if regression else 1.0)
+    checks, tokens = [], {}
+    variants = max(FEWEST_VARIANTS, min(VARIANTS, CELLS // len(contract.columns) ** 2))
+    base = rows.complete(contract, columns, variants)
+    for column in contract.columns:
+        if column.null_ok:
+            check, token = _null(comparison, contract, base, column)
+            checks.append(check)
+            if token is not None:
+                tokens[column.name] = token
+        if column.type is ColumnType.STRING and not column.closed:
+            kind = Kind.TEXT if column.levels is None else Kind.UNSEEN
+            values = rows.unseen(column, columns[column.name])
+            checks.append(comparison.check(kind, contract, rows.with_each(base, column.name, values), column.name))
+    proved = Proof(tuple(checks), tokens, TOLERANCE, comparison.scale).narrowed(contract)
+    allowed = rows.taken(columns, rows.allowed(proved, columns))
+    checks.append(comparison.check(Kind.HELD_OUT, proved, allowed))
+    if rows.count(allowed):
+        base = rows.complete(proved, allowed, variants)
+        checks.extend(_numbers(comparison, proved, allowed, base, thresholds or {}))
+        checks.append(comparison.alone(proved, rows.taken(base, slice(SINGLE_ROWS))))
+    return Proof(tuple(checks), tokens, TOLERANCE, comparison.scale)
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # As it is served: one prediction at a time, on one thread.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # a refused row is a result here
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise CannotConvert(f"the ONNX model does not load: {_reason(error)}") from error
+
+
+def _null(comparison: "_Comparison", contract: Contract, base: Columns, column: Column) -> tuple[Check, str | None]:
+    """Ask with the column null; return the check, and the text that says null if the two agree on one."""
+    asked = rows.with_nulls(base, column)
+    if column.type is not ColumnType.STRING:
+        return comparison.check(Kind.NULL, contract, asked, column.name), None
+    first = None
+    for token in dict.fromkeys((column.null_token, *NULL_TOKENS)):
+        changed = [replace(other, null_token=token) if other is column else other for other in contract.columns]
+        check = comparison.check(Kind.NULL, replace(contract, columns=tuple(changed)), asked, column.name)
+        if not check.off:
+            return check, token
+        first = first or check
+    assert first is not None
+    return first, None
+
+
+def _numbers(
+    comparison: "_Comparison", contract: Contract, columns: Columns, base: Columns, thresholds: Mapping[str, Array]
+) -> Iterator[Check]:
+    """Ask with each number at its extremes and at the thresholds."""
+    for column in contract.columns:
+        values = rows.extremes(column, columns[column.name])
+        if len(values):
+            yield comparison.check(Kind.EXTREME, contract, rows.with_each(base, column.name, values), column.name)
+    for name, values in rows.points(contract, columns, thresholds):
+        yield comparison.check(Kind.THRESHOLD, contract, rows.with_each(base, name, values), name)
+
+
+class _Comparison:
+    """The two models, and how their answers are compared."""
+
+    def __init__(
+        self, ask: Ask, session: onnxruntime.InferenceSession, encode: Encode, output: str, scale: float
+    ) -> None:
+        self._ask = ask
+        self._session = session
+        self._encode = encode
+        self._output = output
+        self.scale = scale
+
+    def check(self, kind: Kind, contract: Contract, columns: Columns, column: str | None = None) -> Check:
+        """Ask both models, and compare."""
+        asked = rows.count(columns)
+        if not asked:
+            return Check(kind, column, 0, 0, 0.0)
+        try:
+            expected, answers = self._original(columns), self._converted(contract, columns)
+        except _Refused as error:
+            return Check(kind, column, asked, asked, 0.0, error=str(error))
+        return self._compared(kind, columns, expected, answers, column)
+
+    def alone(self, contract: Contract, columns: Columns) -> Check:
+        """Ask the ONNX model rows one at a time and together, and compare."""
+        number = rows.count(columns)
+        try:
+            together = self._converted(contract, columns)
+            single = [self._converted(contract, rows.taken(columns, slice(at, at + 1))) for at in range(number)]
+        except _Refused as error:
+            return Check(Kind.SINGLE, None, number, number, 0.0, error=str(error))
+        return self._compared(Kind.SINGLE, columns, together, np.concatenate(single), None)
+
+    def _original(self, columns: Columns) -> Array:
+        try:
+            answers = np.asarray(self._ask(columns), np.float64)
+        except Exception as error:
+            raise _Refused(f"the original: {_reason(error)}") from error
+        return answers.reshape(len(answers), -1)
+
+    def _converted(self, contract: Contract, columns: Columns) -> Array:
+        try:
+            (answers,) = self._session.run([self._output], dict(self._encode(contract, columns)))
+        except Exception as error:
+            raise _Refused(f"the ONNX model: {_reason(error)}") from error
+        return np.asarray(answers, np.float64)
+
+    def _compared(self, kind: Kind, columns: Columns, expected: Array, answers: Array, column: str | None) -> Check:
+        asked = rows.count(columns)
+        if expected.shape != answers.shape or len(answers) != asked:
+            error = f"the original answers {list(expected.shape)} values, and the ONNX model {list(answers.shape)}"
+            return Check(kind, column, asked, asked, 0.0, error=error)
+        with np.errstate(invalid="ignore"):
+            differences = np.where(expected == answers, 0.0, np.abs(expected - answers))
+        differences[np.isnan(differences)] = np.inf
+        # Beyond its range a quantity may be of any size, so its own size is the measure.
+        sizes = np.where(np.isfinite(expected), np.abs(expected), 0.0)
+        scale = np.maximum(self.scale, sizes) if kind is Kind.EXTREME else self.scale
+        limits = np.maximum(TOLERANCE * scale, ULPS * np.finfo(np.float32).eps * sizes)
+        off = (differences > limits).any(axis=1)
+        worst = int(np.argmax((differences / limits).max(axis=1)))
+        return Check(
+            kind,
+            column,
+            asked,
+            int(off.sum()),
+            float(differences.max()),
+            {name: _plain(values[worst]) for name, values in columns.items()} if off.any() else None,
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Return an exception in a line. Those of converters hold whole graphs."""
+    text = " ".join(str(error.__cause__ or error).split())
+    return f"{type(error).__name__}: {text[:_SHOWN]}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else f"{value}Z"
+    if isinstance(value, float):
+        return float(value) if np.isfinite(value) else None
+    return value

@@ -1,0 +1,165 @@
+"""The rows that a proof asks: held-out ones, and variants of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlops_contract import Column, ColumnType, Contract
+from mlops_contract.columns import LARGEST_WHOLE
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Columns = Mapping[str, Array]
+"""A value per row for each column: float64 with NaN for numbers and booleans, `datetime64` with NaT for datetimes,
+str with None for strings."""
+
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
+POINTS_PER_COLUMN = 2_000
+POINTS_IN_ALL = 50_000
+QUANTILES = 100
+UNUSUAL_TEXT = ("a value never seen", "Straße naïve №", "it's o'clock", "two\nlines", " padded ", "UPPER lower", "0")
+_NULLS = {"O": None, "M": np.datetime64("NaT"), "f": np.nan}
+
+
+def rounded(contract: Contract, columns: Columns) -> dict[str, Array]:
+    """Return the columns as both models see them: numbers rounded to float32, every missing value the type's own."""
+    return {column.name: _typed(column, columns[column.name]) for column in contract.columns}
+
+
+def _typed(column: Column, values: Any) -> Array:
+    if column.type is ColumnType.DATETIME:
+        return np.asarray(values, "M8[us]")
+    if column.type is ColumnType.STRING:
+        array = np.array(values, object)
+        array[[not isinstance(value, str) for value in array]] = None
+        return array
+    return np.array(values, np.float64).astype(np.float32).astype(np.float64)
+
+
+def is_null(values: Array) -> Array:
+    """Return which values are missing, bool `[n]`."""
+    if values.dtype == object:
+        return np.array([value is None for value in values], bool)
+    return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
+
+
+def allowed(contract: Contract, columns: Columns) -> Array:
+    """Return which rows the contract allows, bool `[n]`."""
+    result = np.ones(count(columns), bool)
+    for column in contract.columns:
+        values = columns[column.name]
+        missing = is_null(values)
+        if not column.null_ok:
+            result &= ~missing
+        if column.closed:
+            result &= missing | _among(values, column.levels or ())
+    return result
+
+
+def _among(values: Array, levels: Sequence[str]) -> Array:
+    known = set(levels)
+    return np.array([value in known for value in values], bool)
+
+
+def count(columns: Columns) -> int:
+    """Return the number of rows."""
+    return len(next(iter(columns.values())))
+
+
+def taken(columns: Columns, rows: Array | slice) -> dict[str, Array]:
+    """Return some of the rows."""
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def complete(contract: Contract, columns: Columns, rows: int) -> dict[str, Array]:
+    """Return rows spread over all, with nothing missing and nothing unseen.
+
+    Such values are filled from other rows, so that a row's variants differ from it in the column that is changed only.
+    """
+    at = np.unique(np.linspace(0, count(columns) - 1, rows).astype(np.int64))
+    result = {}
+    for column in contract.columns:
+        values = columns[column.name]
+        usual = ~is_null(values)
+        if column.levels is not None:
+            usual &= _among(values, column.levels)
+        result[column.name] = values[at]
+        if usual.any():
+            result[column.name][~usual[at]] = np.resize(values[usual], int((~usual[at]).sum()))
+    return result
+
+
+def with_nulls(columns: Columns, column: Column) -> dict[str, Array]:
+    """Return the rows with a column null."""
+    values = columns[column.name]
+    return {**columns, column.name: np.full_like(values, _NULLS[values.dtype.kind])}
+
+
+def with_each(columns: Columns, name: str, values: Sequence[Any] | Array) -> dict[str, Array]:
+    """Return rows in which a column has each of the values at least once, and the others what they have."""
+    at = np.resize(np.arange(count(columns)), max(count(columns), len(values)))
+    result = taken(columns, at)
+    result[name] = np.resize(np.asarray(values, result[name].dtype), len(at))
+    return result
+
+
+def unseen(column: Column, values: Array) -> list[str]:
+    """Return text that the column does not have: unusual, and known values in capitals."""
+    known = set(column.levels or ()) | set(values[~is_null(values)]) | {column.null_token}
+    capitals = [text.upper() for text in sorted(known)[:5]]
+    return [text for text in dict.fromkeys((*UNUSUAL_TEXT, *capitals)) if text not in known and text]
+
+
+def extremes(column: Column, values: Array) -> Array:
+    """Return the ends of a number's values, zero, and values beyond the ends; for a boolean, both; for text, none."""
+    if column.type is ColumnType.STRING:
+        return values[:0]
+    if column.type is ColumnType.BOOLEAN:
+        return np.array([0.0, 1.0])
+    known = values[~is_null(values)]
+    if not len(known):
+        return known
+    low, high = known.min(), known.max()
+    if column.type is ColumnType.DATETIME:
+        year = np.timedelta64(366, "D")
+        return np.array([low, high, np.datetime64("2000-01-01"), low - year, high + year], values.dtype)
+    low = low if column.low is None else min(low, column.low)
+    high = high if column.high is None else max(high, column.high)
+    span = max(high - low, 1.0)
+    return _within(column, np.array([low, high, 0.0, low - span, high + span]))
+
+
+def points(contract: Contract, columns: Columns, thresholds: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Return for each column of numbers the values at its thresholds and the next ones to either side.
+
+    A column without thresholds has quantiles instead: an encoder may stand between it and the model.
+    """
+    kinds = (ColumnType.DOUBLE, ColumnType.LONG)
+    numbers = [column for column in contract.columns if column.type in kinds]
+    most = min(POINTS_PER_COLUMN, POINTS_IN_ALL // max(len(numbers), 1))
+    for column in numbers:
+        known = columns[column.name][~is_null(columns[column.name])]
+        quantiles = np.quantile(known, np.linspace(0, 1, QUANTILES), method="lower") if len(known) else known
+        given = np.unique(np.asarray(thresholds.get(column.name, quantiles), np.float32))
+        given = given[np.unique(np.linspace(0, len(given) - 1, min(max(most // 3, 1), len(given))).astype(np.int64))]
+        values = _within(column, _beside(column, given))
+        if len(values):
+            yield column.name, values
+
+
+def _beside(column: Column, values: Array) -> Array:
+    """Return the values and those next to them that the column can have."""
+    if column.type is ColumnType.LONG:
+        doubles = values.astype(np.float64)
+        return np.concatenate([np.ceil(doubles) - 1, np.floor(doubles), np.floor(doubles) + 1])
+    ends = [np.nextafter(values, np.float32(end)) for end in (-np.inf, np.inf)]
+    return np.concatenate([ends[0], values, ends[1]])
+
+
+def _within(column: Column, values: Array) -> Array:
+    """Return the values that the column can have, as float32 has them."""
+    limit = LARGEST_WHOLE if column.type is ColumnType.LONG else LARGEST_FLOAT
+    doubles = np.unique(np.asarray(values, np.float64))
+    if column.type is ColumnType.LONG:
+        doubles = np.unique(np.round(doubles))
+    return doubles[np.abs(doubles) <= limit].astype(np.float32).astype(np.float64)
