@@ -62,7 +62,9 @@ class _Graph:
 
     def add(self, operator: str, inputs: list[str], result: str, **attributes: int) -> str:
         """Add a node, and return the name of its result."""
-        self.nodes.append(helper.make_node(operator, inputs, [result], **attributes))
+        node = helper.make_node(operator, inputs, [result])
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        self.nodes.append(node)
         return result
 
     def constant(self, name: str, values: Array) -> str:
