@@ -84,6 +84,7 @@ class EstimatorType(Generic[Own]):
             tuple(feature.name for feature in dataset.feature_columns),
             dataset.task,
             (mean, deviation) if scaled else None,
+            self.trees,
         )
         trained = recalibrated(fitted, dataset, parameters, validation)
         rows = measured_rows(dataset, validation)
@@ -101,13 +102,23 @@ class EstimatorType(Generic[Own]):
 
 @dataclass(frozen=True, eq=False)
 class TrainedEstimator:
-    """A fitted estimator behind an expansion. `scale` is mean and deviation if it predicts standardised targets."""
+    """A fitted estimator behind an expansion.
+
+    Attributes:
+        estimator: Of scikit-learn.
+        expansion: Before it.
+        names: Of the features; empty unless the data set is a table.
+        task: What it predicts.
+        scale: Mean and deviation of the targets if it predicts standardised ones.
+        trees: Whether it is made of trees.
+    """
 
     estimator: "BaseEstimator"
     expansion: Expansion
     names: tuple[str, ...]
     task: Task
     scale: tuple[float, float] | None
+    trees: bool
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return class probabilities float32 `[n, classes]`, or quantities float32 `[n]`."""
@@ -141,6 +152,12 @@ class TrainedEstimator:
         return None if measure is None else shares(measure, self.expansion.sources, self.names)
 
     def _estimator_graph(self) -> "onnx.ModelProto":
+        if self.trees:
+            # skl2onnx loses where missing values go, and its graph is three times as large.
+            from mlops_conversion.trees import convert
+
+            emitted: onnx.ModelProto = convert(self.estimator, self.expansion.width)
+            return emitted
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
 
