@@ -117,7 +117,9 @@ def plain_loop(asked: Any, dataset: Any, watch: Watch, until: float | None) -> N
     from trainer import models
 
     torch.manual_seed(asked.seed)
-    network = models.find(asked.model_type).build(dataset, asked)  # type: ignore[attr-defined]
+    network_type = models.find(asked.model_type)
+    own = models.settings(network_type, network_type.hyperparameters, asked, dataset)
+    network = network_type.build(dataset, own)  # type: ignore[attr-defined]
     pixels = np.rint(dataset.train.inputs * 255).astype(np.uint8).reshape(-1, 28, 28)
     held_out = torch.from_numpy(dataset.held_out.inputs), torch.from_numpy(dataset.held_out.targets)
 

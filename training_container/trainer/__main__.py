@@ -1,13 +1,14 @@
-"""`python -m trainer`: do one run, or with `sweep` several runs on this machine.
+"""`python -m trainer`: do one run, or with `sweep` several runs on this machine. `types` prints the model types.
 
 Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by SIGTERM with the state kept.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
 
-from trainer import invocation, job_record, process
+from trainer import invocation, job_record, models, process
 from trainer.errors import Interrupted, ParameterError, TrainingError
 from trainer.log import log_event
 from trainer.stop import EXIT_CODE, Stop
@@ -23,6 +24,9 @@ def main(argv: Sequence[str]) -> int:
             from trainer import sweep
 
             return sweep.main(argv[1:], stop)
+        if argv[:1] == ["types"]:
+            print(json.dumps(models.catalogue(), indent=1))
+            return 0
         identity = invocation.identity(os.environ)
         try:
             parameters = invocation.parameters(argv, os.environ)

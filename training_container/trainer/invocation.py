@@ -4,8 +4,10 @@ A value is taken from the command line, else from the variable TRAIN_<FIELD>, el
 """
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -13,7 +15,7 @@ from pydantic import ValidationError
 from mlops.domain.sweep import Sweep, child_parameters
 from trainer import models
 from trainer.errors import ParameterError
-from trainer.parameters import Identity, Parameters, ParameterValue
+from trainer.parameters import HyperparameterValue, Identity, Parameters, ParameterValue
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -71,16 +73,42 @@ def _variables() -> str:
     return ", ".join(PREFIX + name.upper() for name in FIELDS)
 
 
-def resolve(values: Mapping[str, ParameterValue]) -> Parameters:
-    """Return the parameters from `values` (text or typed), completed with those of the preset.
+def resolve(
+    values: Mapping[str, ParameterValue], drawn: Mapping[str, HyperparameterValue] = MappingProxyType({})
+) -> Parameters:
+    """Return the parameters, with hyperparameters that the model type has checked.
+
+    Args:
+        values: By the names of the fields, as text or typed. `hyperparameters` is a JSON object.
+        drawn: What a sweep has drawn: the seed, and hyperparameters by the type's own names or those of flat fields.
 
     Raises:
         ParameterError: A parameter is not valid. Names each one, what is wrong, and both ways to give it.
     """
-    parameters = _validated(values)
-    if parameters.preset == "best":
-        parameters = _validated({**models.find(parameters.model_type).preset, **values})
-    return parameters
+    flat = dict(values)
+    own = _object("hyperparameters", flat.pop("hyperparameters", "{}"))
+    parameters = _validated(flat)
+    model_type = models.find(parameters.model_type)
+    for name, value in drawn.items():
+        as_field = name in FIELDS and (
+            models.takes_flat_fields(model_type) or name not in model_type.hyperparameters.model_fields
+        )
+        if as_field and value is not None:
+            flat[name] = value
+        else:
+            own[name] = value
+    return models.resolved(_validated(flat).model_copy(update={"hyperparameters": own} if own else {}))
+
+
+def _object(field: str, text: ParameterValue) -> dict[str, HyperparameterValue]:
+    """Return the JSON object that a field has as text. Raises ParameterError."""
+    try:
+        value = json.loads(str(text))
+    except ValueError as error:
+        raise ParameterError(f"{_both_ways(field)}: not JSON ({error}), got {text!r}") from error
+    if not isinstance(value, dict):
+        raise ParameterError(f'{_both_ways(field)}: not a JSON object such as {{"name": 1}}, got {text!r}')
+    return value
 
 
 def _validated(values: Mapping[str, ParameterValue]) -> Parameters:
@@ -93,7 +121,11 @@ def _validated(values: Mapping[str, ParameterValue]) -> Parameters:
 def _explained(item: "ErrorDetails") -> str:
     field = str(item["loc"][0]) if item["loc"] else "parameters"
     message = item["msg"][0].lower() + item["msg"][1:]
-    return f"--{field.replace('_', '-')} ({PREFIX}{field.upper()}): {message}, got {item['input']!r}"
+    return f"{_both_ways(field)}: {message}, got {item['input']!r}"
+
+
+def _both_ways(field: str) -> str:
+    return f"--{field.replace('_', '-')} ({PREFIX}{field.upper()})"
 
 
 def identity(environment: Mapping[str, str] = os.environ) -> Identity:
@@ -120,13 +152,14 @@ def parameters(argv: Sequence[str], environment: Mapping[str, str]) -> Parameter
     Raises:
         ParameterError: A parameter is not valid. Unknown flags end the process, as argparse does.
     """
-    values: dict[str, ParameterValue] = dict(given(parser().parse_args(argv), environment))
+    values = given(parser().parse_args(argv), environment)
+    drawn: Mapping[str, HyperparameterValue] = {}
     if sweep := _sweep(environment):
         try:
-            values |= child_parameters(sweep, _index(environment))
+            drawn = child_parameters(sweep, _index(environment))
         except IndexError as error:
             raise ParameterError(f"SWEEP: {error}") from error
-    return resolve(values)
+    return resolve(values, drawn)
 
 
 def _sweep(environment: Mapping[str, str]) -> Sweep | None:

@@ -89,8 +89,8 @@ class _Job:
         self._begun = False
 
     def run(self) -> Outcome:
-        hyperparameters = self._parameters.hyperparameters()
-        log_event("trainer.started", job_id=self._identity.job_id, attempt=self._identity.attempt, **hyperparameters)
+        params = models.run_params(self._parameters)
+        log_event("trainer.started", job_id=self._identity.job_id, attempt=self._identity.attempt, **params)
         try:
             return self._run()
         except Interrupted:
@@ -125,8 +125,7 @@ class _Job:
             log_event("data.note", dataset=dataset.name, note=note)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
-        log_event("imports.done")
-        self._state_keeper.load(checkpoint.fingerprint(self._parameters.hyperparameters(), dataset.digest))
+        self._state_keeper.load(checkpoint.fingerprint(models.run_params(self._parameters), dataset.digest))
         self._check_stop()
         trained = model_type.train(dataset, self._parameters, self)
         self._check_stop()
@@ -186,6 +185,7 @@ class _Job:
         return self._stop.requested()
 
     def on_train_begin(self, epochs: int) -> None:
+        log_event("imports.done")  # a type imports its libraries when it trains
         self._epochs = epochs
         self._begin()
         if epochs == 1:
@@ -209,7 +209,7 @@ class _Job:
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            params, epochs = self._parameters.hyperparameters(), self._epochs
+            params, epochs = models.run_params(self._parameters), self._epochs
             self._tracked.begin(params, provenance(), lambda run_id: self._record.started(run_id, params, epochs))
 
     def _check_stop(self) -> None:

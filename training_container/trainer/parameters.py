@@ -8,17 +8,32 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, TrainRequest
+from mlops.domain.training_request import TrainRequest
 
 ParameterValue = bool | int | float | str
+HyperparameterValue = bool | int | float | str | None
 
 
 class Parameters(TrainRequest):
-    """A training request, and the parameters that only the trainer has."""
+    """A training request, and the parameters that only the trainer has.
 
+    `hyperparameters` are those that were given. `models.settings` completes them.
+    """
+
+    hyperparameters: Annotated[
+        dict[str, HyperparameterValue],
+        Field(
+            default_factory=dict,
+            description="The model type's own hyperparameters, a JSON object; `python -m trainer types` prints them",
+        ),
+    ]
     preset: Annotated[
         Literal["none", "best"],
         Field(description="best: use the model type's recommended values for everything that is not given"),
+    ] = "none"
+    class_weight: Annotated[
+        Literal["none", "balanced"],
+        Field(description="balanced: train as if all classes had the same number of rows. Probabilities stay true"),
     ] = "none"
     shift: Annotated[
         int,
@@ -32,11 +47,6 @@ class Parameters(TrainRequest):
         int,
         Field(ge=0, le=100, description="Stop after this many epochs without a better validation loss; 0 never stops"),
     ] = 0
-
-    def hyperparameters(self) -> dict[str, ParameterValue]:
-        """What shapes the model, for the run's params: the API's hyperparameters and the trainer's own."""
-        names = (*HYPERPARAMETER_FIELDS, "model_type", "dataset", "preset", "shift", "patience")
-        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer import models
 from trainer.data import Dataset, Label
 from trainer.evaluate import Evaluation
 from trainer.export import Exported
@@ -135,7 +136,7 @@ def model_card(
         f"- its answers differ from the trained model by at most {exported.worst_difference:.1e}",
         "",
         "## How it was made",
-        *[f"- {name}: `{value}`" for name, value in parameters.hyperparameters().items()],
+        *[f"- {name}: `{value}`" for name, value in models.run_params(parameters).items()],
         *[f"- {name}: `{value}`" for name, value in facts.items()],
         "",
         "## Limits",

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.domain.sweep import Sweep, child_parameters
-from trainer import invocation, job
+from trainer import invocation, job, models
 from trainer.errors import ParameterError, TrainingError
 from trainer.job import Outcome
 from trainer.log import log_event
@@ -85,7 +85,7 @@ def _outcome(child: Child) -> Outcome:
 
 
 def _run(index: int, parameters: Parameters, sweep_id: str, stop: Stop) -> Child:
-    params = parameters.hyperparameters()
+    params = models.run_params(parameters)
     try:
         return Child(index, params, outcome=job.run(parameters, Identity(sweep_id=sweep_id), stop))
     except TrainingError as error:
@@ -98,8 +98,12 @@ def _child(plan: Sweep, index: int, fixed: dict[str, str]) -> Parameters:
     except IndexError as error:
         raise ParameterError(f"--num-runs: {error}") from error
     name = fixed.get("run_name")
-    values = {**fixed, **drawn, "register": False, **({"run_name": f"{name}-{index}"} if name else {})}
-    return invocation.resolve(values)
+    values: dict[str, ParameterValue] = {
+        **fixed,
+        "register": False,
+        **({"run_name": f"{name}-{index}"} if name else {}),
+    }
+    return invocation.resolve(values, drawn)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -481,6 +481,7 @@ def test_a_file_is_trained_right_or_refused_with_the_remedy(name: str, content: 
 
 def served(dataset: data.Dataset) -> Model:
     """A forest that was trained on `dataset`, as predict loads it."""
+    pytest.importorskip("mlops_conversion.trees")
     asked = Parameters(model_type="random_forest")
     exported = export(models.find(asked.model_type).train(dataset, asked, Session()), dataset)
     session = onnxruntime.InferenceSession(exported.content)

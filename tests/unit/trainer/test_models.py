@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 
 from predict import signals
-from trainer import models
+from tests.support import coded
+from trainer import invocation, models
 from trainer.data import Dataset
 from trainer.errors import ParameterError, ParityError
 from trainer.export import Exported, export
@@ -21,10 +22,23 @@ from trainer.parameters import Parameters
 from .test_fit import Session
 
 TYPES = sorted(models.BUILT_IN)
+OWN = {
+    "linear": {"C": 10.0},
+    "random_forest": {"n_estimators": 32},
+    "lightgbm": {"n_estimators": 30, "min_child_samples": 5},
+    "xgboost": {"n_estimators": 30},
+    "svm": {"C": 10.0},
+}
+"""Quick hyperparameters of the types that do not take the flat fields."""
 
 
 def trained(dataset: Dataset, model_type: str, **parameters: object) -> Exported:
-    asked = Parameters(model_type=model_type, **{"epochs": 3, "hidden_size": 32, **parameters})
+    if model_type in ("random_forest", "lightgbm", "xgboost"):
+        pytest.importorskip("mlops_conversion.trees")
+    if model_type in OWN:
+        asked = Parameters(model_type=model_type, hyperparameters=OWN[model_type])
+    else:
+        asked = Parameters(model_type=model_type, **{"epochs": 3, "hidden_size": 32, **parameters})
     return export(models.find(model_type).train(dataset, asked, Session()), dataset)
 
 
@@ -76,16 +90,29 @@ def test_a_type_takes_vectors_with_text_labels_whatever_their_scales(flowers: Da
     assert described["reference"]["block_means"] is None
 
 
-@pytest.mark.parametrize("model_type", ["logistic_regression", "random_forest", "svm"])
-def test_an_estimator_gives_the_same_file_for_the_same_seed(flowers: Dataset, model_type: str):
+@pytest.mark.parametrize("model_type", list(OWN))
+def test_a_type_without_epochs_gives_the_same_file_for_the_same_seed(flowers: Dataset, model_type: str):
     assert trained(flowers, model_type).sha256 == trained(flowers, model_type).sha256
 
 
-def test_every_preset_is_of_known_parameters_within_their_bounds():
-    for name in TYPES:
-        preset = models.find(name).preset
-        assert set(preset) <= set(Parameters.model_fields)
-        Parameters(model_type=name, **preset)
+@pytest.mark.parametrize(
+    ("model_type", "fields", "own"),
+    [
+        ("logistic_regression", {"learning_rate": 0.01}, {"C": 10.0}),
+        ("random_forest", {"hidden_size": 32}, {"n_estimators": 32}),
+        ("svm", {"learning_rate": 0.01}, {"C": 10.0}),
+    ],
+)
+def test_a_request_of_the_first_version_gives_the_same_file(flowers: Dataset, model_type: str, fields: dict, own: dict):
+    whole = {"learning_rate": 0.001, "epochs": 10, "batch_size": 64, "hidden_size": 128, "dropout": 0.2}
+    if model_type == "random_forest":
+        pytest.importorskip("mlops_conversion.trees")
+    old = Parameters(model_type=model_type, **{**whole, **fields})
+    new = Parameters(model_type=model_type, hyperparameters=own)
+    train = models.find(model_type).train
+    files = [export(train(flowers, models.resolved(asked), Session()), flowers).sha256 for asked in (old, new)]
+    assert files[0] == files[1]
+    assert train(flowers, old, Session()).to_onnx() == train(flowers, new, Session()).to_onnx()
 
 
 def test_the_network_for_images_refuses_vectors_with_a_remedy(flowers: Dataset):
@@ -166,6 +193,22 @@ class Type:
         return Trained(dataset.features, dataset.classes, claimed)
 
 GOOD, LIAR, NONSENSE = Type(True), Type(False), object()
+
+from mlops_contract import Task
+from trainer.models import DataKind, OwnHyperparameters
+
+class Own(OwnHyperparameters):
+    depth: int = 3
+
+class Today(Type):
+    name, description = "today", "Of today's protocol."
+    tasks, data, hyperparameters = (Task.CLASSIFICATION,), (DataKind.IMAGE,), Own
+    space, grid, preset = {"depth": [1, 2]}, {"depth": [1, 2]}, {"depth": 2}
+
+class Half(Type):
+    tasks = (Task.CLASSIFICATION,)
+
+TODAY, HALF = Today(True), Half(True)
 '''
 
 
@@ -178,7 +221,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-models\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[mlops.model_types]\ntheirs = their_models:GOOD\nliar = their_models:LIAR\n"
-        "nonsense = their_models:NONSENSE\ngone = their_models:GONE\n"
+        "today = their_models:TODAY\n"
+        "half = their_models:HALF\nnonsense = their_models:NONSENSE\ngone = their_models:GONE\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     invalidate_caches()
@@ -192,7 +236,28 @@ def test_a_package_s_own_type_needs_no_change_of_ours(digits: Dataset):
     exported = trained(digits, "theirs")
     assert (exported.probabilities[:, 0] == 1).all()
     assert metadata(exported)["reference"]["predictions"]["counts"][0] == len(digits.held_out)
-    assert import_module("their_models").GOOD is models.find("theirs")
+    assert models.run_params(invocation.resolve({"model_type": "theirs", "preset": "best"}))["epochs"] == 1
+    with pytest.raises(ParameterError, match="theirs has none of its own; use the flags --batch-size, "):
+        invocation.resolve({"model_type": "theirs", "hyperparameters": '{"epochs": 3}'})
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_package_s_type_brings_its_schema_task_and_space(flowers: Dataset):
+    assert import_module("their_models").TODAY is models.find("today")
+    (document,) = models.catalogue(["today"])["model_types"]
+    assert (document["tasks"], document["data"]) == (["classification"], ["image"])
+    assert (document["space"], document["preset"]) == ({"depth": [1, 2]}, {"depth": 2})
+    assert list(document["hyperparameters"]["properties"]) == ["depth"]
+    assert models.run_params(invocation.resolve({"model_type": "today", "preset": "best"}))["depth"] == 2
+    with pytest.raises(ParameterError, match="today has no hyperparameter 'width'; its hyperparameters are depth"):
+        invocation.resolve({"model_type": "today", "hyperparameters": '{"width": 3}'})
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_type_of_the_first_version_refuses_what_it_cannot_know():
+    asked = Parameters(model_type="theirs")
+    with pytest.raises(ParameterError, match=r"theirs takes complete numbers only; the column 'size' of made.csv"):
+        models.find("theirs").train(coded.made(), asked, Session())
 
 
 @pytest.mark.usefixtures("plugin")
@@ -202,7 +267,14 @@ def test_a_model_that_is_not_what_was_trained_is_not_exported(digits: Dataset):
 
 
 @pytest.mark.usefixtures("plugin")
-@pytest.mark.parametrize(("name", "reason"), [("nonsense", "lacks `preset` or `train`"), ("gone", "cannot be loaded")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nonsense", "lacks `preset` or `train`"),
+        ("half", "lacks `name`"),
+        ("gone", "cannot be loaded"),
+    ],
+)
 def test_a_broken_package_is_named(name: str, reason: str):
     with pytest.raises(ParameterError, match=f"'{name}' .*{reason}"):
         models.find(name)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlops_contract import Contract, Task
 from trainer.data.labels import Label, Labels
 from trainer.errors import DataError
 
@@ -26,17 +27,37 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a data set: `inputs` float32 `[n, features]`, `targets` int64 `[n]`, indices into the labels."""
+    """Rows of a data set.
+
+    Attributes:
+        inputs: float32 `[n, features]`. Of a table it is the coded matrix, where NaN is a missing value.
+        targets: int64 `[n]`, indices into the labels; float64 `[n]` for a regression.
+        weights: How much each row counts, float32 `[n]`; None if all count alike.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, rows: np.ndarray) -> "Split":
         """Return the rows at the indices, or in the mask, `rows`."""
-        return Split(np.ascontiguousarray(self.inputs[rows]), self.targets[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return Split(np.ascontiguousarray(self.inputs[rows]), self.targets[rows], weights)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One position of a coded matrix: its name, its column, and the column's levels; None for a number.
+
+    A category's code is the index into its levels. The number of levels stands for all other values.
+    """
+
+    name: str
+    column: str
+    levels: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +67,9 @@ class Dataset:
     `labels[i]` is the class of target `i`. `image` is (rows, columns) of a flattened image, or None. `digest` is the
     SHA-256 of all rows, targets and labels, whatever the file's format is. `notes` are sentences for users: what was
     left out, and how the file was read if there was a choice.
+
+    A table with named columns has a `contract`, a `feature_columns` for each position of its coded matrix, and rows for
+    `validation`. Vectors and images have none of them. A regression has no labels.
     """
 
     name: str
@@ -55,6 +79,10 @@ class Dataset:
     image: Image | None
     digest: str
     notes: tuple[str, ...] = ()
+    validation: Split | None = None
+    task: Task = Task.CLASSIFICATION
+    contract: Contract | None = None
+    feature_columns: tuple[Feature, ...] = ()
 
     @property
     def features(self) -> int:

@@ -10,21 +10,20 @@ import io
 import math
 import time
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import pad
 from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
-from trainer.data import Dataset, Split
+from trainer.data import Split
 from trainer.errors import Diverged
 from trainer.log import log_event
+from trainer.models.losses import Loss, weighted
 from trainer.models.protocols import Session
-from trainer.parameters import Parameters
 
-VALIDATION_EVERY = 10
 EVALUATION_BATCH = 2000
 AVERAGED_SHARE = 0.05
 """The weights that are measured and kept are a running average over about this share of all steps."""
@@ -38,23 +37,53 @@ def deterministic(seed: int) -> None:
     torch.use_deterministic_algorithms(True)
 
 
-def logits(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """float32 `[n, classes]` of `inputs` float32 `[n, features]`, in evaluation mode."""
+def answers(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return what the network gives for `inputs` float32 `[n, features]`, in evaluation mode."""
     network.eval()
     with torch.inference_mode():
         return torch.cat([network(batch) for batch in torch.split(inputs, EVALUATION_BATCH)])
 
 
-def fit(network: nn.Module, dataset: Dataset, parameters: Parameters, session: Session, reduced: bool = False) -> None:
+class Schedule(Protocol):
+    """The hyperparameters of the loop, as in `networks.NetworkHyperparameters`."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def shift(self) -> int: ...
+    @property
+    def patience(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a training.
+
+    Attributes:
+        train: Are trained on.
+        validation: Choose the epoch by early stopping. They are needed for `patience` only.
+        held_out: Are measured on after each epoch if there are none for validation. They choose nothing.
+        image: (rows, columns) if the inputs are flattened images.
+    """
+
+    train: Split
+    validation: Split | None
+    held_out: Split
+    image: tuple[int, int] | None
+
+
+def fit(network: nn.Module, rows: Rows, loss: Loss, own: Schedule, session: Session, reduced: bool = False) -> None:
     """Train a network in place.
 
-    Early stopping (`patience`) chooses by a tenth of the training rows, which are then not trained on. The held-out
-    rows choose nothing, they are only measured on.
-
     Args:
-        network: Takes float32 `[n, features]` and gives logits `[n, classes]`.
-        dataset: Is trained on, and measured on after each epoch.
-        parameters: The hyperparameters.
+        network: Takes float32 `[n, features]` and gives what the loss compares.
+        rows: Of the data set.
+        loss: What it is fitted to.
+        own: The hyperparameters.
         session: The run around the training.
         reduced: Compute in bfloat16 where the processor has it; the weights stay float32.
 
@@ -62,10 +91,10 @@ def fit(network: nn.Module, dataset: Dataset, parameters: Parameters, session: S
         Diverged: the loss is no longer a number.
         Interrupted: raised by the session, after the state was kept.
     """
-    loop = _Loop(network, dataset, parameters, reduced and _has_bfloat16())
+    loop = _Loop(network, rows, loss, own, reduced and _has_bfloat16())
     if (state := session.resume()) is not None:
         loop.restore(state)
-    session.on_train_begin(parameters.epochs)
+    session.on_train_begin(own.epochs)
     while not loop.finished():
         start = time.monotonic()
         if not loop.epoch(session):
@@ -92,23 +121,21 @@ class _Progress:
 class _Loop:
     """The loop's whole state, so that it can be written down and taken up again."""
 
-    def __init__(self, network: nn.Module, dataset: Dataset, parameters: Parameters, reduced: bool) -> None:
-        train, measured = dataset.train, dataset.held_out
-        if parameters.patience:
-            train, measured = _set_aside(train)
+    def __init__(self, network: nn.Module, rows: Rows, loss: Loss, own: Schedule, reduced: bool) -> None:
+        train, measured = rows.train, rows.held_out if rows.validation is None else rows.validation
         # Convolutions are faster so on processors; other weights are left as they are.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(network).requires_grad_(False)
-        self.parameters = parameters
+        self.goal, self.own = loss, own
         self.reduced = reduced
-        self.inputs, self.targets = torch.from_numpy(train.inputs), torch.from_numpy(train.targets)
-        self.measured = torch.from_numpy(measured.inputs), torch.from_numpy(measured.targets)
-        self.image = dataset.image if parameters.shift else None
-        self.steps = math.ceil(len(train) / parameters.batch_size)
-        all_steps = self.steps * parameters.epochs
+        self.inputs, self.targets, self.weights = _tensors(train, loss)
+        self.measured = _tensors(measured, loss)
+        self.image = rows.image if own.shift else None
+        self.steps = math.ceil(len(train) / own.batch_size)
+        all_steps = self.steps * own.epochs
         self.keep = 1 - 1 / max(1.0, AVERAGED_SHARE * all_steps)
-        self.optimiser = Adam(network.parameters(), lr=parameters.learning_rate, fused=True)
-        self.schedule = OneCycleLR(self.optimiser, max_lr=parameters.learning_rate, total_steps=all_steps)
+        self.optimiser = Adam(network.parameters(), lr=own.learning_rate, fused=True)
+        self.schedule = OneCycleLR(self.optimiser, max_lr=own.learning_rate, total_steps=all_steps)
         self.progress = _Progress()
         self.loss = torch.zeros(())
         self.before_epoch = torch.get_rng_state()
@@ -116,9 +143,9 @@ class _Loop:
 
     def finished(self) -> bool:
         """Whether all epochs are done, or early stopping has seen no better loss for `patience` epochs."""
-        patience, progress = self.parameters.patience, self.progress
+        patience, progress = self.own.patience, self.progress
         stopped = bool(patience) and progress.epochs_done - progress.best_epoch >= patience
-        return stopped or progress.epochs_done >= self.parameters.epochs
+        return stopped or progress.epochs_done >= self.own.epochs
 
     def epoch(self, session: Session) -> bool:
         """Train for the (rest of the) epoch; False if the session stops it before its end."""
@@ -130,17 +157,18 @@ class _Loop:
                 return False
             inputs = self.inputs[rows]
             if self.image:
-                inputs = _shifted(inputs, self.image, self.parameters.shift)
+                inputs = _shifted(inputs, self.image, self.own.shift)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.reduced):
-                answers = self.network(inputs)
-            loss = cross_entropy(answers.float(), self.targets[rows])
+                found = self.network(inputs)
+            weights = None if self.weights is None else self.weights[rows]
+            loss = weighted(self.goal, found.float(), self.targets[rows], weights)
             loss.backward()  # type: ignore[no-untyped-call]
             self.progress.learning_rate = float(self.schedule.get_last_lr()[0])
             self.optimiser.step()
             self.optimiser.zero_grad()
             self.schedule.step()
             self._accumulate()
-            self.loss += loss.detach() * len(rows)
+            self.loss += loss.detach() * (len(rows) if weights is None else weights.sum())
             self.progress.step += 1
         self.progress.step, self.progress.begun = 0, False
         self.progress.epochs_done += 1
@@ -180,21 +208,20 @@ class _Loop:
         Raises:
             Diverged: a loss is no longer a number.
         """
-        train_loss = self.loss.item() / len(self.targets)
-        inputs, targets = self.measured
-        answers = logits(self.average, inputs)
-        loss = cross_entropy(answers, targets).item()
+        train_loss = self.loss.item() / (len(self.targets) if self.weights is None else self.weights.sum().item())
+        inputs, targets, weights = self.measured
+        found = answers(self.average, inputs)
+        loss = weighted(self.goal, found, targets, weights).item()
         if not (math.isfinite(train_loss) and math.isfinite(loss)):
             raise Diverged(
                 f"the loss is no longer a number in epoch {self.progress.epochs_done}; "
-                f"lower --learning-rate (it was {self.parameters.learning_rate:g})"
+                f"lower --learning-rate (it was {self.own.learning_rate:g})"
             )
-        if self.parameters.patience and loss < self.progress.best_loss:
+        if self.own.patience and loss < self.progress.best_loss:
             self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
             self.progress.best_loss, self.progress.best_epoch = loss, self.progress.epochs_done
-        accuracy = (answers.argmax(1) == targets).float().mean().item()
-        rate = self.progress.learning_rate
-        return {"train_loss": train_loss, "val_loss": loss, "val_accuracy": accuracy, "learning_rate": rate}
+        shown = self.goal.shown(found, targets, weights)
+        return {"train_loss": train_loss, "val_loss": loss, **shown, "learning_rate": self.progress.learning_rate}
 
     def settle(self) -> None:
         """End with the averaged weights: the best ones if early stopping chose some, else the last."""
@@ -245,10 +272,10 @@ def _has_bfloat16() -> bool:
     return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
-def _set_aside(split: Split) -> tuple[Split, Split]:
-    """A tenth of the rows for validation: every tenth, so the same ones for every seed."""
-    aside = np.arange(len(split)) % VALIDATION_EVERY == VALIDATION_EVERY - 1
-    return split.take(~aside), split.take(aside)
+def _tensors(rows: Split, loss: Loss) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Return inputs, targets and weights as tensors that share the arrays' memory where they can."""
+    weights = None if rows.weights is None else torch.from_numpy(rows.weights)
+    return torch.from_numpy(rows.inputs), loss.targets(rows), weights
 
 
 def _shifted(inputs: torch.Tensor, image: tuple[int, int], most: int) -> torch.Tensor:

@@ -1,12 +1,44 @@
 """What a model type is, what it needs of the run around it, and what it gives back."""
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
+from mlops.domain.training_request import Range
+from mlops_contract import Task
 from trainer.data import Dataset
-from trainer.parameters import Parameters, ParameterValue
+from trainer.parameters import HyperparameterValue, Parameters
+
+Space = Mapping[str, Sequence[HyperparameterValue] | Range]
+"""For each hyperparameter a list of values, or a range to draw from."""
+
+
+class DataKind(StrEnum):
+    """The kinds of data sets: tables with named columns, plain vectors, and flattened images."""
+
+    TABLE = "table"
+    VECTOR = "vector"
+    IMAGE = "image"
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataKind":
+        """Return the kind of a data set."""
+        if dataset.contract is not None:
+            return cls.TABLE
+        return cls.IMAGE if dataset.image else cls.VECTOR
+
+
+class OwnHyperparameters(BaseModel):
+    """Base of a model type's hyperparameters. Unknown names, NaN, infinities and text for numbers are refused.
+
+    A field that only one task uses says so: `json_schema_extra={"tasks": ["regression"]}`. To give it for the other
+    task is an error.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Session(Protocol):
@@ -32,20 +64,53 @@ class Trained(Protocol):
     """A trained model."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Class probabilities float32 `[n, classes]` of `inputs` float32 `[n, features]`."""
+        """Return the answers for `inputs` float32 `[n, features]`.
 
-    def to_onnx(self) -> bytes:
-        """The model as ONNX: input `inputs` float32 `[n, features]`, output `probabilities` float32 `[n, classes]`.
-
-        The same training gives the same bytes.
+        They are class probabilities float32 `[n, classes]`, or the quantities float32 `[n]` of a regression.
         """
 
+    def to_onnx(self) -> bytes:
+        """Return the model as ONNX. The same training gives the same bytes.
 
-@runtime_checkable
+        Its input is `inputs` float32 `[n, features]`. Its output is `probabilities` float32 `[n, classes]`, or
+        `prediction` float32 `[n, 1]` for a regression.
+        """
+
+    def importance(self) -> dict[str, float] | None:
+        """Return the share of each feature of a table in the answers, by name; None if the type has no measure."""
+
+
 class ModelType(Protocol):
-    """A way to train. `preset` holds the parameters of `--preset best`, by the API's names."""
+    """A way to train.
 
-    preset: Mapping[str, ParameterValue]
+    Attributes:
+        name: As in `model_type`.
+        description: One sentence.
+        tasks: What it can predict.
+        data: What it can be trained on.
+        hyperparameters: The model of its hyperparameters, with the names of the library that trains. The seed is not
+            among them. A type that has all the flat fields of a request takes these as a short form.
+        space: The default space of a sweep that draws.
+        grid: The default space of a sweep over a grid.
+        preset: The hyperparameters of `preset: best`.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def tasks(self) -> tuple[Task, ...]: ...
+    @property
+    def data(self) -> tuple[DataKind, ...]: ...
+    @property
+    def hyperparameters(self) -> type[BaseModel]: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def grid(self) -> Mapping[str, Sequence[HyperparameterValue]]: ...
+    @property
+    def preset(self) -> Mapping[str, HyperparameterValue]: ...
 
     def train(self, dataset: Dataset, parameters: Parameters, session: Session) -> Trained:
         """Train on `dataset.train`.

@@ -6,12 +6,13 @@ point, without a change of ours:
     [project.entry-points."mlops.model_types"]
     my_type = "my_package.my_module:MY_TYPE"
 
-Both are import strings, so that a run imports the libraries of its own type only.
+Both are import strings, and our modules import the libraries that train only when they train.
 """
 
 from importlib.metadata import EntryPoint, entry_points
 
 from trainer.errors import ParameterError
+from trainer.models.first_version import FirstVersionType
 from trainer.models.protocols import ModelType
 
 GROUP = "mlops.model_types"
@@ -19,10 +20,16 @@ GROUP = "mlops.model_types"
 BUILT_IN = {
     "mlp": "trainer.models.networks:MLP",
     "cnn": "trainer.models.networks:CNN",
-    "logistic_regression": "trainer.models.linear:LOGISTIC_REGRESSION",
+    "linear": "trainer.models.linear:LINEAR",
     "random_forest": "trainer.models.forests:RANDOM_FOREST",
+    "lightgbm": "trainer.models.light_gbm:LIGHTGBM",
+    "xgboost": "trainer.models.xg_boost:XGBOOST",
     "svm": "trainer.models.kernels:SVM",
 }
+OLD_NAMES = {"logistic_regression": "linear"}
+"""Names of the first version, which requests and recipes still have."""
+_OF_THE_FIRST_VERSION = ("preset", "train")
+_ADDED_SINCE = ("name", "description", "tasks", "data", "hyperparameters", "space", "grid")
 
 
 def names() -> list[str]:
@@ -31,11 +38,12 @@ def names() -> list[str]:
 
 
 def find(name: str) -> ModelType:
-    """Return the model type `name`, and import the libraries that it uses.
+    """Return the model type `name`.
 
     Raises:
         ParameterError: There is no type with this name, or its package cannot be loaded.
     """
+    name = OLD_NAMES.get(name, name)
     if name in BUILT_IN:
         built_in: ModelType = EntryPoint(name, BUILT_IN[name], GROUP).load()
         return built_in
@@ -44,7 +52,17 @@ def find(name: str) -> ModelType:
             plugged_in = point.load()
         except Exception as error:  # whatever a foreign package raises while it is imported
             raise ParameterError(f"the model type {name!r} ({point.value}) cannot be loaded: {error}") from error
-        if not isinstance(plugged_in, ModelType):
-            raise ParameterError(f"the model type {name!r} ({point.value}) lacks `preset` or `train`")
-        return plugged_in
+        return _checked(name, point.value, plugged_in)
     raise ParameterError(f"there is no model type {name!r}; choose one of: {', '.join(names())}")
+
+
+def _checked(name: str, place: str, plugged_in: ModelType) -> ModelType:
+    """Return a plugged-in type that has all attributes. Raises ParameterError if it lacks some."""
+    if any(not hasattr(plugged_in, attribute) for attribute in _OF_THE_FIRST_VERSION):
+        raise ParameterError(f"the model type {name!r} ({place}) lacks `preset` or `train`")
+    lacking = [attribute for attribute in _ADDED_SINCE if not hasattr(plugged_in, attribute)]
+    if len(lacking) == len(_ADDED_SINCE):
+        return FirstVersionType(name, plugged_in)
+    if lacking:
+        raise ParameterError(f"the model type {name!r} ({place}) lacks `{lacking[0]}`; see trainer.models.ModelType")
+    return plugged_in
