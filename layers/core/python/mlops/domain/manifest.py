@@ -4,19 +4,24 @@ In a gradual deployment and after a rollback, one version of the platform reads 
 ignores unknown fields, at every level. If that would be wrong, `min_reader` in the manifest is the version of the first
 reader that may serve it (1 if missing).
 
-Imports only the standard library, because predict imports it at its cold start.
+Imports only the standard library and what of `mlops_contract` needs no more, because predict imports it at its cold
+start.
 """
 
 import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from mlops_contract import Contract, ContractError, Task
+
 SCHEMA = 1
-READER = 1
+READER = 2
 """The version of this reader. It increases with each change that earlier readers must not ignore."""
+READER_OF_CONTRACTS = 2
+"""The first reader that serves models of named columns."""
 SERVING_PREFIX = "serving/"
 MAX_MANIFEST_BYTES = 4 << 20
 """Size limit of the JSON, in readers and in the gate."""
@@ -51,7 +56,7 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """The model's class probabilities: float32 `[n, classes]`, rows summing to 1."""
+    """The model's class probabilities: float32 `[n, classes]`, rows summing to 1. A quantity is one "class"."""
 
     name: str
     classes: int
@@ -66,9 +71,11 @@ class Manifest:
     key: str
     sha256: str
     size: int
-    input: ModelInput
+    input: ModelInput | None
+    """None if the model has a contract."""
     output: ModelOutput
     labels: tuple[int | str, ...]
+    """None for a regression model."""
     transition_id: str
     cache_epoch: int
     written_at: str
@@ -81,10 +88,21 @@ class Manifest:
     """Of the gate that has examined the file last; `domain.examination` has the present one."""
     refusal: str | None = None
     """Why that gate would not admit the file, which serves because a former one did."""
+    contract: Contract | None = None
+    """The columns of a table model; None for a model of images or vectors."""
+
+    @property
+    def predicts_quantity(self) -> bool:
+        """Whether it is a regression model, which has no labels, probabilities and confidence."""
+        return self.contract is not None and self.contract.task is Task.REGRESSION
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON."""
-        return _json({"schema": SCHEMA, **asdict(self)})
+        document = {"schema": SCHEMA, **asdict(replace(self, contract=None))}
+        del document["contract"]
+        if self.contract is not None:
+            document |= {"min_reader": READER_OF_CONTRACTS, "contract": self.contract.to_document()}
+        return _json(document)
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
@@ -107,7 +125,7 @@ class Manifest:
             )
         if fields.whole("schema", least=0) != SCHEMA:
             raise ManifestError(f"the field schema is not {SCHEMA}")
-        source, target = fields.object("input"), fields.object("output")
+        target = fields.object("output")
         manifest = cls(
             model_name=fields.text("model_name"),
             model_version=fields.whole("model_version", least=1),
@@ -116,11 +134,7 @@ class Manifest:
             key=fields.text("key"),
             sha256=fields.text("sha256"),
             size=fields.whole("size", least=0),
-            input=ModelInput(
-                source.text("name"),
-                source.whole("features", least=1),
-                tuple(source.items("image")) if source.has("image") else None,
-            ),
+            input=_input(fields.object("input")) if fields.has("input") or not fields.has("contract") else None,
             output=ModelOutput(target.text("name"), target.whole("classes", least=1)),
             labels=tuple(fields.items("labels")),
             transition_id=fields.text("transition_id"),
@@ -132,17 +146,38 @@ class Manifest:
             cache_epoch_id=fields.text("cache_epoch_id") if fields.has("cache_epoch_id") else None,
             gate_revision=fields.whole("gate_revision", least=0) if fields.has("gate_revision") else 0,
             refusal=fields.text("refusal") if fields.has("refusal") else None,
+            contract=contract_of(fields.get("contract")),
         )
         if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
         if manifest.key != model_key(manifest.model_name, manifest.sha256):
             raise ManifestError(f"the field key is not below {SERVING_PREFIX} at the model's own place")
-        check_description(manifest.input, manifest.output, manifest.labels, manifest.self_test, manifest.reference)
+        check_description(
+            manifest.input,
+            manifest.output,
+            manifest.labels,
+            manifest.self_test,
+            manifest.reference,
+            manifest.contract,
+        )
         return manifest
 
 
+def contract_of(document: Any) -> Contract | None:
+    """Read a contract; None is none. Raises ManifestError."""
+    try:
+        return Contract.from_document(document) if document is not None else None
+    except ContractError as error:
+        raise ManifestError(str(error)) from error
+
+
 def check_description(
-    model_input: ModelInput, output: ModelOutput, labels: Sequence[Any], self_test: Any, reference: Any
+    model_input: ModelInput | None,
+    output: ModelOutput,
+    labels: Sequence[Any],
+    self_test: Any,
+    reference: Any,
+    contract: Contract | None = None,
 ) -> None:
     """Check the description in a model's file, which its manifest repeats.
 
@@ -154,16 +189,23 @@ def check_description(
     for index, label in enumerate(labels):
         if not _is_text(label) and not _is_whole(label):
             raise ManifestError(f"the field labels[{index}] is neither text nor a whole number of 64 bits")
-    if len(labels) != output.classes:
+    if (model_input is None) == (contract is None):
+        raise ManifestError("it must have either the field input or the field contract")
+    regression = contract is not None and contract.task is Task.REGRESSION
+    if regression and (labels or output.classes != 1 or reference is not None):
+        raise ManifestError("a regression model has one output, and neither labels nor a reference")
+    if not regression and len(labels) != output.classes:
         raise ManifestError(f"the {len(labels)} labels do not fit {output.classes} classes")
-    image = model_input.image
-    if image is not None:
+    if contract is not None and output.name != contract.output:
+        raise ManifestError(f"the field output.name is not {contract.output!r}, as the contract's task needs")
+    image = model_input.image if model_input is not None else None
+    if model_input is not None and image is not None:
         if len(image) != 2 or not all(_is_whole(side) and side >= 1 for side in image):
             raise ManifestError("the field input.image is not two positive whole numbers")
         if math.prod(image) != model_input.features:
             raise ManifestError(f"the image {image} does not have {model_input.features} pixels")
     if self_test is not None:
-        _check_self_test(_Fields(self_test, "self_test"))
+        _check_self_test(_Fields(self_test, "self_test"), of_rows=contract is not None)
     if reference is not None:
         _check_reference(_Fields(reference, "reference"), len(labels))
 
@@ -178,9 +220,19 @@ def with_examination(data: bytes, revision: int, refusal: str | None, at: str) -
     return _json({**_document(data), "gate_revision": revision, "refusal": refusal, "written_at": at})
 
 
-def _check_self_test(test: "_Fields") -> None:
-    test.text("inputs")
-    test.text("probabilities")
+def _input(source: "_Fields") -> ModelInput:
+    image = tuple(source.items("image")) if source.has("image") else None
+    return ModelInput(source.text("name"), source.whole("features", least=1), image)
+
+
+def _check_self_test(test: "_Fields", *, of_rows: bool) -> None:
+    if of_rows:
+        if not test.items("rows") or not all(isinstance(row, dict) for row in test.items("rows")):
+            raise ManifestError("the field self_test.rows is not a list of objects, at least one")
+        test.text("outputs")
+    else:
+        test.text("inputs")
+        test.text("probabilities")
     if test.has("tolerance"):
         test.number("tolerance")
 
