@@ -10,13 +10,13 @@ import numpy as np
 import onnxruntime
 
 from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description, contract_of
-from mlops.inference.session import ModelRefused, brief, open_session
+from mlops.inference.session import ModelRefused as ModelRefused
+from mlops.inference.session import brief as brief
+from mlops.inference.session import open_session as open_session
 from mlops_contract import Contract, Task
 
 if TYPE_CHECKING:
     from mlops_contract.rows import RowEncoder
-
-__all__ = ["Description", "Floats", "Model", "ModelRefused", "brief", "describe", "load", "open_session", "proved"]
 
 TOLERANCE = 1e-4
 """Largest difference, in probability, of an answer from that in the exporter's self-test."""
