@@ -18,14 +18,16 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPrediction:
-    predictions: list[int | str]
-    """Label of the most probable class, for each input"""
-    confidences: list[float]
-    """Probability of that class, for each input"""
+    predictions: list[int | str | float]
+    """Label of the most probable class, or the quantity, for each input"""
     model_name: str
     model_version: int
     batch_size: int
     """Number of inputs"""
+    confidences: list[float] | None = None
+    """Probability of that class, for each input; a model that predicts quantities has none"""
+    warnings: list[str] | None = None
+    """What to know about the answers, such as values that were not seen in training; missing if nothing"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,15 +127,17 @@ class ModelVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    prediction: int | str
-    """Label of the most probable class"""
-    confidence: float
-    """Probability of that class"""
-    probabilities: list[float]
-    """Probability of each class, in the order of the model's labels"""
+    prediction: int | str | float
+    """Label of the most probable class; the quantity, if the model predicts one"""
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
+    confidence: float | None = None
+    """Probability of that class; a model that predicts a quantity has none"""
+    probabilities: list[float] | dict[str, float] | None = None
+    """Probability of each class: a list in the order of the model's labels; of a row, an object by label"""
+    warnings: list[str] | None = None
+    """What to know about the answers, such as values that were not seen in training; missing if nothing"""
 
 
 @dataclass(frozen=True, kw_only=True)

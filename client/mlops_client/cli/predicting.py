@@ -86,10 +86,12 @@ def _predict_batch(images: list[Image], vectors: list[list[float]], model_name: 
         return
     names = [image.name for image in images] or [_title(vector) for vector in vectors]
     rows = [
-        [name, Text(str(prediction), style="bold"), f"{confidence:.1%}"]
-        for name, prediction, confidence in zip(names, answer.predictions, answer.confidences, strict=True)
+        [name, Text(str(prediction), style="bold")] for name, prediction in zip(names, answer.predictions, strict=True)
     ]
-    columns = [Column("input", 3), Column("prediction", 9), Column("confidence", 7, right=True)]
+    columns = [Column("input", 3), Column("prediction", 9)]
+    if answer.confidences is not None:  # a model that predicts quantities has none
+        columns.append(Column("confidence", 7, right=True))
+        rows = [[*row, f"{confidence:.1%}"] for row, confidence in zip(rows, answer.confidences, strict=True)]
     output.show(columns, rows, "no predictions")
     output.note(f"{answer.batch_size} predictions by {answer.model_name} version {answer.model_version}")
 
@@ -119,12 +121,16 @@ def _predict_each(
 
 def _answer(answer: Prediction, out: Console) -> Text:
     """Return the prediction, and the most probable classes as bars."""
-    text = Text.assemble((str(answer.prediction), "bold green"), f"  {answer.confidence:.1%}\n")
-    ranked = sorted(range(len(answer.probabilities)), key=lambda index: -answer.probabilities[index])
+    text = Text(str(answer.prediction), style="bold green")
+    if answer.confidence is None or not isinstance(answer.probabilities, list):  # a quantity
+        return text
+    probabilities = answer.probabilities
+    text = Text.assemble(text, f"  {answer.confidence:.1%}\n")
+    ranked = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])
     # The answer names the most probable class only. The others get numbers, unless the labels are numbers.
     numbered = answer.prediction == ranked[0]
     for index in ranked[:SHOWN_CLASSES]:
-        share = answer.probabilities[index]
+        share = probabilities[index]
         name = str(index) if numbered else str(answer.prediction) if index == ranked[0] else f"class {index}"
         text.append(f"{name} " if numbered else f"{name:>8} ")
         text.append(drawing.bar(share, 16, out).ljust(16), style="cyan" if index == ranked[0] else "dim")

@@ -77,7 +77,7 @@ class PredictionRoutes(Routes):
         ]
         return BatchPrediction(
             predictions=[prediction for page in pages for prediction in page.predictions],
-            confidences=[confidence for page in pages for confidence in page.confidences],
+            confidences=[confidence for page in pages for confidence in page.confidences or ()] or None,
             model_name=pages[-1].model_name,
             model_version=pages[-1].model_version,
             batch_size=len(rows),

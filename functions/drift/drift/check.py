@@ -76,7 +76,7 @@ class DriftCheck:
 
     def _check(self, manifest: Manifest) -> Verdict:
         windows = Windows.ending_now(self._settings.drift_baseline_hours, self._settings.drift_current_hours)
-        drift = drift_of(samples_of(self._stats, manifest, windows), self._thresholds)
+        drift = drift_of(manifest, samples_of(self._stats, manifest, windows), self._thresholds)
         record = DriftRecord.of(manifest.model_name, manifest.model_version, drift, now())
         record = replace(record, alerted_at=self._notify(record))
         # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.

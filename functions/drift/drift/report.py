@@ -25,7 +25,7 @@ from mlops.api.schemas.drift import (
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.counts import summary_of
-from mlops.domain.drift.verdict import Against, Comparison, DriftThresholds, compare
+from mlops.domain.drift.verdict import Against, Comparison, DriftThresholds, compare, not_compared
 
 BASELINE_HOURS = 168
 """Hours before the first window with which a version without a reference is compared."""
@@ -46,7 +46,7 @@ class DriftReport:
         manifest = self._served.manifest(model_name or self._default)
         windows = Windows.ending_now(baseline_hours, current_hours)
         samples = samples_of(self._stats, manifest, windows)
-        drift = drift_of(samples, self._thresholds)
+        drift = drift_of(manifest, samples, self._thresholds)
         deciding, worst = drift.deciding, drift.worst
         return DriftStatus(
             model_name=manifest.model_name,
@@ -87,7 +87,14 @@ class DriftReport:
             against_samples=other.count,
             thresholds=_thresholds(self._thresholds),
             points=[
-                _point(start, end, sample.count, compare(against, sample, other, self._thresholds))
+                _point(
+                    start,
+                    end,
+                    sample.count,
+                    not_compared(against)
+                    if manifest.predicts_quantity
+                    else compare(against, sample, other, self._thresholds),
+                )
                 for (start, end), sample in zip(pairwise(bounds), samples, strict=True)
             ],
         )

@@ -107,7 +107,7 @@ def _classes(counts: Counts) -> list[ClassShare]:
 
 
 def _confidence(counts: Counts) -> ConfidenceStats:
-    n = counts["n"]
+    n = sum(histogram(counts, "c"))  # fewer than the predictions if some are quantities, which have no confidence
     mean = counts["cs"] / n / MILLION if n else None
     deviation = math.sqrt(max(0.0, counts["cq"] / n / MILLION - mean**2)) if mean is not None else None
     edges = [round((index + 1) / BINS, 1) for index in range(BINS)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
 from mlops.domain.drift.counts import Counts, Summary, summary_of, summary_of_reference
-from mlops.domain.drift.verdict import Drift, DriftThresholds, detect
+from mlops.domain.drift.verdict import Drift, DriftThresholds, detect, not_watched
 from mlops.domain.manifest import Manifest
 
 
@@ -75,5 +75,8 @@ def reference_of(manifest: Manifest) -> Summary | None:
     return summary_of_reference(manifest.reference, manifest.labels) if manifest.reference else None
 
 
-def drift_of(samples: Samples, thresholds: DriftThresholds) -> Drift:
+def drift_of(manifest: Manifest, samples: Samples, thresholds: DriftThresholds) -> Drift:
+    """Return the verdict on a served version; of a regression model it says that nothing is compared."""
+    if manifest.predicts_quantity:
+        return not_watched(samples.current)
     return detect(samples.current, samples.reference, samples.baseline, thresholds)

@@ -99,6 +99,10 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
 
 def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool, request_id: str) -> Answer:
     manifest = model.manifest
+    if manifest.input is None:
+        from predict import tables  # only for table models: other ones start without it
+
+        return Answer(body, model.serial, manifest.model_name, *tables.answer(model, parsed, batch))
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     try:

@@ -20,9 +20,9 @@ _parser = Parser(max_capacity=MAX_BYTES)
 
 
 def decode(
-    body: str, sources: tuple[str, ...], most_rows: int | None, most_fields: int
+    body: str, lists: tuple[str, ...], most_rows: int | None, most_fields: int
 ) -> tuple[str, np.ndarray, dict[str, Any]] | None:
-    """Decode an object that has at most `most_fields` fields, and exactly one of `sources`.
+    """Decode an object that has at most `most_fields` fields, and exactly one of `lists`.
 
     The source is a list of numbers; with `most_rows`, a list of at most so many such lists, all of one length.
 
@@ -30,7 +30,7 @@ def decode(
         The source's name, its numbers (float64 `[n, k]`), and the other fields; None for any other body.
     """
     brackets = body.count("[")
-    if not brackets:
+    if brackets < (2 if most_rows else 1):  # a batch of lists has two; one of objects is not for this module
         return None
     try:
         document = _parser.parse(body)
@@ -38,7 +38,7 @@ def decode(
         if type(document) is not Object or len(document) > most_fields:
             return None
         names = [*document]
-        (source,) = [name for name in names if name in sources]
+        (source,) = [name for name in names if name in lists]
         rows = document[source]
         # The buffer is flat. If there are as many brackets as rows, nothing in the body is nested deeper.
         count = len(rows) if most_rows else 1

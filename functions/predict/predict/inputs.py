@@ -48,6 +48,9 @@ def beyond_the_model(source: str) -> ValidationFailed:
 
 def _numbers_of(source: str, rows: Sequence[Any], batch: bool, expected: ModelInput) -> np.ndarray:
     """Return float64 `[n, features]` from JSON lists, which are nested if they are images."""
+    if source in ("row", "rows"):
+        instead = "image or images" if expected.image else "inputs or inputs_list"
+        raise ValidationFailed.of_field(source, f"this model has no named columns; send {instead} instead")
     flat: list[list[Any]] = []
     for index, row in enumerate(rows):
         field = f"{source}.{index}" if batch else source

@@ -48,8 +48,8 @@ class ServedModel(Model):
 
     @classmethod
     def of(cls, model: Model) -> "ServedModel":
-        image = model.manifest.input.image
-        return cls(model.manifest, model.session, Signals(image) if image else None)
+        image = model.manifest.input.image if model.manifest.input is not None else None
+        return cls(model.manifest, model.session, model.encoder, Signals(image) if image else None)
 
 
 @dataclass

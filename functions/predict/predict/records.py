@@ -44,6 +44,19 @@ def record(
     return fields[1:-1].decode()
 
 
+def record_of_quantities(manifest: Manifest, count: int) -> str:
+    """Return the same part of a regression model's line: it has neither labels nor confidences to watch."""
+    fields = {
+        "min_reader": 2,
+        "task": "regression",
+        "model_name": manifest.model_name,
+        "model_version": manifest.model_version,
+        "stage": manifest.stage,
+        "n": count,
+    }
+    return orjson.dumps(fields)[1:-1].decode()
+
+
 def prediction(request_id: str, kept: str, cache: str, staleness: str, began: float) -> None:
     """Write the line of an answered request. `kept` is the part from `record`, `began` the `time.perf_counter()` at the
     start."""

@@ -19,25 +19,32 @@ from predict import decoding
 
 MAX_BODY_BYTES = 4 << 20
 MAX_BATCH = 100
+MAX_ROWS = 1000
+"""Rows of named columns per request. They are smaller than images."""
 MAX_SCALE = 65535
 MAX_ERRORS = 5
 MAX_NAME = 40
 """Characters of an unknown field's name that an error repeats."""
 MAX_DEPTH = 2
 """Lists within a field's own list that may hold numbers: the images of a batch, and the rows of an image."""
+OPTIONS = ("scale", "model_name")
+_OPTION_NAMES = frozenset(OPTIONS)
 _KINDS = {bool: "a boolean", str: "a string", dict: "an object", list: "a list", type(None): "null"}
 
 
 class Fields:
-    """The fields of a route's body: exactly one of `sources`, and any of `options`. `most_rows` limits a batch."""
+    """The fields of a route's body: exactly one of `sources`, and any of `options`. `most_rows` limits a batch.
 
-    def __init__(self, sources: tuple[str, ...], options: tuple[str, ...], most_rows: int | None = None) -> None:
-        self.sources, self.options, self.most_rows = sources, options, most_rows
-        self.known = frozenset((*sources, *options))
+    `lists` are those sources that hold numbers in lists.
+    """
+
+    def __init__(self, sources: tuple[str, ...], lists: tuple[str, ...], most_rows: int | None = None) -> None:
+        self.sources, self.lists, self.options, self.most_rows = sources, lists, OPTIONS, most_rows
+        self.known = frozenset((*sources, *OPTIONS))
 
 
-SINGLE = Fields(sources=("image", "image_base64", "inputs"), options=("scale", "model_name"))
-BATCH = Fields(sources=("images", "inputs_list"), options=("scale", "model_name"), most_rows=MAX_BATCH)
+SINGLE = Fields(("image", "image_base64", "inputs", "row"), lists=("image", "inputs"))
+BATCH = Fields(("images", "inputs_list", "rows"), lists=("images", "inputs_list"), most_rows=MAX_BATCH)
 
 
 class Request(NamedTuple):
@@ -75,12 +82,12 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
     Raises:
         ValidationFailed: The body is not valid. Names each invalid field.
     """
-    decoded = decoding.decode(body, fields.sources, fields.most_rows, len(fields.known))
+    decoded = decoding.decode(body, fields.lists, fields.most_rows, len(fields.known))
     if decoded is not None:
         source, numbers, options = decoded
         if not options:
             return Request(source, numbers, 1, default_model)
-        if options.keys() <= fields.known and not _wrong_options(options, source):
+        if options.keys() <= _OPTION_NAMES and not _wrong_options(options, source):
             return _request(source, numbers, options, default_model)
     return _parse_carefully(body, fields, default_model)
 
@@ -113,6 +120,9 @@ def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
     if errors:
         raise ValidationFailed.of_fields(errors, MAX_ERRORS)
     value = document[source]
+    if source in ("row", "rows"):
+        _check_rows(source, value, body, document)
+        return _request(source, value, document, default_model)
     _check_source(source, value)
     # A JSON string has two quotation marks. Names and string fields account for all of them only if no name is repeated
     # (the decoder silently keeps the last one) and no string is in place of a number.
@@ -169,6 +179,32 @@ def _check_source(source: str, value: Any) -> None:
                 raise ValidationFailed.of_field(f"{source}.{index}", "must be a list that is not empty")
 
 
+def _check_rows(source: str, value: Any, body: str, document: dict[str, Any]) -> None:
+    rows = value if source == "rows" else [value]
+    if type(rows) is not list or not rows:
+        raise ValidationFailed.of_field(source, "must be a list that is not empty")
+    if len(rows) > MAX_ROWS:
+        raise ValidationFailed.of_field(source, f"has {len(rows)} entries; send at most {MAX_ROWS} per request")
+    strings, nested = len(document) + ("model_name" in document), False
+    for index, row in enumerate(rows):
+        if type(row) is not dict:
+            field = f"rows.{index}" if source == "rows" else source
+            raise ValidationFailed.of_field(field, f"must be an object of columns, not {_kind(row)}")
+        kinds = [*map(type, row.values())]
+        nested |= dict in kinds or list in kinds
+        strings += len(row) + kinds.count(str)
+    if nested:
+        return  # no column takes a list or an object, and the model's contract names the column
+    # As for the other sources, but strings may have escaped quotation marks. The decoder keeps the last of two values.
+    escaped = body.replace("\\\\", "").count('\\"') if "\\" in body else 0
+    if body.count('"') - escaped != 2 * strings:
+        raise ValidationFailed.of_field("body", "has the same name twice in an object; send each field and column once")
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "a number")
+
+
 def _other_than_numbers(field: str, entries: Sequence[Any], depth: int) -> Iterator[FieldError]:
     """Yield errors in the order of the document, with little memory: a body may have a million lists."""
     for index, entry in enumerate(entries):
@@ -179,8 +215,13 @@ def _other_than_numbers(field: str, entries: Sequence[Any], depth: int) -> Itera
             yield f"{field}.{index}", f"must be a number, not {_KINDS[kind]}"
 
 
+def is_printable(name: str) -> bool:
+    """Return whether an error can repeat the name of a field that the caller chose."""
+    return len(name) <= MAX_NAME and name.isprintable()
+
+
 def _printable(name: str) -> str:
-    return name if len(name) <= MAX_NAME and name.isprintable() else "body"
+    return name if is_printable(name) else "body"
 
 
 def _too_large() -> PayloadTooLarge:

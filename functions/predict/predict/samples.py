@@ -1,6 +1,7 @@
 """Sample the inputs of a share of requests. Off unless SAMPLE_SHARE is set, so that inputs are not kept by default.
 
-A sample is a log line, which prediction_log writes to S3, so that no request waits for storage.
+A sample is a log line, which prediction_log writes to S3, so that no request waits for storage. Rows of named columns
+are not sampled: they say who somebody is, where a vector of numbers says little.
 """
 
 import base64
@@ -25,7 +26,8 @@ def line(manifest: Manifest, inputs: np.ndarray, predictions: list[int | str]) -
 
     if random() >= SHARE:
         return None
-    values = np.rint(inputs * 255).astype("u1") if manifest.input.image else inputs.astype("<f4")
+    is_image = manifest.input is not None and manifest.input.image is not None
+    values = np.rint(inputs * 255).astype("u1") if is_image else inputs.astype("<f4")
     rows = max(1, min(len(values), MAX_BYTES // max(1, values[0].nbytes)))
     kept = values[:rows].tobytes()
     if len(kept) > MAX_BYTES:

@@ -19,8 +19,8 @@ from prediction_log.delivery import Line
 from prediction_log.input_samples import Sample, is_sample
 
 EVENT = "mlops.prediction"
-READER = 1
-"""The version of this reader. A line without `min_reader` is for version 1."""
+READER = 2
+"""The version of this reader. A line without `min_reader` is for version 1; one of a regression model needs 2."""
 # The limits of CloudWatch Logs: lines up to 14 days old, and up to 2 hours ahead of its clock.
 OLDEST_SECONDS = 14 * 24 * 3600
 AHEAD_SECONDS = 2 * 3600

@@ -24,6 +24,7 @@ from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 from mlops.inference import trial
 from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
+from mlops.inference.table_rows import plain_row
 
 EXAMINATION_SECONDS = 25.0
 """Half of promotion's timeout, and more than a model needs that answers within milliseconds."""
@@ -133,6 +134,7 @@ def _manifest(placement: Placement, data: bytes, description: Description) -> Ma
         labels=description.labels,
         self_test=description.self_test,
         reference=description.reference,
+        contract=description.contract,
         metrics={name: value for name, value in placement.metrics.items() if math.isfinite(value)},
         transition_id=placement.transition_id,
         cache_epoch=0,
@@ -155,11 +157,21 @@ def _read_back(manifest: Manifest) -> Manifest:
         raise ModelRefused(f"predict could not read its manifest: {error}") from error
 
 
-def _latency_ms(model: Model) -> float:
+def _asking(model: Model) -> Callable[[], object]:
+    """Return the function that asks a model for one prediction."""
+    if model.encoder is not None:
+        feeds = model.encoder.encode([plain_row(model.encoder.contract)]).feeds
+        return lambda: model.outputs(feeds)
+    assert model.manifest.input is not None
     row = np.zeros((1, model.manifest.input.features), np.float32)
+    return lambda: model.probabilities(row)
+
+
+def _latency_ms(model: Model) -> float:
+    ask = _asking(model)
     took = []
     for _ in range(TIMED_RUNS):
         start = time.perf_counter()
-        model.probabilities(row)
+        ask()
         took.append((time.perf_counter() - start) * 1000)
     return statistics.median(took)

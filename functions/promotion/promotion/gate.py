@@ -81,7 +81,7 @@ def check_integrity(
     except ModelRefused as refused:
         return Integrity((*results, GateResult("serves", False, str(refused))))
     manifest = examined.manifest
-    about = f"{manifest.input.features} features, {manifest.output.classes} classes; loaded and asked as by predict"
+    about = f"{_size(manifest)}; loaded and asked as by predict"
     latency = f"{examined.latency_ms:.3f} ms of at most {settings.max_latency_ms}"
     return Integrity(
         (
@@ -91,3 +91,12 @@ def check_integrity(
         ),
         manifest,
     )
+
+
+def _size(manifest: Manifest) -> str:
+    inputs = "no inputs"
+    if manifest.contract is not None:
+        inputs = f"{len(manifest.contract.columns)} columns"
+    elif manifest.input is not None:
+        inputs = f"{manifest.input.features} features"
+    return f"{inputs}, {'a quantity' if manifest.predicts_quantity else f'{manifest.output.classes} classes'}"

@@ -6,24 +6,12 @@ If the two cannot be compared, the gate refuses the version and says why. `force
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from mlops.domain.manifest import ModelInput
 from mlops.domain.transition import GateResult
+from promotion.signature import Described, changes_for_callers
 
 METRIC = "accuracy"
 _REMEDY = "to promote it anyway, use force with a reason"
-_LONGEST_LABELS = 200
-
-
-class Described(Protocol):
-    """The description of a model, which a file and a manifest both have."""
-
-    @property
-    def input(self) -> ModelInput: ...
-
-    @property
-    def labels(self) -> tuple[int | str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +21,7 @@ class Contender:
     Attributes:
         metrics: The metrics of its run.
         data: The digest of the data set that it was measured on; None if it is not known.
-        described: Its inputs and labels; None if they cannot be read.
+        described: Its inputs, columns and labels; None if they cannot be read.
     """
 
     metrics: Mapping[str, float]
@@ -62,21 +50,14 @@ def _first(challenger: Contender, stage: str) -> GateResult:
 
 
 def _signature(challenger: Contender, champion: Contender, stage: str) -> GateResult:
-    """Check that inputs and labels are the same, so that callers need no change."""
+    """Check that the version takes what callers send, and that its labels are the same: they need no change."""
     new, old = challenger.described, champion.described
     if new is None or old is None:
         detail = f"not comparable: the manifest of {stage} is missing or cannot be read; {_REMEDY}"
         return _result("signature", False, detail)
-    changes = []
-    if new.input.features != old.input.features:
-        changes.append(f"{new.input.features} features, and the version in {stage} has {old.input.features}")
-    if new.input.image != old.input.image:
-        changes.append(f"images of {_size(new.input)}, and the version in {stage} has {_size(old.input)}")
-    if new.labels != old.labels:
-        changes.append(f"the labels {_listed(new.labels)}, and the version in {stage} has {_listed(old.labels)}")
-    if changes:
-        return _result("signature", False, f"{'; '.join(changes)}: callers would have to change; {_REMEDY}")
-    return _result("signature", True, f"the same inputs and labels as the version in {stage}")
+    if changes := changes_for_callers(new, old, stage):
+        return _result("signature", False, f"{changes}: callers would have to change; {_REMEDY}")
+    return _result("signature", True, f"it takes the inputs of the version in {stage}, and has the same labels")
 
 
 def _metric(challenger: Contender, champion: Contender, stage: str, margin: float) -> GateResult:
@@ -105,15 +86,6 @@ def _is_number(value: float) -> bool:
 def _not_a_number(value: float) -> GateResult:
     detail = f"the run's {METRIC} is {value}: train again with other parameters, or {_REMEDY}"
     return _result("metric", False, detail)
-
-
-def _size(model_input: ModelInput) -> str:
-    return "×".join(map(str, model_input.image)) if model_input.image else "no size"
-
-
-def _listed(labels: tuple[int | str, ...]) -> str:
-    text = ", ".join(map(repr, labels))
-    return text if len(text) <= _LONGEST_LABELS else f"{text[:_LONGEST_LABELS]}… ({len(labels)})"
 
 
 def _result(check: str, passed: bool, detail: str) -> GateResult:

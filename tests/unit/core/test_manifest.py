@@ -18,8 +18,10 @@ from mlops.domain.manifest import (
     with_cache_epoch,
     with_examination,
 )
+from mlops_contract import Task
 from tests.support.fuzzing import budget
 from tests.support.steps import as_a_newer_version_writes
+from tests.support.table_models import contract
 
 SHA = "ab" * 32
 MANIFEST = Manifest(
@@ -48,9 +50,54 @@ MANIFEST = Manifest(
     },
 )
 
+TABLE = replace(
+    MANIFEST,
+    input=None,
+    labels=("stays", "leaves"),
+    output=ModelOutput("probabilities", 2),
+    contract=contract(),
+    self_test={"rows": [{"age": 1}], "outputs": "AAAA"},
+    reference=None,
+)
+QUANTITY = replace(
+    TABLE, labels=(), output=ModelOutput("prediction", 1), contract=contract(task=Task.REGRESSION), self_test=None
+)
 
-def test_what_is_written_is_read_back():
-    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+@pytest.mark.parametrize("manifest", [MANIFEST, TABLE, QUANTITY], ids=["image", "table", "quantity"])
+def test_what_is_written_is_read_back(manifest):
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_only_a_manifest_with_a_contract_needs_the_reader_of_contracts():
+    assert json.loads(TABLE.to_json())["min_reader"] == 2
+    assert not {"min_reader", "contract"} & json.loads(MANIFEST.to_json()).keys()
+    assert (TABLE.predicts_quantity, QUANTITY.predicts_quantity, MANIFEST.predicts_quantity) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "change", "names"),
+    [
+        (TABLE, {"input": {"name": "inputs", "features": 4}}, "either the field input or the field contract"),
+        (TABLE, {"contract": None}, "the field input is"),
+        (TABLE, {"contract": []}, "contract is not an object"),
+        (TABLE, {"contract": {"task": "ranking"}}, "contract.task"),
+        (TABLE, {"contract": {"task": "classification", "target": "y", "columns": []}}, "contract.columns"),
+        (TABLE, {"output": {"name": "scores", "classes": 2}}, "output.name is not 'probabilities'"),
+        (TABLE, {"labels": ["stays"]}, "1 labels do not fit 2 classes"),
+        (TABLE, {"self_test": {"inputs": "", "probabilities": ""}}, "self_test.rows"),
+        (TABLE, {"self_test": {"rows": [], "outputs": ""}}, "self_test.rows"),
+        (TABLE, {"self_test": {"rows": [5], "outputs": ""}}, "self_test.rows"),
+        (TABLE, {"self_test": {"rows": [{}]}}, "self_test.outputs"),
+        (QUANTITY, {"labels": ["a"]}, "neither labels nor a reference"),
+        (QUANTITY, {"output": {"name": "prediction", "classes": 2}}, "one output"),
+        (QUANTITY, {"reference": {"count": 1, "predictions": {"counts": [1]}}}, "neither labels nor a reference"),
+        (QUANTITY, {"output": {"name": "probabilities", "classes": 1}}, "output.name is not 'prediction'"),
+    ],
+)
+def test_a_contract_that_does_not_fit_the_manifest_is_refused_by_name(manifest, change, names):
+    with pytest.raises(ManifestError, match=names):
+        Manifest.from_json(json.dumps(json.loads(manifest.to_json()) | change).encode())
 
 
 def test_keys_stay_below_serving():
@@ -80,7 +127,7 @@ def test_keys_stay_below_serving():
         ({"output": 7}, "field"),
         ({"schema": 2}, "schema"),
         ({"schema": True}, "schema"),
-        ({"min_reader": READER + 1}, "min_reader is 2, and this reader is 1"),
+        ({"min_reader": READER + 1}, f"min_reader is {READER + 1}, and this reader is {READER}"),
         ({"min_reader": READER + 1, "schema": 2, "output": 7}, "min_reader"),
         ({"min_reader": "1"}, "min_reader"),
         ({"min_reader": True}, "min_reader"),
@@ -260,9 +307,14 @@ def read(data: bytes) -> Manifest | None:
         return None
     assert Manifest.from_json(found.to_json()) == found
     assert all(type(label) in (int, str) for label in found.labels)
-    assert len(found.labels) == found.output.classes >= 1
+    assert (found.input is None) == (found.contract is not None)
+    assert len(found.labels) == (0 if found.predicts_quantity else found.output.classes)
     assert found.key.startswith(f"serving/{found.model_name}/")
     return found
+
+
+Place = tuple[Manifest, tuple[Any, ...]]
+"""A manifest, and where a value stands in its document."""
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -271,8 +323,9 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return ([path] if path else []) + [found for key, entry in inner for found in paths(entry, (*path, key))]
 
 
-def changed(path: tuple[Any, ...], change: Any) -> bytes:
-    document = json.loads(MANIFEST.to_json())
+def changed(place: Place, change: Any) -> bytes:
+    manifest, path = place
+    document = json.loads(manifest.to_json())
     holder = document
     for key in path[:-1]:
         holder = holder[key]
@@ -280,22 +333,25 @@ def changed(path: tuple[Any, ...], change: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-PATHS = paths(json.loads(MANIFEST.to_json()))
+PLACES = [(manifest, path) for manifest in (MANIFEST, TABLE) for path in paths(json.loads(manifest.to_json()))]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=str)
-def test_any_field_may_be_missing(path):
-    read(changed(path, lambda holder, key: holder.pop(key)))
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: str(place[1]))
+def test_any_field_may_be_missing(place):
+    read(changed(place, lambda holder, key: holder.pop(key)))
 
 
 @pytest.mark.fuzz
 @budget(100)
-@given(st.sampled_from(PATHS), VALUES)
-@example(("cache_epoch",), 2**63)
-@example(("labels", 0), "\ud800")
-@example(("reference", "predictions"), None)
-def test_any_field_may_have_any_value(path, value):
-    read(changed(path, lambda holder, key: holder.__setitem__(key, value)))
+@given(st.sampled_from(PLACES), VALUES)
+@example((MANIFEST, ("cache_epoch",)), 2**63)
+@example((MANIFEST, ("labels", 0)), "\ud800")
+@example((MANIFEST, ("reference", "predictions")), None)
+@example((TABLE, ("contract", "columns", 0, "low")), 10**400)
+@example((TABLE, ("contract", "columns", 0, "high")), float("nan"))
+@example((TABLE, ("contract", "columns", 0, "position")), 10**30)
+def test_any_field_may_have_any_value(place, value):
+    read(changed(place, lambda holder, key: holder.__setitem__(key, value)))
 
 
 @pytest.mark.fuzz

@@ -23,12 +23,16 @@ def test_what_the_page_converts_and_logs_is_admitted(tmp_path: Any, monkeypatch:
         names: dict[str, Any] = {}
         for code in re.findall(r"```python\n(.*?)```", PAGE, re.S):
             exec(code, names)
-        (path,) = tmp_path.rglob("model.onnx")
+        files = [path.read_bytes() for path in tmp_path.rglob("model.onnx")]
     finally:
         mlflow.set_tracking_uri("")
-    manifest = examine(path.read_bytes(), PLACEMENT, Limits(1769)).manifest
-    assert manifest.labels == ("class_0", "class_1", "class_2")
-    assert manifest.input.features == 13
+    manifests = [examine(file, PLACEMENT, Limits(1769)).manifest for file in files]
+    (vector,) = [manifest for manifest in manifests if manifest.input is not None]
+    assert vector.labels == ("class_0", "class_1", "class_2")
+    assert vector.input.features == 13
+    (table,) = [manifest for manifest in manifests if manifest.contract is not None]
+    assert table.labels == ("no", "yes")
+    assert [column.name for column in table.contract.columns] == ["age", "job"]
 
 
 def test_the_time_that_the_page_names_is_the_limit() -> None:

@@ -83,6 +83,13 @@ BODIES = {
     "base64": repeated('{"image_base64": "', "AAAA", '"}'),
     "PNG data after its end": idat_chunks_after_the_end,
     "empty PNG chunks": small_idat_chunks,
+    "columns of a row": numbered('{"row": {', '"{}":0,', '"b":0}}'),
+    "rows without columns": repeated('{"rows": [', "{},", "{}]}"),
+    "rows of one column": repeated('{"rows": [', '{"a":"b"},', '{"a":"b"}]}'),
+    "one column often": repeated('{"row": {', '"a":"b",', '"a":0}}'),
+    "lists in a row": repeated('{"row": {"a": [', "[],", "[]]}}"),
+    "quotation marks in a row": repeated('{"row": {"a": "', '\\"', '"}}'),
+    "backslashes in a row": repeated('{"row": {"a": "', "\\\\", '"}}'),
 }
 ROUTES = {"single": request.SINGLE, "batch": request.BATCH}
 

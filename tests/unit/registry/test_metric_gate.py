@@ -25,7 +25,7 @@ class Model:
     def __init__(
         self, features: int = 4, image: tuple[int, int] | None = None, labels: tuple[int | str, ...] = (0, 1)
     ) -> None:
-        self.input, self.labels = ModelInput("inputs", features, image), labels
+        self.input, self.labels, self.contract = ModelInput("inputs", features, image), labels, None
 
 
 def contender(accuracy: float | None, data: str | None = "d", described: Model | None = None) -> Contender:

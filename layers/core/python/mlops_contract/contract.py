@@ -1,5 +1,6 @@
 """The contract of a table model: the columns that it was proved to take. It stands in the model's file as JSON."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -48,6 +49,11 @@ class Contract:
     def output(self) -> str:
         """The name of the model's output."""
         return PREDICTION if self.task is Task.REGRESSION else PROBABILITIES
+
+    @property
+    def takes_lists(self) -> bool:
+        """Whether a row may also be a list: all columns are numbers, and the list is in the order of the columns."""
+        return all(column.type in (ColumnType.DOUBLE, ColumnType.LONG) for column in self.columns)
 
     def to_document(self) -> dict[str, Any]:
         """Return the contract as a JSON object."""
@@ -108,8 +114,8 @@ def _column(value: Any, path: str) -> Column:
         raise ContractError(f"the field {path}.levels is not a list of text")
     limits = {name: fields[name] for name in _LIMITS if fields.get(name) is not None}
     for name, limit in limits.items():
-        if type(limit) not in (int, float):
-            raise ContractError(f"the field {path}.{name} is not a number")
+        if type(limit) not in (int, float) or not abs(limit) <= sys.float_info.max:
+            raise ContractError(f"the field {path}.{name} is not a finite number")
     column = Column(
         name=_text(fields, path, "name"),
         type=ColumnType(kind),

@@ -4,30 +4,31 @@ In a gradual deployment and after a rollback, one version of the platform reads 
 ignores unknown fields, at every level. If that would be wrong, `min_reader` in the manifest is the version of the first
 reader that may serve it (1 if missing).
 
-Imports only the standard library, because predict imports it at its cold start.
+Imports only the standard library and what of `mlops_contract` needs no more, because predict imports it at its cold
+start.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from mlops.domain.manifest_fields import Fields, is_not_finite, is_text, is_whole
+from mlops.domain.manifest_fields import ManifestError as ManifestError
+from mlops_contract import Contract, ContractError, Task
+
 SCHEMA = 1
-READER = 1
+READER = 2
 """The version of this reader. It increases with each change that earlier readers must not ignore."""
+READER_OF_CONTRACTS = 2
+"""The first reader that serves models of named columns."""
 SERVING_PREFIX = "serving/"
 MAX_MANIFEST_BYTES = 4 << 20
 """Size limit of the JSON, in readers and in the gate."""
-_LARGEST = 2**63 - 1
-"""Whole numbers have 64 bits: orjson and DynamoDB do not accept larger ones."""
 HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
 """The histograms of a reference; each may be missing."""
-
-
-class ManifestError(ValueError):
-    """This code cannot use the manifest. The message names the field and says what is wrong."""
 
 
 def manifest_key(model_name: str, stage: str) -> str:
@@ -51,7 +52,7 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """The model's class probabilities: float32 `[n, classes]`, rows summing to 1."""
+    """The model's class probabilities: float32 `[n, classes]`, rows summing to 1. A quantity is one "class"."""
 
     name: str
     classes: int
@@ -66,9 +67,11 @@ class Manifest:
     key: str
     sha256: str
     size: int
-    input: ModelInput
+    input: ModelInput | None
+    """None if the model has a contract."""
     output: ModelOutput
     labels: tuple[int | str, ...]
+    """Empty for a regression model."""
     transition_id: str
     cache_epoch: int
     written_at: str
@@ -81,10 +84,21 @@ class Manifest:
     """Of the gate that has examined the file last; `domain.examination` has the present one."""
     refusal: str | None = None
     """Why that gate would not admit the file, which serves because a former one did."""
+    contract: Contract | None = None
+    """The columns of a table model; None for a model of images or vectors."""
+
+    @property
+    def predicts_quantity(self) -> bool:
+        """Whether it is a regression model, which has no labels, probabilities and confidence."""
+        return self.contract is not None and self.contract.task is Task.REGRESSION
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON."""
-        return _json({"schema": SCHEMA, **asdict(self)})
+        document = {"schema": SCHEMA, **asdict(replace(self, contract=None))}
+        del document["contract"]
+        if self.contract is not None:
+            document |= {"min_reader": READER_OF_CONTRACTS, "contract": self.contract.to_document()}
+        return _json(document)
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
@@ -94,10 +108,10 @@ class Manifest:
             ManifestError: The bytes are not JSON, the schema is another one, the manifest needs a later reader, a field
             is missing or has a wrong type, or the key is outside `serving/<model>/`. There is no other error.
         """
-        return cls._read(_Fields(_document(data)))
+        return cls._read(Fields(_document(data)))
 
     @classmethod
-    def _read(cls, fields: "_Fields") -> "Manifest":
+    def _read(cls, fields: Fields) -> "Manifest":
         # Checked first, so that the error gives this reason, whatever a later version has changed.
         needed = fields.whole("min_reader", least=1) if fields.has("min_reader") else 1
         if needed > READER:
@@ -107,7 +121,7 @@ class Manifest:
             )
         if fields.whole("schema", least=0) != SCHEMA:
             raise ManifestError(f"the field schema is not {SCHEMA}")
-        source, target = fields.object("input"), fields.object("output")
+        target = fields.object("output")
         manifest = cls(
             model_name=fields.text("model_name"),
             model_version=fields.whole("model_version", least=1),
@@ -116,11 +130,7 @@ class Manifest:
             key=fields.text("key"),
             sha256=fields.text("sha256"),
             size=fields.whole("size", least=0),
-            input=ModelInput(
-                source.text("name"),
-                source.whole("features", least=1),
-                tuple(source.items("image")) if source.has("image") else None,
-            ),
+            input=_input(fields.object("input")) if fields.has("input") or not fields.has("contract") else None,
             output=ModelOutput(target.text("name"), target.whole("classes", least=1)),
             labels=tuple(fields.items("labels")),
             transition_id=fields.text("transition_id"),
@@ -132,17 +142,38 @@ class Manifest:
             cache_epoch_id=fields.text("cache_epoch_id") if fields.has("cache_epoch_id") else None,
             gate_revision=fields.whole("gate_revision", least=0) if fields.has("gate_revision") else 0,
             refusal=fields.text("refusal") if fields.has("refusal") else None,
+            contract=contract_of(fields.get("contract")),
         )
         if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
         if manifest.key != model_key(manifest.model_name, manifest.sha256):
             raise ManifestError(f"the field key is not below {SERVING_PREFIX} at the model's own place")
-        check_description(manifest.input, manifest.output, manifest.labels, manifest.self_test, manifest.reference)
+        check_description(
+            manifest.input,
+            manifest.output,
+            manifest.labels,
+            manifest.self_test,
+            manifest.reference,
+            manifest.contract,
+        )
         return manifest
 
 
+def contract_of(document: Any) -> Contract | None:
+    """Read a contract; None is none. Raises ManifestError."""
+    try:
+        return Contract.from_document(document) if document is not None else None
+    except ContractError as error:
+        raise ManifestError(str(error)) from error
+
+
 def check_description(
-    model_input: ModelInput, output: ModelOutput, labels: Sequence[Any], self_test: Any, reference: Any
+    model_input: ModelInput | None,
+    output: ModelOutput,
+    labels: Sequence[Any],
+    self_test: Any,
+    reference: Any,
+    contract: Contract | None = None,
 ) -> None:
     """Check the description in a model's file, which its manifest repeats.
 
@@ -152,20 +183,27 @@ def check_description(
         ManifestError: A part of the description has a wrong type, or does not fit another part.
     """
     for index, label in enumerate(labels):
-        if not _is_text(label) and not _is_whole(label):
+        if not is_text(label) and not is_whole(label):
             raise ManifestError(f"the field labels[{index}] is neither text nor a whole number of 64 bits")
-    if len(labels) != output.classes:
+    if (model_input is None) == (contract is None):
+        raise ManifestError("it must have either the field input or the field contract")
+    regression = contract is not None and contract.task is Task.REGRESSION
+    if regression and (labels or output.classes != 1 or reference is not None):
+        raise ManifestError("a regression model has one output, and neither labels nor a reference")
+    if not regression and len(labels) != output.classes:
         raise ManifestError(f"the {len(labels)} labels do not fit {output.classes} classes")
-    image = model_input.image
-    if image is not None:
-        if len(image) != 2 or not all(_is_whole(side) and side >= 1 for side in image):
+    if contract is not None and output.name != contract.output:
+        raise ManifestError(f"the field output.name is not {contract.output!r}, as the contract's task needs")
+    image = model_input.image if model_input is not None else None
+    if model_input is not None and image is not None:
+        if len(image) != 2 or not all(is_whole(side) and side >= 1 for side in image):
             raise ManifestError("the field input.image is not two positive whole numbers")
         if math.prod(image) != model_input.features:
             raise ManifestError(f"the image {image} does not have {model_input.features} pixels")
     if self_test is not None:
-        _check_self_test(_Fields(self_test, "self_test"))
+        _check_self_test(Fields(self_test, "self_test"), of_rows=contract is not None)
     if reference is not None:
-        _check_reference(_Fields(reference, "reference"), len(labels))
+        _check_reference(Fields(reference, "reference"), len(labels))
 
 
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:
@@ -178,14 +216,24 @@ def with_examination(data: bytes, revision: int, refusal: str | None, at: str) -
     return _json({**_document(data), "gate_revision": revision, "refusal": refusal, "written_at": at})
 
 
-def _check_self_test(test: "_Fields") -> None:
-    test.text("inputs")
-    test.text("probabilities")
+def _input(source: Fields) -> ModelInput:
+    image = tuple(source.items("image")) if source.has("image") else None
+    return ModelInput(source.text("name"), source.whole("features", least=1), image)
+
+
+def _check_self_test(test: Fields, *, of_rows: bool) -> None:
+    if of_rows:
+        if not test.items("rows") or not all(isinstance(row, dict) for row in test.items("rows")):
+            raise ManifestError("the field self_test.rows is not a list of objects, at least one")
+        test.text("outputs")
+    else:
+        test.text("inputs")
+        test.text("probabilities")
     if test.has("tolerance"):
         test.number("tolerance")
 
 
-def _check_reference(reference: "_Fields", classes: int) -> None:
+def _check_reference(reference: Fields, classes: int) -> None:
     reference.whole("count", least=0)
     if len(reference.object("predictions").numbers("counts")) != classes:
         raise ManifestError(f"the field reference.predictions.counts does not have {classes} numbers")
@@ -198,91 +246,9 @@ def _check_reference(reference: "_Fields", classes: int) -> None:
             raise ManifestError("the field reference.block_means must have as many sums as squares")
 
 
-def _metrics(metrics: "_Fields") -> dict[str, float]:
+def _metrics(metrics: Fields) -> dict[str, float]:
     """Return the metrics that are finite: JSON has no numbers for the others, which a diverged run has."""
-    return {name: metrics.number(name) for name in metrics.names() if not _is_not_finite(metrics.get(name))}
-
-
-class _Fields:
-    """Reads the fields of a JSON object by name and type. Other fields are ignored; a field that is null is absent.
-
-    Raises:
-        ManifestError: A field is missing or has another type. The message has its path.
-    """
-
-    def __init__(self, value: Any, path: str = "") -> None:
-        if not isinstance(value, dict):
-            raise ManifestError(f"the field {path} is not an object" if path else "the manifest is not a JSON object")
-        self._values, self._path = value, path
-
-    def has(self, name: str) -> bool:
-        return self._values.get(name) is not None
-
-    def get(self, name: str) -> Any:
-        return self._values.get(name)
-
-    def names(self) -> Iterable[str]:
-        return self._values
-
-    def text(self, name: str) -> str:
-        value: str = self._checked(name, _is_text, "text in Unicode")
-        return value
-
-    def whole(self, name: str, *, least: int) -> int:
-        value: int = self._checked(name, lambda n: _is_whole(n) and n >= least, f"a whole number ≥ {least}")
-        return value
-
-    def number(self, name: str) -> float:
-        value: float = self._checked(name, _is_number, "a finite number")
-        return value
-
-    def numbers(self, name: str) -> list[float]:
-        value: list[float] = self._checked(
-            name, lambda items: isinstance(items, list) and all(map(_is_number, items)), "a list of finite numbers"
-        )
-        return value
-
-    def items(self, name: str) -> list[Any]:
-        value: list[Any] = self._checked(name, lambda items: isinstance(items, list), "a list")
-        return value
-
-    def object(self, name: str) -> "_Fields":
-        return _Fields(self._checked(name, lambda entry: isinstance(entry, dict), "an object"), self._named(name))
-
-    def _checked(self, name: str, is_right: Callable[[Any], bool], what: str) -> Any:
-        if name not in self._values:
-            raise ManifestError(f"the field {self._named(name)} is missing")
-        value = self._values[name]
-        if not is_right(value):
-            raise ManifestError(f"the field {self._named(name)} is not {what}")
-        return value
-
-    def _named(self, name: str) -> str:
-        """Return the path of a field for a message, shortened and escaped: names may be long, or not Unicode."""
-        return f"{self._path}.{name[:100]}".removeprefix(".").encode(errors="backslashreplace").decode()
-
-
-def _is_text(value: Any) -> bool:
-    """Return whether the value is a str that UTF-8 can encode: JSON can contain half of a surrogate pair."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and -_LARGEST <= value <= _LARGEST
-
-
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (type(value) is float and math.isfinite(value))
-
-
-def _is_not_finite(value: Any) -> bool:
-    return type(value) is float and not math.isfinite(value)
+    return {name: metrics.number(name) for name in metrics.names() if not is_not_finite(metrics.get(name))}
 
 
 def _document(data: bytes) -> dict[str, Any]:

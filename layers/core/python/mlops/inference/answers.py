@@ -1,6 +1,7 @@
 """Convert a model's probabilities to the answer for the caller."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,12 @@ class NotFinite(ValueError):
 
 @dataclass(frozen=True)
 class Answers:
-    """The most probable class of each row: its label, and its probability as numpy's float32."""
+    """The most probable class of each row: its label, and its probability as numpy's float32.
 
-    predictions: list[int | str]
+    Of a regression model the predictions are quantities, as numpy's float32, and there are no confidences.
+    """
+
+    predictions: list[Any]
     confidences: list[Any]
 
 
@@ -67,6 +71,50 @@ def batch_body(manifest: Manifest, answers: Answers) -> str:
             "batch_size": len(answers.predictions),
         }
     )
+
+
+def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
+    """Return a table model's answers, from float32 `[n, classes]`, or `[n, 1]` for quantities.
+
+    Raises:
+        NotFinite: A row has no finite answer.
+    """
+    if not manifest.predicts_quantity:
+        return answers_of(manifest, outputs)
+    quantities = list(outputs[:, 0])
+    if not all(map(math.isfinite, quantities)):
+        raise NotFinite
+    return Answers(quantities, [])
+
+
+def row_body(
+    manifest: Manifest, answers: Answers, outputs: Floats, warnings: Sequence[str] = (), *, named: bool = True
+) -> str:
+    """Return a table model's answer for one row as JSON. `named` says whether probabilities go by their labels."""
+    document: dict[str, Any] = {"prediction": answers.predictions[0]}
+    if answers.confidences:
+        labels = map(str, manifest.labels)
+        document["confidence"] = answers.confidences[0]
+        document["probabilities"] = dict(zip(labels, outputs[0], strict=True)) if named else outputs[0]
+    document |= {
+        "model_name": manifest.model_name,
+        "model_version": manifest.model_version,
+        "model_stage": manifest.stage,
+    }
+    return _encoded(document | {"warnings": warnings} if warnings else document)
+
+
+def rows_body(manifest: Manifest, answers: Answers, warnings: Sequence[str] = ()) -> str:
+    """Return a table model's answer for several rows as JSON."""
+    document: dict[str, Any] = {"predictions": answers.predictions}
+    if answers.confidences:
+        document["confidences"] = answers.confidences
+    document |= {
+        "model_name": manifest.model_name,
+        "model_version": manifest.model_version,
+        "batch_size": len(answers.predictions),
+    }
+    return _encoded(document | {"warnings": warnings} if warnings else document)
 
 
 def _encoded(document: dict[str, Any]) -> str:

@@ -2,14 +2,21 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 
-from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description
-from mlops.inference import onnx_file
+from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description, contract_of
+from mlops.inference.session import ModelRefused as ModelRefused
+from mlops.inference.session import brief as brief
+from mlops.inference.session import open_session as open_session
+from mlops_contract import Contract, Task
+
+if TYPE_CHECKING:
+    from mlops_contract.rows import RowEncoder
 
 TOLERANCE = 1e-4
 """Largest difference, in probability, of an answer from that in the exporter's self-test."""
@@ -21,79 +28,89 @@ METADATA_KEY = "mlops"
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
-class ModelRefused(Exception):
-    """The file cannot be served. The message says why, and may be logged."""
-
-
 @dataclass(frozen=True)
 class Description:
     """The description in a model's file, which its manifest repeats."""
 
-    input: ModelInput
+    input: ModelInput | None
     output: ModelOutput
     labels: tuple[int | str, ...]
     self_test: dict[str, Any] | None
     reference: dict[str, Any] | None
+    contract: Contract | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that answers requests. It is immutable, so a request is answered from one version."""
+    """A model that answers requests. It is immutable, so a request is answered from one version.
+
+    Attributes:
+        encoder: Converts rows to the inputs of a table model; None for a model of images or vectors.
+    """
 
     manifest: Manifest
     session: onnxruntime.InferenceSession
+    encoder: "RowEncoder | None" = None
 
     def probabilities(self, inputs: Floats) -> Floats:
         """Return float32 `[n, classes]` for inputs float32 `[n, features]`."""
+        assert self.manifest.input is not None
         answers: Floats = self.session.run([self.manifest.output.name], {self.manifest.input.name: inputs})[0]
         return answers
 
-
-def open_session(data: bytes, *, control_flow: bool = True) -> onnxruntime.InferenceSession:
-    """Load an ONNX file.
-
-    Args:
-        data: The file.
-        control_flow: Whether the operators If, Loop and Scan are allowed.
-
-    Raises:
-        ModelRefused: The file is not ONNX, has external data, uses a forbidden operator, or onnxruntime cannot load it.
-    """
-    try:
-        contents = onnx_file.contents(data)
-    except onnx_file.NotOnnx as error:
-        raise ModelRefused(f"the file is not ONNX: {error}") from error
-    if contents.external_data:
-        raise ModelRefused(
-            "the file has tensors in other files (external data); log it as one file: "
-            "mlflow.onnx.log_model(…, save_as_external_data=False)"
-        )
-    if contents.control_flow and not control_flow:
-        raise ModelRefused(
-            f"it uses {', '.join(sorted(contents.control_flow))}, whose time depends on the input; export it without "
-            "control flow, or set the parameter AllowControlFlow to true"
-        )
-    try:
-        # Without the fallback, which is a second try on the same processor, announced on the standard output.
-        return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"], enable_fallback=False)
-    except Exception as error:  # onnxruntime raises a dozen unrelated types
-        raise ModelRefused(
-            f"onnxruntime {onnxruntime.__version__} does not load the file ({brief(error)}); export it again for this "
-            "version, with a lower opset (target_opset, opset_version) or other operators"
-        ) from error
+    def outputs(self, feeds: Mapping[str, Any]) -> Floats:
+        """Return a table model's answers to encoded rows: float32 `[n, classes]`, or `[n, 1]` for a quantity."""
+        answers: Floats = self.session.run([self.manifest.output.name], feeds)[0]
+        return answers
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
     """Read inputs, outputs and metadata of a loaded file.
 
     Raises:
-        ModelRefused: It does not have one float input `[n, features]` and class probabilities `[n, classes]`, or its
-        metadata is not valid in a manifest.
+        ModelRefused: It has neither one float input `[n, features]` and class probabilities `[n, classes]`, nor the
+        inputs and the output of the contract in its metadata; or its metadata is not valid in a manifest.
     """
+    try:
+        metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+        contract = contract_of(metadata.get("contract"))
+        if contract is not None:
+            from mlops.inference.tables import output_of  # only for table models: predict starts without it
+
+            model_input, output = None, output_of(session, contract)
+        else:
+            model_input, output = _shapes(session, metadata.get("image"))
+        regression = contract is not None and contract.task is Task.REGRESSION
+        description = Description(
+            model_input,
+            output,
+            tuple(metadata.get("labels", () if regression else range(output.classes))),
+            metadata.get("self_test"),
+            metadata.get("reference"),
+            contract,
+        )
+        check_description(
+            description.input,
+            description.output,
+            description.labels,
+            description.self_test,
+            description.reference,
+            description.contract,
+        )
+    except ManifestError as error:
+        raise ModelRefused(f"its metadata {METADATA_KEY!r} does not fit: {error}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelRefused(f"its metadata {METADATA_KEY!r} is not a JSON object of the documented fields") from error
+    return description
+
+
+def _shapes(session: onnxruntime.InferenceSession, image: Any) -> tuple[ModelInput, ModelOutput]:
+    """Return input and output of a model of images or vectors. Raises ModelRefused."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
         raise ModelRefused(
-            "the model must have one input, float32 [n, features]; this one has "
+            "the model must have one input, float32 [n, features], or a contract of named columns in its metadata; "
+            "this one has "
             + (", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in inputs) or "none")[:300]
         )
     probabilities = [out for out in outputs if out.type == "tensor(float)" and len(out.shape) == 2]
@@ -106,24 +123,10 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
     features, classes = inputs[0].shape[1], probabilities[0].shape[1]
     if not isinstance(features, int) or not isinstance(classes, int):
         raise ModelRefused("the model's numbers of features and classes must be fixed; only the batch size may vary")
-    try:
-        metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
-        image = metadata.get("image")
-        description = Description(
-            ModelInput(inputs[0].name, features, tuple(image) if image else None),
-            ModelOutput(probabilities[0].name, classes),
-            tuple(metadata.get("labels", range(classes))),
-            metadata.get("self_test"),
-            metadata.get("reference"),
-        )
-        check_description(
-            description.input, description.output, description.labels, description.self_test, description.reference
-        )
-    except ManifestError as error:
-        raise ModelRefused(f"its metadata {METADATA_KEY!r} does not fit: {error}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelRefused(f"its metadata {METADATA_KEY!r} is not a JSON object of the documented fields") from error
-    return description
+    return (
+        ModelInput(inputs[0].name, features, tuple(image) if image else None),
+        ModelOutput(probabilities[0].name, classes),
+    )
 
 
 def load(manifest: Manifest, data: bytes) -> Model:
@@ -142,9 +145,14 @@ def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
     Raises:
         ModelRefused: Inputs or outputs differ from the manifest, or the self-test fails.
     """
-    model = Model(manifest, session)
     try:
-        _check_signature(session, manifest)
+        model = Model(manifest, session, _encoder(manifest.contract))
+        if manifest.contract is not None:
+            from mlops.inference import tables
+
+            tables.check_signature(session, manifest)
+        else:
+            _check_signature(session, manifest)
         _self_test(model)
     except ModelRefused:
         raise
@@ -153,24 +161,17 @@ def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:
     return model
 
 
-def brief(error: Exception) -> str:
-    """Return the type of an error and the first line of its message: onnxruntime's may have hundreds."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"
+def _encoder(contract: Contract | None) -> "RowEncoder | None":
+    if contract is None:
+        return None
+    from mlops_contract.rows import RowEncoder
 
-
-def _options() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    # One request at a time on a fraction of a processor: more threads would only wait for each other.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # The arena never releases memory, so one batch of 100 or one change of model would keep its memory.
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 4
-    return options
+    return RowEncoder(contract)
 
 
 def _check_signature(session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
     inputs = session.get_inputs()
+    assert manifest.input is not None
     if len(inputs) != 1 or inputs[0].name != manifest.input.name:
         raise ModelRefused(f"its inputs are {[entry.name for entry in inputs]}, not [{manifest.input.name!r}]")
     source = inputs[0]
@@ -190,8 +191,8 @@ def _check_signature(session: onnxruntime.InferenceSession, manifest: Manifest) 
 
 def _self_test(model: Model) -> None:
     """Check shape and finiteness of the answers to two rows, then the exporter's reference sample, if there is one."""
-    features, classes = model.manifest.input.features, model.manifest.output.classes
-    answers = model.probabilities(np.zeros((2, features), np.float32))
+    classes = model.manifest.output.classes
+    answers = _answers_to_two_rows(model)
     if answers.shape != (2, classes) or not np.isfinite(answers).all():
         raise ModelRefused(f"it answers two rows with {answers.shape}; expected finite float32 (2, {classes})")
     difference = self_test_difference(model)
@@ -200,14 +201,34 @@ def _self_test(model: Model) -> None:
         raise ModelRefused(f"its answers differ from its self-test by {difference:.3g}")
 
 
+def _answers_to_two_rows(model: Model) -> Floats:
+    if model.encoder is not None:
+        from mlops.inference.table_rows import plain_row
+
+        return model.outputs(model.encoder.encode([plain_row(model.encoder.contract)] * 2).feeds)
+    assert model.manifest.input is not None
+    return model.probabilities(np.zeros((2, model.manifest.input.features), np.float32))
+
+
 def self_test_difference(model: Model) -> float | None:
-    """Return the largest difference of the model's answers from its exporter's; None without a reference sample."""
+    """Return the largest difference of the model's answers from its exporter's; None without a reference sample.
+
+    Of quantities it is the share of the largest one in the sample, as a quantity may have any unit.
+    """
     test = model.manifest.self_test
     if test is None:
         return None
-    answers = model.probabilities(_array(test, "inputs", model.manifest.input.features))
-    expected = _array(test, "probabilities", model.manifest.output.classes)
-    return float(np.abs(answers - expected).max(initial=0.0))
+    if model.encoder is not None:
+        answers = model.outputs(model.encoder.encode(test["rows"]).feeds)
+        expected = _array(test, "outputs", model.manifest.output.classes)
+        if answers.shape != expected.shape:
+            raise ModelRefused(f"its self-test has {len(expected)} answers for {len(answers)} rows")
+    else:
+        assert model.manifest.input is not None
+        answers = model.probabilities(_array(test, "inputs", model.manifest.input.features))
+        expected = _array(test, "probabilities", model.manifest.output.classes)
+    largest = float(np.abs(expected).max(initial=0.0)) if model.manifest.predicts_quantity else 1.0
+    return float(np.abs(answers - expected).max(initial=0.0)) / (largest or 1.0)
 
 
 def _array(test: dict[str, Any], name: str, columns: int) -> Floats:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlops.domain.manifest import ModelInput
-from mlops.inference.answers import answers_of, batch_body, single_body
+from mlops.domain.manifest import Manifest, ModelInput
+from mlops.inference.answers import answers_of, answers_of_table, batch_body, row_body, rows_body, single_body
 from mlops.inference.model import SUM_TOLERANCE, TOLERANCE, Floats, Model, ModelRefused, brief, self_test_difference
+from mlops.inference.table_rows import Row, generated_table_rows
 
 BATCH = 100
-"""Rows of the largest batch that predict accepts."""
+"""Inputs of the largest batch that predict accepts."""
 SEED = 20_231
 
 
@@ -20,26 +21,39 @@ def check(model: Model) -> None:
     Raises:
         ModelRefused: An answer is wrong. The message names the rows and says what is wrong.
     """
-    labels = model.manifest.labels
-    if len(labels) < 2:
-        raise ModelRefused(
-            f"it answers with {len(labels)} number per row; class probabilities need at least two classes. Regression "
-            "and single sigmoid outputs are not supported: export the probabilities of both classes"
-        )
-    if len(set(map(str, labels))) != len(labels):
-        raise ModelRefused("two of its labels have the same text, so answers would not distinguish them; rename one")
+    _check_labels(model)
     difference = self_test_difference(model)
     if difference is not None and not difference <= TOLERANCE:
         raise ModelRefused(
             f"its answers differ from its self-test by {difference:.3g}; at most {TOLERANCE:g} is allowed"
         )
-    for name, rows in generated_rows(model.manifest.input):
+    for name, rows in _rows_for(model):
         try:
             _check_rows(model, name, rows)
         except ModelRefused:
             raise
         except Exception as error:  # onnxruntime raises errors of many types
             raise ModelRefused(f"it does not answer {name} ({brief(error)})") from error
+
+
+def _check_labels(model: Model) -> None:
+    if model.manifest.predicts_quantity:
+        return
+    labels = model.manifest.labels
+    if len(labels) < 2:
+        raise ModelRefused(
+            f"it answers with {len(labels)} number per row; class probabilities need at least two classes. Export the "
+            "probabilities of both classes; a regression model needs a contract of its columns"
+        )
+    if len(set(map(str, labels))) != len(labels):
+        raise ModelRefused("two of its labels have the same text, so answers would not distinguish them; rename one")
+
+
+def _rows_for(model: Model) -> Iterator[tuple[str, Floats | list[Row]]]:
+    if model.encoder is not None:
+        return generated_table_rows(model.encoder.contract)
+    assert model.manifest.input is not None
+    return generated_rows(model.manifest.input)
 
 
 def generated_rows(model_input: ModelInput, seed: int = SEED) -> Iterator[tuple[str, Floats]]:
@@ -54,30 +68,54 @@ def generated_rows(model_input: ModelInput, seed: int = SEED) -> Iterator[tuple[
         yield "normal numbers times 10", 10 * generator.standard_normal(shape, np.float32)
 
 
-def _check_rows(model: Model, name: str, rows: Floats) -> None:
-    whole = _probabilities(model, f"{len(rows)} rows of {name}", rows)
+def _check_rows(model: Model, name: str, rows: Floats | list[Row]) -> None:
+    whole = _answers(model, f"{len(rows)} rows of {name}", rows)
+    # A quantity may have any unit.
+    tolerance = TOLERANCE * float(np.abs(whole).max() or 1) if model.manifest.predicts_quantity else TOLERANCE
     for count in (1, 2):
-        part = _probabilities(model, f"{count} rows of {name}" if count > 1 else f"one row of {name}", rows[:count])
-        if not np.allclose(part, whole[:count], rtol=0, atol=TOLERANCE):
+        part = _answers(model, f"{count} rows of {name}" if count > 1 else f"one row of {name}", rows[:count])
+        if not np.allclose(part, whole[:count], rtol=0, atol=tolerance):
             raise ModelRefused(
                 f"its answer to a row of {name} depends on the other rows of the batch, or changes between calls; "
                 "export it for inference (torch: model.eval())"
             )
-    answers = answers_of(model.manifest, whole)
-    document = json.loads(single_body(model.manifest, answers, whole))
-    if document["prediction"] not in model.manifest.labels or len(document["probabilities"]) != whole.shape[1]:
+    if not _is_written_exactly(model.manifest, whole):
         raise ModelRefused(f"its answer to {name} cannot be written as JSON exactly")
-    batch_body(model.manifest, answers)
 
 
-def _probabilities(model: Model, rows: str, inputs: Floats) -> Floats:
-    """Return the answers to the rows, after checking that they are class probabilities."""
-    probabilities = model.probabilities(inputs)
+def _is_written_exactly(manifest: Manifest, whole: Floats) -> bool:
+    """Return whether the answers that predict would write read back as the model's."""
+    if manifest.contract is None:
+        answers = answers_of(manifest, whole)
+        document, batch = json.loads(single_body(manifest, answers, whole)), json.loads(batch_body(manifest, answers))
+    else:
+        answers = answers_of_table(manifest, whole)
+        document, batch = json.loads(row_body(manifest, answers, whole)), json.loads(rows_body(manifest, answers))
+    if len(batch["predictions"]) != len(whole):
+        return False
+    if manifest.predicts_quantity:
+        return bool(np.float32(document["prediction"]) == whole[0, 0])
+    return document["prediction"] in manifest.labels and len(document["probabilities"]) == whole.shape[1]
+
+
+def _answers(model: Model, rows: str, inputs: Floats | list[Row]) -> Floats:
+    """Return the answers to the rows, after checking that they are class probabilities, or finite quantities."""
+    if isinstance(inputs, list):
+        assert model.encoder is not None
+        answers = model.outputs(model.encoder.encode(inputs).feeds)
+    else:
+        answers = model.probabilities(inputs)
     due = (len(inputs), model.manifest.output.classes)
-    if probabilities.shape != due or probabilities.dtype != np.float32:
-        raise ModelRefused(f"it answers {rows} with {probabilities.dtype} {probabilities.shape}, not float32 {due}")
-    if not np.isfinite(probabilities).all():
+    if answers.shape != due or answers.dtype != np.float32:
+        raise ModelRefused(f"it answers {rows} with {answers.dtype} {answers.shape}, not float32 {due}")
+    if not np.isfinite(answers).all():
         raise ModelRefused(f"it answers {rows} with NaN or infinity")
+    if not model.manifest.predicts_quantity:
+        _check_probabilities(rows, answers)
+    return answers
+
+
+def _check_probabilities(rows: str, probabilities: Floats) -> None:
     low, high = float(probabilities.min()), float(probabilities.max())
     if low < -SUM_TOLERANCE or high > 1 + SUM_TOLERANCE:
         raise ModelRefused(
@@ -87,4 +125,3 @@ def _probabilities(model: Model, rows: str, inputs: Floats) -> Floats:
     worst = float(np.abs(probabilities.sum(axis=1) - 1).max())
     if worst > SUM_TOLERANCE:
         raise ModelRefused(f"its probabilities for {rows} sum to {1 + worst:.4g} or {1 - worst:.4g}, not to 1")
-    return probabilities

@@ -1,7 +1,8 @@
 """The published schema of the predict routes. The handler does not import it; a test compares the two.
 
-The number and the shape of the values depend on the model. They are checked if a `ModelInput` is given as the context:
-`PredictRequest.model_validate_json(body, context=manifest.input)`.
+The number and the shape of the values depend on the model. Those of images and vectors are checked if a `ModelInput` is
+given as the context: `PredictRequest.model_validate_json(body, context=manifest.input)`. What a row may have, a model's
+contract says: here it is an object of numbers, strings, booleans and nulls.
 """
 
 import base64
@@ -15,9 +16,12 @@ from mlops.domain.names import ModelName
 from mlops.domain.training_request import Request
 
 MAX_BATCH = 100
+MAX_ROWS = 1000
 MAX_SCALE = 65535
 FLOAT32_MAX = 3.4028234663852886e38
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+Scalar = bool | float | str | None
 
 Pixels = Annotated[list[float], Field(min_length=1)]
 Rows = Annotated[list[Pixels], Field(min_length=1)]
@@ -28,6 +32,13 @@ Image = Annotated[
 Inputs = Annotated[
     list[Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]],
     Field(min_length=1, description="One number per feature; for models that do not take images"),
+]
+Row = Annotated[
+    dict[str, Scalar],
+    Field(
+        description="One value for each column of a table model, by its name. The model says which columns, types and "
+        "values it takes; a datetime is RFC 3339"
+    ),
 ]
 Scale = Annotated[
     float, Field(gt=0, le=MAX_SCALE, description="Value of the brightest pixel, for example 255; without it, 1")
@@ -43,20 +54,29 @@ def _without_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
+WARNINGS = "What to know about the answers, such as values that were not seen in training; missing if nothing"
+
+
 class PredictRequest(Request):
-    """A single input: exactly one of image, image_base64 and inputs."""
+    """A single input: exactly one of image, image_base64, inputs and row."""
 
     image: Image = _optional()
     image_base64: str = _optional(
         min_length=1, description="Standard base64 of one byte per pixel, 0 to 255, or of a PNG of the model's size"
     )
     inputs: Inputs = _optional()
+    row: Row = _optional()
     scale: Scale = _optional()
     model_name: ModelName = _optional()
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["image"]}, {"required": ["image_base64"]}, {"required": ["inputs"]}],
+            "oneOf": [
+                {"required": ["image"]},
+                {"required": ["image_base64"]},
+                {"required": ["inputs"]},
+                {"required": ["row"]},
+            ],
             "dependentRequired": {"scale": ["image"]},
         }
     )
@@ -64,18 +84,20 @@ class PredictRequest(Request):
     @model_validator(mode="after")
     def _one_source(self, info: ValidationInfo) -> "PredictRequest":
         sent = self.model_fields_set
-        _check_sources(sent, ("image", "image_base64", "inputs"), "image")
+        _check_sources(sent, ("image", "image_base64", "inputs", "row"), "image")
         if "image" in sent:
             _check_image(self.image, self.scale or 1, info.context)
         if "image_base64" in sent:
             _check_base64(self.image_base64, info.context)
         if "inputs" in sent:
             _check_inputs(self.inputs, info.context)
+        if "row" in sent:
+            _check_row(info.context)
         return self
 
 
 class BatchPredictRequest(Request):
-    """1 to 100 inputs: exactly one of images and inputs_list."""
+    """1 to 100 images or inputs, or 1 to 1,000 rows: exactly one of images, inputs_list and rows."""
 
     images: list[Image] = _optional(
         min_length=1, max_length=MAX_BATCH, description="Images, each as in the field image of POST /predict"
@@ -83,12 +105,15 @@ class BatchPredictRequest(Request):
     inputs_list: list[Inputs] = _optional(
         min_length=1, max_length=MAX_BATCH, description="Inputs, each as in the field inputs of POST /predict"
     )
+    rows: list[Row] = _optional(
+        min_length=1, max_length=MAX_ROWS, description="Rows, each as in the field row of POST /predict"
+    )
     scale: Scale = _optional()
     model_name: ModelName = _optional()
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["images"]}, {"required": ["inputs_list"]}],
+            "oneOf": [{"required": ["images"]}, {"required": ["inputs_list"]}, {"required": ["rows"]}],
             "dependentRequired": {"scale": ["images"]},
         }
     )
@@ -96,29 +121,43 @@ class BatchPredictRequest(Request):
     @model_validator(mode="after")
     def _one_source(self, info: ValidationInfo) -> "BatchPredictRequest":
         sent = self.model_fields_set
-        _check_sources(sent, ("images", "inputs_list"), "images")
+        _check_sources(sent, ("images", "inputs_list", "rows"), "images")
         for image in self.images or ():
             _check_image(image, self.scale or 1, info.context)
         for inputs in self.inputs_list or ():
             _check_inputs(inputs, info.context)
+        if "rows" in sent:
+            _check_row(info.context)
         return self
 
 
 class PredictResponse(BaseModel):
-    prediction: int | str = Field(description="Label of the most probable class")
-    confidence: float = Field(ge=0, le=1, description="Probability of that class")
-    probabilities: list[float] = Field(description="Probability of each class, in the order of the model's labels")
+    prediction: int | str | float = Field(
+        description="Label of the most probable class; the quantity, if the model predicts one"
+    )
+    confidence: float = _optional(
+        ge=0, le=1, description="Probability of that class; a model that predicts a quantity has none"
+    )
+    probabilities: list[float] | dict[str, float] = _optional(
+        description="Probability of each class: a list in the order of the model's labels; of a row, an object by label"
+    )
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
+    warnings: list[str] = _optional(description=WARNINGS)
 
 
 class BatchPredictResponse(BaseModel):
-    predictions: list[int | str] = Field(description="Label of the most probable class, for each input")
-    confidences: list[float] = Field(description="Probability of that class, for each input")
+    predictions: list[int | str | float] = Field(
+        description="Label of the most probable class, or the quantity, for each input"
+    )
+    confidences: list[float] = _optional(
+        description="Probability of that class, for each input; a model that predicts quantities has none"
+    )
     model_name: str
     model_version: int
     batch_size: int = Field(description="Number of inputs")
+    warnings: list[str] = _optional(description=WARNINGS)
 
 
 class CacheReloadAccepted(BaseModel):
@@ -156,6 +195,11 @@ def _check_inputs(inputs: list[float], expected: ModelInput | None) -> None:
         raise ValueError("this model takes images: send image or images")
     if expected is not None and len(inputs) != expected.features:
         raise ValueError(f"this model takes {expected.features} numbers")
+
+
+def _check_row(expected: ModelInput | None) -> None:
+    if expected is not None:
+        raise ValueError("this model has no named columns: send image, images, inputs or inputs_list")
 
 
 def _check_base64(text: str, expected: ModelInput | None) -> None:

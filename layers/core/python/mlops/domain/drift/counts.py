@@ -20,6 +20,8 @@ LATENCY_EDGES_MS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)
 LIFETIME_NAMES = ("n", "r", "h", "cs", "ls")
 """Also counted over a version's whole life, with classes, confidence and latency, for Prometheus."""
 PERMILLE = 1000
+REGRESSION = "regression"
+"""The `task` in the lines of models that predict a quantity. They have `n`, and neither labels nor confidences."""
 _BLOCK_NAMES = [(f"s{block:02}", f"q{block:02}") for block in range(BLOCKS)]
 MILLION = 1_000_000
 
@@ -43,6 +45,21 @@ def counts_of(line: Mapping[str, Any]) -> Counts:
     counts: Counts = Counter({"n": n, "r": 1})
     if line.get("cache") == "hit":
         counts["h"] = 1
+    if line.get("task") != REGRESSION:
+        counts.update(_class_counts(line, n))
+    latency = _number(line.get("latency_ms"), "latency_ms", 1e7)
+    counts[f"l{bisect_left(LATENCY_EDGES_MS, latency)}"] += 1
+    counts["ls"] += round(latency * 1000)
+    signals = line.get("signals_permille")
+    if signals is not None:
+        if not isinstance(signals, dict):
+            raise Malformed("signals_permille is not an object")
+        counts.update(_signal_counts(signals, n))
+    return counts
+
+
+def _class_counts(line: Mapping[str, Any], n: int) -> Counts:
+    counts: Counts = Counter()
     for label in _list(line, "predictions", n):
         if type(label) not in (int, str):
             raise Malformed("a prediction is neither a number nor a string")
@@ -52,14 +69,6 @@ def counts_of(line: Mapping[str, Any]) -> Counts:
         counts[f"c{_bin(value)}"] += 1
         counts["cs"] += round(value * MILLION)
         counts["cq"] += round(value * value * MILLION)
-    latency = _number(line.get("latency_ms"), "latency_ms", 1e7)
-    counts[f"l{bisect_left(LATENCY_EDGES_MS, latency)}"] += 1
-    counts["ls"] += round(latency * 1000)
-    signals = line.get("signals_permille")
-    if signals is not None:
-        if not isinstance(signals, dict):
-            raise Malformed("signals_permille is not an object")
-        counts.update(_signal_counts(signals, n))
     return counts
 
 
@@ -130,7 +139,7 @@ class Summary:
 def summary_of(counts: Mapping[str, int]) -> Summary:
     """Return the sample that the counts describe."""
     images = counts.get("m", 0)
-    shown = {"confidence": counts.get("n", 0), "mean_intensity": images, "ink_share": images}
+    shown = {"confidence": sum(histogram(counts, "c")), "mean_intensity": images, "ink_share": images}
     blocks = None
     if images:
         blocks = Moments(

@@ -19,6 +19,12 @@ SIGNALS = ("predictions", *HISTOGRAMS, "block_means")
 COMPARISONS = 2 * len(SIGNALS)
 
 
+NOT_WATCHED = (
+    "This model predicts a quantity, and predictions of quantities are not watched for drift yet: requests and "
+    "latency are counted, and nothing is compared"
+)
+
+
 class Verdict(StrEnum):
     """The verdict of a check. The most serious one of several is the overall verdict."""
 
@@ -120,6 +126,16 @@ def detect(current: Summary, reference: Summary | None, baseline: Summary, thres
     )
     verdict = max((comparison.verdict for comparison in comparisons), key=lambda verdict: verdict.rank)
     return Drift(verdict, current, comparisons)
+
+
+def not_watched(current: Summary) -> Drift:
+    """Return the verdict on a regression model."""
+    return Drift(Verdict.INSUFFICIENT_DATA, current, (not_compared("reference"),))
+
+
+def not_compared(against: Against) -> Comparison:
+    """Return the comparison of a regression model's predictions, of which only the number is known."""
+    return Comparison(against, 0, Verdict.INSUFFICIENT_DATA, (), NOT_WATCHED)
 
 
 def compare(against: Against, current: Summary, other: Summary | None, thresholds: DriftThresholds) -> Comparison:
