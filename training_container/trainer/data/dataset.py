@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mlops_contract import Contract, Task
 from trainer.data.labels import Label, Labels
 from trainer.errors import DataError
 
@@ -24,19 +25,32 @@ class Rows(NamedTuple):
     labels: Labels
 
 
+class DataProfile(Protocol):
+    """What was found in the columns of a table."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a data set: `inputs` float32 `[n, features]`, `targets` int64 `[n]`, indices into the labels."""
+    """Rows of a data set.
+
+    `inputs` is float32 `[n, features]`. `targets` is int64 `[n]`, indices into the labels, or float64 `[n]` for a
+    quantity. `weights` is float32 `[n]`, how much each row counts; None counts all alike.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, rows: np.ndarray) -> "Split":
         """Return the rows at the indices, or in the mask, `rows`."""
-        return Split(np.ascontiguousarray(self.inputs[rows]), self.targets[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return Split(np.ascontiguousarray(self.inputs[rows]), self.targets[rows], weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +59,8 @@ class Dataset:
 
     `labels[i]` is the class of target `i`. `image` is (rows, columns) of a flattened image, or None. `digest` is the
     SHA-256 of all rows, targets and labels, whatever the file's format is. `notes` are sentences for users: what was
-    left out, and how the file was read if there was a choice.
+    left out, and how the file was read if there was a choice. A data set for regression has no labels. A table with
+    named columns has a contract and a profile.
     """
 
     name: str
@@ -55,6 +70,9 @@ class Dataset:
     image: Image | None
     digest: str
     notes: tuple[str, ...] = ()
+    task: Task = Task.CLASSIFICATION
+    contract: Contract | None = None
+    profile: DataProfile | None = None
 
     @property
     def features(self) -> int:

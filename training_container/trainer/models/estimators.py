@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from trainer.data import Dataset
-from trainer.evaluate import evaluate
+from trainer.evaluation import evaluate_classification
 from trainer.models.protocols import Session
 from trainer.parameters import Parameters, ParameterValue
 
@@ -47,7 +47,7 @@ class EstimatorType:
             session.interrupt(None)
         trained = TrainedEstimator(pipeline, dataset.features)
         held_out = dataset.held_out
-        evaluation = evaluate(trained.predict(held_out.inputs), held_out.targets, dataset.labels)
+        evaluation = evaluate_classification(trained.predict(held_out.inputs), held_out.targets, dataset.labels)
         metrics = {"val_loss": evaluation.loss, "val_accuracy": evaluation.accuracy, "epoch_seconds": seconds}
         session.on_epoch_end(1, metrics, None)
         return trained
