@@ -66,7 +66,7 @@ def test_an_experiment_is_listed_with_its_count_and_best_run(api, logged):
 @pytest.fixture(scope="module")
 def mixed(mlflow: Tracking) -> dict[str, Any]:
     """An experiment with runs of several objectives, by name, from the oldest to the newest."""
-    experiment = mlflow._post("experiments/create", {"name": "objectives of the catalogue"})["experiment_id"]
+    experiment = mlflow._post("experiments/create", {"name": "runs of several objectives"})["experiment_id"]
     rmse = {"mlops.objective": "rmse", "mlops.direction": "minimise"}
     described: list[tuple[str, dict[str, str], dict[str, float]]] = [
         ("classifier", {}, {"accuracy": 0.9}),
