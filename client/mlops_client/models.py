@@ -40,7 +40,7 @@ class ComparedMetric:
     kind: Literal["summary", "model", "check", "epoch", "class", "own"]
     """own: logged by the run itself. The platform's trainer logs all other kinds"""
     better: Literal["higher", "lower"] | None
-    """Whether higher or lower values are better, from the metric's name; null if the name does not show it"""
+    """Whether higher or lower values are better, by the runs' objective or the metric's name; null if unknown"""
     best: str | None
     """Id of the run with the best value; null if `better` is null or no run is best"""
 
@@ -114,15 +114,13 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelVersion:
-    version: int
-    stage: str
-    """Registered, Staging, Production or Archived"""
-    run_id: str | None
-    metrics: dict[str, float]
-    sha256: str | None
-    """SHA-256 of the ONNX file"""
-    created_at: str
+class Objective:
+    """The metric that says how good a model is."""
+
+    name: str
+    """Name of the metric, as in `metrics`"""
+    direction: Literal["maximise", "minimise"]
+    """Whether higher or lower values are better"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +178,8 @@ class RunDetail:
     artifacts: list[Artifact]
     metric_history: dict[str, list[MetricPoint]]
     """Points by metric. A long history is thinned evenly to about 500 points"""
+    objective: Objective | None = None
+    """The metric that says how good the run is; null if its direction is not known"""
     own_metrics: list[str] = field(default_factory=list)
     """Names of the metrics that the run has logged itself: all that the platform's trainer does not log"""
 
@@ -195,6 +195,8 @@ class RunRow:
     """ISO 8601; null if MLflow has none, or no valid date"""
     ended_at: str | None
     """ISO 8601; null while it runs, or if MLflow has no valid date"""
+    objective: Objective | None = None
+    """The metric that says how good the run is; null if its direction is not known"""
     own_metrics: list[str] = field(default_factory=list)
     """Names of the metrics that the run has logged itself: all that the platform's trainer does not log"""
 
@@ -351,8 +353,10 @@ class Experiment:
     experiment_id: str
     name: str
     total_runs: int
+    objective: Objective
+    """The objective of the newest run that has a value of its own objective; accuracy if none has"""
     best_run: Run | None
-    """The run with the highest accuracy"""
+    """The best of the runs with this objective"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -370,6 +374,8 @@ class Job(HasEnded):
     """Name of the registered model to which the run adds a version"""
     model_version: int | None = None
     """The version that the run has registered"""
+    objective: Objective | None = None
+    """The metric that says how good the run is; null if this version of the platform does not know it"""
     params: dict[str, Any] = field(default_factory=dict)
     run_id: str | None = None
     """Id of the MLflow run; null until it has started"""
@@ -379,21 +385,17 @@ class Job(HasEnded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelDetail:
-    name: str
-    production_version: int | None
-    staging_version: int | None
-    versions: list[ModelVersion]
-    """A page of versions, newest first"""
-    next_cursor: str | None = None
-    production_refusal: str | None = None
-    """Why the gate would no longer admit the version that serves in Production; null if it would"""
-    reason: str | None = None
-    """Why it is not servable, with the remedy; null if it is"""
-    servable: bool = True
-    """Whether its versions can be promoted, and asked for predictions"""
-    staging_refusal: str | None = None
-    """The same, for the version in Staging"""
+class ModelVersion:
+    version: int
+    stage: str
+    """Registered, Staging, Production or Archived"""
+    run_id: str | None
+    metrics: dict[str, float]
+    sha256: str | None
+    """SHA-256 of the ONNX file"""
+    created_at: str
+    objective: Objective | None = None
+    """The metric that the gate compares; null if its direction is not known"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -404,7 +406,7 @@ class SweepState(HasEnded):
     model_name: str
     num_runs: int
     runs: list[Job]
-    """Ranked by accuracy, the best first; runs without an accuracy come last"""
+    """Ranked by the objective, the best first; runs without it come last"""
     created_at: str
     best: Job | None = None
     """The best run so far"""
@@ -413,8 +415,12 @@ class SweepState(HasEnded):
     """The reason, if the sweep failed"""
     model_version: int | None = None
     """The version registered from the best run"""
+    objective: Objective | None = None
+    """The metric that ranks the runs; null if this version of the platform does not know it"""
     transition_id: str | None = None
     """The transition of that version to `stage`"""
+    unranked: dict[str, str] = field(default_factory=dict)
+    """Why completed runs have no rank, by job id"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -434,3 +440,21 @@ class DriftHistory:
     thresholds: Thresholds
     points: list[DriftPoint]
     """Oldest first, without gaps"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDetail:
+    name: str
+    production_version: int | None
+    staging_version: int | None
+    versions: list[ModelVersion]
+    """A page of versions, newest first"""
+    next_cursor: str | None = None
+    production_refusal: str | None = None
+    """Why the gate would no longer admit the version that serves in Production; null if it would"""
+    reason: str | None = None
+    """Why it is not servable, with the remedy; null if it is"""
+    servable: bool = True
+    """Whether its versions can be promoted, and asked for predictions"""
+    staging_refusal: str | None = None
+    """The same, for the version in Staging"""

@@ -55,10 +55,7 @@ export const sweep = (request: Values) => postOnce<SweepAccepted>("sweeps", requ
 
 export const experiments = (options?: Options) => get<ExperimentList>(`experiments${query({ limit: 200 })}`, options);
 export const runs = (experiment: string, limit: number, cursor: string | null | undefined, options?: Options) =>
-  get<RunList>(
-    `${path("experiments", experiment)}${query({ order_by: "metrics.accuracy desc", limit, cursor })}`,
-    options,
-  );
+  get<RunList>(`${path("experiments", experiment)}${query({ order_by: "objective desc", limit, cursor })}`, options);
 export const run = (experiment: string, runId: string, options?: Options) =>
   get<RunDetail>(path("experiments", experiment, "runs", runId), { ...RETRIED, ...options });
 export const compare = (experiment: string, runIds: string[], options?: Options) =>

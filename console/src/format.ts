@@ -42,9 +42,32 @@ export const words = (name: string): string => name.replaceAll("_", " ");
 
 export const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-type Metrics = Record<string, number>;
-export const accuracyOf = (metrics: Metrics | Missing): number | null =>
-  metrics?.accuracy ?? metrics?.val_accuracy ?? null;
+/** A run or a version, with the metric that says how good it is. */
+interface Measured {
+  metrics: Record<string, number>;
+  objective?: { name: string } | Missing;
+}
+
+/** The name of the metric; an API that does not know the objective ranks by accuracy. */
+export const objectiveOf = ({ objective }: Pick<Measured, "objective">): string => objective?.name ?? "accuracy";
+
+/** The heading of a column of objectives: the metric, if all rows have the same. */
+export function objectiveHeading(rows: Pick<Measured, "objective">[]): string {
+  const names = new Set(rows.map(objectiveOf));
+  return names.size === 1 ? capitalised(words([...names][0] as string)) : "Objective";
+}
+
+/** The value of a run's objective, with the metric's name unless the heading above has it; empty without a value. */
+export function objectiveText(row: Measured, heading?: string): string {
+  const name = objectiveOf(row);
+  const value = row.metrics[name] ?? row.metrics[`val_${name}`];
+  if (value === undefined) return "";
+  const text = metricText(name, value);
+  return heading === "Objective" ? `${words(name)} ${text}` : text;
+}
+
+export const metricText = (name: string, value: number | Missing): string =>
+  name === "accuracy" ? percent(value, 2) : number(value);
 
 /** The time of day, with the day if asked for; in the reader's own time zone. */
 export function timeOfDay(moment: string, withDay: boolean): string {

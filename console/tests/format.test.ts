@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { accuracyOf, ago, dollars, duration, number, percent, secondsBetween } from "../src/format";
+import {
+  ago,
+  dollars,
+  duration,
+  number,
+  objectiveHeading,
+  objectiveText,
+  percent,
+  secondsBetween,
+} from "../src/format";
 
 const NOW = Date.parse("2026-01-02T00:00:00Z");
 beforeEach(() => {
@@ -55,8 +64,13 @@ describe("times", () => {
   });
 });
 
-it("takes the held-out accuracy of a run that has no final one yet", () => {
-  expect(accuracyOf({ val_accuracy: 0.5 })).toBe(0.5);
-  expect(accuracyOf({ val_accuracy: 0.5, accuracy: 0 })).toBe(0);
-  expect(accuracyOf({})).toBeNull();
+it("shows a run by its own objective, and by that of the last epoch until it has ended", () => {
+  const rmse = { name: "rmse", direction: "minimise" };
+  expect(objectiveText({ metrics: { val_accuracy: 0.5 } })).toBe("50.00 %");
+  expect(objectiveText({ metrics: { val_accuracy: 0.5, accuracy: 0 } })).toBe("0.00 %");
+  expect(objectiveText({ metrics: { accuracy: 0.5, rmse: 3.25 }, objective: rmse })).toBe("3.25");
+  expect(objectiveText({ metrics: { rmse: 3.25 }, objective: rmse }, "Objective")).toBe("rmse 3.25");
+  expect(objectiveText({ metrics: { accuracy: 0.5 }, objective: rmse })).toBe("");
+  expect(objectiveHeading([{ objective: rmse }, { objective: rmse }])).toBe("Rmse");
+  expect(objectiveHeading([{ objective: rmse }, {}])).toBe("Objective");
 });

@@ -8,6 +8,8 @@ import pytest
 from infra.local.api import Api, ApiError
 from mlops.registry.rest import Tracking
 
+STORED_INFINITE = 1.7976931348623157e308
+"""An infinity as MLflow's database gives it back."""
 EXPERIMENT = "catalogue/with a slash & more"
 
 
@@ -59,6 +61,65 @@ def test_an_experiment_is_listed_with_its_count_and_best_run(api, logged):
     assert row["best_run"]["run_id"] == logged["runs"][19]
     assert row["best_run"]["metrics"] == {"accuracy": 0.19, "loss": pytest.approx(1 / 3)}
     assert row["best_run"]["params"] == {"learning_rate": "0.01"}
+
+
+@pytest.fixture(scope="module")
+def mixed(mlflow: Tracking) -> dict[str, Any]:
+    """An experiment with runs of several objectives, by name, from the oldest to the newest."""
+    experiment = mlflow._post("experiments/create", {"name": "runs of several objectives"})["experiment_id"]
+    rmse = {"mlops.objective": "rmse", "mlops.direction": "minimise"}
+    described: list[tuple[str, dict[str, str], dict[str, float]]] = [
+        ("classifier", {}, {"accuracy": 0.9}),
+        ("second", rmse, {"rmse": 3.0, "accuracy": 1.0}),
+        ("best", rmse, {"rmse": 2.0}),
+        ("worst", rmse, {"rmse": 9.0}),
+        ("infinite", {"mlops.objective": "rmse", "mlops.direction": "maximise"}, {"rmse": STORED_INFINITE}),
+        ("without", rmse, {"accuracy": 1.0}),
+        ("undirected", {"mlops.objective": "profit"}, {"profit": 5.0}),
+    ]
+    runs = {}
+    for started, (name, tags, metrics) in enumerate(described):
+        created = mlflow._post("runs/create", {"experiment_id": experiment, "run_name": name, "start_time": started})
+        runs[name] = created["run"]["info"]["run_id"]
+        body = {
+            "run_id": runs[name],
+            "metrics": [{"key": key, "value": value, "timestamp": 1, "step": 0} for key, value in metrics.items()],
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
+        mlflow._post("runs/log-batch", body)
+    return {"id": experiment, "runs": runs}
+
+
+def test_the_best_run_is_that_of_the_objective_of_the_newest_run_with_a_score(api, mixed):
+    listed = api.get("/experiments?limit=200")["experiments"]
+    row = next(row for row in listed if row["experiment_id"] == mixed["id"])
+    assert row["objective"] == {"name": "rmse", "direction": "minimise"}
+    assert row["best_run"]["run_name"] == "best"
+
+
+@pytest.mark.parametrize("limit", [2, 50])
+def test_runs_are_ranked_by_the_objective_and_those_without_it_come_last(api, mixed, limit):
+    rows = all_pages(api, mixed, limit=limit, order_by="objective desc")
+    assert [row["run_name"] for row in rows[:3]] == ["best", "second", "worst"]
+    assert {row["run_name"] for row in rows[3:]} == {"classifier", "infinite", "without", "undirected"}
+    objectives = {row["run_name"]: row["objective"] for row in rows}
+    assert objectives["best"] == objectives["without"] == {"name": "rmse", "direction": "minimise"}
+    assert objectives["classifier"] == {"name": "accuracy", "direction": "maximise"}
+    assert objectives["undirected"] is None
+    assert api.get(of(mixed))["objective"] == {"name": "rmse", "direction": "minimise"}
+
+
+def test_a_comparison_marks_the_best_run_in_the_direction_that_the_runs_say(api, mixed):
+    ids = ",".join(mixed["runs"][name] for name in ("second", "best", "worst"))
+    compared = api.get(f"/experiments/{mixed['id']}/compare?runs={ids}")
+    (rmse,) = (metric for metric in compared["metrics"] if metric["name"] == "rmse")
+    assert (rmse["better"], rmse["best"]) == ("lower", mixed["runs"]["best"])
+
+
+def test_an_experiment_without_a_score_is_ranked_by_accuracy(api, mlflow):
+    experiment = mlflow._post("experiments/create", {"name": "no score"})["experiment_id"]
+    answer = api.get(f"/experiments/{experiment}?order_by=objective%20desc")
+    assert (answer["objective"], answer["runs"]) == ({"name": "accuracy", "direction": "maximise"}, [])
 
 
 @pytest.mark.parametrize("order", ["created_at desc", "created_at", "name", "name desc"])

@@ -56,7 +56,7 @@ class Metadata(TypedDict):
     features: int
     image: list[int] | None
     self_test: SelfTest
-    reference: Reference
+    reference: Reference | None
 
 
 def export(trained: Trained, dataset: Dataset) -> Exported:
@@ -142,7 +142,7 @@ def _metadata(dataset: Dataset, probabilities: np.ndarray) -> Metadata:
             "count": count,
             "tolerance": TOLERANCE,
         },
-        "reference": reference(dataset.held_out.inputs, probabilities, dataset.image),
+        "reference": reference(dataset.held_out.inputs, probabilities, dataset.image, dataset.task),
     }
 
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mlops.domain import objective as objectives
+from mlops.domain.objective import Objective, ObjectiveError
+from mlops_contract import Task
 from trainer import checkpoint, data, models, process
 from trainer.data import Dataset
-from trainer.errors import Interrupted, TrainingError
+from trainer.errors import Interrupted, ParameterError, TrainingError
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
@@ -32,10 +35,12 @@ LONGEST_TAG = 5000
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a completed run."""
+    """The results of a completed run. `metrics` has its objective, if the run has logged it."""
 
     run_id: str
     metrics: dict[str, float]
+    objective: Objective
+    task: Task
     sha256: str
     dataset_digest: str
     model_version: int | None
@@ -64,7 +69,8 @@ def register(parameters: Parameters, outcome: Outcome) -> int | None:
     """Register the model of a run that did not register its own, and return the version. Raises TrainingError."""
     tracked = TrackedRun(parameters, Identity(), _max_wait())
     tracked.adopt(outcome.run_id)
-    tracked.register(parameters.model_name, version_tags(outcome.sha256, outcome.dataset_digest, None))
+    tags = version_tags(outcome.sha256, outcome.dataset_digest, outcome.objective, outcome.task, None)
+    tracked.register(parameters.model_name, tags)
     tracked.flush()
     tracked.close()
     return tracked.model_version
@@ -87,6 +93,8 @@ class _Job:
         self._identity = identity
         self._epochs = parameters.epochs
         self._begun = False
+        self._run_tags: dict[str, str] = {}
+        self._reported: dict[str, float] = {}
 
     def run(self) -> Outcome:
         params = models.run_params(self._parameters)
@@ -123,6 +131,8 @@ class _Job:
         log_event("data.loaded", dataset=dataset.name, train=len(dataset.train), held_out=len(dataset.held_out))
         for note in dataset.notes:
             log_event("data.note", dataset=dataset.name, note=note)
+        objective = _objective(self._parameters, dataset)
+        self._run_tags = objectives.run_tags(objective, dataset.task)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
         self._state_keeper.load(checkpoint.fingerprint(models.run_params(self._parameters), dataset.digest))
@@ -130,16 +140,20 @@ class _Job:
         trained = model_type.train(dataset, self._parameters, self)
         self._check_stop()
         self._tracked.data(dataset)
-        return self._conclude(trained, dataset)
+        return self._conclude(trained, dataset, objective)
 
-    def _conclude(self, trained: Trained, dataset: Dataset) -> Outcome:
-        from trainer.evaluate import evaluate
+    def _conclude(self, trained: Trained, dataset: Dataset, objective: Objective) -> Outcome:
+        from trainer.evaluation import baseline, evaluate
         from trainer.export import export
 
         exported = export(trained, dataset)
         # The figures are of the file that will serve, not of the model it was made from.
-        evaluation = evaluate(exported.probabilities, dataset.held_out.targets, dataset.labels)
+        held_out = dataset.held_out
+        evaluation = evaluate(dataset.task, exported.probabilities, held_out.targets, dataset.labels, held_out.weights)
         metrics = evaluation.metrics()
+        naive = baseline(dataset, objective)
+        if naive is not None:
+            metrics[f"baseline_{objective.name}"] = naive
         log_event("model.exported", sha256=exported.sha256, bytes=len(exported.content), **metrics)
         self._check_stop()
 
@@ -154,21 +168,38 @@ class _Job:
             "onnx_difference": exported.worst_difference,
             "peak_memory_mb": process.peak_memory_mb(),
         }
+        outcome_metrics = self._with_objective(metrics, objective)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            report.write(folder, self._parameters, dataset, evaluation, exported, provenance())
+            report.write(
+                folder,
+                self._parameters,
+                dataset,
+                evaluation,
+                exported,
+                provenance(),
+                objective=objective,
+                baseline=naive,
+                importance=report.importance_of(trained),
+            )
             self._tracked.results(figures, tags, folder)
             self._tracked.model(exported.content, dataset, {"sha256": exported.sha256, "dataset": dataset.name})
             if self._parameters.register_model:
-                version = version_tags(exported.sha256, dataset.digest, self._identity.job_id)
+                version = version_tags(exported.sha256, dataset.digest, objective, dataset.task, self._identity.job_id)
                 self._tracked.register(self._parameters.model_name, version)
             self._tracked.end("FINISHED")
             self._tracked.flush()
-        self._record.completed(metrics, self._tracked.model_version)
+        self._record.completed(outcome_metrics, self._tracked.model_version)
         self._record.flush()
         self._state_keeper.forget()
         outcome = Outcome(
-            self._tracked.run_id or "", metrics, exported.sha256, dataset.digest, self._tracked.model_version
+            run_id=self._tracked.run_id or "",
+            metrics=outcome_metrics,
+            objective=objective,
+            task=dataset.task,
+            sha256=exported.sha256,
+            dataset_digest=dataset.digest,
+            model_version=self._tracked.model_version,
         )
         log_event(
             "trainer.completed", run_id=outcome.run_id, model_version=outcome.model_version, sha256=outcome.sha256
@@ -196,6 +227,7 @@ class _Job:
         log_event("epoch.done", epoch=epoch, epochs=self._epochs, **metrics)
         if state is not None:
             self._state_keeper.keep(state())
+        self._reported.update(metrics)
         self._tracked.epoch(epoch, metrics)
         self._record.progressed(epoch, metrics)
 
@@ -210,7 +242,13 @@ class _Job:
         if not self._begun:
             self._begun = True
             params, epochs = models.run_params(self._parameters), self._epochs
-            self._tracked.begin(params, provenance(), lambda run_id: self._record.started(run_id, params, epochs))
+            tags = provenance() | self._run_tags
+            self._tracked.begin(params, tags, lambda run_id: self._record.started(run_id, params, epochs))
+
+    def _with_objective(self, metrics: dict[str, float], objective: Objective) -> dict[str, float]:
+        """Return the metrics with the objective, if only the model type measures it, after each epoch."""
+        own = {name: value for name, value in self._reported.items() if name == objective.name}
+        return own | metrics
 
     def _check_stop(self) -> None:
         if self._stop.requested():
@@ -230,6 +268,14 @@ class _Job:
         _as_far_as_possible(lambda: self._tracked.fail(reason))
         _as_far_as_possible(lambda: self._tracked.flush(within=LAST_WORDS_SECONDS))
         _as_far_as_possible(lambda: self._record.flush(within=LAST_WORDS_SECONDS))
+
+
+def _objective(parameters: Parameters, dataset: Dataset) -> Objective:
+    """Return the objective of the run. Raises ParameterError if the data's task does not have it."""
+    try:
+        return objectives.of_request(parameters.model_dump(), dataset.task)
+    except ObjectiveError as error:
+        raise ParameterError(f"--objective (TRAIN_OBJECTIVE): {error}") from error
 
 
 def _data_tags(dataset: Dataset) -> dict[str, str]:

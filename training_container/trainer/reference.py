@@ -7,6 +7,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from mlops_contract import Task
+
 TENTHS = [round(edge / 10, 1) for edge in range(11)]
 INK = 0.5
 """A pixel above this is ink. predict measures the same signals of each image (`predict.signals`)."""
@@ -46,14 +48,19 @@ class Reference(TypedDict):
     block_means: BlockMeans | None
 
 
-def reference(inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None) -> Reference:
-    """The reference of a model.
+def reference(
+    inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None, task: Task = Task.CLASSIFICATION
+) -> Reference | None:
+    """The reference of a model; None if it predicts a quantity, whose distribution is not watched yet.
 
     Args:
         inputs: float32 `[n, features]`.
         probabilities: The model's answers, float32 `[n, classes]`.
         image: (rows, columns) if the inputs are flattened images.
+        task: What the model predicts.
     """
+    if task is Task.REGRESSION:
+        return None
     classes = probabilities.shape[1]
     return {
         "count": len(inputs),

@@ -56,6 +56,8 @@ def main(argv: Sequence[str], stop: Stop) -> int:
     log_event("sweep.started", sweep_id=sweep_id, runs=len(planned))
     children = [_run(index, child, sweep_id, stop) for index, child in enumerate(planned)]
     done = ranked(children)
+    for child in unranked(children):
+        log_event("sweep.unranked", index=child.index, reason=f"it has no finite {_outcome(child).objective.name}")
     for place, child in enumerate(done, start=1):
         log_event(
             "sweep.ranked", place=place, run_id=_outcome(child).run_id, **_outcome(child).metrics, params=child.params
@@ -74,9 +76,18 @@ def main(argv: Sequence[str], stop: Stop) -> int:
 
 
 def ranked(children: Sequence[Child]) -> list[Child]:
-    """The children that succeeded, the most accurate first; of equals the earlier."""
-    done = [child for child in children if child.outcome]
-    return sorted(done, key=lambda child: (-_outcome(child).metrics["accuracy"], child.index))
+    """The children that succeeded and have their objective, the best first; of equals the earlier."""
+    scores = {child.index: score for child in children if (score := _score(child)) is not None}
+    return sorted((child for child in children if child.index in scores), key=lambda child: -scores[child.index])
+
+
+def unranked(children: Sequence[Child]) -> list[Child]:
+    """The children that succeeded, but lack their objective."""
+    return [child for child in children if child.outcome and _score(child) is None]
+
+
+def _score(child: Child) -> float | None:
+    return child.outcome.objective.score(child.outcome.metrics) if child.outcome else None
 
 
 def _outcome(child: Child) -> Outcome:

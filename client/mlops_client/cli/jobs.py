@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mlops_client.cli import output, watching
+from mlops_client.cli import output, scores, watching
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, duration, percent
+from mlops_client.cli.output import Column, ago, duration
 from mlops_client.cli.results import finish_job
 from mlops_client.cli.training import Watch
 from mlops_client.listing import Listing
@@ -105,11 +105,12 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
     if as_json:
         output.print_json(jobs)
         return
+    head = scores.heading(job.objective for job in jobs)
     columns = [
         Column("job", 9),
         Column("status", 8),
         Column("epoch", 4, right=True),
-        Column("accuracy", 7, right=True),
+        Column(head, 7, right=True),
         Column("experiment", 3),
         Column("model", 1),
         Column("duration", 2, right=True),
@@ -120,7 +121,7 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
             job.job_id,
             job.status,
             f"{job.progress.epoch}/{job.progress.epochs}",
-            percent(watching.accuracy(job)),
+            scores.text(job.objective, job.metrics, head),
             job.experiment_name,
             f"{job.model_name} {job.model_version}" if job.model_version else "",
             duration(job.started_at, job.completed_at if job.ended else None),
@@ -138,6 +139,7 @@ def _show_job(job: Job) -> None:
         ("job", job.job_id),
         ("status", job.status),
         ("epoch", f"{job.progress.epoch} of {job.progress.epochs}"),
+        ("objective", f"{job.objective.direction} {job.objective.name}" if job.objective else None),
         ("experiment", job.experiment_name),
         ("run", job.run_id),
         ("sweep", job.sweep_id),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops_client.cli import output
+from mlops_client.cli import output, scores
 from mlops_client.cli.options import Json, Limit, ModelName, Reason, new_client
-from mlops_client.cli.output import Column, ago, percent
+from mlops_client.cli.output import Column, ago
 from mlops_client.cli.results import REFUSED, show_transition
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import NotFound, TransitionRefused
@@ -133,10 +133,12 @@ def _list_models(models: list[Model]) -> None:
 
 
 def _list_versions(model: ModelDetail, limit: int) -> None:
+    shown = model.versions[:limit]
+    head = scores.heading(version.objective for version in shown)
     columns = [
         Column("version", 9, right=True),
         Column("stage", 8),
-        Column("accuracy", 7, right=True),
+        Column(head, 7, right=True),
         Column("run", 2),
         Column("created", 4, right=True, style="dim"),
         Column("sha256", 1, style="dim"),
@@ -145,12 +147,12 @@ def _list_versions(model: ModelDetail, limit: int) -> None:
         [
             version.version,
             version.stage,
-            percent(version.metrics.get("accuracy")),
+            scores.text(version.objective, version.metrics, head),
             (version.run_id or "")[:8],
             ago(version.created_at),
             (version.sha256 or "")[:12],
         ]
-        for version in model.versions[:limit]
+        for version in shown
     ]
     output.show(columns, rows, f"{model.name} has no versions yet")
     _note_unservable(model)

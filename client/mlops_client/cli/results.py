@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from mlops_client.cli import output, watching
-from mlops_client.cli.output import percent
+from mlops_client.cli import output, scores, watching
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import JobFailed, TransitionRefused
 
@@ -33,7 +32,9 @@ def finish_job(job: Job, as_json: bool) -> None:
         output.note(f"read its log: mlops logs {job.job_id}")
         raise JobFailed(job, job.job_id)
     out = output.console()
-    out.print(f"{job.job_id} completed: accuracy {percent(watching.accuracy(job))}", style="green", soft_wrap=True)
+    score = scores.text(job.objective, job.metrics)
+    reached = f"{scores.name_of(job.objective)} {score}" if score else f"no {scores.name_of(job.objective)}"
+    out.print(f"{job.job_id} completed: {reached}", style="green", soft_wrap=True)
     if job.model_version:
         option = "" if job.model_name == DEFAULT_MODEL else f" --model {job.model_name}"
         output.print_line(f"registered as {job.model_name} version {job.model_version}")

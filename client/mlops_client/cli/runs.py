@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from mlops_client.cli import output
+from mlops_client.cli import output, scores
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, number, percent
+from mlops_client.cli.output import Column, ago, number
 from mlops_client.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mlops_client.models import Comparison, RunRow
 
 PARAMETERS = ("learning_rate", "hidden_size", "dropout", "batch_size", "epochs", "model_type", "dataset")
-HEADLINES = ("accuracy", "loss")
+HEADLINES = ("accuracy", "loss", "rmse", "mae")
+DEFAULT_HEADLINES = ("accuracy", "loss")
+BY_OBJECTIVE = "objective"
 # Metrics of these kinds are shown with --all only: with classes and epochs, they would not fit on a screen.
 DETAIL_KINDS = ("check", "epoch", "class")
 OWN_METRIC_COLUMNS = 4
@@ -38,17 +40,18 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
     if as_json:
         output.print_json(listing)
         return
+    head = scores.heading(experiment.objective for experiment in listing)
     columns = [
         Column("experiment", 9),
         Column("runs", 6, right=True),
-        Column("best accuracy", 8, right=True),
+        Column(f"best {head}", 8, right=True),
         Column("best run", 4),
         Column("run id", 2, style="dim"),
     ]
     rows = []
     for experiment in listing:
         best = experiment.best_run
-        score = percent(best.metrics.get("accuracy")) if best else ""
+        score = scores.text(experiment.objective, best.metrics, head) if best else ""
         rows.append([experiment.name, experiment.total_runs, score, best and best.run_name, best and best.run_id[:8]])
     output.show(columns, rows, "no experiments yet; start a run: mlops train --watch")
 
@@ -63,10 +66,10 @@ def runs(
         typer.Option(
             "--order-by",
             "-o",
-            help="metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc. "
-            "Put a name with a space in backticks.",
+            help="objective, metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc. "
+            "With objective desc the best runs come first. Put a name with a space in backticks.",
         ),
-    ] = "metrics.accuracy desc",
+    ] = "objective desc",
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
@@ -91,7 +94,7 @@ def runs(
         [
             place,
             run.run_name,
-            *(_metric(name, run.metrics.get(name)) for name in metrics),
+            *(scores.metric(name, run.metrics.get(name)) for name in metrics),
             *(number(run.params.get(name)) for name in parameters),
             run.status,
             ago(run.started_at),
@@ -101,6 +104,8 @@ def runs(
     ]
     output.show(columns, rows, "no runs yet; start one: mlops train --watch")
     output.show_limit(len(listing), listing.total_count)
+    if _field(order_by) == BY_OBJECTIVE:
+        _note_unranked(listing)
 
 
 def compare(
@@ -145,16 +150,33 @@ def metric_columns(runs: Sequence[RunRow], order_by: str) -> list[str]:
     """Return the metrics to show: the one that orders the list, the main ones, and a few that the runs have logged
     themselves."""
     names = {name for run in runs for name in run.metrics}
-    field = re.sub(r"\s+(asc|desc)$", "", order_by.strip(), flags=re.IGNORECASE)
-    ordering = [name for name in names if field in (f"metrics.{name}", f"metrics.`{name}`", f'metrics."{name}"')]
-    headlines = [name for name in HEADLINES if name in names] or list(HEADLINES)
+    field = _field(order_by)
+    headlines = [name for name in HEADLINES if name in names] or list(DEFAULT_HEADLINES)
+    if field == BY_OBJECTIVE:
+        first = _objective(runs)
+    else:
+        ordering = [name for name in names if field in (f"metrics.{name}", f"metrics.`{name}`", f'metrics."{name}"')]
+        first = [name for name in ordering if name not in headlines]
     counts = Counter(name for run in runs for name in run.own_metrics)
     own = sorted(counts, key=lambda name: (-counts[name], name))[:OWN_METRIC_COLUMNS]
-    return list(dict.fromkeys([*(name for name in ordering if name not in headlines), *headlines, *own]))
+    return list(dict.fromkeys([*first, *headlines, *own]))
 
 
-def _metric(name: str, value: float | None) -> str:
-    return percent(value) if name == "accuracy" else number(value)
+def _objective(runs: Sequence[RunRow]) -> list[str]:
+    """Return the metric that ranks runs in the order of their objective: the best one comes first, and has it."""
+    best = runs[0] if runs else None
+    return [best.objective.name] if best and best.objective and best.objective.name in best.metrics else []
+
+
+def _field(order_by: str) -> str:
+    """Return the order without its direction."""
+    return re.sub(r"\s+(asc|desc)$", "", order_by.strip(), flags=re.IGNORECASE)
+
+
+def _note_unranked(runs: Sequence[RunRow]) -> None:
+    for name in _objective(runs):
+        if unranked := sum(name not in run.metrics for run in runs):
+            output.note(f"{unranked} of these runs have no {name}, so they have no rank and come last")
 
 
 def _comparison(client: Client, identifiers: list[str], experiment: str | None) -> Comparison:

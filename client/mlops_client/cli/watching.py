@@ -12,15 +12,15 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from mlops_client.cli import output
+from mlops_client.cli import output, scores
 from mlops_client.cli.drawing import sparkline
-from mlops_client.cli.output import STATUS_STYLES, Column, number, percent
+from mlops_client.cli.output import STATUS_STYLES, Column, number
 from mlops_client.models import Job, SweepState
 
 T = TypeVar("T", Job, SweepState)
 POLL_SECONDS = 0.7
 INTERRUPTED = 130
-CURVES = ("val_accuracy", "val_loss", "train_loss")
+LOSSES = ("val_loss", "train_loss")
 
 
 def watch_job(read: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
@@ -28,8 +28,8 @@ def watch_job(read: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
     curve = Curve()
 
     def line(job: Job) -> str:
-        score = accuracy(job)
-        suffix = f" accuracy {score:.4f}" if score is not None else ""
+        score = scores.value(job.objective, job.metrics)
+        suffix = f" {scores.name_of(job.objective)} {score:.4g}" if score is not None else ""
         return f"{job.job_id} {job.status} {job.progress.epoch}/{job.progress.epochs}{suffix}"
 
     def view(job: Job, out: Console) -> Any:
@@ -44,26 +44,21 @@ def watch_sweep(read: Callable[[], SweepState], sweep_id: str, quiet: bool = Fal
 
     def line(sweep: SweepState) -> str:
         ended = sum(run.ended for run in sweep.runs)
-        best = accuracy(sweep.runs[0]) if sweep.runs else None
-        suffix = f", best so far {sweep.runs[0].job_id} {best:.4f}" if best is not None else ""
+        best = scores.text(sweep.objective, sweep.runs[0].metrics) if sweep.runs else ""
+        suffix = f", best so far {sweep.runs[0].job_id} {best}" if best else ""
         return f"{sweep.sweep_id} {sweep.status} {ended}/{sweep.num_runs} runs ended{suffix}"
 
     return _watch(read, leaderboard, line, sweep_id, quiet)
 
 
-def accuracy(job: Job) -> float | None:
-    """Return the final model's accuracy on held-out data, or that of the last epoch."""
-    return job.metrics.get("accuracy", job.metrics.get("val_accuracy"))
-
-
 class Curve:
-    """The accuracy after each epoch that was read."""
+    """The objective after each epoch that was read."""
 
     def __init__(self) -> None:
         self._by_epoch: dict[int, float] = {}
 
     def add(self, job: Job) -> None:
-        score = job.metrics.get("val_accuracy")
+        score = job.metrics.get(f"val_{scores.name_of(job.objective)}")
         if score is not None:
             self._by_epoch[job.progress.epoch] = score
 
@@ -75,19 +70,20 @@ class Curve:
 def leaderboard(sweep: SweepState, out: Console) -> Any:
     """Return a sweep's runs as a table, the best first."""
     columns = [Column("#", 8, right=True), Column("job", 9), Column("status", 6), Column("progress", 5)]
-    columns += [Column("accuracy", 9, right=True)]
+    columns += [Column(scores.name_of(sweep.objective), 9, right=True)]
     names = [name for name in ("learning_rate", "hidden_size", "dropout", "batch_size") if _varies(sweep, name)]
     columns += [Column(name.replace("_", " "), 4 - place, right=True) for place, name in enumerate(names)]
     rows = []
     for place, run in enumerate(sweep.runs, start=1):
         best = sweep.best is not None and run.job_id == sweep.best.job_id
+        score = "unranked" if run.job_id in sweep.unranked else scores.text(sweep.objective, run.metrics)
         rows.append(
             [
                 place,
                 Text(run.job_id, style="bold green" if best else ""),
                 run.status,
                 _bar(run, out, 12),
-                Text(percent(accuracy(run)), style="bold green" if best else ""),
+                Text(score, style="bold green" if best else ""),
                 *(number(run.params.get(name), 3) for name in names),
             ]
         )
@@ -96,7 +92,8 @@ def leaderboard(sweep: SweepState, out: Console) -> Any:
     head = Text.assemble(
         (sweep.sweep_id, "bold"), "  ", (sweep.status, style), f"  {ended}/{sweep.num_runs} runs ended"
     )
-    return Group(head, output.table(columns, rows, out.width))
+    reasons = [Text(f"{job_id} has no rank: {reason}", style="dim") for job_id, reason in sweep.unranked.items()]
+    return Group(head, output.table(columns, rows, out.width), *reasons)
 
 
 def _job_view(job: Job, curve: Curve, out: Console) -> Any:
@@ -105,10 +102,11 @@ def _job_view(job: Job, curve: Curve, out: Console) -> Any:
         f"epoch {job.progress.epoch}/{job.progress.epochs}  {output.duration(job.started_at, job.completed_at)}"
     )
     parts: list[Any] = [head, _bar(job, out, min(60, out.width - 2))]
-    score = accuracy(job)
-    if score is not None:
-        text = Text.assemble("accuracy ", (percent(score), "bold"), "  ", (sparkline(curve.values, out), "cyan"))
-        losses = [f"{name.replace('_', ' ')} {job.metrics[name]:.4f}" for name in CURVES[1:] if name in job.metrics]
+    score = scores.text(job.objective, job.metrics)
+    if score:
+        name = f"{scores.name_of(job.objective)} "
+        text = Text.assemble(name, (score, "bold"), "  ", (sparkline(curve.values, out), "cyan"))
+        losses = [f"{name.replace('_', ' ')} {job.metrics[name]:.4f}" for name in LOSSES if name in job.metrics]
         if losses and out.width >= 70:
             text.append("  " + "  ".join(losses), style="dim")
         parts.append(text)

@@ -18,12 +18,13 @@ class ExperimentRoutes(Routes):
         """Return at most `limit` experiments, the newest first, each with its best run."""
         return self._pages("/experiments", "experiments", Experiment, limit)
 
-    def runs(self, experiment: str, order_by: str = "metrics.accuracy desc", limit: int = 50) -> Listing[RunRow]:
+    def runs(self, experiment: str, order_by: str = "objective desc", limit: int = 50) -> Listing[RunRow]:
         """Return the runs of an experiment.
 
         Args:
             experiment: Its name or ID.
-            order_by: metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc.
+            order_by: objective, metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc.
+                With `objective desc` the best runs come first.
             limit: How many runs to return at most.
         """
         return self._pages(path("experiments", experiment), "runs", RunRow, limit, {"order_by": order_by})

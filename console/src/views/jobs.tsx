@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import * as api from "../api";
 import { Empty, Headings, Loading, More, PageHead, Scroll, Tag } from "../components/basics";
 import { Button, type Option, Segments } from "../components/controls";
-import { accuracyOf, ago, duration, percent, secondsBetween } from "../format";
+import { ago, duration, objectiveHeading, objectiveText, secondsBetween } from "../format";
 import { usePolling } from "../polling";
 import type { Job, JobList } from "../schema";
 import { hasEnded, JobDetail } from "./job-detail";
@@ -44,6 +44,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
     setStatus(name);
     setShown(PAGE);
   };
+  const heading = objectiveHeading(seen?.jobs.length ? seen.jobs : [{}]);
   return (
     <>
       <PageHead title="Jobs" text="Training jobs, their progress and their logs.">
@@ -58,7 +59,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
             <table>
               <thead>
                 <tr>
-                  <Headings text={["Job", "Status", "Progress"]} numbers={["Accuracy"]} />
+                  <Headings text={["Job", "Status", "Progress"]} numbers={[heading]} />
                   <Headings text={["Experiment", "Version", "Duration", "Created"]} />
                 </tr>
               </thead>
@@ -67,6 +68,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
                   <JobRow
                     key={job.job_id}
                     job={job}
+                    heading={heading}
                     selected={job.job_id === selected}
                     onSelect={() => setSelected(job.job_id === selected ? null : job.job_id)}
                   />
@@ -116,7 +118,15 @@ async function firstJobs(count: number, status: string, signal: AbortSignal): Pr
   return { ...page, jobs };
 }
 
-function JobRow({ job, selected, onSelect }: { job: Job; selected: boolean; onSelect: () => void }) {
+interface JobRowProperties {
+  job: Job;
+  /** That of the column of objectives. */
+  heading: string;
+  selected: boolean;
+  onSelect: () => void;
+}
+
+function JobRow({ job, heading, selected, onSelect }: JobRowProperties) {
   const { epoch, epochs } = job.progress;
   return (
     <tr aria-selected={selected}>
@@ -132,7 +142,7 @@ function JobRow({ job, selected, onSelect }: { job: Job; selected: boolean; onSe
         <progress max={epochs || 1} value={epoch} aria-label={`${job.job_id}: epoch ${epoch} of ${epochs}`} />{" "}
         <span class="faint">{`${epoch}/${epochs}`}</span>
       </td>
-      <td class="number">{percent(accuracyOf(job.metrics), 2)}</td>
+      <td class="number">{objectiveText({ objective: job.objective, metrics: job.metrics ?? {} }, heading)}</td>
       <td>{job.experiment_name}</td>
       <td>{job.model_version ?? ""}</td>
       <td>{hasEnded(job) && job.started_at ? duration(secondsBetween(job.started_at, job.completed_at)) : ""}</td>

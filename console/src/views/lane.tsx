@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Tag, Unseen } from "../components/basics";
-import { accuracyOf, ago, percent } from "../format";
+import { ago, objectiveOf, objectiveText, words } from "../format";
 import { MOVES, STAGES, type Stage, type Version } from "./lifecycle";
 
 const FIRST = 12;
@@ -74,7 +74,7 @@ function VersionCard({ version, stage, refusal, movable, onMove }: CardPropertie
     >
       <div class="top">
         <strong>{`Version ${version.version}`}</strong>
-        <span>{percent(accuracyOf(version.metrics), 2)}</span>
+        <span title={words(objectiveOf(version))}>{objectiveText(version)}</span>
       </div>
       <div class="faint">
         {`${ago(version.created_at)} · `}

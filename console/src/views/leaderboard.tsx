@@ -1,17 +1,21 @@
 import { Headings, More, Scroll, Unseen } from "../components/basics";
-import { accuracyOf, capitalised, number, percent, words } from "../format";
-import type { RunRow } from "../schema";
+import { capitalised, metricText, number, objectiveHeading, words } from "../format";
+import type { Objective, RunRow } from "../schema";
 import { MAX_COMPARED } from "./runs";
 
 /** Hyperparameters with a column of their own where runs differ in them. */
 const COLUMNS = ["learning_rate", "hidden_size", "batch_size", "dropout", "epochs", "model_type"];
 /** These have one always. */
 const ALWAYS = ["learning_rate", "model_type"];
+/** Metrics with a column beside the objective, where runs have them. */
+const SECOND = ["loss", "rmse", "mae"];
 /** Columns for metrics that the runs have logged themselves. */
 const OWN_COLUMNS = 4;
 
 interface Properties {
-  /** The best one first. */
+  /** What ranks the runs. */
+  objective: Objective;
+  /** The best one first; those without the objective last. */
   runs: RunRow[];
   total: number;
   /** Ids of the runs to compare. */
@@ -20,11 +24,15 @@ interface Properties {
   onMore: () => void;
 }
 
-export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties) {
+export function Leaderboard({ objective, runs, total, picked, onPick, onMore }: Properties) {
   const columns = COLUMNS.filter(
     (name) => ALWAYS.includes(name) || new Set(runs.map(({ params }) => params[name])).size > 1,
   );
-  const own = ownMetrics(runs).slice(0, OWN_COLUMNS);
+  const second = SECOND.filter((name) => name !== objective.name && runs.some(({ metrics }) => name in metrics));
+  const own = ownMetrics(runs)
+    .filter((name) => name !== objective.name)
+    .slice(0, OWN_COLUMNS);
+  const metrics = [...second, ...own];
   const full = picked.size >= MAX_COMPARED;
   return (
     <>
@@ -37,7 +45,10 @@ export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties)
               </th>
               <Headings
                 text={["#", "Run"]}
-                numbers={["Accuracy", "Loss", ...[...own, ...columns].map((name) => capitalised(words(name)))]}
+                numbers={[
+                  objectiveHeading([{ objective }]),
+                  ...[...metrics, ...columns].map((name) => capitalised(words(name))),
+                ]}
               />
             </tr>
           </thead>
@@ -59,9 +70,14 @@ export function Leaderboard({ runs, total, picked, onPick, onMore }: Properties)
                   <th scope="row">
                     {nameOf(run)} <code class="faint">{shortId(run)}</code>
                   </th>
-                  <td class={index === 0 ? "number best" : "number"}>{percent(accuracyOf(run.metrics), 2)}</td>
-                  <td class="number">{number(run.metrics.loss ?? run.metrics.val_loss)}</td>
-                  {own.map((name) => (
+                  {objective.name in run.metrics ? (
+                    <td class={index === 0 ? "number best" : "number"}>
+                      {metricText(objective.name, run.metrics[objective.name])}
+                    </td>
+                  ) : (
+                    <td class="number faint">{`no ${words(objective.name)}`}</td>
+                  )}
+                  {metrics.map((name) => (
                     <td key={`metric ${name}`} class="number">
                       {number(run.metrics[name])}
                     </td>

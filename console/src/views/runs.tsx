@@ -5,9 +5,10 @@ import { announce } from "../announce";
 import * as api from "../api";
 import { Empty, Loading, PageHead } from "../components/basics";
 import { Choice } from "../components/controls";
+import { words } from "../format";
 import { useLoaded, usePolling } from "../polling";
 import { useProblems } from "../problems";
-import type { RunList, RunRow } from "../schema";
+import type { Objective, RunList, RunRow } from "../schema";
 import { Leaderboard } from "./leaderboard";
 import { type Compared, SideBySide } from "./side-by-side";
 
@@ -22,7 +23,7 @@ export function Runs({ params }: { params: URLSearchParams }) {
   const [chosen, setChosen] = useState(params.get("experiment"));
   const [shown, setShown] = useState(PAGE);
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
-  const [seen, setSeen] = useState<{ experiment: string; runs: RunRow[]; total: number }>();
+  const [seen, setSeen] = useState<{ experiment: string; objective: Objective; runs: RunRow[]; total: number }>();
   const [compared, setCompared] = useState<Compared>();
   const { attempt } = useProblems();
   const compare = useRef<HTMLButtonElement>(null);
@@ -34,7 +35,7 @@ export function Runs({ params }: { params: URLSearchParams }) {
     async (signal) => {
       if (!experiment) return false;
       const page = await firstRuns(experiment, shown, signal);
-      setSeen({ experiment, runs: page.runs, total: page.total_count });
+      setSeen({ experiment, objective: page.objective, runs: page.runs, total: page.total_count });
       return undefined;
     },
     INTERVAL,
@@ -70,7 +71,7 @@ export function Runs({ params }: { params: URLSearchParams }) {
   const current = seen?.experiment === experiment ? seen : undefined;
   return (
     <>
-      <PageHead title="Runs" text={`Ranked by accuracy. Choose 2 to ${MAX_COMPARED} runs to compare them.`}>
+      <PageHead title="Runs" text={`${rankedBy(current?.objective)} Choose 2 to ${MAX_COMPARED} runs to compare them.`}>
         {experiments && experiment ? (
           <Choice
             label="Experiment"
@@ -109,6 +110,11 @@ export function Runs({ params }: { params: URLSearchParams }) {
       </div>
     </>
   );
+}
+
+function rankedBy(objective: Objective | undefined): string {
+  if (!objective) return "Ranked by their objective.";
+  return `Ranked by ${words(objective.name)}, the ${objective.direction === "maximise" ? "highest" : "lowest"} first.`;
 }
 
 async function firstRuns(experiment: string, count: number, signal: AbortSignal): Promise<RunList> {

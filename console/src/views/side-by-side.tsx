@@ -12,10 +12,18 @@ import { distinctNames, ownMetrics } from "./leaderboard";
 const METRICS = [
   "accuracy",
   "loss",
+  "roc_auc",
+  "average_precision",
   "macro_f1",
   "macro_precision",
   "macro_recall",
   "calibration_error",
+  "rmse",
+  "mae",
+  "r2",
+  "error_p50",
+  "error_p90",
+  "error_p99",
   "prediction_latency_ms",
   "model_size_bytes",
 ];

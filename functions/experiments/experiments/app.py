@@ -19,6 +19,7 @@ from mlops.api.schemas.experiments import (
 )
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.metric_kinds import own_metrics
+from mlops.domain.objective import ACCURACY, Direction, Objective
 from mlops.registry.sql.catalogue import Catalogue
 
 router = APIRouter(tags=["experiments"])
@@ -41,7 +42,7 @@ def list_experiments(
 ) -> ExperimentList:
     """List experiments, each with its best run."""
     rows, total, next_cursor = Catalogue.from_environment().experiments(limit, cursor, order_by, name)
-    experiments = [Experiment.model_validate(row) for row in rows]
+    experiments = [Experiment.model_validate(row | {"objective": _objective(row).document}) for row in rows]
     return ExperimentList(experiments=experiments, total_count=total, next_cursor=next_cursor)
 
 
@@ -54,8 +55,9 @@ def list_runs(
         str,
         Query(
             max_length=300,
-            description="started_at, run_name, status, metrics.<name> or params.<name>, and asc or desc; put a name "
-            "with a space in backticks",
+            description="started_at, run_name, status, objective, metrics.<name> or params.<name>, and asc or desc; "
+            "put a name with a space in backticks. With `objective desc` the best runs come first, whatever the "
+            "direction; runs without the experiment's objective come last",
         ),
     ] = "started_at desc",
     status: RunStatus | None = None,
@@ -64,13 +66,17 @@ def list_runs(
     """List the runs of an experiment, with their params and metrics."""
     catalogue = Catalogue.from_environment()
     parent = catalogue.experiment(experiment)
-    rows, total, next_cursor = catalogue.runs(parent["experiment_id"], limit, cursor, order_by, status, name)
-    return RunList(
-        experiment_id=str(parent["experiment_id"]),
-        name=parent["name"],
-        runs=[RunRow.model_validate(_run(row)) for row in rows],
-        total_count=total,
-        next_cursor=next_cursor,
+    objective = _objective(parent)
+    rows, total, next_cursor = catalogue.runs(parent["experiment_id"], limit, cursor, order_by, status, name, objective)
+    return RunList.model_validate(
+        {
+            "experiment_id": str(parent["experiment_id"]),
+            "name": parent["name"],
+            "objective": objective.document,
+            "runs": [_run(row) for row in rows],
+            "total_count": total,
+            "next_cursor": next_cursor,
+        }
     )
 
 
@@ -107,6 +113,12 @@ def compare_runs(
     parent = catalogue.experiment(experiment)
     rows = catalogue.runs_by_id(parent["experiment_id"], run_ids)
     return compare(str(parent["experiment_id"]), parent["name"], [RunRow.model_validate(_run(row)) for row in rows])
+
+
+def _objective(experiment: dict[str, Any]) -> Objective:
+    """Return what the runs of an experiment are ranked by, from a row of the catalogue."""
+    found = experiment["objective"]
+    return Objective(found["name"], Direction(found["direction"])) if found else ACCURACY
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 import math
 
 from mlops.api.schemas.experiments import ComparedMetric, ComparedParam, Comparison, RunRow
+from mlops.domain.metric_direction import Direction, direction
 from mlops.domain.metric_kinds import MetricKind, metric_kinds
-from mlops.domain.objective import direction
+
+_BETTER: dict[str, Direction] = {"maximise": "higher", "minimise": "lower"}
 
 
 def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:
@@ -15,7 +17,8 @@ def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:
     ]
     kinds = metric_kinds({name for run in runs for name in run.metrics})
     metrics = [
-        _metric(name, kinds[name], {run.run_id: run.metrics.get(name) for run in runs}) for name in sorted(kinds)
+        _metric(name, kinds[name], _better(name, runs), {run.run_id: run.metrics.get(name) for run in runs})
+        for name in sorted(kinds)
     ]
     return Comparison(
         experiment_id=experiment_id,
@@ -30,8 +33,15 @@ def _param(name: str, values: dict[str, str | None]) -> ComparedParam:
     return ComparedParam(name=name, values=values, differs=len(set(values.values())) > 1)
 
 
-def _metric(name: str, kind: MetricKind, values: dict[str, float | None]) -> ComparedMetric:
-    better = direction(name)
+def _better(name: str, runs: list[RunRow]) -> Direction | None:
+    """Return which values are better: as the runs say whose objective it is, else as the name shows it."""
+    said = {run.objective.direction for run in runs if run.objective and run.objective.name == name}
+    if said:
+        return _BETTER[said.pop()] if len(said) == 1 else None
+    return direction(name)
+
+
+def _metric(name: str, kind: MetricKind, better: Direction | None, values: dict[str, float | None]) -> ComparedMetric:
     known = {run_id: value for run_id, value in values.items() if value is not None and not math.isnan(value)}
     choose = min if better == "lower" else max
     return ComparedMetric(

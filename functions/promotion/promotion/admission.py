@@ -7,11 +7,13 @@ artifacts, so a file that has changed there is reported, and never served.
 
 from aws_lambda_powertools import Logger
 
+from mlops.domain import objective
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
+from mlops_contract import Task
 from promotion.dependencies import Dependencies
 from promotion.examination import Examined, Placement
 from promotion.gate import check_integrity, passed
@@ -59,7 +61,7 @@ class Admission:
         if not passed(gates) or manifest is None:
             raise Rejected(failures(gates), gates)
         if _competes(transition):
-            challenger = Contender(metrics, version.tags.get("dataset_digest"), manifest)
+            challenger = _contender(version, metrics, manifest)
             champion, margin = self._champion(transition), self._settings.metric_margin
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
             if not passed(gates) and not transition.force:
@@ -142,7 +144,7 @@ class Admission:
             return None
         manifest = self._manifest(transition, number)
         admitted = manifest.metrics if manifest is not None else {}
-        return Contender(self._metrics(replaced) | admitted, replaced.tags.get("dataset_digest"), manifest)
+        return _contender(replaced, self._metrics(replaced) | admitted, manifest)
 
     def _manifest(self, transition: Transition, version: int) -> Manifest | None:
         """Return the version's manifest; None if there is none or it cannot be read."""
@@ -151,6 +153,13 @@ class Admission:
         except UnreadableManifest:
             return None
         return manifest if manifest is not None and manifest.model_version == version else None
+
+
+def _contender(version: Version, metrics: dict[str, float], manifest: Manifest | None) -> Contender:
+    """Return a version as the metric gate compares it. Versions of models from elsewhere may lack the tags."""
+    tags = version.tags
+    task = tags.get("task", Task.CLASSIFICATION)
+    return Contender(metrics, tags.get("dataset_digest"), manifest, objective.of_tags(tags), task)
 
 
 def _competes(transition: Transition) -> bool:

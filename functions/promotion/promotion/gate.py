@@ -16,7 +16,8 @@ class GateSettings(Settings):
     """The limits of the gate. All except `predict_memory_mb` are parameters of the template, with the same defaults.
 
     Attributes:
-        metric_margin: How far the accuracy may be below that of the version in Production.
+        metric_margin: How much worse the objective may be than that of the version in Production: the difference, for
+            metrics whose best value is 1, such as accuracy; a share of Production's value for others, such as rmse.
         max_model_bytes: Largest size of the file.
         max_latency_ms: Longest time of one prediction (the median of 20).
         allow_control_flow: Whether a model may use the operators If, Loop and Scan.

@@ -44,6 +44,27 @@ $$SELECT CASE WHEN ms BETWEEN -62135510400000 AND 253402214400000 THEN to_timest
 
 -- What costs something stands in subqueries of its own, so that a query which does not ask for it, or only for a page of
 -- rows, does not pay for it.
+-- The metric that says how good a run is: the trainer tags its runs with it. For runs without the tag it is the accuracy.
+-- The direction of a run whose tags are not complete is NULL, and the run has no score.
+CREATE VIEW mlops.run_objectives AS
+SELECT r.run_uuid AS run_id,
+       r.experiment_id,
+       r.start_time AS started_ms,
+       coalesce(metric.value, 'accuracy') AS name,
+       CASE WHEN metric.value IS NULL THEN 'maximise'
+            WHEN direction.value IN ('maximise', 'minimise') THEN direction.value END AS direction
+FROM runs r
+LEFT JOIN tags metric ON metric.run_uuid = r.run_uuid AND metric.key = 'mlops.objective'
+LEFT JOIN tags direction ON direction.run_uuid = r.run_uuid AND direction.key = 'mlops.direction'
+WHERE r.lifecycle_stage = 'active';
+
+-- A run's own objective as a number that is higher for better runs. MLflow stores infinity as the largest number.
+CREATE VIEW mlops.run_scores AS
+SELECT o.*, CASE o.direction WHEN 'minimise' THEN -m.value ELSE m.value END AS score
+FROM mlops.run_objectives o
+JOIN latest_metrics m ON m.run_uuid = o.run_id AND m.key = o.name
+WHERE o.direction IS NOT NULL AND NOT m.is_nan AND abs(m.value) < 1.7976931348623157e308;
+
 CREATE VIEW mlops.runs AS
 SELECT r.run_uuid AS run_id,
        r.name AS run_name,
@@ -55,7 +76,9 @@ SELECT r.run_uuid AS run_id,
        r.artifact_uri,
        coalesce((SELECT jsonb_object_agg(m.key, m.value) FROM latest_metrics m
                  WHERE m.run_uuid = r.run_uuid AND NOT m.is_nan AND m.key NOT LIKE 'system/%'), '{}') AS metrics,
-       coalesce((SELECT jsonb_object_agg(p.key, p.value) FROM params p WHERE p.run_uuid = r.run_uuid), '{}') AS params
+       coalesce((SELECT jsonb_object_agg(p.key, p.value) FROM params p WHERE p.run_uuid = r.run_uuid), '{}') AS params,
+       (SELECT jsonb_build_object('name', o.name, 'direction', o.direction) FROM mlops.run_objectives o
+        WHERE o.run_id = r.run_uuid AND o.direction IS NOT NULL) AS objective
 FROM runs r
 WHERE r.lifecycle_stage = 'active';
 
@@ -83,9 +106,14 @@ SELECT e.experiment_id,
        mlops.to_date_and_time(e.creation_time) AS created_at,
        (SELECT count(*) FROM runs r
         WHERE r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active') AS total_runs,
-       (SELECT r.run_uuid FROM runs r JOIN latest_metrics m USING (run_uuid)
-        WHERE r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active' AND m.key = 'accuracy' AND NOT m.is_nan
-        ORDER BY m.value DESC, r.start_time LIMIT 1) AS best_run_id
+       -- Runs with other objectives cannot be compared: those of the newest run that has a score are.
+       (SELECT jsonb_build_object('name', s.name, 'direction', s.direction) FROM mlops.run_scores s
+        WHERE s.experiment_id = e.experiment_id ORDER BY s.started_ms DESC, s.run_id LIMIT 1) AS objective,
+       (SELECT s.run_id
+        FROM (SELECT n.name, n.direction FROM mlops.run_scores n
+              WHERE n.experiment_id = e.experiment_id ORDER BY n.started_ms DESC, n.run_id LIMIT 1) newest
+        JOIN mlops.run_scores s USING (name, direction)
+        WHERE s.experiment_id = e.experiment_id ORDER BY s.score DESC, s.started_ms, s.run_id LIMIT 1) AS best_run_id
 FROM experiments e
 WHERE e.lifecycle_stage = 'active' AND e.workspace = 'default';
 

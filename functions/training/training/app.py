@@ -79,7 +79,7 @@ def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key
 
 @router.get("/sweeps")
 def list_sweeps(limit: SmallPageSize = 20, cursor: Cursor = None) -> SweepList:
-    """List sweeps, newest first, each with its runs ranked by accuracy."""
+    """List sweeps, newest first, each with its runs ranked by its objective."""
     jobs = JobsTable.from_environment()
     page = jobs.page(job.Sweep, None, limit, cursor)
     sweeps = [sweep_view(sweep, jobs.get_many(sweep.job_ids)) for sweep in page.records]
@@ -88,7 +88,7 @@ def list_sweeps(limit: SmallPageSize = 20, cursor: Cursor = None) -> SweepList:
 
 @router.get("/sweeps/{sweep_id}")
 def sweep_status(sweep_id: SweepId) -> SweepState:
-    """Get a sweep, with its runs ranked by accuracy."""
+    """Get a sweep, with its runs ranked by its objective."""
     jobs = JobsTable.from_environment()
     sweep = jobs.sweep(sweep_id)
     return sweep_view(sweep, jobs.get_many(sweep.job_ids))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from mlops.api.schemas import sweeps, training
+from mlops.api.schemas import objectives, sweeps, training
 from mlops.domain.job import Job, JobStatus, Sweep
-from mlops.domain.ranking import best_of, ranked
+from mlops.domain.objective import Objective
+from mlops.domain.ranking import best_of, objective_of, ranked, unranked
 
 
 def job_view(job: Job) -> training.Job:
@@ -18,6 +19,7 @@ def job_view(job: Job) -> training.Job:
         status=job.status.value,
         progress=training.Progress(epoch=job.epoch, epochs=job.epochs),
         metrics=dict(job.metrics),
+        objective=_objective_view(objective_of(job, [job])),
         params=dict(job.params),
         model_name=job.model_name,
         model_version=job.model_version,
@@ -30,15 +32,19 @@ def job_view(job: Job) -> training.Job:
 
 def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
     """Make the answer about a sweep and its runs. Until the sweep has ended, `best` is the best run so far."""
-    ranking = ranked(runs)
-    best = best_of(ranking)
+    runs = list(runs)
+    objective = objective_of(sweep, runs)
+    ranking = ranked(runs, objective)
+    best = best_of(ranking, objective)
     return sweeps.SweepState(
         sweep_id=sweep.job_id,
         status=_sweep_status(sweep, ranking).value,
         experiment_name=sweep.experiment_name,
         model_name=sweep.model_name,
         num_runs=len(sweep.job_ids),
+        objective=_objective_view(objective),
         runs=[job_view(run) for run in ranking],
+        unranked=unranked(ranking, objective),
         best=job_view(best) if best else None,
         model_version=sweep.model_version,
         transition_id=sweep.transition_id if sweep.stage else None,
@@ -46,6 +52,10 @@ def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
         completed_at=sweep.completed_at,
         error=sweep.error,
     )
+
+
+def _objective_view(objective: Objective | None) -> objectives.Objective | None:
+    return objectives.Objective.model_validate(objective.document) if objective else None
 
 
 def _sweep_status(sweep: Sweep, runs: Iterable[Job]) -> JobStatus:

@@ -10,6 +10,7 @@ from job_events.job_states import JobStates
 from mlops.aws.jobs_table import RecordPage
 from mlops.domain.errors import NotFound, ValidationFailed
 from mlops.domain.job import Job, JobStatus, Sweep
+from mlops.domain.objective import ACCURACY
 from mlops.domain.pagination import encode_cursor
 from mlops.domain.ranking import ranked
 
@@ -172,7 +173,7 @@ def test_what_is_no_whole_record_is_in_no_list_and_what_is_unknown_of_one_is_ign
     assert [job.job_id for job in jobs.page(Job).records] == ["job_000002", "job_000001"]
     assert [record.job_id for record in jobs.under_way()] == ["job_000001", "job_000002"]
     assert [jobs.find(f"job_00000{number}") for number in (3, 4, 5)] == [None] * 3
-    assert ranked([jobs.job("job_000002"), jobs.job("job_000001")])[0].job_id == "job_000001"
+    assert ranked([jobs.job("job_000002"), jobs.job("job_000001")], ACCURACY)[0].job_id == "job_000001"
 
 
 def test_a_sweep_is_not_a_job_nor_a_job_a_sweep(jobs):

@@ -18,7 +18,9 @@ def test_what_the_trainer_logs_is_not_a_runs_own():
     }
 
 
-@pytest.mark.parametrize("name", ["rmse", "my metric", "precision_at_5", "precision_", "val/mae", "Accuracy"])
+@pytest.mark.parametrize(
+    "name", ["my metric", "baseline_profit", "baseline_", "precision_at_5", "precision_", "val/mae", "Accuracy"]
+)
 def test_every_other_metric_is(name):
     assert metric_kinds({name, "accuracy"})[name] == "own"
 
@@ -29,4 +31,9 @@ def test_the_figures_of_a_class_come_in_pairs():
 
 
 def test_what_most_runs_have_comes_first():
-    assert own_metrics([{"rmse", "a"}, {"rmse", "loss"}, {"b"}]) == ["rmse", "a", "b"]
+    assert own_metrics([{"profit", "a"}, {"profit", "loss"}, {"b"}]) == ["profit", "a", "b"]
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae", "r2", "error_p99", "roc_auc", "average_precision", "baseline_rmse"])
+def test_the_summary_of_every_task_is_known(name):
+    assert metric_kinds({name}) == {name: "summary"}

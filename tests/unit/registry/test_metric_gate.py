@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from mlops.domain.manifest import ModelInput
+from mlops.domain.objective import ACCURACY, RMSE, Direction, Objective, named
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition
 from promotion.metric_gate import Contender, check_metrics
@@ -68,6 +69,88 @@ def test_what_cannot_be_compared_is_refused_with_the_reason_and_the_remedy(
     assert not result.passed
     assert reason in result.detail
     assert result.detail.endswith("to promote it anyway, use force with a reason")
+
+
+PROFIT = Objective("profit", Direction.MAXIMISE)
+
+
+def measured_by(objective: Objective | None, task: str = "classification", **metrics: float) -> Contender:
+    return Contender(metrics, "d", Model(), objective, task)
+
+
+@pytest.mark.parametrize(
+    ("objective", "new", "old", "passes", "detail"),
+    [
+        (
+            RMSE,
+            220.0,
+            200.0,
+            True,
+            "rmse 220, at most 220 needed (the version in Production has 200, and the margin is",
+        ),
+        (RMSE, 220.1, 200.0, False, "rmse 220.1, at most 220 needed"),
+        (RMSE, 1.0, 200.0, True, "rmse 1, at most 220 needed"),
+        (named("mae"), 0.012, 0.01, False, "mae 0.012, at most 0.011 needed"),
+        (named("log_loss"), 0.55, 0.5, True, "loss 0.55, at most 0.55 needed"),
+        (named("r2"), 0.75, 0.8, True, "r2 0.7500, at least 0.7000 needed (the version in Production has 0.8000)"),
+        (named("r2"), 0.69, 0.8, False, "r2 0.6900, at least 0.7000 needed"),
+        (named("f1"), 0.7, 0.9, False, "macro_f1 0.7000, at least 0.8000 needed"),
+        (
+            PROFIT,
+            46.0,
+            50.0,
+            True,
+            "profit 46, at least 45 needed (the version in Production has 50, and the margin is",
+        ),
+        (PROFIT, 44.0, 50.0, False, "profit 44, at least 45 needed"),
+    ],
+)
+def test_the_objective_decides_in_its_own_direction(
+    objective: Objective, new: float, old: float, passes: bool, detail: str
+) -> None:
+    result = metric(
+        measured_by(objective, **{objective.name: new}), measured_by(objective, **{objective.name: old}), 0.1
+    )
+    assert result.passed is passes
+    assert result.detail.startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "reason"),
+    [
+        (
+            measured_by(named("f1"), macro_f1=0.9, accuracy=0.9),
+            measured_by(ACCURACY, macro_f1=0.1, accuracy=0.1),
+            "the objective is to maximise macro_f1, and that of the version in Production is to maximise accuracy",
+        ),
+        (
+            measured_by(PROFIT, "regression", profit=9),
+            measured_by(PROFIT, "classification", profit=1),
+            "the version does regression, and the one in Production classification",
+        ),
+        (
+            measured_by(PROFIT, profit=9),
+            measured_by(Objective("profit", Direction.MINIMISE), profit=1),
+            "the objective is to maximise profit, and that of the version in Production is to minimise profit",
+        ),
+        (measured_by(None, profit=9), measured_by(PROFIT, profit=1), "its tag direction is neither"),
+        (measured_by(PROFIT, profit=9), measured_by(None, profit=1), "that of the version in Production is not known"),
+        (measured_by(RMSE, accuracy=0.9), measured_by(RMSE, rmse=0.9), "the run has no rmse"),
+        (measured_by(RMSE, rmse=NAN), measured_by(RMSE, rmse=0.9), "the run's rmse is nan"),
+    ],
+)
+def test_another_objective_or_task_is_not_comparable(challenger: Contender, champion: Contender, reason: str) -> None:
+    result = metric(challenger, champion, 1.0)
+    assert not result.passed
+    assert reason in result.detail
+    assert result.detail.endswith("to promote it anyway, use force with a reason")
+
+
+def test_the_first_version_is_measured_by_its_own_objective() -> None:
+    assert metric(measured_by(RMSE, rmse=3.0), None).passed
+    assert metric(measured_by(RMSE, accuracy=0.9), None).detail.endswith("; the run has no rmse")
+    assert not metric(measured_by(RMSE, rmse=INFINITE), None).passed
+    assert "its tag direction" in metric(measured_by(None), None).detail
 
 
 def test_the_first_version_needs_none_to_compare_with_and_says_what_it_lacks() -> None:
@@ -137,6 +220,17 @@ class TestPromotion:
         forced = moved(world, 2, force=True)
         assert forced.status == "succeeded"
         assert [gate.check for gate in forced.gates if not gate.passed] == [failed]
+
+    @pytest.mark.parametrize(("rmse", "status"), [(3.0, "succeeded"), (3.02, "succeeded"), (3.1, "rejected")])
+    def test_the_tags_of_a_version_say_what_it_is_measured_by(self, world: World, rmse: float, status: str) -> None:
+        for version, value in ((2, 3.0), (3, rmse)):
+            measured(world, version, 0.5)
+            world.tracking.metrics[version]["rmse"] = value
+            world.tracking.tags[version] |= {**RMSE.tags, "task": "regression"}
+        refused = moved(world, 2)
+        assert "the version does regression, and the one in Production classification" in str(refused.error)
+        assert moved(world, 2, force=True).status == "succeeded"
+        assert moved(world, 3).status == status
 
     def test_other_columns_and_labels_are_refused_and_forced_in(self, world: World) -> None:
         world.serving.logged[2] = served(features=6, image=None, classes=3, self_test=False).onnx

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job
+from mlops.domain.objective import Direction, Objective
 from trainer import job, models
 from trainer.errors import DataError, Interrupted, ParameterError, ParityError, TrainingError, Unreachable
 from trainer.parameters import Identity, Parameters
@@ -65,9 +66,21 @@ def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity
     assert tags["mlops.sweep_id"] == "sweep_000009"
     assert tags["mlops.sha256"] == outcome.sha256
     assert tags["mlops.version.torch"]
+    assert (tags["mlops.objective"], tags["mlops.direction"]) == ("accuracy", "maximise")
+    assert tags["mlops.task"] == "classification"
     metrics = run.data.metrics
     assert metrics["accuracy"] == pytest.approx(outcome.metrics["accuracy"])
-    for name in ("loss", "calibration_error", "precision_3", "recall_3", "model_size_bytes", "prediction_latency_ms"):
+    assert metrics["baseline_accuracy"] == outcome.metrics["baseline_accuracy"] < 0.2
+    for name in (
+        "loss",
+        "roc_auc",
+        "average_precision",
+        "calibration_error",
+        "precision_3",
+        "recall_3",
+        "model_size_bytes",
+        "prediction_latency_ms",
+    ):
         assert name in metrics
     history = mlflow_client.get_metric_history(outcome.run_id, "train_loss")
     assert [item.step for item in history] == [1, 2]
@@ -83,6 +96,9 @@ def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity
         "sha256": outcome.sha256,
         "job_id": identity.job_id,
         "dataset_digest": outcome.dataset_digest,
+        "objective": "accuracy",
+        "direction": "maximise",
+        "task": "classification",
     }
     folder = Path(mlflow_client.get_model_version_download_uri("whole", version.version))
     assert (folder / "MLmodel").exists()
@@ -115,6 +131,19 @@ def test_the_model_card_and_the_evaluation_agree(mlflow_client: MlflowClient, id
     assert outcome.sha256 in card
     assert outcome.dataset_digest in card
     assert sum(map(sum, figures["confusion"])) == 355
+
+
+def test_a_metric_that_only_the_model_type_measures_can_be_the_objective(
+    mlflow_client: MlflowClient, identity: Identity, recorded: None, monkeypatch: pytest.MonkeyPatch
+):
+    own = Objective("val_accuracy", Direction.MAXIMISE)
+    monkeypatch.setattr(job, "_objective", lambda *_: own)
+    outcome = job.run(asked(model_name="own"), identity, Stop())
+    assert own.value(outcome.metrics) == mlflow_client.get_run(outcome.run_id).data.metrics["val_accuracy"]
+    assert own.value(JobsTable.from_environment().job(str(identity.job_id)).metrics) == own.value(outcome.metrics)
+    (version,) = versions(mlflow_client, outcome.run_id)
+    assert version.tags["objective"] == "val_accuracy"
+    assert not [name for name in outcome.metrics if name.startswith("baseline_")]
 
 
 def test_a_run_that_is_not_to_register_has_a_model_and_no_version(mlflow_client: MlflowClient, identity: Identity):

@@ -5,24 +5,29 @@ import json
 import sys
 import types
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
+from mlops.domain.objective import ACCURACY, RMSE
+from mlops_contract import Column, ColumnType, Contract, Task
 from trainer import report
 from trainer.data import Dataset, tables
-from trainer.evaluate import Evaluation, evaluate
+from trainer.evaluation import Classification, Evaluation, evaluate_classification, evaluate_regression
 from trainer.export import Exported
 from trainer.parameters import Parameters
 
 ODD_LABELS = ("$\\frac{1$", "<=50K", "R&D | 10%", "L" * 300)
 
 
-def evaluation(labels: tuple[str, ...] = ODD_LABELS) -> Evaluation:
+def evaluation(labels: tuple[str, ...] = ODD_LABELS) -> Classification:
     targets = np.arange(40) % len(labels)
     probabilities = np.eye(len(labels), dtype=np.float32)[targets] * 0.8 + 0.2 / len(labels)
-    return evaluate(probabilities, targets, labels)
+    return evaluate_classification(probabilities, targets, labels)
 
 
 @pytest.fixture
@@ -31,15 +36,23 @@ def dataset() -> Dataset:
     return tables.read("odd.csv", "\n".join(["a,label", *rows]).encode())
 
 
-def write(folder: Path, dataset: Dataset) -> set[str]:
+def write(folder: Path, dataset: Dataset, measured: Evaluation | None = None, **more: Any) -> set[str]:
     exported = Exported(b"model", "0" * 64, np.zeros((1, 4), np.float32), 0.0, 0.01)
-    report.write(folder, Parameters(), dataset, evaluation(), exported, {"mlops.python": "3"})
+    more = {"objective": ACCURACY, **more}
+    report.write(folder, Parameters(), dataset, measured or evaluation(), exported, {"mlops.python": "3"}, **more)
     return {path.name for path in folder.iterdir()}
 
 
+def colours(picture: Path) -> int:
+    """How many different colours a picture has; a blank one has few."""
+    return len(np.unique(imread(picture).reshape(-1, 4), axis=0))
+
+
 def test_any_text_is_drawn_as_a_label(tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]):
-    assert write(tmp_path, dataset) == {"confusion.png", "calibration.png", "evaluation.json", "model_card.md"}
-    assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    pictures = {"confusion.png", "calibration.png", "roc.png", "precision_recall.png"}
+    assert write(tmp_path, dataset) == {*pictures, "evaluation.json", "model_card.md"}
+    for name in pictures:
+        assert colours(tmp_path / name) > 50, name
     assert "picture_failed" not in capsys.readouterr().out
 
 
@@ -50,6 +63,75 @@ def test_the_card_and_the_file_have_the_label_beside_the_position(tmp_path: Path
     assert "R&D \\| 10%" in card
     assert json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["labels"] == list(ODD_LABELS)
     assert set(evaluation().class_metrics()) == {f"{name}_{n}" for name in ("precision", "recall") for n in range(4)}
+
+
+@dataclass(frozen=True)
+class Profile:
+    document: dict[str, Any]
+
+    def to_document(self) -> dict[str, Any]:
+        return self.document
+
+
+@pytest.fixture
+def prices(dataset: Dataset) -> Dataset:
+    """A table of two columns whose target is a price."""
+    columns = (Column("size | m²", ColumnType.DOUBLE, 0), Column("town", ColumnType.STRING, 0))
+    profile = {
+        "columns": [
+            {"name": "size | m²", "type": "double", "missing": 0.25, "distinct": 40},
+            {"name": "town", "type": "string", "missing": 0.0, "distinct": 3},
+        ]
+    }
+    return replace(
+        dataset,
+        labels=(),
+        task=Task.REGRESSION,
+        contract=Contract(Task.REGRESSION, "price", columns),
+        profile=Profile(profile),
+    )
+
+
+def test_a_quantity_has_pictures_and_a_card_of_its_own(tmp_path: Path, prices: Dataset):
+    truth = np.linspace(1e5, 9e5, 200)
+    measured = evaluate_regression(truth + np.sin(truth) * 1e4, truth)
+    names = write(
+        tmp_path,
+        prices,
+        measured,
+        objective=RMSE,
+        baseline=231_000.5,
+        importance={"town": 0.25, "size | m²": 0.75},
+        proof=["1,200 generated rows agree with the original"],
+    )
+    pictures = {"predictions.png", "residuals.png", "importance.png"}
+    assert names == {*pictures, "evaluation.json", "profile.json", "model_card.md"}
+    for name in pictures:
+        assert colours(tmp_path / name) > 50, name
+    card = (tmp_path / "model_card.md").read_text("utf-8")
+    assert "A mlp that predicts `price` from rows of 2 columns." in card
+    assert f"- rmse {measured.rmse:.6g}" in card
+    assert "- objective: minimise `rmse`; a model that knows no inputs reaches 231000" in card
+    assert "| size \\| m² | double | 0.2500 | 40 |" in card
+    assert "- 1,200 generated rows agree with the original" in card
+    assert "classes" not in card
+    assert "| position | class |" not in card
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["mae"] == measured.mae
+    assert json.loads((tmp_path / "profile.json").read_text("utf-8"))["columns"][1]["name"] == "town"
+
+
+def test_a_model_type_may_say_how_much_each_feature_contributes():
+    class Says:
+        def importance(self) -> dict[str, float]:
+            return {"a": 1.0}
+
+    assert report.importance_of(Says()) == {"a": 1.0}
+    assert report.importance_of(object()) is None, "model types of plug-ins may lack the method"
+
+
+def test_curves_of_many_classes_are_not_drawn(tmp_path: Path, dataset: Dataset):
+    measured = evaluation(tuple(f"label {index}" for index in range(21)))
+    assert not {"roc.png", "precision_recall.png"} & write(tmp_path, dataset, measured)
 
 
 def test_a_picture_drawn_while_another_thread_imports_ipython_costs_the_picture_only(

@@ -1,13 +1,17 @@
 """A sweep on one machine, through the command line's own entry."""
 
 import json
+import math
 
 import pytest
 from mlflow import MlflowClient
 
+from mlops.domain.objective import RMSE, Direction, Objective
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops_contract import Task
 from trainer import sweep
 from trainer.errors import Interrupted, ParameterError
+from trainer.job import Outcome
 from trainer.stop import Stop
 
 from .test_models import plugin  # noqa: F401
@@ -34,6 +38,24 @@ def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys
     (version,) = mlflow_client.search_model_versions("name = 'swept'")
     assert version.run_id == ranked[0]["run_id"]
     assert version.tags["stage"] == "Registered"
+
+
+def child(index: int, objective: Objective, metrics: dict[str, float] | None) -> sweep.Child:
+    if metrics is None:
+        return sweep.Child(index, {}, error="it failed")
+    outcome = Outcome("run", metrics, objective, Task.REGRESSION, "0" * 64, "digest", None)
+    return sweep.Child(index, {}, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("objective", "order"),
+    [(RMSE, [5, 1, 0, 4]), (Objective("rmse", Direction.MAXIMISE), [0, 4, 1, 5])],
+)
+def test_runs_are_ranked_in_the_direction_of_their_objective(objective: Objective, order: list[int]):
+    metrics = [{"rmse": 3.0}, {"rmse": 2.0}, {"accuracy": 1.0}, {"rmse": math.nan}, {"rmse": 3.0}, {"rmse": -1.0}, None]
+    children = [child(index, objective, values) for index, values in enumerate(metrics)]
+    assert [each.index for each in sweep.ranked(children)] == order
+    assert [each.index for each in sweep.unranked(children)] == [2, 3]
 
 
 @pytest.mark.usefixtures("plugin")

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,6 +23,13 @@ class Rows(NamedTuple):
 
     inputs: np.ndarray
     labels: Labels
+
+
+class DataProfile(Protocol):
+    """What was found in the columns of a table."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
 
 
 @dataclass(frozen=True, eq=False)

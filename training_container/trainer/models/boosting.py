@@ -145,7 +145,6 @@ class TrainedBooster:
     def to_onnx(self) -> bytes:
         """Return the expansion and the trees as ONNX."""
         from mlops_conversion.trees import convert
-
         from trainer.models.graphs import before
 
         model: onnx.ModelProto = convert(self.booster, self.expansion.width)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops.domain.objective import Objective
+from mlops_contract import Task
 from trainer.data import Dataset
 from trainer.delivery import BackgroundSender
 from trainer.errors import ParameterError
@@ -282,7 +284,10 @@ class TrackedRun:
         self._client.set_terminated(self._known(), status)
 
 
-def version_tags(sha256: str, dataset_digest: str, job_id: str | None) -> dict[str, str]:
+def version_tags(
+    sha256: str, dataset_digest: str, objective: Objective, task: Task, job_id: str | None
+) -> dict[str, str]:
     """The tags of a new model version; from here on the platform changes `stage`."""
-    tags = {"stage": "Registered", "sha256": sha256, "dataset_digest": dataset_digest}
+    tags = {"stage": "Registered", "sha256": sha256, "dataset_digest": dataset_digest, "task": task.value}
+    tags |= objective.tags
     return {**tags, "job_id": job_id} if job_id else tags

@@ -3,7 +3,6 @@
 A sweep's record is like that of a job, for several jobs.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -130,9 +129,3 @@ def to_item(record: Record) -> dict[str, Any]:
     values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
     given = {name: value for name, value in values.items() if value is not None and value is not False and value != {}}
     return {"kind": record.KIND, **given, "status": str(record.status)}
-
-
-def finite(metrics: Mapping[str, float], name: str) -> float | None:
-    """Return the metric with this name, if there is one and it is finite."""
-    value = metrics.get(name)
-    return value if value is not None and math.isfinite(value) else None

@@ -14,10 +14,13 @@ _KINDS: dict[str, MetricKind] = {
     **dict.fromkeys(
         ("accuracy", "loss", "macro_f1", "macro_precision", "macro_recall", "calibration_error"), "summary"
     ),
+    **dict.fromkeys(("roc_auc", "average_precision"), "summary"),
+    **dict.fromkeys(("rmse", "mae", "r2", "error_p50", "error_p90", "error_p99"), "summary"),
     **dict.fromkeys(("model_size_bytes", "prediction_latency_ms"), "model"),
     **dict.fromkeys(("onnx_difference", "peak_memory_mb"), "check"),
-    **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"), "epoch"),
+    **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "val_rmse", "learning_rate", "epoch_seconds"), "epoch"),
 }
+_BASELINE = "baseline_"
 _PER_CLASS = ("precision_", "recall_")
 
 
@@ -33,6 +36,8 @@ def own_metrics(runs: Iterable[Collection[str]]) -> list[str]:
 
 
 def _kind(name: str, names: Collection[str]) -> MetricKind:
+    if name.startswith(_BASELINE) and _KINDS.get(name.removeprefix(_BASELINE)) == "summary":
+        return "summary"
     return _KINDS.get(name) or ("class" if _is_per_class(name, names) else "own")
 
 

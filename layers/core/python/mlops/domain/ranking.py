@@ -1,28 +1,46 @@
-"""Ranks the runs of a sweep."""
+"""Ranks the runs of a sweep by its objective."""
 
 from collections.abc import Iterable
 
-from mlops.domain.job import Job, JobStatus, finite
-
-RANKED_BY = "accuracy"
-
-
-def score(run: Job) -> float | None:
-    """Return the accuracy of a completed run; None if it has not completed, or has no finite accuracy."""
-    return finite(run.metrics, RANKED_BY) if run.status is JobStatus.COMPLETED else None
+from mlops.domain import objective as objectives
+from mlops.domain.job import Job, JobStatus, Record
+from mlops.domain.objective import Objective
 
 
-def ranked(runs: Iterable[Job]) -> list[Job]:
-    """Sort runs by accuracy, the best first. Runs without a score come last, in the order of their numbers."""
+def objective_of(record: Record, runs: Iterable[Job]) -> Objective | None:
+    """Return the objective of a sweep with these runs, or of a single one; None if it is not known."""
+    return objectives.of_runs(record.request, (run.metrics for run in runs))
+
+
+def score(run: Job, objective: Objective | None) -> float | None:
+    """Return a number that is higher for better runs; None if the run has not completed, or lacks the objective."""
+    return objective.score(run.metrics) if objective and run.status is JobStatus.COMPLETED else None
+
+
+def ranked(runs: Iterable[Job], objective: Objective | None) -> list[Job]:
+    """Sort runs by the objective, the best first. Runs without a score come last, in the order of their numbers."""
 
     def key(run: Job) -> tuple[bool, float, str]:
-        accuracy = score(run)
-        return (accuracy is None, -(accuracy or 0.0), run.job_id)
+        points = score(run, objective)
+        return (points is None, -(points or 0.0), run.job_id)
 
     return sorted(runs, key=key)
 
 
-def best_of(runs: Iterable[Job]) -> Job | None:
+def best_of(runs: Iterable[Job], objective: Objective | None) -> Job | None:
     """Return the run with the best score; None if no run has one."""
-    first = next(iter(ranked(runs)), None)
-    return first if first is not None and score(first) is not None else None
+    first = next(iter(ranked(runs, objective)), None)
+    return first if first is not None and score(first, objective) is not None else None
+
+
+def unranked(runs: Iterable[Job], objective: Objective | None) -> dict[str, str]:
+    """Return why completed runs come last without a rank, by job id."""
+    completed = (run for run in runs if run.status is JobStatus.COMPLETED and score(run, objective) is None)
+    return {run.job_id: _reason(run, objective) for run in completed}
+
+
+def _reason(run: Job, objective: Objective | None) -> str:
+    if objective is None:
+        return "this version of the platform does not know the objective of its request"
+    value = run.metrics.get(objective.name)
+    return f"it has no {objective.name}" if value is None else f"its {objective.name} is {value}, not a finite number"

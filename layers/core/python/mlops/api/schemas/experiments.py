@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from mlops.api.schemas.objectives import Objective
+from mlops.domain.metric_direction import Direction
 from mlops.domain.metric_kinds import MetricKind
-from mlops.domain.objective import Direction
 
 
 class Run(BaseModel):
@@ -19,7 +20,10 @@ class Experiment(BaseModel):
     experiment_id: str
     name: str
     total_runs: int
-    best_run: Run | None = Field(description="The run with the highest accuracy")
+    objective: Objective = Field(
+        description="The objective of the newest run that has a value of its own objective; accuracy if none has"
+    )
+    best_run: Run | None = Field(description="The best of the runs with this objective")
 
 
 class ExperimentList(BaseModel):
@@ -39,11 +43,18 @@ class RunRow(Run):
         default=[],
         description="Names of the metrics that the run has logged itself: all that the platform's trainer does not log",
     )
+    objective: Objective | None = Field(
+        default=None, description="The metric that says how good the run is; null if its direction is not known"
+    )
 
 
 class RunList(BaseModel):
     experiment_id: str
     name: str
+    objective: Objective = Field(
+        description="What `order_by=objective` orders by: the objective of the newest run that has a value of its own "
+        "objective; accuracy if none has"
+    )
     runs: list[RunRow]
     total_count: int
     next_cursor: str | None = None
@@ -82,8 +93,8 @@ class ComparedMetric(BaseModel):
     differs: bool = Field(description="Whether the runs have different values")
     kind: MetricKind = Field(description="own: logged by the run itself. The platform's trainer logs all other kinds")
     better: Direction | None = Field(
-        description="Whether higher or lower values are better, from the metric's name; null if the name does not "
-        "show it"
+        description="Whether higher or lower values are better, by the runs' objective or the metric's name; null if "
+        "unknown"
     )
     best: str | None = Field(
         description="Id of the run with the best value; null if `better` is null or no run is best"

@@ -2,12 +2,17 @@
 
 from pydantic import BaseModel, Field
 
+from mlops.api.schemas.objectives import Objective
+
 
 class ModelVersion(BaseModel):
     version: int
     stage: str = Field(description="Registered, Staging, Production or Archived")
     run_id: str | None
     metrics: dict[str, float]
+    objective: Objective | None = Field(
+        default=None, description="The metric that the gate compares; null if its direction is not known"
+    )
     sha256: str | None = Field(description="SHA-256 of the ONNX file")
     created_at: str
 

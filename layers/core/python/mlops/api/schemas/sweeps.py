@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from mlops.api.schemas.objectives import Objective
 from mlops.api.schemas.training import Job, StatusName
 from mlops.domain.training_request import MAX_SEED, Space, TrainingSubject
 
@@ -45,7 +46,12 @@ class SweepState(BaseModel):
     experiment_name: str
     model_name: str
     num_runs: int
-    runs: list[Job] = Field(description="Ranked by accuracy, the best first; runs without an accuracy come last")
+    objective: Objective | None = Field(
+        default=None,
+        description="The metric that ranks the runs; null if this version of the platform does not know it",
+    )
+    runs: list[Job] = Field(description="Ranked by the objective, the best first; runs without it come last")
+    unranked: dict[str, str] = Field(default={}, description="Why completed runs have no rank, by job id")
     best: Job | None = Field(default=None, description="The best run so far")
     model_version: int | None = Field(default=None, description="The version registered from the best run")
     transition_id: str | None = Field(default=None, description="The transition of that version to `stage`")

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from mlops.api.schemas.objectives import Objective
+
 StatusName = Literal["pending", "running", "completed", "failed", "cancelled"]
 """The values of `mlops.domain.job.JobStatus`, spelt out for the published schema."""
 
@@ -28,6 +30,10 @@ class Job(BaseModel):
     status: StatusName
     progress: Progress
     metrics: dict[str, float] = {}
+    objective: Objective | None = Field(
+        default=None,
+        description="The metric that says how good the run is; null if this version of the platform does not know it",
+    )
     params: dict[str, Any] = {}
     model_name: str | None = Field(
         default=None, description="Name of the registered model to which the run adds a version"

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from mlops.domain.errors import DependencyUnavailable, NotFound
+from mlops.domain.objective import ACCURACY, Objective
 from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
 from mlops.registry.sql.paging import Order, parse_order
@@ -19,7 +20,14 @@ from mlops.registry.sql.paging import Order, parse_order
 Row = dict[str, Any]
 
 _EXPERIMENT_ORDERS = {"created_at": "e.experiment_id", "name": "e.name"}
-_RUN_ORDERS = {"started_at": "r.started_ms", "run_name": "r.run_name", "status": "r.status"}
+_RUN_ORDERS = {
+    "started_at": "r.started_ms",
+    "run_name": "r.run_name",
+    "status": "r.status",
+    # Higher is better, whatever the direction. Runs with another objective than the experiment's have no key.
+    "objective": "(SELECT score FROM mlops.run_scores s WHERE s.run_id = r.run_id"
+    " AND s.name = %(objective)s AND s.direction = %(direction)s)",
+}
 _RUN_KEYS = {
     "metrics": "(SELECT value FROM mlops.run_metrics WHERE run_id = r.run_id AND key = %(order_key)s)",
     # Parameters are text. Those that are numbers are ordered as numbers, and the others come last.
@@ -32,7 +40,7 @@ _EXPERIMENTS = """
 WITH page AS MATERIALIZED (
     SELECT e.experiment_id, {key} AS key, row_number() OVER (ORDER BY {ordering}) AS place
     FROM mlops.experiments e WHERE {condition} AND {filtered} ORDER BY {ordering} LIMIT %(limit)s)
-SELECT e.experiment_id::text, e.name, e.total_runs, page.key, page.place,
+SELECT e.experiment_id::text, e.name, e.total_runs, e.objective, page.key, page.place,
        CASE WHEN r.run_id IS NOT NULL THEN jsonb_build_object(
            'run_id', r.run_id, 'run_name', r.run_name, 'metrics', r.metrics, 'params', r.params) END AS best_run
 FROM page
@@ -42,7 +50,7 @@ ORDER BY page.place
 """
 
 _EXPERIMENT = """
-SELECT experiment_id, name FROM mlops.experiments
+SELECT experiment_id, name, objective FROM mlops.experiments
 WHERE name = %(wanted)s OR experiment_id::text = %(wanted)s ORDER BY name = %(wanted)s DESC LIMIT 1
 """
 
@@ -51,7 +59,7 @@ WITH page AS MATERIALIZED (
     SELECT r.run_id, {key} AS key, row_number() OVER (ORDER BY {ordering}) AS place
     FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND {condition} AND {filtered}
     ORDER BY {ordering} LIMIT %(limit)s)
-SELECT r.run_id, r.run_name, r.status, r.started_at, r.ended_at, r.metrics, r.params, page.key
+SELECT r.run_id, r.run_name, r.status, r.started_at, r.ended_at, r.metrics, r.params, r.objective, page.key
 FROM page JOIN mlops.runs r USING (run_id) ORDER BY page.place
 """
 
@@ -77,7 +85,7 @@ FROM mlops.models m WHERE m.name > %(after)s ORDER BY m.name LIMIT %(limit)s
 """
 
 _VERSIONS = """
-SELECT v.version, v.stage, v.run_id, v.sha256, v.created_at, coalesce(r.metrics, '{}') AS metrics
+SELECT v.version, v.stage, v.run_id, v.sha256, v.created_at, coalesce(r.metrics, '{}') AS metrics, r.objective
 FROM (SELECT * FROM mlops.model_versions
       WHERE name = %(name)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s) v
 LEFT JOIN mlops.runs r USING (run_id) ORDER BY v.version DESC
@@ -118,7 +126,14 @@ class Catalogue:
         return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
 
     def experiment(self, name_or_id: str) -> Row:
-        """Return `{"experiment_id", "name"}`; a name comes before an id with the same digits. Raises NotFound."""
+        """Return `{"experiment_id", "name", "objective"}`; a name comes before an id with the same digits.
+
+        The objective is `{"name", "direction"}`, as in `domain.objective`: that of the newest run that has a value of
+        its own objective; None if none has.
+
+        Raises:
+            NotFound: There is no such experiment.
+        """
         rows = self._rows(_EXPERIMENT, wanted=name_or_id)
         if not rows:
             raise NotFound(f"There is no experiment {name_or_id!r}; GET /experiments lists them")
@@ -132,19 +147,22 @@ class Catalogue:
         order_by: str = "started_at desc",
         status: str | None = None,
         name: str | None = None,
+        objective: Objective = ACCURACY,
     ) -> tuple[list[Row], int, str | None]:
         """Return a page of an experiment's runs with params and metrics: (rows, total number, next cursor).
 
         Args:
-            order_by: started_at, run_name, status, metrics.<name> or params.<name>, and asc or desc.
+            order_by: started_at, run_name, status, objective, metrics.<name> or params.<name>, and asc or desc.
             status: Only runs with this status.
             name: Only those whose name contains this text, in upper or lower case.
+            objective: What `objective` orders by; with desc the best come first. Runs with another one come last.
 
         Raises:
             ValidationFailed: The order is not known, or the cursor is from another list.
         """
         order = parse_order(order_by, _RUN_ORDERS, _RUN_KEYS)
         filters, values = ["TRUE"], {"experiment_id": experiment_id, "status": status, "name": name}
+        values |= {"objective": objective.name, "direction": objective.direction.value}
         if status:
             filters.append("r.status = %(status)s")
         if name:
