@@ -3,8 +3,8 @@
 import math
 
 from mlops.api.schemas.experiments import ComparedMetric, ComparedParam, Comparison, RunRow
+from mlops.domain.metric_direction import direction
 from mlops.domain.metric_kinds import MetricKind, metric_kinds
-from mlops.domain.objective import direction
 
 
 def compare(experiment_id: str, name: str, runs: list[RunRow]) -> Comparison:

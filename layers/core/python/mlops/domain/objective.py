@@ -1,58 +1,200 @@
-"""Decide by a metric's name whether higher or lower is better. MLflow does not record this; the API publishes it.
+"""The objective of a run: the metric that says how good its model is, and whether higher or lower values are better.
 
-A name is split into words. If no word shows it, or two contradict each other, the result is None: it is better to mark
-no run as the best than a wrong one.
+Whoever ranks runs, or compares two versions, asks the objective. Nothing else knows that a higher accuracy is better.
 """
 
-import re
-from typing import Literal
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-Direction = Literal["higher", "lower"]
-
-
-def _words(name: str) -> list[str]:
-    """Return the words of a name in snake_case or camelCase, or with dots or slashes."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
+from mlops_contract import Task
 
 
-_LOSSES = _words("loss logloss nll brier perplexity ppl entropy crossentropy hinge deviance divergence kl ece")
-_ERRORS = _words(
-    "error errors err mse rmse msle rmsle mae medae mape smape wape wmape mase difference distance residual regret "
-    "fpr fnr fdr eer wer cer false misclassified failures failed"
-)
-_COSTS = _words(
-    "latency duration time ms millis milliseconds sec secs second seconds minutes hours "
-    "memory bytes kb mb gb kib mib gib cost price energy"
-)
-_MERITS = _words(
-    "accuracy acc precision recall sensitivity specificity tpr tnr ppv npv true f1 f2 fbeta fscore "
-    "auc roc auroc auprc prauc ap map r2 rsquared correlation pearson spearman kappa mcc iou jaccard dice "
-    "bleu rouge meteor ndcg mrr hit silhouette likelihood elbo throughput rps qps fps reward psnr ssim "
-    "agreement coverage"
-)
-_LOWER, _HIGHER = frozenset(_LOSSES + _ERRORS + _COSTS), frozenset(_MERITS)
-_PHRASES: dict[str, Direction] = {
-    "negative_log_likelihood": "lower",
-    "model_size": "lower",
-    "r_squared": "higher",
-    "explained_variance": "higher",
-    "explained_variance_score": "higher",
-    "score": "higher",
+class Direction(StrEnum):
+    MAXIMISE = "maximise"
+    MINIMISE = "minimise"
+
+
+class ObjectiveError(ValueError):
+    """There is no such objective. The message says what is wrong, and names the remedy."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric, by the name that it has in MLflow, and the direction in which it is better."""
+
+    name: str
+    direction: Direction
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the tags of a model version with this objective. Those of a run begin with `mlops.`."""
+        return {"objective": self.name, "direction": self.direction.value}
+
+    @property
+    def document(self) -> dict[str, str]:
+        """Return the objective as a JSON object, as the API answers it."""
+        return {"name": self.name, "direction": self.direction.value}
+
+    @property
+    def is_share(self) -> bool:
+        """Whether 1 is the best value, whatever the data: a margin is then a difference."""
+        return self.name in _KNOWN and _KNOWN[self.name].is_share
+
+    def value(self, metrics: Mapping[str, float]) -> float | None:
+        """Return the metric of a run; None if it is missing or not finite."""
+        value = metrics.get(self.name)
+        return value if value is not None and is_finite(value) else None
+
+    def score(self, metrics: Mapping[str, float]) -> float | None:
+        """Return a number that is higher for better metrics; None if the metric is missing or not finite."""
+        value = self.value(metrics)
+        return value if value is None or self.direction is Direction.MAXIMISE else -value
+
+    def limit(self, champion: float, margin: float) -> float:
+        """Return the worst value with which a version may replace one that has the value `champion`.
+
+        Args:
+            champion: A finite value of the metric.
+            margin: The allowed difference, for a metric whose best value is 1. For others, such as rmse, whose size
+                depends on the data, it is a share of `champion`.
+        """
+        allowed = margin if self.is_share else margin * abs(champion)
+        return champion - allowed if self.direction is Direction.MAXIMISE else champion + allowed
+
+    def reaches(self, value: float, limit: float) -> bool:
+        """Return whether `value` is as good as `limit`, or better."""
+        return value >= limit if self.direction is Direction.MAXIMISE else value <= limit
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a metric of the platform's trainer."""
+
+    direction: Direction
+    task: Task
+    is_share: bool = False
+
+
+_KNOWN = {
+    "accuracy": _Known(Direction.MAXIMISE, Task.CLASSIFICATION, is_share=True),
+    "macro_f1": _Known(Direction.MAXIMISE, Task.CLASSIFICATION, is_share=True),
+    "roc_auc": _Known(Direction.MAXIMISE, Task.CLASSIFICATION, is_share=True),
+    "average_precision": _Known(Direction.MAXIMISE, Task.CLASSIFICATION, is_share=True),
+    "loss": _Known(Direction.MINIMISE, Task.CLASSIFICATION),
+    "rmse": _Known(Direction.MINIMISE, Task.REGRESSION),
+    "mae": _Known(Direction.MINIMISE, Task.REGRESSION),
+    "r2": _Known(Direction.MAXIMISE, Task.REGRESSION, is_share=True),
 }
-"""Names whose single words show nothing, or the opposite."""
-_PREFIXES = frozenset(_words("train training val valid validation test eval best final mean avg"))
+_METRICS = {"f1": "macro_f1", "log_loss": "loss"}
+"""Usual names of objectives, and the metrics that the trainer logs for them."""
+ACCURACY = Objective("accuracy", Direction.MAXIMISE)
+RMSE = Objective("rmse", Direction.MINIMISE)
+_PREFIX = "mlops."
 
 
-def direction(metric: str) -> Direction | None:
-    """Return `lower` for losses, errors, times and sizes, `higher` for measures of right answers, None if unclear."""
-    words = _words(metric)
-    bare = "_".join(word for word in words if word not in _PREFIXES)
-    if bare in _PHRASES:
-        return _PHRASES[bare]
-    if "per" in words:  # a rate: what it counts decides, not the unit of time
-        words = words[: words.index("per")]
-    lower, higher = not _LOWER.isdisjoint(words), not _HIGHER.isdisjoint(words)
-    if lower == higher:
+def names(task: Task) -> tuple[str, ...]:
+    """Return the known objectives of a task, as requests name them."""
+    usual = {metric: name for name, metric in _METRICS.items()}
+    return tuple(usual.get(metric, metric) for metric, known in _KNOWN.items() if known.task is task)
+
+
+def default(task: Task) -> Objective:
+    """Return the objective of a task for which the request names none."""
+    return RMSE if task is Task.REGRESSION else ACCURACY
+
+
+def named(name: str, direction: str | None = None, task: Task | None = None) -> Objective:
+    """Return the objective with this name.
+
+    Args:
+        name: A known one, such as `f1`, or a metric that the run logs itself.
+        direction: `maximise` or `minimise`. A metric of the run's own needs it; a known one may only have its own.
+        task: The task of the run, if it is known.
+
+    Raises:
+        ObjectiveError: The objective is one of another task, or its direction is missing or wrong.
+    """
+    metric = _METRICS.get(name, name)
+    if direction is not None and direction not in list(Direction):
+        raise ObjectiveError(f"the direction {direction!r} is neither maximise nor minimise")
+    known = _KNOWN.get(metric)
+    if known is None:
+        if direction is None:
+            raise ObjectiveError(
+                f"{name!r} is a metric of your own: give its direction, maximise or minimise. Metrics with a known "
+                f"direction are {', '.join(names(Task.CLASSIFICATION) + names(Task.REGRESSION))}"
+            )
+        return Objective(metric, Direction(direction))
+    if task is not None and known.task is not task:
+        raise ObjectiveError(
+            f"{name!r} measures {known.task}, and the task is {task}: choose one of {', '.join(names(task))}"
+        )
+    if direction is not None and direction != known.direction:
+        raise ObjectiveError(f"the direction of {name!r} is {known.direction}: leave the direction out")
+    return Objective(metric, known.direction)
+
+
+def of_request(request: Mapping[str, Any], task: Task | None = None) -> Objective:
+    """Return the objective of a training request, by its fields `objective`, `direction` and `task`.
+
+    Args:
+        request: The fields of a TrainRequest or a SweepRequest. Those of older versions lack the three.
+        task: The task, where the data have decided it.
+
+    Raises:
+        ObjectiveError: The request names an objective that it cannot have.
+    """
+    if task is None and request.get("task"):
+        task = Task(request["task"])
+    if name := request.get("objective"):
+        return named(name, request.get("direction"), task)
+    return default(task or Task.CLASSIFICATION)
+
+
+def of_runs(request: Mapping[str, Any], runs: Iterable[Collection[str]]) -> Objective | None:
+    """Return the objective by which the runs of a request are ranked.
+
+    If the request leaves the task to the data, its runs have decided it: those of a regression have an rmse and no
+    accuracy.
+
+    Args:
+        request: The fields of a TrainRequest or a SweepRequest.
+        runs: The names of the metrics of each run, as far as they have some.
+
+    Returns:
+        None if the request was accepted by a later version of the platform, and this one does not know its objective.
+    """
+    measured = {name for names_of_run in runs for name in names_of_run}
+    is_regression = RMSE.name in measured and ACCURACY.name not in measured
+    try:
+        return of_request(request, Task.REGRESSION if is_regression and not request.get("task") else None)
+    except ObjectiveError:
         return None
-    return "lower" if lower else "higher"
+
+
+def of_tags(tags: Mapping[str, str]) -> Objective | None:
+    """Return the objective in the tags of a model version; accuracy if they name none.
+
+    Returns:
+        None if they name a metric whose direction is not known.
+    """
+    name = tags.get("objective")
+    if name is None:
+        return ACCURACY
+    try:
+        return named(name, tags.get("direction"))
+    except ObjectiveError:
+        return None
+
+
+def run_tags(objective: Objective, task: Task) -> dict[str, str]:
+    """Return the tags of an MLflow run with this objective."""
+    return {_PREFIX + name: value for name, value in {**objective.tags, "task": task.value}.items()}
+
+
+def is_finite(value: float) -> bool:
+    """Return whether a metric can be compared. MLflow's database stores infinity as the largest float."""
+    return abs(value) < sys.float_info.max

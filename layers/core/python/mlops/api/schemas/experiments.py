@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from mlops.domain.metric_direction import Direction
 from mlops.domain.metric_kinds import MetricKind
-from mlops.domain.objective import Direction
 
 
 class Run(BaseModel):

@@ -4,7 +4,7 @@ import pytest
 
 from experiments.comparison import compare
 from mlops.api.schemas.experiments import RunRow
-from mlops.domain.objective import direction
+from mlops.domain.metric_direction import direction
 from mlops.domain.ranking import RANKED_BY
 
 LOWER = (
