@@ -4,13 +4,15 @@ A value is taken from the command line, else from the variable TRAIN_<FIELD>, el
 """
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_request import SHORT_FORM
 from trainer import models
 from trainer.errors import ParameterError
 from trainer.parameters import Identity, Parameters, ParameterValue
@@ -25,7 +27,9 @@ def _name_of(field: str) -> str:
     return Parameters.model_fields[field].alias or field
 
 
-FIELDS = tuple(_name_of(field) for field in Parameters.model_fields)
+FIELDS = tuple(_name_of(field) for field in Parameters.model_fields if field != "resources")  # Batch has given those
+DOCUMENTS = ("columns", "held_out", "hyperparameters")
+"""Fields whose text is JSON."""
 
 
 def parser(prog: str = "python -m trainer") -> argparse.ArgumentParser:
@@ -44,7 +48,7 @@ def add_flags(flags: argparse.ArgumentParser, leave_out: frozenset[str] = frozen
     """Add a flag for every field except those of `leave_out`."""
     for field, info in Parameters.model_fields.items():
         name = _name_of(field)
-        if name not in leave_out:
+        if name in FIELDS and name not in leave_out:
             text = f"{info.description or 'The same bounds as in POST /train'} (default: {info.default})"
             flags.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
 
@@ -71,21 +75,44 @@ def _variables() -> str:
     return ", ".join(PREFIX + name.upper() for name in FIELDS)
 
 
-def resolve(values: Mapping[str, ParameterValue]) -> Parameters:
+def resolve(values: Mapping[str, Any]) -> Parameters:
     """Return the parameters from `values` (text or typed), completed with those of the preset.
 
     Raises:
         ParameterError: A parameter is not valid. Names each one, what is wrong, and both ways to give it.
     """
+    documents = {name: _document(name, values[name]) for name in DOCUMENTS if name in values}
+    values = {**values, **documents}
     parameters = _validated(values)
     if parameters.preset == "best":
         parameters = _validated({**models.find(parameters.model_type).preset, **values})
-    return parameters
+    # The model types read the fields of the short form.
+    short = {name: value for name, value in parameters.hyperparameters.items() if name in SHORT_FORM}
+    return _validated({**parameters.model_dump(by_alias=True), **short}) if short else parameters
 
 
-def _validated(values: Mapping[str, ParameterValue]) -> Parameters:
+def with_drawn(values: Mapping[str, ParameterValue], drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with what was drawn for a run of a sweep: its seed, and hyperparameters beside those given."""
+    given = _document("hyperparameters", values.get("hyperparameters", "{}"))
+    own = {name: value for name, value in drawn.items() if name != "seed"}
+    return {**values, "seed": drawn["seed"], "hyperparameters": {**given, **own}}
+
+
+def _document(name: str, value: Any) -> Any:
+    """Return the value of a field whose text is JSON. Raises ParameterError."""
+    if not isinstance(value, str):
+        return value
     try:
-        return Parameters.model_validate_strings({name: str(value) for name, value in values.items()})
+        return json.loads(value)
+    except ValueError as error:
+        flag = f"--{name.replace('_', '-')} ({PREFIX}{name.upper()})"
+        raise ParameterError(f"{flag}: must be JSON ({error}), got {value!r}") from error
+
+
+def _validated(values: Mapping[str, Any]) -> Parameters:
+    try:
+        # Not strict, as values from the command line are text.
+        return Parameters.model_validate(values, strict=False)
     except ValidationError as error:
         raise ParameterError("; ".join(_explained(item) for item in error.errors())) from error
 
@@ -120,10 +147,10 @@ def parameters(argv: Sequence[str], environment: Mapping[str, str]) -> Parameter
     Raises:
         ParameterError: A parameter is not valid. Unknown flags end the process, as argparse does.
     """
-    values: dict[str, ParameterValue] = dict(given(parser().parse_args(argv), environment))
+    values: dict[str, Any] = dict(given(parser().parse_args(argv), environment))
     if sweep := _sweep(environment):
         try:
-            values |= child_parameters(sweep, _index(environment))
+            values = with_drawn(values, child_parameters(sweep, _index(environment)))
         except IndexError as error:
             raise ParameterError(f"SWEEP: {error}") from error
     return resolve(values)

@@ -89,7 +89,7 @@ class _Job:
         self._begun = False
 
     def run(self) -> Outcome:
-        hyperparameters = self._parameters.hyperparameters()
+        hyperparameters = self._parameters.run_params()
         log_event("trainer.started", job_id=self._identity.job_id, attempt=self._identity.attempt, **hyperparameters)
         try:
             return self._run()
@@ -126,7 +126,7 @@ class _Job:
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
         log_event("imports.done")
-        self._state_keeper.load(checkpoint.fingerprint(self._parameters.hyperparameters(), dataset.digest))
+        self._state_keeper.load(checkpoint.fingerprint(self._parameters.run_params(), dataset.digest))
         self._check_stop()
         trained = model_type.train(dataset, self._parameters, self)
         self._check_stop()
@@ -209,7 +209,7 @@ class _Job:
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            params, epochs = self._parameters.hyperparameters(), self._epochs
+            params, epochs = self._parameters.run_params(), self._epochs
             self._tracked.begin(params, provenance(), lambda run_id: self._record.started(run_id, params, epochs))
 
     def _check_stop(self) -> None:

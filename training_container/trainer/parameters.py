@@ -4,7 +4,7 @@ The fields, bounds and defaults are those of the API's TrainRequest.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,10 +16,6 @@ ParameterValue = bool | int | float | str
 class Parameters(TrainRequest):
     """A training request, and the parameters that only the trainer has."""
 
-    preset: Annotated[
-        Literal["none", "best"],
-        Field(description="best: use the model type's recommended values for everything that is not given"),
-    ] = "none"
     shift: Annotated[
         int,
         Field(
@@ -33,10 +29,10 @@ class Parameters(TrainRequest):
         Field(ge=0, le=100, description="Stop after this many epochs without a better validation loss; 0 never stops"),
     ] = 0
 
-    def hyperparameters(self) -> dict[str, ParameterValue]:
-        """What shapes the model, for the run's params: the API's hyperparameters and the trainer's own."""
+    def run_params(self) -> dict[str, Any]:
+        """Return what shapes the model, for the run's params: the API's hyperparameters and the trainer's own."""
         names = (*HYPERPARAMETER_FIELDS, "model_type", "dataset", "preset", "shift", "patience")
-        return {name: getattr(self, name) for name in names}
+        return {**{name: getattr(self, name) for name in names}, **self.hyperparameters}
 
 
 @dataclass(frozen=True)

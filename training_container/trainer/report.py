@@ -135,7 +135,7 @@ def model_card(
         f"- its answers differ from the trained model by at most {exported.worst_difference:.1e}",
         "",
         "## How it was made",
-        *[f"- {name}: `{value}`" for name, value in parameters.hyperparameters().items()],
+        *[f"- {name}: `{value}`" for name, value in parameters.run_params().items()],
         *[f"- {name}: `{value}`" for name, value in facts.items()],
         "",
         "## Limits",

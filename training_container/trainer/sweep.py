@@ -49,7 +49,7 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         strategy=request.strategy,
         seed=request.seed,
         num_runs=request.num_runs,
-        space=request.model_dump()["space"],
+        space=request.space or None,
     )
     planned = [_child(plan, index, fixed) for index in range(plan.num_runs)]
     sweep_id = f"sweep_{secrets.token_hex(4)}"
@@ -85,7 +85,7 @@ def _outcome(child: Child) -> Outcome:
 
 
 def _run(index: int, parameters: Parameters, sweep_id: str, stop: Stop) -> Child:
-    params = parameters.hyperparameters()
+    params = parameters.run_params()
     try:
         return Child(index, params, outcome=job.run(parameters, Identity(sweep_id=sweep_id), stop))
     except TrainingError as error:
@@ -98,8 +98,8 @@ def _child(plan: Sweep, index: int, fixed: dict[str, str]) -> Parameters:
     except IndexError as error:
         raise ParameterError(f"--num-runs: {error}") from error
     name = fixed.get("run_name")
-    values = {**fixed, **drawn, "register": False, **({"run_name": f"{name}-{index}"} if name else {})}
-    return invocation.resolve(values)
+    own = {"register": False, **({"run_name": f"{name}-{index}"} if name else {})}
+    return invocation.resolve({**invocation.with_drawn(fixed, drawn), **own})
 
 
 def _parser() -> argparse.ArgumentParser:
