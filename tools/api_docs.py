@@ -115,8 +115,8 @@ def _row(name: str, schema: Schema, where: str, required: bool) -> str:
 def _type(schema: Schema) -> str:
     if "$ref" in schema:
         return f"[{_named(schema)}](#{_named(schema).lower()})"
-    if "anyOf" in schema:
-        return " or ".join(_type(each) for each in schema["anyOf"] if each.get("type") != "null")
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(_type(each) for each in options if each.get("type") != "null")
     if "enum" in schema or "const" in schema:
         return " / ".join(f"`{each}`" for each in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":

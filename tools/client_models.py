@@ -24,7 +24,7 @@ MODELS = ROOT / "client" / "mlops_client" / "models.py"
 DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
-    *("Health", "Ready", "TrainAccepted", "Job", "LogLine", "SweepAccepted", "SweepState"),
+    *("Health", "Ready", "TrainAccepted", "Job", "LogLine", "SweepAccepted", "SweepState", "ModelType"),
     *("Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
 )

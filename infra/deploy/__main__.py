@@ -41,14 +41,16 @@ def account() -> str:
 
 
 def up(target: DeployEnvironment, unasked: bool = False) -> None:
-    """Build, push, deploy, delete old versions, and run the smoke test."""
+    """Build, push, deploy, publish the model types, delete old versions, and run the smoke test."""
     number = account()
     images = Images(boto3.client("ecr"), target.stack)
     images.check()
     print(f"deploying {target.stack} to the account {number}, {boto3.Session().region_name}")
     _run("make", "--silent", "build")
     pushed = images.push_all()
+    printed = images.model_types()
     _run(*deploy_command(target, pushed, unasked))
+    publish(target.stack, printed)
     for version in delete_old_versions(boto3.client("lambda"), _physical_ids(target.stack)["PredictFunction"]):
         print(f"deleted the old version {version} of predict")
     smoke_test(target.stack)
@@ -63,6 +65,15 @@ def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: b
         *(["--no-confirm-changeset"] if unasked else []),
         *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
     ]
+
+
+def publish(stack: str, printed: bytes) -> None:
+    """Put the model types of the deployed image into the bucket, where the function `training` reads them."""
+    from mlops.domain.model_types import DOCUMENT_KEY
+    from tools.keys import stack_outputs
+
+    bucket = stack_outputs(stack)["ArtifactBucketName"]
+    boto3.client("s3").put_object(Bucket=bucket, Key=DOCUMENT_KEY, Body=printed, ContentType="application/json")
 
 
 def smoke_test(stack: str) -> None:

@@ -54,6 +54,15 @@ class Images:
         self._log_in()
         return {parameter: self._push(*image) for parameter, image in IMAGES.items()}
 
+    def model_types(self) -> bytes:
+        """Return the model types that the built training image has, as it prints them. Raises DeployError."""
+        image = f"{self.repository('training')}:latest"
+        command = ["docker", "run", "--rm", image, "python", "-m", "trainer", "types"]
+        done = self._run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise DeployError(f"the training image does not list its model types: {_last_line(done.stderr)}")
+        return done.stdout.encode()
+
     def repository(self, name: str) -> str:
         """Return the address of a repository, and create it if there is none."""
         full_name = f"{self._stack}/{name}"

@@ -56,6 +56,7 @@ class Smoke:
         self._until("GET", "/ready", 200, READY_SECONDS, "not everything is ready yet")
         for path in ("/experiments", "/train/jobs", "/models"):
             self._expect("GET", path, 200, lambda body: isinstance(body["total_count"], int))
+        self._expect("GET", "/model-types", 200, lambda body: bool(body["model_types"]))
         self._expect("GET", "/drift/status", (200, 404, 409), lambda body: bool(body))
         answered = self._expect("POST", "/predict", (200, 409), lambda body: bool(body), body={"image": [0.0] * 784})
         if answered.status == 409:

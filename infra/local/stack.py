@@ -25,6 +25,7 @@ from infra.local.environment import (
     write_env,
 )
 from infra.local.errors import LocalStackError
+from infra.local.model_types import model_types, publish
 from infra.local.services import Service, aws_service, tracking_service
 from infra.local.settings import STACK_NAME, Settings
 
@@ -76,12 +77,15 @@ class Stack:
         if self._database.process() is None:
             started.append(self._database.stop)
             self._step("PostgreSQL", self._database.start)
-        # Only MLflow needs the migrated database: the AWS and the stack in it come up meanwhile.
-        with ThreadPoolExecutor(1) as meanwhile:
+        # Only MLflow needs the migrated database, and only the API the model types: the AWS and the stack in it come up
+        # meanwhile.
+        with ThreadPoolExecutor(2) as meanwhile:
             migration = meanwhile.submit(self._migrate)
+            printed = meanwhile.submit(model_types, self.settings)
             try:
                 self._launch(self._aws, "AWS", started)
                 deployed = self._deploy()
+                publish(deploy.client(self.settings, "s3"), deployed.outputs["ArtifactBucketName"], printed.result())
                 key = self._api_key(deployed)
                 migration.result()
             except BaseException:

@@ -17,6 +17,7 @@ import pytest
 from infra.deploy import __main__ as command
 from infra.deploy.versions import KEPT
 from infra.local.environment import aws_environment
+from infra.local.model_types import KEY
 
 STACK = "mlops-dev"
 DATABASE = {
@@ -61,6 +62,9 @@ if name == "docker" and arguments[0] == "push":
     repository, tag = arguments[1].partition("/")[2].split(":")
     manifest = json.dumps({{"config": {{"digest": repository}}}})
     boto3.client("ecr").put_image(repositoryName=repository, imageManifest=manifest, imageTag=tag)
+if name == "docker" and arguments[0] == "run":
+    assert arguments[-3:] == ["-m", "trainer", "types"]
+    print(Path(os.environ["STAND_INS_TYPES"]).read_text())
 if name == "sam" and arguments[0] == "deploy":
     import boto3
 
@@ -127,13 +131,16 @@ def tools(stack: Any, outputs: dict[str, str], tmp_path: Path, monkeypatch: pyte
         },
     }
     own = {**outputs, "ApiUrl": stack.api_url}
-    wanted = ("StackName", "ApiUrl", "UsagePlanId", "AccessKeysTableName")
+    wanted = ("StackName", "ApiUrl", "UsagePlanId", "AccessKeysTableName", "ArtifactBucketName")
     template = {
         **TEMPLATE,
         "Resources": {**TEMPLATE["Resources"], "Database": nested},
         "Outputs": {name: {"Value": own[name]} for name in wanted},
     }
     monkeypatch.setenv("STAND_INS_TEMPLATE", json.dumps(template))
+    types = s3.get_object(Bucket=outputs["ArtifactBucketName"], Key=KEY)["Body"].read()
+    (tmp_path / "types.json").write_bytes(types)
+    monkeypatch.setenv("STAND_INS_TYPES", str(tmp_path / "types.json"))
     yield Tools(tmp_path, monkeypatch)
     aws_client("cloudformation").delete_stack(StackName=STACK)
     for repository in aws_client("ecr").describe_repositories()["repositories"]:
@@ -165,6 +172,7 @@ def test_up_goes_from_images_to_a_platform_that_answers(
         "make build",
         "docker login",
         *("docker build", "docker push", "docker build", "docker push"),
+        "docker run",
         "sam deploy",
     ]
     words = tools.calls()[-1]

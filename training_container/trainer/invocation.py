@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PREFIX = "TRAIN_"
+DOCUMENTS = ("columns", "held_out", "hyperparameters", "resources")
+"""Fields whose text is JSON."""
 
 
 def _name_of(field: str) -> str:
@@ -79,15 +81,15 @@ def resolve(
     """Return the parameters, with hyperparameters that the model type has checked.
 
     Args:
-        values: By the names of the fields, as text or typed. `hyperparameters` is a JSON object.
+        values: By the names of the fields, as text or typed.
         drawn: What a sweep has drawn: the seed, and hyperparameters by the type's own names or those of flat fields.
 
     Raises:
         ParameterError: A parameter is not valid. Names each one, what is wrong, and both ways to give it.
     """
-    flat = dict(values)
-    own = _object("hyperparameters", flat.pop("hyperparameters", "{}"))
+    flat: dict[str, Any] = {name: _document(name, value) for name, value in values.items()}
     parameters = _validated(flat)
+    own = dict(parameters.hyperparameters)
     model_type = models.find(parameters.model_type)
     for name, value in drawn.items():
         as_field = name in FIELDS and (
@@ -97,23 +99,23 @@ def resolve(
             flat[name] = value
         else:
             own[name] = value
-    return models.resolved(_validated(flat).model_copy(update={"hyperparameters": own} if own else {}))
+    return models.resolved(_validated({**flat, "hyperparameters": own}))
 
 
-def _object(field: str, text: ParameterValue) -> dict[str, HyperparameterValue]:
-    """Return the JSON object that a field has as text. Raises ParameterError."""
+def _document(field: str, value: Any) -> Any:
+    """Return a field's value, read from JSON if it has that as text. Raises ParameterError."""
+    if field not in DOCUMENTS or not isinstance(value, str):
+        return value
     try:
-        value = json.loads(str(text))
+        return json.loads(value)
     except ValueError as error:
-        raise ParameterError(f"{_both_ways(field)}: not JSON ({error}), got {text!r}") from error
-    if not isinstance(value, dict):
-        raise ParameterError(f'{_both_ways(field)}: not a JSON object such as {{"name": 1}}, got {text!r}')
-    return value
+        raise ParameterError(f"{_both_ways(field)}: not JSON ({error}), got {value!r}") from error
 
 
-def _validated(values: Mapping[str, ParameterValue]) -> Parameters:
+def _validated(values: Mapping[str, Any]) -> Parameters:
     try:
-        return Parameters.model_validate_strings({name: str(value) for name, value in values.items()})
+        # Not strict, as values from the command line are text.
+        return Parameters.model_validate(values, strict=False)
     except ValidationError as error:
         raise ParameterError("; ".join(_explained(item) for item in error.errors())) from error
 

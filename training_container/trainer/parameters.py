@@ -4,7 +4,7 @@ The fields, bounds and defaults are those of the API's TrainRequest.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -20,21 +20,6 @@ class Parameters(TrainRequest):
     `hyperparameters` are those that were given. `models.settings` completes them.
     """
 
-    hyperparameters: Annotated[
-        dict[str, HyperparameterValue],
-        Field(
-            default_factory=dict,
-            description="The model type's own hyperparameters, a JSON object; `python -m trainer types` prints them",
-        ),
-    ]
-    preset: Annotated[
-        Literal["none", "best"],
-        Field(description="best: use the model type's recommended values for everything that is not given"),
-    ] = "none"
-    class_weight: Annotated[
-        Literal["none", "balanced"],
-        Field(description="balanced: train as if all classes had the same number of rows. Probabilities stay true"),
-    ] = "none"
     shift: Annotated[
         int,
         Field(

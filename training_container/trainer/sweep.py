@@ -49,7 +49,7 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         strategy=request.strategy,
         seed=request.seed,
         num_runs=request.num_runs,
-        space=request.model_dump()["space"],
+        space=request.space or None,
     )
     planned = [_child(plan, index, fixed) for index in range(plan.num_runs)]
     sweep_id = f"sweep_{secrets.token_hex(4)}"

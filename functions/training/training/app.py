@@ -1,4 +1,5 @@
-"""The routes of training runs and sweeps: start, status, lists, logs, cancel. And the events that ask for retrains."""
+"""The routes of training runs, sweeps and model types: start, status, lists, logs, cancel. And the events that ask for
+retrains."""
 
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.pagination import Cursor, SmallPageSize
+from mlops.api.schemas.model_types import ModelTypeList
 from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
 from mlops.api.schemas.training import Job, JobList, LogPage, StatusName, TrainAccepted
 from mlops.aws.jobs_table import JobsTable
@@ -75,6 +77,12 @@ def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key
         body=body.model_dump(mode="json"),
         context=request.scope["aws.context"],
     )
+
+
+@router.get("/model-types", response_model=ModelTypeList)
+def model_types() -> Any:
+    """List the model types that can be trained, each with its tasks, its hyperparameters and what sweeps try."""
+    return Submissions.from_environment().model_types().model_dump(mode="json")
 
 
 @router.get("/sweeps")

@@ -1,55 +1,50 @@
 """Submit training runs and sweeps to AWS Batch, and write their records."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Any
-from urllib.parse import urlsplit
-
-from pydantic import ValidationError
+from typing import Any, Protocol
 
 from mlops.api.schemas.sweeps import SweepAccepted, SweepRequest
 from mlops.api.schemas.training import LogLine, TrainAccepted
-from mlops.aws.batch import Batch, SubmissionRefused
+from mlops.aws.batch import Batch, SubmissionRefused, check_length, sweep_environment, training_environment
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.errors import Conflict, ValidationFailed
+from mlops.aws.model_types import PublishedModelTypes
+from mlops.domain.errors import Conflict
 from mlops.domain.job import Job, Record, Sweep
-from mlops.domain.sweep import WHOLE, child_parameters, default_space, grid_size, job_id
+from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.sweep import Sweep as SweepPlan
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, Range, TrainRequest
-from mlops.settings import Settings
+from mlops.domain.sweep import child_parameters, grid_size, job_id
+from mlops.domain.training_request import SHORT_FORM, TrainRequest
+from training import hyperparameters
+from training.checks import check, find_type
+from training.settings import TrainingSettings
 
-MAX_NAME = 40
-"""Characters of an unknown hyperparameter's name that an error repeats."""
 _MAKE_ROOM = "wait until some have ended, cancel some, or raise MaxActiveJobs"
 
 
-@dataclass(frozen=True)
-class TrainingSettings(Settings):
-    """Settings of the function.
-
-    Attributes:
-        artifact_bucket: The platform's own bucket, which may hold data sets.
-        model_types: The model types that the training image can train, comma-separated.
-        dataset_buckets: Further buckets that may hold data sets, comma-separated.
-        max_active_jobs: Cost guard: how many jobs may wait or run at the same time.
-    """
-
-    artifact_bucket: str
-    model_types: str
-    dataset_buckets: str = ""
-    max_active_jobs: int = 200
+class _Types(Protocol):
+    def read(self) -> ModelTypes:
+        """Return the published model types. Raises DependencyUnavailable."""
 
 
 class Submissions:
     """Submits runs and sweeps. The records are written before the job is submitted, and deleted if Batch refuses it."""
 
-    def __init__(self, settings: TrainingSettings, jobs: JobsTable, batch: Batch) -> None:
-        self._settings, self._jobs, self._batch = settings, jobs, batch
+    def __init__(self, settings: TrainingSettings, jobs: JobsTable, batch: Batch, types: _Types) -> None:
+        self._settings, self._jobs, self._batch, self._types = settings, jobs, batch, types
 
     @classmethod
     def from_environment(cls) -> "Submissions":
         return _submissions()
+
+    def model_types(self) -> ModelTypes:
+        """Return the published model types. Raises DependencyUnavailable."""
+        return self._types.read()
+
+    def model_type(self, name: str) -> ModelType:
+        """Return a published model type. Raises ValidationFailed, DependencyUnavailable."""
+        return find_type(name, self._types.read())
 
     def train(self, request: TrainRequest, actor: str, request_id: str | None = None) -> TrainAccepted:
         """Submit a training run.
@@ -60,14 +55,17 @@ class Submissions:
             request_id: Passed to the job, so that one search of the logs finds both.
 
         Raises:
-            ValidationFailed: The model type or the data set's bucket is not allowed.
+            ValidationFailed: A field is wrong, or does not fit the model type or the data.
             Conflict: Too many jobs are active.
-            DependencyUnavailable: AWS Batch refuses the job, or does not answer.
+            DependencyUnavailable: AWS Batch refuses the job, or does not answer; or no model types are published.
         """
-        self._check_subject(request.model_type, request.dataset)
+        model_type = check(request, self._types.read(), self._settings)
+        given = hyperparameters.checked(request, model_type)
+        request = TrainRequest.model_validate(_normal(request, model_type, given))
+        check_length(training_environment(request))
         self._check_room(1)
         identifier = job_id(self._jobs.reserve())
-        job = _job(identifier, request, actor, request_id)
+        job = _job(identifier, request, model_type, actor, request_id)
         self._submit([job], lambda: self._batch.submit_run(identifier, request, _asked_by(request_id)))
         return TrainAccepted(
             message=f"The training run is queued; GET /train/status/{identifier} shows its progress",
@@ -81,38 +79,31 @@ class Submissions:
 
         Args and errors are those of `train`. An invalid `space` is a ValidationFailed too.
         """
-        self._check_subject(request.model_type, request.dataset)
-        children = _children(request)
-        self._check_room(len(children))
-        first = self._jobs.reserve(len(children))
-        plan = SweepPlan(
-            strategy=request.strategy,
-            seed=request.seed,
-            num_runs=len(children),
-            space=request.space,
-            first_job_number=first,
-        )
+        model_type = check(request, self._types.read(), self._settings)
+        given = hyperparameters.checked(request, model_type)
+        plan = _plan(request, model_type, given)
+        subject = {**_normal(request, model_type, given), "register": False}
+        common = TrainRequest.model_validate(subject)
+        check_length({**sweep_environment("sweep_", plan), **training_environment(common)})
+        self._check_room(plan.num_runs)
+        first = self._jobs.reserve(plan.num_runs)
+        plan = plan.model_copy(update={"first_job_number": first})
         sweep_id = f"sweep_{first:06d}"
-        identifiers = [plan.job_id(index) for index in range(len(children))]
-        subject = request.model_dump(include={"model_type", "dataset", "experiment_name", "model_name", "epochs"})
-        runs = [
-            TrainRequest.model_validate({**subject, "run_name": identifier, "register": False, **child})
-            for identifier, child in zip(identifiers, children, strict=True)
-        ]
+        identifiers = [plan.job_id(index) for index in range(plan.num_runs)]
+        runs = [_run(subject, plan, index, identifier) for index, identifier in enumerate(identifiers)]
         sweep = Sweep(
             sweep_id,
             experiment_name=request.experiment_name,
             model_name=request.model_name,
-            request=request.model_dump(mode="json"),
+            request=request.model_dump(mode="json", by_alias=True),
             actor=actor,
             request_id=request_id,
             job_ids=tuple(identifiers),
         )
         jobs = [
-            replace(_job(identifier, run, actor), sweep_id=sweep_id, array_index=index)
+            replace(_job(identifier, run, model_type, actor), sweep_id=sweep_id, array_index=index)
             for index, (identifier, run) in enumerate(zip(identifiers, runs, strict=True))
         ]
-        common = TrainRequest.model_validate({**subject, "register": False})
         if len(runs) == 1:  # Batch has no arrays of one job.
             extra = {"JOB_ID": identifiers[0], "SWEEP_ID": sweep_id, **_asked_by(request_id)}
             self._submit([sweep, *jobs], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
@@ -182,17 +173,6 @@ class Submissions:
         for record in records:
             self._jobs.delete(record.job_id)
 
-    def _check_subject(self, model_type: str, dataset: str) -> None:
-        known = self._settings.model_types.split(",")
-        if model_type not in known:
-            raise ValidationFailed.of_field("model_type", f"must be one of {', '.join(known)}")
-        bucket = urlsplit(dataset).netloc
-        allowed = [self._settings.artifact_bucket, *filter(None, self._settings.dataset_buckets.split(","))]
-        if dataset.startswith("s3://") and bucket not in allowed:
-            raise ValidationFailed.of_field(
-                "dataset", f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
-            )
-
     def _check_room(self, wanted: int) -> None:
         """Refuse early. This also counts jobs of an older version of the platform, which did not claim a place."""
         active = self._jobs.count_active()
@@ -203,52 +183,63 @@ class Submissions:
             )
 
 
-def _children(request: SweepRequest) -> list[dict[str, Any]]:
-    """Return the hyperparameters of each run. Raises ValidationFailed with the field of `space`."""
-    space = request.space or default_space(request.strategy)
-    for name, values in space.items():
-        _check_values(name, values, request.strategy)
-    count = min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs
-    plan = SweepPlan(strategy=request.strategy, seed=request.seed, num_runs=count, space=request.space)
-    return [child_parameters(plan, index) for index in range(count)]
+def _normal(
+    request: TrainRequest | SweepRequest,
+    model_type: ModelType,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the fields of a `TrainRequest` in one form: the type by its present name, and its hyperparameters by their
+    own names."""
+    fields = request.model_dump(include=set(TrainRequest.model_fields), by_alias=True, exclude_unset=True)
+    if model_type.names:
+        fields = {name: value for name, value in fields.items() if name not in SHORT_FORM}
+    return {**fields, "model_type": model_type.name, "hyperparameters": dict(given)}
 
 
-def _check_values(name: str, values: list[float] | Range, strategy: str) -> None:
-    """Check the values of a hyperparameter, or the ends of its range."""
-    if name not in HYPERPARAMETER_FIELDS:
-        raise _space_error(name, f"is not a hyperparameter; use {', '.join(HYPERPARAMETER_FIELDS)}")
-    if strategy == "grid" and not isinstance(values, list):
-        raise _space_error(name, "must be a list of values for a grid; ranges are for the random strategy")
-    for value in values if isinstance(values, list) else (values.low, values.high):
-        if name in WHOLE and int(value) != value:
-            raise _space_error(name, f"must have whole numbers only, not {value:g}")
-        try:
-            Hyperparameters.model_validate({name: int(value) if name in WHOLE else value})
-        except ValidationError as error:
-            raise _space_error(name, error.errors()[0]["msg"]) from error
+def _plan(request: SweepRequest, model_type: ModelType, given: Mapping[str, Any]) -> SweepPlan:
+    """Return the plan of a sweep's runs. Raises ValidationFailed with the field of `space`."""
+    space = hyperparameters.checked_space(request, model_type, given)
+    return SweepPlan(
+        strategy=request.strategy,
+        seed=request.seed,
+        num_runs=min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs,
+        space=space,
+        whole=tuple(sorted(model_type.whole | {"seed"})),
+    )
 
 
-def _space_error(name: str, message: str) -> ValidationFailed:
-    return ValidationFailed.of_field(f"space.{name[:MAX_NAME]}", message)
+def _run(subject: dict[str, Any], plan: SweepPlan, index: int, identifier: str) -> TrainRequest:
+    """Return the request that a run of a sweep is."""
+    drawn = child_parameters(plan, index)
+    seed = drawn.pop("seed")
+    own = {"hyperparameters": {**subject["hyperparameters"], **drawn}}
+    return TrainRequest.model_validate({**subject, **own, "seed": seed, "run_name": identifier})
 
 
 def _asked_by(request_id: str | None) -> dict[str, str]:
     return {"REQUEST_ID": request_id} if request_id else {}
 
 
-def _job(identifier: str, request: TrainRequest, actor: str, request_id: str | None = None) -> Job:
+def _job(
+    identifier: str, request: TrainRequest, model_type: ModelType, actor: str, request_id: str | None = None
+) -> Job:
+    document = request.document()
+    params = {"seed": request.seed, **model_type.effective(document["hyperparameters"], request.preset)}
+    epochs = params.get("epochs")
     return Job(
         identifier,
         experiment_name=request.experiment_name,
         model_name=request.model_name if request.register_model else None,
-        request=request.model_dump(mode="json", by_alias=True),
+        request=document,
         actor=actor,
         request_id=request_id,
-        params=request.model_dump(include=set(HYPERPARAMETER_FIELDS)),
-        epochs=request.epochs,
+        params=params,
+        epochs=epochs if isinstance(epochs, int) else 1,
     )
 
 
 @cache
 def _submissions() -> Submissions:
-    return Submissions(TrainingSettings.from_environment(), JobsTable.from_environment(), Batch.from_environment())
+    settings = TrainingSettings.from_environment()
+    types = PublishedModelTypes.of_bucket(settings.artifact_bucket)
+    return Submissions(settings, JobsTable.from_environment(), Batch.from_environment(), types)

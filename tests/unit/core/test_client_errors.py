@@ -15,7 +15,8 @@ from mlops.api.pagination import Cursor
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.names import JobId
 from mlops.domain.pagination import decode_cursor, encode_cursor
-from mlops.domain.training_request import Range, Request
+from mlops.domain.request import Request
+from mlops.domain.training_request import Range
 from mlops.registry.sql.paging import Order
 from tests.support.tables import make_table
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from mlops.api.http import PathText, lambda_handler
 from mlops.domain.errors import DependencyUnavailable
-from mlops.domain.training_request import Request
+from mlops.domain.request import Request
 from tests.support.gateway import CONTEXT, api_event, make_access_keys
 
 

@@ -46,17 +46,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Docker:
     """Stands for `subprocess.run`; remembers the commands."""
 
-    def __init__(self, returncode: int = 0) -> None:
+    def __init__(self, returncode: int = 0, printed: str = "") -> None:
         self.commands: list[list[str]] = []
         self.environments: list[dict[str, str]] = []
-        self.returncode = returncode
+        self.returncode, self.printed = returncode, printed
 
     def __call__(
         self, command: list[str], env: dict[str, str] | None = None, **_: Any
     ) -> subprocess.CompletedProcess[str]:
         self.commands.append(command)
         self.environments.append(env or {})
-        return subprocess.CompletedProcess(command, self.returncode, "", "denied")
+        return subprocess.CompletedProcess(command, self.returncode, self.printed, "denied")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,22 @@ def test_images_go_in_by_digest(aws: None, monkeypatch: pytest.MonkeyPatch) -> N
     verbs = [each[1] for each in docker.commands]
     assert verbs == ["login", "build", "push", "build", "push"]
     assert all("linux/amd64" in each for each in docker.commands if each[1] == "build")
+
+
+def test_the_training_image_says_its_model_types(aws: None) -> None:
+    docker = Docker(printed='{"model_types": []}')
+    images = Images(boto3.client("ecr"), "mlops-dev", docker, lambda text: None)
+    assert images.model_types() == b'{"model_types": []}'
+    (asked,) = docker.commands
+    assert asked[:3] == ["docker", "run", "--rm"]
+    assert asked[3].endswith("mlops-dev/training:latest")
+    assert asked[4:] == ["python", "-m", "trainer", "types"]
+
+
+def test_an_image_that_does_not_say_them_is_not_deployed(aws: None) -> None:
+    images = Images(boto3.client("ecr"), "mlops-dev", Docker(returncode=1), lambda text: None)
+    with pytest.raises(DeployError, match="does not list its model types: denied"):
+        images.model_types()
 
 
 def test_images_are_built_without_attestations_by_any_docker(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:

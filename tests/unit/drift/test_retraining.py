@@ -10,7 +10,10 @@ from mlops.aws.jobs_table import JobsTable
 from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import Conflict
 from mlops.domain.job import Job
+from mlops.domain.model_types import ModelType
+from mlops.domain.recipe import RecipeError, recipe_of
 from mlops.domain.sweep import Sweep, child_parameters
+from tests.support.model_types import PUBLISHED
 from tests.unit.registry.fakes import Effects, FakeTracking
 from training import retraining
 from training.retraining import sweep_of
@@ -31,31 +34,79 @@ TRAINED = {
 }
 
 
+SEARCHED = {"learning_rate", "batch_size", "hidden_size", "dropout"}
+
+
 def test_one_run_is_trained_as_the_version_in_production_was_but_with_another_seed():
-    sweep = sweep_of(RetrainRequest(model_name="m"), TRAINED, "drift-m-1")
-    child = child_parameters(
-        Sweep(strategy=sweep.strategy, seed=sweep.seed, num_runs=1, space=sweep.space, first_job_number=1), 0
-    )
-    assert {name: child[name] for name in ("learning_rate", "batch_size", "hidden_size", "dropout")} == {
+    sweep = sweep_of(RetrainRequest(model_name="m"), recipe_of(TRAINED), "drift-m-1", SEARCHED)
+    assert sweep.hyperparameters == {
         "learning_rate": 0.003,
+        "epochs": 7,
         "batch_size": 32,
         "hidden_size": 256,
         "dropout": 0.1,
     }
-    assert (sweep.epochs, sweep.model_type, sweep.dataset, sweep.experiment_name) == (7, "cnn", "mnist", "digits")
-    assert sweep.model_name == "m"
+    child = child_parameters(Sweep(strategy=sweep.strategy, seed=sweep.seed, num_runs=1, space=sweep.space), 0)
+    assert child.keys() == {"seed"}, "nothing else is drawn"
     assert child["seed"] != 42
+    assert (sweep.model_type, sweep.dataset, sweep.experiment_name) == ("cnn", "mnist", "digits")
+    assert sweep.model_name == "m"
 
 
 def test_a_retrained_model_goes_to_staging_unless_told_otherwise():
-    assert sweep_of(RetrainRequest(model_name="m"), TRAINED, "a").stage == "Staging"
-    assert sweep_of(RetrainRequest(model_name="m", stage="Production"), TRAINED, "a").stage == "Production"
-    assert sweep_of(RetrainRequest(model_name="m", stage=None), TRAINED, "a").stage is None
+    for request, stage in (({}, "Staging"), ({"stage": "Production"}, "Production"), ({"stage": None}, None)):
+        asked = RetrainRequest(model_name="m", **request)
+        assert sweep_of(asked, recipe_of(TRAINED), "a", SEARCHED).stage == stage
 
 
-def test_several_runs_search_the_default_space():
-    sweep = sweep_of(RetrainRequest(model_name="m", num_runs=5), TRAINED, "a")
-    assert (sweep.strategy, sweep.num_runs, sweep.space, sweep.epochs) == ("random", 5, {}, 7)
+def test_several_runs_search_the_default_space_and_repeat_the_rest():
+    sweep = sweep_of(RetrainRequest(model_name="m", num_runs=5), recipe_of(TRAINED), "a", SEARCHED)
+    assert (sweep.strategy, sweep.num_runs, sweep.space) == ("random", 5, {})
+    assert sweep.hyperparameters == {"epochs": 7}
+
+
+TABLE = {
+    "model_type": "lightgbm",
+    "dataset": "s3://bucket/churn.parquet",
+    "target": "churned",
+    "task": "classification",
+    "columns": {"age": "category"},
+    "objective": "roc_auc",
+    "direction": None,
+    "held_out": {"column": "date", "from": "2026-01-01"},
+    "weight": "w",
+    "class_weight": "balanced",
+    "hyperparameters": {"num_leaves": 63},
+    "preset": "best",
+    "resources": {"vcpu": 4.0, "memory_gb": 16.0, "minutes": 60, "gpu": 0},
+    "seed": 42,
+    "run_name": "best",
+}
+
+
+def test_all_that_a_table_was_trained_with_is_repeated():
+    sweep = sweep_of(RetrainRequest(model_name="m"), recipe_of(TABLE), "a", {"num_leaves"})
+    repeated = sweep.model_dump(mode="json", by_alias=True)
+    kept = TABLE.keys() - {"seed", "run_name"}
+    assert {name: repeated[name] for name in kept} == {name: TABLE[name] for name in kept}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "now", "own"),
+    [
+        ("logistic_regression", "linear", {"C": 3.0}),
+        ("svm", "svm", {"C": 3.0}),
+        ("random_forest", "random_forest", {"n_estimators": 256}),
+    ],
+)
+def test_a_request_of_the_first_version_means_what_its_type_made_of_the_six_fields(model_type, now, own):
+    recipe = recipe_of({**TRAINED, "model_type": model_type})
+    assert (recipe["model_type"], recipe["hyperparameters"]) == (now, own)
+
+
+def test_a_plug_in_of_the_first_version_is_not_guessed():
+    with pytest.raises(RecipeError, match="'theirs'"):
+        recipe_of({**TRAINED, "model_type": "theirs"})
 
 
 @pytest.fixture
@@ -72,6 +123,11 @@ def production(jobs: JobsTable, monkeypatch: pytest.MonkeyPatch) -> FakeTracking
 
 class Submitted:
     """In place of what submits jobs."""
+
+    def model_type(self, name: str) -> ModelType:
+        found = PUBLISHED.find(name)
+        assert found is not None
+        return found
 
     def sweep(self, sweep: SweepRequest, actor: str, request_id: str) -> SimpleNamespace:
         answer = {"sweep_id": "sweep_000001", "dataset": sweep.dataset, "actor": actor}

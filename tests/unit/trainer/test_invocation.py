@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from mlops.aws.batch import training_environment
+from mlops.domain.resources import Resources
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_data import HeldOutRows
 from mlops.domain.training_request import TrainRequest
 from trainer import invocation
 from trainer.errors import ParameterError
@@ -33,14 +36,51 @@ def test_every_field_of_the_request_is_a_flag_and_a_variable():
         "model_name": "mine",
         "run_name": "one",
         "register": "false",
+        "target": "churned",
+        "task": "classification",
+        "columns": '{"age": "category"}',
+        "objective": "mine",
+        "direction": "minimise",
+        "held_out": '{"column": "date", "from": "2026-01-01"}',
+        "weight": "w",
+        "class_weight": "balanced",
+        "hyperparameters": '{"num_leaves": 31, "penalty": "l2", "max_depth": null, "linear_tree": true}',
+        "preset": "none",
     }
-    aliases = {field.alias or name for name, field in TrainRequest.model_fields.items()}
+    aliases = {field.alias or name for name, field in TrainRequest.model_fields.items()} - {"resources"}
     assert set(values) == aliases
     flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", value)]
     variables = {f"TRAIN_{name.upper()}": value for name, value in values.items()}
     assert read(*flags) == read(**variables)
     assert read(*flags).register_model is False
     assert read(*flags).learning_rate == 0.01
+    assert read(*flags).hyperparameters == {"num_leaves": 31, "penalty": "l2", "max_depth": None, "linear_tree": True}
+    assert read(*flags).held_out == HeldOutRows(column="date", start="2026-01-01")
+    assert read("--held-out", "0.3").held_out == 0.3
+
+
+@pytest.mark.parametrize("flag", ["columns", "held-out", "hyperparameters"])
+def test_an_object_that_is_not_json_names_the_flag(flag: str):
+    variable = f"TRAIN_{flag.replace('-', '_').upper()}"
+    with pytest.raises(ParameterError, match=rf"--{flag} \({variable}\): must be JSON"):
+        read(f"--{flag}", "{")
+
+
+def test_the_request_reaches_the_trainer_as_it_was_given():
+    asked = TrainRequest(
+        model_type="cnn",
+        dataset="s3://bucket/set.csv",
+        target="123",
+        columns={"a": "ignore"},
+        held_out=HeldOutRows(column="date", start="2026-01-01"),
+        hyperparameters={"x": 1, "y": 0.5, "z": "1"},
+        resources=Resources(vcpu=4),
+        run_name="1",
+    )
+    seen = read(**training_environment(asked))
+    named = set(TrainRequest.model_fields) - {"resources"}
+    assert seen.model_dump(include=named) == asked.model_dump(include=named)
+    assert seen.resources is None
 
 
 def test_the_command_line_wins_over_the_environment():

@@ -9,7 +9,9 @@ import pytest
 from mlops.aws.batch import Batch, BatchSettings
 from mlops.aws.jobs_table import JobsTable
 from tests.support import gateway
+from tests.support.model_types import PUBLISHED, Published
 from training.app import handler
+from training.settings import TrainingSettings
 
 CAP = 4
 
@@ -24,8 +26,9 @@ def ask(batch: Batch, jobs: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Calla
     """Ask the function as API Gateway does, as an admin; returns (status, body)."""
     from training import submission
 
-    settings = submission.TrainingSettings(artifact_bucket="bucket", model_types="mlp", max_active_jobs=CAP)
-    monkeypatch.setattr(submission, "_submissions", lambda: submission.Submissions(settings, jobs, batch))
+    settings = TrainingSettings(artifact_bucket="bucket", max_active_jobs=CAP)
+    types = Published(PUBLISHED)
+    monkeypatch.setattr(submission, "_submissions", lambda: submission.Submissions(settings, jobs, batch, types))
     monkeypatch.setenv("ACCESS_KEYS_TABLE", gateway.make_access_keys())
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
 

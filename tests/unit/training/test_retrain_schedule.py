@@ -13,7 +13,9 @@ from mlops.aws.eventbridge import Events
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.job import Job
+from mlops.domain.model_types import ModelType
 from mlops.registry.rest import RegisteredModel, Version
+from tests.support.model_types import PUBLISHED
 from tests.support.tables import make_table
 from training import retraining, schedule
 from training.app import handler
@@ -79,6 +81,11 @@ class Platform:
             raise Conflict("200 jobs are under way")
         self.sweeps.append(sweep)
         return SimpleNamespace(model_dump=lambda **_: {"sweep_id": f"sweep_{len(self.sweeps):06d}"})
+
+    def model_type(self, name: str) -> ModelType:
+        found = PUBLISHED.find(name)
+        assert found is not None
+        return found
 
     @property
     def retrained(self) -> list[str]:

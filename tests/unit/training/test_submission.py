@@ -21,7 +21,9 @@ from mlops.aws.jobs_table import JobsTable
 from mlops.domain.errors import Conflict, DependencyUnavailable
 from mlops.domain.job import Job, JobStatus, Sweep
 from mlops.domain.training_request import TrainRequest
-from training.submission import Submissions, TrainingSettings
+from tests.support.model_types import PUBLISHED, Published
+from training.settings import TrainingSettings
+from training.submission import Submissions
 
 REQUESTS = {
     "a run": ("/train", {}),
@@ -171,7 +173,7 @@ def test_concurrent_submissions_never_exceed_the_cap(jobs, monkeypatch):
             return update(self, *arguments, **named)
 
     monkeypatch.setattr(DynamoTable, "update", atomic_update)
-    submissions = Submissions(TrainingSettings("bucket", "mlp", max_active_jobs=cap), jobs, batch)
+    submissions = Submissions(TrainingSettings("bucket", max_active_jobs=cap), jobs, batch, Published(PUBLISHED))
 
     def submit(number: int) -> bool:
         time.sleep(random.Random(number).random() / 20)

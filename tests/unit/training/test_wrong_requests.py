@@ -52,14 +52,14 @@ def test_a_name_has_no_control_characters(refused: Any, name: str, text: str) ->
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("learning_rate", [1e308], "less than or equal to 1"),
-        ("hidden_size", [1e308], "less than or equal to 512"),
+        ("learning_rate", [1e308], "greater than the maximum of 1"),
+        ("hidden_size", [1e308], "greater than the maximum of 512"),
         ("hidden_size", [64, 64.5], "whole numbers only, not 64.5"),
         ("epochs", [1.5, 2.7], "whole numbers only, not 1.5"),
         ("epochs", [-0.5], "whole numbers only"),
-        ("seed", [2**31], "less than or equal to 2147483647"),
-        ("dropout", [0.1, 0.9], "less than or equal to 0.5"),
-        ("colour", [1], "is not a hyperparameter"),
+        ("seed", [2**31], "greater than the maximum of 2147483647"),
+        ("dropout", [0.1, 0.9], "greater than the maximum of 0.5"),
+        ("colour", [1], "is not a hyperparameter of mlp, which has learning_rate, epochs"),
     ],
 )
 def test_values_out_of_bounds_name_the_hyperparameter(

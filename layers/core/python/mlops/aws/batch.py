@@ -11,8 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.batch_job import BatchJob, environment_of
-from mlops.domain.errors import DependencyUnavailable, NotFound
+from mlops.domain.errors import DependencyUnavailable, NotFound, ValidationFailed
 from mlops.domain.pagination import unknown_cursor
+from mlops.domain.resources import Resources, Size
 from mlops.domain.sweep import Sweep
 from mlops.domain.training_request import TrainRequest
 from mlops.settings import Settings
@@ -27,6 +28,10 @@ class BatchSettings(Settings):
 
 class SubmissionRefused(DependencyUnavailable):
     """AWS Batch has refused the job, so nothing runs. After any other failure the job may be running."""
+
+
+MAX_OVERRIDES = 8000
+"""ECS allows 8,192 characters of overrides for a task, of which resources and braces take some."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,49 @@ class LogLines:
     next_cursor: str | None
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What a job needs that its definition does not have already; None leaves the definition's value."""
+
+    size: Size | None = None
+    minutes: int | None = None
+
+    @classmethod
+    def of(cls, resources: Resources | None) -> "Demands":
+        return cls(resources.size, resources.minutes) if resources else cls()
+
+    def container(self) -> dict[str, Any]:
+        """Return the part of SubmitJob's `containerOverrides`. Batch counts memory in MiB."""
+        if self.size is None:
+            return {}
+        values = {"VCPU": f"{self.size.vcpu:g}", "MEMORY": f"{self.size.memory_gb * 1024:.0f}"}
+        return {"resourceRequirements": [{"type": kind, "value": value} for kind, value in values.items()]}
+
+    def job(self) -> dict[str, Any]:
+        """Return the part of SubmitJob itself."""
+        return {} if self.minutes is None else {"timeout": {"attemptDurationSeconds": 60 * self.minutes}}
+
+
 def training_environment(request: TrainRequest) -> dict[str, str]:
-    """Return the request as the trainer's variables TRAIN_LEARNING_RATE, TRAIN_EPOCHS, …; None is left out."""
-    values = request.model_dump(mode="json", exclude_none=True, by_alias=True)
+    """Return the request as the trainer's variables TRAIN_SEED, TRAIN_HYPERPARAMETERS, …; objects are JSON.
+
+    What is empty is left out, and so are the resources, which Batch gives.
+    """
     return {
         f"TRAIN_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-        for name, value in values.items()
+        for name, value in request.document().items()
+        if value not in (None, {}) and name != "resources"
     }
+
+
+def check_length(environment: Mapping[str, str]) -> None:
+    """Check that a job can be given these variables. Raises ValidationFailed if they are too long for Fargate."""
+    length = len(json.dumps(_pairs(environment)))
+    if length > MAX_OVERRIDES:
+        raise ValidationFailed(
+            f"The request is too long: as variables of the job it has {length} characters, and AWS allows "
+            f"{MAX_OVERRIDES}. Shorten `columns`, `hyperparameters` or `space`"
+        )
 
 
 class Batch:
@@ -70,26 +111,39 @@ class Batch:
 
     def submit_run(self, job_id: str, request: TrainRequest, extra: Mapping[str, str] | None = None) -> str:
         """Submit one training run and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
-        return self._submit(job_id, {"JOB_ID": job_id, **training_environment(request), **(extra or {})})
+        environment = {"JOB_ID": job_id, **training_environment(request), **(extra or {})}
+        demands = Demands.of(request.resources)
+        return self._submit(job_id, environment, container=demands.container(), **demands.job())
 
     def submit_sweep(
         self, sweep_id: str, sweep: Sweep, request: TrainRequest, extra: Mapping[str, str] | None = None
     ) -> str:
         """Submit a sweep as one array job, and return Batch's id. Raises as `submit_run`."""
-        environment = {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json(), **training_environment(request)}
-        environment |= extra or {}
-        return self._submit(sweep_id, environment, arrayProperties={"size": sweep.num_runs})
+        environment = {**sweep_environment(sweep_id, sweep), **training_environment(request), **(extra or {})}
+        demands = Demands.of(request.resources)
+        return self._submit(
+            sweep_id,
+            environment,
+            container=demands.container(),
+            arrayProperties={"size": sweep.num_runs},
+            **demands.job(),
+        )
 
     def submit_again(self, job: BatchJob, queue: str) -> str:
         """Submit a job to another queue and return the new id. Raises DependencyUnavailable.
 
-        A described job has the variables of its definition and its request. Batch's own variables, which a request must
-        not set, are left out.
+        A described job has the variables, the resources and the timeout of its definition and its request. Batch's own
+        variables, which a request must not set, are left out.
         """
         environment = {name: value for name, value in environment_of(job).items() if not name.startswith("AWS_BATCH")}
-        size = job.get("arrayProperties", {}).get("size")
-        more = {"arrayProperties": {"size": size}} if size else {}
-        return self._submit(job["jobName"], environment, queue=queue, **more)
+        more: dict[str, Any] = {}
+        if size := job.get("arrayProperties", {}).get("size"):
+            more["arrayProperties"] = {"size": size}
+        if timeout := job.get("timeout"):
+            more["timeout"] = timeout
+        requirements = job.get("container", {}).get("resourceRequirements")
+        container = {"resourceRequirements": requirements} if requirements else {}
+        return self._submit(job["jobName"], environment, queue=queue, container=container, **more)
 
     def find(self, name: str, queue: str | None = None) -> str | None:
         """Return the id of a job with this name in the queue, if there is one."""
@@ -135,14 +189,21 @@ class Batch:
         lines = [LogLine(event["timestamp"], event["message"]) for event in answer["events"]]
         return LogLines(lines, answer.get("nextForwardToken"))
 
-    def _submit(self, name: str, environment: Mapping[str, str], queue: str | None = None, **more: Any) -> str:
-        pairs = [{"name": key, "value": value} for key, value in environment.items()]
+    def _submit(
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        *,
+        container: Mapping[str, Any],
+        queue: str | None = None,
+        **more: Any,
+    ) -> str:
         try:
             answer = self._submitter.submit_job(
                 jobName=name,
                 jobQueue=queue or self._settings.job_queue,
                 jobDefinition=self._settings.job_definition,
-                containerOverrides={"environment": pairs},
+                containerOverrides={"environment": _pairs(environment), **container},
                 **more,
             )
         except ClientError as error:
@@ -155,6 +216,15 @@ class Batch:
             raise _unknown_outcome(name) from error
         batch_job_id: str = answer["jobId"]
         return batch_job_id
+
+
+def sweep_environment(sweep_id: str, sweep: Sweep) -> dict[str, str]:
+    """Return the variables from which the runs of a sweep derive their own hyperparameters."""
+    return {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json()}
+
+
+def _pairs(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in environment.items()]
 
 
 def _unknown_outcome(name: str) -> DependencyUnavailable:

@@ -11,8 +11,18 @@ class EnvironmentVariable(TypedDict):
     value: str
 
 
+class ResourceRequirement(TypedDict):
+    type: str
+    value: str
+
+
+class Timeout(TypedDict):
+    attemptDurationSeconds: int
+
+
 class Container(TypedDict, total=False):
     environment: list[EnvironmentVariable]
+    resourceRequirements: list[ResourceRequirement]
     exitCode: int
     reason: str
     logStreamName: str
@@ -37,6 +47,7 @@ class BatchJob(_Required, total=False):
     statusReason: str
     attempts: list[object]
     container: Container
+    timeout: Timeout
     arrayProperties: ArrayProperties
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space
+from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space, Value
 
 DEFAULT_SPACE: Space = {
     "learning_rate": Range(low=5e-4, high=1e-2, log=True),
@@ -17,21 +17,23 @@ DEFAULT_SPACE: Space = {
 }
 DEFAULT_GRID: Space = {"learning_rate": [0.001, 0.003, 0.01], "hidden_size": [64, 128], "dropout": [0.0, 0.2]}
 
-WHOLE = frozenset(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
-"""Hyperparameters that are whole numbers."""
+WHOLE = tuple(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
+"""Fields of the short form that are whole numbers."""
 
 
 class Sweep(BaseModel):
     """A sweep, as in the variable SWEEP of its Batch job.
 
     `seed` is the seed of the draws. If the space has no values for `seed`, each child trains with the seed `seed +
-    index`, which continues at 0 after the largest seed.
+    index`, which continues at 0 after the largest seed. A plan without a space has the default one of networks. `whole`
+    names the hyperparameters that are whole numbers.
     """
 
     strategy: Literal["random", "grid"]
     seed: int
     num_runs: int
-    space: Space = {}
+    space: Space | None = None
+    whole: tuple[str, ...] = WHOLE
     first_job_number: int = 1
 
     def job_id(self, index: int) -> str:
@@ -44,7 +46,7 @@ def job_id(number: int) -> str:
     return f"job_{number:06d}"
 
 
-def _draw(values: list[float] | Range, generator: random.Random, whole: bool) -> float:
+def _draw(values: list[Value] | Range, generator: random.Random, whole: bool) -> Value:
     if isinstance(values, list):
         return generator.choice(values)
     if values.log:
@@ -55,7 +57,7 @@ def _draw(values: list[float] | Range, generator: random.Random, whole: bool) ->
 
 
 def default_space(strategy: str) -> Space:
-    """Return the default space of a sweep."""
+    """Return the default space of a plan without one, which the trainer's own sweeps of networks have."""
     return DEFAULT_GRID if strategy == "grid" else DEFAULT_SPACE
 
 
@@ -73,17 +75,18 @@ def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
     Raises:
         IndexError: The grid has no such combination.
     """
-    space = sweep.space or default_space(sweep.strategy)
+    space = default_space(sweep.strategy) if sweep.space is None else sweep.space
     if sweep.strategy == "grid":
         names = sorted(space)
         choices = [values for name in names if isinstance(values := space[name], list)]
         combination = next(itertools.islice(itertools.product(*choices), index, None), None)
         if combination is None:
             raise IndexError(f"the grid has {grid_size(space)} combinations, and none with the index {index}")
-        drawn: dict[str, Any] = dict(zip(names, combination, strict=True))
+        drawn = dict(zip(names, combination, strict=True))
     else:
         # A string as seed, because random.Random hashes it with SHA-512, so that neighbouring indices do not correlate.
         generator = random.Random(f"{sweep.seed}/{index}")
-        drawn = {name: _draw(space[name], generator, name in WHOLE) for name in sorted(space)}
-    drawn = {name: int(value) if name in WHOLE else float(value) for name, value in drawn.items()}
-    return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **drawn}
+        drawn = {name: _draw(space[name], generator, name in sweep.whole) for name in sorted(space)}
+    # JSON does not tell 64.0 from 64, and a type that takes whole numbers refuses the former.
+    whole = {name: int(value) for name, value in drawn.items() if name in sweep.whole and isinstance(value, float)}
+    return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **drawn, **whole}

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 
 from mlops.domain.manifest import ModelInput
 from mlops.domain.names import ModelName
-from mlops.domain.training_request import Request
+from mlops.domain.request import Request
 
 MAX_BATCH = 100
 MAX_ROWS = 1000

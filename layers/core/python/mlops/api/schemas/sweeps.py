@@ -18,13 +18,15 @@ class SweepRequest(TrainingSubject):
     ] = "random"
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same runs")] = 42
     epochs: Annotated[
-        int, Field(ge=1, le=100, description="Epochs of each run, unless `space` has values for them")
+        int, Field(ge=1, le=100, description="Short form for mlp and cnn: epochs of each run, unless `space` has some")
     ] = 10
     space: Annotated[
         Space,
         Field(
-            description="The values to try of each hyperparameter: a list, or for the random strategy a range "
-            "{low, high, log}. Empty means the default space"
+            max_length=100,
+            description="The values to try of each hyperparameter, by the model type's own names: a list, or for the "
+            "random strategy a range {low, high, log}. Empty means the model type's default space, without what "
+            "`hyperparameters` sets",
         ),
     ] = {}  # noqa: RUF012  pydantic copies defaults
     register_best: Annotated[bool, Field(description="Register the model of the best run when the sweep has ended")] = (

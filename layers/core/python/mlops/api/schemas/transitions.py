@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from mlops.domain.names import ModelName
-from mlops.domain.training_request import Request
+from mlops.domain.request import Request
 
 
 class TransitionRequest(Request):

@@ -1,0 +1,119 @@
+"""Check a request before its job starts: what the trainer would refuse only minutes later, and the cost guards."""
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from mlops.domain import objective as objectives
+from mlops.domain.errors import FieldError, ValidationFailed
+from mlops.domain.model_types import ModelType, ModelTypes
+from mlops.domain.objective import ObjectiveError
+from mlops.domain.training_data import IMAGES, DataKind, HeldOutRows, kinds_of
+from mlops.domain.training_request import TrainingSubject
+from mlops_contract import Task
+from training.settings import TrainingSettings
+
+TABLE_FIELDS = ("target", "columns", "held_out", "weight")
+"""Fields that speak of a table's columns or rows."""
+
+
+def check(request: TrainingSubject, types: ModelTypes, settings: TrainingSettings) -> ModelType:
+    """Check everything but the hyperparameters, and return the model type.
+
+    Raises:
+        ValidationFailed: Names each field that is wrong.
+    """
+    model_type = find_type(request.model_type, types)
+    errors = [
+        *_task_errors(request, model_type),
+        *_data_errors(request, model_type, types, settings),
+        *_column_errors(request),
+        *_objective_errors(request, model_type),
+        *_resource_errors(request, settings),
+    ]
+    if errors:
+        raise ValidationFailed.of_fields(errors)
+    return model_type
+
+
+def find_type(name: str, types: ModelTypes) -> ModelType:
+    """Return the model type with this name. Raises ValidationFailed, which names those that there are."""
+    model_type = types.find(name)
+    if model_type is None:
+        raise ValidationFailed.of_field("model_type", f"must be one of {', '.join(types.names())}")
+    return model_type
+
+
+def _task_errors(request: TrainingSubject, model_type: ModelType) -> Iterator[FieldError]:
+    if request.task is None:
+        return
+    if request.task not in model_type.tasks:
+        yield "task", f"{model_type.name} takes {' and '.join(model_type.tasks)} only"
+    if request.task == "regression" and request.dataset in IMAGES:
+        yield "task", f"must be classification: the labels of {request.dataset} are classes"
+    if request.task == "regression" and request.class_weight == "balanced":
+        yield "class_weight", "must be none for regression, which has no classes"
+
+
+def _data_errors(
+    request: TrainingSubject, model_type: ModelType, types: ModelTypes, settings: TrainingSettings
+) -> Iterator[FieldError]:
+    bucket = urlsplit(request.dataset).netloc
+    allowed = [settings.artifact_bucket, *filter(None, settings.dataset_buckets.split(","))]
+    if request.dataset.startswith("s3://") and bucket not in allowed:
+        yield "dataset", f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
+    kinds = kinds_of(request.dataset)
+    if kinds.isdisjoint(model_type.data):
+        fitting = [each.name for each in types.model_types if not kinds.isdisjoint(each.data)]
+        yield (
+            "model_type",
+            f"{model_type.name} takes {_kinds(model_type.data)}, and this data set has {_kinds(sorted(kinds))}: use "
+            f"{', '.join(fitting) or 'another data set'}",
+        )
+    if "table" not in kinds:
+        for name in TABLE_FIELDS:
+            if getattr(request, name):
+                yield name, "must be left out: it is for tables with named columns, which this data set is not"
+
+
+def _kinds(kinds: Iterable[DataKind]) -> str:
+    """Return `tables or images`."""
+    return " or ".join(f"{kind}s" for kind in kinds)
+
+
+def _column_errors(request: TrainingSubject) -> Iterator[FieldError]:
+    target = request.target
+    if target is not None and request.columns.get(target) == "ignore":
+        yield f"columns.{target}", "must not be ignored: it is the target"
+    if request.weight is not None and request.weight == target:
+        yield "weight", "must be another column than the target"
+    if isinstance(request.held_out, HeldOutRows) and request.held_out.column == target:
+        yield "held_out.column", "must be another column than the target"
+
+
+def _objective_errors(request: TrainingSubject, model_type: ModelType) -> Iterator[FieldError]:
+    if request.objective is None:
+        if request.direction is not None:
+            yield "direction", "is for an `objective` of your own: name it, or leave the direction out"
+        return
+    try:
+        objectives.named(request.objective, request.direction, Task(request.task) if request.task else None)
+    except ObjectiveError as error:
+        yield "objective", str(error)
+    fitting = [task for task in Task if request.objective in objectives.names(task)]
+    if fitting and not set(fitting) & set(model_type.tasks):
+        yield "objective", f"measures {' and '.join(fitting)}, which {model_type.name} does not take"
+
+
+def _resource_errors(request: TrainingSubject, settings: TrainingSettings) -> Iterator[FieldError]:
+    resources = request.resources
+    if resources is None:
+        return
+    size = resources.size
+    caps = [
+        ("vcpu", size.vcpu if size else None, settings.max_vcpu, "MaxVcpu"),
+        ("memory_gb", size.memory_gb if size else None, settings.max_memory_gb, "MaxMemoryGb"),
+        ("minutes", resources.minutes, settings.max_minutes, "MaxMinutes"),
+    ]
+    for name, value, most, parameter in caps:
+        if value is not None and value > most:
+            yield f"resources.{name}", f"the job needs {value:g}, and at most {most:g} are allowed ({parameter})"

@@ -1,0 +1,22 @@
+"""The response of the route that lists the model types."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class ModelType(BaseModel):
+    name: str = Field(description="The value of `model_type`")
+    tasks: list[Literal["classification", "regression"]] = Field(description="The tasks that it takes")
+    data: list[Literal["table", "vector", "image"]] = Field(description="The kinds of data that it takes")
+    description: str
+    hyperparameters: dict[str, Any] = Field(description="JSON Schema of `hyperparameters`, with bounds and defaults")
+    space: dict[str, Any] = Field(
+        description="What random sweeps try by default: lists of values, and ranges {low, high, log}"
+    )
+    grid: dict[str, list[Any]] = Field(description="What grids try by default")
+    preset: dict[str, Any] = Field(description='The values of `"preset": "best"`')
+
+
+class ModelTypeList(BaseModel):
+    model_types: list[ModelType]
