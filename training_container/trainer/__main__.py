@@ -1,4 +1,6 @@
-"""`python -m trainer`: do one run, or with `sweep` several runs on this machine. `types` prints the model types.
+"""`python -m trainer`: do one run, or with `sweep` several runs on this machine.
+
+`types` prints the model types, and `describe` prints what is in a table.
 
 Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by SIGTERM with the state kept.
 """
@@ -27,6 +29,10 @@ def main(argv: Sequence[str]) -> int:
         if argv[:1] == ["types"]:
             print(json.dumps(models.catalogue(), indent=1))
             return 0
+        if argv[:1] == ["describe"]:
+            from trainer import describe
+
+            return describe.main(argv[1:])
         identity = invocation.identity(os.environ)
         try:
             parameters = invocation.parameters(argv, os.environ)
