@@ -268,7 +268,7 @@ def trained() -> tuple[Any, Predictor, float]:
     chosen = Parameters(model_type="mlp", epochs=5)
     exported = export.export(models.find("mlp").train(dataset, chosen, Watch()), dataset)
     session = onnxruntime.InferenceSession(exported.content, providers=["CPUExecutionProvider"])
-    accuracy = float((exported.probabilities.argmax(axis=1) == dataset.held_out.targets).mean())
+    accuracy = float((exported.answers.argmax(axis=1) == dataset.held_out.targets).mean())
     return dataset, lambda inputs: session.run(["probabilities"], {"inputs": inputs})[0], accuracy
 
 

@@ -90,7 +90,7 @@ def measure(row: dict[str, Any]) -> dict[str, Any]:
         plain_loop(asked, dataset, watch, until)
     else:
         exported = export.export(models.find(asked.model_type).train(dataset, asked, watch), dataset)
-        accuracy = float((exported.probabilities.argmax(1) == dataset.held_out.targets).mean())
+        accuracy = float((exported.answers.argmax(1) == dataset.held_out.targets).mean())
         watch.curve[-1] = (*watch.curve[-1][:2], accuracy)
         found = {"model_bytes": len(exported.content), "prediction_ms": exported.latency_ms}
     seconds, cpu_seconds, accuracy = watch.curve[-1]

@@ -1,7 +1,6 @@
 """A run from start to end, and how it ends: completed, failed with a reason, or interrupted with its state kept."""
 
 import errno
-import json
 import os
 import tempfile
 import traceback
@@ -11,16 +10,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlops.domain import objective as objectives
-from mlops.domain.objective import Objective, ObjectiveError
+from mlops.domain.objective import Objective
 from mlops_contract import Task
 from trainer import checkpoint, data, models, process
 from trainer.data import Dataset
-from trainer.errors import Interrupted, ParameterError, TrainingError
+from trainer.data_options import data_options
+from trainer.errors import Interrupted, TrainingError
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
 from trainer.parameters import Identity, Parameters
 from trainer.provenance import provenance
+from trainer.run_tags import data_tags, objective_of
 from trainer.stop import Stop
 from trainer.tracking import TrackedRun, version_tags
 
@@ -30,7 +31,6 @@ LAST_WORDS_SECONDS = 15.0
 """Seconds to try to deliver the reason of a failure, or the state of an interrupted run."""
 CONNECT_SECONDS = 10.0
 """Seconds for which a run of one epoch waits for MLflow before it begins: later it cannot be stopped in time."""
-LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,11 @@ class _Job:
     def _run(self) -> Outcome:
         # Artifacts are put together there at the end, and whether it can be written to is known now.
         process.temporary_folder()
-        dataset = data.load(self._parameters.dataset)
+        dataset = data.load(self._parameters.dataset, data_options(self._parameters))
         log_event("data.loaded", dataset=dataset.name, train=len(dataset.train), held_out=len(dataset.held_out))
         for note in dataset.notes:
             log_event("data.note", dataset=dataset.name, note=note)
-        objective = _objective(self._parameters, dataset)
+        objective = objective_of(self._parameters, dataset)
         self._run_tags = objectives.run_tags(objective, dataset.task)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
@@ -149,7 +149,7 @@ class _Job:
         exported = export(trained, dataset)
         # The figures are of the file that will serve, not of the model it was made from.
         held_out = dataset.held_out
-        evaluation = evaluate(dataset.task, exported.probabilities, held_out.targets, dataset.labels, held_out.weights)
+        evaluation = evaluate(dataset.task, exported.answers, held_out.targets, dataset.labels, held_out.weights)
         metrics = evaluation.metrics()
         naive = baseline(dataset, objective)
         if naive is not None:
@@ -159,7 +159,7 @@ class _Job:
 
         from trainer import report
 
-        tags = {"mlops.sha256": exported.sha256, "mlops.dataset_digest": dataset.digest, **_data_tags(dataset)}
+        tags = {"mlops.sha256": exported.sha256, "mlops.dataset_digest": dataset.digest, **data_tags(dataset)}
         figures = {
             **metrics,
             **evaluation.class_metrics(),
@@ -268,24 +268,6 @@ class _Job:
         _as_far_as_possible(lambda: self._tracked.fail(reason))
         _as_far_as_possible(lambda: self._tracked.flush(within=LAST_WORDS_SECONDS))
         _as_far_as_possible(lambda: self._record.flush(within=LAST_WORDS_SECONDS))
-
-
-def _objective(parameters: Parameters, dataset: Dataset) -> Objective:
-    """Return the objective of the run. Raises ParameterError if the data's task does not have it."""
-    try:
-        return objectives.of_request(parameters.model_dump(), dataset.task)
-    except ObjectiveError as error:
-        raise ParameterError(f"--objective (TRAIN_OBJECTIVE): {error}") from error
-
-
-def _data_tags(dataset: Dataset) -> dict[str, str]:
-    """The labels in order, beside `precision_0` and so on, and the notes about the data.
-
-    Labels that are longer than a tag are in evaluation.json only.
-    """
-    tags = {"mlops.data_notes": "; ".join(dataset.notes)[:LONGEST_TAG]} if dataset.notes else {}
-    labels = json.dumps(dataset.labels, ensure_ascii=False)
-    return tags | {"mlops.labels": labels} if len(labels) <= LONGEST_TAG else tags
 
 
 def _as_far_as_possible(action: Callable[[], object]) -> None:

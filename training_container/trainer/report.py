@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,8 @@ def write(
     objective: Objective,
     baseline: float | None = None,
     importance: Mapping[str, float] | None = None,
-    proof: Sequence[str] = (),
 ) -> None:
-    """Write the pictures, evaluation.json, model_card.md and, for a table, profile.json into `folder`.
+    """Write the pictures, evaluation.json, model_card.md and, for a table, profile.json and proof.json into `folder`.
 
     A picture that cannot be drawn is left out, and the log says so.
 
@@ -49,7 +48,6 @@ def write(
         objective: The metric that says how good it is.
         baseline: The objective of a naive model.
         importance: How much each feature contributes, as shares; None if the model type does not say it.
-        proof: Sentences on how the exported model was compared with the original.
     """
     pictures = dict(evaluation.pictures())
     if importance:
@@ -59,7 +57,9 @@ def write(
     _write_json(folder / "evaluation.json", evaluation.to_document())
     if dataset.profile is not None:
         _write_json(folder / "profile.json", dataset.profile.to_document())
-    card = model_card(parameters, dataset, evaluation, exported, facts, objective, baseline, proof)
+    if exported.proof is not None:
+        _write_json(folder / "proof.json", exported.proof)
+    card = model_card(parameters, dataset, evaluation, exported, facts, objective, baseline, exported.proof_summary)
     (folder / "model_card.md").write_text(card, encoding="utf-8")
 
 

@@ -229,7 +229,10 @@ def test_csv_of_whole_number_labels_keeps_them_numbers():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (table(*GOOD, "1,oops,a"), "line 12, column 'height': 'oops' is not a number; correct it, remove the row, or set"),
+        (
+            table(*GOOD, "1,oops,a"),
+            "line 12, column 'height': 'oops' is not a number; correct it, remove the row, or set",
+        ),
         (table(*GOOD, "1,a"), "line 12 has 2 columns, the header has 3; add or remove cells"),
         # A fifth of the rows before it is held out, so that it is not the same one of those that are trained on.
         (table(*GOOD * 3, "1,oops,a", *GOOD), r"line 32, column 'height': 'oops' is not a number"),

@@ -21,7 +21,7 @@ def accuracy(**asked: str) -> float:
     dataset = load("mnist")
     resolved = invocation.resolve({"dataset": "mnist", **asked})
     exported = export(models.find(resolved.model_type).train(dataset, resolved, Session()), dataset)
-    return float((exported.probabilities.argmax(1) == dataset.held_out.targets).mean())
+    return float((exported.answers.argmax(1) == dataset.held_out.targets).mean())
 
 
 def test_the_default_perceptron():

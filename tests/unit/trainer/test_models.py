@@ -61,7 +61,7 @@ def floats(text: str, columns: int) -> np.ndarray:
 @pytest.mark.parametrize("model_type", TYPES)
 def test_a_type_learns_digits_and_its_file_describes_itself(digits: Dataset, model_type: str):
     exported = trained(few(digits, 600), model_type, learning_rate=0.01)
-    accuracy = (exported.probabilities.argmax(1) == digits.held_out.targets).mean()
+    accuracy = (exported.answers.argmax(1) == digits.held_out.targets).mean()
     assert accuracy > 0.85
     described = metadata(exported)
     assert described["schema"] == 1
@@ -82,7 +82,7 @@ def test_a_type_learns_digits_and_its_file_describes_itself(digits: Dataset, mod
 @pytest.mark.parametrize("model_type", [name for name in TYPES if name != "cnn"])
 def test_a_type_takes_vectors_with_text_labels_whatever_their_scales(flowers: Dataset, model_type: str):
     exported = trained(flowers, model_type, learning_rate=0.01, epochs=30, batch_size=8)
-    assert (exported.probabilities.argmax(1) == flowers.held_out.targets).mean() > 0.9
+    assert (exported.answers.argmax(1) == flowers.held_out.targets).mean() > 0.9
     described = metadata(exported)
     assert described["labels"] == ["ash", "beech", "cedar"]
     assert described["image"] is None
@@ -125,7 +125,7 @@ def test_the_reference_is_of_the_held_out_rows_and_is_what_predict_measures(digi
     described = metadata(exported)["reference"]
     count = len(digits.held_out)
     assert described["count"] == count
-    predicted = exported.probabilities.argmax(1)
+    predicted = exported.answers.argmax(1)
     assert described["predictions"]["counts"] == np.bincount(predicted, minlength=10).tolist()
     for name in ("confidence", "mean_intensity", "ink_share"):
         assert described[name]["edges"] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
@@ -234,7 +234,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_package_s_own_type_needs_no_change_of_ours(digits: Dataset):
     assert "theirs" in models.names()
     exported = trained(digits, "theirs")
-    assert (exported.probabilities[:, 0] == 1).all()
+    assert (exported.answers[:, 0] == 1).all()
     assert metadata(exported)["reference"]["predictions"]["counts"][0] == len(digits.held_out)
     assert models.run_params(invocation.resolve({"model_type": "theirs", "preset": "best"}))["epochs"] == 1
     with pytest.raises(ParameterError, match="theirs has none of its own; use the flags --batch-size, "):

@@ -153,6 +153,10 @@ class TrainedBooster:
         content: bytes = model.SerializeToString(deterministic=True)
         return content
 
+    def thresholds(self) -> Mapping[int, np.ndarray]:
+        """Return those of all trees."""
+        return self.expansion.thresholds(self.booster)
+
     def importance(self) -> dict[str, float] | None:
         """Return each feature's share of the gain of all splits."""
         return shares(self.gain, self.expansion.sources, self.names)

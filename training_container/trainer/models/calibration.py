@@ -7,6 +7,7 @@ classes' shares: Bayes' rule for a model that is true under equal shares. So few
 same formula stands behind the model in the ONNX graph.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,10 @@ class Recalibrated:
     def importance(self) -> dict[str, float] | None:
         """Return that of the model."""
         return self.trained.importance()
+
+    def thresholds(self) -> Mapping[int, np.ndarray]:
+        """Return those of the model."""
+        return self.trained.thresholds()
 
 
 def recalibrated(trained: Trained, dataset: Dataset, parameters: Parameters, validation: Split | None) -> Trained:

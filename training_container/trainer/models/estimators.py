@@ -144,6 +144,10 @@ class TrainedEstimator:
         content: bytes = model.SerializeToString(deterministic=True)
         return content
 
+    def thresholds(self) -> Mapping[int, np.ndarray]:
+        """Return those of the trees, if it is made of trees."""
+        return self.expansion.thresholds(self.estimator) if self.trees else {}
+
     def importance(self) -> dict[str, float] | None:
         """Return each feature's share of the impurity that trees reduced, or of the coefficients' sizes."""
         measure = getattr(self.estimator, "feature_importances_", None)

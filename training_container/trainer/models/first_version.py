@@ -84,7 +84,7 @@ class FirstVersionType:
 
 
 class _Trained:
-    """The plug-in's model, which knows no importance."""
+    """The plug-in's model, which knows neither importance nor thresholds."""
 
     def __init__(self, trained: FirstVersionTrained) -> None:
         self.predict = trained.predict
@@ -92,3 +92,6 @@ class _Trained:
 
     def importance(self) -> dict[str, float] | None:
         return None
+
+    def thresholds(self) -> Mapping[int, np.ndarray]:
+        return {}

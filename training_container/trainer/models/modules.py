@@ -3,6 +3,7 @@
 import io
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -215,3 +216,7 @@ class TrainedNetwork:
     def importance(self) -> dict[str, float] | None:
         """Return None: the weights of a network do not say it."""
         return None
+
+    def thresholds(self) -> Mapping[int, np.ndarray]:
+        """Return none."""
+        return {}

@@ -79,6 +79,12 @@ class Trained(Protocol):
     def importance(self) -> dict[str, float] | None:
         """Return the share of each feature of a table in the answers, by name; None if the type has no measure."""
 
+    def thresholds(self) -> Mapping[int, np.ndarray]:
+        """Return the numbers with which the model compares features, by their positions; empty if it has no trees.
+
+        The proof asks rows there and beside them, where a wrong conversion would take another branch.
+        """
+
 
 class ModelType(Protocol):
     """A way to train.

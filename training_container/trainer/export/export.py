@@ -1,0 +1,102 @@
+"""Export a trained model.
+
+The file's metadata holds what serving needs (labels, input or contract, a self-test, the reference), under the key
+`mlops`, and nothing that differs between two runs of the same training: the same training gives the same SHA-256.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+
+from trainer.data import Dataset
+from trainer.export.checked import Checked
+from trainer.export.onnx_session import session_of
+from trainer.models.protocols import Trained
+from trainer.reference import reference
+
+METADATA_KEY = "mlops"
+SCHEMA = 1
+LATENCY_CALLS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """The ONNX file, and its own answers to the held-out rows.
+
+    Attributes:
+        content: The file.
+        sha256: Its hash.
+        answers: Probabilities float32 `[n, classes]`, or quantities `[n, 1]`.
+        worst_difference: The largest difference from the trained model's answers.
+        latency_ms: Median milliseconds of a single prediction.
+        proof: How the two were compared, as JSON; None for vectors and images.
+        proof_summary: The same in sentences.
+    """
+
+    content: bytes
+    sha256: str
+    answers: np.ndarray
+    worst_difference: float
+    latency_ms: float
+    proof: Mapping[str, Any] | None = None
+    proof_summary: tuple[str, ...] = ()
+
+
+def export(trained: Trained, dataset: Dataset) -> Exported:
+    """Export, check and describe a trained model.
+
+    Raises:
+        ParityError: The ONNX model does not answer as the trained one does.
+    """
+    checked = _checked(trained, dataset)
+    content = _described(checked, dataset)
+    return Exported(
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        answers=checked.answers,
+        worst_difference=checked.worst_difference,
+        latency_ms=_latency(checked),
+        proof=checked.proof,
+        proof_summary=checked.summary,
+    )
+
+
+def _checked(trained: Trained, dataset: Dataset) -> Checked:
+    if dataset.contract is None:
+        from trainer.export import vectors
+
+        return vectors.check(trained, dataset)
+    from trainer.export import tables
+
+    return tables.check(trained, dataset)
+
+
+def _described(checked: Checked, dataset: Dataset) -> bytes:
+    metadata = {
+        "schema": SCHEMA,
+        "labels": list(dataset.labels),
+        "reference": reference(dataset.held_out.inputs, checked.answers, dataset.image, dataset.task),
+        **checked.description,
+    }
+    described = onnx.load_from_string(checked.model)
+    onnx.helper.set_model_props(described, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    onnx.checker.check_model(described)
+    content: bytes = described.SerializeToString(deterministic=True)
+    return content
+
+
+def _latency(checked: Checked) -> float:
+    """Return the median milliseconds of a single prediction."""
+    session = session_of(checked.model)
+    taken = []
+    for _ in range(LATENCY_CALLS):
+        began = time.perf_counter()
+        session.run(None, dict(checked.first_row))
+        taken.append(time.perf_counter() - began)
+    return float(np.median(taken) * 1000)
