@@ -17,7 +17,8 @@ from trainer.data import Feature
 
 Columns = Mapping[str, np.ndarray]
 """Whole columns by name: float64 with NaN for numbers and booleans, datetime64 with NaT, str with None for strings."""
-ML_OPSET = 5
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 2
+"""The first version whose LabelEncoder maps text to floats; later ones do the same."""
 CODED = "inputs"
 """The input of a model that takes the coded matrix."""
 
@@ -78,7 +79,7 @@ def with_coding(model: onnx.ModelProto, contract: Contract, features: Sequence[F
                 "LabelEncoder",
                 [text],
                 [coded],
-                domain="ai.onnx.ml",
+                domain=ML_DOMAIN,
                 keys_strings=[*levels, null],
                 values_floats=[*map(float, range(len(levels))), float("nan")],
                 default_float=float(len(levels)),
@@ -92,8 +93,11 @@ def with_coding(model: onnx.ModelProto, contract: Contract, features: Sequence[F
     graph.node.extend([*nodes, *own])
     graph.input.extend(inputs)
     graph.initializer.extend(constants)
-    if not any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
-        model.opset_import.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+    opset = next((opset for opset in model.opset_import if opset.domain == ML_DOMAIN), None)
+    if opset is None:
+        model.opset_import.append(helper.make_opsetid(ML_DOMAIN, ML_OPSET))
+    else:
+        opset.version = max(opset.version, ML_OPSET)
 
 
 def _categories(contract: Contract, features: Sequence[Feature]) -> list[tuple[int, tuple[str, ...], str]]:
