@@ -19,7 +19,7 @@ from trainer.errors import Interrupted, TrainingError
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
-from trainer.parameters import Identity, Parameters
+from trainer.parameters import Identity, Parameters, ParameterValue
 from trainer.provenance import provenance
 from trainer.run_tags import data_tags, objective_of
 from trainer.stop import Stop
@@ -91,15 +91,17 @@ class _Job:
         self._record = JobRecord(identity, self._max_wait)
         self._tracked = TrackedRun(parameters, identity, self._max_wait)
         self._identity = identity
+        self._params: dict[str, ParameterValue] = {}
         self._epochs = parameters.epochs
         self._begun = False
         self._run_tags: dict[str, str] = {}
         self._reported: dict[str, float] = {}
 
     def run(self) -> Outcome:
-        params = models.run_params(self._parameters)
-        log_event("trainer.started", job_id=self._identity.job_id, attempt=self._identity.attempt, **params)
         try:
+            self._params = models.run_params(self._parameters)
+            identity = {"job_id": self._identity.job_id, "attempt": self._identity.attempt}
+            log_event("trainer.started", **identity, **self._params)
             return self._run()
         except Interrupted:
             self._end_interrupted()
@@ -135,7 +137,7 @@ class _Job:
         self._run_tags = objectives.run_tags(objective, dataset.task)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
-        self._state_keeper.load(checkpoint.fingerprint(models.run_params(self._parameters), dataset.digest))
+        self._state_keeper.load(checkpoint.fingerprint(self._params, dataset.digest))
         self._check_stop()
         trained = model_type.train(dataset, self._parameters, self)
         self._check_stop()
@@ -241,7 +243,7 @@ class _Job:
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            params, epochs = models.run_params(self._parameters), self._epochs
+            params, epochs = self._params, self._epochs
             tags = provenance() | self._run_tags
             self._tracked.begin(params, tags, lambda run_id: self._record.started(run_id, params, epochs))
 

@@ -199,7 +199,7 @@ def test_a_defect_fails_the_run_too_and_tells_its_place_only(
     with pytest.raises(AttributeError):
         job.run(asked(model_type="odd"), identity, Stop())
     error = JobsTable.from_environment().get(identity.job_id).error
-    assert error.startswith("internal error: AttributeError in job.py:")
+    assert error.startswith("internal error: AttributeError in settings.py:")
     assert "Traceback" in capsys.readouterr().out
 
 
