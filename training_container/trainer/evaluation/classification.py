@@ -106,13 +106,22 @@ class Classification:
 
     def pictures(self) -> dict[str, Picture]:
         """What draws each picture; the curves only for few classes."""
+        filled = self.bin_counts > 0
+        right = f"accuracy {self.accuracy:.2%} of {self.count}"
+        error = f"expected calibration error {self.calibration_error:.4f}"
         drawn: dict[str, Picture] = {
-            "confusion.png": lambda: pictures.confusion(self),
-            "calibration.png": lambda: pictures.calibration(self),
+            "confusion.png": lambda: pictures.confusion(self.labels, self.confusion, right),
+            "calibration.png": lambda: pictures.calibration(
+                self.bin_confidence[filled], self.bin_accuracy[filled], error
+            ),
         }
         if self.curves and len(self.labels) <= CURVES_DRAWN:
-            drawn["roc.png"] = lambda: pictures.roc(self)
-            drawn["precision_recall.png"] = lambda: pictures.precision_recall(self)
+            metrics = self.metrics()
+            curves = [(self.labels[index], each) for index, each in self.curves.items()]
+            area = f"area under the ROC curve {metrics['roc_auc']:.4f}"
+            precision = f"average precision {metrics['average_precision']:.4f}"
+            drawn["roc.png"] = lambda: pictures.roc(curves, area)
+            drawn["precision_recall.png"] = lambda: pictures.precision_recall(curves, precision)
         return drawn
 
 

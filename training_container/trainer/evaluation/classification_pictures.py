@@ -1,79 +1,74 @@
 """The pictures of a classifier's evaluation. matplotlib is imported when one is drawn."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainer.data import Label
+from trainer.evaluation.curves import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from trainer.evaluation.classification import Classification
 
 CELLS_WRITTEN = 20
 LEGEND_LENGTH = 10
 TICK_LENGTH = 20
 
 
-def confusion(evaluation: "Classification") -> "Figure":
-    """Draw the confusion matrix; the shade is each class's share, so that rare classes show too."""
+def confusion(labels: Sequence[Label], counts: np.ndarray, title: str) -> "Figure":
+    """Draw the confusion matrix `counts[true, predicted]`; the shade is the share, so rare classes show too."""
     from matplotlib.figure import Figure
 
-    classes = len(evaluation.labels)
+    classes = len(labels)
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes = figure.add_subplot()
-    sums = evaluation.confusion.sum(axis=1, keepdims=True)
-    shares = evaluation.confusion / np.where(sums > 0, sums, 1)
+    sums = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.where(sums > 0, sums, 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="share of the true class")
     if classes <= CELLS_WRITTEN:
         # A label is text, not a formula, also if it has two dollar signs.
-        ticks = [shortened(label) for label in evaluation.labels]
+        ticks = [shortened(label) for label in labels]
         axes.set_xticks(range(classes), ticks, parse_math=False)
         axes.set_yticks(range(classes), ticks, parse_math=False)
-        for (row, column), count in np.ndenumerate(evaluation.confusion):
+        for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, f"{count:.10g}", ha="center", va="center", color=colour, fontsize=8)
-    axes.set(xlabel="predicted", ylabel="true", title=f"accuracy {evaluation.accuracy:.2%} of {evaluation.count}")
+    axes.set(xlabel="predicted", ylabel="true", title=title)
     return figure
 
 
-def calibration(evaluation: "Classification") -> "Figure":
-    """Draw accuracy against confidence: on the diagonal the model is as sure as it is right."""
+def calibration(confidence: np.ndarray, accuracy: np.ndarray, title: str) -> "Figure":
+    """Draw the accuracy of bins against their confidence: on the diagonal the model is as sure as it is right."""
     figure, axes = _square()
-    filled = evaluation.bin_counts > 0
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    axes.plot(evaluation.bin_confidence[filled], evaluation.bin_accuracy[filled], marker="o")
-    axes.set(xlabel="confidence", ylabel="accuracy")
-    axes.set_title(f"expected calibration error {evaluation.calibration_error:.4f}")
+    axes.plot(confidence, accuracy, marker="o")
+    axes.set(xlabel="confidence", ylabel="accuracy", title=title)
     return figure
 
 
-def roc(evaluation: "Classification") -> "Figure":
+def roc(curves: Sequence[tuple[Label, Curve]], title: str) -> "Figure":
     """Draw the ROC curve of each class against the others; the diagonal is a guess."""
     figure, axes = _square()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    for index, curve in evaluation.curves.items():
+    for label, curve in curves:
         rate, recall = (np.concatenate([[0.0], values]) for values in (curve.false_positive_rate, curve.recall))
-        axes.plot(rate, recall, label=_named(evaluation.labels[index], curve.area()))
-    axes.set(xlabel="false positive rate", ylabel="true positive rate")
-    axes.set_title(f"area under the ROC curve {evaluation.metrics()['roc_auc']:.4f}")
-    _legend(axes, len(evaluation.curves))
+        axes.plot(rate, recall, label=_named(label, curve.area()))
+    axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
+    _legend(axes, len(curves))
     return figure
 
 
-def precision_recall(evaluation: "Classification") -> "Figure":
+def precision_recall(curves: Sequence[tuple[Label, Curve]], title: str) -> "Figure":
     """Draw precision against recall of each class."""
     figure, axes = _square()
-    for index, curve in evaluation.curves.items():
-        label = _named(evaluation.labels[index], curve.average_precision())
-        axes.step(curve.recall, curve.precision, where="pre", label=label)
-    axes.set(xlabel="recall", ylabel="precision")
-    axes.set_title(f"average precision {evaluation.metrics()['average_precision']:.4f}")
-    _legend(axes, len(evaluation.curves))
+    for label, curve in curves:
+        axes.step(curve.recall, curve.precision, where="pre", label=_named(label, curve.average_precision()))
+    axes.set(xlabel="recall", ylabel="precision", title=title)
+    _legend(axes, len(curves))
     return figure
 
 

@@ -59,9 +59,11 @@ class Regression:
 
     def pictures(self) -> dict[str, Picture]:
         """What draws each picture."""
+        explained = "" if self.r2 is None else f", R² {self.r2:.4f}"
+        squared, absolute = f"RMSE {self.rmse:.4g}{explained}", f"mean absolute error {self.mae:.4g}"
         return {
-            "predictions.png": lambda: pictures.predictions(self),
-            "residuals.png": lambda: pictures.residuals(self),
+            "predictions.png": lambda: pictures.predictions(self.targets, self.predictions, squared),
+            "residuals.png": lambda: pictures.residuals(self.predictions, self.residuals, absolute),
         }
 
 

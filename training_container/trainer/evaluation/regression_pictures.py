@@ -7,37 +7,34 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from trainer.evaluation.regression import Regression
-
 POINTS_DRAWN = 5000
 """More points would only cover each other. Of more rows, evenly spaced ones are drawn."""
 BINS = 40
 
 
-def predictions(evaluation: "Regression") -> "Figure":
-    """Draw predicted against true values: on the diagonal the model is right."""
+def predictions(targets: np.ndarray, predicted: np.ndarray, title: str) -> "Figure":
+    """Draw predicted against true values, both `[n]`: on the diagonal the model is right."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    rows = _drawn(evaluation.count)
-    axes.scatter(evaluation.targets[rows], evaluation.predictions[rows], s=8, alpha=0.4, linewidths=0)
-    axes.axline((evaluation.targets[0], evaluation.targets[0]), slope=1, color="grey", linestyle=":")
-    explained = "" if evaluation.r2 is None else f", R² {evaluation.r2:.4f}"
-    axes.set(xlabel="true", ylabel="predicted", title=f"RMSE {evaluation.rmse:.4g}{explained}")
+    rows = _drawn(len(targets))
+    axes.scatter(targets[rows], predicted[rows], s=8, alpha=0.4, linewidths=0)
+    axes.axline((targets[0], targets[0]), slope=1, color="grey", linestyle=":")
+    axes.set(xlabel="true", ylabel="predicted", title=title)
     return figure
 
 
-def residuals(evaluation: "Regression") -> "Figure":
-    """Draw how the residuals are spread, and each against its prediction."""
+def residuals(predicted: np.ndarray, lacking: np.ndarray, title: str) -> "Figure":
+    """Draw how the residuals `lacking` are spread, and each against its prediction, both `[n]`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     spread, against = figure.subplots(1, 2)
-    spread.hist(evaluation.residuals, bins=BINS)
-    spread.set(xlabel="true − predicted", ylabel="rows", title=f"mean absolute error {evaluation.mae:.4g}")
-    rows = _drawn(evaluation.count)
-    against.scatter(evaluation.predictions[rows], evaluation.residuals[rows], s=8, alpha=0.4, linewidths=0)
+    spread.hist(lacking, bins=BINS)
+    spread.set(xlabel="true − predicted", ylabel="rows", title=title)
+    rows = _drawn(len(predicted))
+    against.scatter(predicted[rows], lacking[rows], s=8, alpha=0.4, linewidths=0)
     against.axhline(0, color="grey", linestyle=":")
     against.set(xlabel="predicted", ylabel="true − predicted")
     for axes in (spread, against):
