@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_client.inputs import checked_id, checked_space
 from mlops_client.listing import Listing
-from mlops_client.models import Job, LogLine, SweepAccepted, SweepState, TrainAccepted
+from mlops_client.models import Job, LogLine, ModelType, SweepAccepted, SweepState, TrainAccepted
 from mlops_client.records import decode, decode_page
 from mlops_client.routes.base import Routes, given
 from mlops_client.running import RunningJob, RunningSweep
@@ -32,6 +32,17 @@ class TrainingRoutes(Routes):
         seed: int | None = None,
         model_type: str | None = None,
         dataset: str | None = None,
+        target: str | None = None,
+        task: str | None = None,
+        columns: dict[str, str] | None = None,
+        objective: str | None = None,
+        direction: str | None = None,
+        held_out: float | dict[str, str] | None = None,
+        weight: str | None = None,
+        class_weight: str | None = None,
+        hyperparameters: dict[str, Any] | None = None,
+        preset: str | None = None,
+        resources: dict[str, float] | None = None,
         experiment_name: str | None = None,
         run_name: str | None = None,
         model_name: str | None = None,
@@ -44,15 +55,29 @@ class TrainingRoutes(Routes):
         Arguments that you leave out have the API's defaults. `docs/api.md` lists defaults and bounds.
 
         Args:
-            learning_rate: The highest learning rate of the schedule.
-            epochs: Passes over the data set.
-            batch_size: Rows per step.
-            hidden_size: Units in the hidden layer.
-            dropout: Share of units left out in a step.
+            learning_rate: Short form for networks: the highest learning rate of the schedule.
+            epochs: Short form for networks: passes over the data set.
+            batch_size: Short form for networks: rows per step.
+            hidden_size: Short form for networks: units in the hidden layer.
+            dropout: Short form for networks: share of units left out in a step.
             seed: The same seed gives the same model.
-            model_type: mlp, cnn, logistic_regression, random_forest, svm, or the type of a plug-in.
-            dataset: digits, mnist, or the s3:// or https:// address of a file: .csv or .tsv, also packed as .gz or
-                .zst, or .npz.
+            model_type: One of `model_types()`.
+            dataset: digits, mnist, or the s3:// or https:// address of a file: .csv, .tsv, .jsonl or .ndjson, also
+                packed as .gz or .zst; .parquet; or .npz. An s3:// address that ends in / stands for the Parquet files
+                below it.
+            target: The column of a table to predict.
+            task: classification or regression. By default the target's values decide.
+            columns: What columns are taken for: ignore, number, category, boolean or datetime, by their names.
+            objective: The metric that ranks runs: accuracy, f1, roc_auc, average_precision, log_loss, rmse, mae, r2, or
+                one of your own.
+            direction: maximise or minimise, for an objective of your own.
+            held_out: Which rows measure the model: a share; {"column", "from"}, the rows from a time on; or {"column"},
+                whole groups.
+            weight: The column with the rows' weights.
+            class_weight: balanced: rare classes weigh as much as frequent ones.
+            hyperparameters: By the model type's own names.
+            preset: best: the model type's recommended values for all that is not given.
+            resources: {"vcpu", "memory_gb", "minutes"} of the job.
             experiment_name: The MLflow experiment of the run.
             run_name: The run's name.
             model_name: The registered model.
@@ -74,6 +99,17 @@ class TrainingRoutes(Routes):
         space: dict[str, Any] | None = None,
         model_type: str | None = None,
         dataset: str | None = None,
+        target: str | None = None,
+        task: str | None = None,
+        columns: dict[str, str] | None = None,
+        objective: str | None = None,
+        direction: str | None = None,
+        held_out: float | dict[str, str] | None = None,
+        weight: str | None = None,
+        class_weight: str | None = None,
+        hyperparameters: dict[str, Any] | None = None,
+        preset: str | None = None,
+        resources: dict[str, float] | None = None,
         experiment_name: str | None = None,
         model_name: str | None = None,
         register_best: bool | None = None,
@@ -89,10 +125,22 @@ class TrainingRoutes(Routes):
             num_runs: Number of jobs.
             strategy: random or grid.
             seed: The same seed chooses the same hyperparameters.
-            epochs: Epochs of each job.
-            space: For each hyperparameter a list of values, or {"low", "high", "log"} for a range.
+            epochs: Short form for networks: epochs of each job.
+            space: For each hyperparameter a list of values, or {"low", "high", "log"} for a range. By default that of
+                the model type.
             model_type: See `train`.
             dataset: See `train`.
+            target: See `train`.
+            task: See `train`.
+            columns: See `train`.
+            objective: See `train`.
+            direction: See `train`.
+            held_out: See `train`.
+            weight: See `train`.
+            class_weight: See `train`.
+            hyperparameters: Those that all jobs have; see `train`.
+            preset: See `train`.
+            resources: Of each job; see `train`.
             experiment_name: See `train`.
             model_name: See `train`.
             register_best: Whether to register the model of the best run.
@@ -107,6 +155,10 @@ class TrainingRoutes(Routes):
         checked_space(space)
         accepted = decode(SweepAccepted, self._post("/sweeps", given(named) | more, key=idempotency_key))
         return RunningSweep(self, accepted.sweep_id)
+
+    def model_types(self) -> list[ModelType]:
+        """Return the model types that can be trained, with their hyperparameters."""
+        return decode_page(ModelType, self.transport.call("GET", "/model-types"), "model_types")
 
     def job(self, job_id: str) -> Job:
         """Return a training job."""

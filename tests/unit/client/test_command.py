@@ -261,13 +261,110 @@ def test_what_to_try_is_values_or_a_range():
     from mlops_client.errors import BadInput
 
     assert parse_space(["hidden_size=64,128", "learning_rate=0.001..0.1:log", "dropout=0..0.5"]) == {
-        "hidden_size": [64.0, 128.0],
+        "hidden_size": [64, 128],
         "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
         "dropout": {"low": 0.0, "high": 0.5, "log": False},
     }
-    for wrong in ("hidden_size", "x=a,b", "x=1..2:lin", "x=1..2..3"):
+    assert parse_space(["penalty=l2,elasticnet", "max_depth=6,null", "balanced=true"]) == {
+        "penalty": ["l2", "elasticnet"],
+        "max_depth": [6, None],
+        "balanced": [True],
+    }
+    for wrong in ("hidden_size", "hidden_size=", "x=1..2:lin", "x=1..2..3", "x=a..b"):
         with pytest.raises(BadInput, match="--try"):
             parse_space([wrong])
+
+
+def test_options_of_a_table_become_the_fields_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app, training
+
+    asked: list[dict[str, Any]] = []
+    started = SimpleNamespace(job_id="job_000001", sweep_id="sweep_000001")
+    client = SimpleNamespace(
+        train=lambda **fields: asked.append(fields) or started, sweep=lambda **fields: asked.append(fields) or started
+    )
+    monkeypatch.setattr(training, "new_client", lambda: client)
+    words = (
+        "--target churned --task classification --objective roc_auc --set num_leaves=31 --set penalty=l2 --preset best"
+    )
+    words += " --set max_depth=null --column age=category --column a=b=ignore --held-out date=2026-01-01 --weight w"
+    words += " --class-weight balanced --vcpu 4 --memory 16 --minutes 60 --model-type lightgbm"
+    wanted = {
+        "target": "churned",
+        "task": "classification",
+        "objective": "roc_auc",
+        "hyperparameters": {"num_leaves": 31, "penalty": "l2", "max_depth": None},
+        "preset": "best",
+        "columns": {"age": "category", "a=b": "ignore"},
+        "held_out": {"column": "date", "from": "2026-01-01"},
+        "weight": "w",
+        "class_weight": "balanced",
+        "resources": {"vcpu": 4.0, "memory_gb": 16.0, "minutes": 60},
+        "model_type": "lightgbm",
+    }
+    for command in (["train"], ["sweep", "--no-watch"]):
+        done = CliRunner().invoke(app, [*command, *words.split()])
+        assert done.exit_code == 0, done.output
+        fields = asked.pop()
+        assert {name: fields[name] for name in wanted} == wanted
+        assert fields.keys().isdisjoint({"vcpu", "memory_gb", "minutes"})
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0.2", 0.2),
+        ("customer_id", {"column": "customer_id"}),
+        ("nan", {"column": "nan"}),
+        ("a=b", {"column": "a", "from": "b"}),
+    ],
+)
+def test_held_out_rows_are_a_share_a_time_or_groups(text: str, wanted: Any) -> None:
+    from mlops_client.cli.subject import parse_held_out
+
+    assert parse_held_out(text) == wanted
+
+
+@pytest.mark.parametrize("option", ["--set", "--column"])
+@pytest.mark.parametrize("text", ["a", "a=", "=b"])
+def test_a_pair_without_a_name_or_a_value_is_refused(option: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app, training
+    from mlops_client.errors import BadInput
+
+    monkeypatch.setattr(training, "new_client", lambda: SimpleNamespace(train=None))
+    done = CliRunner().invoke(app, ["train", option, text])
+    assert isinstance(done.exception, BadInput)
+    assert option in str(done.exception)
+
+
+def test_model_types_are_listed_and_shown_with_their_hyperparameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from typer.testing import CliRunner
+
+    from mlops_client.cli import app, model_types
+    from mlops_client.models import ModelType
+    from mlops_client.records import decode_page
+    from tests.support.model_types import PUBLISHED
+
+    found = decode_page(ModelType, PUBLISHED.model_dump(mode="json"), "model_types")
+    monkeypatch.setattr(model_types, "new_client", lambda: SimpleNamespace(model_types=lambda: found))
+    listed = CliRunner().invoke(app, ["model-types"]).output
+    assert all(each.name in listed for each in found)
+    shown = CliRunner().invoke(app, ["model-types", "lightgbm"]).output
+    assert re.search(r"num_leaves +whole number from 2 to 1024 +31 ", shown)
+    assert re.search(r"learning_rate +number above 0 to 1 +0\.1 +0\.05 +0\.02\.\.0\.3:log", shown)
+    assert re.search(r"max_depth +whole number from 1 to 64 or null +null", shown)
+    unknown = CliRunner().invoke(app, ["model-types", "lightgmb"])
+    assert "lightgbm" in str(unknown.exception)
 
 
 def test_drawings_are_plain_where_the_terminal_is():
