@@ -13,6 +13,7 @@ import type {
   LogPage,
   ModelDetail,
   ModelList,
+  ModelTypeList,
   PredictRequest,
   PredictResponse,
   Ready,
@@ -50,8 +51,9 @@ export const job = (jobId: string, options?: Options) => get<Job>(path("train", 
 export const jobLogs = (jobId: string, cursor: string | null, options?: Options) =>
   get<LogPage>(`${path("train", "jobs", jobId, "logs")}${query({ cursor })}`, options);
 export const cancelJob = (jobId: string) => remove<unknown>(path("train", "jobs", jobId));
-export const train = (request: Values) => postOnce<TrainAccepted>("train", request);
-export const sweep = (request: Values) => postOnce<SweepAccepted>("sweeps", request);
+export const train = (request: Record<string, unknown>) => postOnce<TrainAccepted>("train", request);
+export const sweep = (request: Record<string, unknown>) => postOnce<SweepAccepted>("sweeps", request);
+export const modelTypes = (options?: Options) => get<ModelTypeList>("model-types", options);
 
 export const experiments = (options?: Options) => get<ExperimentList>(`experiments${query({ limit: 200 })}`, options);
 export const runs = (experiment: string, limit: number, cursor: string | null | undefined, options?: Options) =>

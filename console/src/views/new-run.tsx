@@ -8,7 +8,9 @@ import { Field, type Option, Segments } from "../components/controls";
 import { Dialog, useClose } from "../components/dialog";
 import { DEFAULT_MODEL } from "../components/model-choice";
 import * as defaults from "../defaults.json";
+import { useLoaded } from "../polling";
 import { reason } from "../problems";
+import { HyperparameterFields, hyperparametersOf } from "./hyperparameters";
 
 type Kind = "one" | "many";
 
@@ -16,7 +18,7 @@ const KINDS: Option[] = [
   ["one", "One run"],
   ["many", "A sweep"],
 ];
-const MODEL_TYPES = ["mlp", "cnn", "logistic_regression", "random_forest", "svm"];
+const USUAL_TYPE = "mlp";
 
 interface Properties {
   /** Called with the new job; with undefined when a sweep has started. */
@@ -33,10 +35,13 @@ export const NewRun = ({ onStarted, onClosed }: Properties) => (
 function Form({ onStarted }: Pick<Properties, "onStarted">) {
   const [kind, setKind] = useState<Kind>("one");
   const [problem, setProblem] = useState("");
+  const [chosen, setChosen] = useState(USUAL_TYPE);
+  const types = useLoaded((signal) => api.modelTypes({ signal }))?.model_types ?? [];
+  const modelType = types.find(({ name }) => name === chosen);
   const close = useClose();
   const submit = async (event: TargetedEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const request = requestOf(event.currentTarget);
+    const request = { ...requestOf(event.currentTarget), ...hyperparametersOf(event.currentTarget) };
     try {
       const jobId = kind === "many" ? await startSweep(request) : await startRun(request);
       close();
@@ -56,21 +61,18 @@ function Form({ onStarted }: Pick<Properties, "onStarted">) {
       ) : null}
       <div class="fields">
         <Field label="Model type">
-          <select name="model_type">
-            {MODEL_TYPES.map((name) => (
-              <option key={name}>{name}</option>
+          <select name="model_type" value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
+            {types.map(({ name, description }) => (
+              <option key={name} title={description}>
+                {name}
+              </option>
             ))}
           </select>
         </Field>
-        <NumberField label="Epochs" name="epochs" value={10} min={1} max={100} />
+        {kind === "many" && modelType ? <HyperparameterFields modelType={modelType} only="epochs" /> : null}
       </div>
       {kind === "one" ? (
-        <div class="fields">
-          <NumberField label="Learning rate" name="learning_rate" value={0.003} min={0.00001} max={1} step="any" />
-          <NumberField label="Hidden size" name="hidden_size" value={128} min={32} max={512} />
-          <NumberField label="Batch size" name="batch_size" value={64} min={8} max={512} />
-          <NumberField label="Dropout" name="dropout" value={0.2} min={0} max={0.5} step="any" />
-        </div>
+        <div class="fields">{modelType ? <HyperparameterFields key={chosen} modelType={modelType} /> : null}</div>
       ) : (
         <div class="fields">
           <NumberField label="Number of runs" name="num_runs" value={8} min={1} max={100} />
@@ -83,8 +85,11 @@ function Form({ onStarted }: Pick<Properties, "onStarted">) {
           </Field>
         </div>
       )}
-      <Field label="Data set" hint="digits, mnist, or the s3:// or https:// address of a .csv, .tsv or .npz file">
+      <Field label="Data set" hint="digits, mnist, or the s3:// or https:// address of a table or an .npz file">
         <input name="dataset" defaultValue="digits" />
+      </Field>
+      <Field label="Target" hint="For tables: the column to predict, unless it is called label, target, class or y">
+        <input name="target" />
       </Field>
       <div class="fields">
         <Field label="Experiment">
@@ -121,10 +126,10 @@ const NumberField = ({ label, value, ...more }: NumberProperties) => (
   </Field>
 );
 
-type Request = Record<string, string | number>;
+type Request = Parameters<typeof api.train>[0];
 
 /** The filled fields of a form, numbers as numbers. */
-function requestOf(form: HTMLFormElement): Request {
+function requestOf(form: HTMLFormElement): Record<string, string | number> {
   const fields = [...form.elements].filter(
     (element) => element instanceof HTMLInputElement || element instanceof HTMLSelectElement,
   );

@@ -11,12 +11,12 @@ from mlops.domain.training_request import TrainRequest
     [
         ("digits", {"image"}),
         ("mnist", {"image"}),
-        ("s3://b/a.npz", {"vector", "image"}),
-        ("s3://b/parts/", {"table"}),
-        ("s3://b/latest", {"table", "vector", "image"}),
-        ("s3://b/a.csv?x#y.parquet", {"table"}),
+        ("s3://set/a.npz", {"vector", "image"}),
+        ("s3://set/parts/", {"table"}),
+        ("s3://set/latest", {"table", "vector", "image"}),
+        ("s3://set/a.csv?x#y.parquet", {"table"}),
         ("https://example.com/a.csv?token=x.npz", {"table"}),
-        *((f"s3://b/a{suffix}", {"table"}) for suffix in (".csv", ".TSV.gz", ".jsonl.zst", ".ndjson", ".parquet")),
+        *((f"s3://set/a{suffix}", {"table"}) for suffix in (".csv", ".TSV.gz", ".jsonl.zst", ".ndjson", ".parquet")),
     ],
 )
 def test_kinds(address, kinds):

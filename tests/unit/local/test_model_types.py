@@ -58,9 +58,9 @@ def test_the_trainers_reason_is_told(checkout: Settings, tmp_path: Path) -> None
 
 def test_the_document_is_put_only_when_it_is_new(aws: None) -> None:
     s3 = boto3.client("s3")
-    s3.create_bucket(Bucket="b")
-    s3.put_bucket_versioning(Bucket="b", VersioningConfiguration={"Status": "Enabled"})
+    s3.create_bucket(Bucket="bucket")
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
     for document in (b"1", b"1", b"2"):
-        model_types.publish(s3, "b", document)
-        assert s3.get_object(Bucket="b", Key=model_types.KEY)["Body"].read() == document
-    assert len(s3.list_object_versions(Bucket="b")["Versions"]) == 2
+        model_types.publish(s3, "bucket", document)
+        assert s3.get_object(Bucket="bucket", Key=model_types.KEY)["Body"].read() == document
+    assert len(s3.list_object_versions(Bucket="bucket")["Versions"]) == 2
