@@ -332,12 +332,14 @@ def test_held_out_rows_are_a_share_a_time_or_groups(text: str, wanted: Any) -> N
 @pytest.mark.parametrize("option", ["--set", "--column"])
 @pytest.mark.parametrize("text", ["a", "a=", "=b"])
 def test_a_pair_without_a_name_or_a_value_is_refused(option: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
     from typer.testing import CliRunner
 
     from mlops_client.cli import app, training
     from mlops_client.errors import BadInput
 
-    monkeypatch.setattr(training, "new_client", lambda: None)
+    monkeypatch.setattr(training, "new_client", lambda: SimpleNamespace(train=None))
     done = CliRunner().invoke(app, ["train", option, text])
     assert isinstance(done.exception, BadInput)
     assert option in str(done.exception)
