@@ -1,4 +1,4 @@
-"""`python -m trainer`: do one run, or with `sweep` several runs on this machine.
+"""`python -m trainer`: do one run, or with `sweep` several runs on this machine. `describe` prints what is in a table.
 
 Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by SIGTERM with the state kept.
 """
@@ -23,6 +23,10 @@ def main(argv: Sequence[str]) -> int:
             from trainer import sweep
 
             return sweep.main(argv[1:], stop)
+        if argv[:1] == ["describe"]:
+            from trainer import describe
+
+            return describe.main(argv[1:])
         identity = invocation.identity(os.environ)
         try:
             parameters = invocation.parameters(argv, os.environ)

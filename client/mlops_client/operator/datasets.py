@@ -9,7 +9,11 @@ from pathlib import Path
 from mlops_client.errors import BadInput
 from mlops_client.operator import aws
 
-FORMATS = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst", ".npz")
+FORMATS = (
+    *(f"{plain}{packed}" for plain in (".csv", ".tsv", ".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")),
+    ".parquet",
+    ".npz",
+)
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -31,7 +35,10 @@ def upload(stack: str, path: Path, name: str | None = None) -> str:
         MlopsError: AWS refused a request, or cannot be reached.
     """
     if not path.name.lower().endswith(FORMATS):
-        raise BadInput(f"{path}: the format is not supported; use .csv or .tsv, also packed as .gz or .zst, or .npz")
+        raise BadInput(
+            f"{path}: the format is not supported; use .csv, .tsv, .jsonl or .ndjson, also packed as .gz or .zst, "
+            ".parquet or .npz"
+        )
     if name is not None and not NAME.fullmatch(name):
         raise BadInput(
             f"the name {name!r} is not valid; use at most 100 letters, digits, '.', '_' or '-', a letter or digit first"

@@ -217,30 +217,32 @@ def test_csv_with_text_labels_quotes_blank_lines_and_gzip():
     dataset = of_file("set.csv", table(*GOOD, "", '"11","2","a"'))
     assert dataset.labels == ("a", "b")
     assert dataset.features == 2
-    assert len(dataset.train) + len(dataset.held_out) == 11
+    assert dataset.validation is not None
+    assert (len(dataset.train), len(dataset.validation), len(dataset.held_out)) == (7, 2, 2)
     assert of_file("set.csv.gz", gzip.compress(table(*GOOD, "", '"11","2","a"'))).digest == dataset.digest
 
 
 def test_csv_of_whole_number_labels_keeps_them_numbers():
-    assert of_file("set.csv", table(*[f"{row},0,{row % 2 + 7}" for row in range(10)])).labels == (7, 8)
+    assert of_file("set.csv", table(*[f"{row}.5,0,{row % 2 + 7}" for row in range(10)])).labels == (7, 8)
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (table(*GOOD, "1,oops,a"), "line 12, column 'height': 'oops' is not a number; correct it, or remove the row"),
+        (
+            table(*GOOD, "1,oops,a"),
+            "line 12, column 'height': 'oops' is not a number; correct it, remove the row, or set",
+        ),
         (table(*GOOD, "1,a"), "line 12 has 2 columns, the header has 3; add or remove cells"),
-        (table(*GOOD, "1,2,"), "line 12, column 'label': the label is empty; fill it in or remove the row"),
-        (table(*GOOD, "1,nan,a"), r"line 12, column 'height': the value is missing \('nan'\); fill it in, or remove"),
-        # A fifth of the rows before it is held out, so that it is the 25th of those that are trained on.
-        (table(*GOOD * 3, "1,nan,a", *GOOD), r"line 32, column 'height': the value is missing \('nan'\)"),
+        # A fifth of the rows before it is held out, so that it is not the same one of those that are trained on.
+        (table(*GOOD * 3, "1,oops,a", *GOOD), r"line 32, column 'height': 'oops' is not a number"),
         (table(*GOOD * 3, "", '"-inf","2","a"', *GOOD), "line 33, column 'width': '-inf' is not a finite number"),
         (table(*GOOD, "1e39,2,a"), "line 12, column 'width': '1e39' is not a finite number"),
         (table(), "no rows below the header; add rows"),
         (b"width,height\n1,2\n", r"no column named label, target, class, y in the header \(width, height\)"),
         (b"label\n1\n", "only a label"),
-        (b"", "no column named label"),
-        (b"\xff\xfe", "no column named label"),
+        (b"", "line 1: the file is empty; add a header with the columns' names, and rows"),
+        (b"\xff\xfe", "line 1: the file is empty"),
         (b"a,label\n\x81,1\n", r"line 2: not UTF-8 text \(byte 8 is 0x81\); save it as UTF-8"),
         (gzip.compress(table(*GOOD), mtime=0)[:-9], "truncated"),
     ],
@@ -255,10 +257,13 @@ def test_a_spoilt_csv_names_the_row_and_the_column(content: bytes, reason: str):
 
 
 def test_only_known_formats():
-    with pytest.raises(DataError, match=r"none of \.csv, \.tsv \(also as \.gz or \.zst\) and \.npz"):
-        data.load("https://example.com/data.parquet")
-    with pytest.raises(DataError, match=r"save the sheet as CSV"):
+    for address in ("https://example.com/data.txt", "s3://artifacts/set.parquet.gz", "s3://artifacts/set.npz.gz"):
+        with pytest.raises(DataError, match=r"none of \.csv, .* \(also as \.gz or \.zst\), \.parquet and \.npz"):
+            data.load(address)
+    with pytest.raises(DataError, match=r"spreadsheets are not read; save the sheet as CSV"):
         data.load("https://example.com/data.xlsx")
+    with pytest.raises(DataError, match=r"only an s3:// prefix can end in /"):
+        data.load("https://example.com/data/")
 
 
 def test_what_is_read_is_what_the_api_and_the_upload_say():
@@ -266,8 +271,7 @@ def test_what_is_read_is_what_the_api_and_the_upload_say():
     from mlops_client.operator.datasets import FORMATS
     from trainer.data import loading
 
-    plain = {suffix for suffix in loading.FORMATS if suffix != ".npz"}
-    packed = {f"{suffix}{packing}" for suffix in plain for packing in loading.PACKED}
+    packed = {f"{suffix}{packing}" for suffix in loading.PACKABLE for packing in loading.PACKED}
     assert set(FORMATS) == {*loading.FORMATS, *packed}
     described = TrainRequest.model_fields["dataset"].description or ""
     assert all(suffix in described for suffix in (*loading.FORMATS, *loading.PACKED))
@@ -413,7 +417,7 @@ def test_https_follows_to_https_and_never_to_http(https_server: str):
 
 
 def test_https_is_tried_again_while_the_server_is_away(https_server: str):
-    assert len(data.load(f"{https_server}/flaky/set.csv").train) == 8
+    assert len(data.load(f"{https_server}/flaky/set.csv").train) == 6
     with pytest.raises(DataError, match="the server answered 404"):
         data.load(f"{https_server}/gone.csv")
 

@@ -1,4 +1,5 @@
-"""Files as people have them, through training, export and predict: trained and right, or refused with the remedy."""
+"""Files as people have them, through training, and for arrays through export and predict too: trained and right, or
+refused with the remedy."""
 
 import gzip
 import io
@@ -13,6 +14,8 @@ import onnxruntime
 import pyarrow
 import pytest
 from numpy.lib import format as npy
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeRegressor
 
 from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, model_key
 from mlops.inference.model import Model, load
@@ -23,6 +26,7 @@ from trainer.errors import DataError
 from trainer.export import export
 from trainer.parameters import Parameters
 
+from .coding import Cell, coded_row
 from .test_fit import Session
 
 PER_CLASS = 20
@@ -34,9 +38,17 @@ FAR = 4.0
 class Trained:
     """The model has these labels, and answers each row of `answers` with its label."""
 
-    answers: Mapping[Label, Sequence[float]]
+    answers: Mapping[Label, Sequence[Cell]]
     notes: tuple[str, ...] = ()
     more_labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """The model predicts a quantity, and answers each row of `answers` with it."""
+
+    answers: Mapping[float, Sequence[Cell]]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,7 @@ def with_column(header: str, cells: Sequence[str]) -> bytes:
     return table(rows, header=f"{header},a,b,label").encode()
 
 
+DAYS = [f"2024-01-{row % 28 + 1:02d}" for row in range(2 * PER_CLASS)]
 PLAIN = table(clouds("0", "1"))
 BINARY = two(0, 1)
 INDEX = [str(row) for row in range(2 * PER_CLASS)]
@@ -104,7 +117,7 @@ def zstd(content: bytes) -> bytes:
     return pyarrow.compress(content, codec="zstd", asbytes=True)
 
 
-CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
+CSV_FILES: dict[str, tuple[bytes, Trained | Quantity | Refused]] = {
     # How the text is written
     "byte order mark, CRLF, quoted": (
         b"\xef\xbb\xbf" + table(clouds("0", "1"), '"a","b","label"', end="\r\n", quoted=True).encode(),
@@ -159,10 +172,10 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
         Refused("", "zstd file is truncated", "create or download it again"),
     ),
     "a workbook": (b"PK\x03\x04" + bytes(60), Refused("", "an Excel workbook", r"save the sheet as CSV")),
-    "Parquet": (b"PAR1" + bytes(60), Refused("", "a Parquet file", "save the table as CSV")),
+    "Parquet": (b"PAR1" + bytes(60), Refused("", "a Parquet file", r"end in \.parquet")),
     # Lines
     "no rows": (b"a,b,label\n", Refused("", "no rows below the header", "add rows")),
-    "empty": (b"", Refused("line 1", "no column named label", "rename the column")),
+    "empty": (b"", Refused("line 1", "the file is empty", "add a header")),
     "blank lines": (PLAIN.replace("\n", "\n\n", 5).encode() + b"   \n\n", BINARY),
     "line ends of three kinds": (PLAIN.replace("\n", "\r\n", 9).replace("\n", "\r", 2).encode(), BINARY),
     "a row that is too short after a blank line": (
@@ -233,7 +246,7 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "a class of one row": (
         PLAIN.encode() + b"40,-40,2\n",
-        Trained({0: (0, 0), 1: (FAR, FAR)}, more_labels=(2,)),
+        Refused("", "the class 2 has 1 row, and needs 3", "add rows, merge it with another class, or remove it"),
     ),
     "two thousand rows of one class": (
         table([*clouds("0") * 100, *clouds("0", "1")]).encode(),
@@ -245,7 +258,7 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "21 classes by number": (
         numbered(*map(str, range(21))),
-        Refused("column 'label'", "21 different whole numbers can be classes or a quantity", "write them as text"),
+        Refused("column 'label'", "21 different whole numbers can be classes or a quantity", "set task to"),
     ),
     "21 classes by code": (
         numbered(*(f"{code:03d}" for code in range(21))),
@@ -255,17 +268,21 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
     "214 whole numbers": (
         numbered(*map(str, range(25, 239))),
-        Refused("column 'label'", r"214 different numbers are a quantity.*\(regression\)", "write them as text"),
+        Quantity({28: (3.5, 2), 230: (205.5, 2)}),
     ),
     "fractions": (
         numbered("0.5", "1.25", "3"),
-        Refused("column 'label'", r"3 different numbers are a quantity.*\(regression\)", "write them as text"),
+        Quantity({0.5: (0.5, 2), 1.25: (1.5, 2), 3: (2.5, 2)}),
     ),
     "1,200 fractions": (
         numbered(*(f"{value}.5" for value in range(1200))),
-        Refused("column 'label'", "1200 different numbers are a quantity", "write them as text"),
+        Quantity({7.5: (7.5, 2), 1100.5: (1100.5, 2)}),
     ),
-    "a missing label": (changed(6, 2, ""), Refused("line 8, column 'label'", "the label is empty", "fill it in")),
+    "a missing label": (changed(6, 2, ""), two(0, 1, "1 row without a value in 'label': left out")),
+    "labels that are all missing": (
+        table([["1", "2", "NA"], ["3", "4", ""]]).encode(),
+        Refused("column 'label'", "the label is missing in all rows|all rows have the class", "name another|add rows"),
+    ),
     # The header
     "capitals and blanks in the header": (PLAIN.replace("label", " Label ", 1).encode(), BINARY),
     "another name for the label": (
@@ -301,13 +318,21 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
         Refused("line 1", "column 1 has no name", "give it one"),
     ),
     # Cells
-    "a constant column": (with_column("c", ["5"] * 40), Trained({0: (5, 0, 0), 1: (5, FAR, FAR)})),
-    "an empty cell": (
-        changed(6, 0, ""),
-        Refused("line 8, column 'a'", "the value is missing", "fill it in, or remove"),
+    "a constant column": (
+        with_column("c", ["5"] * 40),
+        two(0, 1, "the column 'c' is left out: it has the same value in all training rows"),
     ),
-    "NA": (changed(6, 0, "NA"), Refused("line 8, column 'a'", r"the value is missing \('NA'\)", "fill it in")),
-    "nan": (changed(6, 0, "nan"), Refused("line 8, column 'a'", r"the value is missing \('nan'\)", "fill it in")),
+    "a column without a value": (with_column("c", ["NA"] * 40), two(0, 1, "the column 'c' is left out: it is empty")),
+    "an empty cell": (changed(6, 0, ""), BINARY),
+    "NA": (changed(6, 0, "NA"), BINARY),
+    "N/A": (changed(6, 0, "N/A"), BINARY),
+    "nan": (changed(6, 0, "nan"), BINARY),
+    "null": (changed(6, 0, "null"), BINARY),
+    "a dash": (changed(6, 0, "-"), BINARY),
+    "a question mark": (
+        changed(6, 0, "?"),
+        Refused("line 8, column 'a'", "'?' is not a number", "leave the cell empty if the value is missing"),
+    ),
     "infinity": (changed(6, 0, "inf"), Refused("line 8, column 'a'", "'inf' is not a finite number", "correct it")),
     "beyond float32": (changed(6, 0, "1e39"), Refused("line 8, column 'a'", "'1e39' is not a finite", "correct it")),
     "beyond float64": (changed(6, 1, "1e400"), Refused("line 8, column 'b'", "'1e400' is not a finite", "correct it")),
@@ -323,27 +348,61 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     "a NUL": (changed(6, 0, "1\0"), Refused("line 8, column 'a'", r"'1\\x00' is not a number", "correct it")),
     "a typing error after a quoted line end": (
         table([["1", "2", '"x\ny"'], ["1", "oops", "z"], *clouds("z", "w")]).encode(),
-        Refused("line 4, column 'b'", "'oops' is not a number", "correct it, or remove the row"),
+        Refused("line 4, column 'b'", "'oops' is not a number", "correct it, remove the row"),
     ),
     "dates": (
-        with_column("day", ["2024-01-01"] * 40),
-        Refused("line 2, column 'day'", "'2024-01-01' is a date", "days since a fixed day"),
+        with_column("day", DAYS),
+        Trained({0: ("2024-01-07T00:00:00", 0, 0), 1: ("2024-01-07T00:00:00", FAR, FAR)}),
     ),
     "dates of the other order": (
-        with_column("day", ["24.12.2023"] * 40),
-        Refused("line 2, column 'day'", "'24.12.2023' is a date", "days since a fixed day"),
+        with_column("day", [f"{day[8:]}.{day[5:7]}.{day[:4]}" for day in DAYS]),
+        Trained({0: ("2024-01-07T00:00:00", 0, 0), 1: ("2024-01-07T00:00:00", FAR, FAR)}),
     ),
-    "words": (
-        with_column("paid", ["yes", "no"] * 20),
-        Refused("line 2, column 'paid'", "'yes' is not a number", "write 1 and 0"),
-    ),
-    "text": (
-        with_column("colour", ["red", "blue"] * 20),
-        Refused(
-            "line 2, column 'colour'",
-            "'red' is not a number, and text columns are not supported",
-            "a column of 0 and 1",
+    "dates with slashes": (
+        with_column("day", [f"{day[5:7]}/{day[8:]}/{day[:4]}" for day in DAYS]),
+        Trained(
+            {0: ("2024-01-07T00:00:00", 0, 0), 1: ("2024-01-07T00:00:00", FAR, FAR)},
+            ("the column 'day' has dates whose first number is the month",),
         ),
+    ),
+    "dates whose order no day shows": (
+        with_column("day", [f"0{row % 9 + 1}/0{row % 8 + 1}/2024" for row in range(40)]),
+        Refused("the column 'day'", "whether the day or the month is first", "write dates as 2025-12-31"),
+    ),
+    "a date that does not exist": (
+        with_column("day", [*DAYS[1:], "2024-02-31"]),
+        Refused("line 41, column 'day'", "'2024-02-31' is not a date", "write dates as 2025-12-31"),
+    ),
+    "dates of two digits": (
+        with_column("day", ["24.12.23"] * 40),
+        Refused("line 2, column 'day'", "'24.12.23' is not a date", "write dates as 2025-12-31"),
+    ),
+    "words": (with_column("paid", ["Yes", "no"] * 20), Trained({0: (True, 0, 0), 1: (False, FAR, FAR)})),
+    "text": (with_column("colour", ["red", "blue"] * 20), Trained({0: ("red", 0, 0), 1: ("green", FAR, FAR)})),
+    "codes": (
+        with_column("zip", ["01067", "20095"] * 20),
+        Trained(
+            {0: ("01067", 0, 0), 1: ("20095", FAR, FAR)},
+            ("the column 'zip' is read as text: codes such as 007 begin with a zero, so they are categories",),
+        ),
+    ),
+    "ids of letters": (
+        with_column("customer", [f"c{row * 7 % 1009}" for row in range(40)]),
+        two(0, 1, "the column 'customer' is left out: it is an id: 40 different texts in 40 rows"),
+    ),
+    "ids of digits, shuffled": (
+        with_column("customer", SHUFFLED),
+        Trained(
+            {0: (7, 0, 0), 1: (7, FAR, FAR)},
+            (
+                "the column 'customer' has a different whole number in nearly each row; if it is an id, set it to "
+                "ignore (columns)",
+            ),
+        ),
+    ),
+    "whole numbers that float32 does not have": (
+        with_column("account", [str(16_777_217 + row % 5) for row in range(40)]),
+        Refused("line 2, column 'account'", "16777217 is beyond 16,777,216", "set the column to category or ignore"),
     ),
     "thousands of columns": (
         table(clouds("0", "1", features=3000), ",".join([*(f"f{index}" for index in range(3000)), "label"])).encode(),
@@ -464,7 +523,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "content", "outcome"), CASES)
-def test_a_file_is_trained_right_or_refused_with_the_remedy(name: str, content: bytes, outcome: Trained | Refused):
+def test_a_file_is_trained_right_or_refused_with_the_remedy(
+    name: str, content: bytes, outcome: Trained | Quantity | Refused
+):
     read = npz.read if name.endswith(".npz") else tables.read
     if isinstance(outcome, Refused):
         with pytest.raises(DataError, match=rf"(?s)^{name}: {outcome.place}.*{outcome.reason}.*{outcome.remedy}"):
@@ -472,8 +533,18 @@ def test_a_file_is_trained_right_or_refused_with_the_remedy(name: str, content: 
         return
     dataset = read(name, content)
     assert dataset.notes == outcome.notes
+    if isinstance(outcome, Quantity):
+        regressor = DecisionTreeRegressor(random_state=1).fit(dataset.train.inputs, dataset.train.targets)
+        for quantity, row in outcome.answers.items():
+            assert regressor.predict([coded_row(dataset, row)])[0] == pytest.approx(quantity, abs=1)
+        return
     assert set(dataset.labels) == {*outcome.answers, *outcome.more_labels}
     assert {type(label) for label in dataset.labels} == {type(label) for label in outcome.answers}
+    if dataset.contract is not None:
+        forest = RandomForestClassifier(random_state=1).fit(dataset.train.inputs, dataset.train.targets)
+        for label, row in outcome.answers.items():
+            assert dataset.labels[forest.predict([coded_row(dataset, row)])[0]] == label
+        return
     model = served(dataset)
     for label, row in outcome.answers.items():
         assert answer(model, row) == label
@@ -504,10 +575,10 @@ def served(dataset: data.Dataset) -> Model:
     return load(Manifest.from_json(manifest.to_json()), exported.content)
 
 
-def answer(model: Model, row: Sequence[float]) -> Label:
+def answer(model: Model, row: Sequence[Cell]) -> Label:
     """The label that predict answers to a request with this row."""
     source = "image" if model.manifest.input.image else "inputs"
-    body = json.dumps({source: [float(value) for value in row]})
+    body = json.dumps({source: list(map(float, row))})
     numbers = inputs.inputs_of(request.parse(body, request.SINGLE, "field"), model.manifest.input)
     return model.manifest.labels[int(model.probabilities(numbers).argmax())]
 

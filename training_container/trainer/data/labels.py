@@ -16,6 +16,7 @@ Label = int | str
 INT64 = np.iinfo(np.int64)
 MOST_NUMBERED_CLASSES = 20
 MOST_WHOLE_NUMBERS = 100
+TABLES_ONLY = "To predict a quantity (regression), save a table: CSV, Parquet or JSON lines"
 _NUMBER = re.compile(r"(?=[+-]?[.,]?[0-9])[+-]?(0|[1-9][0-9]*)?([.,][0-9]*)?([eE][+-]?[0-9]{1,3})?")
 """A number that is not a code: codes such as 007 begin with a zero."""
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -71,12 +72,9 @@ def refuse_quantity(where: str, texts: Sequence[str], count: int, remedy: str) -
     if whole and count <= MOST_WHOLE_NUMBERS:
         raise DataError(
             f"{where}: {count} different whole numbers can be classes or a quantity; if they are classes, {remedy}. "
-            "Models that predict a quantity (regression) are not supported"
+            + TABLES_ONLY
         )
-    raise DataError(
-        f"{where}: {count} different numbers are a quantity, and models that predict one (regression) are not "
-        f"supported; if they are classes, {remedy}"
-    )
+    raise DataError(f"{where}: {count} different numbers are a quantity; if they are classes, {remedy}. {TABLES_ONLY}")
 
 
 def from_array(name: str, array: str, values: np.ndarray) -> Labels:

@@ -1,36 +1,84 @@
 """Load a data set by its name or the address of a file."""
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from mlops_contract import Task
 from trainer.data import digits, mnist, npz, sources, tables
 from trainer.data.dataset import Dataset
+from trainer.data.options import DataOptions
 from trainer.errors import DataError
 
 BUILT_IN: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "mnist": mnist.load}
-FORMATS: dict[str, Callable[[str, bytes], Dataset]] = {".npz": npz.read, ".csv": tables.read, ".tsv": tables.read}
+TABLES: dict[str, Callable[[str, bytes, DataOptions], Dataset]] = {
+    ".csv": tables.read,
+    ".tsv": tables.read,
+    ".jsonl": tables.read_json_lines,
+    ".ndjson": tables.read_json_lines,
+    ".parquet": tables.read_parquet,
+}
+PARQUET, NPZ = ".parquet", ".npz"
+FORMATS = (*TABLES, NPZ)
+PACKABLE = (".csv", ".tsv", ".jsonl", ".ndjson")
 PACKED = (".gz", ".zst")
-SPREADSHEETS = (".xlsx", ".xls", ".ods")
+SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
+DEFAULTS = DataOptions()
 
 
-def load(name: str) -> Dataset:
+def load(name: str, options: DataOptions = DEFAULTS, *, trusted: bool = False) -> Dataset:
     """Load a data set.
 
     Args:
-        name: digits, mnist, or the address of a file (.csv or .tsv, also packed as .gz or .zst, or .npz), or of the
-            object `latest` that names one. The data set has the name of the file, so the run says which one it was.
+        name: digits, mnist, or the address of a file: .csv, .tsv, .jsonl or .ndjson, also packed as .gz or .zst,
+            .parquet or .npz; of a prefix of Parquet files, which ends in `/`; or of the object `latest` that names one.
+            The data set has the name of the file, so the run says which one it was.
+        options: What to predict from a table, and how to read and split it.
+        trusted: Whether the address is from an operator. Then paths and any bucket are allowed.
 
     Raises:
         DataError: It cannot be read, or nothing can be learned from it. Says where and why.
         Unreachable: The service that stores it does not answer.
     """
     if name in BUILT_IN:
+        _check_no_options(name, options)
         return BUILT_IN[name]()
     name = sources.resolved(name)
+    if name.endswith("/"):
+
+        def fetch(folder: Path) -> list[Path]:
+            return sources.fetch_below(name, PARQUET, folder, trusted=trusted)
+
+        return tables.read_parquet_files(name, fetch, options)
     file = PurePosixPath(sources.path(name).lower())
     plain = file.with_suffix("") if file.suffix in PACKED else file
-    read = FORMATS.get(plain.suffix)
-    if read is None:
-        hint = "; save the sheet as CSV (UTF-8)" if plain.suffix in SPREADSHEETS else ""
-        raise DataError(f"{name}: none of .csv, .tsv (also as .gz or .zst) and .npz, so its format is not known{hint}")
-    return read(name, sources.read(name))
+    if plain.suffix == NPZ and plain == file:
+        _check_no_options(name, options)
+        return npz.read(name, sources.read(name, trusted=trusted))
+    read = TABLES.get(plain.suffix)
+    if read is None or (plain != file and plain.suffix not in PACKABLE):
+        raise DataError(f"{name}: {_unknown(plain.suffix)}")
+    return read(name, sources.read(name, trusted=trusted), options)
+
+
+def _unknown(suffix: str) -> str:
+    if suffix in SPREADSHEETS:
+        return "spreadsheets are not read; save the sheet as CSV (UTF-8)"
+    return (
+        f"none of {', '.join(PACKABLE)} (also as .gz or .zst), {PARQUET} and {NPZ}, so its format is not known; save "
+        "it as one of these"
+    )
+
+
+def _check_no_options(name: str, options: DataOptions) -> None:
+    """Raise DataError if the options are for a table, and the data set is none."""
+    named = options.named
+    if named:
+        column, field = next(iter(named.items()))
+        raise DataError(
+            f"{name}: {field}: the data set has no named columns, so there is no {column!r}; remove {field}, or use a "
+            "table: CSV, Parquet or JSON lines"
+        )
+    if options.held_out != DEFAULTS.held_out:
+        raise DataError(f"{name}: held_out: only tables are split by a share; remove it")
+    if options.task is Task.REGRESSION:
+        raise DataError(f"{name}: task: regression needs a table with named columns; save CSV, Parquet or JSON lines")

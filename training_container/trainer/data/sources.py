@@ -6,7 +6,10 @@ followed, because a task's credentials are served over http at a link-local addr
 
 import os
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from trainer.errors import DataError, Unreachable
@@ -50,6 +53,44 @@ def read(address: str, *, trusted: bool = False) -> bytes:
     return _read_file(Path(address))
 
 
+def fetch_below(address: str, suffix: str, folder: Path, *, trusted: bool = False) -> list[Path]:
+    """Copy the files below a prefix into a folder, with their paths below the prefix, and return their new paths.
+
+    Args:
+        address: An s3:// prefix that ends in `/`, or a folder if it is trusted.
+        suffix: What the names of the files end with. Others are not copied, and neither are those that begin with `_`
+            or `.`, or are in a folder that does: Spark and others keep their own files there.
+        folder: An empty folder.
+        trusted: As for `read`.
+
+    Raises:
+        DataError: There are no such files, or too many bytes; or the address is not allowed.
+        Unreachable: The service did not answer in all attempts.
+    """
+    scheme = urlsplit(address).scheme
+    if scheme == "s3":
+        names = _names_below_s3(address, trusted)
+    elif scheme or not trusted:
+        raise DataError(f"{address}: only an s3:// prefix can end in /; name one file, or use s3://")
+    else:
+        names = [file.relative_to(address).as_posix() for file in Path(address).rglob("*") if file.is_file()]
+    copied, size = [], 0
+    for name in sorted(names):
+        steps = PurePosixPath(name).parts
+        if not name.lower().endswith(suffix) or any(step.startswith(("_", ".")) for step in steps):
+            continue
+        content = read(join(address, name), trusted=trusted)
+        size += len(content)
+        _check_size(address, size)
+        path = folder.joinpath(*steps)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        copied.append(path)
+    if not copied:
+        raise DataError(f"{address}: there are no files whose names end in {suffix}; check the address")
+    return copied
+
+
 def resolved(address: str) -> str:
     """Return the address of the file itself. That of an object `latest` in S3 stands for the address in it.
 
@@ -89,21 +130,41 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_s3(address: str, trusted: bool) -> bytes:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    bucket, key = _bucket_and_key(address, trusted)
+    with _s3(address) as client:
+        answer = client.get_object(Bucket=bucket, Key=key)
+        _check_size(address, answer["ContentLength"])
+        content: bytes = answer["Body"].read()
+    return content
 
+
+def _names_below_s3(address: str, trusted: bool) -> list[str]:
+    """Return the keys below an S3 prefix, without the prefix."""
+    bucket, prefix = _bucket_and_key(address, trusted)
+    with _s3(address) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", ())]
+
+
+def _bucket_and_key(address: str, trusted: bool) -> tuple[str, str]:
     bucket, key = urlsplit(address).netloc, path(address).lstrip("/")
     if not trusted and bucket not in allowed_buckets():
         raise DataError(
             f"{address}: data sets must not be read from the bucket {bucket!r}; upload the file to the platform's "
             "bucket, or add the bucket to the parameter DatasetBuckets"
         )
-    client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}))
+    return bucket, key
+
+
+@contextmanager
+def _s3(address: str) -> Iterator[Any]:
+    """Open a client of S3. Its errors become ours."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
-        answer = client.get_object(Bucket=bucket, Key=key)
-        _check_size(address, answer["ContentLength"])
-        content: bytes = answer["Body"].read()
+        yield boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}))
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in ("NoSuchKey", "404"):
@@ -113,7 +174,6 @@ def _read_s3(address: str, trusted: bool) -> bytes:
         raise Unreachable(address, f"S3 answered {code}") from error
     except BotoCoreError as error:
         raise Unreachable(address, f"S3 does not answer ({type(error).__name__})") from error
-    return content
 
 
 def _read_https(address: str) -> bytes:

@@ -35,6 +35,8 @@ def of_head(name: str, head: Head, sniff: Callable[[], str]) -> Dialect:
         DataError: The header cannot be read, or its delimiter is not clear.
     """
     line = head.header_line
+    if not head.header.strip():
+        raise DataError(f"{name}: line {line}: the file is empty; add a header with the columns' names, and rows")
     outside_quotes = QUOTED.sub("", head.header)
     candidates = [delimiter for delimiter in DELIMITERS if delimiter in outside_quotes]
     delimiter = head.delimiter or (candidates[0] if candidates else ",")

@@ -1,97 +1,272 @@
-"""Find out what the columns of a table contain, from all cells: numbers, their decimal mark, or row numbers."""
+"""Find out how the cells of columns are read, from all of them: numbers, booleans, datetimes or categories."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from mlops_contract import ColumnType
+from mlops_contract.columns import LARGEST_WHOLE
+from trainer.data.options import ColumnRole
 from trainer.data.tables.cells import PLACE, Cells
+from trainer.data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FORM, MONTH_FIRST, DateForm
+from trainer.data.tables.numbers import is_missing, is_whole, number, within_float32
+from trainer.data.tables.refusals import refuse_misfit
+from trainer.errors import DataError
 
-COLUMNS_PER_QUERY = 250
-LARGEST = float(np.finfo(np.float32).max)
+COLUMNS_PER_QUERY = 100
 WITH_COMMA = r"[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?"
 PERHAPS_THOUSANDS = r"[+-]?[1-9][0-9]{0,2},[0-9]{3}"
 WITH_POINT = r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+SEPARATED = "[+-]?[0-9]+([.,'' \u00a0\u202f][0-9]{3})+([.,][0-9]*)?"
+BOOLEAN_WORDS = (("yes", "no"), ("true", "false"), ("t", "f"), ("y", "n"))
+LAST_MONTH = 12
 
 
 @dataclass(frozen=True)
-class Column:
-    """The content of a column: how many cells are numbers, and whether they count the rows."""
+class Reading:
+    """How the cells of a column are read.
+
+    Attributes:
+        position: Its position in the table.
+        name: Its name.
+        type: Its type in the contract.
+        value: SQL for a cell's value, NULL if it is missing: VARCHAR for strings, DOUBLE for all others. Booleans are
+            1 and 0, datetimes are seconds since 1970 in UTC.
+        counts_rows: Whether its numbers increase by one from each row to the next.
+        beyond: Whether a whole number is beyond those that float32 has.
+        note: A sentence for users, if there was a choice.
+    """
 
     position: int
     name: str
-    numbers: int
-    counts_rows: bool
+    type: ColumnType
+    value: str
+    counts_rows: bool = False
+    beyond: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True)
-class Inferred:
-    """The columns, and the decimal mark of their numbers: `.` or `,`."""
+class _Counts:
+    """How many cells of a column are filled, are words for missing values, numbers, and so on."""
 
-    columns: tuple[Column, ...]
-    decimal_mark: str
+    filled: int
+    missing_words: int
+    numbers: int
+    whole: int
+    codes: int
+    beyond: int
+    steady: bool
+
+    @property
+    def present(self) -> int:
+        return self.filled - self.missing_words
 
 
-def infer(cells: Cells, positions: Sequence[int]) -> Inferred:
-    """Return what the columns at `positions` contain."""
-    columns = _columns(cells, positions, ".")
-    others = [column.position for column in columns if column.numbers < cells.count]
-    if others and _has_decimal_commas(cells, positions, others):
-        return Inferred(_columns(cells, positions, ","), ",")
-    return Inferred(columns, ".")
+@dataclass(frozen=True)
+class _Words:
+    """How many cells of a column are words for true and false (of each pair), dates, and separated numbers.
 
-
-def number(cells: Cells, position: int, decimal_mark: str) -> str:
-    """Return SQL for the number in a cell as DOUBLE; NULL if it is not a number.
-
-    predict rounds numbers from double to float32, so training does the same.
+    `first` and `second` are the largest numbers before and after the first slash of dates such as 12/31/2025.
     """
-    text = cells.text(position)
-    if decimal_mark == ",":
-        return f"TRY_CAST(translate({text}, '_.,', '??.') AS DOUBLE)"
-    # DuckDB reads 1_000 as a number. Trimming a cell takes longer than reading it, and few cells need it.
-    number = f"coalesce(TRY_CAST(c{position} AS DOUBLE), TRY_CAST({text} AS DOUBLE))"
-    return f"CASE WHEN contains(c{position}, '_') THEN NULL ELSE {number} END"
+
+    pairs: tuple[int, ...]
+    iso: int
+    dotted: int
+    slashed: int
+    dates: int
+    separated: int
+    first: int | None
+    second: int | None
 
 
-def within_float32(value: str) -> str:
-    """Return SQL for whether a number is finite as float32."""
-    return f"abs({value}) <= {LARGEST!r}"
+class Inferred:
+    """What the cells of a table contain. `decimal_mark` is `.` or `,`."""
+
+    def __init__(self, cells: Cells) -> None:
+        """Count the kinds of cells in all columns."""
+        self._cells = cells
+        self.decimal_mark = "."
+        self._counts = list(self._counted())
+        others = [place for place, counts in enumerate(self._counts) if counts.numbers < counts.present]
+        if others and self._has_decimal_commas(others):
+            self.decimal_mark = ","
+            self._counts = list(self._counted())
+
+    def is_numeric(self, position: int) -> bool:
+        """Return whether a column has numbers only. Codes such as 007 are none, and neither is what is stored as text.
+
+        A column without values is not numeric.
+        """
+        counts = self._counts[position]
+        is_code = counts.codes > 0 and counts.whole == counts.present
+        return position not in self._cells.texts and 0 < counts.numbers == counts.present and not is_code
+
+    def is_boolean(self, position: int) -> bool:
+        """Return whether a column has only words for true and false, of one pair."""
+        present = self._counts[position].present
+        return present > 0 and present in self._words(position).pairs
+
+    def is_mostly_numeric(self, position: int) -> bool:
+        """Return whether more than half of a column's values are numbers, and others are not."""
+        counts = self._counts[position]
+        return position not in self._cells.texts and counts.present / 2 < counts.numbers < counts.present
+
+    def number(self, position: int) -> str:
+        """Return SQL for the number in a cell of this column, finite as float32; NULL if there is none."""
+        value = number(f"c{position}", self.decimal_mark)
+        return f"CASE WHEN {within_float32(value)} THEN {value} END"
+
+    def reading(self, position: int, role: ColumnRole | None = None) -> Reading:
+        """Return how a column is read. A `role` other than ignore decides, where the request gives one.
+
+        Raises:
+            DataError: Cells do not fit. Names the first one.
+        """
+        counts = self._counts[position]
+        if role == "category" or (role is None and position in self._cells.texts and not self._is_worded(position)):
+            return self._category(position)
+        if role == "number" or (role is None and (self.is_numeric(position) or not counts.present)):
+            return self._number(position, chosen=role is not None)
+        if role is None and counts.numbers == counts.present:
+            return self._category(position, "codes such as 007 begin with a zero, so they are categories")
+        if role == "boolean" or (role is None and self.is_boolean(position)):
+            return self._boolean(position)
+        words = self._words(position)
+        dates = words.iso + words.dotted + words.slashed
+        if role == "datetime" or (role is None and max(dates, words.dates) > counts.present / 2):
+            return self._datetime(position, words)
+        if self.is_mostly_numeric(position) or words.separated > counts.present / 2:
+            refuse_misfit(self._cells, position, ColumnType.DOUBLE, f"({self.number(position)}) IS NULL")
+        return self._category(position)
+
+    def _is_worded(self, position: int) -> bool:
+        """Return whether a column that is stored as text has words for true and false, or dates."""
+        words, present = self._words(position), self._counts[position].present
+        return self.is_boolean(position) or 0 < present == words.iso + words.dotted + words.slashed
+
+    def _category(self, position: int, note: str | None = None) -> Reading:
+        name = self._cells.columns[position]
+        value = f"nullif(c{position}, '')"
+        shown = f"{self._cells.shown(position)} is read as text: {note}" if note else None
+        return Reading(position, name, ColumnType.STRING, value, note=shown)
+
+    def _number(self, position: int, *, chosen: bool) -> Reading:
+        counts = self._counts[position]
+        value = self.number(position)
+        self._check(position, ColumnType.DOUBLE, value)
+        # Who asks for a number accepts that float32 rounds it.
+        is_long = 0 < counts.whole == counts.present and not (chosen and counts.beyond)
+        return Reading(
+            position,
+            self._cells.columns[position],
+            ColumnType.LONG if is_long else ColumnType.DOUBLE,
+            value,
+            counts_rows=counts.steady and 1 < counts.present == self._cells.count,
+            beyond=is_long and counts.beyond > 0,
+        )
+
+    def _boolean(self, position: int) -> Reading:
+        no, yes = (", ".join(f"'{pair[side]}'" for pair in (*BOOLEAN_WORDS, ("1", "0"))) for side in (1, 0))
+        text = f"lower(c{position})"
+        value = f"CASE WHEN {text} IN ({yes}) THEN 1.0::DOUBLE WHEN {text} IN ({no}) THEN 0.0::DOUBLE END"
+        self._check(position, ColumnType.BOOLEAN, value)
+        return Reading(position, self._cells.columns[position], ColumnType.BOOLEAN, value)
+
+    def _datetime(self, position: int, words: _Words) -> Reading:
+        form, note = self._form(position, words)
+        value = form.seconds(f"c{position}")
+        self._check(position, ColumnType.DATETIME, value)
+        return Reading(position, self._cells.columns[position], ColumnType.DATETIME, value, note=note)
+
+    def _form(self, position: int, words: _Words) -> tuple[DateForm, str | None]:
+        if words.slashed <= max(words.iso, words.dotted):
+            return (ISO_FORM if words.iso >= words.dotted else DOTTED_FORM), None
+        day_first, month_first = (words.first or 0) > LAST_MONTH, (words.second or 0) > LAST_MONTH
+        shown = self._cells.shown(position)
+        if not day_first and not month_first:
+            raise DataError(
+                f"{self._cells.name}: {shown} has dates such as 1/2/2025, and no day above {LAST_MONTH} shows whether "
+                "the day or the month is first; write dates as 2025-12-31, or set the column to category or ignore "
+                "(columns)"
+            )
+        order = "day" if day_first else "month"
+        return (DAY_FIRST if day_first else MONTH_FIRST), f"{shown} has dates whose first number is the {order}"
+
+    def _check(self, position: int, kind: ColumnType, value: str) -> None:
+        """Raise DataError if a cell that is there has no value."""
+        column = f"c{position}"
+        misfit = f"({value}) IS NULL"
+        if kind is ColumnType.DOUBLE and self._counts[position].numbers == self._counts[position].present:
+            return
+        ((misfits,),) = self._cells.query(f"count_if(NOT {is_missing(column)} AND {misfit})", source=column)
+        if misfits:
+            refuse_misfit(self._cells, position, kind, misfit)
+
+    def _counted(self) -> Iterator[_Counts]:
+        for part in _parts(range(len(self._cells.columns))):
+            source, selected = [], []
+            for place in part:
+                column, value = f"c{place}", f"v{place}"
+                source.append(f"{column}, {number(column, self.decimal_mark)} AS {value}")
+                whole = is_whole(column, value)
+                selected += [
+                    f"count_if({column} <> '')",
+                    f"count_if({column} <> '' AND {is_missing(column)})",
+                    f"count_if({within_float32(value)})",
+                    f"count_if({whole})",
+                    f"count_if({whole} AND (starts_with({column}, '0') OR starts_with({column}, '-0')) AND "
+                    f"{column} NOT IN ('0', '-0'))",
+                    f"count_if({whole} AND abs({value}) > {LARGEST_WHOLE})",
+                    f"min({value} - {PLACE})",
+                    f"max({value} - {PLACE})",
+                ]
+            (results,) = self._cells.query(", ".join(selected), source=", ".join(source))
+            for start in range(0, len(results), 8):
+                *counts, least, most = results[start : start + 8]
+                steady = least is not None and least == most and float(least).is_integer()
+                yield _Counts(*counts, steady)
+
+    def _words(self, position: int) -> _Words:
+        column = f"c{position}"
+        pairs = [f"count_if(lower({column}) IN ('{yes}', '{no}'))" for yes, no in BOOLEAN_WORDS]
+        matches = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]
+        counted = [f"count_if(regexp_full_match({column}, '{pattern}'))" for pattern in matches]
+        slashed = f"FILTER (regexp_full_match({column}, '{DAY_FIRST.pattern}'))"
+        largest = [f"max(TRY_CAST(split_part({column}, '/', {part}) AS INTEGER)) {slashed}" for part in (1, 2)]
+        (results,) = self._cells.query(", ".join([*pairs, *counted, *largest]), source=column)
+        return _Words(results[: len(pairs)], *results[len(pairs) :])
+
+    def _has_decimal_commas(self, positions: Sequence[int]) -> bool:
+        """Return whether commas are decimal marks: not if they can be thousands separators, or if there are points."""
+        commas = thousands = points = 0
+        for part in _parts(positions):
+            (results,) = self._cells.query(
+                ", ".join(
+                    f"count_if(regexp_full_match(c{place}, '{pattern}'))"
+                    for place in part
+                    for pattern in (WITH_COMMA, PERHAPS_THOUSANDS, WITH_POINT)
+                ),
+                source=", ".join(f"c{place}" for place in part),
+            )
+            for index, place in enumerate(part):
+                with_comma, perhaps, with_point = results[3 * index : 3 * index + 3]
+                counts = self._counts[place]
+                if with_comma and with_comma + counts.numbers > counts.present / 2:
+                    commas, thousands, points = commas + with_comma, thousands + perhaps, points + with_point
+        return commas > thousands and not points and not self._has_points()
+
+    def _has_points(self) -> bool:
+        """Return whether a column of numbers has decimal points."""
+        numeric = [place for place in range(len(self._counts)) if self.is_numeric(place)]
+        return any(
+            self._cells.query(
+                " OR ".join(f"bool_or(regexp_full_match(c{place}, '{WITH_POINT}'))" for place in part),
+                source=", ".join(f"c{place}" for place in part),
+            )[0][0]
+            for part in _parts(numeric)
+        )
 
 
-def _columns(cells: Cells, positions: Sequence[int], decimal_mark: str) -> tuple[Column, ...]:
-    columns = []
+def _parts(positions: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(positions), COLUMNS_PER_QUERY):
-        part = positions[start : start + COLUMNS_PER_QUERY]
-        numbers_of = ", ".join(f"{number(cells, position, decimal_mark)} AS v{position}" for position in part)
-        selected = []
-        for value in (f"v{position}" for position in part):
-            selected += [
-                f"count(*) FILTER ({within_float32(value)})",
-                f"min({value} - {PLACE})",
-                f"max({value} - {PLACE})",
-            ]
-        results = cells.query(", ".join(selected), cells.kept, numbers_of)[0]
-        for index, position in enumerate(part):
-            numbers, least, most = results[3 * index : 3 * index + 3]
-            counts_rows = numbers == cells.count > 1 and least == most and float(least).is_integer()
-            columns.append(Column(position, cells.columns[position], numbers, counts_rows))
-    return tuple(columns)
-
-
-def _has_decimal_commas(cells: Cells, positions: Sequence[int], others: Sequence[int]) -> bool:
-    """Return whether commas are decimal marks: not if they can be thousands separators, or if there are points too."""
-    commas = _count(cells, others, f"regexp_full_match({{0}}, '{WITH_COMMA}')")
-    if not commas or _count(cells, positions, f"regexp_full_match({{0}}, '{WITH_POINT}')"):
-        return False
-    return _count(cells, others, f"regexp_full_match({{0}}, '{PERHAPS_THOUSANDS}')") < commas
-
-
-def _count(cells: Cells, positions: Sequence[int], condition: str) -> int:
-    """Return how many cells of these columns meet the condition, which has {0} in place of the text."""
-    total = 0
-    for start in range(0, len(positions), COLUMNS_PER_QUERY):
-        part = positions[start : start + COLUMNS_PER_QUERY]
-        counts = [f"count_if({condition.replace('{0}', cells.text(position))})" for position in part]
-        total += cells.query(" + ".join(counts), cells.kept)[0][0]
-    return total
+        yield positions[start : start + COLUMNS_PER_QUERY]

@@ -1,85 +1,152 @@
-"""Read the labels of a table, as they are written, from the column with such a name."""
+"""Read the column that is to be predicted: classes as they are written, or a quantity."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from mlops_contract import ColumnType, Task
 from trainer.data import labels
-from trainer.data.dataset import MAX_CLASSES
-from trainer.data.labels import Labels
-from trainer.data.tables.cells import PLACE, Cells
+from trainer.data.dataset import FEWER_CLASSES, MAX_CLASSES, check_classes
+from trainer.data.labels import MOST_NUMBERED_CLASSES, MOST_WHOLE_NUMBERS, Label
+from trainer.data.options import DataOptions
+from trainer.data.tables.cells import Cells
+from trainer.data.tables.inference import Inferred
+from trainer.data.tables.numbers import is_missing
+from trainer.data.tables.refusals import refuse_misfit
 from trainer.errors import DataError
 
-LABEL_COLUMNS = ("label", "target", "class", "y")
+TARGET_COLUMNS = ("label", "target", "class", "y")
 
 
-def target_column(name: str, columns: Sequence[str], line: int) -> int:
-    """Return the position of the column of labels.
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What each row of the table is to be predicted as.
 
-    Args:
-        name: The data set's name, for the error.
-        columns: The names in the header.
-        line: The line of the header.
+    Attributes:
+        position: The column.
+        name: Its name.
+        task: What is predicted.
+        classes: The different labels in order; empty for regression.
+        values: Indices of classes, int64 `[n]`, or quantities, float64 `[n]`; those of missing targets mean nothing.
+        present: Which rows have a target, bool `[n]`.
+        notes: Sentences for users.
+    """
+
+    position: int
+    name: str
+    task: Task
+    classes: tuple[Label, ...]
+    values: np.ndarray
+    present: np.ndarray
+    notes: tuple[str, ...]
+
+
+def target_position(cells: Cells, target: str | None) -> int:
+    """Return the position of the column to predict: `target`, or the only one with a usual name.
 
     Raises:
-        DataError: There is no such column, or more than one, or two columns have the same name.
+        DataError: There is no such column, or more than one, or no other column.
     """
-    for column in columns:
-        if columns.count(column) > 1:
-            shown = f"the column {column!r} is" if column else "a column without a name is"
-            raise DataError(f"{name}: line {line}: {shown} twice in the header; rename or remove one of them")
-    candidates = [position for position, column in enumerate(columns) if column.lower() in LABEL_COLUMNS]
+    columns = cells.columns
+    if target is not None:
+        candidates = [columns.index(target)]
+    else:
+        candidates = [position for position, column in enumerate(columns) if column.lower() in TARGET_COLUMNS]
     if not candidates:
         shown = ", ".join(column[:40] for column in columns[:8]) + (", …" if len(columns) > 8 else "")
         raise DataError(
-            f"{name}: line {line}: no column named {', '.join(LABEL_COLUMNS)} in the header ({shown}); "
-            "rename the column that is to be predicted to label"
+            f"{cells.header}: no column named {', '.join(TARGET_COLUMNS)} in the header ({shown}); "
+            "rename the column that is to be predicted to label, or name it in target"
         )
     if len(candidates) > 1:
         shown = " and ".join(repr(columns[position]) for position in candidates)
         raise DataError(
-            f"{name}: line {line}: each of the columns {shown} can be the label; keep one, and rename or remove the "
-            "others"
+            f"{cells.header}: each of the columns {shown} can be the label; name one in target and set the others to "
+            "ignore (columns), or rename or remove the others"
         )
     if len(columns) < 2:
-        raise DataError(f"{name}: line {line}: there is only a label; add at least one column of numbers")
+        raise DataError(f"{cells.header}: there is only a label; add at least one other column")
     return candidates[0]
 
 
-def read_labels(cells: Cells, position: int) -> Labels:
-    """Read the column of labels. Rows of empty cells at the end of the table are dropped.
+def read_target(cells: Cells, inferred: Inferred, position: int, options: DataOptions) -> Target:
+    """Read the target. Rows without one are counted in a note; rows without any value are not mentioned.
 
     Raises:
-        DataError: A label is missing or not valid, or the labels are a quantity.
+        DataError: No row has a target, one is not valid, or all are the same; or the task is not clear.
     """
-    _drop_empty_rows(cells, position)
-    if not cells.count:
-        raise DataError(f"{cells.name}: no rows below the header; add rows")
-    text = cells.text(position)
+    column = f"c{position}"
     where = f"{cells.name}: column {cells.columns[position]!r}"
-    ((different,),) = cells.query(f"count(DISTINCT {text})", cells.kept)
-    texts = [row[0] for row in cells.query(f"DISTINCT {text}", f"{cells.kept} LIMIT {MAX_CLASSES + 1}")]
-    labels.refuse_quantity(where, texts, different, "write them as text, for example 'class 7'")
-    if different > MAX_CLASSES:
-        raise DataError(
-            f"{where}: {different} classes, and at most {MAX_CLASSES} are allowed; models that predict a quantity "
-            "(regression) are not supported"
-        )
+    has_words = inferred.is_numeric(position) or inferred.is_boolean(position) or options.task is Task.REGRESSION
+    missing = is_missing(column) if has_words else f"{column} = ''"
+    texts = [
+        text for (text,) in cells.query(f"DISTINCT {column}", f"WHERE NOT {missing} LIMIT {MAX_CLASSES + 1}", column)
+    ]
+    if not texts:
+        raise DataError(f"{where}: the label is missing in all rows; fill it in, or name another column in target")
+    task = options.task or _task(cells, inferred, position, where, texts)
+    if task is Task.CLASSIFICATION:
+        classes, values, present = _classes(cells, position, where, texts)
+    else:
+        classes, values, present = _quantities(cells, inferred, position, where)
+    notes = _notes(cells, position, missing, len(present) - int(present.sum()))
+    return Target(position, cells.columns[position], task, classes, values, present, notes)
+
+
+def _task(cells: Cells, inferred: Inferred, position: int, where: str, texts: Sequence[str]) -> Task:
+    """Return what the target's values look like. Raises DataError if they can be both."""
+    if not inferred.is_numeric(position):
+        if inferred.is_mostly_numeric(position) and len(texts) > MOST_NUMBERED_CLASSES:
+            refuse_misfit(cells, position, ColumnType.DOUBLE, f"({inferred.number(position)}) IS NULL")
+        return Task.CLASSIFICATION
+    value = inferred.number(position)
+    ((fractions,),) = cells.query("count_if(v <> trunc(v))", source=f"{value} AS v")
+    if fractions or len(texts) > MOST_WHOLE_NUMBERS:
+        return Task.REGRESSION
+    if len(texts) <= MOST_NUMBERED_CLASSES:
+        return Task.CLASSIFICATION
+    raise DataError(
+        f"{where}: {len(texts)} different whole numbers can be classes or a quantity; set task to classification or "
+        "regression"
+    )
+
+
+def _classes(
+    cells: Cells, position: int, where: str, texts: Sequence[str]
+) -> tuple[tuple[Label, ...], np.ndarray, np.ndarray]:
+    if len(texts) > MAX_CLASSES:
+        raise DataError(f"{where}: more than {MAX_CLASSES} classes, which is the limit; {FEWER_CLASSES}")
     for label in texts:
         labels.check_text(where, label)
-    return labels.from_text(texts, cells.codes(text, texts))
+    codes = cells.codes(position, texts)
+    present = codes >= 0
+    found = labels.from_text(texts, codes[present])
+    check_classes(cells.name, found.classes)
+    codes[present] = found.codes
+    return found.classes, codes, present
 
 
-def _drop_empty_rows(cells: Cells, position: int) -> None:
-    unlabelled = cells.query(PLACE, f"WHERE {cells.text(position)} = '' ORDER BY {PLACE}")
-    if not unlabelled:
-        return
-    cells_of_row = ", ".join(cells.text(column) for column in range(len(cells.columns)))
-    empty = cells.query(PLACE, f"WHERE concat({cells_of_row}) = '' ORDER BY {PLACE}")
-    rows, empty_rows = [row for (row,) in unlabelled], {row for (row,) in empty}
-    end = cells.count
-    while end and end - 1 in empty_rows:
-        end -= 1
-    first = rows[0]
-    if first < end:
-        also = ", and so is the whole row" if first in empty_rows else ""
-        raise DataError(f"{cells.place(first, position)}: the label is empty{also}; fill it in or remove the row")
-    cells.drop_after(end)
+def _quantities(
+    cells: Cells, inferred: Inferred, position: int, where: str
+) -> tuple[tuple[Label, ...], np.ndarray, np.ndarray]:
+    value = inferred.number(position)
+    values = cells.array(value, np.nan)
+    present = ~np.isnan(values)
+    ((there,),) = cells.query(f"count_if(NOT {is_missing(f'c{position}')})", source=f"c{position}")
+    if there > present.sum():
+        refuse_misfit(cells, position, ColumnType.DOUBLE, f"({value}) IS NULL")
+    if values[present].min() == values[present].max():
+        raise DataError(f"{where}: all rows have the value {values[present][0]:g}; add rows with another one")
+    return (), values, present
+
+
+def _notes(cells: Cells, position: int, missing: str, without: int) -> tuple[str, ...]:
+    if not without:
+        return ()
+    all_cells = ", ".join(f"c{column}" for column in range(len(cells.columns)))
+    ((blank,),) = cells.query("count(*)", f"WHERE {missing} AND concat({all_cells}) = ''")
+    if without == blank:
+        return ()
+    rows = "1 row" if without - blank == 1 else f"{without - blank} rows"
+    return (f"{rows} without a value in {cells.columns[position]!r}: left out",)

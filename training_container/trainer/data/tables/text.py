@@ -1,4 +1,4 @@
-"""Decode a delimited file, and separate its header from its rows.
+"""Decode a text file, and separate the header of a delimited file from its rows.
 
 DuckDB reads the rows from a UTF-8 file without the header: DuckDB would rename columns without a name or with the same
 name, and would skip lines at the top that it does not understand.
@@ -8,9 +8,10 @@ import codecs
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from trainer.data.unpacking import UnpackedStream
 from trainer.errors import DataError
@@ -21,12 +22,13 @@ UTF8, WINDOWS_1252 = "UTF-8", "Windows-1252"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: UTF8, codecs.BOM_UTF16_LE: "UTF-16LE", codecs.BOM_UTF16_BE: "UTF-16BE"}
 OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook or another zip archive; save the sheet as CSV (UTF-8)",
-    b"PAR1": "a Parquet file; save the table as CSV",
+    b"PAR1": "a Parquet file; let its name end in .parquet",
 }
 DECLARATION = re.compile(r'"?sep=(.)"?[ ,;\t]*', re.IGNORECASE)
 """A first line that declares the delimiter for spreadsheets."""
 NOT_WESTERN = re.compile(rb"[\xc0-\xff]{3}|[\xc2-\xdf][\x80-\xbf]")
 """Three accented letters in a row do not occur in Western words, and the other pattern is typical of UTF-8."""
+Written = TypeVar("Written")
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,23 @@ def write_rows(name: str, content: bytes, path: Path) -> Head:
     Raises:
         DataError: The file has another encoding or format, or is damaged or too large.
     """
+    return _in_its_encoding(name, content, lambda pieces, encoding: _write_rows(name, pieces, path, encoding))
+
+
+def write_lines(name: str, content: bytes, path: Path) -> str:
+    """Write all lines of a text file to `path` as UTF-8, and return its encoding. Raises as `write_rows`."""
+    return _in_its_encoding(name, content, lambda pieces, encoding: _write_lines(pieces, path, encoding))
+
+
+def _in_its_encoding(name: str, content: bytes, write: Callable[[Iterator[str], str], Written]) -> Written:
+    """Return what `write` makes of the file's text and its encoding. It is called again if the first one is wrong."""
     start = UnpackedStream(name, content).read(4) or b""
     if description := OTHER_FORMATS.get(start):
         raise DataError(f"{name}: this is {description}")
     mark = next((mark for mark in BYTE_ORDER_MARKS if start.startswith(mark)), b"")
     encoding = BYTE_ORDER_MARKS.get(mark, UTF8)
     try:
-        return _write(name, _decoded(name, content, encoding, mark), path, encoding)
+        return write(_decoded(name, content, encoding, mark), encoding)
     except _UndecodableError as error:
         reason = (
             f"{name}: line {error.line}: not {encoding} text (byte {error.position} is {error.byte}); save it as UTF-8"
@@ -84,7 +96,7 @@ def write_rows(name: str, content: bytes, path: Path) -> Head:
         if mark:
             raise DataError(reason) from error
     try:
-        return _write(name, _decoded(name, content, WINDOWS_1252, mark), path, WINDOWS_1252)
+        return write(_decoded(name, content, WINDOWS_1252, mark), WINDOWS_1252)
     except _UndecodableError as error:
         raise DataError(f"{reason}. It is not clearly Windows-1252 either") from error
 
@@ -115,7 +127,14 @@ def _lines(text: str) -> int:
     return text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
 
 
-def _write(name: str, pieces: Iterator[str], path: Path, encoding: str) -> Head:
+def _write_lines(pieces: Iterator[str], path: Path, encoding: str) -> str:
+    with path.open("wb") as lines:
+        for piece in pieces:
+            lines.write(piece.encode())
+    return encoding
+
+
+def _write_rows(name: str, pieces: Iterator[str], path: Path, encoding: str) -> Head:
     above, end = "", 0
     quotes = 0
     with path.open("wb") as rows:

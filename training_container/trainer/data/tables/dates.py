@@ -1,0 +1,44 @@
+"""SQL that reads dates and times from text: ISO, and forms that can be read in one way only."""
+
+import re
+from dataclasses import dataclass
+
+TIME = r"( [0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?"
+ISO = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
+    r"( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?"
+)
+DOTTED = r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}" + TIME
+SLASHED = r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}" + TIME
+ANY_DATE = re.compile(
+    r"\d{4}-\d\d?-\d\d?([ T].*)?|\d{4}[/.]\d\d?[/.]\d\d?([ T].*)?|\d\d?([./-])\d\d?\3(\d{2}|\d{4})([ T].*)?"
+)
+"""What looks like a date, also in forms that are not read."""
+ANY_DATE_SQL = (
+    r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}([ T].*)?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.]([0-9]{2}|[0-9]{4})([ T].*)?"
+)
+TIMES = (" %H:%M:%S", " %H:%M", "")
+
+
+@dataclass(frozen=True)
+class DateForm:
+    """A way to write dates: a regular expression, and SQL for the seconds since 1970 in UTC; {0} is the cell."""
+
+    pattern: str
+    value: str
+
+    def seconds(self, column: str) -> str:
+        """Return SQL for the seconds as DOUBLE; NULL if the cell has no date of this form that exists."""
+        value = self.value.replace("{0}", column)
+        return f"CASE WHEN regexp_full_match({column}, '{self.pattern}') THEN {value} END"
+
+
+def _strptime(date: str) -> str:
+    formats = ", ".join(f"'{date}{time}'" for time in TIMES)
+    return f"epoch(try_strptime({{0}}, [{formats}]))::DOUBLE"
+
+
+ISO_FORM = DateForm(ISO, "epoch(TRY_CAST({0} AS TIMESTAMPTZ))::DOUBLE")
+DOTTED_FORM = DateForm(DOTTED, _strptime("%d.%m.%Y"))
+DAY_FIRST = DateForm(SLASHED, _strptime("%d/%m/%Y"))
+MONTH_FIRST = DateForm(SLASHED, _strptime("%m/%d/%Y"))

@@ -1,0 +1,32 @@
+"""SQL that reads numbers from text."""
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)
+MISSING = ("na", "n/a", "null", "none", "nan", "-")
+"""Words for a missing value, in lower case. In columns of text they are text: NA is Namibia too."""
+
+
+def number(column: str, decimal_mark: str) -> str:
+    """Return SQL for the number in a cell as DOUBLE; NULL if it is not a number."""
+    if decimal_mark == ",":
+        return f"TRY_CAST(translate({column}, '_.,', '??.') AS DOUBLE)"
+    # DuckDB reads 1_000 as a number.
+    return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
+
+
+def within_float32(value: str) -> str:
+    """Return SQL for whether a number is finite as float32, which the model takes."""
+    return f"coalesce(abs({value}) <= {LARGEST!r}, false)"
+
+
+def is_missing(column: str) -> str:
+    """Return SQL for whether a cell of a column of numbers, booleans or datetimes has no value."""
+    words = ", ".join(f"'{word}'" for word in MISSING)
+    return f"({column} = '' OR lower({column}) IN ({words}))"
+
+
+def is_whole(column: str, value: str) -> str:
+    """Return SQL for whether a number is written as a whole one: 7, not 7.0."""
+    marks = " OR ".join(f"contains({column}, '{mark}')" for mark in ".,eE")
+    return f"({within_float32(value)} AND NOT ({marks}))"
