@@ -348,7 +348,7 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Quantity | Refused]] = {
     "a NUL": (changed(6, 0, "1\0"), Refused("line 8, column 'a'", r"'1\\x00' is not a number", "correct it")),
     "a typing error after a quoted line end": (
         table([["1", "2", '"x\ny"'], ["1", "oops", "z"], *clouds("z", "w")]).encode(),
-        Refused("line 4, column 'b'", "'oops' is not a number", "correct it, or remove the row"),
+        Refused("line 4, column 'b'", "'oops' is not a number", "correct it, remove the row"),
     ),
     "dates": (
         with_column("day", DAYS),

@@ -66,4 +66,5 @@ def by_group(groups: np.ndarray, share: float) -> np.ndarray:
             empty.remove(part)
         lacking[part] -= sizes[group]
         of_group[group] = part
-    return of_group[groups]
+    parts: np.ndarray = of_group[groups]
+    return parts

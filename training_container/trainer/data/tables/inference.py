@@ -13,6 +13,10 @@ from trainer.data.tables.refusals import refuse_misfit
 from trainer.errors import DataError
 
 COLUMNS_PER_QUERY = 100
+COUNTED = 9
+"""How many counts of a column are asked for in a query."""
+LIKELY_UNIQUE_SHARE = 0.9
+"""If an estimate is below this share of all, values repeat."""
 WITH_COMMA = r"[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?"
 PERHAPS_THOUSANDS = r"[+-]?[1-9][0-9]{0,2},[0-9]{3}"
 WITH_POINT = r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -47,7 +51,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Counts:
-    """How many cells of a column are filled, are words for missing values, numbers, and so on."""
+    """How many cells of a column are filled, are words for missing values, numbers, and so on.
+
+    `distinct` estimates how many different texts it has.
+    """
 
     filled: int
     missing_words: int
@@ -55,6 +62,7 @@ class _Counts:
     whole: int
     codes: int
     beyond: int
+    distinct: int
     steady: bool
 
     @property
@@ -86,6 +94,7 @@ class Inferred:
         """Count the kinds of cells in all columns."""
         self._cells = cells
         self.decimal_mark = "."
+        self._words_of: dict[int, _Words] = {}
         self._counts = list(self._counted())
         others = [place for place, counts in enumerate(self._counts) if counts.numbers < counts.present]
         if others and self._has_decimal_commas(others):
@@ -107,9 +116,20 @@ class Inferred:
         return present > 0 and present in self._words(position).pairs
 
     def is_mostly_numeric(self, position: int) -> bool:
-        """Return whether more than half of a column's values are numbers."""
+        """Return whether more than half of a column's values are numbers, and others are not."""
         counts = self._counts[position]
-        return position not in self._cells.texts and counts.numbers > counts.present / 2
+        return position not in self._cells.texts and counts.present / 2 < counts.numbers < counts.present
+
+    def distinct(self, position: int) -> tuple[int, int]:
+        """Return how many different texts a column has, and how many cells are filled.
+
+        The first number is exact if it is near the second, and an estimate otherwise.
+        """
+        counts, column = self._counts[position], f"c{position}"
+        if counts.distinct < LIKELY_UNIQUE_SHARE * counts.filled:
+            return counts.distinct, counts.filled
+        ((exact,),) = self._cells.query(f"count(DISTINCT {column})", f"WHERE {column} <> ''", column)
+        return exact, counts.filled
 
     def number(self, position: int) -> str:
         """Return SQL for the number in a cell of this column, finite as float32; NULL if there is none."""
@@ -217,15 +237,22 @@ class Inferred:
                     f"count_if({whole} AND (starts_with({column}, '0') OR starts_with({column}, '-0')) AND "
                     f"{column} NOT IN ('0', '-0'))",
                     f"count_if({whole} AND abs({value}) > {LARGEST_WHOLE})",
+                    f"approx_count_distinct({column})",
                     f"min({value} - {PLACE})",
                     f"max({value} - {PLACE})",
                 ]
             (results,) = self._cells.query(", ".join(selected), source=", ".join(source))
-            for start in range(0, len(results), 8):
-                *counts, least, most = results[start : start + 8]
-                yield _Counts(*counts, steady=least is not None and least == most and float(least).is_integer())
+            for start in range(0, len(results), COUNTED):
+                *counts, least, most = results[start : start + COUNTED]
+                steady = least is not None and least == most and float(least).is_integer()
+                yield _Counts(*counts, steady)
 
     def _words(self, position: int) -> _Words:
+        if position not in self._words_of:
+            self._words_of[position] = self._counted_words(position)
+        return self._words_of[position]
+
+    def _counted_words(self, position: int) -> _Words:
         column = f"c{position}"
         pairs = [f"count_if(lower({column}) IN ('{yes}', '{no}'))" for yes, no in BOOLEAN_WORDS]
         matches = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]

@@ -15,8 +15,6 @@ from trainer.errors import DataError
 
 ID_SHARE = 0.99
 """Text with so many different values, of all, names the row."""
-LIKELY_ID_SHARE = 0.9
-"""An estimate below this cannot be an exact share of ID_SHARE."""
 
 
 @dataclass
@@ -107,7 +105,9 @@ def _id_reason(selection: Selection, inferred: Inferred, reading: Reading) -> st
     cells, position = selection.cells, reading.position
     if reading.counts_rows:
         return "it counts the rows"
-    different, filled = _distinct(cells, position)
+    if reading.name and reading.type not in (ColumnType.STRING, ColumnType.LONG):
+        return None
+    different, filled = inferred.distinct(position)
     if not filled:
         return "it is empty"
     is_unique = different >= ID_SHARE * filled
@@ -123,16 +123,6 @@ def _id_reason(selection: Selection, inferred: Inferred, reading: Reading) -> st
             "ignore (columns)"
         )
     return None
-
-
-def _distinct(cells: Cells, position: int) -> tuple[int, int]:
-    """Return how many different values a column has, and how many rows have one. The first is exact near the second."""
-    column = f"c{position}"
-    filled_rows = f"WHERE {column} <> ''"
-    ((different, filled),) = cells.query(f"approx_count_distinct({column}), count(*)", filled_rows, column)
-    if filled and different >= LIKELY_ID_SHARE * filled:
-        ((different,),) = cells.query(f"count(DISTINCT {column})", filled_rows, column)
-    return different, filled
 
 
 def _refuse_beyond(cells: Cells, inferred: Inferred, position: int) -> None:

@@ -74,14 +74,18 @@ def _columns(readings: Sequence[Reading], facts: Mapping[int, Facts], coded: Cod
 
 
 def _quantiles(values: np.ndarray, mean: float) -> Quantiles:
-    found = [_rounded(value) for value in np.nanpercentile(values, QUARTILES, method="nearest")]
-    return Quantiles(*found, mean=_rounded(mean))
+    least, p25, median, p75, most = map(_rounded, np.nanpercentile(values, QUARTILES, method="nearest"))
+    return Quantiles(least, p25, median, p75, most, _rounded(mean))
 
 
 def _dates(days: np.ndarray) -> Quantiles:
-    found = np.nanpercentile(days, QUARTILES, method="nearest")
-    moments = [REFERENCE_DATE + timedelta(seconds=round(float(value) * 86_400)) for value in found]
-    return Quantiles(*(moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in moments), mean=None)
+    least, p25, median, p75, most = map(_moment, np.nanpercentile(days, QUARTILES, method="nearest"))
+    return Quantiles(least, p25, median, p75, most, None)
+
+
+def _moment(days: float) -> str:
+    """Return the ISO text of a time, from days since the reference date with their fraction."""
+    return (REFERENCE_DATE + timedelta(seconds=round(float(days) * 86_400))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _rounded(value: float) -> float:
