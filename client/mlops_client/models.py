@@ -114,6 +114,25 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelType:
+    name: str
+    """The value of `model_type`"""
+    tasks: list[Literal["classification", "regression"]]
+    """The tasks that it takes"""
+    data: list[Literal["table", "vector", "image"]]
+    """The kinds of data that it takes"""
+    description: str
+    hyperparameters: dict[str, Any]
+    """JSON Schema of `hyperparameters`, with bounds and defaults"""
+    space: dict[str, Any]
+    """What random sweeps try by default: lists of values, and ranges {low, high, log}"""
+    grid: dict[str, list[Any]]
+    """What grids try by default"""
+    preset: dict[str, Any]
+    """The values of `"preset": "best"`"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Objective:
     """The metric that says how good a model is."""
 
