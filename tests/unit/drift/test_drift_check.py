@@ -223,7 +223,7 @@ def test_one_model_that_cannot_be_checked_does_not_keep_the_others_waiting(platf
     assert platform.sent("bus") == ["Drift Alert"]
 
 
-@pytest.mark.parametrize("body", [b"not a manifest", b"[" * 100_000, b'{"schema":1,"min_reader":2}'])
+@pytest.mark.parametrize("body", [b"not a manifest", b"[" * 100_000, b'{"schema":1,"min_reader":99}'])
 def test_a_manifest_that_cannot_be_read_is_told_and_keeps_no_other_model_waiting(platform, body):
     platform.s3.put_object(Bucket=platform.bucket, Key="serving/a-torn-one/Production.json", Body=body)
     platform.predicted(TWO)

@@ -211,7 +211,7 @@ def test_the_tables_are_read(stats, records, stats_table, make_line):
     for name in ("digits", "other"):
         body = served(4, model_name=name).manifest.to_json()
         s3.put_object(Bucket="artifacts", Key=f"serving/{name}/Production.json", Body=as_a_newer_version_writes(body))
-    for name, body in (("deep", b"[" * 100_000), ("later", b'{"schema":1,"min_reader":2}'), ("torn", b"{")):
+    for name, body in (("deep", b"[" * 100_000), ("later", b'{"schema":1,"min_reader":99}'), ("torn", b"{")):
         s3.put_object(Bucket="artifacts", Key=f"serving/{name}/Production.json", Body=body)
     again = sources.read()
     assert again.serving == {

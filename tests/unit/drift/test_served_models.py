@@ -99,7 +99,7 @@ def test_what_has_not_changed_is_not_transferred_again(put, s3):
     assert [stage.model_name for stage in models.read_all(stages("a", "b", "c"))] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"schema":1,"min_reader":2}'], ids=lambda body: body[:20])
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"schema":1,"min_reader":99}'], ids=lambda body: body[:20])
 def test_a_manifest_that_cannot_be_read_keeps_no_other_from_being_read(put, body):
     put("a")
     put("torn", body)

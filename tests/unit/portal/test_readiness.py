@@ -64,7 +64,7 @@ def test_with_a_warning_the_platform_is_ready(look: Any, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [(b"{", "not JSON"), (b"[" * 100_000, "not JSON"), (b'{"schema":1,"min_reader":2}', "min_reader is 2")],
+    [(b"{", "not JSON"), (b"[" * 100_000, "not JSON"), (b'{"schema":1,"min_reader":99}', "min_reader is 99")],
     ids=["torn", "deep", "for a later reader"],
 )
 def test_one_that_cannot_be_read_is_said_with_the_reason(look: Any, body: bytes, reason: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops.domain.manifest import ModelInput, ModelOutput, manifest_key, model_key, with_examination
+from mlops.domain.manifest import READER, ModelInput, ModelOutput, manifest_key, model_key, with_examination
 from predict import s3
 from tests.support import onnx_models
 from tests.support.serving import Served, perceptron, served, weights_of
@@ -164,7 +164,7 @@ def test_a_manifest_for_a_later_reader_says_so_in_the_log(predict: Any, store: A
     lines()
     assert version(predict) == 1
     (refused,) = [line for line in lines() if line["event"] == "mlops.model_refused"]
-    assert "min_reader is 2, and this reader is 1" in refused["reason"]
+    assert f"min_reader is {READER + 1}, and this reader is {READER}" in refused["reason"]
 
 
 def bad_manifests() -> dict[str, bytes]:
@@ -176,7 +176,7 @@ def bad_manifests() -> dict[str, bytes]:
         "not JSON": b"\x00\xff",
         "a list": b"[]",
         "deeply nested": b"[" * 100_000,
-        "for a later reader": json.dumps(document | {"min_reader": 2}).encode(),
+        "for a later reader": json.dumps(document | {"min_reader": READER + 1}).encode(),
         "labels that are no labels": json.dumps(document | {"labels": [float(n) for n in range(10)]}).encode(),
         "a label that is no Unicode": json.dumps(document | {"labels": ["\ud800", *range(9)]}).encode(),
         "a name that is no Unicode": json.dumps(document | {"metrics": {"\ud800": "?"}}).encode(),

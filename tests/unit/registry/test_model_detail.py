@@ -60,7 +60,7 @@ def test_the_reason_of_the_version_before_is_not_the_next_ones(put: Callable[[st
     assert refusals(app.model_detail(MODEL)) == (None, None)
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"schema":1,"min_reader":2}'])
+@pytest.mark.parametrize("body", [b"{", b'{"schema":1,"min_reader":99}'])
 def test_a_manifest_that_cannot_be_read_keeps_nothing_from_being_shown(
     put: Callable[[str, bytes], None], body: bytes
 ) -> None:
