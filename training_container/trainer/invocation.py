@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PREFIX = "TRAIN_"
-DOCUMENTS = ("columns", "held_out", "hyperparameters", "resources")
+DOCUMENTS = ("columns", "held_out", "hyperparameters")
 """Fields whose text is JSON."""
 
 
@@ -29,7 +29,8 @@ def _name_of(field: str) -> str:
     return Parameters.model_fields[field].alias or field
 
 
-FIELDS = tuple(_name_of(field) for field in Parameters.model_fields)
+FIELDS = tuple(_name_of(field) for field in Parameters.model_fields if field != "resources")
+"""The parameters of a process. Its size is decided before it starts."""
 
 
 def parser(prog: str = "python -m trainer") -> argparse.ArgumentParser:
@@ -48,7 +49,7 @@ def add_flags(flags: argparse.ArgumentParser, leave_out: frozenset[str] = frozen
     """Add a flag for every field except those of `leave_out`."""
     for field, info in Parameters.model_fields.items():
         name = _name_of(field)
-        if name not in leave_out:
+        if name in FIELDS and name not in leave_out:
             text = f"{info.description or 'The same bounds as in POST /train'} (default: {info.default})"
             flags.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=text.replace("%", "%%"))
 

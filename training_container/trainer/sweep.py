@@ -8,12 +8,13 @@ import argparse
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from mlops.api.schemas.sweeps import SweepRequest
+from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.sweep import Sweep, child_parameters
 from trainer import invocation, job, models
 from trainer.errors import ParameterError, TrainingError
@@ -45,11 +46,13 @@ def main(argv: Sequence[str], stop: Stop) -> int:
     arguments = _parser().parse_args(argv)
     fixed = invocation.given(arguments, os.environ)
     request = _request(arguments)
+    model_type = _model_type(fixed)
     plan = Sweep(
         strategy=request.strategy,
         seed=request.seed,
         num_runs=request.num_runs,
-        space=request.space or None,
+        space=request.space or model_type.default_space(request.strategy),
+        whole=tuple(sorted(model_type.whole)),
     )
     planned = [_child(plan, index, fixed) for index in range(plan.num_runs)]
     sweep_id = f"sweep_{secrets.token_hex(4)}"
@@ -73,6 +76,13 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         version = job.register(planned[best.index], _outcome(best))
     log_event("sweep.completed", sweep_id=sweep_id, run_id=_outcome(done[0]).run_id, model_version=version)
     return 0
+
+
+def _model_type(fixed: Mapping[str, str]) -> ModelType:
+    """Return the model type of the sweep, as the API knows it."""
+    name = fixed.get("model_type", Parameters.model_fields["model_type"].default)
+    (document,) = ModelTypes.model_validate(models.catalogue([name])).model_types
+    return document
 
 
 def ranked(children: Sequence[Child]) -> list[Child]:

@@ -5,16 +5,22 @@ from hypothesis import strategies as st
 from mlops.domain.sweep import Sweep, child_parameters, grid_size, job_id
 from mlops.domain.training_request import Hyperparameters, Range
 
+SPACE = {
+    "learning_rate": Range(low=5e-4, high=1e-2, log=True),
+    "hidden_size": [64, 128, 256],
+    "dropout": [0.0, 0.1, 0.2, 0.3],
+}
+
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 99))
-def test_a_child_of_the_default_space_is_within_the_bounds_of_training(seed, index):
-    parameters = child_parameters(Sweep(strategy="random", seed=seed, num_runs=100), index)
+def test_a_child_is_within_the_bounds_of_training(seed, index):
+    parameters = child_parameters(Sweep(strategy="random", seed=seed, num_runs=100, space=SPACE), index)
     Hyperparameters.model_validate(parameters)
 
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 50))
 def test_a_child_depends_on_seed_and_index_alone(seed, index):
-    one, other = (Sweep(strategy="random", seed=seed, num_runs=n, first_job_number=n) for n in (51, 100))
+    one, other = (Sweep(strategy="random", seed=seed, num_runs=n, space=SPACE, first_job_number=n) for n in (51, 100))
     assert child_parameters(one, index) == child_parameters(other, index)
 
 
@@ -24,7 +30,7 @@ def test_after_the_largest_seed_comes_the_first():
 
 
 def test_children_and_seeds_differ():
-    draw = [child_parameters(Sweep(strategy="random", seed=1, num_runs=50), index) for index in range(50)]
+    draw = [child_parameters(Sweep(strategy="random", seed=1, num_runs=50, space=SPACE), index) for index in range(50)]
     assert len({tuple(sorted(each.items())) for each in draw}) == 50
     assert len({each["learning_rate"] for each in draw}) == 50
     assert [each["seed"] for each in draw] == list(range(1, 51))

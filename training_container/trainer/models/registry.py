@@ -11,6 +11,7 @@ Both are import strings, and our modules import the libraries that train only wh
 
 from importlib.metadata import EntryPoint, entry_points
 
+from mlops.domain.model_types import FORMER_NAMES
 from trainer.errors import ParameterError
 from trainer.models.first_version import FirstVersionType
 from trainer.models.protocols import ModelType
@@ -26,8 +27,6 @@ BUILT_IN = {
     "xgboost": "trainer.models.xg_boost:XGBOOST",
     "svm": "trainer.models.kernels:SVM",
 }
-OLD_NAMES = {"logistic_regression": "linear"}
-"""Names of the first version, which requests and recipes still have."""
 _OF_THE_FIRST_VERSION = ("preset", "train")
 _ADDED_SINCE = ("name", "description", "tasks", "data", "hyperparameters", "space", "grid")
 
@@ -43,7 +42,7 @@ def find(name: str) -> ModelType:
     Raises:
         ParameterError: There is no type with this name, or its package cannot be loaded.
     """
-    name = OLD_NAMES.get(name, name)
+    name = FORMER_NAMES.get(name, name)
     if name in BUILT_IN:
         built_in: ModelType = EntryPoint(name, BUILT_IN[name], GROUP).load()
         return built_in

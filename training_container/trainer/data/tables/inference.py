@@ -245,7 +245,7 @@ class Inferred:
             for start in range(0, len(results), COUNTED):
                 *counts, least, most = results[start : start + COUNTED]
                 steady = least is not None and least == most and float(least).is_integer()
-                yield _Counts(*counts, steady)
+                yield _Counts(*(*counts, steady))
 
     def _words(self, position: int) -> _Words:
         if position not in self._words_of:

@@ -9,14 +9,6 @@ from pydantic import BaseModel
 
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space, Value
 
-DEFAULT_SPACE: Space = {
-    "learning_rate": Range(low=5e-4, high=1e-2, log=True),
-    "hidden_size": [64, 128, 256],
-    "dropout": [0.0, 0.1, 0.2, 0.3],
-    "batch_size": [32, 64, 128],
-}
-DEFAULT_GRID: Space = {"learning_rate": [0.001, 0.003, 0.01], "hidden_size": [64, 128], "dropout": [0.0, 0.2]}
-
 WHOLE = tuple(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
 """Fields of the short form that are whole numbers."""
 
@@ -25,14 +17,13 @@ class Sweep(BaseModel):
     """A sweep, as in the variable SWEEP of its Batch job.
 
     `seed` is the seed of the draws. If the space has no values for `seed`, each child trains with the seed `seed +
-    index`, which continues at 0 after the largest seed. A plan without a space has the default one of networks. `whole`
-    names the hyperparameters that are whole numbers.
+    index`, which continues at 0 after the largest seed. `whole` names the hyperparameters that are whole numbers.
     """
 
     strategy: Literal["random", "grid"]
     seed: int
     num_runs: int
-    space: Space | None = None
+    space: Space = {}
     whole: tuple[str, ...] = WHOLE
     first_job_number: int = 1
 
@@ -56,11 +47,6 @@ def _draw(values: list[Value] | Range, generator: random.Random, whole: bool) ->
     return round(drawn) if whole else float(f"{drawn:.6g}")
 
 
-def default_space(strategy: str) -> Space:
-    """Return the default space of a plan without one, which the trainer's own sweeps of networks have."""
-    return DEFAULT_GRID if strategy == "grid" else DEFAULT_SPACE
-
-
 def grid_size(space: Space) -> int:
     """Return the number of combinations of a grid."""
     size = 1
@@ -75,7 +61,7 @@ def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
     Raises:
         IndexError: The grid has no such combination.
     """
-    space = default_space(sweep.strategy) if sweep.space is None else sweep.space
+    space = sweep.space
     if sweep.strategy == "grid":
         names = sorted(space)
         choices = [values for name in names if isinstance(values := space[name], list)]
