@@ -70,6 +70,11 @@ it("tells runs of the same name apart", () => {
 it("names classes by their places only where the answer says that these are the labels", () => {
   expect(namedShares({ prediction: 1, probabilities: [0.2, 0.8] }).map(({ name }) => name)).toEqual(["0", "1"]);
   expect(namedShares({ prediction: "cat", probabilities: [0.2, 0.8] }).map(({ name }) => name)).toEqual(["#0", "cat"]);
+  expect(namedShares({ prediction: "cat", probabilities: { dog: 0.2, cat: 0.8 } })).toEqual([
+    { name: "dog", share: 0.2 },
+    { name: "cat", share: 0.8 },
+  ]);
+  expect(namedShares({ prediction: 183250.4 })).toEqual([]);
 });
 
 it("shows a structured line of a log as words, and any other as it is", () => {

@@ -100,9 +100,19 @@ function Shares({ stage, answer }: { stage: Stage; answer: PredictResponse | nul
   );
 }
 
-/** The classes' names: their places where those are the labels, else only the label that was predicted is known. */
-export function namedShares(answer: Pick<PredictResponse, "prediction" | "probabilities">) {
+interface NamedShare {
+  name: string;
+  share: number;
+}
+
+/**
+ * The classes and their probabilities, none for a quantity. A list has no names: they are the places where those are the
+ * labels, else only the label that was predicted is known.
+ */
+export function namedShares(answer: Pick<PredictResponse, "prediction" | "probabilities">): NamedShare[] {
   const { prediction, probabilities } = answer;
+  if (probabilities === undefined) return [];
+  if (!Array.isArray(probabilities)) return Object.entries(probabilities).map(([name, share]) => ({ name, share }));
   const top = probabilities.indexOf(Math.max(...probabilities));
   const places = prediction === top;
   const name = (index: number) => (places ? String(index) : index === top ? String(prediction) : `#${index}`);
