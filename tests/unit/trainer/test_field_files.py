@@ -405,8 +405,8 @@ CSV_FILES: dict[str, tuple[bytes, Trained | Quantity | Refused]] = {
         Refused("line 2, column 'account'", "16777217 is beyond 16,777,216", "set the column to category or ignore"),
     ),
     "thousands of columns": (
-        table(clouds("0", "1", features=3000), ",".join([*(f"f{index}" for index in range(3000)), "label"])).encode(),
-        two(0, 1, features=3000),
+        table(clouds("0", "1", features=1500), ",".join([*(f"f{index}" for index in range(1500)), "label"])).encode(),
+        two(0, 1, features=1500),
     ),
 }
 
