@@ -1,27 +1,22 @@
 """Find out how the cells of columns are read, from all of them: numbers, booleans, datetimes or categories."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_contract import ColumnType
-from mlops_contract.columns import LARGEST_WHOLE
 from trainer.data.options import ColumnRole
-from trainer.data.tables.cells import PLACE, Cells
-from trainer.data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FORM, MONTH_FIRST, DateForm
-from trainer.data.tables.numbers import is_missing, is_whole, number, within_float32
+from trainer.data.tables.cells import Cells
+from trainer.data.tables.counts import BOOLEAN_WORDS, Words, counted, counted_words, query_parts
+from trainer.data.tables.dates import DAY_FIRST, DOTTED_FORM, ISO_FORM, MONTH_FIRST, DateForm
+from trainer.data.tables.numbers import is_missing, number, within_float32
 from trainer.data.tables.refusals import refuse_misfit
 from trainer.errors import DataError
 
-COLUMNS_PER_QUERY = 100
-COUNTED = 9
-"""How many counts of a column are asked for in a query."""
 LIKELY_UNIQUE_SHARE = 0.9
 """If an estimate is below this share of all, values repeat."""
 WITH_COMMA = r"[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?"
 PERHAPS_THOUSANDS = r"[+-]?[1-9][0-9]{0,2},[0-9]{3}"
 WITH_POINT = r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-SEPARATED = "[+-]?[0-9]+([.,'' \u00a0\u202f][0-9]{3})+([.,][0-9]*)?"
-BOOLEAN_WORDS = (("yes", "no"), ("true", "false"), ("t", "f"), ("y", "n"))
 LAST_MONTH = 12
 
 
@@ -49,44 +44,6 @@ class Reading:
     note: str | None = None
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """How many cells of a column are filled, are words for missing values, numbers, and so on.
-
-    `distinct` estimates how many different texts it has.
-    """
-
-    filled: int
-    missing_words: int
-    numbers: int
-    whole: int
-    codes: int
-    beyond: int
-    distinct: int
-    steady: bool
-
-    @property
-    def present(self) -> int:
-        return self.filled - self.missing_words
-
-
-@dataclass(frozen=True)
-class _Words:
-    """How many cells of a column are words for true and false (of each pair), dates, and separated numbers.
-
-    `first` and `second` are the largest numbers before and after the first slash of dates such as 12/31/2025.
-    """
-
-    pairs: tuple[int, ...]
-    iso: int
-    dotted: int
-    slashed: int
-    dates: int
-    separated: int
-    first: int | None
-    second: int | None
-
-
 class Inferred:
     """What the cells of a table contain. `decimal_mark` is `.` or `,`."""
 
@@ -94,12 +51,12 @@ class Inferred:
         """Count the kinds of cells in all columns."""
         self._cells = cells
         self.decimal_mark = "."
-        self._words_of: dict[int, _Words] = {}
-        self._counts = list(self._counted())
+        self._words_of: dict[int, Words] = {}
+        self._counts = list(counted(self._cells, self.decimal_mark))
         others = [place for place, counts in enumerate(self._counts) if counts.numbers < counts.present]
         if others and self._has_decimal_commas(others):
             self.decimal_mark = ","
-            self._counts = list(self._counted())
+            self._counts = list(counted(self._cells, self.decimal_mark))
 
     def is_numeric(self, position: int) -> bool:
         """Return whether a column has numbers only. Codes such as 007 are none, and neither is what is stored as text.
@@ -192,13 +149,13 @@ class Inferred:
         self._check(position, ColumnType.BOOLEAN, value)
         return Reading(position, self._cells.columns[position], ColumnType.BOOLEAN, value)
 
-    def _datetime(self, position: int, words: _Words) -> Reading:
+    def _datetime(self, position: int, words: Words) -> Reading:
         form, note = self._form(position, words)
         value = form.seconds(f"c{position}")
         self._check(position, ColumnType.DATETIME, value)
         return Reading(position, self._cells.columns[position], ColumnType.DATETIME, value, note=note)
 
-    def _form(self, position: int, words: _Words) -> tuple[DateForm, str | None]:
+    def _form(self, position: int, words: Words) -> tuple[DateForm, str | None]:
         if words.slashed <= max(words.iso, words.dotted):
             return (ISO_FORM if words.iso >= words.dotted else DOTTED_FORM), None
         day_first, month_first = (words.first or 0) > LAST_MONTH, (words.second or 0) > LAST_MONTH
@@ -222,50 +179,15 @@ class Inferred:
         if misfits:
             refuse_misfit(self._cells, position, kind, misfit)
 
-    def _counted(self) -> Iterator[_Counts]:
-        for part in _parts(range(len(self._cells.columns))):
-            source, selected = [], []
-            for place in part:
-                column, value = f"c{place}", f"v{place}"
-                source.append(f"{column}, {number(column, self.decimal_mark)} AS {value}")
-                whole = is_whole(column, value)
-                selected += [
-                    f"count_if({column} <> '')",
-                    f"count_if({column} <> '' AND {is_missing(column)})",
-                    f"count_if({within_float32(value)})",
-                    f"count_if({whole})",
-                    f"count_if({whole} AND (starts_with({column}, '0') OR starts_with({column}, '-0')) AND "
-                    f"{column} NOT IN ('0', '-0'))",
-                    f"count_if({whole} AND abs({value}) > {LARGEST_WHOLE})",
-                    f"approx_count_distinct({column})",
-                    f"min({value} - {PLACE})",
-                    f"max({value} - {PLACE})",
-                ]
-            (results,) = self._cells.query(", ".join(selected), source=", ".join(source))
-            for start in range(0, len(results), COUNTED):
-                *counts, least, most = results[start : start + COUNTED]
-                steady = least is not None and least == most and float(least).is_integer()
-                yield _Counts(*(*counts, steady))
-
-    def _words(self, position: int) -> _Words:
+    def _words(self, position: int) -> Words:
         if position not in self._words_of:
-            self._words_of[position] = self._counted_words(position)
+            self._words_of[position] = counted_words(self._cells, position)
         return self._words_of[position]
-
-    def _counted_words(self, position: int) -> _Words:
-        column = f"c{position}"
-        pairs = [f"count_if(lower({column}) IN ('{yes}', '{no}'))" for yes, no in BOOLEAN_WORDS]
-        matches = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]
-        counted = [f"count_if(regexp_full_match({column}, '{pattern}'))" for pattern in matches]
-        slashed = f"FILTER (regexp_full_match({column}, '{DAY_FIRST.pattern}'))"
-        largest = [f"max(TRY_CAST(split_part({column}, '/', {part}) AS INTEGER)) {slashed}" for part in (1, 2)]
-        (results,) = self._cells.query(", ".join([*pairs, *counted, *largest]), source=column)
-        return _Words(results[: len(pairs)], *results[len(pairs) :])
 
     def _has_decimal_commas(self, positions: Sequence[int]) -> bool:
         """Return whether commas are decimal marks: not if they can be thousands separators, or if there are points."""
         commas = thousands = points = 0
-        for part in _parts(positions):
+        for part in query_parts(positions):
             (results,) = self._cells.query(
                 ", ".join(
                     f"count_if(regexp_full_match(c{place}, '{pattern}'))"
@@ -289,10 +211,5 @@ class Inferred:
                 " OR ".join(f"bool_or(regexp_full_match(c{place}, '{WITH_POINT}'))" for place in part),
                 source=", ".join(f"c{place}" for place in part),
             )[0][0]
-            for part in _parts(numeric)
+            for part in query_parts(numeric)
         )
-
-
-def _parts(positions: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(positions), COLUMNS_PER_QUERY):
-        yield positions[start : start + COLUMNS_PER_QUERY]
