@@ -110,7 +110,7 @@ def _document(field: str, value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise ParameterError(f"{_both_ways(field)}: not JSON ({error}), got {value!r}") from error
+        raise ParameterError(f"{_both_ways(field)}: must be JSON ({error}), got {value!r}") from error
 
 
 def _validated(values: Mapping[str, Any]) -> Parameters:

@@ -464,7 +464,7 @@ NPZ_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     "labels as a column": (archive(x=X, y=Y[:, None]), Refused("y", r"\(60, 1\)", r"y\.astype\(int\)\.ravel\(\)")),
     "fractions": (
         archive(x=X, y=Y + 0.5),
-        Refused("y", "2 different numbers are a quantity", r"save y\.astype\(str\).*\(regression\)"),
+        Refused("y", "2 different numbers are a quantity", r"save y\.astype\(str\).*\(regression\), save a table"),
     ),
     "a missing label": (
         archive(x=X, y=np.where(np.arange(60) == 7, np.nan, Y)),

@@ -30,7 +30,7 @@ def test_every_field_of_the_request_is_a_flag_and_a_variable():
         "hidden_size": "64",
         "dropout": "0.1",
         "seed": "7",
-        "model_type": "cnn",
+        "model_type": "mlp",
         "dataset": "mnist",
         "experiment_name": "trial",
         "model_name": "mine",
@@ -44,7 +44,7 @@ def test_every_field_of_the_request_is_a_flag_and_a_variable():
         "held_out": '{"column": "date", "from": "2026-01-01"}',
         "weight": "w",
         "class_weight": "balanced",
-        "hyperparameters": '{"num_leaves": 31, "penalty": "l2", "max_depth": null, "linear_tree": true}',
+        "hyperparameters": '{"shift": 2}',
         "preset": "none",
     }
     aliases = {field.alias or name for name, field in TrainRequest.model_fields.items()} - {"resources"}
@@ -54,7 +54,8 @@ def test_every_field_of_the_request_is_a_flag_and_a_variable():
     assert read(*flags) == read(**variables)
     assert read(*flags).register_model is False
     assert read(*flags).learning_rate == 0.01
-    assert read(*flags).hyperparameters == {"num_leaves": 31, "penalty": "l2", "max_depth": None, "linear_tree": True}
+    assert read(*flags).hyperparameters == {"shift": 2}
+    assert read(*flags).shift == 2
     assert read(*flags).held_out == HeldOutRows(column="date", start="2026-01-01")
     assert read("--held-out", "0.3").held_out == 0.3
 
@@ -68,12 +69,12 @@ def test_an_object_that_is_not_json_names_the_flag(flag: str):
 
 def test_the_request_reaches_the_trainer_as_it_was_given():
     asked = TrainRequest(
-        model_type="cnn",
+        model_type="random_forest",
         dataset="s3://bucket/set.csv",
         target="123",
         columns={"a": "ignore"},
         held_out=HeldOutRows(column="date", start="2026-01-01"),
-        hyperparameters={"x": 1, "y": 0.5, "z": "1"},
+        hyperparameters={"n_estimators": 30, "max_depth": None, "max_features": "sqrt"},
         resources=Resources(vcpu=4),
         run_name="1",
     )

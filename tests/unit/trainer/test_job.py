@@ -137,7 +137,7 @@ def test_a_metric_that_only_the_model_type_measures_can_be_the_objective(
     mlflow_client: MlflowClient, identity: Identity, recorded: None, monkeypatch: pytest.MonkeyPatch
 ):
     own = Objective("val_accuracy", Direction.MAXIMISE)
-    monkeypatch.setattr(job, "_objective", lambda *_: own)
+    monkeypatch.setattr(job, "objective_of", lambda *_: own)
     outcome = job.run(asked(model_name="own"), identity, Stop())
     assert own.value(outcome.metrics) == mlflow_client.get_run(outcome.run_id).data.metrics["val_accuracy"]
     assert own.value(JobsTable.from_environment().job(str(identity.job_id)).metrics) == own.value(outcome.metrics)

@@ -37,7 +37,8 @@ def dataset() -> Dataset:
 
 
 def write(folder: Path, dataset: Dataset, measured: Evaluation | None = None, **more: Any) -> set[str]:
-    exported = Exported(b"model", "0" * 64, np.zeros((1, 4), np.float32), 0.0, 0.01)
+    proof = {"proof": {"passes": True}, "proof_summary": tuple(more.pop("proof"))} if "proof" in more else {}
+    exported = Exported(b"model", "0" * 64, np.zeros((1, 4), np.float32), 0.0, 0.01, **proof)
     more = {"objective": ACCURACY, **more}
     report.write(folder, Parameters(), dataset, measured or evaluation(), exported, {"mlops.python": "3"}, **more)
     return {path.name for path in folder.iterdir()}
@@ -50,7 +51,7 @@ def colours(picture: Path) -> int:
 
 def test_any_text_is_drawn_as_a_label(tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]):
     pictures = {"confusion.png", "calibration.png", "roc.png", "precision_recall.png"}
-    assert write(tmp_path, dataset) == {*pictures, "evaluation.json", "model_card.md"}
+    assert write(tmp_path, dataset) == {*pictures, "evaluation.json", "profile.json", "model_card.md"}
     for name in pictures:
         assert colours(tmp_path / name) > 50, name
     assert "picture_failed" not in capsys.readouterr().out
@@ -105,7 +106,7 @@ def test_a_quantity_has_pictures_and_a_card_of_its_own(tmp_path: Path, prices: D
         proof=["1,200 generated rows agree with the original"],
     )
     pictures = {"predictions.png", "residuals.png", "importance.png"}
-    assert names == {*pictures, "evaluation.json", "profile.json", "model_card.md"}
+    assert names == {*pictures, "evaluation.json", "profile.json", "proof.json", "model_card.md"}
     for name in pictures:
         assert colours(tmp_path / name) > 50, name
     card = (tmp_path / "model_card.md").read_text("utf-8")

@@ -62,16 +62,18 @@ class Expand(nn.Module):
             self.register_buffer(name, torch.from_numpy(getattr(fitted, name)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        numbers, codes = inputs[:, self.scaled], inputs[:, self.compared]
-        codes = torch.where(torch.isnan(codes), torch.full_like(codes, expansion.MISSING), codes)
-        return torch.cat(
-            [
-                (torch.where(torch.isnan(numbers), self.mean, numbers) - self.mean) / self.deviation,
-                torch.isnan(inputs[:, self.flagged]).float(),
-                ((codes >= self.low) & (codes <= self.high)).float(),
-            ],
-            dim=1,
-        )
+        # A part without columns is left out: torch's exporter writes its empty constants with another type.
+        parts = []
+        if self.scaled.numel():
+            numbers = inputs[:, self.scaled]
+            parts.append((torch.where(torch.isnan(numbers), self.mean, numbers) - self.mean) / self.deviation)
+        if self.flagged.numel():
+            parts.append(torch.isnan(inputs[:, self.flagged]).float())
+        if self.compared.numel():
+            codes = inputs[:, self.compared]
+            codes = torch.where(torch.isnan(codes), torch.full_like(codes, expansion.MISSING), codes)
+            parts.append(((codes >= self.low) & (codes <= self.high)).float())
+        return torch.cat(parts, dim=1)
 
 
 class Embed(nn.Module):
