@@ -25,7 +25,7 @@ def test_what_the_page_converts_and_logs_is_admitted(tmp_path: Any, monkeypatch:
             exec(code, names)
         (path,) = tmp_path.rglob("model.onnx")
     finally:
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)  # "" would stay, and lead later tests of this process astray
     manifest = examine(path.read_bytes(), PLACEMENT, Limits(1769)).manifest
     assert manifest.labels == ("class_0", "class_1", "class_2")
     assert manifest.input.features == 13
