@@ -55,9 +55,9 @@ reset: ## stop the local stack, and remove all its state
 test: install lint ## run lint and all tests: unit, template, integration, end to end
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-# A process gets its next test when it is free. `make test JOBS=0` runs all tests in one process.
+# A process gets its next file of tests when it is free. `make test JOBS=0` runs all tests in one process.
 JOBS ?= 2
-PARALLEL := -n $(JOBS) --dist loadgroup
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 MINUTES ?= 60
 fuzz: install ## let the tests that generate their input go on, with other inputs each time (MINUTES=60)

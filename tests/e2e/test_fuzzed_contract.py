@@ -58,7 +58,7 @@ def keys(make_settings: Callable[[], Settings]) -> Iterator[Callable[[str | None
     Stack(settings, say=lambda text: None).reset()
 
 
-@budget(4)
+@budget(2)
 @given(data=st.data())
 @pytest.mark.parametrize("role", ROLES, ids=str)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=str)

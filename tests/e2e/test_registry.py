@@ -64,7 +64,7 @@ class Poller(threading.Thread):
             # On a busy machine a look may take too long.
             with contextlib.suppress(ApiError, DependencyUnavailable, urllib3.exceptions.HTTPError):
                 self._look()
-            time.sleep(0.05)
+            time.sleep(0.5)  # much more often, and the looks take the processors from the transitions
 
     def _look(self) -> None:
         versions = self._api.get(f"/models/{self._world.model}")["versions"]

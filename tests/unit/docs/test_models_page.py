@@ -25,7 +25,7 @@ def test_what_the_page_converts_and_logs_is_admitted(tmp_path: Any, monkeypatch:
             exec(code, names)
         files = [path.read_bytes() for path in tmp_path.rglob("model.onnx")]
     finally:
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)  # "" would stay, and lead later tests of this process astray
     manifests = [examine(file, PLACEMENT, Limits(1769)).manifest for file in files]
     (vector,) = [manifest for manifest in manifests if manifest.input is not None]
     assert vector.labels == ("class_0", "class_1", "class_2")

@@ -108,7 +108,8 @@ def test_an_own_hyperparameter_is_checked_by_name_and_value(model_type: str, own
 
 @pytest.mark.parametrize("text", ["num_leaves=31", "[1]", "3"])
 def test_hyperparameters_are_a_json_object(text: str):
-    with pytest.raises(ParameterError, match=r"--hyperparameters \(TRAIN_HYPERPARAMETERS\): (must be JSON|input should be)"):
+    reason = r"--hyperparameters \(TRAIN_HYPERPARAMETERS\): (must be JSON|input should be)"
+    with pytest.raises(ParameterError, match=reason):
         params(hyperparameters=text)
 
 
