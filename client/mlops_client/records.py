@@ -46,7 +46,7 @@ def _value(kind: Any, data: Any) -> Any:
         return _record(kind, data)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
-        return None if data is None else _value(arguments[0], data)
+        return None if data is None else _value(_alternative(arguments, data), data)
     if origin is list:
         return [_value(arguments[0], item) for item in data]
     if origin is dict:
@@ -54,6 +54,11 @@ def _value(kind: Any, data: Any) -> Any:
     if kind is float:
         return float(data)
     return data
+
+
+def _alternative(kinds: tuple[Any, ...], data: Any) -> Any:
+    """Return the list or dict of a union, if the data are one, and otherwise its first type."""
+    return next((kind for kind in kinds if typing.get_origin(kind) is type(data)), kinds[0])
 
 
 def _record(kind: Any, data: Any) -> Any:

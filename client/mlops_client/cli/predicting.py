@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from mlops_client.cli import drawing, output
+from mlops_client.cli.csv_answers import predict_csv
 from mlops_client.cli.options import Json, new_client
 from mlops_client.cli.output import Column
 from mlops_client.errors import BadInput
@@ -36,8 +39,40 @@ def predict(
         typer.Option(
             "--inputs",
             "-i",
-            help="Numbers separated by commas, for models without images. Can be repeated.",
+            help="Numbers separated by commas, for models of vectors. Can be repeated.",
         ),
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--row",
+            help='A row as JSON, for models of tables, as in \'{"age": 41, "job": null}\'. Can be repeated.',
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            help="A CSV file with rows, for models of tables. Columns of JSON numbers, or of true and false, are sent "
+            "as such, and others as text. Empty cells are null.",
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text", metavar="COLUMN", help="With --csv: send a column as text, such as codes. Can be repeated."
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore", metavar="COLUMN", help="With --csv: do not send a column, such as an id. Can be repeated."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="With --csv: write the rows with their answers to this file."),
     ] = None,
     model_name: Annotated[
         str | None,
@@ -45,7 +80,10 @@ def predict(
     ] = None,
     staging: Annotated[bool, typer.Option("--staging", help="Use the version in Staging.")] = False,
     batch: Annotated[
-        bool, typer.Option("--batch", help="Send requests of 100 inputs each, and show the predictions as a table.")
+        bool,
+        typer.Option(
+            "--batch", help="Send requests of 100 inputs, or of 1,000 rows, and show the predictions as a table."
+        ),
     ] = False,
     first: Annotated[int, typer.Option(min=0, help="Index of the first image to read from a file with several.")] = 0,
     count: Annotated[
@@ -57,86 +95,125 @@ def predict(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Predict images or other inputs, and draw the images."""
-    if bool(files) == bool(inputs):
-        raise BadInput("give image files, or --inputs 5.1,3.5,… for models without images")
-    if batch and staging:
-        raise BadInput("--batch uses the version in Production only; leave out --batch to use the one in Staging")
-    vectors = [_numbers(text) for text in inputs or []]
-    images = [
-        image.inverted() if invert else image
-        for path in files or []
-        for image in read_images(path, first, count if count or batch else 1)
-    ]
-    if batch:
-        _predict_batch(images, vectors, model_name, as_json)
+    """Predict images, lists of numbers, or rows of tables. Images are drawn."""
+    if sum(map(bool, (files, inputs, rows, csv))) != 1:
+        raise BadInput("give image files, or --inputs 5.1,3.5,…, or --row '{\"age\": 41}', or --csv FILE")
+    if (batch or csv) and staging:
+        raise BadInput(f"--{'batch' if batch else 'csv'} uses the version in Production only; leave out --staging")
+    if csv:
+        predict_csv(csv, out, text or [], ignore or [], model_name, as_json)
+        return
+    if text or ignore or out:
+        raise BadInput("--text, --ignore and --out need --csv")
+    if rows:
+        asked = _Asked("row", "rows", [_row(row) for row in rows], rows)
+    elif inputs:
+        vectors = [_numbers(numbers) for numbers in inputs]
+        asked = _Asked("inputs", "inputs", vectors, [_title(vector) for vector in vectors])
     else:
-        _predict_each(images, vectors, model_name, staging, as_json)
+        images = [
+            image.inverted() if invert else image
+            for path in files or []
+            for image in read_images(path, first, count if count or batch else 1)
+        ]
+        asked = _Asked("image", "images", [image.pixels for image in images], [image.name for image in images], images)
+    if batch:
+        _predict_batch(asked, model_name, as_json)
+    else:
+        _predict_each(asked, model_name, staging, as_json)
 
 
-def _predict_batch(images: list[Image], vectors: list[list[float]], model_name: str | None, as_json: bool) -> None:
-    client = new_client()
-    answer = (
-        client.predict_batch([image.pixels for image in images], model_name=model_name)
-        if images
-        else client.predict_batch(inputs=vectors, model_name=model_name)
-    )
+@dataclass(frozen=True)
+class _Asked:
+    """Inputs, the arguments of the SDK for one and for many of them, what they are called, and images to draw."""
+
+    one: str
+    many: str
+    values: list[Any]
+    names: list[str]
+    images: list[Image] = field(default_factory=list)
+
+
+def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool) -> None:
+    answer = new_client().predict_batch(**{asked.many: asked.values}, model_name=model_name)
     if as_json:
         output.print_json(answer)
         return
-    names = [image.name for image in images] or [_title(vector) for vector in vectors]
     rows = [
-        [name, Text(str(prediction), style="bold")] for name, prediction in zip(names, answer.predictions, strict=True)
+        [name, Text(str(prediction), style="bold")]
+        for name, prediction in zip(asked.names, answer.predictions, strict=True)
     ]
     columns = [Column("input", 3), Column("prediction", 9)]
     if answer.confidences is not None:  # a model that predicts quantities has none
         columns.append(Column("confidence", 7, right=True))
         rows = [[*row, f"{confidence:.1%}"] for row, confidence in zip(rows, answer.confidences, strict=True)]
     output.show(columns, rows, "no predictions")
+    for warning in answer.warnings or ():
+        output.note(warning)
     output.note(f"{answer.batch_size} predictions by {answer.model_name} version {answer.model_version}")
 
 
-def _predict_each(
-    images: list[Image], vectors: list[list[float]], model_name: str | None, staging: bool, as_json: bool
-) -> None:
+def _predict_each(asked: _Asked, model_name: str | None, staging: bool, as_json: bool) -> None:
     client = new_client()
-    if images:
-        answers = [client.predict(image.pixels, model_name=model_name, staging=staging) for image in images]
-    else:
-        answers = [client.predict(inputs=vector, model_name=model_name, staging=staging) for vector in vectors]
+    answers = [client.predict(**{asked.one: value}, model_name=model_name, staging=staging) for value in asked.values]
     if as_json:
         output.print_json(answers[0] if len(answers) == 1 else answers)
         return
     out = output.console()
-    names = [image.name for image in images] or [_title(vector) for vector in vectors]
     cards = []
-    for index, (name, answer) in enumerate(zip(names, answers, strict=True)):
+    for index, (name, answer) in enumerate(zip(asked.names, answers, strict=True)):
         parts: list[Any] = [Text(name, style="dim", overflow="fold")]
-        if images and index < MAX_DRAWINGS:
-            parts.append(drawing.drawn(images[index], out))
+        if asked.images and index < MAX_DRAWINGS:
+            parts.append(drawing.drawn(asked.images[index], out))
         cards.append(Group(*parts, _answer(answer, out)))
     out.print(Columns(cards, padding=(1, 3)) if len(cards) > 1 else cards[0])
+    for warning in [warning for answer in answers for warning in answer.warnings or ()]:
+        output.note(warning)
     output.note(f"{answers[-1].model_name} version {answers[-1].model_version} ({answers[-1].model_stage})")
 
 
 def _answer(answer: Prediction, out: Console) -> Text:
-    """Return the prediction, and the most probable classes as bars."""
+    """Return the prediction, and the most probable classes as bars; of a quantity the number alone."""
     text = Text(str(answer.prediction), style="bold green")
-    if answer.confidence is None or not isinstance(answer.probabilities, list):  # a quantity
+    if answer.confidence is None:
         return text
-    probabilities = answer.probabilities
     text = Text.assemble(text, f"  {answer.confidence:.1%}\n")
-    ranked = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])
-    # The answer names the most probable class only. The others get numbers, unless the labels are numbers.
-    numbered = answer.prediction == ranked[0]
-    for index in ranked[:SHOWN_CLASSES]:
-        share = probabilities[index]
-        name = str(index) if numbered else str(answer.prediction) if index == ranked[0] else f"class {index}"
-        text.append(f"{name} " if numbered else f"{name:>8} ")
-        text.append(drawing.bar(share, 16, out).ljust(16), style="cyan" if index == ranked[0] else "dim")
+    ranked = _ranked(answer)
+    width = max((len(name) for name, _ in ranked), default=0)
+    for place, (name, share) in enumerate(ranked):
+        text.append(f"{name:>{width}} ")
+        text.append(drawing.bar(share, 16, out).ljust(16), style="dim" if place else "cyan")
         text.append(f" {share:6.1%}\n", style="dim")
     text.rstrip()
     return text
+
+
+def _ranked(answer: Prediction) -> list[tuple[str, float]]:
+    """Return the most probable classes, with their names."""
+    shares = answer.probabilities or []
+    if isinstance(shares, dict):
+        return sorted(shares.items(), key=lambda item: -item[1])[:SHOWN_CLASSES]
+    ranked = sorted(range(len(shares)), key=lambda index: -shares[index])[:SHOWN_CLASSES]
+    # The answer names the most probable class only. The others get numbers, unless the labels are numbers.
+    if ranked and answer.prediction == ranked[0]:
+        return [(str(index), shares[index]) for index in ranked]
+    return [
+        (f"class {index}" if place else str(answer.prediction), shares[index]) for place, index in enumerate(ranked)
+    ]
+
+
+def _row(text: str) -> dict[str, Any]:
+    try:
+        row = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise BadInput(f"--row {text!r} is not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise BadInput(f"--row {text!r}: expected an object with the values of the columns, as in '{{\"age\": 41}}'")
+    return row
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON; write null for a missing value")
 
 
 def _numbers(text: str) -> list[float]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_client.errors import BadInput
+from mlops_client.errors import BadInput, Invalid
 from mlops_client.inputs import image_fields, plain, scale_of
 from mlops_client.models import BatchPrediction, Prediction
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
+from mlops_client.rows import pages, plain_row, plain_rows, renumbered, renumbered_error
 
 BATCH_SIZE = 100
-"""The API's limit of inputs per request."""
+"""The API's limit of images or lists of numbers per request."""
+ROWS_SIZE = 1000
+"""The API's limit of rows per request."""
 
 
 class PredictionRoutes(Routes):
@@ -22,6 +25,7 @@ class PredictionRoutes(Routes):
         image: Any = None,
         *,
         inputs: Any = None,
+        row: Any = None,
         scale: float | None = None,
         model_name: str | None = None,
         staging: bool = False,
@@ -30,55 +34,74 @@ class PredictionRoutes(Routes):
 
         Args:
             image: An array or nested list of pixels, `[28, 28]` or flat; the bytes of a PNG; or the path of a PNG.
-            inputs: For models without images: one number per feature.
+            inputs: For models of vectors: one number per feature.
+            row: For models of tables: a dict of the columns' values. None and NaN are missing values.
             scale: The value of white. By default 255 for numpy's whole numbers, and 1 for others.
             model_name: The registered model. By default the platform's default model.
             staging: Whether to use the version in Staging.
 
         Raises:
-            BadInput: Neither or both of image and inputs are given, or they cannot be sent.
+            BadInput: Not exactly one of image, inputs and row is given, or it cannot be sent.
         """
-        if (image is None) == (inputs is None):
-            raise BadInput("predict needs either image or inputs")
-        body = {"inputs": plain(inputs)} if image is None else image_fields(image, scale)
+        if sum(each is not None for each in (image, inputs, row)) != 1:
+            raise BadInput("predict needs one of image, inputs and row")
+        if image is not None:
+            body = image_fields(image, scale)
+        else:
+            body = {"inputs": plain(inputs)} if row is None else {"row": plain_row(row)}
         route = "/predict/staging" if staging else "/predict"
         body |= given({"model_name": model_name})
         return decode(Prediction, self.transport.call("POST", route, body, safe=True))
 
     def predict_batch(
-        self, images: Any = None, *, inputs: Any = None, scale: float | None = None, model_name: str | None = None
+        self,
+        images: Any = None,
+        *,
+        inputs: Any = None,
+        rows: Any = None,
+        scale: float | None = None,
+        model_name: str | None = None,
     ) -> BatchPrediction:
-        """Predict many inputs, with one request per 100 of them.
+        """Predict many inputs, with one request per 100 images or lists of numbers, or per 1,000 rows.
 
         Args:
             images: `[n, rows, columns]` or `[n, pixels]`.
-            inputs: For models without images: `[n, features]`.
+            inputs: For models of vectors: `[n, features]`.
+            rows: For models of tables: a list of dicts, or a pandas DataFrame. None and NaN are missing values.
             scale: See `predict`.
             model_name: See `predict`.
 
         Raises:
-            BadInput: Neither or both of images and inputs are given, they are empty, or they cannot be sent.
+            BadInput: Not exactly one of images, inputs and rows is given, it is empty, or it cannot be sent.
+            Invalid: The API refuses an input. Its index counts all inputs, from 0.
         """
-        if (images is None) == (inputs is None):
-            raise BadInput("predict_batch needs either images or inputs")
-        name = "inputs_list" if images is None else "images"
-        rows = plain(inputs if images is None else images)
-        if not rows:
+        if sum(each is not None for each in (images, inputs, rows)) != 1:
+            raise BadInput("predict_batch needs one of images, inputs and rows")
+        if rows is not None:
+            field, values, most = "rows", plain_rows(rows), ROWS_SIZE
+        elif inputs is not None:
+            field, values, most = "inputs_list", plain(inputs), BATCH_SIZE
+        else:
+            field, values, most = "images", plain(images), BATCH_SIZE
+        if not values:
             raise BadInput("predict_batch needs at least one input")
         rest = given({"scale": None if images is None else scale_of(images, scale), "model_name": model_name})
-        pages = [
-            decode(
-                BatchPrediction,
-                self.transport.call(
-                    "POST", "/predict/batch", {name: rows[start : start + BATCH_SIZE], **rest}, safe=True
-                ),
-            )
-            for start in range(0, len(rows), BATCH_SIZE)
-        ]
+        answers, warnings = [], []
+        for start, page in pages(values, most):
+            answer = self._predict_page(field, start, {field: page, **rest})
+            answers.append(answer)
+            warnings += [renumbered(warning, field, start) for warning in answer.warnings or ()]
         return BatchPrediction(
-            predictions=[prediction for page in pages for prediction in page.predictions],
-            confidences=[confidence for page in pages for confidence in page.confidences or ()] or None,
-            model_name=pages[-1].model_name,
-            model_version=pages[-1].model_version,
-            batch_size=len(rows),
+            predictions=[prediction for answer in answers for prediction in answer.predictions],
+            confidences=[confidence for answer in answers for confidence in answer.confidences or ()] or None,
+            model_name=answers[-1].model_name,
+            model_version=answers[-1].model_version,
+            batch_size=len(values),
+            warnings=warnings or None,
         )
+
+    def _predict_page(self, field: str, start: int, body: dict[str, Any]) -> BatchPrediction:
+        try:
+            return decode(BatchPrediction, self.transport.call("POST", "/predict/batch", body, safe=True))
+        except Invalid as error:
+            raise renumbered_error(error, field, start) from error

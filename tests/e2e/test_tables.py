@@ -1,0 +1,233 @@
+"""Tables with named columns on the running stack: from a file to predictions, for a class and for a quantity."""
+
+import io
+import json
+import time
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from infra.local.api import ApiError
+from tests.support.steps import ENDED, promote, train
+
+CHURN, PRICES = "churn", "flat-prices"
+ROWS = 600
+SEED = 20_260
+PLANS = ("basic", "family", "business")
+DISTRICTS = ("North", "South", "Old Town")
+
+
+def churn_table() -> pyarrow.Table:
+    """Customers with ids, text, missing values, dates and words for booleans. Plan, fee and calls decide who leaves."""
+    random = np.random.default_rng(SEED)
+    plans = random.choice(PLANS, ROWS, p=[0.5, 0.3, 0.2])
+    fee = np.round(random.uniform(10, 90, ROWS), 2)
+    calls = random.poisson(2, ROWS)
+    leaves = 1.5 * (plans == "basic") + 0.04 * fee + 0.8 * calls + random.normal(0, 0.5, ROWS) > 4.6
+    since = np.datetime64("2020-01-01") + random.integers(0, 2000, ROWS)
+    return pyarrow.table(
+        {
+            "customer_id": [f"c-{number:05}" for number in random.permutation(ROWS)],
+            "plan": pyarrow.array(plans, mask=random.random(ROWS) < 0.1),
+            "fee": pyarrow.array(fee, mask=random.random(ROWS) < 0.1),
+            "calls": calls,
+            "newsletter": random.choice(["yes", "no"], ROWS),
+            "since": since,
+            "churned": np.where(leaves, "yes", "no"),
+        }
+    )
+
+
+def price_table() -> pyarrow.Table:
+    """Flats whose price is nearly linear in area, rooms and district."""
+    random = np.random.default_rng(SEED)
+    area, rooms = np.round(random.uniform(20, 180, ROWS), 1), random.integers(1, 7, ROWS)
+    district = random.integers(0, len(DISTRICTS), ROWS)
+    price = 50_000.5 + 4_000 * area + 9_000 * rooms + 60_000 * district + random.normal(0, 5_000, ROWS)
+    names = np.array(DISTRICTS)[district]
+    return pyarrow.table({"area": area, "rooms": rooms, "district": names, "price": np.round(price, 2)})
+
+
+@pytest.fixture(scope="module")
+def addresses(aws_client, outputs) -> dict[str, str]:
+    """The two tables in the stack's bucket: CSV with LF, and Parquet."""
+    bucket, files = outputs["ArtifactBucketName"], {}
+    for name, table, write in (
+        ("churn.csv", churn_table(), pyarrow.csv.write_csv),
+        ("prices.parquet", price_table(), pyarrow.parquet.write_table),
+    ):
+        buffer = io.BytesIO()
+        write(table, buffer)
+        aws_client("s3").put_object(Bucket=bucket, Key=f"datasets/tables/{name}", Body=buffer.getvalue())
+        files[name] = f"s3://{bucket}/datasets/tables/{name}"
+    return files
+
+
+@pytest.fixture(scope="module")
+def churn(api, addresses):
+    """The job of a classifier that is in Production."""
+    job = train(
+        api,
+        dataset=addresses["churn.csv"],
+        target="churned",
+        model_type="lightgbm",
+        objective="roc_auc",
+        hyperparameters={"n_estimators": 60, "num_leaves": 15},
+        model_name=CHURN,
+        experiment_name="tables",
+    )
+    assert job["status"] == "completed", job["error"]
+    moved = promote(api, job["model_version"], model=CHURN, reason="first")
+    assert moved["status"] == "succeeded", moved
+    return job
+
+
+@pytest.fixture(scope="module")
+def prices(api, addresses):
+    """The job of a regression model that is in Production."""
+    job = train(
+        api,
+        dataset=addresses["prices.parquet"],
+        target="price",
+        model_type="linear",
+        model_name=PRICES,
+        experiment_name="tables",
+    )
+    assert job["status"] == "completed", job["error"]
+    moved = promote(api, job["model_version"], model=PRICES, reason="first")
+    assert moved["status"] == "succeeded", moved
+    return job
+
+
+STAYS = {"plan": "business", "fee": 12.5, "calls": 0, "newsletter": True, "since": "2021-03-01"}
+LEAVES = {"plan": "basic", "fee": 88, "calls": 7, "newsletter": False, "since": "2024-11-30T09:30:00Z"}
+
+
+def test_a_classifier_of_a_table_is_better_than_one_that_knows_no_columns(api, churn):
+    assert churn["objective"] == {"name": "roc_auc", "direction": "maximise"}
+    assert churn["metrics"]["roc_auc"] > churn["metrics"]["baseline_roc_auc"] + 0.3
+    detail = api.get(f"/models/{CHURN}")
+    assert detail["production_version"] == churn["model_version"]
+
+
+def test_a_row_is_predicted_with_probabilities_by_label(api, churn):
+    for row, label in ((STAYS, "no"), (LEAVES, "yes")):
+        answer = api.post("/predict", {"row": row, "model_name": CHURN})
+        assert (answer["prediction"], answer["model_version"]) == (label, churn["model_version"])
+        assert answer["probabilities"].keys() == {"no", "yes"}
+        assert answer["confidence"] == max(answer["probabilities"].values())
+        assert "warnings" not in answer
+
+
+def test_a_missing_value_is_answered_and_an_unseen_one_with_a_warning(api, churn):
+    row = {**LEAVES, "fee": None, "since": None, "plan": "enterprise"}
+    answer = api.post("/predict", {"row": row, "model_name": CHURN})
+    assert answer["prediction"] == "yes"
+    assert answer["warnings"] == ["plan: 'enterprise' was not seen in training"]
+
+
+def test_rows_of_a_batch_get_the_answers_that_they_get_alone(api, churn):
+    rows = [STAYS, LEAVES, {**STAYS, "plan": None}, {**LEAVES, "plan": "enterprise"}] * 250
+    answer = api.post("/predict/batch", {"rows": rows, "model_name": CHURN})
+    alone = [api.post("/predict", {"row": row, "model_name": CHURN}) for row in rows[:4]]
+    assert answer["predictions"] == [each["prediction"] for each in alone] * 250
+    assert answer["confidences"][:4] == pytest.approx([each["confidence"] for each in alone], abs=1e-6)
+    assert (answer["batch_size"], answer["warnings"][0]) == (
+        1000,
+        "rows.3.plan: 'enterprise' was not seen in training",
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "message"),
+    [
+        ({**STAYS, "salary": 3}, "row.salary", "is not a column of this model"),
+        ({**STAYS, "customer_id": "c-1"}, "row.customer_id", "is not a column of this model"),
+        ({**STAYS, "fee": "12.5"}, "row.fee", "must be a number, not a string"),
+        ({**STAYS, "since": "01.03.2021"}, "row.since", "must be a date and time"),
+        ({name: value for name, value in STAYS.items() if name != "calls"}, "row.calls", "is missing"),
+    ],
+)
+def test_a_row_that_the_contract_does_not_allow_is_refused_by_column(api, churn, row, field, message):
+    with pytest.raises(ApiError) as refused:
+        api.post("/predict", {"row": row, "model_name": CHURN})
+    assert refused.value.status == 422
+    (error,) = refused.value.problem["errors"]
+    assert error["field"] == field
+    assert error["message"].startswith(message)
+
+
+def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, churn, addresses):
+    detail = {"model_name": CHURN, "retrain_id": "tables-1", "stage": "Staging", "reason": "a test"}
+    entry = {"Source": "mlops", "DetailType": "Retrain Requested", "Detail": json.dumps(detail)}
+    aws_client("events").put_events(Entries=[entry])
+    deadline = time.monotonic() + 30
+    while not (found := [each for each in api.get("/sweeps?limit=100")["sweeps"] if each["model_name"] == CHURN]):
+        assert time.monotonic() < deadline, "no sweep was started"
+        time.sleep(0.2)
+    (sweep,) = found
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=180)
+    assert ended["status"] == "completed", ended
+    (run,) = ended["runs"]
+    assert run["params"]["model_type"] == "lightgbm"
+    assert run["params"]["target"] == "churned"
+    assert run["params"]["dataset"] == addresses["churn.csv"]
+    assert run["params"]["hyperparameters"]["num_leaves"] == 15
+    assert ended["objective"]["name"] == "roc_auc"
+    api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda answer: answer["status"] == "succeeded")
+    staging = api.post("/predict/staging", {"row": LEAVES, "model_name": CHURN})
+    assert (staging["prediction"], staging["model_version"]) == ("yes", ended["model_version"])
+
+
+def test_a_quantity_is_predicted_as_a_number_without_a_confidence(api, prices):
+    assert prices["objective"] == {"name": "rmse", "direction": "minimise"}
+    assert prices["metrics"]["rmse"] < prices["metrics"]["baseline_rmse"] / 5
+    answer = api.post("/predict", {"row": {"area": 100, "rooms": 4, "district": "Old Town"}, "model_name": PRICES})
+    assert answer["prediction"] == pytest.approx(606_000, rel=0.02)
+    assert answer.keys() == {"prediction", "model_name", "model_version", "model_stage"}
+    rows = [{"area": area, "rooms": 2, "district": None} for area in (30.5, 90)]
+    batch = api.post("/predict/batch", {"rows": rows, "model_name": PRICES})
+    assert batch["predictions"][0] < batch["predictions"][1]
+    assert "confidences" not in batch
+
+
+def test_drift_of_quantities_is_said_not_to_be_watched(api, prices):
+    status = api.get(f"/drift/status?model_name={PRICES}")
+    assert (status["status"], status["psi"], status["signal"]) == ("insufficient_data", None, None)
+    assert "not watched" in status["message"]
+
+
+def test_a_classifier_does_not_take_the_place_of_a_regression_model(api, addresses, prices):
+    job = train(
+        api,
+        dataset=addresses["churn.csv"],
+        target="churned",
+        model_type="linear",
+        model_name=PRICES,
+        experiment_name="tables",
+    )
+    assert job["status"] == "completed", job["error"]
+    moved = promote(api, job["model_version"], model=PRICES, reason="wrong table")
+    assert moved["status"] == "rejected"
+    failed = {gate["check"]: gate["detail"] for gate in moved["gates"] if not gate["passed"]}
+    assert "it predicts classes" in failed["signature"]
+    assert "not comparable" in failed["metric"]
+    assert api.get(f"/models/{PRICES}")["production_version"] == prices["model_version"]
+
+
+def test_a_table_that_cannot_be_read_fails_with_line_column_and_remedy(api, aws_client, outputs):
+    key = "datasets/tables/broken.csv"
+    content = b"age,job,churned\n41,cook,yes\n?,cook,no\n" + b"30,guard,no\n31,guard,yes\n" * 20
+    aws_client("s3").put_object(Bucket=outputs["ArtifactBucketName"], Key=key, Body=content)
+    job = train(
+        api,
+        dataset=f"s3://{outputs['ArtifactBucketName']}/{key}",
+        target="churned",
+        model_type="linear",
+        model_name="no",
+    )
+    assert job["status"] == "failed"
+    assert "broken.csv: line 3, column 'age': '?' is not a number" in job["error"]
