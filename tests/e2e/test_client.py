@@ -16,9 +16,9 @@ import pytest
 import urllib3
 
 from infra.local.settings import ROOT
+from tests.conftest import RunningStack
 from tools.screenshots.terminal import on_terminal
 
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 NOTEBOOK = json.loads((ROOT / "docs" / "first_steps.ipynb").read_text())
 
 
@@ -68,20 +68,36 @@ def unstyled(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
-@pytest.mark.slow
-def test_the_tutorial_runs_as_it_stands(environment, stack, tmp_path):
-    (tmp_path / ".local").mkdir()
-    (tmp_path / ".local" / "env").write_text("".join(f"{name}={value}\n" for name, value in stack.env.items()))
-    script = "set -euo pipefail\n" + "\n".join(re.findall(r"^```bash\n(.*?)^```", TUTORIAL, re.M | re.S))
-    snippet = "\n".join(re.findall(r"^```python\n(.*?)^```", TUTORIAL, re.M | re.S))
+def boxes_of(page: str, environment: dict[str, str], stack: RunningStack, folder: Path) -> str:
+    """Run the commands of a page as they stand, then its Python, and return what they print."""
+    (folder / ".local").mkdir()
+    (folder / ".local" / "env").write_text("".join(f"{name}={value}\n" for name, value in stack.env.items()))
+    text = (ROOT / "docs" / page).read_text()
+    script = "set -euo pipefail\n" + "\n".join(re.findall(r"^```bash\n(.*?)^```", text, re.M | re.S))
+    snippet = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.M | re.S))
     script += f"\npython - <<'SNIPPET'\n{snippet}\nSNIPPET\n"
     ran = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, f"{ran.stdout[-3000:]}\n{ran.stderr[-2000:]}"
-    assert "wine version 1 is in Production" in ran.stdout
-    assert "in place of version 1" in ran.stdout
-    assert re.search(r"^0 (0\.\d+|1\.0)$", ran.stdout, re.M), "the wine is the first grower's"
+    return ran.stdout
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_as_it_stands(environment, stack, tmp_path):
+    printed = boxes_of("tutorial.md", environment, stack, tmp_path)
+    assert "wine version 1 is in Production" in printed
+    assert "in place of version 1" in printed
+    assert re.search(r"^0 (0\.\d+|1\.0)$", printed, re.M), "the wine is the first grower's"
+
+
+@pytest.mark.slow
+def test_the_page_on_tables_runs_as_it_stands(environment, stack, tmp_path):
+    printed = boxes_of("tables.md", environment, stack, tmp_path)
+    assert "churn-page version 1 is in Production" in printed
+    assert re.search(r"^(yes|no) (0\.\d+|1\.0) \{", printed, re.M), "a row is answered"
+    assert re.search(r"^2500 ", printed, re.M)
+    assert (tmp_path / "answers.csv").read_text().count("\n") == 601
 
 
 @pytest.mark.slow
