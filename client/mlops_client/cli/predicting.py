@@ -135,7 +135,8 @@ class _Asked:
 
 
 def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool) -> None:
-    answer = new_client().predict_batch(**{asked.many: asked.values}, model_name=model_name)
+    inputs: dict[str, Any] = {asked.many: asked.values}
+    answer = new_client().predict_batch(**inputs, model_name=model_name)
     if as_json:
         output.print_json(answer)
         return
