@@ -44,7 +44,8 @@ def refused_for_good(error: BaseException) -> bool:
         status = status_of()
         return 400 <= status < 500 and status not in RETRIED_STATUSES and not _met_another_writer(error)
     return isinstance(
-        error, TypeError | AttributeError | NameError | KeyError | IndexError | AssertionError | ImportError
+        error,
+        TypeError | AttributeError | NameError | LookupError | ArithmeticError | AssertionError | ImportError,
     )
 
 

@@ -359,6 +359,7 @@ def test_model_types_are_listed_and_shown_with_their_hyperparameters(monkeypatch
     from tests.support.model_types import PUBLISHED
 
     found = decode_page(ModelType, PUBLISHED.model_dump(mode="json"), "model_types")
+    monkeypatch.setenv("COLUMNS", "120")  # narrower terminals leave columns out
     monkeypatch.setattr(model_types, "new_client", lambda: SimpleNamespace(model_types=lambda: found))
     listed = CliRunner().invoke(app, ["model-types"]).output
     assert all(each.name in listed for each in found)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from decimal import InvalidOperation
 
 import pytest
 from botocore.exceptions import ClientError
@@ -108,6 +109,7 @@ def test_a_closed_sender_ends_its_thread_after_the_last_delivery():
         (ClientError({"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Put"), False),
         (ClientError({"Error": {"Code": "NoSuchBucket"}, "ResponseMetadata": {"HTTPStatusCode": 404}}, "Put"), True),
         (TypeError(), True),
+        (InvalidOperation(), True),
     ],
 )
 def test_what_is_tried_again(error: Exception, for_good: bool):
