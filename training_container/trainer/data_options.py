@@ -3,8 +3,8 @@
 from mlops.domain.training_data import HeldOutRows
 from mlops.domain.training_request import TrainRequest
 from mlops_contract import Task
+from mlops_data.options import HELD_OUT_SHARE
 from trainer.data import DataOptions, GroupSplit, TimeSplit
-from trainer.data.options import HELD_OUT_SHARE
 
 
 def data_options(request: TrainRequest) -> DataOptions:

@@ -17,7 +17,7 @@ from mlops.api.schemas.sweeps import SweepRequest
 from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.sweep import Sweep, child_parameters
 from trainer import invocation, job, models
-from trainer.errors import ParameterError, TrainingError
+from trainer.errors import FOR_USERS, ParameterError
 from trainer.job import Outcome
 from trainer.log import log_event
 from trainer.parameters import Identity, Parameters, ParameterValue
@@ -109,7 +109,7 @@ def _run(index: int, parameters: Parameters, sweep_id: str, stop: Stop) -> Child
     params = models.run_params(parameters)
     try:
         return Child(index, params, outcome=job.run(parameters, Identity(sweep_id=sweep_id), stop))
-    except TrainingError as error:
+    except FOR_USERS as error:
         return Child(index, params, error=str(error))
 
 

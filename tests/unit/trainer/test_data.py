@@ -16,11 +16,13 @@ import boto3
 import numpy as np
 import pytest
 
+from mlops_data import tables
+from mlops_data.errors import DataError
 from trainer import data
 from trainer.data import npz as npz_file
-from trainer.data import sources, tables
+from trainer.data import sources
 from trainer.data.digits import interpolation
-from trainer.errors import DataError, Unreachable
+from trainer.errors import Unreachable
 
 
 def idx(array: np.ndarray, magic: int | None = None) -> bytes:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from mlops_contract import Task
-from trainer.data import digits, mnist, npz, sources, tables
-from trainer.data.dataset import Dataset
-from trainer.data.options import DataOptions
-from trainer.errors import DataError
+from mlops_data import tables
+from mlops_data.dataset import Dataset
+from mlops_data.errors import DataError
+from mlops_data.options import DataOptions
+from trainer.data import digits, mnist, npz, sources
 
 BUILT_IN: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "mnist": mnist.load}
 TABLES: dict[str, Callable[[str, bytes, DataOptions], Dataset]] = {

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from trainer.errors import DataError, Unreachable
+from mlops_data.errors import DataError
+from trainer.errors import Unreachable
 from trainer.log import log_event
 
 MAX_BYTES = 2 * 1024**3

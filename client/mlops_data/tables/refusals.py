@@ -4,10 +4,10 @@ import re
 from typing import NoReturn
 
 from mlops_contract import ColumnType
-from trainer.data.tables.cells import PLACE, Cells
-from trainer.data.tables.dates import ANY_DATE
-from trainer.data.tables.numbers import is_missing
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.tables.cells import PLACE, Cells
+from mlops_data.tables.dates import ANY_DATE
+from mlops_data.tables.numbers import is_missing
 
 UNUSUAL_MISSING = frozenset(("#n/a", "nil", "?", ".", "missing", "unknown"))
 SEPARATED = re.compile(r"[+-]?\d[\d.,'  ]*")

@@ -8,8 +8,8 @@ import io
 import zlib
 from typing import cast
 
-from trainer.errors import DataError
-from trainer.process import memory_limit
+from mlops_data.errors import DataError
+from mlops_data.memory import memory_limit
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlops_contract.columns import LARGEST_WHOLE
-from trainer.data.tables.cells import PLACE, Cells
-from trainer.data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FORM
-from trainer.data.tables.numbers import is_missing, is_whole, number, within_float32
+from mlops_data.tables.cells import PLACE, Cells
+from mlops_data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FORM
+from mlops_data.tables.numbers import is_missing, is_whole, number, within_float32
 
 COLUMNS_PER_QUERY = 25
 COUNTED = 9

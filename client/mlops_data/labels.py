@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.errors import DataError
+from mlops_data.errors import DataError
 
 Label = int | str
 INT64 = np.iinfo(np.int64)

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import numpy as np
 
 from mlops_contract import ColumnType, Task
-from trainer.data import splitting
-from trainer.data.options import HELD_OUT_SHARE, DataOptions, GroupSplit, TimeSplit
-from trainer.data.splitting import HELD_OUT, LEAST_ROWS, PARTS, TRAIN
-from trainer.data.tables.cells import Cells
-from trainer.data.tables.inference import Inferred
-from trainer.data.tables.target import Target
-from trainer.errors import DataError
+from mlops_data import splitting
+from mlops_data.errors import DataError
+from mlops_data.options import HELD_OUT_SHARE, DataOptions, GroupSplit, TimeSplit
+from mlops_data.splitting import HELD_OUT, LEAST_ROWS, PARTS, TRAIN
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.inference import Inferred
+from mlops_data.tables.target import Target
 
 NO_PART = -1
 """The part of rows that are left out."""

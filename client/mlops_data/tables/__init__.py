@@ -5,6 +5,6 @@ Each step is a module. A format writes its `cells` as text: `delimited` (with `t
 rows, `selection` chooses the columns, and `values` and `coding` make the numbers for the model.
 """
 
-from trainer.data.tables.reader import read, read_json_lines, read_parquet, read_parquet_files
+from mlops_data.tables.reader import read, read_json_lines, read_parquet, read_parquet_files
 
 __all__ = ["read", "read_json_lines", "read_parquet", "read_parquet_files"]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_contract import ColumnType, Task
-from trainer.data import labels
-from trainer.data.dataset import FEWER_CLASSES, MAX_CLASSES, check_classes
-from trainer.data.labels import MOST_NUMBERED_CLASSES, MOST_WHOLE_NUMBERS, Label
-from trainer.data.options import DataOptions
-from trainer.data.tables.cells import Cells
-from trainer.data.tables.inference import Inferred
-from trainer.data.tables.numbers import is_missing
-from trainer.data.tables.refusals import refuse_misfit
-from trainer.errors import DataError
+from mlops_data import labels
+from mlops_data.dataset import FEWER_CLASSES, MAX_CLASSES, check_classes
+from mlops_data.errors import DataError
+from mlops_data.labels import MOST_NUMBERED_CLASSES, MOST_WHOLE_NUMBERS, Label
+from mlops_data.options import DataOptions
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.inference import Inferred
+from mlops_data.tables.numbers import is_missing
+from mlops_data.tables.refusals import refuse_misfit
 
 TARGET_COLUMNS = ("label", "target", "class", "y")
 

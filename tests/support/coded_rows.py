@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops_contract import ColumnType
 from mlops_contract.dates import date_parts
-from trainer.data import Dataset
+from mlops_data.dataset import Dataset
 
 Cell = float | str | None
 

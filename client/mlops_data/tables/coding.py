@@ -10,12 +10,12 @@ import numpy as np
 
 from mlops_contract import DATE_PARTS, Column, ColumnType
 from mlops_contract.dates import date_parts
-from trainer import process
-from trainer.data.dataset import Feature
-from trainer.data.splitting import PARTS
-from trainer.data.tables.inference import Reading
-from trainer.data.tables.values import Facts, Values
-from trainer.errors import DataError
+from mlops_data.dataset import Feature
+from mlops_data.errors import DataError
+from mlops_data.memory import memory_limit
+from mlops_data.splitting import PARTS
+from mlops_data.tables.inference import Reading
+from mlops_data.tables.values import Facts, Values
 
 MEMORY_USES = 2
 """Training needs at least this many times the memory of the matrix."""
@@ -87,7 +87,7 @@ def _layout(readings: Sequence[Reading], facts: Mapping[int, Facts]) -> tuple[tu
 
 
 def _check_memory(name: str, rows: int, features: int) -> None:
-    needed, limit = MEMORY_USES * rows * features * np.dtype(np.float32).itemsize, process.memory_limit()
+    needed, limit = MEMORY_USES * rows * features * np.dtype(np.float32).itemsize, memory_limit()
     if needed > limit:
         raise DataError(
             f"{name}: {rows:,} rows of {features:,} features need about {needed / 1024**3:.1f} GiB of memory to train "

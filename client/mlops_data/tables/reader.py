@@ -6,22 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_contract import Contract
-from trainer import process
-from trainer.data.dataset import Dataset, Split, digest_of
-from trainer.data.options import DataOptions
-from trainer.data.splitting import PARTS
-from trainer.data.tables import delimited, dialect, json_lines, parquet, text
-from trainer.data.tables.cells import Cells
-from trainer.data.tables.coding import coded
-from trainer.data.tables.database import database
-from trainer.data.tables.inference import Inferred
-from trainer.data.tables.partition import parts_of
-from trainer.data.tables.selection import by_content, by_training_rows
-from trainer.data.tables.summary import profile_of
-from trainer.data.tables.target import read_target, target_position
-from trainer.data.tables.values import Values
-from trainer.data.tables.weights import read_weights
-from trainer.errors import DataError
+from mlops_data.dataset import Dataset, Split, digest_of
+from mlops_data.errors import DataError
+from mlops_data.options import DataOptions
+from mlops_data.splitting import PARTS
+from mlops_data.tables import delimited, dialect, json_lines, parquet, text
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.coding import coded
+from mlops_data.tables.database import database
+from mlops_data.tables.inference import Inferred
+from mlops_data.tables.partition import parts_of
+from mlops_data.tables.selection import by_content, by_training_rows
+from mlops_data.tables.summary import profile_of
+from mlops_data.tables.target import read_target, target_position
+from mlops_data.tables.values import Values
+from mlops_data.tables.weights import read_weights
 
 DEFAULTS = DataOptions()
 
@@ -126,8 +125,11 @@ def _encoding(encoding: str) -> tuple[str, ...]:
 @contextmanager
 def _folder(name: str) -> Iterator[Path]:
     try:
-        with tempfile.TemporaryDirectory(dir=process.temporary_folder()) as temporary:
+        with tempfile.TemporaryDirectory() as temporary:
             yield Path(temporary)
     except OSError as error:
-        place = process.temporary_folder()
-        raise DataError(f"{name}: cannot be unpacked in {place} ({error.strerror}); free some space there") from error
+        place = tempfile.tempdir or "a folder for temporary files"
+        raise DataError(
+            f"{name}: cannot be unpacked in {place} ({error.strerror}); free some space there, or name "
+            "another folder in TMPDIR"
+        ) from error

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer import process
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.memory import memory_limit
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,7 +26,7 @@ def database(name: str, folder: Path) -> "Iterator[DuckDBPyConnection]":
     """
     import duckdb
 
-    memory = max(LEAST_MEMORY, min(MOST_MEMORY, process.memory_limit() // MEMORY_SHARE))
+    memory = max(LEAST_MEMORY, min(MOST_MEMORY, memory_limit() // MEMORY_SHARE))
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": False,

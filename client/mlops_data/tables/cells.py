@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops_contract.contract import MAX_COLUMNS
-from trainer.data.tables.database import quoted
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.tables.database import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

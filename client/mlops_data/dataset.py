@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlops_contract import Contract, Task
-from trainer.data.labels import Label, Labels
-from trainer.data.profile import DataProfile
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.labels import Label, Labels
+from mlops_data.profile import DataProfile
 
 MAX_CLASSES = 1000
 FEWER_CLASSES = "merge rare ones, or predict a quantity instead (regression), which needs a table with named columns"

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops_contract import ColumnType
 from mlops_contract.dates import REFERENCE_DATE
-from trainer.data.profile import (
+from mlops_data.profile import (
     TOP_LEVELS,
     ColumnProfile,
     DataProfile,
@@ -15,12 +15,12 @@ from trainer.data.profile import (
     Quantiles,
     TargetProfile,
 )
-from trainer.data.splitting import PARTS
-from trainer.data.tables.coding import Coded
-from trainer.data.tables.inference import Reading
-from trainer.data.tables.selection import Selection
-from trainer.data.tables.target import Target
-from trainer.data.tables.values import Facts
+from mlops_data.splitting import PARTS
+from mlops_data.tables.coding import Coded
+from mlops_data.tables.inference import Reading
+from mlops_data.tables.selection import Selection
+from mlops_data.tables.target import Target
+from mlops_data.tables.values import Facts
 
 QUARTILES = (0, 25, 50, 75, 100)
 

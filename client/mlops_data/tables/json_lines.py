@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_contract.contract import MAX_COLUMNS
-from trainer.data.tables.cells import BLANKS, PLACE, Cells, trimmed
-from trainer.data.tables.database import quoted, write_parquet
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.tables.cells import BLANKS, PLACE, Cells, trimmed
+from mlops_data.tables.database import quoted, write_parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

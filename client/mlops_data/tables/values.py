@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops_contract import ColumnType
-from trainer.data.splitting import TRAIN
-from trainer.data.tables.cells import Cells
-from trainer.data.tables.database import quoted, write_parquet
-from trainer.data.tables.inference import Reading
+from mlops_data.splitting import TRAIN
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.database import quoted, write_parquet
+from mlops_data.tables.inference import Reading
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

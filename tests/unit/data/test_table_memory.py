@@ -1,12 +1,17 @@
 """The memory that a table of numbers takes: in proportion to the file, and at most three times as much."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from .test_run_process import PACKAGES
+import mlops_contract
+import mlops_data
+import trainer
 
+PACKAGES = os.pathsep.join(str(Path(package.__path__[0]).parent) for package in (mlops_contract, mlops_data, trainer))
 MEBIBYTE = 1024 * 1024
 SMALL, LARGE = 1, 100
 """Sizes of the files in MiB. The small one takes what any file takes: Python, numpy, DuckDB's buffers."""
@@ -16,7 +21,7 @@ SMALL, LARGE = 1, 100
 PROGRAM = """
 import sys
 import numpy as np
-from trainer.data import tables
+from mlops_data import tables
 from trainer.process import peak_memory_mb
 
 size, columns = int(sys.argv[1]), 10

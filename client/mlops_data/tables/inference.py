@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_contract import ColumnType
-from trainer.data.options import ColumnRole
-from trainer.data.tables.cells import Cells
-from trainer.data.tables.counts import BOOLEAN_WORDS, Words, counted, counted_words, query_parts
-from trainer.data.tables.dates import DAY_FIRST, DOTTED_FORM, ISO_FORM, MONTH_FIRST, DateForm
-from trainer.data.tables.numbers import is_missing, number, within_float32
-from trainer.data.tables.refusals import refuse_misfit
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.options import ColumnRole
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.counts import BOOLEAN_WORDS, Words, counted, counted_words, query_parts
+from mlops_data.tables.dates import DAY_FIRST, DOTTED_FORM, ISO_FORM, MONTH_FIRST, DateForm
+from mlops_data.tables.numbers import is_missing, number, within_float32
+from mlops_data.tables.refusals import refuse_misfit
 
 LIKELY_UNIQUE_SHARE = 0.9
 """If an estimate is below this share of all, values repeat."""

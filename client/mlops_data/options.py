@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from mlops_contract import Task
-from trainer.errors import DataError
+from mlops_data.errors import DataError
 
 ColumnRole = Literal["ignore", "number", "category", "boolean", "datetime"]
 ROLES: tuple[str, ...] = get_args(ColumnRole)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.data.tables.text import Head
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.tables.text import Head
 
 DELIMITERS = (",", ";", "\t", "|")
 QUOTED = re.compile(r'"(?:[^"]|"")*"')

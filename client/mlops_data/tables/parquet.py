@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.data.tables.cells import Cells, trimmed
-from trainer.data.tables.database import identifier, quoted, write_parquet
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.tables.cells import Cells, trimmed
+from mlops_data.tables.database import identifier, quoted, write_parquet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

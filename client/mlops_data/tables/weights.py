@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from trainer.data.splitting import TRAIN
-from trainer.data.tables.cells import Cells
-from trainer.data.tables.inference import Inferred
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.splitting import TRAIN
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.inference import Inferred
 
 
 def read_weights(cells: Cells, inferred: Inferred, column: str | None, parts: np.ndarray) -> np.ndarray | None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from mlops_contract import ColumnType
 from mlops_contract.columns import LARGEST_WHOLE
-from trainer.data.options import DataOptions, GroupSplit
-from trainer.data.profile import LeftOut
-from trainer.data.tables.cells import PLACE, Cells
-from trainer.data.tables.inference import Inferred, Reading
-from trainer.data.tables.refusals import OTHERWISE
-from trainer.data.tables.values import MIN_LEVEL_ROWS, Facts
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.options import DataOptions, GroupSplit
+from mlops_data.profile import LeftOut
+from mlops_data.tables.cells import PLACE, Cells
+from mlops_data.tables.inference import Inferred, Reading
+from mlops_data.tables.refusals import OTHERWISE
+from mlops_data.tables.values import MIN_LEVEL_ROWS, Facts
 
 ID_SHARE = 0.99
 """Text with so many different values, of all, names the row."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from trainer.data.unpacking import UnpackedStream
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.unpacking import UnpackedStream
 
 PIECE_BYTES = 1024 * 1024
 MAX_HEADER = 16 * 1024 * 1024
