@@ -29,6 +29,11 @@ class GroupSplit:
     column: str
 
 
+def held_out_rows(column: str, start: str | None) -> TimeSplit | GroupSplit:
+    """Return the split by a column: in time if there is a start, and by group otherwise."""
+    return GroupSplit(column) if start is None else TimeSplit(column, start)
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """A request for a data set.
