@@ -1,6 +1,7 @@
-"""Python SDK of the mlops platform: `Client(url, key)`, and the typed records that it returns."""
+"""Python SDK of the mlops platform: `Client(url, key)`, the typed records that it returns, and `describe(table)`."""
 
 from mlops_client.client import Client
+from mlops_client.describing import describe
 from mlops_client.errors import (
     ApiError,
     BadInput,
@@ -36,4 +37,5 @@ __all__ = [
     "Unreachable",
     "WaitTimeout",
     "__version__",
+    "describe",
 ]

@@ -6,7 +6,6 @@ This needs pillow and numpy, the extra `images`. They are imported only when a f
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import math
 import struct
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_client.errors import BadInput, MlopsError
+from mlops_client.errors import BadInput
+from mlops_client.extras import require
 from mlops_client.inputs import PNG_SIGNATURE, scale_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read_images(path: Path, first: int = 0, count: int | None = None) -> list[Im
         BadInput: The file cannot be read. The message names it and says why.
         MlopsError: pillow or numpy is not installed.
     """
-    _require_libraries()
+    require(("numpy", "PIL"), "reading image files", "images")
     data = _content(path)
     try:
         if data.startswith(PNG_SIGNATURE):
@@ -94,14 +94,6 @@ def read_images(path: Path, first: int = 0, count: int | None = None) -> list[Im
         name = f"{path}[{number}]" if len(pixels) > 1 else str(path)
         images.append(Image(name, rows, columns, (image / white).ravel().tolist()))
     return images
-
-
-def _require_libraries() -> None:
-    for name in ("numpy", "PIL"):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            raise MlopsError(f"reading image files needs {name}: pip install 'mlops-client[images]'") from None
 
 
 def _content(path: Path) -> bytes:

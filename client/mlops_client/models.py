@@ -123,11 +123,11 @@ class ModelType:
     """The kinds of data that it takes"""
     description: str
     hyperparameters: dict[str, Any]
-    """JSON Schema of `hyperparameters`, with bounds and defaults"""
+    """JSON Schema of `hyperparameters`, with bounds and defaults. Only the `tasks` of a property use it"""
     space: dict[str, Any]
-    """What random sweeps try by default: lists of values, and ranges {low, high, log}"""
+    """What random sweeps try by default, as far as the task uses it: lists, and ranges {low, high, log}"""
     grid: dict[str, list[Any]]
-    """What grids try by default"""
+    """What grids try by default, as far as the task uses it"""
     preset: dict[str, Any]
     """The values of `"preset": "best"`"""
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from trainer import invocation, job_record, models, process
-from trainer.errors import Interrupted, ParameterError, TrainingError
+from trainer.errors import FOR_USERS, Interrupted, ParameterError
 from trainer.log import log_event
 from trainer.stop import EXIT_CODE, Stop
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         log_event("trainer.refused", reason=str(error))
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except TrainingError as error:
+    except FOR_USERS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Interrupted:

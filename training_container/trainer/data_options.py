@@ -3,8 +3,8 @@
 from mlops.domain.training_data import HeldOutRows
 from mlops.domain.training_request import TrainRequest
 from mlops_contract import Task
+from mlops_data.options import HELD_OUT_SHARE, held_out_rows
 from trainer.data import DataOptions, GroupSplit, TimeSplit
-from trainer.data.options import HELD_OUT_SHARE
 
 
 def data_options(request: TrainRequest) -> DataOptions:
@@ -20,5 +20,5 @@ def data_options(request: TrainRequest) -> DataOptions:
 
 def _held_out(value: float | HeldOutRows | None) -> float | TimeSplit | GroupSplit:
     if isinstance(value, HeldOutRows):
-        return GroupSplit(value.column) if value.start is None else TimeSplit(value.column, value.start)
+        return held_out_rows(value.column, value.start)
     return HELD_OUT_SHARE if value is None else value

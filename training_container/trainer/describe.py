@@ -5,9 +5,9 @@ import json
 from collections.abc import Sequence
 
 from mlops_contract import Task
+from mlops_data.options import HELD_OUT_SHARE
 from trainer import data
 from trainer.data import DataOptions, GroupSplit, TimeSplit
-from trainer.data.options import HELD_OUT_SHARE
 from trainer.errors import ParameterError
 
 

@@ -1,16 +1,14 @@
 """Errors that end a run as failed. Users see the messages, so they name the cause and the remedy."""
 
+from mlops_data.errors import DataError
+
 
 class TrainingError(Exception):
-    """Base of the errors whose message is for users. All others are defects, and are logged with their traceback."""
+    """Base of the trainer's own errors whose message is for users."""
 
 
 class ParameterError(TrainingError):
     """A parameter is missing, unknown or out of its bounds."""
-
-
-class DataError(TrainingError):
-    """The data set cannot be read, or cannot be used to train a model."""
 
 
 class Diverged(TrainingError):
@@ -32,3 +30,7 @@ class Unreachable(TrainingError):
 
 class Interrupted(Exception):
     """SIGTERM arrived. The state is stored, and the run can be tried again, so this is not a failure."""
+
+
+FOR_USERS = (TrainingError, DataError)
+"""The errors whose message is for users. All others are defects, and are logged with their traceback."""

@@ -15,7 +15,7 @@ from mlops_contract import Task
 from trainer import checkpoint, data, models, process
 from trainer.data import Dataset
 from trainer.data_options import data_options
-from trainer.errors import Interrupted, TrainingError
+from trainer.errors import FOR_USERS, Interrupted, TrainingError
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
@@ -55,7 +55,8 @@ def run(parameters: Parameters, identity: Identity, stop: Stop) -> Outcome:
         stop: Says when to stop.
 
     Raises:
-        TrainingError: with the reason, which is in the job's record and the MLflow run too, as far as they answer.
+        TrainingError, DataError: with the reason, which is in the job's record and the MLflow run too, as far as they
+            answer.
         Interrupted: `stop` was requested; the state is kept.
     """
     job = _Job(parameters, identity, stop)
@@ -106,7 +107,7 @@ class _Job:
         except Interrupted:
             self._end_interrupted()
             raise
-        except TrainingError as error:
+        except FOR_USERS as error:
             self._fail(str(error))
             raise
         except Exception as error:

@@ -1,4 +1,4 @@
-"""This process: what its libraries read from the environment, how much memory it has and how much it has used."""
+"""This process: what its libraries read from the environment, and how much memory it has used."""
 
 import os
 import resource
@@ -6,12 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mlops_data.memory import kibibytes
 from trainer.errors import TrainingError
 
 STATUS = Path("/proc/self/status")
-MEMORY_INFO = Path("/proc/meminfo")
-CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-UNKNOWN_MEMORY = 4 * 1024**3
 
 ENVIRONMENT = {
     # torch's threads sleep while they wait for each other. Spinning is a little quicker on an idle machine and many
@@ -49,31 +47,8 @@ def peak_memory_mb() -> float:
 
     The kernel's VmHWM, which starts at 0 with each program; ru_maxrss carries the peak of the parent that forked it.
     """
-    kibibytes = _kibibytes(STATUS, "VmHWM")
-    if kibibytes is not None:
-        return kibibytes / 1024
+    high_water_mark = kibibytes(STATUS, "VmHWM")
+    if high_water_mark is not None:
+        return high_water_mark / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
-
-
-def memory_limit() -> int:
-    """Bytes of memory that this process may use: what the machine has free, or the container's limit if it is lower."""
-    free = _kibibytes(MEMORY_INFO, "MemAvailable")
-    limits = [free * 1024 if free is not None else UNKNOWN_MEMORY]
-    for path in CGROUP_LIMITS:
-        try:
-            limits.append(int(path.read_text()))
-        except (OSError, ValueError):  # not Linux, another version of cgroups, or "max"
-            continue
-    return min(limits)
-
-
-def _kibibytes(path: Path, name: str) -> int | None:
-    """The number in the line `name` of one of the kernel's tables, all of which are in kB."""
-    try:
-        for line in path.read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return None

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from mlops.api.schemas.sweeps import SweepRequest
-from mlops.domain.model_types import ModelType, ModelTypes
+from mlops.domain.model_types import ModelType, ModelTypes, TaskUnknown
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_data import known_task
+from mlops.domain.training_request import Space
 from trainer import invocation, job, models
-from trainer.errors import ParameterError, TrainingError
+from trainer.errors import FOR_USERS, ParameterError
 from trainer.job import Outcome
 from trainer.log import log_event
 from trainer.parameters import Identity, Parameters, ParameterValue
@@ -51,7 +53,7 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         strategy=request.strategy,
         seed=request.seed,
         num_runs=request.num_runs,
-        space=request.space or model_type.default_space(request.strategy),
+        space=request.space or _default_space(model_type, request.strategy, fixed),
         whole=tuple(sorted(model_type.whole)),
     )
     planned = [_child(plan, index, fixed) for index in range(plan.num_runs)]
@@ -76,6 +78,14 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         version = job.register(planned[best.index], _outcome(best))
     log_event("sweep.completed", sweep_id=sweep_id, run_id=_outcome(done[0]).run_id, model_version=version)
     return 0
+
+
+def _default_space(model_type: ModelType, strategy: str, fixed: Mapping[str, str]) -> Space:
+    dataset = fixed.get("dataset", Parameters.model_fields["dataset"].default)
+    try:
+        return model_type.default_space(strategy, known_task(dataset, fixed.get("task")))
+    except TaskUnknown as error:
+        raise ParameterError(f"--task: {error}") from error
 
 
 def _model_type(fixed: Mapping[str, str]) -> ModelType:
@@ -109,7 +119,7 @@ def _run(index: int, parameters: Parameters, sweep_id: str, stop: Stop) -> Child
     params = models.run_params(parameters)
     try:
         return Child(index, params, outcome=job.run(parameters, Identity(sweep_id=sweep_id), stop))
-    except TrainingError as error:
+    except FOR_USERS as error:
         return Child(index, params, error=str(error))
 
 

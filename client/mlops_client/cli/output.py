@@ -19,6 +19,9 @@ from rich.text import Text
 PIPED_WIDTH = 240
 """Width in characters of a table that goes to a file or another program."""
 
+LEAST_WRAPPED = 30
+"""Width in characters below which a column that wraps is not made narrower for others."""
+
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
     "failed": "red",
     "rejected": "red",
@@ -71,12 +74,14 @@ class Column:
 
     Attributes:
         keep: Priority when the terminal is narrow: 0 is left out first, 9 is never left out.
+        wrap: Whether its cells may take several lines. Other cells are cut off.
     """
 
     name: str
     keep: int = 5
     right: bool = False
     style: str = ""
+    wrap: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) -> Table:
@@ -95,8 +100,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) 
             column.name,
             justify="right" if column.right else "left",
             style=column.style,
-            no_wrap=len(shown) > 1,
-            overflow="ellipsis",
+            no_wrap=len(shown) > 1 and not column.wrap,
+            overflow="fold" if column.wrap else "ellipsis",
         )
     for row in cells:
         result.add_row(*(row[index] for index in shown))
@@ -105,8 +110,13 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) 
 
 def _width(columns: Sequence[Column], cells: list[list[Any]], shown: list[int]) -> int:
     return sum(
-        max([len(columns[index].name), *(getattr(row[index], "cell_len", 12) for row in cells)]) + 2 for index in shown
+        max([len(columns[index].name), *(_length(columns[index], row[index]) for row in cells)]) + 2 for index in shown
     )
+
+
+def _length(column: Column, cell: Any) -> int:
+    length: int = getattr(cell, "cell_len", 12)
+    return min(length, LEAST_WRAPPED) if column.wrap else length
 
 
 def _cell(value: Any) -> Any:

@@ -76,11 +76,9 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
     fields = dict(options)
     resources = {name: value for name in ("vcpu", "memory_gb", "minutes") if (value := fields.pop(name)) is not None}
     held_out = fields["held_out"]
-    # A column's name may have an equals sign, a hyperparameter's may not.
-    columns = _pairs("--column", "age=category", fields["columns"], str.rpartition)
     own = _pairs("--set", "num_leaves=31", fields["hyperparameters"], str.partition)
     return fields | {
-        "columns": columns or None,
+        "columns": parse_columns(fields["columns"]),
         "hyperparameters": {name: parse_value(text) for name, text in own.items()} or None,
         "held_out": parse_held_out(held_out) if held_out is not None else None,
         "resources": resources or None,
@@ -96,6 +94,12 @@ def parse_value(text: str) -> bool | int | float | str | None:
     if isinstance(value, float) and not math.isfinite(value):
         raise BadInput(f"{text!r} is not a finite number")
     return value if isinstance(value, bool | int | float | str | None) else text
+
+
+def parse_columns(given: list[str] | None) -> dict[str, str] | None:
+    """Return `age=category` options as the API's `columns`. Raises BadInput."""
+    # A column's name may have an equals sign, a hyperparameter's may not.
+    return _pairs("--column", "age=category", given, str.rpartition) or None
 
 
 def parse_held_out(text: str) -> float | dict[str, str]:

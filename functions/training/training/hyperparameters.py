@@ -6,7 +6,8 @@ from typing import Any
 
 from mlops.api.schemas.sweeps import SweepRequest
 from mlops.domain.errors import FieldError, ValidationFailed
-from mlops.domain.model_types import ModelType
+from mlops.domain.model_types import ModelType, TaskUnknown
+from mlops.domain.training_data import known_task
 from mlops.domain.training_request import MAX_SEED, SHORT_FORM, Space, TrainingSubject, Value
 
 MAX_NAME = 40
@@ -28,9 +29,10 @@ def checked(request: TrainingSubject, model_type: ModelType) -> dict[str, Value]
         values = {name: getattr(request, name) for name in SHORT_FORM if name in request.model_fields_set}
     values = {name: _exact(model_type, name, value) for name, value in {**values, **request.hyperparameters}.items()}
     if not errors:
+        fields = {name: _field("hyperparameters", name) if name in request.hyperparameters else name for name in values}
         for name, value in values.items():
-            field = _field("hyperparameters", name) if name in request.hyperparameters else name
-            errors += _errors(model_type, field, name, value)
+            errors += _errors(model_type, fields[name], name, value)
+        errors += _task_errors(request, model_type, fields)
     if errors:
         raise ValidationFailed.of_fields(errors, MAX_ERRORS)
     return values
@@ -40,11 +42,14 @@ def checked_space(request: SweepRequest, model_type: ModelType, given: Mapping[s
     """Return the space of a sweep: the requested one, or the type's default without what is `given`.
 
     Raises:
-        ValidationFailed: A name is unknown, or a value or an end of a range out of bounds. Names each.
+        ValidationFailed: A name is unknown, or a value or an end of a range out of bounds. Names each. Or the default
+            grid depends on a task that is not known.
     """
     if not request.space:
-        default = model_type.default_space(request.strategy)
-        return {name: values for name, values in default.items() if name not in given}
+        try:
+            return model_type.default_space(request.strategy, known_task(request.dataset, request.task), given)
+        except TaskUnknown as error:
+            raise ValidationFailed.of_field("task", str(error)) from error
     errors: list[FieldError] = []
     for name, values in request.space.items():
         field = _field("space", name)
@@ -55,6 +60,7 @@ def checked_space(request: SweepRequest, model_type: ModelType, given: Mapping[s
         ends = values if isinstance(values, list) else (values.low, values.high)
         found = (error for value in ends for error in _errors(model_type, field, name, value, SEED))
         errors += itertools.islice(found, 1)
+    errors += _task_errors(request, model_type, {name: _field("space", name) for name in request.space})
     if errors:
         raise ValidationFailed.of_fields(errors, MAX_ERRORS)
     return request.space
@@ -68,6 +74,23 @@ def _short_form_errors(request: TrainingSubject, model_type: ModelType) -> Itera
             yield name, f"is no field for {model_type.name}; use `hyperparameters`, which has {_names(model_type)}"
         elif name in request.hyperparameters:
             yield name, "is given twice: leave it out here, or in `hyperparameters`"
+
+
+def _task_errors(request: TrainingSubject, model_type: ModelType, fields: Mapping[str, str]) -> Iterator[FieldError]:
+    """Yield what only another task uses. If something is for this task only, the request has values for either one.
+
+    Args:
+        request: Says the task, if it is known.
+        model_type: The type.
+        fields: The field of each hyperparameter.
+    """
+    task, limited = known_task(request.dataset, request.task), model_type.limited(fields)
+    if task is None or any(task in tasks for tasks in limited.values()):
+        return
+    for name, tasks in limited.items():
+        own = ", ".join(other for other, of in model_type.limited(model_type.names).items() if task in of)
+        instead = f"use {own}" if own else "leave it out"
+        yield fields[name], f"is for {' and '.join(tasks)}, and the task is {task}: {instead}"
 
 
 def _errors(

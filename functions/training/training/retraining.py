@@ -60,7 +60,7 @@ def _start(request: RetrainRequest, identifier: str) -> dict[str, Any]:
     recipe = _Production.from_environment().recipe_of(request.model_name)
     submissions = Submissions.from_environment()
     model_type = submissions.model_type(recipe["model_type"])
-    sweep = sweep_of(request, recipe, identifier, model_type.default_space("random"))
+    sweep = sweep_of(request, recipe, identifier, model_type.default_space("random", recipe.get("task")))
     return submissions.sweep(sweep, RETRAIN_ACTOR, identifier).model_dump(mode="json")
 
 

@@ -16,11 +16,13 @@ import boto3
 import numpy as np
 import pytest
 
+from mlops_data import formats, tables
+from mlops_data.errors import DataError
 from trainer import data
 from trainer.data import npz as npz_file
-from trainer.data import sources, tables
+from trainer.data import sources
 from trainer.data.digits import interpolation
-from trainer.errors import DataError, Unreachable
+from trainer.errors import Unreachable
 
 
 def idx(array: np.ndarray, magic: int | None = None) -> bytes:
@@ -272,12 +274,13 @@ def test_what_is_read_is_what_the_api_and_the_upload_say():
     from mlops_client.operator.datasets import FORMATS
     from trainer.data import loading
 
-    packed = {f"{suffix}{packing}" for suffix in loading.PACKABLE for packing in loading.PACKED}
-    assert set(FORMATS) == {*loading.FORMATS, *packed}
+    packed = {f"{suffix}{packing}" for suffix in formats.PACKABLE for packing in formats.PACKED}
+    read = {*formats.READERS, loading.NPZ}
+    assert set(FORMATS) == read | packed
     described = TrainRequest.model_fields["dataset"].description or ""
     promised = set(re.findall(r"\.[a-z]{2,}", described))
     assert promised >= {".csv", ".npz"}
-    assert promised <= {*loading.FORMATS, *loading.PACKED}
+    assert promised <= {*read, *formats.PACKED}
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1/x.npz", "file:///etc/passwd.csv", "/etc/passwd.csv"])
@@ -433,6 +436,6 @@ def test_https_checks_the_certificate(https_server: str, monkeypatch: pytest.Mon
 
 
 def test_a_data_set_has_a_largest_size(https_server: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sources, "MAX_BYTES", 50)
+    monkeypatch.setattr(formats, "MAX_BYTES", 50)
     with pytest.raises(DataError, match="more than the 50 that a data set may have"):
         data.load(f"{https_server}/set.csv")

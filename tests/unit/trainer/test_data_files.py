@@ -13,10 +13,11 @@ import pyarrow
 import pytest
 from numpy.lib import format as npy
 
-from trainer.data import Dataset, tables, unpacking
+from mlops_data import tables, unpacking
+from mlops_data.errors import DataError
+from mlops_data.tables import database, text
+from trainer.data import Dataset
 from trainer.data import npz as npz_file
-from trainer.data.tables import database, text
-from trainer.errors import DataError
 
 ROWS = 10
 

@@ -11,8 +11,8 @@ from mlops.domain import objective as objectives
 from mlops.domain.metric_kinds import metric_kinds
 from mlops.domain.objective import ACCURACY, RMSE, Direction, Objective, named
 from mlops_contract import Task
-from trainer.data.dataset import Dataset, Split
-from trainer.errors import DataError
+from mlops_data.dataset import Dataset, Split
+from mlops_data.errors import DataError
 from trainer.evaluation import baseline, evaluate, evaluate_classification, evaluate_regression
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.55, 0.45]], np.float32)

@@ -19,14 +19,15 @@ from sklearn.tree import DecisionTreeRegressor
 
 from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, model_key
 from mlops.inference.model import Model, load
+from mlops_data import tables
+from mlops_data.errors import DataError
 from predict import inputs, request
+from tests.support.coded_rows import Cell, coded_row
 from trainer import data, models
-from trainer.data import Label, npz, tables
-from trainer.errors import DataError
+from trainer.data import Label, npz
 from trainer.export import export
 from trainer.parameters import Parameters
 
-from .coding import Cell, coded_row
 from .test_fit import Session
 
 PER_CLASS = 20

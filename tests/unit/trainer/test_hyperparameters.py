@@ -1,5 +1,6 @@
 """Each model type has hyperparameters of its own, and requests of the first version still mean what they meant."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import jsonschema
 import pytest
 
+from mlops.domain.model_types import ModelTypes, TaskUnknown
 from mlops.domain.sweep import Sweep
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, Hyperparameters, Range
 from trainer import __main__, invocation, models
@@ -44,6 +46,24 @@ def test_a_type_s_own_values_are_valid_by_its_schema(name: str):
     for field in model_type.hyperparameters.model_fields.values():
         assert field.description
         assert not field.is_required()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_default_spaces_have_what_the_task_uses(name: str):
+    (published,) = ModelTypes.model_validate(models.catalogue([name])).model_types
+    for task, strategy in itertools.product(published.tasks, ("random", "grid")):
+        space = published.default_space(strategy, task)
+        assert space
+        assert all(task in published.tasks_of(hyperparameter) for hyperparameter in space)
+
+
+def test_a_linear_model_s_grid_is_c_for_classes_and_alpha_for_quantities():
+    (linear,) = ModelTypes.model_validate(models.catalogue(["linear"])).model_types
+    assert linear.default_space("grid", "classification").keys() == {"C"}
+    assert linear.default_space("grid", "regression").keys() == {"alpha"}
+    assert linear.default_space("random", None).keys() == {"C", "alpha"}
+    with pytest.raises(TaskUnknown, match="the default grid of linear depends on it"):
+        linear.default_space("grid", None)
 
 
 def test_the_flat_fields_are_a_short_form_with_the_same_bounds_and_defaults():

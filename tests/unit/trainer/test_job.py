@@ -15,8 +15,9 @@ from mlflow import MlflowClient
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job
 from mlops.domain.objective import Direction, Objective
+from mlops_data.errors import DataError
 from trainer import job, models
-from trainer.errors import DataError, Interrupted, ParameterError, ParityError, TrainingError, Unreachable
+from trainer.errors import Interrupted, ParameterError, ParityError, TrainingError, Unreachable
 from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
 

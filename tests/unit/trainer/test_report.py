@@ -15,8 +15,9 @@ from matplotlib.image import imread
 
 from mlops.domain.objective import ACCURACY, RMSE
 from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_data import tables
 from trainer import report
-from trainer.data import Dataset, tables
+from trainer.data import Dataset
 from trainer.evaluation import Classification, Evaluation, evaluate_classification, evaluate_regression
 from trainer.export import Exported
 from trainer.parameters import Parameters

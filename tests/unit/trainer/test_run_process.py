@@ -88,14 +88,3 @@ del block
 print(peak_memory_mb() - before)
 """
     assert 190 < float(python(code, tmp_path)) < 220
-
-
-def test_the_memory_is_the_container_s_if_that_is_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(process, "CGROUP_LIMITS", (limit,))
-    free = process.memory_limit()
-    assert free > 0
-    limit.write_text("1048576\n")
-    assert process.memory_limit() == 1048576
-    limit.write_text("max\n")
-    assert process.memory_limit() > 1048576

@@ -13,10 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_contract import Task
+from mlops_data import tables
+from mlops_data.errors import DataError
 from tests.support.fuzzing import budget, spoiled
-from trainer.data import Dataset, idx, tables
+from trainer.data import Dataset, idx
 from trainer.data import npz as npz_file
-from trainer.errors import DataError
 
 pytestmark = pytest.mark.fuzz
 

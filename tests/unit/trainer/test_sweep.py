@@ -74,6 +74,14 @@ def test_a_sweep_of_failures_only_fails():
     assert run("--num-runs", "1", "--seed", "1", "--model-type", "theirs") == 1
 
 
+@pytest.mark.usefixtures("mlflow_client")
+def test_data_that_cannot_be_read_is_the_reason_of_each_child(capsys: pytest.CaptureFixture[str]):
+    assert run("--num-runs", "2", "--dataset", "https://example.com/set.xlsx") == 1
+    failed = [event for event in events(capsys) if event["event"] == "sweep.failed_run"]
+    assert [event["index"] for event in failed] == [0, 1]
+    assert "spreadsheets are not read" in failed[0]["reason"]
+
+
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
@@ -81,6 +89,7 @@ def test_a_sweep_of_failures_only_fails():
         (["--space", "{"], "--space: not JSON"),
         (["--space", '{"epochs": "all"}'], "--space"),
         (["--strategy", "grid", "--num-runs", "4", "--space", '{"hidden_size": [32, 64]}'], "2 combinations"),
+        (["--strategy", "grid", "--model-type", "linear", "--dataset", "s3://b/x.csv"], "--task: must be given"),
         (["--space", '{"hidden_size": [32, 9999]}', "--num-runs", "8"], r"--hidden-size .*9999"),
     ],
 )

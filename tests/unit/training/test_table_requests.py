@@ -177,6 +177,60 @@ def test_a_space_of_text_and_null_is_tried(submitted: Any, jobs: Any) -> None:
     assert {each["max_iter"] for each in own} == {100}
 
 
+LINEAR = {"model_type": "linear", "num_runs": 8}
+
+
+@pytest.mark.parametrize(
+    ("body", "tried"),
+    [
+        ({"dataset": CHURN, "task": "classification"}, "C"),
+        ({"dataset": CHURN, "task": "regression"}, "alpha"),
+        ({"dataset": CHURN, "task": "regression", "preset": "best"}, "alpha"),
+        ({"dataset": "s3://bucket/vectors.npz"}, "C"),
+        ({}, "C"),
+    ],
+)
+def test_a_default_grid_is_that_of_the_task(submitted: Any, jobs: Any, body: dict[str, Any], tried: str) -> None:
+    answer, _ = submitted("/sweeps", {**LINEAR, **body, "strategy": "grid"})
+    own = [run.request["hyperparameters"] for run in jobs.get_many(answer["job_ids"])]
+    assert [each.keys() for each in own] == [{tried}] * 4
+    assert len({each[tried] for each in own}) == 4
+
+
+def test_a_hyperparameter_of_one_task_says_which_task_a_default_space_is_for(submitted: Any, jobs: Any) -> None:
+    fixed = {"dataset": CHURN, "hyperparameters": {"C": 2.0}}
+    for strategy, runs in (("random", 2), ("grid", 1)):
+        answer, _ = submitted("/sweeps", {**LINEAR, **fixed, "strategy": strategy, "num_runs": 2})
+        own = [run.request["hyperparameters"] for run in jobs.get_many(answer["job_ids"])]
+        assert own == [{"C": 2.0}] * runs
+
+
+def test_random_runs_of_an_unknown_task_draw_what_either_task_uses(submitted: Any, jobs: Any) -> None:
+    for task, drawn in ((None, {"C", "alpha"}), ("regression", {"alpha"})):
+        answer, _ = submitted("/sweeps", {**LINEAR, "dataset": CHURN, "task": task, "num_runs": 2})
+        assert all(run.request["hyperparameters"].keys() == drawn for run in jobs.get_many(answer["job_ids"]))
+
+
+def test_a_default_grid_needs_the_task_where_it_depends_on_it(refused: Any) -> None:
+    errors = refused("/sweeps", {**LINEAR, "dataset": CHURN, "strategy": "grid"})
+    assert errors == {"task": "must be given: the default grid of linear depends on it; or give a space"}
+
+
+@pytest.mark.parametrize(("task", "other", "own"), [("regression", "C", "alpha"), ("classification", "alpha", "C")])
+def test_what_only_another_task_uses_is_refused(refused: Any, task: str, other: str, own: str) -> None:
+    body = {"dataset": CHURN, "task": task}
+    errors = refused("/train", {"model_type": "linear", **body, "hyperparameters": {other: 1.0}})
+    assert errors[f"hyperparameters.{other}"].endswith(f"and the task is {task}: use {own}")
+    errors = refused("/sweeps", {**LINEAR, **body, "space": {other: [1.0, 2.0], "max_iter": [100]}})
+    assert errors.keys() == {f"space.{other}"}
+
+
+def test_values_for_either_task_are_taken(submitted: Any) -> None:
+    """As those of a random run whose task was not known, which a retrain repeats."""
+    both = {"C": 2.0, "alpha": 3.0}
+    submitted("/train", {"model_type": "linear", "dataset": CHURN, "task": "regression", "hyperparameters": both})
+
+
 LIGHT = {"model_type": "lightgbm", "dataset": CHURN}
 
 

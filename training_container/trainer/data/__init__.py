@@ -1,10 +1,10 @@
-"""Data sets: their sources, their formats, and their checks."""
+"""Data sets by name or address: where they are stored, and which of them are images. `mlops_data` reads tables."""
 
-from trainer.data.dataset import Dataset, Feature, Split
-from trainer.data.labels import Label
+from mlops_data.dataset import Dataset, Feature, Split
+from mlops_data.labels import Label
+from mlops_data.options import DataOptions, GroupSplit, TimeSplit
+from mlops_data.profile import DataProfile
 from trainer.data.loading import load
-from trainer.data.options import DataOptions, GroupSplit, TimeSplit
-from trainer.data.profile import DataProfile
 
 __all__ = [
     "DataOptions",

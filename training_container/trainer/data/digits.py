@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data import labels
-from trainer.data.dataset import Dataset, Rows, split_by_class
-from trainer.errors import DataError
+from mlops_data import labels
+from mlops_data.dataset import Dataset, Rows, split_by_class
+from mlops_data.errors import DataError
 
 SIDE = 28
 SMALL_SIDE = 8

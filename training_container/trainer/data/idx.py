@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer.data.unpacking import unpacked
-from trainer.errors import DataError
+from mlops_data.errors import DataError
+from mlops_data.unpacking import unpacked
 
 IMAGES_MAGIC = 2051
 LABELS_MAGIC = 2049

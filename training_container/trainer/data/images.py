@@ -3,7 +3,7 @@ from 0 to 1, and have to be trained on these."""
 
 import numpy as np
 
-from trainer.errors import DataError
+from mlops_data.errors import DataError
 
 BRIGHTEST_BYTE = 255
 DARK_BYTES = 64

@@ -1,27 +1,17 @@
 """Load a data set by its name or the address of a file."""
 
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mlops_contract import Task
-from trainer.data import digits, mnist, npz, sources, tables
-from trainer.data.dataset import Dataset
-from trainer.data.options import DataOptions
-from trainer.errors import DataError
+from mlops_data import formats, tables
+from mlops_data.dataset import Dataset
+from mlops_data.errors import DataError
+from mlops_data.options import DataOptions
+from trainer.data import digits, mnist, npz, sources
 
 BUILT_IN: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "mnist": mnist.load}
-TABLES: dict[str, Callable[[str, bytes, DataOptions], Dataset]] = {
-    ".csv": tables.read,
-    ".tsv": tables.read,
-    ".jsonl": tables.read_json_lines,
-    ".ndjson": tables.read_json_lines,
-    ".parquet": tables.read_parquet,
-}
-PARQUET, NPZ = ".parquet", ".npz"
-FORMATS = (*TABLES, NPZ)
-PACKABLE = (".csv", ".tsv", ".jsonl", ".ndjson")
-PACKED = (".gz", ".zst")
-SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
+NPZ = ".npz"
 DEFAULTS = DataOptions()
 
 
@@ -46,27 +36,15 @@ def load(name: str, options: DataOptions = DEFAULTS, *, trusted: bool = False) -
     if name.endswith("/"):
 
         def fetch(folder: Path) -> list[Path]:
-            return sources.fetch_below(name, PARQUET, folder, trusted=trusted)
+            return sources.fetch_below(name, folder, trusted=trusted)
 
         return tables.read_parquet_files(name, fetch, options)
-    file = PurePosixPath(sources.path(name).lower())
-    plain = file.with_suffix("") if file.suffix in PACKED else file
-    if plain.suffix == NPZ and plain == file:
+    path = sources.path(name)
+    if path.lower().endswith(NPZ):
         _check_no_options(name, options)
         return npz.read(name, sources.read(name, trusted=trusted))
-    read = TABLES.get(plain.suffix)
-    if read is None or (plain != file and plain.suffix not in PACKABLE):
-        raise DataError(f"{name}: {_unknown(plain.suffix)}")
+    read = formats.reader(name, path, (NPZ,))
     return read(name, sources.read(name, trusted=trusted), options)
-
-
-def _unknown(suffix: str) -> str:
-    if suffix in SPREADSHEETS:
-        return "spreadsheets are not read; save the sheet as CSV (UTF-8)"
-    return (
-        f"none of {', '.join(PACKABLE)} (also as .gz or .zst), {PARQUET} and {NPZ}, so its format is not known; save "
-        "it as one of these"
-    )
 
 
 def _check_no_options(name: str, options: DataOptions) -> None:

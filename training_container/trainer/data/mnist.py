@@ -4,9 +4,10 @@ import os
 
 import numpy as np
 
-from trainer.data import idx, labels, sources
-from trainer.data.dataset import Dataset, Rows, assemble
-from trainer.errors import DataError
+from mlops_data import labels
+from mlops_data.dataset import Dataset, Rows, assemble
+from mlops_data.errors import DataError
+from trainer.data import idx, sources
 
 TRAIN_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 HELD_OUT_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

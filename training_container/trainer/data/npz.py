@@ -13,10 +13,11 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from trainer.data import images, labels
-from trainer.data.dataset import Dataset, Image, Rows, assemble, split_by_class
-from trainer.data.unpacking import limit, too_large
-from trainer.errors import DataError
+from mlops_data import labels
+from mlops_data.dataset import Dataset, Image, Rows, assemble, split_by_class
+from mlops_data.errors import DataError
+from mlops_data.unpacking import limit, too_large
+from trainer.data import images
 
 SUFFIX = ".npy"
 UNREADABLE = (

@@ -8,14 +8,16 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from trainer.errors import DataError, Unreachable
+from mlops_data import formats
+from mlops_data.errors import DataError
+from mlops_data.files import content_of
+from trainer.errors import Unreachable
 from trainer.log import log_event
 
-MAX_BYTES = 2 * 1024**3
 LATEST = "latest"
 """Name of an object that holds the address of a data set's newest upload (`mlops upload --as`)."""
 MAX_ADDRESS_BYTES = 2000
@@ -50,16 +52,14 @@ def read(address: str, *, trusted: bool = False) -> bytes:
         raise DataError(f"{address}: http is not allowed; use https:// or s3://")
     if not trusted:
         raise DataError(f"{address!r} is neither digits, mnist, nor an s3:// or https:// address")
-    return _read_file(Path(address))
+    return content_of(Path(address))
 
 
-def fetch_below(address: str, suffix: str, folder: Path, *, trusted: bool = False) -> list[Path]:
-    """Copy the files below a prefix into a folder, with their paths below the prefix, and return their new paths.
+def fetch_below(address: str, folder: Path, *, trusted: bool = False) -> list[Path]:
+    """Copy the Parquet files below a prefix into a folder, with their paths below the prefix; return their new paths.
 
     Args:
         address: An s3:// prefix that ends in `/`, or a folder if it is trusted.
-        suffix: What the names of the files end with. Others are not copied, and neither are those that begin with `_`
-            or `.`, or are in a folder that does: Spark and others keep their own files there.
         folder: An empty folder.
         trusted: As for `read`.
 
@@ -75,19 +75,16 @@ def fetch_below(address: str, suffix: str, folder: Path, *, trusted: bool = Fals
     else:
         names = [file.relative_to(address).as_posix() for file in Path(address).rglob("*") if file.is_file()]
     copied, size = [], 0
-    for name in sorted(names):
-        steps = PurePosixPath(name).parts
-        if not name.lower().endswith(suffix) or any(step.startswith(("_", ".")) for step in steps):
-            continue
+    for name in formats.parquet_files(names):
         content = read(join(address, name), trusted=trusted)
         size += len(content)
-        _check_size(address, size)
-        path = folder.joinpath(*steps)
+        formats.check_size(address, size)
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         copied.append(path)
     if not copied:
-        raise DataError(f"{address}: there are no files whose names end in {suffix}; check the address")
+        raise DataError(f"{address}: there are no files whose names end in {formats.PARQUET}; check the address")
     return copied
 
 
@@ -120,20 +117,11 @@ def join(base: str, name: str) -> str:
     return f"{base.rstrip('/')}/{name}"
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-
-
 def _read_s3(address: str, trusted: bool) -> bytes:
     bucket, key = _bucket_and_key(address, trusted)
     with _s3(address) as client:
         answer = client.get_object(Bucket=bucket, Key=key)
-        _check_size(address, answer["ContentLength"])
+        formats.check_size(address, answer["ContentLength"])
         content: bytes = answer["Body"].read()
     return content
 
@@ -203,13 +191,13 @@ def _read_https(address: str) -> bytes:
                 continue
             if answer.status != 200:
                 raise DataError(f"{address}: the server answered {answer.status}")
-            _check_size(address, int(answer.headers.get("Content-Length") or 0))
+            formats.check_size(address, int(answer.headers.get("Content-Length") or 0))
             try:
-                content = answer.read(MAX_BYTES + 1, decode_content=False)
+                content = answer.read(formats.MAX_BYTES + 1, decode_content=False)
             except urllib3.exceptions.HTTPError as error:
                 attempt, reason = attempt + 1, f"broke off ({type(error).__name__})"
                 continue
-            _check_size(address, len(content))
+            formats.check_size(address, len(content))
             return content
     raise Unreachable(address, reason)
 
@@ -221,8 +209,3 @@ def _redirected(address: str, target: str, location: str, redirects: int) -> str
     if redirects > MAX_REDIRECTS:
         raise DataError(f"{address}: more than {MAX_REDIRECTS} redirects")
     return next_target
-
-
-def _check_size(address: str, size: int) -> None:
-    if size > MAX_BYTES:
-        raise DataError(f"{address}: {size:,} bytes are more than the {MAX_BYTES:,} that a data set may have")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.errors import DataError
+from mlops_data.errors import DataError
 
 
 def row_weights(weights: np.ndarray | None, count: int) -> np.ndarray:

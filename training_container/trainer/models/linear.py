@@ -58,8 +58,8 @@ LINEAR = EstimatorType(
     "Logistic regression for classes; ridge regression or elastic net for quantities.",
     LinearHyperparameters,
     linear,
-    # C is for classes and alpha for quantities: each run uses one of them.
+    # C is for classes and alpha for quantities. A sweep whose task is known has one of them.
     space={"C": Range(low=0.001, high=100, log=True), "alpha": Range(low=0.01, high=1000, log=True)},
-    grid={"C": [0.01, 0.1, 1.0, 10.0]},
+    grid={"C": [0.01, 0.1, 1.0, 10.0], "alpha": [0.1, 1.0, 10.0, 100.0]},
     preset={"C": 0.1},
 )

@@ -96,8 +96,8 @@ class ModelType(Protocol):
         data: What it can be trained on.
         hyperparameters: The model of its hyperparameters, with the names of the library that trains. The seed is not
             among them. A type that has all the flat fields of a request takes these as a short form.
-        space: The default space of a sweep that draws.
-        grid: The default space of a sweep over a grid.
+        space: The default space of a sweep that draws. What only one task uses is left out for the other one.
+        grid: The default space of a sweep over a grid, likewise.
         preset: The hyperparameters of `preset: best`.
     """
 

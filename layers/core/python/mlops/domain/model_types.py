@@ -1,6 +1,6 @@
 """The model types that the training image has, as it prints them (`python -m trainer types`) and the API publishes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +15,10 @@ FORMER_NAMES = {"logistic_regression": "linear"}
 Task = Literal["classification", "regression"]
 
 
+class TaskUnknown(ValueError):
+    """A grid depends on the task, and nothing says which one it is. The message names the remedy."""
+
+
 class ModelType(BaseModel):
     """A model type.
 
@@ -24,8 +28,8 @@ class ModelType(BaseModel):
         data: The kinds of data that it takes.
         description: One sentence.
         hyperparameters: The JSON Schema of its hyperparameters, an object.
-        space: The default space of random sweeps.
-        grid: The default space of grids.
+        space: The default space of random sweeps. It may have hyperparameters of one task beside those of another.
+        grid: The default space of grids, likewise.
         preset: The values of `"preset": "best"`.
     """
 
@@ -56,9 +60,37 @@ class ModelType(BaseModel):
         properties: Mapping[str, Any] = self.hyperparameters.get("properties", {})
         return frozenset(name for name, schema in properties.items() if _is_whole(schema))
 
-    def default_space(self, strategy: str) -> Space:
-        """Return the space of a sweep that names none."""
-        return self.grid if strategy == "grid" else self.space
+    def tasks_of(self, name: str) -> tuple[str, ...]:
+        """Return the tasks that use a hyperparameter: those that its schema names, or all of the type's."""
+        schema: Mapping[str, Any] = self.hyperparameters.get("properties", {}).get(name, {})
+        return tuple(schema.get("tasks", self.tasks))
+
+    def limited(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return those of the hyperparameters that not all of the type's tasks use, each with the tasks that do."""
+        return {name: tasks for name in names if not {*self.tasks} <= {*(tasks := self.tasks_of(name))}}
+
+    def default_space(self, strategy: str, task: str | None, given: Collection[str] = ()) -> Space:
+        """Return the space of a sweep that names none, without hyperparameters that the task does not use.
+
+        Args:
+            strategy: How runs are chosen.
+            task: What is predicted, if it is known before the data is read.
+            given: Hyperparameters that all runs have. They are not in the space. One that only one task uses says what
+                the task is.
+
+        Raises:
+            TaskUnknown: The task is not known, and it decides which runs a grid has.
+        """
+        of_strategy = self.grid if strategy == "grid" else self.space
+        space = {name: values for name, values in of_strategy.items() if name not in given}
+        if task is None:
+            task = next((tasks[0] for tasks in self.limited(given).values()), None)
+        if task is not None:
+            return {name: values for name, values in space.items() if task in self.tasks_of(name)}
+        # Random runs draw what either task uses, and each uses its own. Runs of a grid would repeat each other.
+        if strategy == "grid" and self.limited(space):
+            raise TaskUnknown(f"must be given: the default grid of {self.name} depends on it; or give a space")
+        return space
 
     def effective(self, given: Mapping[str, Value], preset: str = "none") -> dict[str, Value]:
         """Return all hyperparameters with their values: those given, of the preset, and the defaults."""

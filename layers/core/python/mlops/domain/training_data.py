@@ -56,6 +56,11 @@ HeldOut = Annotated[
 ]
 
 
+def known_task(dataset: str, task: str | None) -> str | None:
+    """Return the task of a request as far as it is known before the data is read: only tables have quantities."""
+    return task or (None if "table" in kinds_of(dataset) else "classification")
+
+
 def kinds_of(address: str) -> frozenset[DataKind]:
     """Return what the data at an address can be, as far as the address tells."""
     if address in IMAGES:

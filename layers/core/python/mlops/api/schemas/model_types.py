@@ -10,11 +10,13 @@ class ModelType(BaseModel):
     tasks: list[Literal["classification", "regression"]] = Field(description="The tasks that it takes")
     data: list[Literal["table", "vector", "image"]] = Field(description="The kinds of data that it takes")
     description: str
-    hyperparameters: dict[str, Any] = Field(description="JSON Schema of `hyperparameters`, with bounds and defaults")
-    space: dict[str, Any] = Field(
-        description="What random sweeps try by default: lists of values, and ranges {low, high, log}"
+    hyperparameters: dict[str, Any] = Field(
+        description="JSON Schema of `hyperparameters`, with bounds and defaults. Only the `tasks` of a property use it"
     )
-    grid: dict[str, list[Any]] = Field(description="What grids try by default")
+    space: dict[str, Any] = Field(
+        description="What random sweeps try by default, as far as the task uses it: lists, and ranges {low, high, log}"
+    )
+    grid: dict[str, list[Any]] = Field(description="What grids try by default, as far as the task uses it")
     preset: dict[str, Any] = Field(description='The values of `"preset": "best"`')
 
 

@@ -26,7 +26,7 @@ class SweepRequest(TrainingSubject):
             max_length=100,
             description="The values to try of each hyperparameter, by the model type's own names: a list, or for the "
             "random strategy a range {low, high, log}. Empty means the model type's default space, without what "
-            "`hyperparameters` sets",
+            "`hyperparameters` sets and what another task uses",
         ),
     ] = {}  # noqa: RUF012  pydantic copies defaults
     register_best: Annotated[bool, Field(description="Register the model of the best run when the sweep has ended")] = (

@@ -1,0 +1,116 @@
+"""The cells of a table as trimmed text, in a Parquet file. Missing ones are the empty text.
+
+Each format writes this file in its own way. From here on, all formats are read alike.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlops_contract.contract import MAX_COLUMNS
+from mlops_data.errors import DataError
+from mlops_data.tables.database import quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BLANKS = " \\t\\r\\n\u00a0"
+PLACE = "file_row_number"
+"""The number of a row, from 0. DuckDB adds this column to Parquet files."""
+
+
+class Cells:
+    """The rows of a table. Columns and rows are identified by their position, from 0; column 3 is `c3` in SQL.
+
+    Attributes:
+        name: The data set's name, for errors.
+        columns: The columns' names.
+        texts: The columns whose format says that they are text, even if it looks like numbers.
+        header: The beginning of an error about the columns' names.
+        count: The number of rows.
+        path: The Parquet file.
+    """
+
+    def __init__(
+        self,
+        connection: "DuckDBPyConnection",
+        name: str,
+        path: Path,
+        columns: Sequence[str],
+        *,
+        header: str,
+        locate: Callable[[int], str],
+        texts: frozenset[int] = frozenset(),
+    ) -> None:
+        """Take a Parquet file with the columns `c0`, `c1`, …; `locate` says where a row is, as in `line 7`.
+
+        Raises:
+            DataError: Two columns have the same name, or there are too many.
+        """
+        self.connection = connection
+        self.name = name
+        self.path = path
+        self.columns = tuple(columns)
+        self.header = header
+        self.texts = texts
+        self._locate = locate
+        self._check_columns()
+        ((self.count,),) = self.query("count(*)")
+
+    def query(self, selected: str, rest: str = "", source: str = "*") -> list[tuple[Any, ...]]:
+        """Return the rows of SELECT `selected` FROM the cells `rest`; `source` is what the inner query selects."""
+        return self._execute(selected, rest, source).fetchall()
+
+    def array(self, selected: str, missing: float) -> np.ndarray:
+        """Return `[n]`: the value of an SQL expression in each row, and `missing` where it is NULL."""
+        (values,) = self._execute(selected, "", "*").fetchnumpy().values()
+        return np.ma.filled(values.astype(np.result_type(values.dtype, np.min_scalar_type(missing))), missing)
+
+    def codes(self, position: int, texts: Sequence[str]) -> np.ndarray:
+        """Return int64 `[n]`: the index in `texts` of each row's text in a column; -1 if it is not there."""
+        self.connection.execute(f"CREATE OR REPLACE TYPE label AS ENUM ({', '.join(map(quoted, texts))})")
+        return self.array(f"enum_code(TRY_CAST(c{position} AS label))::BIGINT", -1)
+
+    def first_rows(self, position: int) -> np.ndarray:
+        """Return int64 `[n]`: for each row the first row with the same text in a column."""
+        column = f"c{position}"
+        firsts = f"(SELECT {column}, min({PLACE}) AS first_row FROM {self._source} GROUP BY {column})"
+        rows = self.connection.execute(
+            f"SELECT first_row FROM (SELECT {PLACE}, {column} FROM {self._source}) JOIN {firsts} USING ({column}) "
+            f"ORDER BY {PLACE}"
+        )
+        return np.asarray(rows.fetchnumpy()["first_row"], np.int64)
+
+    def place(self, row: int, column: int) -> str:
+        """Return the beginning of an error about a cell: the name, the line and the column."""
+        return f"{self.name}: {self._locate(row)}, column {self.columns[column]!r}"
+
+    def shown(self, position: int) -> str:
+        """Return what a column is called in a sentence."""
+        name = self.columns[position]
+        return f"the column {name!r}" if name else f"column {position + 1}, without a name,"
+
+    def _execute(self, selected: str, rest: str, source: str) -> "DuckDBPyConnection":
+        cells = f"(SELECT {PLACE}, {source} FROM {self._source})"
+        return self.connection.execute(f"SELECT {selected} FROM {cells} {rest}")
+
+    @property
+    def _source(self) -> str:
+        return f"read_parquet({quoted(str(self.path))})"
+
+    def _check_columns(self) -> None:
+        if len(self.columns) > MAX_COLUMNS:
+            raise DataError(f"{self.header}: {len(self.columns)} columns, and at most {MAX_COLUMNS} are allowed")
+        seen = set()
+        for column in self.columns:
+            if column in seen:
+                shown = f"the column {column!r} is" if column else "a column without a name is"
+                raise DataError(f"{self.header}: {shown} twice in the header; rename or remove one of them")
+            seen.add(column)
+
+
+def trimmed(text: str) -> str:
+    """Return SQL for a text without blanks around it; the empty text for NULL."""
+    return f"trim(coalesce({text}, ''), E'{BLANKS}')"

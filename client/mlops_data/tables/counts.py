@@ -1,0 +1,102 @@
+"""Count what the cells of columns look like."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mlops_contract.columns import LARGEST_WHOLE
+from mlops_data.tables.cells import PLACE, Cells
+from mlops_data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FORM
+from mlops_data.tables.numbers import is_missing, is_whole, number, within_float32
+
+COLUMNS_PER_QUERY = 25
+COUNTED = 9
+"""How many counts of a column are asked for in a query."""
+SEPARATED = "[+-]?[0-9]+([.,'' \u00a0\u202f][0-9]{3})+([.,][0-9]*)?"
+BOOLEAN_WORDS = (("yes", "no"), ("true", "false"), ("t", "f"), ("y", "n"))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many cells of a column are filled, are words for missing values, numbers, and so on.
+
+    `distinct` estimates how many different texts it has. `least` and `most` are of its numbers minus their rows.
+    """
+
+    filled: int
+    missing_words: int
+    numbers: int
+    whole: int
+    codes: int
+    beyond: int
+    distinct: int
+    least: float | None
+    most: float | None
+
+    @property
+    def present(self) -> int:
+        return self.filled - self.missing_words
+
+    @property
+    def steady(self) -> bool:
+        """Whether its numbers increase by one from each row to the next."""
+        return self.least is not None and self.least == self.most and float(self.least).is_integer()
+
+
+@dataclass(frozen=True)
+class Words:
+    """How many cells of a column are words for true and false (of each pair), dates, and separated numbers.
+
+    `first` and `second` are the largest numbers before and after the first slash of dates such as 12/31/2025.
+    """
+
+    pairs: tuple[int, ...]
+    iso: int
+    dotted: int
+    slashed: int
+    dates: int
+    separated: int
+    first: int | None
+    second: int | None
+
+
+def counted(cells: Cells, decimal_mark: str) -> Iterator[Counts]:
+    """Yield the counts of each column."""
+    for part in query_parts(range(len(cells.columns))):
+        source, selected = [], []
+        for place in part:
+            column, value = f"c{place}", f"v{place}"
+            source.append(f"{column}, {number(column, decimal_mark)} AS {value}")
+            whole = is_whole(column, value)
+            selected += [
+                f"count_if({column} <> '')",
+                f"count_if({column} <> '' AND {is_missing(column)})",
+                f"count_if({within_float32(value)})",
+                f"count_if({whole})",
+                f"count_if({whole} AND (starts_with({column}, '0') OR starts_with({column}, '-0')) AND "
+                f"{column} NOT IN ('0', '-0'))",
+                f"count_if({whole} AND abs({value}) > {LARGEST_WHOLE})",
+                f"approx_count_distinct({column})",
+                f"min({value} - {PLACE})",
+                f"max({value} - {PLACE})",
+            ]
+        (results,) = cells.query(", ".join(selected), source=", ".join(source))
+        for start in range(0, len(results), COUNTED):
+            yield Counts(*results[start : start + COUNTED])
+
+
+def counted_words(cells: Cells, position: int) -> Words:
+    """Return what a column has besides numbers."""
+    column = f"c{position}"
+    pairs = [f"count_if(lower({column}) IN ('{yes}', '{no}'))" for yes, no in BOOLEAN_WORDS]
+    matches = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]
+    counted = [f"count_if(regexp_full_match({column}, '{pattern}'))" for pattern in matches]
+    slashed = f"FILTER (regexp_full_match({column}, '{DAY_FIRST.pattern}'))"
+    largest = [f"max(TRY_CAST(split_part({column}, '/', {part}) AS INTEGER)) {slashed}" for part in (1, 2)]
+    (results,) = cells.query(", ".join([*pairs, *counted, *largest]), source=column)
+    return Words(results[: len(pairs)], *results[len(pairs) :])
+
+
+def query_parts(positions: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield as many columns as are asked about in one query."""
+    for start in range(0, len(positions), COLUMNS_PER_QUERY):
+        yield positions[start : start + COLUMNS_PER_QUERY]

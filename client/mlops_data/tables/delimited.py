@@ -1,0 +1,154 @@
+"""Read the rows of a delimited text file (CSV) as they are written. DuckDB reports invalid lines.
+
+DuckDB's types are not used: its sniffer reads `yes` as a boolean, and 1e400 as infinity.
+"""
+
+import csv
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_data.errors import DataError
+from mlops_data.tables.cells import BLANKS, Cells, trimmed
+from mlops_data.tables.database import quoted, write_parquet
+from mlops_data.tables.dialect import QUOTES_HINT, Dialect
+from mlops_data.tables.text import Head
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LINE = 2 * 1024 * 1024
+MAX_REJECTS = 10_000
+
+
+def sniffed_delimiter(connection: "DuckDBPyConnection", rows: Path) -> str:
+    """Return the delimiter that DuckDB finds in the file `rows`."""
+    found = connection.execute(
+        f"SELECT Delimiter FROM sniff_csv({quoted(str(rows))}, quote = '\"', escape = '\"', skip = 0, comment = '', "
+        "header = false, all_varchar = true, ignore_errors = true)"
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+def read_cells(connection: "DuckDBPyConnection", name: str, rows: Path, head: Head, dialect: Dialect) -> Cells:
+    """Read the file `rows`, whose header is `head`.
+
+    Raises:
+        DataError: A line does not have one cell per column. Names the first one.
+    """
+    file = _Rows(name, rows, head, dialect)
+    if not head.quotes_balance:
+        file.check_quotes()
+    parquet = rows.with_suffix(".parquet")
+    file.load(connection, parquet)
+    file.check_row_ends()
+    return Cells(
+        connection,
+        name,
+        parquet,
+        dialect.columns,
+        header=f"{name}: line {head.header_line}",
+        locate=lambda row: f"line {file.line(row)}",
+    )
+
+
+class _Rows:
+    """The rows of the file, without its header."""
+
+    def __init__(self, name: str, file: Path, head: Head, dialect: Dialect) -> None:
+        self._name = name
+        self._file = file
+        self._dialect = dialect
+        self._first_line = head.first_line
+
+    def line(self, row: int) -> int:
+        """Return the line of the file on which a row begins, from Python's csv reader: DuckDB does not tell it."""
+        lines = (line for line, cells in self._records() if len(cells) > 1 or "".join(cells).strip())
+        return next(itertools.islice(lines, row, None))
+
+    def load(self, connection: "DuckDBPyConnection", parquet: Path) -> None:
+        """Write the cells, trimmed, to a Parquet file. Raises DataError for the first line that DuckDB rejects."""
+        columns = len(self._dialect.columns)
+        types = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns))
+        cells = ", ".join(f"{trimmed(f'c{index}')} AS c{index}" for index in range(columns))
+        write_parquet(
+            connection,
+            f"SELECT {cells} "
+            f"FROM read_csv({quoted(str(self._file))}, auto_detect = false, header = false, "
+            f"delim = {quoted(self._dialect.delimiter)}, quote = '\"', escape = '\"', columns = {{{types}}}, "
+            f"new_line = '\\n', parallel = false, max_line_size = {MAX_LINE}, store_rejects = true, "
+            f"rejects_limit = {MAX_REJECTS})",
+            columns,
+            parquet,
+        )
+        self._check_rejects(connection)
+
+    def check_quotes(self) -> None:
+        """Raise DataError if a quoted cell has no end: DuckDB silently skips its row and all following ones."""
+        for _ in self._records(strict=True):
+            pass
+
+    def check_row_ends(self) -> None:
+        """Raise DataError if a row has empty cells too many at its end: DuckDB passes over them in silence.
+
+        A row without any value stays, however long it is: such a row is left out later.
+        """
+        delimiter = self._dialect.delimiter
+        empty_cell = (delimiter.encode(), f'{delimiter}""'.encode())
+        with self._file.open("rb") as file:
+            if not any(line.rstrip(b"\n").endswith(empty_cell) for line in file):
+                return
+        for line, cells in self._records(skipinitialspace=True):
+            if len(cells) > len(self._dialect.columns) and not cells[-1] and any(cells):
+                raise self._of_other_length(f"{self._name}: line {line}", len(cells))
+
+    def _records(self, *, strict: bool = False, skipinitialspace: bool = False) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record as Python's csv reader reads it, with the line on which it begins.
+
+        Raises:
+            DataError: A record cannot be read. Names its line.
+        """
+        csv.field_size_limit(MAX_LINE)
+        with self._file.open(encoding="utf-8", newline="") as file:
+            delimiter = self._dialect.delimiter
+            reader = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=skipinitialspace)
+            line = self._first_line
+            try:
+                for cells in reader:
+                    yield line, cells
+                    line = self._first_line + reader.line_num
+            except csv.Error as error:
+                raise DataError(f"{self._name}: line {line}: {error}; {QUOTES_HINT}") from error
+
+    def _of_other_length(self, where: str, cells: int) -> DataError:
+        return DataError(
+            f"{where} has {cells} column{'s' if cells != 1 else ''}, the header has {len(self._dialect.columns)}; "
+            f"add or remove cells, and quote cells that hold {self._dialect.delimiter!r}"
+        )
+
+    def _check_rejects(self, connection: "DuckDBPyConnection") -> None:
+        """Raise DataError for the first line that DuckDB rejects. Blank lines are ignored."""
+        rejected = connection.execute(
+            "SELECT error_type::VARCHAR, csv_line, line_byte_position FROM reject_errors "
+            f"WHERE trim(coalesce(csv_line, ''), E'{BLANKS}') <> '' ORDER BY line_byte_position LIMIT 1"
+        ).fetchone()
+        if rejected is None:
+            return
+        kind, raw, position = rejected
+        where = f"{self._name}: line {self._line_at(position) + len(raw) - len(raw.lstrip(chr(10)))}"
+        if kind in ("MISSING COLUMNS", "TOO MANY COLUMNS"):
+            cells = next(csv.reader([raw], delimiter=self._dialect.delimiter), [])
+            raise self._of_other_length(where, len(cells))
+        raise DataError(f"{where}: {_reason(kind)}; {QUOTES_HINT}")
+
+    def _line_at(self, position: int) -> int:
+        """Return the line of the byte at `position`, which counts from 1."""
+        with self._file.open("rb") as file:
+            return self._first_line + file.read(position - 1).count(b"\n")
+
+
+def _reason(kind: str) -> str:
+    if kind == "LINE SIZE OVER MAXIMUM":
+        return f"longer than {MAX_LINE:,} bytes"
+    return "a quoted cell continues after its closing quotation mark"

@@ -1,0 +1,142 @@
+"""The values of a table's columns in Parquet files, without the rows that are left out, and what the training rows
+have in each column."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlops_contract import ColumnType
+from mlops_data.splitting import TRAIN
+from mlops_data.tables.cells import Cells
+from mlops_data.tables.database import quoted, write_parquet
+from mlops_data.tables.inference import Reading
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+COLUMNS_PER_FILE = 100
+"""DuckDB takes minutes to plan a join of thousands of computed columns."""
+BYTES_PER_QUERY = 16 * 1024**2
+MIN_LEVEL_ROWS = 5
+"""A category is a level of its own if at least so many training rows have it."""
+MAX_LEVELS = 10_000
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the training rows have in a column.
+
+    Attributes:
+        filled: How many rows have a value.
+        distinct: How many different values; an estimate, except for strings.
+        constant: Whether all filled rows have the same value.
+        low: The lowest number.
+        high: The highest one.
+        mean: Their mean. Strings have none of these three.
+        levels: Of a string, the frequent values and their numbers of rows, the most frequent first.
+    """
+
+    filled: int
+    distinct: int
+    constant: bool
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    levels: tuple[tuple[str, int], ...] | None = None
+
+
+class Values:
+    """The rows of a table that have a part, in their order.
+
+    Attributes:
+        readings: The columns.
+        parts: The part of each row, int8 `[n]`.
+    """
+
+    def __init__(self, cells: Cells, readings: Sequence[Reading], parts: np.ndarray) -> None:
+        """Read the cells. `parts` are int8 `[rows of the table]`, negative for rows to leave out."""
+        import pyarrow
+
+        self.readings = tuple(readings)
+        self.parts = parts[parts >= 0]
+        self._connection: DuckDBPyConnection = cells.connection
+        self._folder: Path = cells.path.parent
+        self._file_of = {reading.position: place // COLUMNS_PER_FILE for place, reading in enumerate(readings)}
+        self._connection.register("parts", pyarrow.table({"part": parts}))
+        for start in range(0, len(self.readings), COLUMNS_PER_FILE):
+            block = self.readings[start : start + COLUMNS_PER_FILE]
+            selected = ", ".join(f"{reading.value} AS v{reading.position}" for reading in block)
+            write_parquet(
+                self._connection,
+                f"SELECT {selected}, part FROM read_parquet({quoted(str(cells.path))}) POSITIONAL JOIN parts "
+                "WHERE part >= 0",
+                len(block),
+                self._path(block[0].position),
+            )
+        self._connection.unregister("parts")
+
+    def facts(self) -> dict[int, Facts]:
+        """Return what the training rows have in each column, by the column's position."""
+        found = {}
+        for part in self._in_files([r.position for r in self.readings if r.type is not ColumnType.STRING]):
+            selected = [f"count(v{p}), approx_count_distinct(v{p}), min(v{p}), max(v{p}), avg(v{p})" for p in part]
+            (results,) = self._execute(", ".join(selected), part[0], f"WHERE part = {TRAIN}").fetchall()
+            for index, position in enumerate(part):
+                filled, distinct, low, high, mean = results[5 * index : 5 * index + 5]
+                found[position] = Facts(filled, distinct, low == high, low, high, mean)
+        strings = [reading.position for reading in self.readings if reading.type is ColumnType.STRING]
+        return found | {position: self._string_facts(position) for position in strings}
+
+    def blocks(self, positions: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Yield the columns in blocks that are read together, without taking much memory."""
+        size = max(1, BYTES_PER_QUERY // (8 * len(self.parts)))
+        for part in self._in_files(positions):
+            yield from (part[start : start + size] for start in range(0, len(part), size))
+
+    def numbers(self, block: Sequence[int]) -> list[np.ndarray]:
+        """Return float64 `[n]` for each column of a block; NaN is missing."""
+        fetched = self._execute(", ".join(f"v{position}" for position in block), block[0]).fetchnumpy()
+        return [np.ma.filled(fetched[f"v{position}"], np.nan) for position in block]
+
+    def codes(self, position: int, levels: Sequence[str]) -> np.ndarray:
+        """Return float32 `[n]`: the index of each row's text in `levels`; their number for others, NaN if missing."""
+        value = f"v{position}"
+        self._connection.execute(f"CREATE OR REPLACE TYPE level AS ENUM ({', '.join(map(quoted, levels))})")
+        code = f"coalesce(enum_code(TRY_CAST({value} AS level)), {len(levels)})"
+        coded = f"(CASE WHEN {value} IS NOT NULL THEN {code} END)::FLOAT AS code"
+        return np.ma.filled(self._execute(coded, position).fetchnumpy()["code"], np.nan)
+
+    def _string_facts(self, position: int) -> Facts:
+        value = f"v{position}"
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE counts AS SELECT {value} AS value, count(*) AS rows "
+            f"FROM {self._source(position)} WHERE part = {TRAIN} AND {value} IS NOT NULL GROUP BY {value}"
+        )
+        ((filled, distinct),) = self._connection.execute(
+            "SELECT coalesce(sum(rows), 0)::BIGINT, count(*) FROM counts"
+        ).fetchall()
+        levels = self._connection.execute(
+            f"SELECT value, rows FROM counts WHERE rows >= {MIN_LEVEL_ROWS} ORDER BY rows DESC, value "
+            f"LIMIT {MAX_LEVELS}"
+        ).fetchall()
+        self._connection.execute("DROP TABLE counts")
+        return Facts(filled, distinct, distinct <= 1, levels=tuple(levels))
+
+    def _in_files(self, positions: Sequence[int]) -> Iterator[list[int]]:
+        """Yield the columns of each file."""
+        for _, block in itertools.groupby(positions, self._file_of.__getitem__):
+            yield list(block)
+
+    def _execute(self, selected: str, position: int, rest: str = "") -> "DuckDBPyConnection":
+        """Select from the file that has the column `position`."""
+        return self._connection.execute(f"SELECT {selected} FROM {self._source(position)} {rest}")
+
+    def _path(self, position: int) -> Path:
+        return self._folder / f"values-{self._file_of[position]}.parquet"
+
+    def _source(self, position: int) -> str:
+        return f"read_parquet({quoted(str(self._path(position)))})"
