@@ -245,7 +245,7 @@ def to_item(value: Any) -> Any:
     DynamoDB has no numbers for NaN, infinities and magnitudes beyond 1e-130 and 1e126, so these become text.
     """
     if isinstance(value, float):
-        decimal = Decimal(repr(value))
+        decimal = Decimal(repr(float(value)))  # numpy's floats have another text
         representable = decimal.is_finite() and (not decimal or -130 <= decimal.adjusted() <= 125)
         return decimal if representable else str(value)
     if isinstance(value, dict):
