@@ -198,7 +198,7 @@ def test_a_tpe_sweep_learns_from_its_runs_and_registers_the_best_on_validation(a
         "experiment_name": "tables",
     }
     sweep = api.post("/sweeps", asked)
-    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=400)
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=900)
     assert ended["status"] == "completed", ended
     assert ended["objective"] == {"name": "val_roc_auc", "direction": "maximise"}
     completed = [run for run in ended["runs"] if run["status"] == "completed"]

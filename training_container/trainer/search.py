@@ -47,7 +47,7 @@ def ask(plan: Sweep, index: int, runs: Sequence[Job], objective: Objective | Non
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials([_told(run, distributions, objective) for run in runs])
     chosen = study.ask(distributions).params
-    return {name: _tidy(plan.space[name], chosen[name]) for name in distributions}
+    return {name: _tidy(plan.space[name], chosen[name], name in plan.whole) for name in distributions}
 
 
 def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
@@ -77,8 +77,12 @@ def _told(run: Job, distributions: "dict[str, BaseDistribution]", objective: Obj
     return create_trial(state=state, value=score, params=params, distributions=distributions)
 
 
-def _tidy(values: Sequence[HyperparameterValue] | Range, chosen: HyperparameterValue) -> HyperparameterValue:
-    """Return a number with as many digits as random draws have."""
+def _tidy(
+    values: Sequence[HyperparameterValue] | Range, chosen: HyperparameterValue, whole: bool
+) -> HyperparameterValue:
+    """Return a number as random draws have it: a whole one as such, and others with six digits."""
+    if whole and isinstance(chosen, float):
+        return int(chosen)
     if isinstance(values, Range) and isinstance(chosen, float):
         return min(max(float(f"{chosen:.6g}"), values.low), values.high)
     return chosen

@@ -62,7 +62,9 @@ class Worker:
     def do(self, run: Job) -> None:
         """Train a run to its end, whatever that is. Raises Interrupted, Unreachable."""
         process = invocation.identity(os.environ)
-        identity = Identity(run.job_id, process.sweep_id, process.batch_job_id, process.attempt)
+        # In another queue Batch counts from 1 again, and the record takes no report of an earlier attempt.
+        attempt = max(process.attempt, run.attempt)
+        identity = Identity(run.job_id, process.sweep_id, process.batch_job_id, attempt)
         drawn = {**child_parameters(self._plan, self._plan.job_ids.index(run.job_id)), **run.asked}
         try:
             parameters = invocation.resolve(self._values, drawn)
@@ -74,7 +76,7 @@ class Worker:
         except Exception as error:
             # The job has told its record, as far as that answered. A run without an end would be taken up once more.
             reason = str(error) if isinstance(error, TrainingError) else f"internal error: {type(error).__name__}"
-            self._records.fail(run.job_id, identity.attempt, reason)
+            self._records.fail(run.job_id, attempt, reason)
 
     def _ask(self, free: Job, runs: Sequence[Job]) -> dict[str, HyperparameterValue]:
         begun = [run for run in runs if run.worker is not None]

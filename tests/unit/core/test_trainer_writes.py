@@ -94,7 +94,7 @@ def test_the_role_may_read_what_a_sweep_compares_and_no_more(
         "before-parameter-build.dynamodb.BatchGetItem", lambda params, **_: read.append(dict(params))
     )
     (run,) = JobsTable(DynamoTable(resource.Table("jobs"))).trials(["job_000003"])
-    assert (run.worker, run.asked, run.curve, run.error) == (0, {"dropout": 0.1}, {1: -0.5}, "worse than the others")
+    assert (run.status, run.worker, run.asked, run.curve) == ("pruned", 0, {"dropout": 0.1}, {1: -0.5})
     ((asked,),) = (request["RequestItems"].values() for request in read)
     named = set(asked["ExpressionAttributeNames"].values())
     assert named == set(reading["ForAllValues:StringEquals"]["dynamodb:Attributes"])

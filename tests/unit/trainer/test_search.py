@@ -97,9 +97,13 @@ def test_a_pruned_run_is_learned_from_by_its_curve():
 
 
 def test_a_space_without_ranges_and_one_without_anything_are_asked_for_too():
-    lists = Sweep(strategy="tpe", seed=1, num_runs=5, space={"size": [32, 64], "share": [0.5]})
-    assert search.ask(lists, 0, [], None)["share"] == 0.5
-    assert search.ask(lists, 0, [], None)["size"] in (32, 64)
+    space = {"size": [32.0, 64.0], "share": [0.5]}
+    lists = Sweep(strategy="tpe", seed=1, num_runs=5, space=space, whole=("size",))
+    asked = search.ask(lists, 0, [], None)
+    assert asked["share"] == 0.5
+    assert asked["size"] in (32, 64)
+    assert type(asked["size"]) is int, "JSON does not tell 64.0 from 64, and the trainer does"
+    assert search.ask(lists, 1, [completed(asked, value=1.0)], COST)["share"] == 0.5
     assert search.ask(Sweep(strategy="tpe", seed=1, num_runs=5), 0, [], None) == {}
 
 

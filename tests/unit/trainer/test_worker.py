@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job, JobStatus
-from mlops.domain.objective import ACCURACY
+from mlops.domain.objective import ACCURACY, Direction, Objective
 from mlops.domain.pruning import reason_to_prune
 from mlops.domain.sweep import Sweep
 from trainer import __main__ as trainer
@@ -50,11 +50,13 @@ Start = Callable[..., int]
 def start(monkeypatch: pytest.MonkeyPatch) -> Start:
     """Start a worker of a sweep, as Batch does, and return its exit code."""
 
-    def started(sweep: Sweep, index: int = 0, attempt: int = 1) -> int:
+    def started(sweep: Sweep, index: int = 0, attempt: int = 1, model_type: str = "mlp") -> int:
+        own = {"TRAIN_EPOCHS": "2"} if model_type == "mlp" else {}
         for name, value in {
             "SWEEP_ID": "sweep_000009",
             "SWEEP": sweep.model_dump_json(),
-            "TRAIN_EPOCHS": "2",
+            "TRAIN_MODEL_TYPE": model_type,
+            **own,
             "TRAIN_REGISTER": "false",
             "AWS_BATCH_JOB_ARRAY_INDEX": str(index),
             "AWS_BATCH_JOB_ATTEMPT": str(attempt),
@@ -130,6 +132,15 @@ def test_an_attempt_after_an_interruption_takes_its_run_up_again(jobs, plan, sta
     assert start(plan, attempt=2) == 0
     assert scored[0] == (plan.job_ids[1], {**asked, "seed": 4}, 2)
     assert [job_id for job_id, _, _ in scored] == plan.job_ids[1:], "the run of worker 1 is left to it"
+
+
+def test_in_another_queue_attempts_are_counted_anew_and_the_record_takes_the_report(jobs, plan, start, scored):
+    job_id = plan.job_ids[0]
+    assert jobs.claim_trial(job_id, 0, {"learning_rate": 0.011, "hidden_size": 64})
+    jobs.started(job_id, 3, "run", {}, 2)
+    assert start(plan, attempt=1) == 0
+    assert (scored[0][0], scored[0][2]) == (job_id, 3)
+    assert jobs.job(job_id).metrics["val_accuracy"] > 0.9
 
 
 def test_sigterm_keeps_the_run_for_the_next_attempt(jobs, plan, start, monkeypatch):
@@ -211,15 +222,24 @@ def others(jobs: JobsTable) -> Iterator[Callable[[Sweep, float], None]]:
     return write
 
 
-@pytest.mark.usefixtures("mlflow_client")
-def test_a_run_that_is_worse_than_the_others_is_pruned(jobs, start, others, mlflow_client, capsys):
-    plan = made(jobs, prune=True, space={"epochs": [6]}, whole=["epochs", "seed"])
-    others(plan, 1.1)  # better than any accuracy
-    assert start(plan) == 0
+@pytest.mark.parametrize(
+    ("model_type", "epochs", "measured"),
+    [
+        ("mlp", "epochs", Objective("val_accuracy", Direction.MAXIMISE)),
+        ("lightgbm", "n_estimators", Objective("val_loss", Direction.MINIMISE)),
+        ("xgboost", "n_estimators", Objective("val_loss", Direction.MINIMISE)),
+    ],
+)
+def test_a_run_that_is_worse_than_the_others_is_pruned(
+    jobs, start, others, mlflow_client, model_type, epochs, measured
+):
+    plan = made(jobs, prune=True, space={epochs: [6]}, whole=[epochs, "seed"])
+    others(plan, 1.1)  # better than any accuracy, and any loss
+    assert start(plan, model_type=model_type) == 0
     run = jobs.job(plan.job_ids[0])
     assert (run.status, run.epoch, sorted(run.curve)) == (JobStatus.PRUNED, 3, [1, 2, 3])
     assert run.error == reason_to_prune(run.curve, jobs.get_many(plan.job_ids[1:]))
-    assert run.metrics["val_accuracy"] == run.curve[3]
+    assert run.curve[3] == measured.score(run.metrics)
     logged = mlflow_client.get_run(run.run_id)
     assert (logged.info.status, logged.data.tags["mlops.pruned"]) == ("KILLED", run.error)
     assert "accuracy" not in logged.data.metrics

@@ -28,7 +28,7 @@ _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
 _IS_OURS = Attr("created_at").exists()
 """Set on items that the API has created. In the previous version events and trainers could create items too. A stack
 may still have them; they are not records."""
-_OF_TRIALS = ("job_id", "kind", "created_at", "status", "status_order", "worker", "asked", "metrics", "curve", "error")
+_OF_TRIALS = ("job_id", "kind", "created_at", "status", "attempt", "worker", "asked", "metrics", "curve")
 """What a sweep's trainers may read of its runs."""
 _Kind = TypeVar("_Kind", Job, Sweep)
 
@@ -146,11 +146,8 @@ class JobsTable:
         item = self._table.get(_key(job_id))
         return from_item(item) if item is not None else None
 
-    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Return the runs of `job_ids` in that order. Missing ones are left out."""
-        return self._runs(job_ids)
-
-    def _runs(self, job_ids: Sequence[str], attributes: Sequence[str] = ()) -> list[Job]:
+    def get_many(self, job_ids: Sequence[str], attributes: Sequence[str] = ()) -> list[Job]:
+        """Return the runs of `job_ids` in that order, with all or the named attributes. Missing ones are left out."""
         records = map(from_item, self._table.get_many([_key(job_id) for job_id in job_ids], attributes))
         runs = {record.job_id: record for record in records if isinstance(record, Job)}
         return [runs[job_id] for job_id in job_ids if job_id in runs]
@@ -229,7 +226,7 @@ class JobsTable:
 
     def trials(self, job_ids: Sequence[str]) -> list[Job]:
         """Return runs of a sweep in the order of `job_ids`, as far as another run of the sweep may read them."""
-        return self._runs(job_ids, _OF_TRIALS)
+        return self.get_many(job_ids, _OF_TRIALS)
 
     def claim_trial(self, job_id: str, worker: int, asked: Mapping[str, Any]) -> bool:
         """Give a run of a tpe sweep to a worker, with its hyperparameters; False if it is taken, or has ended.
