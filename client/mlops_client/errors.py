@@ -72,7 +72,7 @@ class Unavailable(ApiError):
 
 
 class JobFailed(MlopsError):
-    """A job or sweep failed or was cancelled.
+    """A job or sweep failed, was cancelled, or was pruned by its sweep.
 
     Attributes:
         outcome: Its record.

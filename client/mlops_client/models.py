@@ -258,7 +258,7 @@ class TrainAccepted:
     """Where to follow the run"""
     job_id: str
     experiment_name: str
-    status: Literal["pending", "running", "completed", "failed", "cancelled"]
+    status: Literal["pending", "running", "completed", "failed", "cancelled", "pruned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,12 +382,12 @@ class Experiment:
 class Job(HasEnded):
     job_id: str
     experiment_name: str
-    status: Literal["pending", "running", "completed", "failed", "cancelled"]
+    status: Literal["pending", "running", "completed", "failed", "cancelled", "pruned"]
     progress: Progress
     created_at: str
     completed_at: str | None = None
     error: str | None = None
-    """The reason, if the run failed or was cancelled, with that of AWS Batch"""
+    """The reason, if the run failed, was cancelled or was pruned, with that of AWS Batch"""
     metrics: dict[str, float] = field(default_factory=dict)
     model_name: str | None = None
     """Name of the registered model to which the run adds a version"""
@@ -420,7 +420,7 @@ class ModelVersion:
 @dataclass(frozen=True, kw_only=True)
 class SweepState(HasEnded):
     sweep_id: str
-    status: Literal["pending", "running", "completed", "failed", "cancelled"]
+    status: Literal["pending", "running", "completed", "failed", "cancelled", "pruned"]
     experiment_name: str
     model_name: str
     num_runs: int
@@ -435,11 +435,11 @@ class SweepState(HasEnded):
     model_version: int | None = None
     """The version registered from the best run"""
     objective: Objective | None = None
-    """The metric that ranks the runs; null if this version of the platform does not know it"""
+    """Ranks the runs; with tpe or prune on the rows for validation, as val_accuracy. Null if not known"""
     transition_id: str | None = None
     """The transition of that version to `stage`"""
     unranked: dict[str, str] = field(default_factory=dict)
-    """Why completed runs have no rank, by job id"""
+    """Why runs that completed or were pruned have no rank, by job id"""
 
 
 @dataclass(frozen=True, kw_only=True)

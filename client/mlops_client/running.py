@@ -52,7 +52,7 @@ class RunningJob:
             check: Whether to raise JobFailed if the job does not complete.
 
         Raises:
-            JobFailed: The job failed or was cancelled.
+            JobFailed: The job failed, was cancelled, or was pruned by its sweep.
             WaitTimeout: The job has not ended in time. It continues.
         """
         return _wait(self.status, timeout, every, on_progress, check, self.job_id)

@@ -1,6 +1,6 @@
 """The states of jobs and sweeps."""
 
-ENDED = frozenset({"completed", "failed", "cancelled"})
+ENDED = frozenset({"completed", "failed", "cancelled", "pruned"})
 """The final states of jobs and sweeps."""
 
 
@@ -11,5 +11,5 @@ class HasEnded:
 
     @property
     def ended(self) -> bool:
-        """Return whether it has completed, failed or been cancelled."""
+        """Return whether it has completed or failed, or was cancelled or pruned."""
         return self.status in ENDED

@@ -182,6 +182,42 @@ def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, churn,
     assert (staging["prediction"], staging["model_version"]) == ("yes", ended["model_version"])
 
 
+def test_a_tpe_sweep_learns_from_its_runs_and_registers_the_best_on_validation(api, addresses):
+    asked = {
+        "strategy": "tpe",
+        "num_runs": 7,
+        "workers": 2,
+        "prune": True,
+        "dataset": addresses["churn.csv"],
+        "target": "churned",
+        "model_type": "lightgbm",
+        "objective": "roc_auc",
+        "hyperparameters": {"n_estimators": 40},
+        "space": {"num_leaves": [3, 7, 15], "learning_rate": {"low": 0.001, "high": 0.3, "log": True}},
+        "model_name": "churn-tpe",
+        "experiment_name": "tables",
+    }
+    sweep = api.post("/sweeps", asked)
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=900)
+    assert ended["status"] == "completed", ended
+    assert ended["objective"] == {"name": "val_roc_auc", "direction": "maximise"}
+    completed = [run for run in ended["runs"] if run["status"] == "completed"]
+    assert len(completed) >= 4, "nothing is pruned before four others are there"
+    assert {run["status"] for run in ended["runs"]} <= {"completed", "pruned"}, ended
+    scores = [run["metrics"]["val_roc_auc"] for run in completed]
+    assert scores == sorted(scores, reverse=True)
+    assert ended["best"]["job_id"] == completed[0]["job_id"]
+    assert set(ended["unranked"]) == {run["job_id"] for run in ended["runs"] if run["status"] == "pruned"}
+    for run in ended["runs"]:
+        assert run["params"]["num_leaves"] in (3, 7, 15)
+        assert 0.001 <= run["params"]["learning_rate"] <= 0.3
+    assert len({run["params"]["learning_rate"] for run in ended["runs"]}) == 7
+    (version,) = api.get("/models/churn-tpe")["versions"]
+    assert version["run_id"] == completed[0]["run_id"]
+    lines = [line["message"] for line in api.get(f"/train/jobs/{completed[0]['job_id']}/logs")["lines"]]
+    assert any('"worker.claimed"' in line and completed[0]["job_id"] in line for line in lines)
+
+
 def test_a_quantity_is_predicted_as_a_number_without_a_confidence(api, prices):
     assert prices["objective"] == {"name": "rmse", "direction": "minimise"}
     assert prices["metrics"]["rmse"] < prices["metrics"]["baseline_rmse"] / 5

@@ -10,10 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mlops.domain.job import TPE
+from mlops.domain.sweep import Sweep
 from trainer import invocation, job_record, models, process
-from trainer.errors import FOR_USERS, Interrupted, ParameterError
+from trainer.errors import FOR_USERS, Interrupted, ParameterError, Pruned
 from trainer.log import log_event
+from trainer.parameters import Identity
 from trainer.stop import EXIT_CODE, Stop
+from trainer.trial import Trial
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,6 +37,11 @@ def main(argv: Sequence[str]) -> int:
             from trainer import describe
 
             return describe.main(argv[1:])
+        plan = invocation.sweep_of(os.environ)
+        if plan and plan.strategy == TPE:
+            from trainer import worker
+
+            return worker.main(argv, plan, stop)
         identity = invocation.identity(os.environ)
         try:
             parameters = invocation.parameters(argv, os.environ)
@@ -41,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
             raise
         from trainer import job
 
-        job.run(parameters, identity, stop)
+        job.run(parameters, identity, stop, _trial(plan, identity))
     except ParameterError as error:
         log_event("trainer.refused", reason=str(error))
         print(f"error: {error}", file=sys.stderr)
@@ -49,9 +58,21 @@ def main(argv: Sequence[str]) -> int:
     except FOR_USERS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except Pruned:
+        return 0
     except Interrupted:
         return EXIT_CODE
     return 0
+
+
+def _trial(plan: Sweep | None, identity: Identity) -> Trial | None:
+    """Return what a run of a sweep that prunes is told of the others. Raises Unreachable, ParameterError."""
+    if plan is None or not plan.compares or identity.job_id is None:
+        return None
+    from trainer.job import max_wait
+    from trainer.trial_records import TrialRecords
+
+    return TrialRecords(plan, max_wait()).trial(identity.job_id)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ class Unreachable(TrainingError):
         self.reason = reason
 
 
+class Pruned(Exception):
+    """The sweep ends the run, because it is worse than the others. The message says why. This is not a failure."""
+
+
 class Interrupted(Exception):
     """SIGTERM arrived. The state is stored, and the run can be tried again, so this is not a failure."""
 

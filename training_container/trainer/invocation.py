@@ -139,9 +139,9 @@ def identity(environment: Mapping[str, str] = os.environ) -> Identity:
     Raises:
         ParameterError: The variable SWEEP cannot be read.
     """
-    sweep = _sweep(environment)
+    sweep = sweep_of(environment)
     return Identity(
-        job_id=sweep.job_id(_index(environment)) if sweep else environment.get("JOB_ID") or None,
+        job_id=sweep.job_id(index(environment)) if sweep else environment.get("JOB_ID") or None,
         sweep_id=environment.get("SWEEP_ID") or None,
         batch_job_id=environment.get("AWS_BATCH_JOB_ID") or None,
         attempt=int(environment.get("AWS_BATCH_JOB_ATTEMPT") or 1),
@@ -157,15 +157,16 @@ def parameters(argv: Sequence[str], environment: Mapping[str, str]) -> Parameter
     """
     values = given(parser().parse_args(argv), environment)
     drawn: Mapping[str, HyperparameterValue] = {}
-    if sweep := _sweep(environment):
+    if sweep := sweep_of(environment):
         try:
-            drawn = child_parameters(sweep, _index(environment))
+            drawn = child_parameters(sweep, index(environment))
         except IndexError as error:
             raise ParameterError(f"SWEEP: {error}") from error
     return resolve(values, drawn)
 
 
-def _sweep(environment: Mapping[str, str]) -> Sweep | None:
+def sweep_of(environment: Mapping[str, str]) -> Sweep | None:
+    """Return the sweep that this process belongs to. Raises ParameterError if the variable SWEEP cannot be read."""
     text = environment.get("SWEEP")
     if not text:
         return None
@@ -175,6 +176,6 @@ def _sweep(environment: Mapping[str, str]) -> Sweep | None:
         raise ParameterError(f"SWEEP: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}") from error
 
 
-def _index(environment: Mapping[str, str]) -> int:
-    """Return the index of the child. A sweep of one run is a plain job without an index."""
+def index(environment: Mapping[str, str]) -> int:
+    """Return the index of the child, from 0. A sweep of one process is a plain job without an index."""
     return int(environment.get("AWS_BATCH_JOB_ARRAY_INDEX") or 0)

@@ -12,18 +12,20 @@ from typing import NoReturn
 from mlops.domain import objective as objectives
 from mlops.domain.objective import Objective
 from mlops_contract import Task
-from trainer import checkpoint, data, models, process
+from trainer import checkpoint, data, models, process, validation
 from trainer.data import Dataset
 from trainer.data_options import data_options
-from trainer.errors import FOR_USERS, Interrupted, TrainingError
+from trainer.errors import FOR_USERS, Interrupted, Pruned, TrainingError
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
+from trainer.models.splits import with_validation
 from trainer.parameters import Identity, Parameters, ParameterValue
 from trainer.provenance import provenance
 from trainer.run_tags import data_tags, objective_of
 from trainer.stop import Stop
 from trainer.tracking import TrackedRun, version_tags
+from trainer.trial import Trial
 
 MAX_WAIT_SECONDS = 300.0
 """Seconds for which a service may be down. The variable DELIVERY_MAX_WAIT_SECONDS changes it."""
@@ -35,7 +37,8 @@ CONNECT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a completed run. `metrics` has its objective, if the run has logged it."""
+    """The results of a completed run. `metrics` has its objective, if the run has logged it; of a trial also that on
+    the rows for validation."""
 
     run_id: str
     metrics: dict[str, float]
@@ -46,20 +49,22 @@ class Outcome:
     model_version: int | None
 
 
-def run(parameters: Parameters, identity: Identity, stop: Stop) -> Outcome:
+def run(parameters: Parameters, identity: Identity, stop: Stop, trial: Trial | None = None) -> Outcome:
     """Train, measure, export, log and register.
 
     Args:
         parameters: What to train.
         identity: The job that this is an attempt of.
         stop: Says when to stop.
+        trial: Of a run of a sweep whose runs are compared.
 
     Raises:
         TrainingError, DataError: with the reason, which is in the job's record and the MLflow run too, as far as they
             answer.
+        Pruned: The sweep ends the run, which the record and the MLflow run say.
         Interrupted: `stop` was requested; the state is kept.
     """
-    job = _Job(parameters, identity, stop)
+    job = _Job(parameters, identity, stop, trial)
     try:
         return job.run()
     finally:
@@ -68,7 +73,7 @@ def run(parameters: Parameters, identity: Identity, stop: Stop) -> Outcome:
 
 def register(parameters: Parameters, outcome: Outcome) -> int | None:
     """Register the model of a run that did not register its own, and return the version. Raises TrainingError."""
-    tracked = TrackedRun(parameters, Identity(), _max_wait())
+    tracked = TrackedRun(parameters, Identity(), max_wait())
     tracked.adopt(outcome.run_id)
     tags = version_tags(outcome.sha256, outcome.dataset_digest, outcome.objective, outcome.task, None)
     tracked.register(parameters.model_name, tags)
@@ -77,17 +82,19 @@ def register(parameters: Parameters, outcome: Outcome) -> int | None:
     return tracked.model_version
 
 
-def _max_wait() -> float:
+def max_wait() -> float:
+    """Return the seconds for which a service may be down."""
     return float(os.environ.get("DELIVERY_MAX_WAIT_SECONDS") or MAX_WAIT_SECONDS)
 
 
 class _Job:
     """The run's connections to the outside, and the session that a model type trains in (`models.Session`)."""
 
-    def __init__(self, parameters: Parameters, identity: Identity, stop: Stop) -> None:
+    def __init__(self, parameters: Parameters, identity: Identity, stop: Stop, trial: Trial | None) -> None:
         self._parameters = parameters
         self._stop = stop
-        self._max_wait = _max_wait()
+        self._trial = trial
+        self._max_wait = max_wait()
         self._state_keeper = checkpoint.StateKeeper(checkpoint.store_of(identity), self._max_wait)
         self._record = JobRecord(identity, self._max_wait)
         self._tracked = TrackedRun(parameters, identity, self._max_wait)
@@ -106,6 +113,9 @@ class _Job:
             return self._run()
         except Interrupted:
             self._end_interrupted()
+            raise
+        except Pruned as pruned:
+            self._end_pruned(str(pruned))
             raise
         except FOR_USERS as error:
             self._fail(str(error))
@@ -135,6 +145,9 @@ class _Job:
         for note in dataset.notes:
             log_event("data.note", dataset=dataset.name, note=note)
         objective = objective_of(self._parameters, dataset)
+        if self._trial:
+            dataset = with_validation(dataset)
+            self._trial.begin(objective)
         self._run_tags = objectives.run_tags(objective, dataset.task)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
@@ -171,7 +184,9 @@ class _Job:
             "onnx_difference": exported.worst_difference,
             "peak_memory_mb": process.peak_memory_mb(),
         }
-        outcome_metrics = self._with_objective(metrics, objective)
+        outcome_metrics = validation.reported(objective, self._reported) | metrics
+        if self._trial:
+            outcome_metrics |= validation.on_validation(trained, dataset, objective, self._reported)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             report.write(
@@ -232,7 +247,9 @@ class _Job:
             self._state_keeper.keep(state())
         self._reported.update(metrics)
         self._tracked.epoch(epoch, metrics)
-        self._record.progressed(epoch, metrics)
+        self._record.progressed(epoch, metrics, self._trial.measured(epoch, metrics) if self._trial else None)
+        if self._trial:
+            self._trial.check()
 
     def interrupt(self, state: bytes | None) -> NoReturn:
         if state is not None:
@@ -248,11 +265,6 @@ class _Job:
             tags = provenance() | self._run_tags
             self._tracked.begin(params, tags, lambda run_id: self._record.started(run_id, params, epochs))
 
-    def _with_objective(self, metrics: dict[str, float], objective: Objective) -> dict[str, float]:
-        """Return the metrics with the objective, if only the model type measures it, after each epoch."""
-        own = {name: value for name, value in self._reported.items() if name == objective.name}
-        return own | metrics
-
     def _check_stop(self) -> None:
         if self._stop.requested():
             raise Interrupted
@@ -263,6 +275,14 @@ class _Job:
         if self._begun:
             _as_far_as_possible(lambda: self._tracked.end("KILLED"))
             _as_far_as_possible(lambda: self._tracked.flush(within=5))
+
+    def _end_pruned(self, reason: str) -> None:
+        log_event("trainer.pruned", reason=reason)
+        self._tracked.prune(reason)
+        self._tracked.flush()
+        self._record.pruned(reason)
+        self._record.flush()
+        self._state_keeper.forget()
 
     def _fail(self, reason: str) -> None:
         log_event("trainer.failed", reason=reason, checkpoint=self._state_keeper.resumed_from)

@@ -40,10 +40,12 @@ class JobRecord:
         """The MLflow run exists, and `epochs` epochs follow."""
         self._send(lambda table: table.started(self._job_id, self._attempt, run_id, dict(params), epochs))
 
-    def progressed(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Epoch `epoch` (from 1) is done."""
-        values = dict(metrics)
-        self._send(lambda table: table.progressed(self._job_id, self._attempt, epoch, values), latest="progress")
+    def progressed(self, epoch: int, metrics: Mapping[str, float], curve: Mapping[int, float] | None) -> None:
+        """Epoch `epoch` (from 1) is done. `curve` is that of a run that may be pruned."""
+        values, points = dict(metrics), None if curve is None else dict(curve)
+        self._send(
+            lambda table: table.progressed(self._job_id, self._attempt, epoch, values, points), latest="progress"
+        )
 
     def completed(self, metrics: Mapping[str, float], model_version: int | None) -> None:
         """The run has ended well."""
@@ -52,6 +54,10 @@ class JobRecord:
     def failed(self, error: str) -> None:
         """The run has ended with this reason."""
         self._send(lambda table: table.failed(self._job_id, self._attempt, error))
+
+    def pruned(self, reason: str) -> None:
+        """The sweep has ended the run."""
+        self._send(lambda table: table.pruned(self._job_id, self._attempt, reason))
 
     def flush(self, within: float | None = None) -> None:
         """Wait for the writes, for at most `within` seconds. Raises Unreachable."""

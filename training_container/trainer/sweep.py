@@ -1,7 +1,8 @@
 """Do a sweep on one machine: the runs of a Batch array job, one after the other in this process.
 
-Each child's parameters follow from the seed of the sweep and its index (`mlops.domain.sweep`), as they do for the API.
-When one fails, the others go on. The best model is registered once, at the end.
+Each child's parameters follow from the seed of the sweep and its index (`mlops.domain.sweep`), as they do for the API;
+those of a tpe sweep also from the children before (`search`). When one fails, the others go on. The best model is
+registered once, at the end.
 """
 
 import argparse
@@ -9,33 +10,49 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from mlops.api.schemas.sweeps import SweepRequest
+from mlops.domain.job import TPE, Job, JobStatus
 from mlops.domain.model_types import ModelType, ModelTypes, TaskUnknown
+from mlops.domain.objective import Objective
 from mlops.domain.sweep import Sweep, child_parameters
 from mlops.domain.training_data import known_task
 from mlops.domain.training_request import Space
-from trainer import invocation, job, models
-from trainer.errors import FOR_USERS, ParameterError
+from trainer import invocation, job, models, search
+from trainer.errors import FOR_USERS, ParameterError, Pruned
 from trainer.job import Outcome
 from trainer.log import log_event
-from trainer.parameters import Identity, Parameters, ParameterValue
+from trainer.parameters import HyperparameterValue, Identity, Parameters, ParameterValue
 from trainer.stop import Stop
+from trainer.trial import Trial
 
-OWN_FIELDS = ("num_runs", "strategy", "seed", "space", "register_best")
+OWN_FIELDS = ("num_runs", "strategy", "prune", "seed", "space", "register_best")
 
 
 @dataclass(frozen=True)
 class Child:
-    """One run of the sweep; `outcome` is None if it failed, `error` says why."""
+    """One run of the sweep; `outcome` is None if it failed or was pruned, `error` says why.
+
+    `record` is what the other runs may know of it, and `compared` whether they are compared with it.
+    """
 
     index: int
-    params: dict[str, ParameterValue]
+    parameters: Parameters
     outcome: Outcome | None = None
     error: str | None = None
+    compared: bool = False
+    record: Job = field(default_factory=lambda: Job(""))
+
+    @property
+    def objective(self) -> Objective | None:
+        """What it is ranked by; None if it did not complete."""
+        if self.outcome is None:
+            return None
+        return self.outcome.objective.on_validation if self.compared else self.outcome.objective
 
 
 def main(argv: Sequence[str], stop: Stop) -> int:
@@ -53,29 +70,36 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         strategy=request.strategy,
         seed=request.seed,
         num_runs=request.num_runs,
+        prune=request.prune,
         space=request.space or _default_space(model_type, request.strategy, fixed),
-        whole=tuple(sorted(model_type.whole)),
+        whole=tuple(sorted(model_type.whole | {"seed"})),
     )
-    planned = [_child(plan, index, fixed) for index in range(plan.num_runs)]
+    # What is wrong with one of them is said before the first one trains. tpe decides only then.
+    planned = [] if plan.strategy == TPE else [_child(plan, index, fixed) for index in range(plan.num_runs)]
     sweep_id = f"sweep_{secrets.token_hex(4)}"
-    log_event("sweep.started", sweep_id=sweep_id, runs=len(planned))
-    children = [_run(index, child, sweep_id, stop) for index, child in enumerate(planned)]
+    log_event("sweep.started", sweep_id=sweep_id, runs=plan.num_runs)
+    children: list[Child] = []
+    for index in range(plan.num_runs):
+        asked = {} if planned else _asked(plan, index, children)
+        parameters = planned[index] if planned else _child(plan, index, fixed, asked)
+        children.append(_run(plan, Child(index, parameters, compared=plan.compares), asked, children, sweep_id, stop))
     done = ranked(children)
     for child in unranked(children):
-        log_event("sweep.unranked", index=child.index, reason=f"it has no finite {_outcome(child).objective.name}")
+        assert child.objective is not None
+        log_event("sweep.unranked", index=child.index, reason=f"it has no finite {child.objective.name}")
     for place, child in enumerate(done, start=1):
-        log_event(
-            "sweep.ranked", place=place, run_id=_outcome(child).run_id, **_outcome(child).metrics, params=child.params
-        )
+        outcome, params = _outcome(child), models.run_params(child.parameters)
+        log_event("sweep.ranked", place=place, run_id=outcome.run_id, **outcome.metrics, params=params)
     for child in children:
         if child.error:
-            log_event("sweep.failed_run", index=child.index, reason=child.error, params=child.params)
+            event = "sweep.pruned_run" if child.record.status is JobStatus.PRUNED else "sweep.failed_run"
+            log_event(event, index=child.index, reason=child.error, params=models.run_params(child.parameters))
     if not done:
         return 1
     version = None
     if request.register_best:
         best = done[0]
-        version = job.register(planned[best.index], _outcome(best))
+        version = job.register(best.parameters, _outcome(best))
     log_event("sweep.completed", sweep_id=sweep_id, run_id=_outcome(done[0]).run_id, model_version=version)
     return 0
 
@@ -107,7 +131,7 @@ def unranked(children: Sequence[Child]) -> list[Child]:
 
 
 def _score(child: Child) -> float | None:
-    return child.outcome.objective.score(child.outcome.metrics) if child.outcome else None
+    return child.objective.score(child.outcome.metrics) if child.objective and child.outcome else None
 
 
 def _outcome(child: Child) -> Outcome:
@@ -115,17 +139,39 @@ def _outcome(child: Child) -> Outcome:
     return child.outcome
 
 
-def _run(index: int, parameters: Parameters, sweep_id: str, stop: Stop) -> Child:
-    params = models.run_params(parameters)
-    try:
-        return Child(index, params, outcome=job.run(parameters, Identity(sweep_id=sweep_id), stop))
-    except FOR_USERS as error:
-        return Child(index, params, error=str(error))
+def _asked(plan: Sweep, index: int, before: Sequence[Child]) -> dict[str, HyperparameterValue]:
+    objective = next((child.objective for child in before if child.objective), None)
+    return search.ask(plan, index, [child.record for child in before], objective)
 
 
-def _child(plan: Sweep, index: int, fixed: dict[str, str]) -> Parameters:
+def _run(
+    plan: Sweep,
+    child: Child,
+    asked: Mapping[str, HyperparameterValue],
+    before: Sequence[Child],
+    sweep_id: str,
+    stop: Stop,
+) -> Child:
+    record = Job(plan.job_id(child.index), asked=asked)
+    others = [each.record for each in before]
+    trial = Trial(record.job_id, plan.prune, lambda _: others, plan.job_ids) if plan.compares else None
+    outcome, error, status = None, None, JobStatus.COMPLETED
     try:
-        drawn = child_parameters(plan, index)
+        outcome = job.run(child.parameters, Identity(sweep_id=sweep_id), stop, trial)
+    except FOR_USERS as failure:
+        error, status = str(failure), JobStatus.FAILED
+    except Pruned as pruned:
+        error, status = str(pruned), JobStatus.PRUNED
+    metrics = outcome.metrics if outcome else {}
+    record = replace(record, status=status, metrics=metrics, curve=(trial and trial.curve) or {})
+    return replace(child, outcome=outcome, error=error, record=record)
+
+
+def _child(
+    plan: Sweep, index: int, fixed: dict[str, str], asked: Mapping[str, HyperparameterValue] = MappingProxyType({})
+) -> Parameters:
+    try:
+        drawn = {**child_parameters(plan, index), **asked}
     except IndexError as error:
         raise ParameterError(f"--num-runs: {error}") from error
     name = fixed.get("run_name")
@@ -140,7 +186,8 @@ def _child(plan: Sweep, index: int, fixed: dict[str, str]) -> Parameters:
 def _parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(prog="python -m trainer sweep", description=__doc__, allow_abbrev=False)
     flags.add_argument("--num-runs", default="10", metavar="N", help="number of runs, 1 to 100 (default: 10)")
-    flags.add_argument("--strategy", default="random", choices=["random", "grid"])
+    flags.add_argument("--strategy", default="random", choices=["random", "grid", TPE])
+    flags.add_argument("--prune", default="false", metavar="BOOL", help="end bad runs early (default: false)")
     flags.add_argument(
         "--seed", default="42", metavar="N", help="seed of the draws; each run trains with this seed plus its index"
     )

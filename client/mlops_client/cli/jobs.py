@@ -27,7 +27,8 @@ def jobs(
         str | None, typer.Argument(metavar="JOB|SWEEP", help="Show this job or sweep, such as job_000042.")
     ] = None,
     status: Annotated[
-        str | None, typer.Option(help="Show only jobs that are pending, running, completed, failed or cancelled.")
+        str | None,
+        typer.Option(help="Show only jobs that are pending, running, completed, failed, cancelled or pruned."),
     ] = None,
     limit: Limit = 20,
     watch: Watch = False,

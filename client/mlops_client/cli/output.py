@@ -26,6 +26,7 @@ STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", 
     "failed": "red",
     "rejected": "red",
     "cancelled": "yellow",
+    "pruned": "yellow",
 }
 STAGE_STYLES = {"Production": "bold green", "Staging": "yellow", "Archived": "dim", "Registered": ""}
 CONTROL_CHARACTERS = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}

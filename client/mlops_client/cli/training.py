@@ -69,7 +69,15 @@ def train(
 def sweep(
     num_runs: Annotated[int | None, typer.Option("--num-runs", "-n", help="Number of runs, 1 to 100. [10]")] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="How to choose hyperparameters: random or grid. [random]")
+        str | None,
+        typer.Option(
+            help="How to choose hyperparameters: random; grid; or tpe, which chooses values that did well in the runs "
+            "before. [random]"
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="For tpe: how many runs train at the same time. [4]")] = None,
+    prune: Annotated[
+        bool | None, typer.Option("--prune", help="For random and tpe: end runs early that are worse than the others.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed chooses the same hyperparameters. [42]")] = None,
     epochs: Annotated[int | None, typer.Option(help="For networks: epochs of each run, 1 to 100. [10]")] = None,

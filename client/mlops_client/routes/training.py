@@ -94,6 +94,8 @@ class TrainingRoutes(Routes):
         *,
         num_runs: int | None = None,
         strategy: str | None = None,
+        workers: int | None = None,
+        prune: bool | None = None,
         seed: int | None = None,
         epochs: int | None = None,
         space: dict[str, Any] | None = None,
@@ -123,7 +125,9 @@ class TrainingRoutes(Routes):
 
         Args:
             num_runs: Number of jobs.
-            strategy: random or grid.
+            strategy: random, grid or tpe, which chooses values that did well in the jobs before.
+            workers: For tpe: how many jobs train at the same time.
+            prune: For random and tpe: end a job early if it is worse than the median of the others.
             seed: The same seed chooses the same hyperparameters.
             epochs: Short form for networks: epochs of each job.
             space: For each hyperparameter a list of values, or {"low", "high", "log"} for a range. By default that of

@@ -41,10 +41,18 @@ class JobStates:
         if not isinstance(record, Sweep):
             self._move(name, status, job)
         elif index is not None:
-            self._move(record.job_ids[index], status, job)
+            for run in self._runs_of(record, index):
+                self._move(run, status, job)
         elif status.has_ended:
             self._end(name, status, job)
         return True
+
+    def _runs_of(self, sweep: Sweep, index: int) -> list[str]:
+        """Return the runs whose state is that of a child of the array: of a worker, the one that it has not ended."""
+        if not sweep.has_workers:
+            return [sweep.job_ids[index]]
+        runs = self._jobs.get_many(sweep.job_ids)
+        return [run.job_id for run in runs if run.worker == index and not run.status.has_ended]
 
     def _end(self, sweep_id: str, status: JobStatus, job: BatchJob) -> None:
         """End a sweep. Runs that did not report their own end take the sweep's status."""

@@ -54,7 +54,7 @@ def checked_space(request: SweepRequest, model_type: ModelType, given: Mapping[s
     for name, values in request.space.items():
         field = _field("space", name)
         if request.strategy == "grid" and not isinstance(values, list):
-            errors.append((field, "must be a list of values for a grid; ranges are for the random strategy"))
+            errors.append((field, "must be a list of values for a grid; ranges are for the strategies random and tpe"))
         if name in request.hyperparameters:
             errors.append((field, "is in `hyperparameters` too: leave it out here or there"))
         ends = values if isinstance(values, list) else (values.low, values.high)

@@ -112,7 +112,7 @@ class _Production:
             if version is None:
                 raise NoRecipe(f"No version of {model_name!r} is in Production: train one and promote it")
             job_id = self._tracking.version(model_name, version).tags.get("job_id")
-            request = self._jobs.job(job_id).request if job_id else {}
+            request = self._jobs.job(job_id).whole_request if job_id else {}
         except NotFound as error:
             raise NoRecipe(f"It is not known any more how {model_name!r} was trained: {error.detail}") from error
         if not request:

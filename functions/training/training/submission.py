@@ -11,7 +11,7 @@ from mlops.aws.batch import Batch, SubmissionRefused, check_length, sweep_enviro
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.model_types import PublishedModelTypes
 from mlops.domain.errors import Conflict
-from mlops.domain.job import Job, Record, Sweep
+from mlops.domain.job import TPE, Job, JobStatus, Record, Sweep
 from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.sweep import Sweep as SweepPlan
 from mlops.domain.sweep import child_parameters, grid_size, job_id
@@ -89,13 +89,13 @@ class Submissions:
         first = self._jobs.reserve(plan.num_runs)
         plan = plan.model_copy(update={"first_job_number": first})
         sweep_id = f"sweep_{first:06d}"
-        identifiers = [plan.job_id(index) for index in range(plan.num_runs)]
+        identifiers = plan.job_ids
         runs = [_run(subject, plan, index, identifier) for index, identifier in enumerate(identifiers)]
         sweep = Sweep(
             sweep_id,
             experiment_name=request.experiment_name,
             model_name=request.model_name,
-            request=request.model_dump(mode="json", by_alias=True),
+            request=_recorded(request, plan),
             actor=actor,
             request_id=request_id,
             job_ids=tuple(identifiers),
@@ -104,7 +104,7 @@ class Submissions:
             replace(_job(identifier, run, model_type, actor), sweep_id=sweep_id, array_index=index)
             for index, (identifier, run) in enumerate(zip(identifiers, runs, strict=True))
         ]
-        if len(runs) == 1:  # Batch has no arrays of one job.
+        if len(runs) == 1 and plan.strategy != TPE:  # Batch has no arrays of one job.
             extra = {"JOB_ID": identifiers[0], "SWEEP_ID": sweep_id, **_asked_by(request_id)}
             self._submit([sweep, *jobs], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
         else:
@@ -117,6 +117,8 @@ class Submissions:
     def cancel(self, identifier: str) -> None:
         """Cancel a run or a whole sweep.
 
+        The process of a tpe sweep's run has other runs to do. So the run ends in its record, where the trainer sees it.
+
         Raises:
             NotFound: There is no such job.
             Conflict: It has ended.
@@ -124,6 +126,9 @@ class Submissions:
         record = self._jobs.get(identifier)
         if record.status.has_ended:
             raise Conflict(f"{identifier} has already ended ({record.status}) and cannot be cancelled")
+        if isinstance(record, Job) and record.sweep_id and self._jobs.sweep(record.sweep_id).has_workers:
+            self._jobs.move(identifier, JobStatus.CANCELLED, record.attempt, cancel_requested=True)
+            return
         children = record.job_ids if isinstance(record, Sweep) else ()
         for child in (identifier, *children):
             self._jobs.cancel_requested(child)
@@ -140,13 +145,18 @@ class Submissions:
         return [LogLine(at=line.at, message=line.message) for line in page.lines], page.next_cursor
 
     def _batch_job_id(self, record: Record) -> str | None:
-        """Return Batch's id of a job. For a run of a sweep it is the sweep's id with the run's index."""
+        """Return Batch's id of a job. For a run of a sweep it is the sweep's id with the index of the run's process.
+
+        Returns:
+            None if the job has not been submitted, or no worker of a tpe sweep has claimed the run yet.
+        """
         if isinstance(record, Sweep) or record.sweep_id is None:
             return record.batch_job_id
         sweep = self._jobs.sweep(record.sweep_id)
-        if len(sweep.job_ids) == 1 or sweep.batch_job_id is None:
-            return sweep.batch_job_id
-        return f"{sweep.batch_job_id}:{record.array_index}"
+        index = record.worker if sweep.has_workers else record.array_index
+        if sweep.batch_job_id is None or index is None:
+            return None
+        return sweep.batch_job_id if sweep.processes == 1 else f"{sweep.batch_job_id}:{index}"
 
     def _submit(self, records: Sequence[Record], submit: Callable[[], str]) -> None:
         """Write the records and submit their Batch job. The first record gets its id.
@@ -203,9 +213,17 @@ def _plan(request: SweepRequest, model_type: ModelType, given: Mapping[str, Any]
         strategy=request.strategy,
         seed=request.seed,
         num_runs=min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs,
+        workers=request.processes if request.strategy == TPE else 1,
+        prune=request.prune,
         space=space,
         whole=tuple(sorted(model_type.whole | {"seed"})),
     )
+
+
+def _recorded(request: SweepRequest, plan: SweepPlan) -> dict[str, Any]:
+    """Return the request for the sweep's record, with the number of workers that a tpe sweep has."""
+    workers = plan.workers if plan.strategy == TPE else None
+    return {**request.model_dump(mode="json", by_alias=True), "workers": workers}
 
 
 def _run(subject: dict[str, Any], plan: SweepPlan, index: int, identifier: str) -> TrainRequest:

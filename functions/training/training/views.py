@@ -10,7 +10,8 @@ from mlops.domain.ranking import best_of, objective_of, ranked, unranked
 
 def job_view(job: Job) -> training.Job:
     """Make the answer about a run. Its error is the trainer's own reason, then that of AWS Batch."""
-    reasons = [job.error, job.batch_reason] if job.status in (JobStatus.FAILED, JobStatus.CANCELLED) else []
+    with_reason = (JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.PRUNED)
+    reasons = [job.error, job.batch_reason] if job.status in with_reason else []
     return training.Job(
         job_id=job.job_id,
         run_id=job.run_id,

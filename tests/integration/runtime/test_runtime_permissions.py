@@ -70,6 +70,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("TrainerRole", "execute-api:Invoke", "TrackingApi/mlflow/GET/api/2.0/mlflow/metrics/get-history"): (
         "a later attempt of a job asks how far the first one has come"
     ),
+    ("TrainerRole", "dynamodb:BatchGetItem", "JobsTable"): "sweeps whose runs are compared; the walk has single runs",
     ("TrainingFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
 }

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import boto3
+import numpy as np
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
@@ -39,6 +40,11 @@ def test_what_dynamodb_has_not_becomes_text(table: DynamoTable) -> None:
     table.put({**key(), "metrics": {"nan": math.nan, "infinite": -math.inf, "large": 1e300, "small": -5e-324}})
     stored = (table.get(key()) or {})["metrics"]
     assert stored == {"nan": "nan", "infinite": "-inf", "large": "1e+300", "small": "-5e-324"}
+
+
+def test_numbers_of_numpy_which_libraries_report_as_losses_are_numbers(table: DynamoTable) -> None:
+    table.put({**key(), "losses": {"val_loss": np.float64(0.1)}})
+    assert table.get(key()) == {**key(), "losses": {"val_loss": 0.1}}
 
 
 def test_an_update_sets_sets_once_adds_and_removes(table: DynamoTable) -> None:

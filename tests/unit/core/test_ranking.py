@@ -37,7 +37,7 @@ def test_runs_with_the_objective_come_first_in_its_direction(values, better, ran
     assert ids == sorted(ids)
     assert best_of(shuffled, objective) == (counted[0] if counted else None)
     assert set(unranked(runs, objective)) == {
-        run.job_id for run in runs if run.status is JobStatus.COMPLETED and run not in counted
+        run.job_id for run in runs if run.status in (JobStatus.COMPLETED, JobStatus.PRUNED) and run not in counted
     }
 
 
@@ -61,6 +61,23 @@ def test_it_is_said_why_a_run_has_no_rank():
         "job_000001": "its m is nan, not a finite number",
     }
     assert "does not know the objective" in unranked(runs, None)["job_000000"]
+
+
+def test_a_pruned_run_is_not_the_best_and_it_is_said_why_it_ended():
+    objective = Objective("val_m", Direction.MAXIMISE)
+    pruned = Job("job_000001", status=JobStatus.PRUNED, metrics={"val_m": 0.9}, error="pruned at epoch 3: so it was")
+    completed = Job("job_000002", status=JobStatus.COMPLETED, metrics={"val_m": 0.8})
+    assert ranked([pruned, completed], objective) == [completed, pruned]
+    assert best_of([pruned], objective) is None
+    assert unranked([pruned, completed], objective) == {"job_000001": "pruned at epoch 3: so it was"}
+
+
+@pytest.mark.parametrize("request_", [{"strategy": "tpe"}, {"strategy": "random", "prune": True}])
+def test_runs_that_a_sweep_compares_are_ranked_by_the_rows_for_validation(request_):
+    runs = [Job("job_000001", metrics={"accuracy": 0.9})]
+    assert objective_of(Sweep("sweep_000001", request=request_), runs) == ACCURACY.on_validation
+    assert objective_of(Job("job_000001", request=request_), runs) == ACCURACY
+    assert objective_of(Sweep("sweep_000001", request={**request_, "objective": "mine"}), runs) is None
 
 
 @pytest.mark.parametrize(

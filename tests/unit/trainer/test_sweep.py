@@ -2,14 +2,17 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
 
-from mlops.domain.objective import RMSE, Direction, Objective
+from mlops.domain.job import Job, JobStatus
+from mlops.domain.objective import ACCURACY, RMSE, Direction, Objective
 from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_request import Range
 from mlops_contract import Task
-from trainer import sweep
+from trainer import search, sweep
 from trainer.errors import Interrupted, ParameterError
 from trainer.job import Outcome
 from trainer.stop import Stop
@@ -38,6 +41,53 @@ def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys
     (version,) = mlflow_client.search_model_versions("name = 'swept'")
     assert version.run_id == ranked[0]["run_id"]
     assert version.tags["stage"] == "Registered"
+
+
+def test_each_run_of_tpe_learns_from_those_before(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
+    space = {"learning_rate": Range(low=1e-4, high=1e-1, log=True)}
+    argv = ("--strategy", "tpe", "--num-runs", "5", "--seed", "5", "--model-name", "asked")
+    assert run(*argv, "--space", json.dumps({name: values.model_dump() for name, values in space.items()})) == 0
+    ranked = [event for event in events(capsys) if event["event"] == "sweep.ranked"]
+    scores = [event["val_accuracy"] for event in ranked]
+    assert scores == sorted(scores, reverse=True)
+    plan = Sweep(strategy="tpe", seed=5, num_runs=5, space=space, whole=("seed",))
+    by_index = sorted(ranked, key=lambda event: event["params"]["seed"])
+    rates = [event["params"]["learning_rate"] for event in by_index]
+    before = [
+        Job(
+            f"job_{index:06d}",
+            status=JobStatus.COMPLETED,
+            asked={"learning_rate": rate},
+            metrics={"val_accuracy": by_index[index]["val_accuracy"]},
+        )
+        for index, rate in enumerate(rates)
+    ]
+    assert rates == [
+        search.ask(plan, index, before[:index], ACCURACY.on_validation)["learning_rate"] for index in range(5)
+    ]
+    (version,) = mlflow_client.search_model_versions("name = 'asked'")
+    assert version.run_id == ranked[0]["run_id"]
+
+
+@pytest.mark.usefixtures("mlflow_client")
+def test_a_run_that_is_pruned_is_not_ranked_and_it_is_said_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """The last run is compared with four that have reached everything."""
+    completed = sweep._run
+
+    def perfect(plan, child, asked, before, sweep_id, stop):
+        others = [replace(each, record=replace(each.record, curve={3: 1.1})) for each in before]
+        return completed(plan, child, asked, others, sweep_id, stop)
+
+    monkeypatch.setattr(sweep, "_run", perfect)
+    space = json.dumps({"epochs": [3]})
+    assert sweep.main(["--prune", "true", "--num-runs", "5", "--hidden-size", "32", "--space", space], Stop()) == 0
+    lines = events(capsys)
+    (pruned,) = [event for event in lines if event["event"] == "sweep.pruned_run"]
+    assert pruned["index"] == 4
+    assert pruned["reason"].startswith("pruned at epoch 3: ")
+    assert len([event for event in lines if event["event"] == "sweep.ranked"]) == 4
 
 
 def child(index: int, objective: Objective, metrics: dict[str, float] | None) -> sweep.Child:
@@ -91,6 +141,7 @@ def test_data_that_cannot_be_read_is_the_reason_of_each_child(capsys: pytest.Cap
         (["--strategy", "grid", "--num-runs", "4", "--space", '{"hidden_size": [32, 64]}'], "2 combinations"),
         (["--strategy", "grid", "--model-type", "linear", "--dataset", "s3://b/x.csv"], "--task: must be given"),
         (["--space", '{"hidden_size": [32, 9999]}', "--num-runs", "8"], r"--hidden-size .*9999"),
+        (["--strategy", "grid", "--prune", "true"], "--prune: .*random and tpe"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_runs(argv: list[str], reason: str):

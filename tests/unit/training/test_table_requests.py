@@ -304,7 +304,7 @@ def test_a_space_that_does_not_fit_names_the_hyperparameter(
     assert message in errors.get(field, ""), errors
 
 
-@pytest.mark.parametrize("strategy", ["tpe", "halving"])
+@pytest.mark.parametrize("strategy", ["bayes", "halving"])
 def test_strategies_that_there_are_not_are_refused(refused: Any, strategy: str) -> None:
     assert list(refused("/sweeps", {"strategy": strategy})) == ["strategy"]
 

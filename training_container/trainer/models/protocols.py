@@ -54,7 +54,11 @@ class Session(Protocol):
         """All is ready, and `epochs` epochs follow (1 for a type that fits in one go)."""
 
     def on_epoch_end(self, epoch: int, metrics: Mapping[str, float], state: Callable[[], bytes] | None) -> None:
-        """Epoch `epoch` (from 1) is done. `state()` serialises all that the next one depends on."""
+        """Epoch `epoch` (from 1) is done. `state()` serialises all that the next one depends on.
+
+        `metrics` has `val_loss`, and the objective as `val_` and its name if it costs little. Both are of the rows for
+        validation if the data set has some. A sweep that prunes compares them, and may end the run here.
+        """
 
     def interrupt(self, state: bytes | None) -> None:
         """Keep `state` and raise Interrupted."""

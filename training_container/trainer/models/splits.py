@@ -1,5 +1,7 @@
 """The rows that a model type trains on, those that it validates by, and how much each of them counts."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mlops_contract import Task
@@ -25,6 +27,14 @@ def training_rows(dataset: Dataset, parameters: Parameters, needed: bool) -> tup
     if parameters.class_weight == "balanced" and dataset.task is Task.CLASSIFICATION:
         train = Split(train.inputs, train.targets, _balanced(train, dataset.classes))
     return train, validation
+
+
+def with_validation(dataset: Dataset) -> Dataset:
+    """Return the data set with rows for validation: its own, or else a tenth of the training rows."""
+    if dataset.validation is not None:
+        return dataset
+    train, validation = _set_aside(dataset.train)
+    return replace(dataset, train=train, validation=validation)
 
 
 def class_shares(dataset: Dataset) -> np.ndarray:

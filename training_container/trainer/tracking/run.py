@@ -107,6 +107,11 @@ class TrackedRun:
         self._sender.send(lambda: self._describe({}, {"mlops.error": reason[:5000]}))
         self.end("FAILED")
 
+    def prune(self, reason: str) -> None:
+        """End the run that its sweep has pruned, with the reason as a tag."""
+        self._sender.send(lambda: self._describe({}, {"mlops.pruned": reason[:5000]}))
+        self.end("KILLED")
+
     def flush(self, within: float | None = None) -> None:
         """Wait until MLflow has everything, for at most `within` seconds. Raises Unreachable with its address."""
         self._sender.flush(within)

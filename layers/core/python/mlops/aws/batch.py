@@ -1,6 +1,7 @@
 """The part of AWS Batch that training needs: submit a run or a sweep, stop it, read its log."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ class BatchSettings(Settings):
     job_queue: str
     job_definition: str
     job_log_group: str = "/aws/batch/job"
+    max_job_seconds: int = 7200
+    """The timeout in the job definition, for jobs that ask for no other."""
 
 
 class SubmissionRefused(DependencyUnavailable):
@@ -32,6 +35,10 @@ class SubmissionRefused(DependencyUnavailable):
 
 MAX_OVERRIDES = 8000
 """ECS allows 8,192 characters of overrides for a task, of which resources and braces take some."""
+
+
+MAX_MINUTES = 14 * 24 * 60
+"""Fargate ends each task after fourteen days."""
 
 
 @dataclass(frozen=True)
@@ -118,16 +125,18 @@ class Batch:
     def submit_sweep(
         self, sweep_id: str, sweep: Sweep, request: TrainRequest, extra: Mapping[str, str] | None = None
     ) -> str:
-        """Submit a sweep as one array job, and return Batch's id. Raises as `submit_run`."""
+        """Submit a sweep as one array job, and return Batch's id. Raises as `submit_run`.
+
+        The workers of a tpe sweep have the time of a run for each of those that they do one after the other.
+        """
         environment = {**sweep_environment(sweep_id, sweep), **training_environment(request), **(extra or {})}
         demands = Demands.of(request.resources)
-        return self._submit(
-            sweep_id,
-            environment,
-            container=demands.container(),
-            arrayProperties={"size": sweep.num_runs},
-            **demands.job(),
-        )
+        if (rounds := math.ceil(sweep.num_runs / sweep.processes)) > 1:
+            minutes = demands.minutes or math.ceil(self._settings.max_job_seconds / 60)
+            demands = Demands(demands.size, min(minutes * rounds, MAX_MINUTES))
+        # Batch has no arrays of one job.
+        array: dict[str, Any] = {"arrayProperties": {"size": sweep.processes}} if sweep.processes > 1 else {}
+        return self._submit(sweep_id, environment, container=demands.container(), **array, **demands.job())
 
     def submit_again(self, job: BatchJob, queue: str) -> str:
         """Submit a job to another queue and return the new id. Raises DependencyUnavailable.

@@ -94,23 +94,17 @@ class DynamoTable:
 
     def get(self, key: Key, attributes: Sequence[str] = ()) -> Item | None:
         """Read an item consistently, with all or the named attributes."""
-        projection = {}
-        if attributes:
-            projection = {
-                "ProjectionExpression": ", ".join(f"#{name}" for name in attributes),
-                "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-            }
-        answer = self._table.get_item(Key=dict(key), ConsistentRead=True, **projection)
+        answer = self._table.get_item(Key=dict(key), ConsistentRead=True, **_projection(attributes))
         return from_item(answer["Item"]) if "Item" in answer else None
 
-    def get_many(self, keys: Sequence[Key]) -> list[Item]:
-        """Read items consistently, in no particular order. Missing ones are left out."""
+    def get_many(self, keys: Sequence[Key], attributes: Sequence[str] = ()) -> list[Item]:
+        """Read items consistently, with all or the named attributes, in no order. Missing ones are left out."""
         items: list[Item] = []
         client = self._table.meta.client
         for start in range(0, len(keys), 100):
             pending = [dict(key) for key in keys[start : start + 100]]
             while pending:
-                request = {self.name: {"Keys": pending, "ConsistentRead": True}}
+                request = {self.name: {"Keys": pending, "ConsistentRead": True, **_projection(attributes)}}
                 answer = client.batch_get_item(RequestItems=request)
                 items += map(from_item, answer["Responses"].get(self.name, []))
                 pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
@@ -204,6 +198,16 @@ def table_named(name: str, attempts: int | None = None) -> DynamoTable:
     return DynamoTable(boto3.resource("dynamodb", config=config).Table(name))
 
 
+def _projection(attributes: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of a read that limit its answer to these attributes; none if there are none."""
+    if not attributes:
+        return {}
+    return {
+        "ProjectionExpression": ", ".join(f"#{name}" for name in attributes),
+        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+    }
+
+
 class _Expressions:
     """The expressions of a request. Names and values are numbered placeholders, because counts may have any name."""
 
@@ -241,7 +245,7 @@ def to_item(value: Any) -> Any:
     DynamoDB has no numbers for NaN, infinities and magnitudes beyond 1e-130 and 1e126, so these become text.
     """
     if isinstance(value, float):
-        decimal = Decimal(repr(value))
+        decimal = Decimal(repr(float(value)))  # numpy's floats have another text
         representable = decimal.is_finite() and (not decimal or -130 <= decimal.adjusted() <= 125)
         return decimal if representable else str(value)
     if isinstance(value, dict):

@@ -28,6 +28,8 @@ _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
 _IS_OURS = Attr("created_at").exists()
 """Set on items that the API has created. In the previous version events and trainers could create items too. A stack
 may still have them; they are not records."""
+_OF_TRIALS = ("job_id", "kind", "created_at", "status", "attempt", "worker", "asked", "metrics", "curve")
+"""What a sweep's trainers may read of its runs."""
 _Kind = TypeVar("_Kind", Job, Sweep)
 
 
@@ -49,6 +51,9 @@ class Changes(TypedDict, total=False):
     best_job_id: str
     transition_id: str
     created_at: str
+    worker: int
+    asked: Mapping[str, Any]
+    curve: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -141,9 +146,9 @@ class JobsTable:
         item = self._table.get(_key(job_id))
         return from_item(item) if item is not None else None
 
-    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Return the runs of `job_ids` in that order. Missing ones are left out."""
-        records = map(from_item, self._table.get_many([_key(job_id) for job_id in job_ids]))
+    def get_many(self, job_ids: Sequence[str], attributes: Sequence[str] = ()) -> list[Job]:
+        """Return the runs of `job_ids` in that order, with all or the named attributes. Missing ones are left out."""
+        records = map(from_item, self._table.get_many([_key(job_id) for job_id in job_ids], attributes))
         runs = {record.job_id: record for record in records if isinstance(record, Job)}
         return [runs[job_id] for job_id in job_ids if job_id in runs]
 
@@ -195,9 +200,19 @@ class JobsTable:
         self._report(job_id, attempt, run_id=run_id, params=params, epochs=epochs, attempt=attempt)
         self.move(job_id, JobStatus.RUNNING, attempt)
 
-    def progressed(self, job_id: str, attempt: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record the end of an epoch; `epoch` counts from 1."""
-        self._report(job_id, attempt, epoch=epoch, metrics=metrics)
+    def progressed(
+        self,
+        job_id: str,
+        attempt: int,
+        epoch: int,
+        metrics: Mapping[str, float],
+        curve: Mapping[int, float] | None = None,
+    ) -> None:
+        """Record the end of an epoch; `epoch` counts from 1. `curve` is that of a run that may be pruned."""
+        changes: Changes = {"epoch": epoch, "metrics": metrics}
+        if curve is not None:
+            changes["curve"] = {str(at): value for at, value in curve.items()}
+        self._report(job_id, attempt, **changes)
 
     def completed(self, job_id: str, attempt: int, metrics: Mapping[str, float], model_version: int | None) -> None:
         self._report(job_id, attempt, metrics=metrics, model_version=model_version)
@@ -205,6 +220,21 @@ class JobsTable:
 
     def failed(self, job_id: str, attempt: int, error: str) -> None:
         self.move(job_id, JobStatus.FAILED, attempt, error=error[:2000])
+
+    def pruned(self, job_id: str, attempt: int, reason: str) -> None:
+        self.move(job_id, JobStatus.PRUNED, attempt, error=reason)
+
+    def trials(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return runs of a sweep in the order of `job_ids`, as far as another run of the sweep may read them."""
+        return self.get_many(job_ids, _OF_TRIALS)
+
+    def claim_trial(self, job_id: str, worker: int, asked: Mapping[str, Any]) -> bool:
+        """Give a run of a tpe sweep to a worker, with its hyperparameters; False if it is taken, or has ended.
+
+        It is one write. So each run is done once, and no run is under way without its hyperparameters.
+        """
+        free = Attr("worker").not_exists() & Attr("status_order").lt(_ENDED)
+        return self._update(job_id, {"worker": worker, "asked": asked}, condition=free)
 
     def _report(self, job_id: str, reported_by: int, **changes: Unpack[Changes]) -> None:
         """Write the report of an attempt, unless a later attempt has reported already."""

@@ -10,6 +10,14 @@ from typing import Any, ClassVar
 
 from mlops.domain.timestamps import now
 
+TPE = "tpe"
+"""The strategy of sweeps whose runs learn from those before."""
+
+
+def compares(strategy: str | None, prune: bool) -> bool:
+    """Return whether a sweep compares its runs while it goes on, and so measures them on the rows for validation."""
+    return strategy == TPE or prune
+
 
 class JobStatus(StrEnum):
     PENDING = "pending"
@@ -17,6 +25,7 @@ class JobStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    PRUNED = "pruned"
 
     @property
     def has_ended(self) -> bool:
@@ -68,6 +77,21 @@ class Job(_Record):
     metrics: Mapping[str, float] = field(default_factory=dict)
     epoch: int = 0
     epochs: int = 0
+    worker: int | None = None
+    """Of a tpe sweep: the index of the worker that has claimed the run; None until then."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Of a tpe sweep: the hyperparameters that were chosen when the run was claimed."""
+    curve: Mapping[int, float] = field(default_factory=dict)
+    """Of a sweep that prunes: by epoch, how good the model is on the rows for validation; higher is better."""
+
+    @property
+    def whole_request(self) -> dict[str, Any]:
+        """The request with the hyperparameters that a tpe sweep chose: the same request trains the same model."""
+        asked = dict(self.asked)
+        own = {"seed": asked.pop("seed")} if "seed" in asked else {}
+        if asked:
+            own["hyperparameters"] = {**self.request.get("hyperparameters", {}), **asked}
+        return {**self.request, **own}
 
 
 RETRAIN_ACTOR = "retrain"
@@ -89,6 +113,21 @@ class Sweep(_Record):
     def is_retrain(self) -> bool:
         """Whether the platform requested it, because of drift or a schedule."""
         return self.actor == RETRAIN_ACTOR
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether its Batch job has a child for each worker, and not for each run."""
+        return self.request.get("strategy") == TPE
+
+    @property
+    def processes(self) -> int:
+        """The number of processes that do its runs."""
+        return int(self.request["workers"]) if self.has_workers else len(self.job_ids)
+
+    @property
+    def ranks_by_validation(self) -> bool:
+        """Whether its runs are compared on the rows for validation. Then the held-out rows choose nothing."""
+        return compares(self.request.get("strategy"), bool(self.request.get("prune")))
 
     @property
     def register_best(self) -> bool:
@@ -121,6 +160,8 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
     if "metrics" in known:
         # DynamoDB has no NaN and no infinity, so the table has them as text.
         known["metrics"] = {name: float(value) for name, value in known["metrics"].items()}
+    if "curve" in known:
+        known["curve"] = {int(epoch): float(value) for epoch, value in known["curve"].items()}
     return record_type(**known)
 
 

@@ -39,6 +39,11 @@ class Objective:
         return {"name": self.name, "direction": self.direction.value}
 
     @property
+    def on_validation(self) -> "Objective":
+        """Return the same metric, measured on the rows for validation and not on those that the gate compares by."""
+        return Objective(f"val_{self.name}", self.direction)
+
+    @property
     def is_share(self) -> bool:
         """Whether 1 is the best value, whatever the data: a margin is then a difference."""
         return self.name in _KNOWN and _KNOWN[self.name].is_share

@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 
 from mlops.domain import objective as objectives
-from mlops.domain.job import Job, JobStatus, Record
+from mlops.domain.job import Job, JobStatus, Record, Sweep
 from mlops.domain.objective import Objective
 
 
 def objective_of(record: Record, runs: Iterable[Job]) -> Objective | None:
     """Return the objective of a sweep with these runs, or of a single one; None if it is not known."""
-    return objectives.of_runs(record.request, (run.metrics for run in runs))
+    objective = objectives.of_runs(record.request, (run.metrics for run in runs))
+    by_validation = isinstance(record, Sweep) and record.ranks_by_validation
+    return objective.on_validation if objective and by_validation else objective
 
 
 def score(run: Job, objective: Objective | None) -> float | None:
@@ -34,12 +36,14 @@ def best_of(runs: Iterable[Job], objective: Objective | None) -> Job | None:
 
 
 def unranked(runs: Iterable[Job], objective: Objective | None) -> dict[str, str]:
-    """Return why completed runs come last without a rank, by job id."""
-    completed = (run for run in runs if run.status is JobStatus.COMPLETED and score(run, objective) is None)
-    return {run.job_id: _reason(run, objective) for run in completed}
+    """Return why runs that completed or were pruned come last without a rank, by job id."""
+    ended = (run for run in runs if run.status in (JobStatus.COMPLETED, JobStatus.PRUNED))
+    return {run.job_id: _reason(run, objective) for run in ended if score(run, objective) is None}
 
 
 def _reason(run: Job, objective: Objective | None) -> str:
+    if run.status is JobStatus.PRUNED:
+        return run.error or "it was pruned"
     if objective is None:
         return "this version of the platform does not know the objective of its request"
     value = run.metrics.get(objective.name)

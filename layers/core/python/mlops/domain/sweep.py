@@ -1,5 +1,7 @@
 """Derive the hyperparameters of a sweep's runs from the sweep's seed and the run's index only. So the API, each child
-of the Batch array job and later readers get the same values."""
+of the Batch array job and later readers get the same values. Those of a tpe sweep depend on the runs before, too: the
+trainer asks for them when a run begins.
+"""
 
 import itertools
 import random
@@ -7,10 +9,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from mlops.domain.job import TPE, compares
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space, Value
 
 WHOLE = tuple(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
 """Fields of the short form that are whole numbers."""
+DEFAULT_WORKERS = 4
 
 
 class Sweep(BaseModel):
@@ -18,14 +22,32 @@ class Sweep(BaseModel):
 
     `seed` is the seed of the draws. If the space has no values for `seed`, each child trains with the seed `seed +
     index`, which continues at 0 after the largest seed. `whole` names the hyperparameters that are whole numbers.
+    The runs of a tpe sweep are shared by `workers`.
     """
 
-    strategy: Literal["random", "grid"]
+    strategy: Literal["random", "grid", "tpe"]
     seed: int
     num_runs: int
+    workers: int = 1
+    prune: bool = False
     space: Space = {}
     whole: tuple[str, ...] = WHOLE
     first_job_number: int = 1
+
+    @property
+    def processes(self) -> int:
+        """The number of processes that it runs in: the size of its Batch job."""
+        return self.workers if self.strategy == TPE else self.num_runs
+
+    @property
+    def compares(self) -> bool:
+        """Whether its runs are compared while it goes on."""
+        return compares(self.strategy, self.prune)
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The ids of its runs."""
+        return [self.job_id(index) for index in range(self.num_runs)]
 
     def job_id(self, index: int) -> str:
         """Return the id of child `index`, from 0."""
@@ -58,11 +80,15 @@ def grid_size(space: Space) -> int:
 def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
     """Derive the hyperparameters of child `index`, from 0: its seed, and those that the space has values for.
 
+    Of a tpe sweep it is the seed alone.
+
     Raises:
         IndexError: The grid has no such combination.
     """
     space = sweep.space
-    if sweep.strategy == "grid":
+    if sweep.strategy == TPE:
+        drawn = {}
+    elif sweep.strategy == "grid":
         names = sorted(space)
         choices = [values for name in names if isinstance(values := space[name], list)]
         combination = next(itertools.islice(itertools.product(*choices), index, None), None)

@@ -159,4 +159,4 @@ class Range(Request):
 
 
 Space = dict[str, Annotated[list[Value], Field(min_length=1, max_length=100)] | Range]
-"""For each hyperparameter a list of values, or a range to draw from (random strategy only)."""
+"""For each hyperparameter a list of values, or a range to draw from (not for a grid)."""

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from mlops.api.schemas.objectives import Objective
 from mlops.api.schemas.training import Job, StatusName
+from mlops.domain.job import TPE
+from mlops.domain.sweep import DEFAULT_WORKERS
 from mlops.domain.training_request import MAX_SEED, Space, TrainingSubject
 
 
@@ -14,8 +16,28 @@ class SweepRequest(TrainingSubject):
         10
     )
     strategy: Annotated[
-        Literal["random", "grid"], Field(description="random: draw values at random; grid: try every combination")
+        Literal["random", "grid", "tpe"],
+        Field(
+            description="random: draw values at random; grid: try every combination; tpe: choose values that did well "
+            "in the runs before"
+        ),
     ] = "random"
+    workers: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=100,
+            description=f"For tpe: how many runs train at the same time. Default: {DEFAULT_WORKERS}. The fewer, the "
+            "more each run can learn from those before",
+        ),
+    ] = None
+    prune: Annotated[
+        bool,
+        Field(
+            description="For random and tpe: end a run early if, from epoch 3 on, it is worse than the median of the "
+            "others at the same epoch"
+        ),
+    ] = False
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same runs")] = 42
     epochs: Annotated[
         int, Field(ge=1, le=100, description="Short form for mlp and cnn: epochs of each run, unless `space` has some")
@@ -25,8 +47,8 @@ class SweepRequest(TrainingSubject):
         Field(
             max_length=100,
             description="The values to try of each hyperparameter, by the model type's own names: a list, or for the "
-            "random strategy a range {low, high, log}. Empty means the model type's default space, without what "
-            "`hyperparameters` sets and what another task uses",
+            "strategies random and tpe a range {low, high, log}. Empty means the model type's default space, without "
+            "what `hyperparameters` sets and what another task uses",
         ),
     ] = {}  # noqa: RUF012  pydantic copies defaults
     register_best: Annotated[bool, Field(description="Register the model of the best run when the sweep has ended")] = (
@@ -35,6 +57,29 @@ class SweepRequest(TrainingSubject):
     stage: Annotated[
         Literal["Staging", "Production"] | None, Field(description="Request the best model's transition to this stage")
     ] = None
+
+    @field_validator("workers")
+    @classmethod
+    def _for_tpe(cls, workers: int | None, others: ValidationInfo) -> int | None:
+        if workers is None or not {"num_runs", "strategy"} <= others.data.keys():  # those have errors of their own
+            return workers
+        if others.data["strategy"] != TPE:
+            raise ValueError(f'is for the strategy {TPE} only: set "strategy": "{TPE}", or leave it out')
+        if workers > others.data["num_runs"]:
+            raise ValueError(f"must be at most num_runs, which is {others.data['num_runs']}")
+        return workers
+
+    @property
+    def processes(self) -> int:
+        """The number of processes that do the runs of a tpe sweep."""
+        return min(self.workers or DEFAULT_WORKERS, self.num_runs)
+
+    @field_validator("prune")
+    @classmethod
+    def _not_for_grids(cls, prune: bool, others: ValidationInfo) -> bool:
+        if prune and others.data.get("strategy") == "grid":
+            raise ValueError(f"is for the strategies random and {TPE}: a grid tries every combination to its end")
+        return prune
 
 
 class SweepAccepted(BaseModel):
@@ -50,10 +95,12 @@ class SweepState(BaseModel):
     num_runs: int
     objective: Objective | None = Field(
         default=None,
-        description="The metric that ranks the runs; null if this version of the platform does not know it",
+        description="Ranks the runs; with tpe or prune on the rows for validation, as val_accuracy. Null if not known",
     )
     runs: list[Job] = Field(description="Ranked by the objective, the best first; runs without it come last")
-    unranked: dict[str, str] = Field(default={}, description="Why completed runs have no rank, by job id")
+    unranked: dict[str, str] = Field(
+        default={}, description="Why runs that completed or were pruned have no rank, by job id"
+    )
     best: Job | None = Field(default=None, description="The best run so far")
     model_version: int | None = Field(default=None, description="The version registered from the best run")
     transition_id: str | None = Field(default=None, description="The transition of that version to `stage`")

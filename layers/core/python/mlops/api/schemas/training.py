@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from mlops.api.schemas.objectives import Objective
 
-StatusName = Literal["pending", "running", "completed", "failed", "cancelled"]
+StatusName = Literal["pending", "running", "completed", "failed", "cancelled", "pruned"]
 """The values of `mlops.domain.job.JobStatus`, spelt out for the published schema."""
 
 
@@ -43,7 +43,7 @@ class Job(BaseModel):
     started_at: str | None = None
     completed_at: str | None = None
     error: str | None = Field(
-        default=None, description="The reason, if the run failed or was cancelled, with that of AWS Batch"
+        default=None, description="The reason, if the run failed, was cancelled or was pruned, with that of AWS Batch"
     )
 
 

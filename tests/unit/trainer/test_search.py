@@ -1,0 +1,117 @@
+"""What a tpe sweep asks Optuna: the same records give the same answer, and good runs draw the next ones near."""
+
+import math
+import statistics
+
+import pytest
+
+from mlops.domain.job import Job, JobStatus
+from mlops.domain.objective import Direction, Objective
+from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.training_request import Range
+from trainer import search
+
+COST = Objective("cost", Direction.MINIMISE)
+SPACE = {
+    "rate": Range(low=1e-4, high=1e-1, log=True),
+    "share": Range(low=0, high=1),
+    "leaves": Range(low=2, high=64),
+    "kind": ["a", "b", None, True, 3],
+}
+
+
+def plan(strategy: str = "tpe", num_runs: int = 20, seed: int = 1) -> Sweep:
+    return Sweep(strategy=strategy, seed=seed, num_runs=num_runs, space=SPACE, whole=("leaves", "seed"))
+
+
+def cost(rate: float, share: float, leaves: int, kind: object) -> float:
+    """The least, 0, is at 0.01, 0.3, 20 and b."""
+    return (math.log10(rate) + 2) ** 2 + 4 * (share - 0.3) ** 2 + ((leaves - 20) / 20) ** 2 + (kind != "b")
+
+
+def completed(asked: dict, number: int = 1, value: float | None = None) -> Job:
+    metrics = {"cost": cost(**asked) if value is None else value}
+    return Job(f"job_{number:06d}", status=JobStatus.COMPLETED, worker=0, asked=asked, metrics=metrics)
+
+
+def one_after_the_other(sweep: Sweep) -> list[Job]:
+    runs: list[Job] = []
+    for index in range(sweep.num_runs):
+        runs.append(completed(search.ask(sweep, index, runs, COST), index))
+    return runs
+
+
+def test_what_is_asked_for_is_in_the_space_and_of_its_kind():
+    for run in one_after_the_other(plan(num_runs=12)):
+        assert set(run.asked) == set(SPACE)
+        assert 1e-4 <= run.asked["rate"] <= 1e-1
+        assert run.asked["rate"] == float(f"{run.asked['rate']:.6g}")
+        assert 0 <= run.asked["share"] <= 1
+        assert type(run.asked["leaves"]) is int
+        assert 2 <= run.asked["leaves"] <= 64
+        assert run.asked["kind"] in SPACE["kind"]
+
+
+def test_the_same_records_give_the_same_answer():
+    first, second = one_after_the_other(plan()), one_after_the_other(plan())
+    assert [run.asked for run in first] == [run.asked for run in second]
+    assert [run.asked for run in one_after_the_other(plan(seed=2))] != [run.asked for run in first]
+
+
+def test_the_first_quarter_and_at_least_four_are_drawn_at_random():
+    """They do not depend on what the runs before have reached."""
+    good, bad = ([completed({"rate": 1e-4, "share": 1.0, "leaves": 2, "kind": "a"}, value=v)] for v in (0.0, 9.0))
+    for num_runs, at_random in ((8, 4), (40, 10)):
+        sweep = plan(num_runs=num_runs)
+        assert search.ask(sweep, 1, good * (at_random - 1), COST) == search.ask(sweep, 1, bad * (at_random - 1), COST)
+
+
+def test_runs_under_way_are_kept_away_from():
+    """Twelve completed runs and one under way at the best place: the next one is not asked to be there too."""
+    sweep = plan(num_runs=40)
+    done = one_after_the_other(sweep)[:14]
+    alone = [search.ask(sweep, index, done, COST) for index in range(14, 34)]
+    busy = [Job(f"job_{number:06d}", status=JobStatus.RUNNING, worker=1, asked=alone[number]) for number in range(10)]
+    assert [search.ask(sweep, index, [*done, *busy], COST) for index in range(14, 34)] != alone
+
+
+@pytest.mark.parametrize("metrics", [{}, {"cost": math.nan}, {"cost": math.inf}])
+def test_a_run_without_a_finite_objective_teaches_nothing(metrics: dict):
+    sweep = plan()
+    done = one_after_the_other(sweep)[:8]
+    asked = {"rate": 0.01, "share": 0.3, "leaves": 20, "kind": "b"}
+    broken = Job("job_000009", status=JobStatus.COMPLETED, worker=0, asked=asked, metrics=metrics)
+    failed = Job("job_000009", status=JobStatus.FAILED, worker=0, asked=asked, metrics={"cost": 0.0})
+    expected = search.ask(sweep, 9, done, COST)
+    assert search.ask(sweep, 9, [*done, broken], COST) == expected
+    assert search.ask(sweep, 9, [*done, failed], COST) == expected
+
+
+def test_a_pruned_run_is_learned_from_by_its_curve():
+    sweep = plan()
+    done = one_after_the_other(sweep)[:8]
+    asked = {"rate": 0.05, "share": 0.9, "leaves": 60, "kind": "a"}
+    pruned = Job("job_000009", status=JobStatus.PRUNED, worker=0, asked=asked, curve={1: -9.0, 2: -8.0, 3: -8.0})
+    without = [search.ask(sweep, index, done, COST) for index in range(9, 20)]
+    assert [search.ask(sweep, index, [*done, pruned], COST) for index in range(9, 20)] != without
+
+
+def test_a_space_without_ranges_and_one_without_anything_are_asked_for_too():
+    space = {"size": [32.0, 64.0], "share": [0.5]}
+    lists = Sweep(strategy="tpe", seed=1, num_runs=5, space=space, whole=("size",))
+    asked = search.ask(lists, 0, [], None)
+    assert asked["share"] == 0.5
+    assert asked["size"] in (32, 64)
+    assert type(asked["size"]) is int, "JSON does not tell 64.0 from 64, and the trainer does"
+    assert search.ask(lists, 1, [completed(asked, value=1.0)], COST)["share"] == 0.5
+    assert search.ask(Sweep(strategy="tpe", seed=1, num_runs=5), 0, [], None) == {}
+
+
+def test_fifteen_runs_of_tpe_find_more_than_thirty_at_random():
+    """In the median over seeds, one run after the other."""
+    tpe, at_random = [], []
+    for seed in range(11):
+        tpe.append(min(run.metrics["cost"] for run in one_after_the_other(plan(num_runs=15, seed=seed))))
+        draws = [child_parameters(plan("random", 30, seed), index) for index in range(30)]
+        at_random.append(min(cost(**{name: draw[name] for name in SPACE}) for draw in draws))
+    assert statistics.median(tpe) < statistics.median(at_random)

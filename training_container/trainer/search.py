@@ -1,0 +1,88 @@
+"""Ask Optuna for the hyperparameters of a run of a tpe sweep: values that did well in the other runs.
+
+There is no coordinator and no database. Each process makes a study in memory from the records of the runs, so the same
+records give the same answer.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlops.domain.job import Job, JobStatus
+from mlops.domain.objective import Objective
+from mlops.domain.sweep import Sweep
+from mlops.domain.training_request import Range, Space
+from trainer.parameters import HyperparameterValue
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+FEWEST_AT_RANDOM = 4
+
+
+def ask(plan: Sweep, index: int, runs: Sequence[Job], objective: Objective | None) -> dict[str, HyperparameterValue]:
+    """Return the hyperparameters of run `index`, from 0, those of the space.
+
+    The first quarter of the runs, and at least four, draws at random. A run that is under way counts as a bad one, so
+    that the workers try different values. A run that failed, or has no finite objective, teaches nothing.
+
+    Args:
+        plan: The sweep.
+        index: Of the run.
+        runs: The records of the other runs that were begun, by their numbers.
+        objective: Ranks the runs. None if none of them has an objective yet.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    distributions = {name: _distribution(plan.space, name, name in plan.whole) for name in sorted(plan.space)}
+    sampler = optuna.samplers.TPESampler(
+        n_startup_trials=max(FEWEST_AT_RANDOM, plan.num_runs // 4),
+        constant_liar=True,
+        # As for random draws: neighbouring numbers must not give similar draws.
+        seed=random.Random(f"{plan.seed}/{index}").getrandbits(32),
+    )
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.add_trials([_told(run, distributions, objective) for run in runs])
+    chosen = study.ask(distributions).params
+    return {name: _tidy(plan.space[name], chosen[name], name in plan.whole) for name in distributions}
+
+
+def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
+    from optuna import distributions
+
+    values = space[name]
+    if isinstance(values, list):
+        return distributions.CategoricalDistribution(values)
+    if whole:
+        return distributions.IntDistribution(math.ceil(values.low), math.floor(values.high), log=values.log)
+    return distributions.FloatDistribution(values.low, values.high, log=values.log)
+
+
+def _told(run: Job, distributions: "dict[str, BaseDistribution]", objective: Objective | None) -> "FrozenTrial":
+    """Return a run as Optuna knows it. Its values are scores: higher is better, whatever the objective is."""
+    from optuna.trial import TrialState, create_trial
+
+    params = {name: run.asked[name] for name in distributions}
+    if run.status is JobStatus.PRUNED:
+        return create_trial(
+            state=TrialState.PRUNED, params=params, distributions=distributions, intermediate_values=dict(run.curve)
+        )
+    if not run.status.has_ended:
+        return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+    score = objective.score(run.metrics) if objective and run.status is JobStatus.COMPLETED else None
+    state = TrialState.FAIL if score is None else TrialState.COMPLETE
+    return create_trial(state=state, value=score, params=params, distributions=distributions)
+
+
+def _tidy(
+    values: Sequence[HyperparameterValue] | Range, chosen: HyperparameterValue, whole: bool
+) -> HyperparameterValue:
+    """Return a number as random draws have it: a whole one as such, and others with six digits."""
+    if whole and isinstance(chosen, float):
+        return int(chosen)
+    if isinstance(values, Range) and isinstance(chosen, float):
+        return min(max(float(f"{chosen:.6g}"), values.low), values.high)
+    return chosen
