@@ -88,7 +88,8 @@ class ServingStore:
         folder = self.folder(artifact_uri)
         answer = self._read(folder + PROOF_FILE) if folder is not None else None
         # What is larger is not a proof of the trainer's, and its first bytes do not have the hash of one.
-        return answer["Body"].read(MAX_BYTES) if answer is not None else None
+        data: bytes | None = answer["Body"].read(MAX_BYTES) if answer is not None else None
+        return data
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         """Return the file that `publish` wrote with this hash; None if it is gone or damaged."""

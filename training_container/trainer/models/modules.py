@@ -123,7 +123,7 @@ class ExpandAndEmbed(nn.Module):
         )
         self.expand = Expand(fitted) if fitted.width else None
         self.embed = Embed([at for at, _ in larger], [levels for _, levels in larger]) if larger else None
-        self.width = sum(part.width for part in (self.expand, self.embed) if part is not None)
+        self.width = (self.expand.width if self.expand else 0) + (self.embed.width if self.embed else 0)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         parts: list[torch.Tensor] = [part(inputs) for part in (self.expand, self.embed) if part is not None]

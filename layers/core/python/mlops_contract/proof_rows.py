@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,9 +51,11 @@ class ProofRows:
 
     def to_bytes(self) -> bytes:
         """Return the file, an npz of plain arrays. Text has a fixed width there, so no array needs pickle."""
-        feeds = {name: values.astype(str) if name == CATEGORIES else values for name, values in self.feeds.items()}
+        arrays: dict[str, Any] = {**self.feeds, _EXPECTED: self.expected, _SCALE: np.float64(self.scale)}
+        if CATEGORIES in arrays:
+            arrays[CATEGORIES] = arrays[CATEGORIES].astype(str)
         file = io.BytesIO()
-        np.savez_compressed(file, **feeds, **{_EXPECTED: self.expected, _SCALE: np.float64(self.scale)})
+        np.savez_compressed(file, allow_pickle=False, **arrays)
         return file.getvalue()
 
     @classmethod
