@@ -113,6 +113,14 @@ def test_a_classifier_of_a_table_is_better_than_one_that_knows_no_columns(api, c
     assert detail["production_version"] == churn["model_version"]
 
 
+def test_the_gate_has_asked_the_rows_of_each_proof(api, churn, prices):
+    for model in (CHURN, PRICES):
+        *_, first = api.get(f"/models/{model}/history")["transitions"]
+        (proof,) = [gate for gate in first["gates"] if gate["check"] == "proof"]
+        assert proof["passed"], proof
+        assert proof["detail"].startswith("0 of "), proof
+
+
 def test_a_row_is_predicted_with_probabilities_by_label(api, churn):
     for row, label in ((STAYS, "no"), (LEAVES, "yes")):
         answer = api.post("/predict", {"row": row, "model_name": CHURN})

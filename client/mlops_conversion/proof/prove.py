@@ -8,15 +8,12 @@ import numpy as np
 import onnxruntime
 
 from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_contract.agreement import TOLERANCE, agreement
 from mlops_conversion.errors import CannotConvert
 from mlops_conversion.proof import rows
 from mlops_conversion.proof.proof import Check, Kind, Proof
 from mlops_conversion.proof.rows import Array, Columns
 
-TOLERANCE = 1e-4
-"""By how much answers may differ: probabilities, or parts of the target's interquartile range."""
-ULPS = 4
-"""Whatever the range, float32 answers may differ by this many times their precision."""
 VARIANTS, FEWEST_VARIANTS = 100, 4
 CELLS = 20_000_000
 """Of a wide table fewer variants a column are asked, so that all together have about this many values."""
@@ -180,15 +177,12 @@ class _Comparison:
         if expected.shape != answers.shape or len(answers) != asked:
             error = f"the original answers {list(expected.shape)} values, and the ONNX model {list(answers.shape)}"
             return Check(kind, column, asked, asked, 0.0, error=error)
-        with np.errstate(invalid="ignore"):
-            differences = np.where(expected == answers, 0.0, np.abs(expected - answers))
-        differences[np.isnan(differences)] = np.inf
         # Beyond its range a quantity may be of any size, so its own size is the measure.
         sizes = np.where(np.isfinite(expected), np.abs(expected), 0.0)
         scale = np.maximum(self.scale, sizes) if kind is Kind.EXTREME else self.scale
-        limits = np.maximum(TOLERANCE * scale, ULPS * np.finfo(np.float32).eps * sizes)
-        off = (differences > limits).any(axis=1)
-        worst = int(np.argmax((differences / limits).max(axis=1)))
+        compared = agreement(expected, answers, scale)
+        differences, off = compared.differences, compared.off
+        worst = int(np.argmax((differences / compared.limits).max(axis=1)))
         return Check(
             kind,
             column,

@@ -5,6 +5,8 @@ transition of the version, also a rollback, serves that file from `serving/`. Tr
 artifacts, so a file that has changed there is reported, and never served.
 """
 
+from typing import Any
+
 from aws_lambda_powertools import Logger
 
 from mlops.domain import objective
@@ -42,7 +44,8 @@ class Admission:
             Rejected: The gate refuses it, or the file that was admitted before is gone.
             Conflict: MLflow has no file of the version that can be served.
         """
-        name, metrics = version.model_name, self._metrics(version)
+        name, run = version.model_name, self._run(version)
+        metrics: dict[str, float] = run.get("metrics", {})
         if transition.sha256 is not None and (file := self._serving.published(name, transition.sha256)) is not None:
             return self._examined(transition, version, file, metrics).manifest, transition.gates
         bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
@@ -50,12 +53,18 @@ class Admission:
             file, remark = self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
         else:
             file, remark = self._bound(version, bound)
+
+        def examined() -> Examined:
+            proof = self._serving.proof(run.get("artifact_uri", ""))
+            return self._examined(transition, version, file, metrics, proof)
+
         integrity = check_integrity(
             file,
             bound or version.tags.get("sha256"),
-            lambda: self._examined(transition, version, file, metrics),
+            examined,
             self._settings,
             remark,
+            admitted=bound is not None,
         )
         gates, manifest = integrity.results, integrity.manifest
         if not passed(gates) or manifest is None:
@@ -73,7 +82,12 @@ class Admission:
         return manifest, gates
 
     def _examined(
-        self, transition: Transition, version: Version, file: ModelFile, metrics: dict[str, float]
+        self,
+        transition: Transition,
+        version: Version,
+        file: ModelFile,
+        metrics: dict[str, float],
+        proof: bytes | None = None,
     ) -> Examined:
         """Load the file as predict does, and ask it for predictions.
 
@@ -88,17 +102,16 @@ class Admission:
             metrics,
             transition.transition_id,
         )
-        return self._examine(file.data, placement, self._settings.limits)
+        return self._examine(file.data, placement, self._settings.limits, proof)
 
-    def _metrics(self, version: Version) -> dict[str, float]:
-        """Return the metrics of the version's run; none if the run was deleted."""
+    def _run(self, version: Version) -> dict[str, Any]:
+        """Return the version's run; nothing if the run was deleted."""
         if not version.run_id:
             return {}
         try:
-            metrics: dict[str, float] = self._tracking.run(version.run_id)["metrics"]
+            return self._tracking.run(version.run_id)
         except NotFound:  # a version outlives its run
             return {}
-        return metrics
 
     def _bound(self, version: Version, sha256: str) -> tuple[ModelFile, str | None]:
         """Return the file that was admitted as the version, and a remark if MLflow has another one now.
@@ -144,7 +157,7 @@ class Admission:
             return None
         manifest = self._manifest(transition, number)
         admitted = manifest.metrics if manifest is not None else {}
-        return _contender(replaced, self._metrics(replaced) | admitted, manifest)
+        return _contender(replaced, self._run(replaced).get("metrics", {}) | admitted, manifest)
 
     def _manifest(self, transition: Transition, version: int) -> Manifest | None:
         """Return the version's manifest; None if there is none or it cannot be read."""

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from mlops.domain.timestamps import now
 from mlops.inference import trial
 from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
 from mlops.inference.table_rows import plain_row
+from promotion.proof import Reasked, reask
 
 EXAMINATION_SECONDS = 25.0
 """Half of promotion's timeout, and more than a model needs that answers within milliseconds."""
@@ -60,39 +62,51 @@ class Limits:
 
 @dataclass(frozen=True)
 class Examined:
-    """A file that predict can serve: its manifest, and the median time of one prediction in milliseconds."""
+    """A file that predict can serve.
+
+    Attributes:
+        manifest: Its manifest.
+        latency_ms: The median time of one prediction in milliseconds.
+        proof: How it answers the rows of its proof; None if it has no proof.
+    """
 
     manifest: Manifest
     latency_ms: float
+    proof: Reasked | None = None
 
 
-Examine = Callable[[bytes, Placement, Limits], Examined]
+class Examine(Protocol):
+    """`examine`, here or elsewhere."""
+
+    def __call__(self, data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined: ...
 
 
-def examine(data: bytes, placement: Placement, limits: Limits) -> Examined:
-    """Load the file as predict does, and ask it what callers may ask.
+def examine(data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
+    """Load the file as predict does, and ask it what callers may ask, and the rows of its proof.
 
     Raises:
         ModelRefused: Predict could not serve it. The message says why.
     """
     session = open_session(data, control_flow=limits.control_flow)
-    manifest = _read_back(_manifest(placement, data, describe(session)))
+    description = describe(session)
+    manifest = _read_back(_manifest(placement, data, description))
     model = proved(manifest, session)
     trial.check(model)
-    return Examined(manifest, _latency_ms(model))
+    return Examined(manifest, _latency_ms(model), reask(model, description.proof_sha256, proof))
 
 
-def examine_apart(data: bytes, placement: Placement, limits: Limits) -> Examined:
+def examine_apart(data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
     """Run `examine` in a child process with limits.
 
     Raises:
         ModelRefused: Predict could not serve the file, or the examination exceeded the limits.
     """
-    request = json.dumps({"placement": asdict(placement), "limits": asdict(limits)}).encode()
+    sizes = {"model": len(data), "proof": None if proof is None else len(proof)}
+    request = json.dumps({"placement": asdict(placement), "limits": asdict(limits), "bytes": sizes}).encode()
     try:
         process = subprocess.run(
             [sys.executable, "-m", "promotion.examiner"],
-            input=request + b"\n" + data,
+            input=b"\n".join((request, data + (proof or b""))),
             capture_output=True,
             timeout=limits.seconds,
             env=_environment(),
@@ -110,7 +124,12 @@ def examine_apart(data: bytes, placement: Placement, limits: Limits) -> Examined
     answer = json.loads(process.stdout)
     if answer["refusal"] is not None:
         raise ModelRefused(answer["refusal"])
-    return Examined(Manifest.from_json(answer["manifest"].encode()), answer["latency_ms"])
+    reasked = answer["proof"]
+    return Examined(
+        Manifest.from_json(answer["manifest"].encode()),
+        answer["latency_ms"],
+        None if reasked is None else Reasked(**reasked),
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Examine a file in a child process, which `promotion.examination` starts: `python -m promotion.examiner`.
 
-Standard input: a line of JSON (placement and limits), then the file's bytes. Standard output: JSON with `refusal`, or
-with `manifest` and `latency_ms`.
+Standard input: a line of JSON (placement, limits, numbers of bytes), then the bytes of the file and those of its proof,
+if there is one. Standard output: JSON with `refusal`, or with `manifest`, `latency_ms` and `proof`.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,19 @@ def main() -> None:
     allowed = (limits.memory_mb * MEBIBYTE - base) // 2
     data_limit = _memory("VmData") + allowed + SLACK
     resource.setrlimit(resource.RLIMIT_DATA, (data_limit, data_limit))
-    answer = _examined(sys.stdin.buffer.read(), placement, limits, base, allowed)
+    sizes = request["bytes"]
+    data = sys.stdin.buffer.read(sizes["model"])
+    proof = None if sizes["proof"] is None else sys.stdin.buffer.read(sizes["proof"])
+    answer = _examined(data, proof, placement, limits, base, allowed)
     with os.fdopen(answers, "w") as output:
         json.dump(answer, output)
 
 
-def _examined(data: bytes, placement: Placement, limits: Limits, base: int, allowed: int) -> dict[str, Any]:
+def _examined(
+    data: bytes, proof: bytes | None, placement: Placement, limits: Limits, base: int, allowed: int
+) -> dict[str, Any]:
     try:
-        examined = examine(data, placement, limits)
+        examined = examine(data, placement, limits, proof)
     except ModelRefused as refused:
         reason = str(refused)
         if re.search("alloc|memory", reason, re.IGNORECASE):
@@ -54,8 +60,12 @@ def _examined(data: bytes, placement: Placement, limits: Limits, base: int, allo
             "refusal": f"it needs {needed // MEBIBYTE} MiB of memory; predict has {allowed // MEBIBYTE} of its "
             f"{limits.memory_mb} MiB for one model, because two have to fit while one replaces the other"
         }
-    manifest = examined.manifest.to_json().decode()
-    return {"refusal": None, "manifest": manifest, "latency_ms": examined.latency_ms}
+    return {
+        "refusal": None,
+        "manifest": examined.manifest.to_json().decode(),
+        "latency_ms": examined.latency_ms,
+        "proof": examined.proof and asdict(examined.proof),
+    }
 
 
 def _memory(field: str) -> int:

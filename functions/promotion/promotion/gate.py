@@ -8,6 +8,7 @@ from mlops.domain.transition import GateResult
 from mlops.inference.model import ModelRefused
 from mlops.settings import Settings
 from promotion.examination import Examined, Limits
+from promotion.proof import proof_result
 from promotion.serving_store import ModelFile
 
 
@@ -21,6 +22,8 @@ class GateSettings(Settings):
         max_model_bytes: Largest size of the file.
         max_latency_ms: Longest time of one prediction (the median of 20).
         allow_control_flow: Whether a model may use the operators If, Loop and Scan.
+        proof_tolerance: The share of the rows of a version's proof that may be answered otherwise than by the model
+            that its file was made from.
         predict_memory_mb: Memory of the function predict in MiB.
     """
 
@@ -28,6 +31,7 @@ class GateSettings(Settings):
     max_model_bytes: int = 100_000_000
     max_latency_ms: float = 50.0
     allow_control_flow: bool = False
+    proof_tolerance: float = 0.001
     predict_memory_mb: int = 1769
 
     @property
@@ -54,8 +58,10 @@ def check_integrity(
     examine: Callable[[], Examined],
     settings: GateSettings,
     remark: str | None = None,
+    *,
+    admitted: bool = False,
 ) -> Integrity:
-    """Check size, hash, whether predict can serve the file, and latency.
+    """Check size, hash, whether predict can serve the file, latency and proof.
 
     If size or hash is wrong, the file is not loaded.
 
@@ -65,6 +71,7 @@ def check_integrity(
         examine: Loads the file as predict does and asks it for predictions. Raises ModelRefused.
         settings: The limits.
         remark: A sentence to add to the result of the hash.
+        admitted: Whether the version was admitted before.
     """
     digest = f"the file has {model.sha256}"
     if expected not in (None, model.sha256):
@@ -89,6 +96,7 @@ def check_integrity(
             *results,
             GateResult("serves", True, about),
             GateResult("latency", examined.latency_ms <= settings.max_latency_ms, latency),
+            proof_result(examined.proof, settings.proof_tolerance, admitted=admitted),
         ),
         manifest,
     )

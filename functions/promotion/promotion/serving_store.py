@@ -23,6 +23,7 @@ from mlops.domain.manifest import (
 )
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
+from mlops_contract.proof_rows import MAX_BYTES, PROOF_FILE
 
 MODEL_FILE = "model.onnx"
 _PIECE_BYTES = 1024 * 1024
@@ -81,6 +82,14 @@ class ServingStore:
         for piece in self._logged(artifact_uri)["Body"].iter_chunks(_PIECE_BYTES):
             digest.update(piece)
         return digest.hexdigest()
+
+    def proof(self, artifact_uri: str) -> bytes | None:
+        """Read the proof among the artifacts of a run; None if there is none in the platform's bucket."""
+        folder = self.folder(artifact_uri)
+        answer = self._read(folder + PROOF_FILE) if folder is not None else None
+        # What is larger is not a proof of the trainer's, and its first bytes do not have the hash of one.
+        data: bytes | None = answer["Body"].read(MAX_BYTES) if answer is not None else None
+        return data
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         """Return the file that `publish` wrote with this hash; None if it is gone or damaged."""

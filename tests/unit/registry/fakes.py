@@ -72,7 +72,7 @@ class FakeTracking:
         return Version(name, version, run_id, "", dict(self.tags[version]), self.stages[version], created_at)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        return {"metrics": self.metrics[int(run_id)]}
+        return {"metrics": self.metrics[int(run_id)], "artifact_uri": f"s3://bucket/mlflow/runs/{run_id}"}
 
     def versions(self, name: str) -> Iterator[Version]:
         return iter([self.version(name, number) for number in self.tags])
@@ -203,6 +203,8 @@ class FakeServing:
         """Versions whose file in MLflow is no model."""
         self.logged: dict[int, bytes | None] = {}
         """Versions whose file in MLflow is another one, or None."""
+        self.proofs: dict[int, bytes] = {}
+        """Of the runs of versions."""
 
     def folder(self, uri: str) -> str:
         return uri.removeprefix("s3://bucket/") + "/"
@@ -216,6 +218,9 @@ class FakeServing:
 
     def sha256_of(self, uri: str) -> str:
         return self.fetch(uri, 0).sha256
+
+    def proof(self, uri: str) -> bytes | None:
+        return self.proofs.get(int(uri.rsplit("/", 1)[1])) if uri else None
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         data = self.files.get(model_key(model_name, sha256))

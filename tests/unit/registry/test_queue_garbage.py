@@ -106,7 +106,7 @@ def made(aws: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[World
     """A world whose promoter works on a queue of its own."""
     numbers = itertools.count()
 
-    def examined(data: bytes, placement: Placement, limits: Limits) -> Examined:
+    def examined(data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
         """What the gate said of this file before: it takes most of a promotion's time, and is not what is tried."""
         given = {"model_version": placement.version, "stage": placement.stage, "transition_id": placement.transition_id}
         return Examined(replace(MANIFEST, **given), 1.0)

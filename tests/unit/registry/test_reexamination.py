@@ -38,11 +38,11 @@ class Examiner:
         self.fails: BaseException | None = None
         self.gate: Examine = examine
 
-    def __call__(self, data: bytes, placement: Placement, limits: Limits) -> Examined:
+    def __call__(self, data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
         self.asked.append(placement.stage)
         if self.fails is not None:
             raise self.fails
-        return self.gate(data, placement, limits)
+        return self.gate(data, placement, limits, proof)
 
 
 class Registry:

@@ -19,6 +19,7 @@ class Checked:
         first_row: The inputs of one row, by name.
         description: The part of the file's description that depends on the kind of data.
         proof: The whole proof as JSON, for a table.
+        proof_rows: Rows of the proof, and what the trained model answered, as a file.
         summary: Sentences about the proof, for the model card.
     """
 
@@ -28,4 +29,5 @@ class Checked:
     first_row: Mapping[str, np.ndarray]
     description: Mapping[str, Any]
     proof: Mapping[str, Any] | None = None
+    proof_rows: bytes | None = None
     summary: tuple[str, ...] = field(default=())

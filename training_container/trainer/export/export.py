@@ -36,7 +36,8 @@ class Exported:
         worst_difference: The largest difference from the trained model's answers.
         latency_ms: Median milliseconds of a single prediction.
         proof: How the two were compared, as JSON; None for vectors and images.
-        proof_summary: The same in sentences.
+        proof_rows: Rows of the proof, and what the trained model answered, as a file; its hash is in the ONNX file.
+        proof_summary: The proof in sentences.
     """
 
     content: bytes
@@ -45,6 +46,7 @@ class Exported:
     worst_difference: float
     latency_ms: float
     proof: Mapping[str, Any] | None = None
+    proof_rows: bytes | None = None
     proof_summary: tuple[str, ...] = ()
 
 
@@ -63,6 +65,7 @@ def export(trained: Trained, dataset: Dataset) -> Exported:
         worst_difference=checked.worst_difference,
         latency_ms=_latency(checked),
         proof=checked.proof,
+        proof_rows=checked.proof_rows,
         proof_summary=checked.summary,
     )
 

@@ -1,5 +1,6 @@
 """Prove and describe a model of tables: named columns in, and the contract as far as it was proved."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,11 +10,12 @@ import onnx
 from mlops_contract import ColumnType, Contract, Task
 from mlops_contract.whole_columns import encode_columns
 from mlops_conversion.proof import Kind, Proof, prove
-from mlops_conversion.proof.rows import allowed, taken
+from mlops_conversion.proof.rows import Columns, allowed, taken
 from trainer.data import Dataset
 from trainer.errors import ParityError
 from trainer.export.checked import Checked
 from trainer.export.coding import code, decode, with_coding
+from trainer.export.kept_rows import kept_rows
 from trainer.export.onnx_session import answers, session_of
 from trainer.export.vectors import SELF_TEST_ROWS, TOLERANCE, encoded
 from trainer.models.protocols import Trained
@@ -38,8 +40,12 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     held_out = decode(contract, features, dataset.held_out.inputs)
     spread = np.unique(np.linspace(0, len(dataset.held_out) - 1, PROOF_ROWS).astype(np.int64))
     scale = _scale(dataset)
+
+    def ask(columns: Columns) -> np.ndarray:
+        return trained.predict(code(contract, features, columns))
+
     proof = prove(
-        lambda columns: trained.predict(code(contract, features, columns)),
+        ask,
         session,
         contract,
         taken(held_out, spread),
@@ -54,8 +60,10 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     compared = [entry for entry in proof.checks if entry.kind is Kind.HELD_OUT]
     worst = max(entry.largest for entry in compared) / scale
     rows = np.flatnonzero(allowed(proved, held_out))[:SELF_TEST_ROWS]
+    kept = kept_rows(ask, proved, held_out, outputs.shape[1], scale).to_bytes()
     description = {
         "contract": proved.to_document(),
+        "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
         "self_test": {
             "rows": _json_rows(proved, taken(held_out, rows)),
             "outputs": encoded(outputs[rows]),
@@ -63,7 +71,16 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
         },
     }
     first = encode_columns(proved, taken(held_out, rows[:1]))
-    return Checked(model, outputs, worst, first, description, proof.to_document(), _summary(proof, contract, proved))
+    return Checked(
+        model,
+        outputs,
+        worst,
+        first,
+        description,
+        proof=proof.to_document(),
+        proof_rows=kept,
+        summary=_summary(proof, contract, proved),
+    )
 
 
 def _scale(dataset: Dataset) -> float:

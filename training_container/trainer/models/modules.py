@@ -121,13 +121,13 @@ class ExpandAndEmbed(nn.Module):
             most_levels=ONE_HOT_LEVELS,
             larger="left out",
         )
-        self.expand = Expand(fitted)
+        self.expand = Expand(fitted) if fitted.width else None
         self.embed = Embed([at for at, _ in larger], [levels for _, levels in larger]) if larger else None
-        self.width = self.expand.width + (self.embed.width if self.embed else 0)
+        self.width = (self.expand.width if self.expand else 0) + (self.embed.width if self.embed else 0)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        expanded: torch.Tensor = self.expand(inputs)
-        return expanded if self.embed is None else torch.cat([expanded, self.embed(inputs)], dim=1)
+        parts: list[torch.Tensor] = [part(inputs) for part in (self.expand, self.embed) if part is not None]
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
 
 def perceptron(dataset: Dataset, hidden_size: int, dropout: float) -> nn.Module:

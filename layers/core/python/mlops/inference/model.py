@@ -30,7 +30,7 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True)
 class Description:
-    """The description in a model's file, which its manifest repeats."""
+    """The description in a model's file, which its manifest repeats, and the SHA-256 of its proof, if it has one."""
 
     input: ModelInput | None
     output: ModelOutput
@@ -38,6 +38,7 @@ class Description:
     self_test: dict[str, Any] | None
     reference: dict[str, Any] | None
     contract: Contract | None = None
+    proof_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             metadata.get("self_test"),
             metadata.get("reference"),
             contract,
+            (metadata.get("proof") or {}).get("sha256"),
         )
         check_description(
             description.input,

@@ -122,7 +122,7 @@ class Tracking:
         return uri
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Get `{"metrics": …, "params": …, "tags": …, "model_id": …}` of a run. Raises NotFound."""
+        """Get `{"metrics": …, "params": …, "tags": …, "model_id": …, "artifact_uri": …}` of a run. Raises NotFound."""
         run = self._get("runs/get", run_id=run_id)["run"]
         data = run.get("data", {})
         models = run.get("outputs", {}).get("model_outputs", [])
@@ -131,6 +131,7 @@ class Tracking:
             "params": {param["key"]: param["value"] for param in data.get("params", [])},
             "tags": {tag["key"]: tag["value"] for tag in data.get("tags", [])},
             "model_id": models[0]["model_id"] if models else None,
+            "artifact_uri": run.get("info", {}).get("artifact_uri", ""),
         }
 
     def register(self, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> Version:
