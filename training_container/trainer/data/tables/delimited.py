@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trainer.data.tables.cells import BLANKS, Cells, trimmed
 from trainer.data.tables.database import quoted, write_parquet
 from trainer.data.tables.dialect import QUOTES_HINT, Dialect
-from trainer.data.tables.text import Head
+from trainer.data.tables.text import PIECE_BYTES, Head
 from trainer.errors import DataError
 
 if TYPE_CHECKING:
@@ -94,14 +94,24 @@ class _Rows:
 
         A row without any value stays, however long it is: such a row is left out later.
         """
-        delimiter = self._dialect.delimiter
-        empty_cell = (delimiter.encode(), f'{delimiter}""'.encode())
-        with self._file.open("rb") as file:
-            if not any(line.rstrip(b"\n").endswith(empty_cell) for line in file):
-                return
+        if not self._has_empty_end():
+            return
         for line, cells in self._records(skipinitialspace=True):
             if len(cells) > len(self._dialect.columns) and not cells[-1] and any(cells):
                 raise self._of_other_length(f"{self._name}: line {line}", len(cells))
+
+    def _has_empty_end(self) -> bool:
+        """Return whether the last cell of a line may be empty. Searches pieces of the file, which have many lines."""
+        delimiter = self._dialect.delimiter.encode()
+        ends = (delimiter + b"\n", delimiter + b'""\n')
+        overlap = b""
+        with self._file.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                searched = overlap + piece
+                if any(end in searched for end in ends):
+                    return True
+                overlap = searched[-len(ends[-1]) :]
+        return (overlap + b"\n").endswith(ends)
 
     def _records(self, *, strict: bool = False, skipinitialspace: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Yield each record as Python's csv reader reads it, with the line on which it begins.
