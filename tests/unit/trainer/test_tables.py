@@ -15,6 +15,7 @@ from mlops_contract import ColumnType, Contract, Task
 from trainer import data, describe
 from trainer.data import DataOptions, Dataset, GroupSplit, TimeSplit, splitting, tables
 from trainer.data.options import ColumnRole
+from trainer.data.tables import counts, delimited
 from trainer.errors import DataError
 
 from .coding import coded_row
@@ -330,3 +331,45 @@ def test_describe_prints_the_profile_of_a_file(tmp_path: Path, capsys: pytest.Ca
     assert classes == {"leaves": 25, "stays": 75}
     income = next(column for column in profile["columns"] if column["name"] == "income")
     assert income["quantiles"]["min"] < income["quantiles"]["median"] < income["quantiles"]["max"]
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("extra", [",", ',""'])
+@pytest.mark.parametrize("piece", range(1, 12))
+def test_an_empty_cell_too_many_is_found_wherever_the_pieces_of_the_file_end(
+    monkeypatch: pytest.MonkeyPatch, piece: int, extra: str, end: str
+) -> None:
+    monkeypatch.setattr(delimited, "PIECE_BYTES", piece)
+    rows = [f"{row},{row % 3},{row % 2}" for row in range(12)]
+    rows[-1] += extra
+    with pytest.raises(DataError, match="line 13 has 4 columns, the header has 3"):
+        tables.read("set.csv", ("a,b,label\n" + "\n".join(rows) + end).encode())
+
+
+def test_words_are_counted_alike_whether_texts_repeat_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns: Columns = {
+        "flag": [("yes", "No", None)[row % 3] for row in range(ROWS)],
+        "when": [f"{row % 28 + 1:02d}/{row % 12 + 1:02d}/2025" for row in range(ROWS)],
+        "word": [("red", "blue", "1.2.2025")[row % 7 % 3] for row in range(ROWS)],
+        "label": [row % 2 for row in range(ROWS)],
+    }
+    grouped = tables.read("set.csv", csv_of(columns))
+    monkeypatch.setattr(counts, "MOST_GROUPED", 0)
+    assert tables.read("set.csv", csv_of(columns)).digest == grouped.digest
+    assert grouped.contract is not None
+    assert [column.type for column in grouped.contract.columns] == [
+        ColumnType.BOOLEAN,
+        ColumnType.DATETIME,
+        ColumnType.STRING,
+    ]
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", " \t"])
+def test_blanks_around_a_cell_are_not_part_of_it(blank: str) -> None:
+    names = ["plain", f"{blank}plain", f"plain{blank}", f"{blank}plain{blank}", f"two{blank}words"]
+    columns: Columns = {
+        "name": [names[row % 5] for row in range(ROWS)],
+        "label": [row % 3 % 2 for row in range(ROWS)],
+    }
+    dataset = tables.read_parquet("set.parquet", parquet_of(columns))
+    assert [feature.levels for feature in dataset.feature_columns] == [("plain", f"two{blank}words")]
