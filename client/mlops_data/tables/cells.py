@@ -63,6 +63,17 @@ class Cells:
         """Return the rows of SELECT `selected` FROM the cells `rest`; `source` is what the inner query selects."""
         return self._execute(selected, rest, source).fetchall()
 
+    def query_texts(self, selected: str, position: int, *, grouped: bool) -> tuple[Any, ...]:
+        """Return the row of SELECT `selected` FROM the texts of a column, each with the number of its `rows`.
+
+        Grouped, equal texts are one, and all different ones are in memory. Otherwise each row has its own, with 1.
+        """
+        column = f"c{position}"
+        count, group = ("count(*)", f"GROUP BY {column}") if grouped else ("1", "")
+        texts = f"(SELECT {column}, {count} AS rows FROM {self._source} {group})"
+        (found,) = self.connection.execute(f"SELECT {selected} FROM {texts}").fetchall()
+        return found
+
     def array(self, selected: str, missing: float) -> np.ndarray:
         """Return `[n]`: the value of an SQL expression in each row, and `missing` where it is NULL."""
         (values,) = self._execute(selected, "", "*").fetchnumpy().values()
@@ -113,4 +124,6 @@ class Cells:
 
 def trimmed(text: str) -> str:
     """Return SQL for a text without blanks around it; the empty text for NULL."""
-    return f"trim(coalesce({text}, ''), E'{BLANKS}')"
+    # DuckDB's trim takes more time than all the rest of writing a cell, and few cells need it.
+    blank = f"regexp_matches({text}, E'^[{BLANKS}]|[{BLANKS}]$')"
+    return f"CASE WHEN {blank} THEN trim({text}, E'{BLANKS}') ELSE coalesce({text}, '') END"

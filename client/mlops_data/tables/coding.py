@@ -19,6 +19,7 @@ from mlops_data.tables.values import Facts, Values
 
 MEMORY_USES = 2
 """Training needs at least this many times the memory of the matrix."""
+DATES_AT_ONCE = 100_000
 LIMITED = (ColumnType.LONG, ColumnType.DOUBLE)
 """The types whose lowest and highest number stand in the contract."""
 
@@ -54,16 +55,24 @@ def coded(name: str, values: Values, readings: Sequence[Reading], facts: Mapping
     types = {reading.position: reading.type for reading in numbers}
     for block in values.blocks(list(types)):
         for position, column in zip(block, values.numbers(block), strict=True):
-            parts = date_parts(column) if types[position] is ColumnType.DATETIME else column[:, None]
-            width = parts.shape[1]
             for part, mask in masks.items():
-                inputs[part][:, first[position] : first[position] + width] = parts[mask]
+                _write_number(inputs[part][:, first[position] :], column[mask], types[position])
     offset = len(features) - len(strings)
     for reading in strings:
         codes = values.codes(reading.position, [level for level, _ in facts[reading.position].levels or ()])
         for part, mask in masks.items():
             inputs[part][:, offset + first[reading.position]] = codes[mask]
     return Coded(inputs, features, columns)
+
+
+def _write_number(matrix: np.ndarray, values: np.ndarray, kind: ColumnType) -> None:
+    """Write a column at the left of `matrix`; a datetime takes several positions, and much memory while it is split."""
+    if kind is not ColumnType.DATETIME:
+        matrix[:, 0] = values
+        return
+    for start in range(0, len(values), DATES_AT_ONCE):
+        rows = slice(start, start + DATES_AT_ONCE)
+        matrix[rows, : len(DATE_PARTS)] = date_parts(values[rows])
 
 
 def _layout(readings: Sequence[Reading], facts: Mapping[int, Facts]) -> tuple[tuple[Feature, ...], tuple[Column, ...]]:

@@ -9,6 +9,8 @@ from mlops_data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FO
 from mlops_data.tables.numbers import is_missing, is_whole, number, within_float32
 
 COLUMNS_PER_QUERY = 25
+MOST_GROUPED = 10_000
+"""Of a column with at most so many different texts, each is looked at once. More of them would take memory."""
 COUNTED = 9
 """How many counts of a column are asked for in a query."""
 SEPARATED = "[+-]?[0-9]+([.,'' \u00a0\u202f][0-9]{3})+([.,][0-9]*)?"
@@ -84,16 +86,21 @@ def counted(cells: Cells, decimal_mark: str) -> Iterator[Counts]:
             yield Counts(*results[start : start + COUNTED])
 
 
-def counted_words(cells: Cells, position: int) -> Words:
-    """Return what a column has besides numbers."""
+def counted_words(cells: Cells, position: int, distinct: int) -> Words:
+    """Return what a column has besides numbers. `distinct` estimates how many different texts it has."""
     column = f"c{position}"
-    pairs = [f"count_if(lower({column}) IN ('{yes}', '{no}'))" for yes, no in BOOLEAN_WORDS]
+    pairs = [_rows_with(f"lower({column}) IN ('{yes}', '{no}')") for yes, no in BOOLEAN_WORDS]
     matches = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]
-    counted = [f"count_if(regexp_full_match({column}, '{pattern}'))" for pattern in matches]
+    counted = [_rows_with(f"regexp_full_match({column}, '{pattern}')") for pattern in matches]
     slashed = f"FILTER (regexp_full_match({column}, '{DAY_FIRST.pattern}'))"
     largest = [f"max(TRY_CAST(split_part({column}, '/', {part}) AS INTEGER)) {slashed}" for part in (1, 2)]
-    (results,) = cells.query(", ".join([*pairs, *counted, *largest]), source=column)
+    results = cells.query_texts(", ".join([*pairs, *counted, *largest]), position, grouped=distinct <= MOST_GROUPED)
     return Words(results[: len(pairs)], *results[len(pairs) :])
+
+
+def _rows_with(condition: str) -> str:
+    """Return SQL for the number of rows, from texts with their numbers of rows."""
+    return f"coalesce(sum(rows) FILTER ({condition}), 0)::BIGINT"
 
 
 def query_parts(positions: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD:client/mlops_data/tables/delimited.py
 from mlops_data.errors import DataError
 from mlops_data.tables.cells import BLANKS, Cells, trimmed
 from mlops_data.tables.database import quoted, write_parquet
 from mlops_data.tables.dialect import QUOTES_HINT, Dialect
 from mlops_data.tables.text import Head
+=======
+from trainer.data.tables.cells import BLANKS, Cells, trimmed
+from trainer.data.tables.database import quoted, write_parquet
+from trainer.data.tables.dialect import QUOTES_HINT, Dialect
+from trainer.data.tables.text import PIECE_BYTES, Head
+from trainer.errors import DataError
+>>>>>>> w-bench:training_container/trainer/data/tables/delimited.py
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -94,14 +102,24 @@ class _Rows:
 
         A row without any value stays, however long it is: such a row is left out later.
         """
-        delimiter = self._dialect.delimiter
-        empty_cell = (delimiter.encode(), f'{delimiter}""'.encode())
-        with self._file.open("rb") as file:
-            if not any(line.rstrip(b"\n").endswith(empty_cell) for line in file):
-                return
+        if not self._has_empty_end():
+            return
         for line, cells in self._records(skipinitialspace=True):
             if len(cells) > len(self._dialect.columns) and not cells[-1] and any(cells):
                 raise self._of_other_length(f"{self._name}: line {line}", len(cells))
+
+    def _has_empty_end(self) -> bool:
+        """Return whether the last cell of a line may be empty. Searches pieces of the file, which have many lines."""
+        delimiter = self._dialect.delimiter.encode()
+        ends = (delimiter + b"\n", delimiter + b'""\n')
+        overlap = b""
+        with self._file.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                searched = overlap + piece
+                if any(end in searched for end in ends):
+                    return True
+                overlap = searched[-len(ends[-1]) :]
+        return (overlap + b"\n").endswith(ends)
 
     def _records(self, *, strict: bool = False, skipinitialspace: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Yield each record as Python's csv reader reads it, with the line on which it begins.

@@ -181,7 +181,7 @@ class Inferred:
 
     def _words(self, position: int) -> Words:
         if position not in self._words_of:
-            self._words_of[position] = counted_words(self._cells, position)
+            self._words_of[position] = counted_words(self._cells, position, self._counts[position].distinct)
         return self._words_of[position]
 
     def _has_decimal_commas(self, positions: Sequence[int]) -> bool:

@@ -55,13 +55,11 @@ def read_json_lines(name: str, content: bytes, options: DataOptions = DEFAULTS) 
 
 def read_parquet(name: str, content: bytes, options: DataOptions = DEFAULTS) -> Dataset:
     """Read a data set from a Parquet file. Otherwise as `read`."""
-
-    def write(folder: Path) -> list[Path]:
+    with _folder(name) as folder, database(name, folder) as connection:
         path = folder / "rows.parquet"
         path.write_bytes(content)
-        return [path]
-
-    return read_parquet_files(name, write, options)
+        del content
+        return _dataset(parquet.read_cells(connection, name, folder, [path]), options, ())
 
 
 def read_parquet_files(name: str, fetch: Callable[[Path], Sequence[Path]], options: DataOptions = DEFAULTS) -> Dataset:

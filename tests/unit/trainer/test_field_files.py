@@ -19,6 +19,7 @@ from mlops_data.errors import DataError
 from predict import inputs, request
 from predict.model_cache import ServedModel
 from tests.support import served_models
+from tests.support.coded_rows import Cell, coded_row
 from trainer import data, models
 from trainer.data import Label, npz
 from trainer.export import export

@@ -12,9 +12,10 @@ from mlops.domain.job import Job, JobStatus
 from mlops.domain.objective import ACCURACY, Direction, Objective
 from mlops.domain.pruning import reason_to_prune
 from mlops.domain.sweep import Sweep
+from mlops_data.errors import DataError
 from trainer import __main__ as trainer
 from trainer import job, worker
-from trainer.errors import DataError, Interrupted, ParameterError
+from trainer.errors import Interrupted, ParameterError
 from trainer.stop import Stop
 from trainer.trial_records import TrialRecords
 

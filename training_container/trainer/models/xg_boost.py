@@ -1,4 +1,4 @@
-"""XGBoost: gradient boosting that grows trees level by level."""
+"""XGBoost: gradient boosting that grows trees level by level, with categories as they are."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +10,13 @@ from mlops_contract import Task
 from trainer.data import Dataset, Split
 from trainer.models import expansion
 from trainer.models.boosting import BoostedRows, BoosterType, BoostingHyperparameters, Report, TrainedBooster
-from trainer.models.expansion import Expansion
 
 if TYPE_CHECKING:
     import xgboost
 
 VALIDATION = "validation"
+_NUMBER, _CATEGORY = "q", "c"
+"""XGBoost's kinds of features: quantitative and categorical."""
 
 
 class XGBoostHyperparameters(BoostingHyperparameters):
@@ -31,12 +32,12 @@ class XGBoostHyperparameters(BoostingHyperparameters):
 def boost(
     own: XGBoostHyperparameters, dataset: Dataset, rows: BoostedRows, report: Report, seed: int
 ) -> TrainedBooster:
-    """Fit XGBoost to the coded matrix, in which categories with few levels are expanded."""
+    """Fit XGBoost to the coded matrix as it is."""
     import xgboost
 
-    expanded = expansion.for_trees(dataset.train.inputs, dataset.feature_columns)
-    train = _data(rows.train, expanded)
-    valid = [] if rows.validation is None else [(_data(rows.validation, expanded, train), VALIDATION)]
+    kinds = [_NUMBER if feature.levels is None else _CATEGORY for feature in dataset.feature_columns]
+    train = _data(rows.train, kinds)
+    valid = [] if rows.validation is None else [(_data(rows.validation, kinds, train), VALIDATION)]
     stops = bool(own.early_stopping_rounds and valid)
     booster = xgboost.train(
         _parameters(own, dataset, seed),
@@ -53,17 +54,19 @@ def boost(
     return TrainedBooster(
         booster=booster,
         answer=booster.inplace_predict,
-        gain=np.array([gains.get(f"f{at}", 0.0) for at in range(expanded.width)]),
-        expansion=expanded,
+        gain=np.array([gains.get(f"f{at}", 0.0) for at in range(dataset.features)]),
+        expansion=expansion.unchanged(dataset.features),
         names=tuple(feature.name for feature in dataset.feature_columns),
         task=dataset.task,
     )
 
 
-def _data(split: Split, expanded: Expansion, like: "xgboost.DMatrix | None" = None) -> "xgboost.DMatrix":
+def _data(split: Split, kinds: list[str], like: "xgboost.DMatrix | None" = None) -> "xgboost.DMatrix":
     import xgboost
 
-    return xgboost.QuantileDMatrix(expanded.transform(split.inputs), split.targets, weight=split.weights, ref=like)
+    return xgboost.QuantileDMatrix(
+        split.inputs, split.targets, weight=split.weights, feature_types=kinds or None, ref=like
+    )
 
 
 def _parameters(own: XGBoostHyperparameters, dataset: Dataset, seed: int) -> dict[str, Any]:
