@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.tables.clock import Clock
 from benchmarks.tables.made import TARGET, TIMES
-from trainer.data import splitting
+from mlops_data import splitting
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,19 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD:client/mlops_data/tables/delimited.py
 from mlops_data.errors import DataError
 from mlops_data.tables.cells import BLANKS, Cells, trimmed
 from mlops_data.tables.database import quoted, write_parquet
 from mlops_data.tables.dialect import QUOTES_HINT, Dialect
-from mlops_data.tables.text import Head
-=======
-from trainer.data.tables.cells import BLANKS, Cells, trimmed
-from trainer.data.tables.database import quoted, write_parquet
-from trainer.data.tables.dialect import QUOTES_HINT, Dialect
-from trainer.data.tables.text import PIECE_BYTES, Head
-from trainer.errors import DataError
->>>>>>> w-bench:training_container/trainer/data/tables/delimited.py
+from mlops_data.tables.text import PIECE_BYTES, Head
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

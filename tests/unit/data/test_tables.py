@@ -6,54 +6,13 @@ import numpy as np
 import pytest
 
 from mlops_contract import ColumnType, Contract, Task
-<<<<<<< HEAD:tests/unit/data/test_tables.py
 from mlops_data import splitting, tables
 from mlops_data.dataset import Dataset
 from mlops_data.errors import DataError
 from mlops_data.options import ColumnRole, DataOptions, GroupSplit, TimeSplit
+from mlops_data.tables import counts, delimited
 from tests.support.coded_rows import coded_row
 from tests.support.customers import CUSTOMERS, PRICES, ROWS, Columns, csv_of, json_lines_of, parquet_of
-=======
-from trainer import data, describe
-from trainer.data import DataOptions, Dataset, GroupSplit, TimeSplit, splitting, tables
-from trainer.data.options import ColumnRole
-from trainer.data.tables import counts, delimited
-from trainer.errors import DataError
-
-from .coding import coded_row
-
-Columns = Mapping[str, Sequence[object]]
-ROWS = 100
-GENERATOR = np.random.default_rng(5)
-PRICES = [round(float(price), 2) for price in GENERATOR.normal(50, 20, ROWS)]
-CUSTOMERS: dict[str, Sequence[object]] = {
-    "customer_id": [f"C-{row * 37 % 1000:04d}" for row in range(ROWS)],
-    "age": [None if row % 10 == 3 else 20 + row % 50 for row in range(ROWS)],
-    "income": PRICES,
-    "city": [None if row % 20 == 7 else ("Berlin", "Köln", "Ulm")[row % 7 % 3] for row in range(ROWS)],
-    "member": [(True, False)[row % 3 % 2] for row in range(ROWS)],
-    "since": [f"2024-{row % 12 + 1:02d}-{row % 28 + 1:02d} 10:{row % 60:02d}:00" for row in range(ROWS)],
-    "country": ["DE"] * ROWS,
-    "label": [("stays", "leaves")[row % 4 == 0] for row in range(ROWS)],
-}
-
-
-def csv_of(columns: Columns) -> bytes:
-    rows = zip(*columns.values(), strict=True)
-    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in rows]
-    return "\n".join([",".join(columns), *lines, ""]).encode()
-
-
-def json_lines_of(columns: Columns) -> bytes:
-    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
-
-
-def parquet_of(columns: Columns) -> bytes:
-    file = io.BytesIO()
-    parquet.write_table(pyarrow.table({name: list(cells) for name, cells in columns.items()}), file)
-    return file.getvalue()
->>>>>>> w-bench:tests/unit/trainer/test_tables.py
 
 
 def read(table: Columns, /, **options: object) -> Dataset:
@@ -302,22 +261,6 @@ def test_a_wide_table_has_all_of_its_columns():
     dataset = read({**wide, "label": ["a", "b"] * 15})
     assert dataset.features == 399 - 57
     assert all(column.type is ColumnType.DOUBLE for column in contract_of(dataset).columns)
-<<<<<<< HEAD:tests/unit/data/test_tables.py
-=======
-
-
-def test_describe_prints_the_profile_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    path = tmp_path / "churn.csv"
-    path.write_bytes(csv_of(CUSTOMERS))
-    assert describe.main([str(path), "--target", "label", "--column", "member=category"]) == 0
-    profile = json.loads(capsys.readouterr().out)
-    assert profile["rows"] == {"train": 70, "validation": 10, "held_out": 20}
-    assert profile["left_out"][0]["name"] == "customer_id"
-    assert {column["name"]: column["type"] for column in profile["columns"]}["member"] == "string"
-    classes = {level["value"]: level["count"] for level in profile["target"]["classes"]}
-    assert classes == {"leaves": 25, "stays": 75}
-    income = next(column for column in profile["columns"] if column["name"] == "income")
-    assert income["quantiles"]["min"] < income["quantiles"]["median"] < income["quantiles"]["max"]
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
@@ -360,4 +303,3 @@ def test_blanks_around_a_cell_are_not_part_of_it(blank: str) -> None:
     }
     dataset = tables.read_parquet("set.parquet", parquet_of(columns))
     assert [feature.levels for feature in dataset.feature_columns] == [("plain", f"two{blank}words")]
->>>>>>> w-bench:tests/unit/trainer/test_tables.py
