@@ -21,6 +21,7 @@ VIEWS = ("draw", "jobs", "runs", "models", "drift", "health")
 REFUSALS = re.compile(r"Failed to load resource")
 PRICES = Path(__file__).parents[2] / "console/src/prices.json"
 PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)  # the default of 5 s is short where other tests run beside
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +309,7 @@ def test_a_job_is_started_watched_and_read(open_console):
     expect(dialog).to_be_hidden()
     row = page.locator("tbody tr").first
     expect(row.get_by_text("completed")).to_be_visible(timeout=60_000)
-    expect(page.get_by_label("Log of the job")).to_contain_text("epoch.done", timeout=PATIENCE)
+    expect(page.get_by_label("Log of the job")).to_contain_text("epoch.done", timeout=60_000)
 
 
 def test_a_wrong_key_is_refused_and_a_right_one_is_gone_with_the_tab(open_console, stack, browser):

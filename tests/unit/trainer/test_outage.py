@@ -46,7 +46,7 @@ def late_tracking_server(tmp_path: Path, tracking_uri: str) -> Iterator[tuple[st
     timer.cancel()
     for process in started:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def test_training_goes_on_while_mlflow_is_away(

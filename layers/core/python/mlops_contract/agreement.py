@@ -28,8 +28,8 @@ class Agreement:
     @property
     def off(self) -> Array:
         """Which rows disagree, bool `[n]`."""
-        result: Array = (self.differences > self.limits).any(axis=1)
-        return result
+        off: Array = np.any(self.differences > self.limits, axis=1)
+        return off
 
 
 def agreement(expected: Array, answers: Array, scale: float | Array) -> Agreement:
@@ -41,7 +41,7 @@ def agreement(expected: Array, answers: Array, scale: float | Array) -> Agreemen
         scale: 1 for probabilities; for a quantity the target's interquartile range, or more where answers are larger.
     """
     with np.errstate(invalid="ignore"):
-        differences = np.where(expected == answers, 0.0, np.abs(expected - answers))
+        differences: Array = np.where(expected == answers, 0.0, np.abs(expected - answers))
     differences[np.isnan(differences)] = np.inf
     sizes = np.where(np.isfinite(expected), np.abs(expected), 0.0)
     limits = np.maximum(TOLERANCE * scale, ULPS * np.finfo(np.float32).eps * sizes)

@@ -85,8 +85,9 @@ class ProofRows:
 
 def most_rows(feeds: Mapping[str, Array], outputs: int) -> int:
     """Return how many of the rows a file may have: at most `MAX_ROWS`, and `MAX_BYTES` with `outputs` answers each."""
-    width = outputs + sum(
+    width: int = outputs + sum(
         values.shape[1] * (max(map(len, values.flat), default=0) if name == CATEGORIES else 1)
         for name, values in feeds.items()
     )
-    return max(1, min(MAX_ROWS, (MAX_BYTES - _HEADER_BYTES) // (width * _ITEM_BYTES)))
+    fitting: int = (MAX_BYTES - _HEADER_BYTES) // (width * _ITEM_BYTES)
+    return max(1, min(MAX_ROWS, fitting))
