@@ -19,6 +19,7 @@ const KINDS: Record<string, string> = {
   alert: "bad",
   degraded: "bad",
   cancelled: "warn",
+  pruned: "warn",
   warning: "warn",
 };
 

@@ -12,7 +12,7 @@ import { reason } from "../problems";
 import type { DriftStats, Job, Ready } from "../schema";
 
 const INTERVAL = 5000;
-const STATES = ["running", "pending", "completed", "failed", "cancelled"] as const;
+const STATES = ["running", "pending", "completed", "failed", "cancelled", "pruned"] as const;
 type State = (typeof STATES)[number];
 
 interface Seen {
@@ -46,7 +46,7 @@ export function Health() {
 async function look(signal: AbortSignal): Promise<Seen> {
   const ready = await readiness(signal);
   const { jobs } = await api.jobs({ limit: 100 }, { signal });
-  const counts = { running: 0, pending: 0, completed: 0, failed: 0, cancelled: 0 };
+  const counts = { running: 0, pending: 0, completed: 0, failed: 0, cancelled: 0, pruned: 0 };
   for (const status of STATES) counts[status] = (await api.jobs({ limit: 1, status }, { signal })).total_count;
   return { ready, counts, jobs, ...(await predictions(signal)) };
 }

@@ -15,7 +15,7 @@ import { appendLines } from "./log-lines";
 const INTERVAL = 1500;
 /** Milliseconds for which the log of an ended job is still read: its last lines arrive late. */
 const LATE_LOGS = 15_000;
-const ENDED = ["completed", "failed", "cancelled"];
+const ENDED = ["completed", "failed", "cancelled", "pruned"];
 
 export const hasEnded = (job: Pick<Job, "status">): boolean => ENDED.includes(job.status);
 

@@ -10,8 +10,8 @@ from mlops.domain.job import JobStatus
 from mlops.domain.stages import Stage
 
 logger = Logger()
-STATES = tuple(status for status in JobStatus if status is not JobStatus.CANCELLED)
-"""States that are reported. Each metric costs money every month; cancelled jobs are in /metrics only."""
+STATES = (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.COMPLETED, JobStatus.FAILED)
+"""States that are reported. Each metric costs money every month; cancelled and pruned jobs are in /metrics only."""
 
 
 def report(reading: Reading) -> None:
