@@ -1,6 +1,6 @@
 """Ask the original and the ONNX model the same rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,12 @@ from mlops_contract.agreement import TOLERANCE, agreement
 from mlops_conversion.errors import CannotConvert
 from mlops_conversion.proof import rows
 from mlops_conversion.proof.proof import Check, Kind, Proof
-from mlops_conversion.proof.rows import Array, Columns
+from mlops_conversion.proof.rows import Array, Columns, Question
 
 VARIANTS, FEWEST_VARIANTS = 100, 4
 CELLS = 20_000_000
 """Of a wide table fewer variants a column are asked, so that all together have about this many values."""
+CELLS_AT_ONCE = 2_000_000
 SINGLE_ROWS = 8
 NULL_TOKENS = ("", "nan", "None")
 """What encoders that were fitted on missing text have in its place."""
@@ -62,25 +63,25 @@ def prove(
     session = model if not isinstance(model, bytes) else _session(model)
     regression = contract.task is Task.REGRESSION
     comparison = _Comparison(ask, session, encode, contract.output, scale if regression else 1.0)
-    checks, tokens = [], {}
+    tokens = {}
     variants = max(FEWEST_VARIANTS, min(VARIANTS, CELLS // len(contract.columns) ** 2))
     base = rows.complete(contract, columns, variants)
-    for column in contract.columns:
-        if column.null_ok:
-            check, token = _null(comparison, contract, base, column)
-            checks.append(check)
+    nullable = [column for column in contract.columns if column.null_ok]
+    nulls = [_null(column, base) for column in nullable]
+    checks = []
+    for column, question, check in zip(nullable, nulls, comparison.checks(contract, base, nulls), strict=True):
+        if column.type is ColumnType.STRING:
+            check, token = _null_token(comparison, contract, base, question, column, check)
             if token is not None:
                 tokens[column.name] = token
-        if column.type is ColumnType.STRING and not column.closed:
-            kind = Kind.TEXT if column.levels is None else Kind.UNSEEN
-            values = rows.unseen(column, columns[column.name])
-            checks.append(comparison.check(kind, contract, rows.with_each(base, column.name, values), column.name))
+        checks.append(check)
+    checks.extend(comparison.checks(contract, base, list(_unseen(contract, columns))))
     proved = Proof(tuple(checks), tokens, TOLERANCE, comparison.scale).narrowed(contract)
     allowed = rows.taken(columns, rows.allowed(proved, columns))
     checks.append(comparison.check(Kind.HELD_OUT, proved, allowed))
     if rows.count(allowed):
         base = rows.complete(proved, allowed, variants)
-        checks.extend(_numbers(comparison, proved, allowed, base, thresholds or {}))
+        checks.extend(comparison.checks(proved, base, list(_numbers(proved, allowed, thresholds or {}))))
         checks.append(comparison.alone(proved, rows.taken(base, slice(SINGLE_ROWS))))
     return Proof(tuple(checks), tokens, TOLERANCE, comparison.scale)
 
@@ -97,32 +98,44 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
         raise CannotConvert(f"the ONNX model does not load: {_reason(error)}") from error
 
 
-def _null(comparison: "_Comparison", contract: Contract, base: Columns, column: Column) -> tuple[Check, str | None]:
-    """Ask with the column null; return the check, and the text that says null if the two agree on one."""
-    asked = rows.with_nulls(base, column)
-    if column.type is not ColumnType.STRING:
-        return comparison.check(Kind.NULL, contract, asked, column.name), None
-    first = None
-    for token in dict.fromkeys((column.null_token, *NULL_TOKENS)):
+def _null(column: Column, base: Columns) -> Question:
+    return Question(Kind.NULL, column.name, rows.nulls(base[column.name]))
+
+
+def _null_token(
+    comparison: "_Comparison", contract: Contract, base: Columns, question: Question, column: Column, check: Check
+) -> tuple[Check, str | None]:
+    """Find the text that says null, if the two models agree on one.
+
+    Args:
+        check: What came of the text that the contract has.
+    """
+    if not check.off:
+        return check, column.null_token
+    for token in NULL_TOKENS:
         changed = [replace(other, null_token=token) if other is column else other for other in contract.columns]
-        check = comparison.check(Kind.NULL, replace(contract, columns=tuple(changed)), asked, column.name)
-        if not check.off:
-            return check, token
-        first = first or check
-    assert first is not None
-    return first, None
+        (other_check,) = comparison.checks(replace(contract, columns=tuple(changed)), base, [question])
+        if not other_check.off:
+            return other_check, token
+    return check, None
 
 
-def _numbers(
-    comparison: "_Comparison", contract: Contract, columns: Columns, base: Columns, thresholds: Mapping[str, Array]
-) -> Iterator[Check]:
-    """Ask with each number at its extremes and at the thresholds."""
+def _unseen(contract: Contract, columns: Columns) -> Iterator[Question]:
+    """Ask for text that the column does not have."""
+    for column in contract.columns:
+        if column.type is ColumnType.STRING and not column.closed:
+            kind = Kind.TEXT if column.levels is None else Kind.UNSEEN
+            yield Question(kind, column.name, np.array(rows.unseen(column, columns[column.name]), object))
+
+
+def _numbers(contract: Contract, columns: Columns, thresholds: Mapping[str, Array]) -> Iterator[Question]:
+    """Ask for each number at its extremes and at the thresholds."""
     for column in contract.columns:
         values = rows.extremes(column, columns[column.name])
         if len(values):
-            yield comparison.check(Kind.EXTREME, contract, rows.with_each(base, column.name, values), column.name)
+            yield Question(Kind.EXTREME, column.name, values)
     for name, values in rows.points(contract, columns, thresholds):
-        yield comparison.check(Kind.THRESHOLD, contract, rows.with_each(base, name, values), name)
+        yield Question(Kind.THRESHOLD, name, values)
 
 
 class _Comparison:
@@ -147,6 +160,25 @@ class _Comparison:
         except _Refused as error:
             return Check(kind, column, asked, asked, 0.0, error=str(error))
         return self._compared(kind, columns, expected, answers, column)
+
+    def checks(self, contract: Contract, base: Columns, questions: Sequence[Question]) -> Iterator[Check]:
+        """Ask both models, and compare. Many questions are asked at once: a call takes time for each column."""
+        most = max(1, CELLS_AT_ONCE // len(contract.columns))
+        for group in rows.groups(base, questions, most):
+            asked, parts = rows.asked(base, group)
+            try:
+                expected, answers = self._original(asked), self._converted(contract, asked)
+                fits = len(expected) == len(answers) == rows.count(asked)
+            except _Refused:
+                fits = False
+            if not fits:  # which of them it is comes out alone
+                for question, part in zip(group, parts, strict=True):
+                    yield self.check(question.kind, contract, rows.taken(asked, part), question.column)
+                continue
+            for question, part in zip(group, parts, strict=True):
+                yield self._compared(
+                    question.kind, rows.taken(asked, part), expected[part], answers[part], question.column
+                )
 
     def alone(self, contract: Contract, columns: Columns) -> Check:
         """Ask the ONNX model rows one at a time and together, and compare."""

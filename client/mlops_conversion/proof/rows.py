@@ -1,12 +1,14 @@
 """The rows that a proof asks: held-out ones, and variants of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlops_contract import Column, ColumnType, Contract
 from mlops_contract.columns import LARGEST_WHOLE
+from mlops_conversion.proof.proof import Kind
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = Mapping[str, Array]
@@ -89,18 +91,47 @@ def complete(contract: Contract, columns: Columns, rows: int) -> dict[str, Array
     return result
 
 
-def with_nulls(columns: Columns, column: Column) -> dict[str, Array]:
-    """Return the rows with a column null."""
-    values = columns[column.name]
-    return {**columns, column.name: np.full_like(values, _NULLS[values.dtype.kind])}
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Rows in which one column has each of these values at least once, and the others what they have."""
+
+    kind: Kind
+    column: str
+    values: Array
+
+    def size(self, base: Columns) -> int:
+        """Return the number of its rows."""
+        return max(count(base), len(self.values))
 
 
-def with_each(columns: Columns, name: str, values: Sequence[Any] | Array) -> dict[str, Array]:
-    """Return rows in which a column has each of the values at least once, and the others what they have."""
-    at = np.resize(np.arange(count(columns)), max(count(columns), len(values)))
-    result = taken(columns, at)
-    result[name] = np.resize(np.asarray(values, result[name].dtype), len(at))
-    return result
+def nulls(values: Array) -> Array:
+    """Return a missing value for each of the values."""
+    return np.full_like(values, _NULLS[values.dtype.kind])
+
+
+def groups(base: Columns, questions: Sequence[Question], rows: int) -> Iterator[list[Question]]:
+    """Return the questions in groups of at most so many rows; a larger question has a group of its own."""
+    group: list[Question] = []
+    size = 0
+    for question in questions:
+        if group and size + question.size(base) > rows:
+            yield group
+            group, size = [], 0
+        group.append(question)
+        size += question.size(base)
+    if group:
+        yield group
+
+
+def asked(base: Columns, questions: Sequence[Question]) -> tuple[dict[str, Array], list[slice]]:
+    """Return the rows of some questions, and which of them are whose."""
+    sizes = [question.size(base) for question in questions]
+    ends = np.cumsum(sizes)
+    parts = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
+    result = taken(base, np.concatenate([np.resize(np.arange(count(base)), size) for size in sizes]))
+    for question, part, size in zip(questions, parts, sizes, strict=True):
+        result[question.column][part] = np.resize(question.values, size)
+    return result, parts
 
 
 def unseen(column: Column, values: Array) -> list[str]:
