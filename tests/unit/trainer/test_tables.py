@@ -335,7 +335,7 @@ def test_describe_prints_the_profile_of_a_file(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.parametrize("end", ["", "\n"])
 @pytest.mark.parametrize("extra", [",", ',""'])
-@pytest.mark.parametrize("piece", range(1, 12))
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
 def test_an_empty_cell_too_many_is_found_wherever_the_pieces_of_the_file_end(
     monkeypatch: pytest.MonkeyPatch, piece: int, extra: str, end: str
 ) -> None:
