@@ -265,7 +265,7 @@ def test_a_wide_table_has_all_of_its_columns():
 
 @pytest.mark.parametrize("end", ["", "\n"])
 @pytest.mark.parametrize("extra", [",", ',""'])
-@pytest.mark.parametrize("piece", range(1, 12))
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
 def test_an_empty_cell_too_many_is_found_wherever_the_pieces_of_the_file_end(
     monkeypatch: pytest.MonkeyPatch, piece: int, extra: str, end: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mlops_contract import Task
 from tests.support import coded
 from trainer import models
-from trainer.data import Dataset, Split
+from trainer.data import Dataset, Feature, Split
 from trainer.errors import Interrupted, ParameterError
 from trainer.models import DataKind, Trained
 from trainer.parameters import Parameters
@@ -260,3 +260,22 @@ def test_the_kinds_of_data():
         DataKind.VECTOR,
         DataKind.IMAGE,
     ]
+
+
+@pytest.mark.parametrize("model_type", ["lightgbm", "xgboost"])
+def test_a_booster_parts_the_values_of_text_in_any_order(model_type: str):
+    """Of 60 values every second one has the other class, which few thresholds on their codes cannot part."""
+    codes = np.arange(3000) % 60
+    split = Split(codes.astype(np.float32)[:, None], codes % 2)
+    levels = tuple(f"value {code}" for code in range(60))
+    dataset = dataclasses.replace(
+        coded.made(Task.CLASSIFICATION, classes=2),
+        train=split,
+        validation=split,
+        held_out=split,
+        contract=None,
+        feature_columns=(Feature("text", "text", levels),),
+    )
+    depth = {"max_depth": 2, "n_estimators": 3, "learning_rate": 1.0}
+    model = train(dataset, model_type, hyperparameters=depth)
+    assert (model.predict(split.inputs).argmax(1) == split.targets).all()
