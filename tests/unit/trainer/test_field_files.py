@@ -19,7 +19,7 @@ from mlops_data.errors import DataError
 from predict import inputs, request
 from predict.model_cache import ServedModel
 from tests.support import served_models
-from tests.support.coded_rows import Cell, coded_row
+from tests.support.coded_rows import Cell
 from trainer import data, models
 from trainer.data import Label, npz
 from trainer.export import export
@@ -28,8 +28,6 @@ from trainer.parameters import Parameters
 from .test_fit import Session
 
 PER_CLASS = 20
-MOST_SERVED = 1000
-"""Columns. The proof of more takes a minute; test_dozen_tables.py serves a table of some hundreds."""
 FAR = 4.0
 """The second class lies around (4, 4), the first one around (0, 0)."""
 
@@ -536,11 +534,6 @@ def test_a_file_is_trained_right_or_refused_with_the_remedy(
     if isinstance(outcome, Trained):
         assert set(dataset.labels) == {*outcome.answers, *outcome.more_labels}
         assert {type(label) for label in dataset.labels} == {type(label) for label in outcome.answers}
-    if dataset.features > MOST_SERVED:
-        forest = trained(dataset)
-        for label, row in outcome.answers.items():
-            assert dataset.labels[int(forest.predict(coded_row(dataset, row)[None]).argmax())] == label
-        return
     model = served(dataset)
     for due, row in outcome.answers.items():
         assert answer(model, row) == (pytest.approx(due, abs=1) if isinstance(outcome, Quantity) else due)
