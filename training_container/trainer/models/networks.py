@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from mlops.domain.training_request import Range
+from mlops.domain.training_request import NetworkFields, Range
 from mlops_contract import Task
 from trainer.data import Dataset
 from trainer.models.calibration import recalibrated
@@ -19,16 +19,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class NetworkHyperparameters(OwnHyperparameters):
-    """Those of both networks. The flat fields of a request are a short form of them, with the same bounds."""
+class NetworkHyperparameters(NetworkFields, OwnHyperparameters):
+    """Those of both networks. The flat fields of a request are a short form of some of them."""
 
-    learning_rate: Annotated[float, Field(ge=1e-5, le=1, description="Peak learning rate of the optimiser")] = 0.001
-    epochs: Annotated[int, Field(ge=1, le=100, description="Passes over the training data")] = 10
-    batch_size: Annotated[int, Field(ge=8, le=512, description="Rows per optimiser step")] = 64
-    hidden_size: Annotated[int, Field(ge=32, le=512, description="Units of the hidden layer")] = 128
-    dropout: Annotated[
-        float, Field(ge=0, le=0.5, description="Share of hidden units that are left out in a training step")
-    ] = 0.2
     shift: Annotated[
         int, Field(ge=0, le=8, description="Shift each image by up to this many pixels, differently in each epoch")
     ] = 0

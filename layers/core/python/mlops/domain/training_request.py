@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mlops.domain.names import DEFAULT_EXPERIMENT, DEFAULT_MODEL_NAME, RESERVED_MODEL_NAMES, ExperimentName, ModelName
 from mlops.domain.request import Request
@@ -16,8 +16,8 @@ Value = bool | int | float | Annotated[str, Field(max_length=200)] | None
 Values = Annotated[dict[Annotated[str, Field(min_length=1, max_length=100)], Value], Field(max_length=100)]
 
 
-class Hyperparameters(Request):
-    """The seed, and a short form of the hyperparameters of networks: the fields of the first version."""
+class NetworkFields(BaseModel):
+    """The hyperparameters of networks that were fields of a request in the first version."""
 
     learning_rate: Annotated[float, Field(ge=1e-5, le=1, description="Peak learning rate of the optimiser")] = 0.001
     epochs: Annotated[int, Field(ge=1, le=100, description="Passes over the training data")] = 10
@@ -26,6 +26,11 @@ class Hyperparameters(Request):
     dropout: Annotated[
         float, Field(ge=0, le=0.5, description="Share of hidden units that are left out in a training step")
     ] = 0.2
+
+
+class Hyperparameters(NetworkFields, Request):
+    """The seed, and a short form of the hyperparameters of networks."""
+
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description="The same seed gives the same model")] = 42
 
 
