@@ -111,8 +111,8 @@ format: install ## format the code, and fix what the linters can fix
 bench: install ## run the benchmarks, and write benchmarks/results/
 	@$(SOURCES) $(BIN)/python -m benchmarks
 
-bench-train: install ## compare training on tables with the bare libraries, and on MNIST (MNIST_DIR) with a plain PyTorch loop
-	@$(SOURCES) $(BIN)/python -m benchmarks tables train
+bench-train: install ## measure training: tables and bare libraries, tpe and random draws, MNIST (MNIST_DIR) and a plain loop
+	@$(SOURCES) $(BIN)/python -m benchmarks tables sweeps train
 
 screenshots: install ## take the pictures in docs/pictures again; run make demo first
 	@$(SOURCES) $(BIN)/python -m tools.screenshots

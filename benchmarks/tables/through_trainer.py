@@ -8,7 +8,7 @@ from benchmarks.tables.clock import Clock
 from benchmarks.tables.made import TARGET
 
 
-class _Unwatched:
+class Unwatched:
     """The session of a run that nobody watches or stops."""
 
     def resume(self) -> bytes | None:
@@ -42,7 +42,7 @@ def train(path: Path, model_type: str, rounds: int) -> dict[str, Any]:
     clock.note("import")
     dataset = data.load(str(path), data_options(asked), trusted=True)
     clock.note("read")
-    trained = models.find(model_type).train(dataset, asked, _Unwatched())
+    trained = models.find(model_type).train(dataset, asked, Unwatched())
     clock.note("fit")
     exported = export(trained, dataset)
     clock.note("export and prove")
