@@ -183,7 +183,7 @@ def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, churn,
     assert run["params"]["model_type"] == "lightgbm"
     assert run["params"]["target"] == "churned"
     assert run["params"]["dataset"] == addresses["churn.csv"]
-    assert run["params"]["hyperparameters"]["num_leaves"] == 15
+    assert run["params"]["num_leaves"] == 15
     assert ended["objective"]["name"] == "roc_auc"
     api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda answer: answer["status"] == "succeeded")
     staging = api.post("/predict/staging", {"row": LEAVES, "model_name": CHURN})

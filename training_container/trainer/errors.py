@@ -1,5 +1,9 @@
 """Errors that end a run as failed. Users see the messages, so they name the cause and the remedy."""
 
+import errno
+import traceback
+from pathlib import Path
+
 from mlops_data.errors import DataError
 
 
@@ -38,3 +42,11 @@ class Interrupted(Exception):
 
 FOR_USERS = (TrainingError, DataError)
 """The errors whose message is for users. All others are defects, and are logged with their traceback."""
+
+
+def unexpected(error: Exception) -> str:
+    """Return what the record of a run says of a defect: its kind and place. The log has all of it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.strerror}): free some space, and start the run again"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {type(error).__name__} in {Path(last.filename).name}:{last.lineno}; see the job's log"

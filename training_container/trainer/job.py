@@ -1,6 +1,5 @@
 """A run from start to end, and how it ends: completed, failed with a reason, or interrupted with its state kept."""
 
-import errno
 import os
 import tempfile
 import traceback
@@ -15,7 +14,7 @@ from mlops_contract import Task
 from trainer import checkpoint, data, models, process, validation
 from trainer.data import Dataset
 from trainer.data_options import data_options
-from trainer.errors import FOR_USERS, Interrupted, Pruned, TrainingError
+from trainer.errors import FOR_USERS, Interrupted, Pruned, TrainingError, unexpected
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
@@ -122,13 +121,7 @@ class _Job:
             raise
         except Exception as error:
             log_event("trainer.defect", traceback=traceback.format_exc())
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._fail(f"the disk is full ({error.strerror}): free some space, and start the run again")
-                raise
-            # A defect, not a reason for people: the log has all of it, the record its kind and place.
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(last.filename).name}:{last.lineno}"
-            self._fail(f"internal error: {type(error).__name__} in {place}; see the job's log")
+            self._fail(unexpected(error))
             raise
 
     def close(self) -> None:
