@@ -60,16 +60,17 @@ class Expand(nn.Module):
         self.width = fitted.width
         for name in ("scaled", "mean", "deviation", "flagged", "compared", "low", "high"):
             self.register_buffer(name, torch.from_numpy(getattr(fitted, name)))
+        # A part without columns is left out: torch's exporter writes its empty constants with another type.
+        self.has_numbers, self.has_flags, self.has_codes = map(len, (fitted.scaled, fitted.flagged, fitted.compared))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        # A part without columns is left out: torch's exporter writes its empty constants with another type.
         parts = []
-        if self.scaled.numel():
+        if self.has_numbers:
             numbers = inputs[:, self.scaled]
             parts.append((torch.where(torch.isnan(numbers), self.mean, numbers) - self.mean) / self.deviation)
-        if self.flagged.numel():
+        if self.has_flags:
             parts.append(torch.isnan(inputs[:, self.flagged]).float())
-        if self.compared.numel():
+        if self.has_codes:
             codes = inputs[:, self.compared]
             codes = torch.where(torch.isnan(codes), torch.full_like(codes, expansion.MISSING), codes)
             parts.append(((codes >= self.low) & (codes <= self.high)).float())
