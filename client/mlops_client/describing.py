@@ -44,15 +44,15 @@ def describe(
         MlopsError: DuckDB, numpy or pyarrow is not installed.
     """
     require(("duckdb", "numpy", "pyarrow"), "describing tables", "data")
-    from mlops_data import files
+    from mlops_data import local
     from mlops_data.errors import DataError
 
     try:
         options = _options(target, task, columns, held_out, weight)
         if hasattr(table, "to_parquet"):
-            dataset = files.read_frame(table, options)
+            dataset = local.read_frame(table, options)
         else:
-            dataset = files.read_path(_path(table), options)
+            dataset = local.read_path(_path(table), options)
     except DataError as error:
         raise BadInput(str(error)) from None
     assert dataset.profile is not None  # only data sets without columns have none

@@ -1,54 +1,24 @@
-"""Read tables from this machine: a file, a folder of Parquet files, or a frame of pandas."""
+"""The files of a table: how large they may be, and which of a folder belong to it."""
 
-import io
-import shutil
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 
-from mlops_data import formats, tables
-from mlops_data.dataset import Dataset
 from mlops_data.errors import DataError
-from mlops_data.options import DataOptions
+from mlops_data.formats import PARQUET
 
-FRAME = "the frame"
-"""What a frame is called in errors. It has no name of its own."""
-
-
-def read_path(path: Path, options: DataOptions) -> Dataset:
-    """Read a table from a file, or from the Parquet files of a folder.
-
-    Raises:
-        DataError: There is no such file, or it is not valid. Names the line, the column and the remedy.
-    """
-    name = str(path)
-    if path.is_dir():
-        return tables.read_parquet_files(name, lambda folder: _copied(path, folder), options)
-    read = formats.reader(name, path.as_posix())
-    return read(name, content_of(path), options)
+MAX_BYTES = 2 * 1024**3
 
 
-def read_frame(frame: Any, options: DataOptions) -> Dataset:
-    """Read a table from a pandas DataFrame, without its index.
-
-    Raises:
-        DataError: A column has values of several types, or as `read_path`.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-        file = io.BytesIO()
-        parquet.write_table(table, file)
-    except (pyarrow.ArrowException, ValueError) as error:
-        raise DataError(f"{FRAME} cannot be read: {error}; give each column values of one type") from error
-    return tables.read_parquet(FRAME, file.getvalue(), options)
+def check_size(name: str, size: int) -> None:
+    """Raise DataError if a data set has too many bytes."""
+    if size > MAX_BYTES:
+        raise DataError(f"{name}: {size:,} bytes are more than the {MAX_BYTES:,} that a data set may have")
 
 
 def content_of(path: Path) -> bytes:
     """Return the bytes of a file. Raises DataError if it cannot be read, or is too large."""
     try:
-        formats.check_size(str(path), path.stat().st_size)
+        check_size(str(path), path.stat().st_size)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error
@@ -56,18 +26,38 @@ def content_of(path: Path) -> bytes:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _copied(source: Path, folder: Path) -> list[Path]:
-    """Copy the Parquet files below `source`, because DuckDB may read in its own folder only."""
-    copied, size = [], 0
-    for name in formats.parquet_files(
-        file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()
-    ):
-        size += (source / name).stat().st_size
-        formats.check_size(str(source), size)
-        path = folder / name
+def names_below(folder: Path) -> list[str]:
+    """Return the paths of all files below a folder, from there."""
+    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+
+
+def copied(name: str, names: Iterable[str], content: Callable[[str], bytes], folder: Path) -> list[Path]:
+    """Copy the Parquet files of a table into a folder, with their paths, and return their new paths in order.
+
+    Spark and others keep files of their own beside them, which are left out: their names, or those of their folders,
+    begin with `_` or `.`.
+
+    Args:
+        name: The data set's name, for errors.
+        names: The paths of all files, from the table's own folder.
+        content: Returns the bytes of a file.
+        folder: An empty folder.
+
+    Raises:
+        DataError: None of the files is of the table, or they have too many bytes. Or as `content`.
+    """
+    paths, size = [], 0
+    for file in sorted(names):
+        steps = PurePosixPath(file).parts
+        if not file.lower().endswith(PARQUET) or any(step.startswith(("_", ".")) for step in steps):
+            continue
+        data = content(file)
+        size += len(data)
+        check_size(name, size)
+        path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, path)
-        copied.append(path)
-    if not copied:
-        raise DataError(f"{source}: there are no files whose names end in {formats.PARQUET}; check the path")
-    return copied
+        path.write_bytes(data)
+        paths.append(path)
+    if not paths:
+        raise DataError(f"{name}: there are no files whose names end in {PARQUET}; check the address")
+    return paths

@@ -16,7 +16,7 @@ import boto3
 import numpy as np
 import pytest
 
-from mlops_data import formats, tables
+from mlops_data import files, formats, tables
 from mlops_data.errors import DataError
 from trainer import data
 from trainer.data import npz as npz_file
@@ -275,7 +275,7 @@ def test_what_is_read_is_what_the_api_and_the_upload_say():
     from trainer.data import loading
 
     packed = {f"{suffix}{packing}" for suffix in formats.PACKABLE for packing in formats.PACKED}
-    read = {*formats.READERS, loading.NPZ}
+    read = {*formats.TABLES, loading.NPZ}
     assert set(FORMATS) == read | packed
     described = TrainRequest.model_fields["dataset"].description or ""
     promised = set(re.findall(r"\.[a-z]{2,}", described))
@@ -436,6 +436,6 @@ def test_https_checks_the_certificate(https_server: str, monkeypatch: pytest.Mon
 
 
 def test_a_data_set_has_a_largest_size(https_server: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(formats, "MAX_BYTES", 50)
+    monkeypatch.setattr(files, "MAX_BYTES", 50)
     with pytest.raises(DataError, match="more than the 50 that a data set may have"):
         data.load(f"{https_server}/set.csv")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_contract import Task
-from mlops_data import formats, tables
+from mlops_data import formats
 from mlops_data.dataset import Dataset
 from mlops_data.errors import DataError
 from mlops_data.options import DataOptions
@@ -34,6 +34,7 @@ def load(name: str, options: DataOptions = DEFAULTS, *, trusted: bool = False) -
         return BUILT_IN[name]()
     name = sources.resolved(name)
     if name.endswith("/"):
+        from mlops_data import tables
 
         def fetch(folder: Path) -> list[Path]:
             return sources.fetch_below(name, folder, trusted=trusted)

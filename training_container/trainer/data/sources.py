@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from mlops_data import formats
+from mlops_data import files
 from mlops_data.errors import DataError
-from mlops_data.files import content_of
 from trainer.errors import Unreachable
 from trainer.log import log_event
 
@@ -52,7 +51,7 @@ def read(address: str, *, trusted: bool = False) -> bytes:
         raise DataError(f"{address}: http is not allowed; use https:// or s3://")
     if not trusted:
         raise DataError(f"{address!r} is neither digits, mnist, nor an s3:// or https:// address")
-    return content_of(Path(address))
+    return files.content_of(Path(address))
 
 
 def fetch_below(address: str, folder: Path, *, trusted: bool = False) -> list[Path]:
@@ -73,19 +72,8 @@ def fetch_below(address: str, folder: Path, *, trusted: bool = False) -> list[Pa
     elif scheme or not trusted:
         raise DataError(f"{address}: only an s3:// prefix can end in /; name one file, or use s3://")
     else:
-        names = [file.relative_to(address).as_posix() for file in Path(address).rglob("*") if file.is_file()]
-    copied, size = [], 0
-    for name in formats.parquet_files(names):
-        content = read(join(address, name), trusted=trusted)
-        size += len(content)
-        formats.check_size(address, size)
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        copied.append(path)
-    if not copied:
-        raise DataError(f"{address}: there are no files whose names end in {formats.PARQUET}; check the address")
-    return copied
+        names = files.names_below(Path(address))
+    return files.copied(address, names, lambda name: read(join(address, name), trusted=trusted), folder)
 
 
 def resolved(address: str) -> str:
@@ -121,7 +109,7 @@ def _read_s3(address: str, trusted: bool) -> bytes:
     bucket, key = _bucket_and_key(address, trusted)
     with _s3(address) as client:
         answer = client.get_object(Bucket=bucket, Key=key)
-        formats.check_size(address, answer["ContentLength"])
+        files.check_size(address, answer["ContentLength"])
         content: bytes = answer["Body"].read()
     return content
 
@@ -191,13 +179,13 @@ def _read_https(address: str) -> bytes:
                 continue
             if answer.status != 200:
                 raise DataError(f"{address}: the server answered {answer.status}")
-            formats.check_size(address, int(answer.headers.get("Content-Length") or 0))
+            files.check_size(address, int(answer.headers.get("Content-Length") or 0))
             try:
-                content = answer.read(formats.MAX_BYTES + 1, decode_content=False)
+                content = answer.read(files.MAX_BYTES + 1, decode_content=False)
             except urllib3.exceptions.HTTPError as error:
                 attempt, reason = attempt + 1, f"broke off ({type(error).__name__})"
                 continue
-            formats.check_size(address, len(content))
+            files.check_size(address, len(content))
             return content
     raise Unreachable(address, reason)
 
