@@ -176,9 +176,7 @@ class _Comparison:
                     yield self.check(question.kind, contract, rows.taken(asked, part), question.column)
                 continue
             for question, part in zip(group, parts, strict=True):
-                yield self._compared(
-                    question.kind, rows.taken(asked, part), expected[part], answers[part], question.column
-                )
+                yield self._compared(question.kind, asked, expected, answers, question.column, part)
 
     def alone(self, contract: Contract, columns: Columns) -> Check:
         """Ask the ONNX model rows one at a time and together, and compare."""
@@ -204,8 +202,18 @@ class _Comparison:
             raise _Refused(f"the ONNX model: {_reason(error)}") from error
         return np.asarray(answers, np.float64)
 
-    def _compared(self, kind: Kind, columns: Columns, expected: Array, answers: Array, column: str | None) -> Check:
-        asked = rows.count(columns)
+    def _compared(
+        self,
+        kind: Kind,
+        columns: Columns,
+        expected: Array,
+        answers: Array,
+        column: str | None,
+        part: slice | None = None,
+    ) -> Check:
+        """Compare the answers to rows, or to a part of them."""
+        first, last, _ = (part or slice(None)).indices(rows.count(columns))
+        asked, expected, answers = last - first, expected[first:last], answers[first:last]
         if expected.shape != answers.shape or len(answers) != asked:
             error = f"the original answers {list(expected.shape)} values, and the ONNX model {list(answers.shape)}"
             return Check(kind, column, asked, asked, 0.0, error=error)
@@ -214,7 +222,7 @@ class _Comparison:
         scale = np.maximum(self.scale, sizes) if kind is Kind.EXTREME else self.scale
         compared = agreement(expected, answers, scale)
         differences, off = compared.differences, compared.off
-        worst = int(np.argmax((differences / compared.limits).max(axis=1)))
+        worst = first + int(np.argmax((differences / compared.limits).max(axis=1)))
         return Check(
             kind,
             column,
