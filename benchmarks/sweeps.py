@@ -51,7 +51,7 @@ def _best(dataset: Dataset, strategy: str, seed: int) -> float:
         seed=seed,
         num_runs=RUNS[strategy],
         space=published.default_space(strategy, dataset.task),
-        whole=tuple(sorted(published.whole | {"seed"})),
+        whole=published.whole_in_sweeps,
     )
     objective = objectives.named(OBJECTIVES[dataset.task], task=dataset.task)
     runs: list[Job] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.objective import Objective
 from mlops.domain.sweep import Sweep
-from mlops.domain.training_request import Range, Space
+from mlops.domain.training_request import Space
 from trainer.parameters import HyperparameterValue
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def ask(plan: Sweep, index: int, runs: Sequence[Job], objective: Objective | Non
     )
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials([_told(run, distributions, objective) for run in runs])
-    chosen = study.ask(distributions).params
-    return {name: _tidy(plan.space[name], chosen[name], name in plan.whole) for name in distributions}
+    return plan.tidy(study.ask(distributions).params)
 
 
 def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
@@ -75,14 +74,3 @@ def _told(run: Job, distributions: "dict[str, BaseDistribution]", objective: Obj
     score = objective.score(run.metrics) if objective and run.status is JobStatus.COMPLETED else None
     state = TrialState.FAIL if score is None else TrialState.COMPLETE
     return create_trial(state=state, value=score, params=params, distributions=distributions)
-
-
-def _tidy(
-    values: Sequence[HyperparameterValue] | Range, chosen: HyperparameterValue, whole: bool
-) -> HyperparameterValue:
-    """Return a number as random draws have it: a whole one as such, and others with six digits."""
-    if whole and isinstance(chosen, float):
-        return int(chosen)
-    if isinstance(values, Range) and isinstance(chosen, float):
-        return min(max(float(f"{chosen:.6g}"), values.low), values.high)
-    return chosen

@@ -72,7 +72,7 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         num_runs=request.num_runs,
         prune=request.prune,
         space=request.space or _default_space(model_type, request.strategy, fixed),
-        whole=tuple(sorted(model_type.whole | {"seed"})),
+        whole=model_type.whole_in_sweeps,
     )
     # What is wrong with one of them is said before the first one trains. tpe decides only then.
     planned = [] if plan.strategy == TPE else [_child(plan, index, fixed) for index in range(plan.num_runs)]

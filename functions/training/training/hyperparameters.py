@@ -87,9 +87,9 @@ def _task_errors(request: TrainingSubject, model_type: ModelType, fields: Mappin
     task, limited = known_task(request.dataset, request.task), model_type.limited(fields)
     if task is None or any(task in tasks for tasks in limited.values()):
         return
+    own = ", ".join(name for name, tasks in model_type.limited(model_type.names).items() if task in tasks)
+    instead = f"use {own}" if own else "leave it out"
     for name, tasks in limited.items():
-        own = ", ".join(other for other, of in model_type.limited(model_type.names).items() if task in of)
-        instead = f"use {own}" if own else "leave it out"
         yield fields[name], f"is for {' and '.join(tasks)}, and the task is {task}: {instead}"
 
 
@@ -112,7 +112,7 @@ def _errors(
 
 
 def _is_whole(model_type: ModelType, name: str) -> bool:
-    return name in model_type.whole or name in SEED
+    return name in model_type.whole_in_sweeps
 
 
 def _exact(model_type: ModelType, name: str, value: Value) -> Value:

@@ -216,7 +216,7 @@ def _plan(request: SweepRequest, model_type: ModelType, given: Mapping[str, Any]
         workers=request.processes if request.strategy == TPE else 1,
         prune=request.prune,
         space=space,
-        whole=tuple(sorted(model_type.whole | {"seed"})),
+        whole=model_type.whole_in_sweeps,
     )
 
 

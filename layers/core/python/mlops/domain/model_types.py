@@ -60,6 +60,11 @@ class ModelType(BaseModel):
         properties: Mapping[str, Any] = self.hyperparameters.get("properties", {})
         return frozenset(name for name, schema in properties.items() if _is_whole(schema))
 
+    @property
+    def whole_in_sweeps(self) -> tuple[str, ...]:
+        """What is a whole number in the space of a sweep: these, and the seed."""
+        return tuple(sorted(self.whole | {"seed"}))
+
     def tasks_of(self, name: str) -> tuple[str, ...]:
         """Return the tasks that use a hyperparameter: those that its schema names, or all of the type's."""
         schema: Mapping[str, Any] = self.hyperparameters.get("properties", {}).get(name, {})

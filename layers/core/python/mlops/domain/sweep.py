@@ -5,6 +5,7 @@ trainer asks for them when a run begins.
 
 import itertools
 import random
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -49,6 +50,10 @@ class Sweep(BaseModel):
         """The ids of its runs."""
         return [self.job_id(index) for index in range(self.num_runs)]
 
+    def tidy(self, chosen: Mapping[str, Value]) -> dict[str, Value]:
+        """Return values that were chosen from the space as a request has them: numbers of ranges with six digits."""
+        return {name: _tidy(self.space[name], value, name in self.whole) for name, value in chosen.items()}
+
     def job_id(self, index: int) -> str:
         """Return the id of child `index`, from 0."""
         return job_id(self.first_job_number + index)
@@ -59,14 +64,23 @@ def job_id(number: int) -> str:
     return f"job_{number:06d}"
 
 
-def _draw(values: list[Value] | Range, generator: random.Random, whole: bool) -> Value:
+def _draw(values: list[Value] | Range, generator: random.Random) -> Value:
     if isinstance(values, list):
         return generator.choice(values)
     if values.log:
-        drawn = values.low * (values.high / values.low) ** generator.random()
-    else:
-        drawn = generator.uniform(values.low, values.high)
-    return round(drawn) if whole else float(f"{drawn:.6g}")
+        drawn: float = values.low * (values.high / values.low) ** generator.random()
+        return drawn
+    return generator.uniform(values.low, values.high)
+
+
+def _tidy(values: list[Value] | Range, chosen: Value, whole: bool) -> Value:
+    if not isinstance(chosen, float):
+        return chosen
+    if whole:
+        return round(chosen)  # JSON does not tell 64.0 from 64, and a type that takes whole numbers refuses the former
+    if isinstance(values, Range):
+        return min(max(float(f"{chosen:.6g}"), values.low), values.high)
+    return chosen
 
 
 def grid_size(space: Space) -> int:
@@ -98,7 +112,5 @@ def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
     else:
         # A string as seed, because random.Random hashes it with SHA-512, so that neighbouring indices do not correlate.
         generator = random.Random(f"{sweep.seed}/{index}")
-        drawn = {name: _draw(space[name], generator, name in sweep.whole) for name in sorted(space)}
-    # JSON does not tell 64.0 from 64, and a type that takes whole numbers refuses the former.
-    whole = {name: int(value) for name, value in drawn.items() if name in sweep.whole and isinstance(value, float)}
-    return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **drawn, **whole}
+        drawn = {name: _draw(space[name], generator) for name in sorted(space)}
+    return {"seed": (sweep.seed + index) % (MAX_SEED + 1), **sweep.tidy(drawn)}
