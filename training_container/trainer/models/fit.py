@@ -15,12 +15,12 @@ from typing import Protocol
 import torch
 from torch import nn
 from torch.nn.functional import pad
-from torch.optim import Adam
 from torch.optim.lr_scheduler import OneCycleLR
 
 from trainer.data import Split
 from trainer.errors import Diverged
 from trainer.log import log_event
+from trainer.models.adam import Adam
 from trainer.models.losses import Loss, weighted
 from trainer.models.protocols import Session
 
@@ -34,7 +34,8 @@ Weights = dict[str, torch.Tensor]
 def deterministic(seed: int) -> None:
     """Make torch give the same numbers for the same seed."""
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True)
+    # As torch.use_deterministic_algorithms, which loads torch's compiler to tell it the same.
+    torch.set_deterministic_debug_mode("error")
 
 
 def answers(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
