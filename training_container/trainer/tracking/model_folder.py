@@ -1,5 +1,11 @@
-"""The folder of an MLflow model: MLmodel, model.onnx, and the environment that pyfunc would need."""
+"""The folder of an MLflow model: MLmodel, model.onnx, and the environment that pyfunc would need.
 
+It is what `mlflow.onnx.save_model` writes, without conda's file. That function looks at each file of each installed
+package to warn of packages that are missing, which takes more than a second, and serialises the model once more.
+"""
+
+import json
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +17,9 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.models.signature import ModelSignature
     from mlflow.types import Schema
+
+MODEL_FILE = "model.onnx"
+ENVIRONMENT_FILE = "python_env.yaml"
 
 
 def save(
@@ -26,24 +35,35 @@ def save(
         logged: The model that MLflow keeps the folder for.
         metadata: What MLmodel says of the model.
     """
-    import mlflow.onnx
+    import mlflow
     import onnx
     import onnxruntime
     from mlflow.models import Model
 
-    mlflow.onnx.save_model(
-        onnx.load_from_string(content),
-        str(path),
-        mlflow_model=Model(
-            artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id, model_id=logged.model_id
-        ),
+    model = Model(
+        artifact_path=logged.artifact_location,
+        run_id=run_id,
         signature=_signature(dataset),
-        pip_requirements=[f"mlflow=={mlflow.__version__}", f"onnxruntime=={onnxruntime.__version__}"],
+        model_uuid=logged.model_id,
         metadata=dict(metadata),
-        save_as_external_data=False,
+        model_size_bytes=len(content),
+        model_id=logged.model_id,
     )
-    # The very bytes whose hash is logged.
-    (path / "model.onnx").write_bytes(content)
+    python = platform.python_version()
+    providers = ["CPUExecutionProvider"]
+    model.add_flavor("onnx", onnx_version=onnx.__version__, data=MODEL_FILE, providers=providers)
+    environment = {"virtualenv": ENVIRONMENT_FILE}
+    model.add_flavor(
+        "python_function", loader_module="mlflow.onnx", python_version=python, data=MODEL_FILE, env=environment
+    )
+    path.mkdir()
+    (path / MODEL_FILE).write_bytes(content)
+    requirements = [f"{package.__name__}=={package.__version__}" for package in (mlflow, onnx, onnxruntime)]
+    (path / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    # Written as JSON, which is YAML too.
+    environment_document = {"python": python, "build_dependencies": [], "dependencies": ["-r requirements.txt"]}
+    (path / ENVIRONMENT_FILE).write_text(json.dumps(environment_document, indent=1))
+    model.save(str(path / "MLmodel"))
 
 
 def _signature(dataset: Dataset) -> "ModelSignature":
