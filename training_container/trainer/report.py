@@ -90,8 +90,11 @@ def importance_picture(importance: Mapping[str, float]) -> "Figure":
 
 def _draw(path: Path, picture: Picture) -> None:
     try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         drawn = io.BytesIO()
-        picture().savefig(drawn, format="png", dpi=100)
+        # Figure.savefig draws everything twice.
+        FigureCanvasAgg(picture()).print_png(drawn)  # type: ignore[no-untyped-call]
         path.write_bytes(drawn.getvalue())
     except Exception as error:
         # A model is worth more than its picture. Matplotlib asks any IPython that is loaded for its display, and MLflow
