@@ -40,7 +40,7 @@ def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
     assert len(sweep["job_ids"]) == 10
     victim = sweep["job_ids"][1]
     os.kill(process_of(victim).pid, signal.SIGKILL)
-    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=400)
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=1200)
     assert ended["status"] == "completed"
     by_id = {run["job_id"]: run for run in ended["runs"]}
     assert by_id[victim]["status"] == "failed"

@@ -45,8 +45,8 @@ def late_tracking_server(tmp_path: Path, tracking_uri: str) -> Iterator[tuple[st
     yield f"http://127.0.0.1:{port}", timer
     timer.cancel()
     for process in started:
-        process.terminate()
-        process.wait(60)
+        process.kill()
+        process.wait()
 
 
 def test_training_goes_on_while_mlflow_is_away(
