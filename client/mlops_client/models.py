@@ -31,6 +31,16 @@ class BatchPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CodeUpload:
+    code: str
+    """The SHA-256 of the archive, which names it in POST /runs"""
+    url: str | None
+    """Send the archive there with PUT and `headers`, within 15 minutes; null if it is there already"""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers that the PUT must have"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparedMetric:
     name: str
     values: dict[str, float | None]
@@ -162,7 +172,7 @@ class Progress:
     epoch: int
     """Epochs completed"""
     epochs: int
-    """Number of epochs"""
+    """Number of epochs; 0 if it is not known, as of your own code that does not say it"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.template import reading
 from tests.template.reading import Document, all_needs, of_type
-from tracking.access import ALLOWED, MODEL_ID
+from tracking.access import ALLOWED, CODE_ALLOWED, MODEL_ID
 
 AWS_ONLY = re.compile("Network|Database|Tracking|Migration|AccessLogs|ApiGateway|TrainingJobLogs|Observability")
 USE_THE_DATABASE = ("TrackingFunction", "ExperimentsFunction", "ModelsFunction")
@@ -235,11 +235,38 @@ def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed
     assert bool(found and not any(each["Effect"] == "Deny" for each in found)) is allowed
 
 
-def test_iam_lists_the_paths_that_the_tracking_function_lets_a_trainer_ask(aws: Document) -> None:
-    (statement,) = [each for each in statements_of(aws, "TrainerRole") if each["Action"] == "execute-api:Invoke"]
+@pytest.mark.parametrize(("role", "allowed"), [("TrainerRole", ALLOWED), ("CodeRole", CODE_ALLOWED)])
+def test_iam_lists_the_paths_that_the_tracking_function_lets_a_job_ask(
+    generated: dict[str, Document], role: str, allowed: frozenset[tuple[str, str]]
+) -> None:
+    made = reading.carried_out(generated["dev"], "dev", OwnCode="true")
+    (statement,) = [each for each in statements_of(made, role) if each["Action"] == "execute-api:Invoke"]
     prefix = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${TrackingApi}/mlflow/"
     listed = {tuple(each["Fn::Sub"].removeprefix(prefix).split("/", 1)) for each in statement["Resource"]}
-    assert listed == {(method, path.replace(MODEL_ID, "*")[1:]) for method, path in ALLOWED}
+    assert listed == {(method, path.replace(MODEL_ID, "*")[1:]) for method, path in allowed}
+
+
+def test_people_run_code_of_their_own_only_where_an_operator_allows_it(generated: dict[str, Document]) -> None:
+    closed = reading.carried_out(generated["dev"], "dev")
+    assert {"CodeRole", "CodeJobDefinition", "TrackingCodePolicy"}.isdisjoint(closed["Resources"])
+    variables = closed["Resources"]["TrainingFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["CODE_JOB_DEFINITION"] == ""
+    opened = reading.carried_out(generated["dev"], "dev", OwnCode="true")
+    definition = opened["Resources"]["CodeJobDefinition"]["Properties"]["ContainerProperties"]
+    assert definition["JobRoleArn"] == {"Fn::GetAtt": ["CodeRole", "Arn"]}
+    assert "JOBS_TABLE" not in {each["Name"] for each in definition["Environment"]}
+    assert opened["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]["CODE_ROLE"] == {
+        "Ref": "CodeRole"
+    }
+    statements = statements_of(opened, "CodeRole")
+    assert not [each for each in statements if "dynamodb" in str(each["Action"])]
+    writes = [
+        resource["Fn::Sub"]
+        for statement in statements
+        if {"s3:PutObject", "s3:DeleteObject"} & set(listed(statement["Action"]))
+        for resource in listed(statement["Resource"])
+    ]
+    assert writes == ["${ArtifactBucket.Arn}/mlflow/*/artifacts/*", "${ArtifactBucket.Arn}/code-checkpoints/*"]
 
 
 def test_the_tracking_function_knows_the_trainers_role_by_its_name(aws: Document) -> None:

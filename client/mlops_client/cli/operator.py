@@ -76,7 +76,12 @@ def ui(
 def keys_create(
     name: Annotated[str, typer.Argument(help="Name of the person or program with this key. The history shows it.")],
     role: Annotated[
-        str, typer.Option("--role", help="predict: only predictions; read: also read everything; admin: everything.")
+        str,
+        typer.Option(
+            "--role",
+            help="predict: only predictions; read: also read everything; train: also start training, and cancel "
+            "what it has started; admin: everything.",
+        ),
     ] = "read",
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,

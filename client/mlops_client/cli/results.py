@@ -33,8 +33,10 @@ def finish_job(job: Job, as_json: bool) -> None:
         raise JobFailed(job, job.job_id)
     out = output.console()
     score = scores.text(job.objective, job.metrics)
-    reached = f"{scores.name_of(job.objective)} {score}" if score else f"no {scores.name_of(job.objective)}"
-    out.print(f"{job.job_id} completed: {reached}", style="green", soft_wrap=True)
+    reached = f": {scores.name_of(job.objective)} {score}" if score else ""
+    if not score and job.objective:
+        reached = f": no {job.objective.name}"
+    out.print(f"{job.job_id} completed{reached}", style="green", soft_wrap=True)
     if job.model_version:
         option = "" if job.model_name == DEFAULT_MODEL else f" --model {job.model_name}"
         output.print_line(f"registered as {job.model_name} version {job.model_version}")

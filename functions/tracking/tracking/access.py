@@ -1,10 +1,10 @@
-"""Limit what a training job may do in the tracking server: record its run, and register the version that it trained.
+"""Limit what a job may do in the tracking server: record its run, and register the version that it trained.
 
 Only promotion decides which version serves. So a job must not move aliases or stages, rename or delete anything, or
 change an existing version. API Gateway's event names the caller, whose signature IAM has verified. The decoded path, as
 MLflow's router gets it, is compared with a list of all that a job needs, so other spellings of a path are refused.
 
-Before that, the policy `TrackingTrainerPolicy` in template.yaml allows the same paths only.
+Before that, the policies `TrackingTrainerPolicy` and `TrackingCodePolicy` in template.yaml allow the same paths only.
 """
 
 import json
@@ -49,7 +49,27 @@ ALLOWED = frozenset(
         ("POST", "model-versions/create"),
     )
 )
-"""Methods and paths that a job needs. Paths have to match exactly, also in upper and lower case."""
+"""Methods and paths that a training job needs. Paths have to match exactly, also in upper and lower case."""
+
+CODE_ALLOWED = ALLOWED | frozenset(
+    (method, _API + path)
+    for method, path in (
+        ("GET", "experiments/get"),
+        ("POST", "experiments/search"),
+        ("POST", "runs/log-metric"),
+        ("POST", "runs/log-parameter"),
+        ("POST", "runs/log-model"),
+        ("POST", "runs/delete-tag"),
+        ("GET", "artifacts/list"),
+        ("POST", "logged-models/search"),
+        ("POST", f"logged-models/{MODEL_ID}/params"),
+        ("PATCH", f"logged-models/{MODEL_ID}/tags"),
+        ("GET", "registered-models/get"),
+        ("GET", "model-versions/get"),
+        ("GET", "model-versions/get-download-uri"),
+    )
+)
+"""What people's own code needs: that, and what MLflow's client asks for a script."""
 
 FIELDS = {
     # Without `artifact_location`: with it, the server would read and write at any address.
@@ -59,15 +79,24 @@ FIELDS = {
 }
 """Fields that a job may send, for paths whose other fields it must not set."""
 
+Paths = frozenset[tuple[str, str]]
 
-def limit_trainer(application: Application, trainer_role: str) -> Application:
-    """Wrap `application`: requests of the role `trainer_role` that are not in `ALLOWED` are refused with 403."""
+
+def limit_jobs(application: Application, trainer_role: str, code_role: str = "") -> Application:
+    """Wrap `application`: requests of jobs that are not in the list of their role are refused with 403.
+
+    Args:
+        application: The tracking server.
+        trainer_role: The role of training jobs, which may ask for `ALLOWED`.
+        code_role: The role of people's own code, which may ask for `CODE_ALLOWED`; empty if there is none.
+    """
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or not is_role(_user_arn(scope), trainer_role):
+        allowed = _allowed(_user_arn(scope), trainer_role, code_role) if scope["type"] != "lifespan" else None
+        if allowed is None:
             await application(scope, receive, send)
             return
-        reason = _refusal(scope)
+        reason = _refusal(scope, allowed)
         if reason is None and (fields := FIELDS.get(scope["path"])) is not None:
             body = await _read(receive)
             reason = _refused_fields(body, fields)
@@ -86,19 +115,25 @@ def is_role(user_arn: str, role: str) -> bool:
     return kind.startswith("arn:") and name.partition("/")[0] == role
 
 
+def _allowed(user_arn: str, trainer_role: str, code_role: str) -> Paths | None:
+    """Return what a caller may ask for; None if it is no job."""
+    if is_role(user_arn, trainer_role):
+        return ALLOWED
+    return CODE_ALLOWED if code_role and is_role(user_arn, code_role) else None
+
+
 def _user_arn(scope: Scope) -> str:
     """Return the caller's ARN from API Gateway's IAM authorizer; empty without one."""
     context = scope.get("aws.event", {}).get("requestContext", {})
     return str(context.get("identity", {}).get("userArn") or "")
 
 
-def _refusal(scope: Scope) -> str | None:
+def _refusal(scope: Scope, allowed: Paths) -> str | None:
     if scope["type"] != "http" or scope.get("root_path"):
         return "A training job must not open this connection"
     method, path = scope["method"], scope["path"]
-    head, _, last = path.rpartition("/")
-    pattern = f"{head}/{MODEL_ID}" if _MODEL_ID.fullmatch(last) else path
-    if (method, pattern) in ALLOWED:
+    pattern = "/".join(MODEL_ID if _MODEL_ID.fullmatch(part) else part for part in path.split("/"))
+    if (method, pattern) in allowed:
         return None
     return (
         f"A training job must not send {method} {path}: it may only record its run and register the version that it "

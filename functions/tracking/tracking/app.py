@@ -7,7 +7,7 @@ private variables of MLflow, which tests/integration/test_tracking.py checks.
 import os
 from typing import Any
 
-from tracking.access import limit_trainer
+from tracking.access import limit_jobs
 from tracking.store import store_uri
 
 os.environ |= {
@@ -23,7 +23,7 @@ from mlflow.server.fastapi_app import app as mlflow
 
 __all__ = ["application", "handler"]
 
-application = limit_trainer(mlflow, os.environ["TRAINER_ROLE"])
+application = limit_jobs(mlflow, os.environ["TRAINER_ROLE"], os.environ.get("CODE_ROLE", ""))
 _serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
 
 
