@@ -179,6 +179,6 @@ def test_the_first_epoch_needs_torch_and_numpy_and_no_other_heavy_package(tmp_pa
     before_fit, at_first_epoch = (set(names) for names in json.loads(done.stdout))
     assert before_fit.isdisjoint(HEAVY)
     assert at_first_epoch.intersection(HEAVY) == {"torch"}
-    # torch's optimisers bring 400 modules of its compiler along: 1.1 s a run, less than code of our own is worth.
     assert len(before_fit) < 600
-    assert len(at_first_epoch) < 2100
+    # torch's compiler is 800 more, which torch's own optimisers would bring along.
+    assert len(at_first_epoch) < 1350
