@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup() -> None:
     """Forget boto3's default session: it keeps the first credentials of a process, and tests have different ones."""
     boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture(autouse=True)
+def _no_blocked_signals() -> Iterator[None]:
+    """Every process started later would inherit a blocked signal, and no SIGTERM would end it."""
+    yield
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), "this test blocks signals of the process that runs it"
 
 
 @dataclass(frozen=True)

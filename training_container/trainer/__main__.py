@@ -20,10 +20,8 @@ from trainer.stop import EXIT_CODE, Stop
 from trainer.trial import Trial
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], stop: Stop) -> int:
     """Do what the arguments and the environment say, and return the exit code."""
-    stop = Stop()
-    stop.listen()
     try:
         process.prepare()
         if argv[:1] == ["sweep"]:
@@ -76,7 +74,9 @@ def _trial(plan: Sweep | None, identity: Identity) -> Trial | None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
+    on_sigterm = Stop()
+    on_sigterm.listen()
+    code = main(sys.argv[1:], on_sigterm)
     sys.stdout.flush()
     sys.stderr.flush()
     # Everything is delivered. A normal exit would need another second to free the objects of torch and MLflow.

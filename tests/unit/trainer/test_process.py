@@ -111,7 +111,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 def test_wrong_parameters_end_with_2_one_line_and_the_reason_in_the_record(tmp_path: Path):
     JobsTable.from_environment().create(Job("job_900003"))
     process = start(environment("job_900003", tmp_path), "--learning-rate", "5")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     record = JobsTable.from_environment().get("job_900003")
     assert record.status == "failed"
     assert "--learning-rate" in record.error
@@ -130,7 +130,7 @@ def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it
             "DELIVERY_MAX_WAIT_SECONDS": "0.1",
         }
     )
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith("error: mnist: there is no file /nowhere/train-images")
     assert "Traceback" not in errors
@@ -173,7 +173,7 @@ def test_the_first_epoch_needs_torch_and_numpy_and_no_other_heavy_package(tmp_pa
         env=environment("job_900005", tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     before_fit, at_first_epoch = (set(names) for names in json.loads(done.stdout))

@@ -254,8 +254,7 @@ def test_a_child_of_a_random_sweep_is_pruned_too_and_exits_with_0(jobs, others, 
     others(plan, 1.1)
     for name, value in {"SWEEP": plan.model_dump_json(), "TRAIN_REGISTER": "false"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(Stop, "listen", lambda _: None)
-    assert trainer.main([]) == 0
+    assert trainer.main([], Stop()) == 0
     assert jobs.job(plan.job_ids[0]).status is JobStatus.PRUNED
 
 
