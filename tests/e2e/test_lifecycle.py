@@ -71,7 +71,7 @@ def test_a_job_can_be_cancelled(api):
     path = f"/train/status/{job['job_id']}"
     api.wait(path, until=lambda answer: answer["progress"]["epoch"] > 0)
     assert api.send("DELETE", f"/train/jobs/{job['job_id']}").status == 202
-    ended = api.wait(path, until=lambda answer: answer["status"] in ENDED, seconds=60)
+    ended = api.wait(path, until=lambda answer: answer["status"] in ENDED)
     assert ended["status"] == "cancelled"
     assert "cancelled through the API" in ended["error"]
     assert api.send("DELETE", f"/train/jobs/{job['job_id']}").status == 409
