@@ -1,5 +1,6 @@
 """What all tests share: the local stack of the session, on ports and in a folder of its own, and its API."""
 
+import functools
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from infra.local import deploy
 from infra.local.api import Api
@@ -27,6 +29,10 @@ def pytest_configure() -> None:
         if name.endswith("_PROFILE") or name.startswith(("AWS_ENDPOINT_URL_", "PG")):
             del os.environ[name]
     os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1"}
+    # Tests have a session of boto3 each, and each session parses its models of AWS's services: a fifth of the time of
+    # the unit tests.
+    parsed = functools.cache(JSONFileLoader().load_file)
+    JSONFileLoader.load_file = staticmethod(parsed)  # type: ignore[method-assign, assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
