@@ -7,8 +7,14 @@ Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by S
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
+
+if __name__ == "__main__":
+    # Before the other imports: numpy starts threads, and one that does not block SIGTERM would be ended by it, and with
+    # it the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 from mlops.domain.job import TPE
 from mlops.domain.sweep import Sweep
