@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,6 +79,19 @@ def whole(tmp_path: Path, digits: Dataset) -> str:
     """The SHA-256 of a run that nothing interrupted, in this process."""
     asked = invocation.parameters([], environment("job_900000", tmp_path))
     return export(models.find(asked.model_type).train(digits, asked, Session()), digits).sha256
+
+
+def test_sigterm_ends_no_thread_of_a_run(mlflow_client: MlflowClient, tmp_path: Path):
+    """Also none of those that numpy starts when it is imported, one a processor: it would end the process."""
+    process = start({**environment("job_900006", tmp_path), "OMP_NUM_THREADS": "2"})
+    assert next(events(process))["event"] == "trainer.started"
+    threads = list(Path(f"/proc/{process.pid}/task").iterdir())
+    blocked = [re.search(r"^SigBlk:\s*(\w+)", (thread / "status").read_text(), re.MULTILINE) for thread in threads]
+    process.kill()
+    process.wait()
+    assert len(threads) > 1
+    taking = [found for found in blocked if not int(found[1], 16) >> (signal.SIGTERM - 1) & 1]
+    assert len(taking) == 1, "the one that waits for it"
 
 
 @pytest.mark.parametrize(
