@@ -21,6 +21,7 @@ from infra.local.settings import Settings
 from infra.local.stack import Stack
 from mlops.registry.rest import Tracking
 from tests.support.steps import free_ports, promote, train
+from trainer import openmp
 
 
 def pytest_configure() -> None:
@@ -28,7 +29,9 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.endswith("_PROFILE") or name.startswith(("AWS_ENDPOINT_URL_", "PG")):
             del os.environ[name]
-    os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1"}
+    # Nor to the credentials of the machine, which AWS's libraries ask for at an address of every network.
+    os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+    openmp.load()  # tests import LightGBM themselves
     # Tests have a session of boto3 each, and each session parses its models of AWS's services: a fifth of the time of
     # the unit tests.
     parsed = functools.cache(JSONFileLoader().load_file)
