@@ -22,7 +22,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
 
     Raises:
         Forbidden: The key's role is not admin.
-        ValidationFailed: The query's `model_name` is not a valid name.
+        ValidationFailed: The query's `model_name` is not a valid name, or the query has another parameter.
         DependencyUnavailable: The table of keys or the promotion queue does not answer.
     """
     try:
@@ -30,7 +30,10 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
             event["requestContext"].get("identity", {}).get("apiKeyId") or "-"
         )
         authorise(caller, "DELETE")
-        model_name = (event.get("queryStringParameters") or {}).get("model_name", default_model)
+        asked = event.get("queryStringParameters") or {}
+        if any(name != "model_name" for name in asked):  # a misspelled one would leave the default model
+            raise ValidationFailed.of_field("query", "has a parameter that is not of this route, which has model_name")
+        model_name = asked.get("model_name", default_model)
         if not is_servable(model_name):
             raise ValidationFailed.of_field("model_name", RULE)
         queue = PromotionQueue.from_environment()
