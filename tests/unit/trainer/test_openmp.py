@@ -35,5 +35,5 @@ def test_lightgbm_takes_the_library_of_torch_s_wheel():
         timeout=300,
     )
     assert ran.returncode == 0, ran.stderr
-    (loaded,) = ast.literal_eval(ran.stdout)
+    (loaded,) = ast.literal_eval(ran.stdout.splitlines()[-1])
     assert loaded.endswith("torch/lib/libgomp.so.1")
