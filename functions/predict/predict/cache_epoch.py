@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.api.auth import AccessKeys, authorise
+from mlops.api.parameters import refuse_unknown
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionQueue
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
@@ -31,8 +32,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
         )
         authorise(caller, "DELETE")
         asked = event.get("queryStringParameters") or {}
-        if any(name != "model_name" for name in asked):  # a misspelled one would leave the default model
-            raise ValidationFailed.of_field("query", "has a parameter that is not of this route, which has model_name")
+        refuse_unknown(asked, ("model_name",))  # a misspelled one would stand for the default model
         model_name = asked.get("model_name", default_model)
         if not is_servable(model_name):
             raise ValidationFailed.of_field("model_name", RULE)

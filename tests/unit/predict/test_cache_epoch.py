@@ -68,7 +68,7 @@ def test_another_model_can_be_named(queue: str, start: Any) -> None:
 
 def test_a_misspelled_parameter_does_not_stand_for_the_default_model(queue: str, start: Any) -> None:
     answer = start().call(None, "/predict/cache", "DELETE", queryStringParameters={"model": "iris"})
-    assert (answer.status, [error["field"] for error in answer.json["errors"]]) == (422, ["query"])
+    assert (answer.status, [error["field"] for error in answer.json["errors"]]) == (422, ["model"])
     assert messages(queue) == []
 
 
