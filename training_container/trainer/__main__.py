@@ -7,14 +7,16 @@ Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by S
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
+
+from trainer.stop import EXIT_CODE, Stop
 
 if __name__ == "__main__":
     # Before the other imports: numpy starts threads, and one that does not block SIGTERM would be ended by it, and with
     # it the process.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    on_sigterm = Stop()
+    on_sigterm.listen()
 
 from mlops.domain.job import TPE
 from mlops.domain.sweep import Sweep
@@ -22,7 +24,6 @@ from trainer import invocation, job_record, models, process
 from trainer.errors import FOR_USERS, Interrupted, ParameterError, Pruned
 from trainer.log import log_event
 from trainer.parameters import Identity
-from trainer.stop import EXIT_CODE, Stop
 from trainer.trial import Trial
 
 
@@ -80,8 +81,6 @@ def _trial(plan: Sweep | None, identity: Identity) -> Trial | None:
 
 
 if __name__ == "__main__":
-    on_sigterm = Stop()
-    on_sigterm.listen()
     code = main(sys.argv[1:], on_sigterm)
     sys.stdout.flush()
     sys.stderr.flush()
