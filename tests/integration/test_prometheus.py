@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from tests import debian
+from tests.support.checkout import is_checkout
 from tests.support.steps import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def key_adder(url: str, headers: dict[str, str]) -> ThreadingHTTPServer:
 
 
 def test_git_does_not_take_the_file_with_the_key():
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
+    if not is_checkout():
         pytest.skip("this is no checkout of git")
     ignored = subprocess.run(["git", "check-ignore", "-q", MONITORING / "mlops-api-key"], cwd=ROOT, check=False)
     assert ignored.returncode == 0
