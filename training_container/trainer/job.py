@@ -186,7 +186,7 @@ class _Job:
                 provenance(),
                 objective=objective,
                 baseline=naive,
-                importance=report.importance_of(trained),
+                importance=trained.importance(),
             )
             self._tracked.results(figures, tags, folder)
             self._tracked.model(exported.content, dataset, {"sha256": exported.sha256, "dataset": dataset.name})
