@@ -7,7 +7,7 @@ records give the same answer.
 import math
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.objective import Objective
@@ -65,7 +65,7 @@ def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
     return distributions.FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _steps(values: list[Value] | Range) -> list[Value]:
+def _steps(values: list[Value] | Range) -> list[int | float]:
     """Return a list of numbers in their order, which Optuna knows by their positions; nothing for other lists.
 
     A category has no neighbours. So what was learned of 31 leaves would say nothing of 15, or of 63.
@@ -79,13 +79,13 @@ def _steps(values: list[Value] | Range) -> list[Value]:
 def _inside(values: list[Value] | Range, value: Value) -> Value:
     """Return the value as Optuna knows it."""
     steps = _steps(values)
-    return steps.index(value) if steps else value
+    return steps.index(cast(float, value)) if steps else value
 
 
 def _outside(values: list[Value] | Range, value: Value) -> Value:
     """Return the value of the space for one of Optuna's."""
     steps = _steps(values)
-    return steps[int(value)] if steps else value  # type: ignore[arg-type]
+    return steps[cast(int, value)] if steps else value
 
 
 def _told(
