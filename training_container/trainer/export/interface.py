@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
 from mlops_contract import Task
 from trainer.data import Dataset
@@ -25,9 +24,10 @@ def converted(trained: Trained, dataset: Dataset) -> onnx.ModelProto:
             f"the model type gave a {type(trained).__qualname__}, which lacks a method of trainer.models.Trained: let "
             "its class inherit from that one"
         )
+    content = trained.to_onnx()
     try:
-        model = onnx.load_from_string(trained.to_onnx())
-    except (DecodeError, TypeError) as error:
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf's own, which has no types
         raise ParityError("`to_onnx` of the trained model does not return the bytes of an ONNX model") from error
     constants = {constant.name for constant in model.graph.initializer}
     inputs = [_described(value) for value in model.graph.input if value.name not in constants]
