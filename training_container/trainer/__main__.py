@@ -71,9 +71,11 @@ def main(argv: Sequence[str], stop: Stop) -> int:
 
 
 def _trial(plan: Sweep | None, identity: Identity) -> Trial | None:
-    """Return what a run of a sweep that prunes is told of the others. Raises Unreachable, ParameterError."""
-    if plan is None or not plan.compares or identity.job_id is None:
+    """Return what a run of a random sweep or a grid is told of it. Raises Unreachable, ParameterError."""
+    if plan is None or not plan.ranks_by_validation or identity.job_id is None:
         return None
+    if not plan.prune:
+        return Trial(identity.job_id)
     from trainer.job import max_wait
     from trainer.trial_records import TrialRecords
 

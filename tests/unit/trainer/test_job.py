@@ -206,7 +206,7 @@ def test_data_that_cannot_be_read_ends_the_run_as_failed_with_the_reason(
 @pytest.mark.usefixtures("recorded", "plugin")
 def test_a_parity_failure_registers_nothing(mlflow_client: MlflowClient, identity: Identity):
     with pytest.raises(ParityError):
-        job.run(asked(model_type="liar", model_name="lies"), identity, Stop())
+        job.run(Parameters(model_type="liar", model_name="lies"), identity, Stop())
     assert run_of(mlflow_client, identity).info.status == "FAILED"
     assert "differs from the trained one" in JobsTable.from_environment().get(identity.job_id).error
     assert list(mlflow_client.search_model_versions("name = 'lies'")) == []
