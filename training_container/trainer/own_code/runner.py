@@ -7,7 +7,6 @@ the jobs table. So a failure's reason is a tag of the MLflow run, where the hand
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from mlops.domain.errors import PlatformError
 from mlops.registry.runs import Runs
 from trainer import process
 from trainer.data import sources
-from trainer.errors import FOR_USERS, Interrupted, ParameterError, unexpected
+from trainer.errors import Interrupted, ParameterError, reason_of
 from trainer.log import log_event
 from trainer.own_code import archive, requirements, variables
 from trainer.own_code.checkpoints import CheckpointFolder
@@ -37,11 +36,8 @@ def main(stop: Stop, environment: Mapping[str, str] = os.environ) -> int:
             reason = _run(_request(environment), Path(folder), stop, environment)
     except Interrupted:
         return EXIT_CODE
-    except FOR_USERS as error:
-        reason = str(error)
     except Exception as error:
-        log_event("trainer.defect", traceback=traceback.format_exc())
-        reason = unexpected(error)
+        reason = reason_of(error)
     if reason is None:
         log_event("script.completed")
         return 0
