@@ -43,6 +43,8 @@ class Converted:
         proof_rows: The file `proof.npz`: rows of the proof, and what the original answered.
         example: Up to eight rows as callers send them: objects by column, or lists of numbers for one tensor.
         metrics: The original's on the given rows, by the platform's names; empty without a target.
+        profile: What is in the given rows, by column, as a JSON object; None for one tensor.
+        data_sha256: The SHA-256 of the given rows and their true values.
         notes: Sentences about what was converted, what the contract refuses, and why.
     """
 
@@ -56,6 +58,8 @@ class Converted:
     proof_rows: bytes
     example: tuple[Any, ...]
     metrics: Mapping[str, float]
+    profile: Mapping[str, Any] | None
+    data_sha256: str
     notes: tuple[str, ...]
 
     @property

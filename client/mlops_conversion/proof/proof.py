@@ -91,6 +91,11 @@ class Proof:
             for kind in Kind
         )
 
+    def disagreement(self) -> str:
+        """Return in words where the two models disagree, of what counts; the first three."""
+        wrong = [check for check in self.checks if check.off and check.kind not in _NARROWING]
+        return "; ".join(map(_shown, wrong[:3])) or "no held-out row could be compared"
+
     def narrowed(self, contract: Contract) -> Contract:
         """Return the contract as far as it was proved.
 
@@ -115,3 +120,9 @@ class Proof:
             "null_tokens": dict(self.null_tokens),
             "checks": [check.to_document() for check in self.checks],
         }
+
+
+def _shown(check: Check) -> str:
+    where = f" in the column {check.column!r}" if check.column else ""
+    how = f" ({check.error})" if check.error else f", by up to {check.largest:.2g}"
+    return f"{check.off} of {check.asked} rows of the kind {check.kind.value}{where}{how}"

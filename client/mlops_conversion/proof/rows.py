@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlops_contract import Column, ColumnType, Contract
-from mlops_contract.columns import LARGEST_WHOLE
+from mlops_contract.values import limits
 from mlops_conversion.proof.proof import Kind
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -15,7 +15,6 @@ Columns = Mapping[str, Array]
 """A value per row for each column: float64 with NaN for numbers and booleans, `datetime64` with NaT for datetimes,
 str with None for strings."""
 
-LARGEST_FLOAT = float(np.finfo(np.float32).max)
 POINTS_PER_COLUMN = 2_000
 POINTS_IN_ALL = 50_000
 QUANTILES = 100
@@ -53,8 +52,11 @@ def allowed(contract: Contract, columns: Columns) -> Array:
         missing = is_null(values)
         if not column.null_ok:
             result &= ~missing
-        if column.closed:
+        if column.closed and column.type is ColumnType.STRING:
             result &= missing | _among(values, column.levels or ())
+        elif column.closed:
+            low, high = limits(column)
+            result &= missing | ((values >= low) & (values <= high))
     return result
 
 
@@ -189,8 +191,27 @@ def _beside(column: Column, values: Array) -> Array:
 
 def _within(column: Column, values: Array) -> Array:
     """Return the values that the column can have, as float32 has them."""
-    limit = LARGEST_WHOLE if column.type is ColumnType.LONG else LARGEST_FLOAT
+    lowest, highest = limits(column)
     doubles = np.unique(np.asarray(values, np.float64))
     if column.type is ColumnType.LONG:
         doubles = np.unique(np.round(doubles))
-    return doubles[np.abs(doubles) <= limit].astype(np.float32).astype(np.float64)
+    return doubles[(doubles >= lowest) & (doubles <= highest)].astype(np.float32).astype(np.float64)
+
+
+def json_rows(contract: Contract, columns: Columns) -> list[dict[str, Any]]:
+    """Return whole columns as rows, as callers send them."""
+    return [
+        {column.name: _json_value(column.type, columns[column.name][row]) for column in contract.columns}
+        for row in range(count(columns))
+    ]
+
+
+def _json_value(kind: ColumnType, value: Any) -> Any:
+    if kind is ColumnType.STRING:
+        return value
+    if kind is ColumnType.DATETIME:
+        return None if np.isnat(value) else f"{np.datetime_as_string(value, unit='s')}Z"
+    if np.isnan(value):
+        return None
+    types = {ColumnType.LONG: int, ColumnType.BOOLEAN: bool}
+    return types.get(kind, float)(value)
