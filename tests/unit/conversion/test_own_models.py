@@ -80,6 +80,11 @@ def coded(encoder: Any) -> ColumnTransformer:
     return columns(("codes", encoder, TEXTS), ("numbers", "passthrough", NUMBERS))
 
 
+def leaves(frame: pd.DataFrame) -> pd.Series:
+    """The classes by number, as XGBoost takes them."""
+    return (churned(frame) == "yes").astype(int).rename("churned")
+
+
 @dataclass(frozen=True)
 class Case:
     """A model, the columns that may not be null in its contract, and those that take known values only."""
@@ -218,7 +223,8 @@ def test_a_pipeline_answers_as_its_original(name: str) -> None:
     case = CONVERTED[name]
     model = case.model()
     quantity = not is_classifier(model)
-    truth = spent if quantity else churned
+    by_number = isinstance(getattr(model, "steps", [("", model)])[-1][1], xgboost.XGBClassifier)
+    truth = spent if quantity else leaves if by_number else churned
     model.fit(TRAINING, truth(TRAINING))
     converted = convert(model, HELD_OUT, target=truth(HELD_OUT))
     assert converted.contract is not None
