@@ -43,8 +43,8 @@ def convert(
     if named is not None and named is not original.task:
         raise ValueError(f"task is {named.value}, and the model does {original.task.value}; leave it out")
     rows = len(next(iter(source.columns.values())))
-    truth = None if target is None else _truth(target, original, labels, rows)
-    original = _labelled(original, labels)
+    own, original = original.labels, _labelled(original, labels)
+    truth = None if target is None else _truth(target, original, own, rows)
     answers = np.asarray(original.ask(source.rebuild(rounded(source.contract, source.columns))), np.float64)
     answers = answers.reshape(len(answers), -1)
     _check_choice(original, source, answers)
@@ -70,8 +70,8 @@ def _labelled(original: Original, labels: Sequence[Label] | None) -> Original:
     return replace(original, labels=plain_labels(list(labels)))
 
 
-def _truth(target: Any, original: Original, labels: Sequence[Label] | None, rows: int) -> Array:
-    """Return the true values: the places of the classes, by the model's labels or the given ones, or quantities."""
+def _truth(target: Any, original: Original, own: Sequence[Label], rows: int) -> Array:
+    """Return the true values: the places of the classes, by the given labels or the model's own, or quantities."""
     values = np.asarray(target).reshape(-1)
     if len(values) != rows:
         raise ValueError(f"target has {len(values)} values, and data has {rows} rows")
@@ -80,14 +80,13 @@ def _truth(target: Any, original: Original, labels: Sequence[Label] | None, rows
         if not np.isfinite(quantities).all():
             raise ValueError("target has values that are no finite numbers; leave these rows out of data and target")
         return quantities
-    given = original.labels if labels is None else plain_labels(list(labels))
-    places = {label: place for named in (original.labels, given) for place, label in enumerate(named)}
+    places = {label: place for named in (own, original.labels) for place, label in enumerate(named)}
     if values.dtype == bool and not places.keys() & {"false", "true"}:
         values = values.astype(int)
     found = plain_labels(values.tolist())
     unknown = [label for label in found if label not in places]
     if unknown:
-        shown = ", ".join(map(repr, given[:10]))
+        shown = ", ".join(map(repr, original.labels[:10]))
         raise ValueError(
             f"target has the value {unknown[0]!r}, which is no class of the model; its classes are {shown}"
         )

@@ -29,7 +29,7 @@ def original(model: Any, rows: Any, task: Task | None, labels: tuple[Label, ...]
             classes also `[n]` or `[n, 1]`; or a quantity.
         rows: A tensor as it takes it.
         task: What it predicts; needed only if it gives one number for each row.
-        labels: Its classes.
+        labels: Its classes, if they were given: then it predicts classes.
         example: A tensor to export it with, instead of the first rows.
 
     Raises:
@@ -73,8 +73,7 @@ def original(model: Any, rows: Any, task: Task | None, labels: tuple[Label, ...]
         flat = graph.add("Reshape", name, graph.constant(np.array([-1, values.shape[1]], np.int64)))
         return _write_ending(graph, graph.add("Cast", flat, to=Kind.FLOAT.value), ending)
 
-    known = labels if labels is not None else tuple(range(classes))
-    return Original(task, known if task is Task.CLASSIFICATION else (), ask, None, write)
+    return Original(task, tuple(range(classes)) if task is Task.CLASSIFICATION else (), ask, None, write)
 
 
 def accepted(model: Any, row: Any, place: int) -> tuple[float, float] | None:
