@@ -65,8 +65,9 @@ def _last(graph: Graph, model: Any, wires: Wires) -> str:
         return graph.add("Cast", graph.add(_LINKS[kind], linear.name), to=Kind.FLOAT.value)
     if is_classifier(model):
         return _classifier(graph, model, wire)
-    (name,) = _general(graph, model, wire).values()
-    return graph.add("Reshape", name, graph.constant(np.array([-1, 1], np.int64)))
+    (answer,) = _general(graph, model, wire).values()
+    shaped = graph.add("Reshape", answer.name, graph.constant(np.array([-1, 1], np.int64)))
+    return graph.add("Cast", shaped, to=Kind.FLOAT.value)
 
 
 def _is_linear(model: Any) -> bool:
@@ -104,10 +105,10 @@ def _classifier(graph: Graph, model: Any, wire: Wire) -> str:
     outputs = _general(graph, model, wire, {"zipmap": False})
     if "probabilities" not in outputs:
         raise CannotConvert("its converter gives no probabilities. Instead, wrap it in CalibratedClassifierCV")
-    return graph.add("Cast", outputs["probabilities"], to=Kind.FLOAT.value)
+    return graph.add("Cast", outputs["probabilities"].name, to=Kind.FLOAT.value)
 
 
-def _general(graph: Graph, model: Any, wire: Wire, options: dict[str, Any] | None = None) -> dict[str, str]:
+def _general(graph: Graph, model: Any, wire: Wire, options: dict[str, Any] | None = None) -> dict[str, Wire]:
     try:
         return general.converted(graph, model, wire, Kind.FLOAT, options)
     except CannotConvert as error:

@@ -102,11 +102,7 @@ class Graph:
     def constant(self, values: Any) -> str:
         """Add a constant, and return its name."""
         name, array = self.name("constant"), np.ascontiguousarray(values)
-        if array.dtype == object:
-            encoded = [str(text).encode() for text in array.reshape(-1)]
-            self.constants.append(helper.make_tensor(name, TensorProto.STRING, array.shape, encoded))
-        else:
-            self.constants.append(numpy_helper.from_array(array, name))
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
 
     def cast(self, wire: Wire, kind: Kind) -> Wire:

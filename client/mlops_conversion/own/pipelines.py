@@ -111,19 +111,24 @@ class Walk:
         if kind not in _VECTORISERS:
             raise CannotConvert(f"it gets text, and is no step for text that can be converted. {REMEDY}")
         (wire,) = wires
-        (name,) = general.converted(self.graph, step, wire, Kind.TEXT, texts.options(step)).values()
-        # Its counts are sparse, and those of them that are stored are not zero.
-        return (Wire(name, Kind.FLOAT, len(step.vocabulary_), sparse=True, exact=kind == "CountVectorizer"),)
+        (counts,) = general.converted(self.graph, step, wire, Kind.TEXT, texts.options(step)).values()
+        # They are sparse, and those of them that are stored are not zero.
+        return (replace(counts, width=len(step.vocabulary_), sparse=True, exact=kind == "CountVectorizer"),)
 
     def _general(self, step: Any, wire: Wire) -> Wire:
+        made = step.transform(np.zeros((1, wire.width)))
         try:
-            outputs = general.converted(self.graph, step, wire, wire.kind)
+            (result,) = self._in_some_precision(step, wire).values()
         except CannotConvert as error:
             raise CannotConvert(f"{error}. {REMEDY}") from error
-        row = np.zeros((1, wire.width))
-        made = step.transform(row)
-        (name,) = outputs.values()
-        return Wire(name, wire.kind, int(made.shape[1]), sparse=hasattr(made, "toarray"))
+        return replace(result, width=int(made.shape[1]), sparse=hasattr(made, "toarray"))
+
+    def _in_some_precision(self, step: Any, wire: Wire) -> dict[str, Wire]:
+        """Convert a step in the original's precision, or in float32: not all of skl2onnx takes doubles."""
+        try:
+            return general.converted(self.graph, step, wire, wire.kind)
+        except CannotConvert:
+            return general.converted(self.graph, step, wire, Kind.FLOAT)
 
 
 def named(path: Sequence[str], step: Any) -> str:

@@ -45,7 +45,7 @@ def _column(name: str, kind: ColumnType, values: Array) -> dict[str, Any]:
     if kind is ColumnType.STRING:
         texts, counts = np.unique(known.astype(str), return_counts=True)
         order = np.argsort(-counts, kind="stable")[:TOP_LEVELS]
-        levels = [{"value": str(texts[place]), "count": int(counts[place])} for place in order]
+        levels: list[dict[str, Any]] = [{"value": str(texts[place]), "count": int(counts[place])} for place in order]
         other = int(counts.sum()) - sum(level["count"] for level in levels)
         return found | {"distinct": len(texts), "levels": levels, "other": other}
     found["distinct"] = len(np.unique(known))

@@ -88,9 +88,9 @@ def of_frame(frame: Any, names: Sequence[str] | None, task: Task, target: str) -
     if wrong and names is None:
         raise ValueError(f"the column {wrong[0]!r} of data has no text as its name; rename the columns")
     used = list(frame.columns) if names is None else list(names)
-    missing = [name for name in used if name not in frame.columns]
-    if missing:
-        raise ValueError(f"data lacks the columns {', '.join(map(repr, missing))}, which the model was fitted with")
+    lacking = [name for name in used if name not in frame.columns]
+    if lacking:
+        raise ValueError(f"data lacks the columns {', '.join(map(repr, lacking))}, which the model was fitted with")
     extra = [str(name) for name in frame.columns if name not in used]
     columns, contract, single = {}, [], set()
     positions = {True: 0, False: 0}
@@ -165,7 +165,9 @@ def of_array(array: Array, task: Task, target: str, *, whole: bool, rebuild: Cal
 
 def _image(array: Array) -> tuple[int, int] | None:
     """Return rows and columns of grey images, whose pixels are from 0 to 1."""
-    sides = array.shape[2:] if array.ndim == 4 and array.shape[1] == 1 else array.shape[1:] if array.ndim == 3 else ()
+    sides: tuple[int, ...] = (
+        array.shape[2:] if array.ndim == 4 and array.shape[1] == 1 else array.shape[1:] if array.ndim == 3 else ()
+    )
     if len(sides) != 2 or not (array.min() >= 0 and array.max() <= PIXELS):
         return None
     return int(sides[0]), int(sides[1])

@@ -144,22 +144,46 @@ def unseen(column: Column, values: Array) -> list[str]:
 
 
 def extremes(column: Column, values: Array) -> Array:
-    """Return the ends of a number's values, zero, and values beyond the ends; for a boolean, both; for text, none."""
-    if column.type is ColumnType.STRING:
-        return values[:0]
+    """Return the ends of a number's values, and zero if it is among them; for a boolean, both; for text, none.
+
+    A datetime has no range in the contract, so a year beyond its ends is asked too.
+    """
     if column.type is ColumnType.BOOLEAN:
         return np.array([0.0, 1.0])
+    if column.type is ColumnType.DATETIME:
+        known = values[~is_null(values)]
+        if not len(known):
+            return known
+        low, high, year = known.min(), known.max(), np.timedelta64(366, "D")
+        return np.array([low, high, np.datetime64("2000-01-01"), low - year, high + year], values.dtype)
+    ends = _range(column, values)
+    if ends is None:
+        return values[:0]
+    low, high = ends
+    return _within(column, np.array([low, high, min(max(0.0, low), high)]))
+
+
+def beyond(column: Column, values: Array) -> Array:
+    """Return numbers beyond the range of a number's values, and zero if it is one of them; for others, none."""
+    ends = _range(column, values)
+    if ends is None:
+        return values[:0]
+    low, high = ends
+    span = max(high - low, 1.0)
+    asked = np.array([low - span, high + span, 0.0])
+    return _within(column, asked[(asked < low) | (asked > high)])
+
+
+def _range(column: Column, values: Array) -> tuple[float, float] | None:
+    """Return the lowest and the highest number of a column; None for other types, and if there is none."""
+    if column.type not in (ColumnType.DOUBLE, ColumnType.LONG):
+        return None
     known = values[~is_null(values)]
     if not len(known):
-        return known
-    low, high = known.min(), known.max()
-    if column.type is ColumnType.DATETIME:
-        year = np.timedelta64(366, "D")
-        return np.array([low, high, np.datetime64("2000-01-01"), low - year, high + year], values.dtype)
-    low = low if column.low is None else min(low, column.low)
-    high = high if column.high is None else max(high, column.high)
-    span = max(high - low, 1.0)
-    return _within(column, np.array([low, high, 0.0, low - span, high + span]))
+        return None
+    low = known.min() if column.low is None else min(known.min(), column.low)
+    high = known.max() if column.high is None else max(known.max(), column.high)
+    return float(low), float(high)
 
 
 def points(contract: Contract, columns: Columns, thresholds: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:

@@ -1,6 +1,6 @@
 """A proof in sentences, for people."""
 
-from mlops_contract import Contract, Task
+from mlops_contract import ColumnType, Contract, Task
 from mlops_conversion.proof.proof import Proof
 
 
@@ -21,5 +21,10 @@ def sentences(proof: Proof, claimed: Contract, original: str = "the trained mode
         if before.null_ok and not after.null_ok:
             found.append(f"`{after.name}` must not be null: the two disagree there")
         if after.closed and not before.closed:
-            found.append(f"`{after.name}` takes only values that training has seen: the two disagree on others")
+            if after.type is ColumnType.STRING:
+                found.append(f"`{after.name}` takes only values that training has seen: the two disagree on others")
+            else:
+                found.append(
+                    f"`{after.name}` takes only numbers from {after.low:g} to {after.high:g}, and refuses others"
+                )
     return tuple(found)

@@ -154,6 +154,7 @@ CONVERTED = {
             logistic(),
         ),
         ("visits",),
+        ("visits",),
     ),
     "selected features": Case(lambda: make_pipeline(mixed(), SelectKBest(k=4), logistic())),
     "products": Case(lambda: make_pipeline(imputed(StandardScaler(), PolynomialFeatures(2)), logistic())),
