@@ -95,7 +95,7 @@ class Proof:
         )
 
     def disagreement(self) -> str:
-        """Return in words where the two models disagree, of what counts: the held-out rows first, at most three kinds."""
+        """Return in words where the two models disagree, of what counts: held-out rows first, at most three checks."""
         wrong = [check for check in self.checks if check.off and not _narrows(check)]
         wrong.sort(key=lambda check: check.kind is not Kind.HELD_OUT)
         return "; ".join(map(_shown, wrong[:3])) or "no held-out row could be compared"
