@@ -45,8 +45,7 @@ def convert(
     rows = len(next(iter(source.columns.values())))
     own, original = original.labels, _labelled(original, labels)
     truth = None if target is None else _truth(target, original, own, rows)
-    answers = np.asarray(original.ask(source.rebuild(rounded(source.contract, source.columns))), np.float64)
-    answers = answers.reshape(len(answers), -1)
+    answers = _answers(original, source)
     _check_choice(original, source, answers)
     graph, source = _graph(original, source, answers.shape[1])
     proof, session = _proved(graph, original, source, truth, answers)
@@ -91,6 +90,21 @@ def _truth(target: Any, original: Original, own: Sequence[Label], rows: int) -> 
             f"target has the value {unknown[0]!r}, which is no class of the model; its classes are {shown}"
         )
     return np.array([places[label] for label in found], np.int64)
+
+
+def _answers(original: Original, source: Source) -> Array:
+    """Return the original's answers to the given rows, float64 `[n, classes]` or `[n, 1]`."""
+    try:
+        answers = np.asarray(original.ask(source.rebuild(rounded(source.contract, source.columns))), np.float64)
+    except CannotConvert:
+        raise
+    except Exception as error:  # whatever a library raises for rows that it does not take
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"the model does not answer the rows of data ({type(error).__name__}: {reason}); leave out those that it "
+            "does not take, such as rows with missing values"
+        ) from error
+    return answers.reshape(len(answers), -1)
 
 
 def _check_choice(original: Original, source: Source, answers: Array) -> None:

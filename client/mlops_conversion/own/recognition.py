@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops_contract import Task
 from mlops_conversion.errors import CannotConvert
-from mlops_conversion.own import source
+from mlops_conversion.own import arrays, frames, source
 from mlops_conversion.own.original import Array, Label, Original
 from mlops_conversion.own.source import Source
 
@@ -80,7 +80,7 @@ def _source(model: Any, original: Original, data: Any, target: str) -> Source:
 
         return _of_frame(original, pd.DataFrame(array, columns=list(original.columns)), target)
     dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
-    return source.of_array(array, original.task, target, whole=False, rebuild=lambda matrix: matrix.astype(dtype))
+    return arrays.of_array(array, original.task, target, whole=False, rebuild=lambda matrix: matrix.astype(dtype))
 
 
 def _of_frame(original: Original, frame: Any, target: str) -> Source:
@@ -89,7 +89,7 @@ def _of_frame(original: Original, frame: Any, target: str) -> Source:
         # LightGBM has an underscore where a name had a space.
         given = {str(name).replace(" ", "_"): name for name in frame.columns}
         names = tuple(name if name in frame.columns else given.get(name, name) for name in names)
-    return source.of_frame(frame, names, original.task, target)
+    return frames.of_frame(frame, names, original.task, target)
 
 
 def _module(
@@ -117,12 +117,12 @@ def _module(
         return torch.from_numpy(matrix).to(tensor.dtype).reshape(-1, *tensor.shape[1:])
 
     whole = not tensor.dtype.is_floating_point
-    found = source.of_array(tensor.numpy(), original.task, target, whole=whole, rebuild=rebuild)
+    found = arrays.of_array(tensor.numpy(), original.task, target, whole=whole, rebuild=rebuild)
     if whole:
         row = tensor[:1].contiguous()
         places = range(len(found.contract.columns))
-        found = source.bounded(found, [modules.accepted(model.eval(), row, place) for place in places])
-    return original, found if names is None else source.renamed(found, names)
+        found = arrays.bounded(found, [modules.accepted(model.eval(), row, place) for place in places])
+    return original, found if names is None else arrays.renamed(found, names)
 
 
 def _matrix(frame: Any) -> Array:

@@ -300,6 +300,13 @@ def test_data_that_does_not_fit_is_refused_by_name() -> None:
         convert(model, HELD_OUT.assign(visits=1 << 25))
     with pytest.raises(CannotConvert, match="is not fitted"):
         convert(make_pipeline(mixed(), logistic()), HELD_OUT)
+    strict = make_pipeline(columns(("numbers", "passthrough", NUMBERS)), logistic())
+    strict.fit(TRAINING.dropna(), churned(TRAINING.dropna()))
+    with pytest.raises(ValueError, match=r"the model does not answer the rows of data .* with missing values"):
+        convert(strict, HELD_OUT)
+    converted = convert(strict, HELD_OUT.dropna())
+    assert converted.contract is not None
+    assert [column.name for column in converted.contract.columns if not column.null_ok] == NUMBERS
 
 
 def test_texts_alone() -> None:
