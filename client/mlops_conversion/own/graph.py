@@ -158,11 +158,13 @@ class Graph:
             For each of its outputs, the name here.
 
         Raises:
-            CannotConvert: It branches or loops.
+            CannotConvert: It branches, loops, or has functions.
         """
         wrong = sorted({node.op_type for node in model.graph.node} & _CONTROL_FLOW)
         if wrong:
             raise CannotConvert(f"it needs {', '.join(wrong)}, which the platform does not serve")
+        if model.functions:
+            raise CannotConvert("its converted form calls functions of its own, and only plain operators are copied")
         names = dict(inputs)
         prefix = self.name("part")
 
