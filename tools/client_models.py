@@ -25,7 +25,7 @@ DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
     *("Health", "Ready", "TrainAccepted", "Job", "LogLine", "SweepAccepted", "SweepState", "ModelType"),
-    *("Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
+    *("Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition", "Conversion"),
     *("PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
