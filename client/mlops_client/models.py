@@ -63,7 +63,7 @@ class Conversion:
     conversion_id: str
     status: Literal["running", "succeeded", "failed"]
     actor: str
-    """Name of the API key that requested it, or the transition that needed it"""
+    """Name of the API key that requested the conversion, or the transition that needs it"""
     created_at: str
     completed_at: str | None = None
     error: str | None = None

@@ -13,7 +13,7 @@ from infra.local.settings import ROOT
 from mlops.domain.conversion import ConversionResult
 
 BUCKET, FOLDER = "bucket", "mlflow/1/models/m-1/artifacts/"
-SETTINGS = JobSettings(BUCKET, "conv_1", "m", 3, FOLDER, conversion_seconds=300)
+SETTINGS = JobSettings(BUCKET, "conv_1", "m", 3, FOLDER, conversion_seconds=7200)
 RESULTS = "conversions/m/3/conv_1/"
 PICKLED = "  sklearn:\n    code: null\n    pickled_model: model.pkl\n    serialization_format: pickle\n"
 
