@@ -1,7 +1,9 @@
 """What all tests share: the local stack of the session, on ports and in a folder of its own, and its API."""
 
+import functools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from infra.local import deploy
 from infra.local.api import Api
@@ -18,6 +21,7 @@ from infra.local.settings import Settings
 from infra.local.stack import Stack
 from mlops.registry.rest import Tracking
 from tests.support.steps import free_ports, promote, train
+from trainer import openmp
 
 
 def pytest_configure() -> None:
@@ -25,7 +29,13 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.endswith("_PROFILE") or name.startswith(("AWS_ENDPOINT_URL_", "PG")):
             del os.environ[name]
-    os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1"}
+    # Nor to the credentials of the machine, which AWS's libraries ask for at an address of every network.
+    os.environ |= {**without_proxy(), "ORT_DISABLE_TELEMETRY": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+    openmp.load()  # tests import LightGBM themselves
+    # Tests have a session of boto3 each, and each session parses its models of AWS's services: a fifth of the time of
+    # the unit tests.
+    parsed = functools.cache(JSONFileLoader().load_file)
+    JSONFileLoader.load_file = staticmethod(parsed)  # type: ignore[method-assign, assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup() -> None:
     """Forget boto3's default session: it keeps the first credentials of a process, and tests have different ones."""
     boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture(autouse=True)
+def _no_blocked_signals() -> Iterator[None]:
+    """Every process started later would inherit a blocked signal, and no SIGTERM would end it."""
+    yield
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), "this test blocks signals of the process that runs it"
 
 
 @dataclass(frozen=True)

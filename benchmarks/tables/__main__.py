@@ -18,7 +18,9 @@ SIDES = ("trainer", "bare")
 FILE = {Task.CLASSIFICATION: ".csv", Task.REGRESSION: ".parquet"}
 """The format in which each task's table is read by both sides."""
 TIME_BOUND, MEMORY_BOUND = 1.3, 3.0
-MEMORY_BYTES, SAMPLE_ROWS, SMALL_ROWS = 100_000_000, 200_000, 1_000
+SAMPLE_ROWS, SMALL_ROWS = 200_000, 1_000
+MEMORY_BYTES = (100_000_000, 400_000_000)
+"""Of the files that are read. Beside the first one, Python and the libraries weigh as much as the file."""
 WRITERS = {".csv": made.write_csv, ".parquet": made.write_parquet, ".jsonl": made.write_json_lines}
 
 
@@ -27,12 +29,12 @@ def main() -> int:
     result["rows"], result["rounds"], result["repeats"] = ROWS, ROUNDS, REPEATS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result["memory"] = [_memory(folder, suffix) for suffix in WRITERS]
+        result["memory"] = [_memory(folder, suffix, size) for size in MEMORY_BYTES for suffix in WRITERS]
         result["training"] = [_compared(folder, task, model_type) for task in Task for model_type in MODEL_TYPES]
     machine.write("tables", "Tables", result, _text(result))
     print((machine.RESULTS / "tables.md").read_text())
     within = all(row["ratio"] <= TIME_BOUND for row in result["training"])
-    return 0 if within and all(row["ratio"] <= MEMORY_BOUND for row in result["memory"]) else 1
+    return 0 if within and all(row[row["bounded"]] <= MEMORY_BOUND for row in result["memory"]) else 1
 
 
 def _compared(folder: Path, task: Task, model_type: str) -> dict[str, Any]:
@@ -67,16 +69,17 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {**runs[0], **steps}
 
 
-def _memory(folder: Path, suffix: str) -> dict[str, Any]:
-    """Return the peak of a process that reads a table of about 100 MB, and its ratio to the file's size.
+def _memory(folder: Path, suffix: str, wanted: int) -> dict[str, Any]:
+    """Return the peak of a process that reads a table of about so many bytes, and its ratio to the file's size.
 
-    The ratio is of what a process takes beyond one that reads a thousand rows, which is Python and the libraries.
+    There are two ratios: of the whole process, and of what it takes beyond one that reads a thousand rows, which is
+    Python and the libraries. The bound is for the former, except beside the smallest files.
     """
     path = folder / f"memory{suffix}"
     WRITERS[suffix](made.table(Task.REGRESSION, SMALL_ROWS), path)
     small = _in_a_process("read", str(path))["peak_memory_mb"]
     WRITERS[suffix](made.table(Task.REGRESSION, SAMPLE_ROWS), path)
-    WRITERS[suffix](made.table(Task.REGRESSION, MEMORY_BYTES * SAMPLE_ROWS // path.stat().st_size), path)
+    WRITERS[suffix](made.table(Task.REGRESSION, wanted * SAMPLE_ROWS // path.stat().st_size), path)
     size = path.stat().st_size
     found = _in_a_process("read", str(path))
     path.unlink()
@@ -88,6 +91,7 @@ def _memory(folder: Path, suffix: str) -> dict[str, Any]:
         "small_peak_memory_mb": small,
         "ratio": beyond / size,
         "whole_ratio": found["peak_memory_mb"] * 2**20 / size,
+        "bounded": "ratio" if wanted == min(MEMORY_BYTES) else "whole_ratio",
     }
 
 
@@ -118,7 +122,7 @@ def _text(result: dict[str, Any]) -> str:
             machine.table(
                 [f"trainer / bare; the bound is {TIME_BOUND} for the fit's CPU time", *_RATIOS.values()], ratios
             ),
-            machine.table([f"reading; the bound is {MEMORY_BOUND:g} beyond a small file", *_PEAKS.values()], peaks),
+            machine.table([_MEMORY_TITLE, *_PEAKS.values()], peaks),
         ]
     )
 
@@ -130,6 +134,10 @@ _RATIOS = {
     "whole_seconds_ratio": "whole, time",
 }
 
+_MEMORY_TITLE = (
+    f"reading; the bound is {MEMORY_BOUND:g}: beyond a small file for about {MEMORY_BYTES[0] // 10**6} MB, of the "
+    "whole process for larger files"
+)
 _PEAKS = {
     "megabytes": "MB",
     "rows": "rows",

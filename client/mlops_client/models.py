@@ -458,7 +458,7 @@ class SweepState(HasEnded):
     model_version: int | None = None
     """The version registered from the best run"""
     objective: Objective | None = None
-    """Ranks the runs; with tpe or prune on the rows for validation, as val_accuracy. Null if not known"""
+    """Ranks the runs on the rows for validation, as val_accuracy; a single run: accuracy. Null: unknown"""
     transition_id: str | None = None
     """The transition of that version to `stage`"""
     unranked: dict[str, str] = field(default_factory=dict)

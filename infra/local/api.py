@@ -54,7 +54,7 @@ class Api:
         return self._wanted(self.send("POST", path, {} if body is None else body, headers))
 
     def wait(
-        self, path: str, until: Callable[[Any], bool], seconds: float = 120, seen: Callable[[Any], None] | None = None
+        self, path: str, until: Callable[[Any], bool], seconds: float = 600, seen: Callable[[Any], None] | None = None
     ) -> Any:
         """Ask for `path` until what it answers is as wanted; `seen` is shown each answer.
 

@@ -69,7 +69,6 @@ def _train(api: Api, console: Console, options: argparse.Namespace) -> dict[str,
         sweep: dict[str, Any] = api.wait(
             f"/sweeps/{sweep_id}",
             until=lambda answer: answer["status"] in ENDED,
-            seconds=600,
             seen=lambda answer: live.update(_leaderboard(answer)),
         )
     if sweep["status"] != "completed":

@@ -162,7 +162,7 @@ def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
     job_id = watching.stdout.readline().split()[0]
     time.sleep(0.5)
     watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=30)
+    _, said = watching.communicate(timeout=120)
     assert watching.returncode == 130
     assert f"{job_id} continues" in said
     assert json.loads(mlops(signed_in, "jobs", job_id, "--json").stdout)["status"] in ("pending", "running")
@@ -211,7 +211,7 @@ def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
             ["mlops", *arguments],
             env={name: value for name, value in signed_in.items() if name != "COLUMNS"},
             stdout=file,
-            timeout=60,
+            timeout=120,
             check=True,
         )
     assert ran.returncode == 0
@@ -290,7 +290,7 @@ def test_the_client_is_installed_alone(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -72,9 +72,7 @@ def predict(api, images):
 
 def status_of(api, samples):
     """The status once all predictions have arrived in the counts."""
-    return api.wait(
-        f"/drift/status?model_name={MODEL}", until=lambda answer: answer["current"]["samples"] >= samples, seconds=60
-    )
+    return api.wait(f"/drift/status?model_name={MODEL}", until=lambda answer: answer["current"]["samples"] >= samples)
 
 
 def check(aws_client, function):
@@ -116,7 +114,7 @@ def test_from_clean_to_drifted_to_one_retrain(api, aws_client, version, drift_fu
     assert check(aws_client, drift_function) == "alert"
     requests = []
     alerts = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (requests and alerts):
         for event in told("bus"):
             (requests if event["detail-type"] == "Retrain Requested" else alerts).append(event)
@@ -125,14 +123,14 @@ def test_from_clean_to_drifted_to_one_retrain(api, aws_client, version, drift_fu
     assert alerts[0]["detail"]["status"] == "alert"
     assert any(f"{MODEL} version {version}: alert" in each["Message"] for each in told("mail"))
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not retrains(api) and time.monotonic() < deadline:
         time.sleep(0.2)
     # The same event once more, as EventBridge may deliver it: nothing new is started.
     entry = {"Source": "mlops", "DetailType": "Retrain Requested", "Detail": json.dumps(requests[0]["detail"])}
     aws_client("events").put_events(Entries=[entry])
     (sweep,) = retrains(api)
-    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=120)
+    ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED)
     assert ended["status"] == "completed", ended
     assert ended["num_runs"] == 1
     api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda answer: answer["status"] == "succeeded")
@@ -149,9 +147,7 @@ def test_every_prediction_is_counted_once(api, version, held_out):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda image: api.post("/predict", {"image": image, "model_name": MODEL}), images[:100]))
     wanted = before["total_predictions"] + 100
-    after = api.wait(
-        f"/drift/stats?model_name={MODEL}", until=lambda answer: answer["total_predictions"] >= wanted, seconds=60
-    )
+    after = api.wait(f"/drift/stats?model_name={MODEL}", until=lambda answer: answer["total_predictions"] >= wanted)
     assert after["total_predictions"] == wanted
     assert after["total_requests"] == before["total_requests"] + 100
     assert sum(after["latency"]["histogram"]["counts"]) == after["total_requests"]
@@ -195,7 +191,7 @@ def test_one_search_shows_a_whole_story(api, aws_client):
     asked = {"num_runs": 1, "epochs": 1, "model_name": "story", "stage": "Staging", "experiment_name": "drifting"}
     answer = api.send("POST", "/sweeps", asked)
     request_id, sweep_id = answer.headers["x-request-id"], answer.json["sweep_id"]
-    ended = api.wait(f"/sweeps/{sweep_id}", until=lambda state: state["status"] in ENDED, seconds=120)
+    ended = api.wait(f"/sweeps/{sweep_id}", until=lambda state: state["status"] in ENDED)
     api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda state: state["status"] != "queued")
     logs = aws_client("logs")
 
@@ -204,7 +200,7 @@ def test_one_search_shows_a_whole_story(api, aws_client):
         return {group for group in groups if mentions(logs, group, request_id)}
 
     wanted = ("TrainingLogs", "batch/job", "JobEventsLogs", "PromotionLogs")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not all(any(name in group for group in told_by()) for name in wanted):
         assert time.monotonic() < deadline, told_by()
         time.sleep(0.5)

@@ -51,8 +51,10 @@ def test_a_sweep_is_ranked_and_its_best_is_in_production(api):
     sweep = api.post("/sweeps", {"num_runs": 3, "epochs": 3, "model_name": "swept", "stage": "Production"})
     ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=300)
     assert ended["status"] == "completed", [run["error"] for run in ended["runs"]]
-    accuracies = [run["metrics"]["accuracy"] for run in ended["runs"]]
+    assert ended["objective"] == {"name": "val_accuracy", "direction": "maximise"}
+    accuracies = [run["metrics"]["val_accuracy"] for run in ended["runs"]]
     assert accuracies == sorted(accuracies, reverse=True)
+    assert all(0 < run["metrics"]["accuracy"] <= 1 for run in ended["runs"]), "the gate's"
     assert ended["best"] == ended["runs"][0]
     api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda answer: answer["status"] == "succeeded")
     detail = api.get("/models/swept")
@@ -71,7 +73,7 @@ def test_a_job_can_be_cancelled(api):
     path = f"/train/status/{job['job_id']}"
     api.wait(path, until=lambda answer: answer["progress"]["epoch"] > 0)
     assert api.send("DELETE", f"/train/jobs/{job['job_id']}").status == 202
-    ended = api.wait(path, until=lambda answer: answer["status"] in ENDED, seconds=60)
+    ended = api.wait(path, until=lambda answer: answer["status"] in ENDED)
     assert ended["status"] == "cancelled"
     assert "cancelled through the API" in ended["error"]
     assert api.send("DELETE", f"/train/jobs/{job['job_id']}").status == 409

@@ -14,7 +14,7 @@ from tests.integration.registry_world import make_world
 from tests.support.steps import promote
 from tools.screenshots.browser import FLAGS
 
-PATIENCE = 20_000
+PATIENCE = 60_000
 
 Marks = dict[int, tuple[str, list[str]]]
 """Version → its tag `stage` and its aliases."""

@@ -61,7 +61,7 @@ def test_everything_works_in_a_folder_of_any_name_whatever_the_shell_says(checko
         env = read_env(checkout / ".local/env")
         request = urllib.request.Request(f"{env['MLOPS_API_URL']}/ready")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as answer:
+        with opener.open(request, timeout=120) as answer:
             assert json.load(answer)["status"] == "ready"
         # As people do: what the file says wins over the shell's proxy, profile and endpoints.
         buckets = (

@@ -73,7 +73,7 @@ def ask(stack):
 
     def asked(url, method, path, body=None, headers=()):
         headers = dict(headers)
-        connection = HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=120)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             connection.putheader("Host", headers.pop("Host", urlsplit(url).netloc))
@@ -221,7 +221,7 @@ except urllib.error.HTTPError as error:
 def test_mlflow_is_its_owners(stack):
     """It has no login; with it one could write files as its owner."""
     url = f"http://127.0.0.1:{stack.settings.tracking_port}/version"
-    said = subprocess.run([sys.executable, "-c", AS_SOMEBODY_ELSE, url], capture_output=True, text=True, timeout=60)
+    said = subprocess.run([sys.executable, "-c", AS_SOMEBODY_ELSE, url], capture_output=True, text=True, timeout=120)
     assert said.stdout.strip() == "403", said.stderr
     assert urllib3.request("GET", url).status == 200
 

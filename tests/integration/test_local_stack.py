@@ -132,7 +132,7 @@ def batch(running):
 def request(settings, path, *, data=None, headers=None, method=None):
     made = urllib.request.Request(settings.api_url + path, data=data, headers=headers or {}, method=method)
     try:
-        with urllib.request.urlopen(made, timeout=40) as response:
+        with urllib.request.urlopen(made, timeout=120) as response:
             return response.status, response.headers, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from tests import debian
+from tests.support.checkout import is_checkout
 from tests.support.steps import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def serve():
 
 def get(url):
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return answer.status, answer.headers["content-type"], answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers["content-type"], error.read().decode()
@@ -68,7 +69,9 @@ def get(url):
 @pytest.fixture(scope="module")
 def sends_headers(programs) -> bool:
     """Whether this Prometheus knows `http_headers`."""
-    ran = subprocess.run([programs / "prometheus", "--version"], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [programs / "prometheus", "--version"], capture_output=True, text=True, check=True, timeout=120
+    )
     found = re.search(r"version (\d+)\.(\d+)", ran.stdout + ran.stderr)
     assert found, ran.stdout + ran.stderr
     return (int(found[1]), int(found[2])) >= SENDS_HEADERS
@@ -79,7 +82,9 @@ def key_adder(url: str, headers: dict[str, str]) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            with urllib.request.urlopen(urllib.request.Request(url + self.path, headers=headers), timeout=30) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(url + self.path, headers=headers), timeout=120
+            ) as answer:
                 self.send_response(answer.status)
                 self.send_header("content-type", answer.headers["content-type"])
                 self.end_headers()
@@ -92,7 +97,7 @@ def key_adder(url: str, headers: dict[str, str]) -> ThreadingHTTPServer:
 
 
 def test_git_does_not_take_the_file_with_the_key():
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
+    if not is_checkout():
         pytest.skip("this is no checkout of git")
     ignored = subprocess.run(["git", "check-ignore", "-q", MONITORING / "mlops-api-key"], cwd=ROOT, check=False)
     assert ignored.returncode == 0
@@ -186,4 +191,4 @@ def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(
         until(lambda: all(each["health"] == "ok" for each in asked("rules")["groups"][0]["rules"]))
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)

@@ -30,7 +30,7 @@ def send(stack: Any, method: str, path: str, body: dict[str, Any], headers: dict
         method=method,
     )
     try:
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=120) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
         return error.code, json.load(error)

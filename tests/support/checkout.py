@@ -12,6 +12,16 @@ from infra.local.settings import ROOT
 _IGNORED = {"node_modules", "build", "dist", "mlruns", "__pycache__"}
 
 
+def is_checkout() -> bool:
+    """Whether git is here, and this folder is one of its own, not a part of another one."""
+    try:
+        return (ROOT / ".git").exists() and subprocess.run(
+            ["git", "rev-parse"], cwd=ROOT, capture_output=True, check=False
+        ).returncode == 0
+    except OSError:
+        return False
+
+
 def checkout_files() -> list[Path]:
     """What belongs to the checkout, committed or about to be, relative to its root."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]

@@ -31,9 +31,7 @@ def free_ports(count: int) -> list[int]:
 def train(api: Api, **parameters: Any) -> dict[str, Any]:
     """Train to the end; the job as it stands then."""
     job = api.post("/train", parameters)
-    done: dict[str, Any] = api.wait(
-        f"/train/status/{job['job_id']}", until=lambda answer: answer["status"] in ENDED, seconds=300
-    )
+    done: dict[str, Any] = api.wait(f"/train/status/{job['job_id']}", until=lambda answer: answer["status"] in ENDED)
     return done
 
 
@@ -52,7 +50,7 @@ def promote(
     return moved
 
 
-def wait_until_served(api: Api, model: str, version: int, image: list[float], seconds: float = 20) -> None:
+def wait_until_served(api: Api, model: str, version: int, image: list[float], seconds: float = 120) -> None:
     """Until /predict answers from `version`: it looks for a new one every MODEL_REFRESH_SECONDS."""
     deadline = time.monotonic() + seconds
     while (answer := api.post("/predict", {"image": image, "model_name": model}))["model_version"] != version:

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], seconds: float = 30.0, pause: float = 0.05) -> T:
+def eventually(condition: Callable[[], T], seconds: float = 120.0, pause: float = 0.05) -> T:
     """Ask until the answer is true, and return it."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

@@ -10,20 +10,25 @@ import os
 import sys
 from collections.abc import Sequence
 
+from trainer.stop import EXIT_CODE, Stop
+
+if __name__ == "__main__":
+    # Before the other imports: numpy starts threads, and one that does not block SIGTERM would be ended by it, and with
+    # it the process.
+    on_sigterm = Stop()
+    on_sigterm.listen()
+
 from mlops.domain.job import TPE
 from mlops.domain.sweep import Sweep
 from trainer import invocation, job_record, models, process
 from trainer.errors import FOR_USERS, Interrupted, ParameterError, Pruned
 from trainer.log import log_event
 from trainer.parameters import Identity
-from trainer.stop import EXIT_CODE, Stop
 from trainer.trial import Trial
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], stop: Stop) -> int:
     """Do what the arguments and the environment say, and return the exit code."""
-    stop = Stop()
-    stop.listen()
     try:
         process.prepare()
         if argv[:1] == ["sweep"]:
@@ -66,9 +71,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _trial(plan: Sweep | None, identity: Identity) -> Trial | None:
-    """Return what a run of a sweep that prunes is told of the others. Raises Unreachable, ParameterError."""
-    if plan is None or not plan.compares or identity.job_id is None:
+    """Return what a run of a random sweep or a grid is told of it. Raises Unreachable, ParameterError."""
+    if plan is None or not plan.ranks_by_validation or identity.job_id is None:
         return None
+    if not plan.prune:
+        return Trial(identity.job_id)
     from trainer.job import max_wait
     from trainer.trial_records import TrialRecords
 
@@ -76,7 +83,7 @@ def _trial(plan: Sweep | None, identity: Identity) -> Trial | None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
+    code = main(sys.argv[1:], on_sigterm)
     sys.stdout.flush()
     sys.stderr.flush()
     # Everything is delivered. A normal exit would need another second to free the objects of torch and MLflow.

@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 
 from mlops_data.errors import DataError
+from trainer.log import log_event
 
 
 class TrainingError(Exception):
@@ -44,8 +45,14 @@ FOR_USERS = (TrainingError, DataError)
 """The errors whose message is for users. All others are defects, and are logged with their traceback."""
 
 
-def unexpected(error: Exception) -> str:
-    """Return what the record of a run says of a defect: its kind and place. The log has all of it."""
+def reason_of(error: Exception) -> str:
+    """Return what the record of a run says of an error: its message, or the kind and place of a defect.
+
+    Of a defect, the log gets the traceback.
+    """
+    if isinstance(error, FOR_USERS):
+        return str(error)
+    log_event("trainer.defect", traceback="".join(traceback.format_exception(error)))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error.strerror}): free some space, and start the run again"
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from mlops_contract import Task
 from trainer import checkpoint, data, models, process, validation
 from trainer.data import Dataset
 from trainer.data_options import data_options
-from trainer.errors import FOR_USERS, Interrupted, Pruned, TrainingError, unexpected
+from trainer.errors import Interrupted, Pruned, TrainingError, reason_of
 from trainer.job_record import JobRecord
 from trainer.log import log_event
 from trainer.models import Trained
@@ -55,7 +54,7 @@ def run(parameters: Parameters, identity: Identity, stop: Stop, trial: Trial | N
         parameters: What to train.
         identity: The job that this is an attempt of.
         stop: Says when to stop.
-        trial: Of a run of a sweep whose runs are compared.
+        trial: Of a run of a sweep that chooses among its runs.
 
     Raises:
         TrainingError, DataError: with the reason, which is in the job's record and the MLflow run too, as far as they
@@ -116,12 +115,8 @@ class _Job:
         except Pruned as pruned:
             self._end_pruned(str(pruned))
             raise
-        except FOR_USERS as error:
-            self._fail(str(error))
-            raise
         except Exception as error:
-            log_event("trainer.defect", traceback=traceback.format_exc())
-            self._fail(unexpected(error))
+            self._fail(reason_of(error))
             raise
 
     def close(self) -> None:
@@ -191,7 +186,7 @@ class _Job:
                 provenance(),
                 objective=objective,
                 baseline=naive,
-                importance=report.importance_of(trained),
+                importance=trained.importance(),
             )
             self._tracked.results(figures, tags, folder)
             self._tracked.model(exported.content, dataset, {"sha256": exported.sha256, "dataset": dataset.name})

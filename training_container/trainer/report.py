@@ -13,7 +13,6 @@ from trainer.evaluation import Evaluation, Picture
 from trainer.export import Exported
 from trainer.log import log_event
 from trainer.model_card import model_card
-from trainer.models import Trained
 from trainer.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -64,13 +63,6 @@ def write(
         (folder / PROOF_FILE).write_bytes(exported.proof_rows)
     card = model_card(parameters, dataset, evaluation, exported, facts, objective, baseline, exported.proof_summary)
     (folder / "model_card.md").write_text(card, encoding="utf-8")
-
-
-def importance_of(trained: Trained) -> Mapping[str, float] | None:
-    """Return how much each feature contributes. Model types of plug-ins may not say it."""
-    measure = getattr(trained, "importance", None)
-    found: Mapping[str, float] | None = measure() if measure else None
-    return found
 
 
 def importance_picture(importance: Mapping[str, float]) -> "Figure":

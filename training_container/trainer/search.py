@@ -7,12 +7,12 @@ records give the same answer.
 import math
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.objective import Objective
 from mlops.domain.sweep import Sweep
-from mlops.domain.training_request import Space
+from mlops.domain.training_request import Range, Space, Value
 from trainer.parameters import HyperparameterValue
 
 if TYPE_CHECKING:
@@ -41,12 +41,15 @@ def ask(plan: Sweep, index: int, runs: Sequence[Job], objective: Objective | Non
     sampler = optuna.samplers.TPESampler(
         n_startup_trials=max(FEWEST_AT_RANDOM, plan.num_runs // 4),
         constant_liar=True,
+        # Hyperparameters depend on each other, as the rate and the number of leaves do: they are drawn together.
+        multivariate=True,
         # As for random draws: neighbouring numbers must not give similar draws.
         seed=random.Random(f"{plan.seed}/{index}").getrandbits(32),
     )
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.add_trials([_told(run, distributions, objective) for run in runs])
-    return plan.tidy(study.ask(distributions).params)
+    study.add_trials([_told(run, plan.space, distributions, objective) for run in runs])
+    drawn = study.ask(distributions).params
+    return plan.tidy({name: _outside(plan.space[name], value) for name, value in drawn.items()})
 
 
 def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
@@ -54,17 +57,44 @@ def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
 
     values = space[name]
     if isinstance(values, list):
+        if steps := _steps(values):
+            return distributions.IntDistribution(0, len(steps) - 1)
         return distributions.CategoricalDistribution(values)
     if whole:
         return distributions.IntDistribution(math.ceil(values.low), math.floor(values.high), log=values.log)
     return distributions.FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _told(run: Job, distributions: "dict[str, BaseDistribution]", objective: Objective | None) -> "FrozenTrial":
+def _steps(values: list[Value] | Range) -> list[int | float]:
+    """Return a list of numbers in their order, which Optuna knows by their positions; nothing for other lists.
+
+    A category has no neighbours. So what was learned of 31 leaves would say nothing of 15, or of 63.
+    """
+    if not isinstance(values, list):
+        return []
+    numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
+    return sorted(numbers) if 2 < len(numbers) == len(values) else []
+
+
+def _inside(values: list[Value] | Range, value: Value) -> Value:
+    """Return the value as Optuna knows it."""
+    steps = _steps(values)
+    return steps.index(cast(float, value)) if steps else value
+
+
+def _outside(values: list[Value] | Range, value: Value) -> Value:
+    """Return the value of the space for one of Optuna's."""
+    steps = _steps(values)
+    return steps[cast(int, value)] if steps else value
+
+
+def _told(
+    run: Job, space: Space, distributions: "dict[str, BaseDistribution]", objective: Objective | None
+) -> "FrozenTrial":
     """Return a run as Optuna knows it. Its values are scores: higher is better, whatever the objective is."""
     from optuna.trial import TrialState, create_trial
 
-    params = {name: run.asked[name] for name in distributions}
+    params = {name: _inside(space[name], run.asked[name]) for name in distributions}
     if run.status is JobStatus.PRUNED:
         return create_trial(
             state=TrialState.PRUNED, params=params, distributions=distributions, intermediate_values=dict(run.curve)

@@ -19,7 +19,7 @@ from mlops.api.schemas.sweeps import SweepRequest
 from mlops.domain.job import TPE, Job, JobStatus
 from mlops.domain.model_types import ModelType, ModelTypes, TaskUnknown
 from mlops.domain.objective import Objective
-from mlops.domain.sweep import Sweep, child_parameters
+from mlops.domain.sweep import Sweep, child_parameters, chooses
 from mlops.domain.training_data import known_task
 from mlops.domain.training_request import Space
 from trainer import invocation, job, models, search
@@ -37,14 +37,14 @@ OWN_FIELDS = ("num_runs", "strategy", "prune", "seed", "space", "register_best")
 class Child:
     """One run of the sweep; `outcome` is None if it failed or was pruned, `error` says why.
 
-    `record` is what the other runs may know of it, and `compared` whether they are compared with it.
+    `record` is what the other runs may know of it, and `by_validation` whether it is ranked on the rows for validation.
     """
 
     index: int
     parameters: Parameters
     outcome: Outcome | None = None
     error: str | None = None
-    compared: bool = False
+    by_validation: bool = False
     record: Job = field(default_factory=lambda: Job(""))
 
     @property
@@ -52,7 +52,7 @@ class Child:
         """What it is ranked by; None if it did not complete."""
         if self.outcome is None:
             return None
-        return self.outcome.objective.on_validation if self.compared else self.outcome.objective
+        return self.outcome.objective.on_validation if self.by_validation else self.outcome.objective
 
 
 def main(argv: Sequence[str], stop: Stop) -> int:
@@ -73,6 +73,7 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         prune=request.prune,
         space=request.space or _default_space(model_type, request.strategy, fixed),
         whole=model_type.whole_in_sweeps,
+        ranks_by_validation=chooses(request.strategy, request.num_runs),
     )
     # What is wrong with one of them is said before the first one trains. tpe decides only then.
     planned = [] if plan.strategy == TPE else [_child(plan, index, fixed) for index in range(plan.num_runs)]
@@ -82,7 +83,8 @@ def main(argv: Sequence[str], stop: Stop) -> int:
     for index in range(plan.num_runs):
         asked = {} if planned else _asked(plan, index, children)
         parameters = planned[index] if planned else _child(plan, index, fixed, asked)
-        children.append(_run(plan, Child(index, parameters, compared=plan.compares), asked, children, sweep_id, stop))
+        child = Child(index, parameters, by_validation=plan.ranks_by_validation)
+        children.append(_run(plan, child, asked, children, sweep_id, stop))
     done = ranked(children)
     for child in unranked(children):
         assert child.objective is not None
@@ -154,7 +156,7 @@ def _run(
 ) -> Child:
     record = Job(plan.job_id(child.index), asked=asked)
     others = [each.record for each in before]
-    trial = Trial(record.job_id, plan.prune, lambda _: others, plan.job_ids) if plan.compares else None
+    trial = Trial(record.job_id, plan.prune, lambda _: others, plan.job_ids) if plan.ranks_by_validation else None
     outcome, error, status = None, None, JobStatus.COMPLETED
     try:
         outcome = job.run(child.parameters, Identity(sweep_id=sweep_id), stop, trial)

@@ -1,4 +1,4 @@
-"""A run of a sweep whose runs are compared: how good it is after each epoch, and whether it goes on."""
+"""A run of a sweep that chooses among its runs: how good it is after each epoch, and whether it goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,10 +14,13 @@ LOSS = Objective("val_loss", Direction.MINIMISE)
 class Trial:
     """What a run is told of its sweep.
 
+    The run sets rows for validation aside, and is ranked on them.
+
     Args:
         job_id: Of the run.
         prunes: Whether the sweep ends runs that are worse than the others.
-        read: Returns the records of runs by their ids, as far as they can be read.
+        read: Returns the records of runs by their ids, as far as they can be read. By default none: then the run is not
+            compared, and is cancelled by its process alone.
         sweep: The ids of all runs of the sweep.
         curve: What an earlier attempt of the run has measured.
     """
@@ -25,9 +28,9 @@ class Trial:
     def __init__(
         self,
         job_id: str,
-        prunes: bool,
-        read: Callable[[Sequence[str]], Sequence[Job]],
-        sweep: Sequence[str],
+        prunes: bool = False,
+        read: Callable[[Sequence[str]], Sequence[Job]] = lambda _: (),
+        sweep: Sequence[str] = (),
         curve: Mapping[int, float] | None = None,
     ) -> None:
         self._job_id = job_id

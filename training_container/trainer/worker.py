@@ -13,7 +13,7 @@ from mlops.domain import objective as objectives
 from mlops.domain.job import Job
 from mlops.domain.sweep import Sweep, child_parameters
 from trainer import invocation, job, search
-from trainer.errors import FOR_USERS, Interrupted, Pruned
+from trainer.errors import Interrupted, Pruned, reason_of
 from trainer.log import log_event
 from trainer.parameters import HyperparameterValue, Identity
 from trainer.stop import Stop
@@ -75,8 +75,7 @@ class Worker:
             pass  # its record says so
         except Exception as error:
             # The job has told its record, as far as that answered. A run without an end would be taken up once more.
-            reason = str(error) if isinstance(error, FOR_USERS) else f"internal error: {type(error).__name__}"
-            self._records.fail(run.job_id, attempt, reason)
+            self._records.fail(run.job_id, attempt, reason_of(error))
 
     def _ask(self, free: Job, runs: Sequence[Job]) -> dict[str, HyperparameterValue]:
         begun = [run for run in runs if run.worker is not None]

@@ -153,7 +153,9 @@ def complain(message: str) -> None:
 
 def note(message: str) -> None:
     """Print a remark on stderr, so that it is not piped on."""
-    console(stderr=True).print(message, style="dim", soft_wrap=True)
+    shown = console(stderr=True)
+    # A line in a file stays one line.
+    shown.print(message, style="dim", soft_wrap=not shown.is_terminal)
 
 
 def percent(value: float | None) -> str:

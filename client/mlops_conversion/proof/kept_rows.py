@@ -1,6 +1,6 @@
 """The rows that a run keeps of its proof, so that promotion's gate can ask them again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,9 +25,7 @@ def kept_rows(
         classes: The width of the model's output.
         scale: What differences are measured by.
     """
-    columns = _cut(proved, held_out)
-    columns = taken(columns, np.flatnonzero(allowed(proved, columns)))
-    columns = _spread(columns, MAX_ROWS)
+    columns = _cut(proved, _spread(taken(held_out, np.flatnonzero(allowed(proved, held_out))), MAX_ROWS))
     columns = _spread(columns, most_rows(encode_columns(proved, columns), classes))
     expected = np.asarray(ask(columns), np.float32).reshape(count(columns), -1)
     return ProofRows(encode_columns(proved, columns), expected, scale)
@@ -38,7 +36,7 @@ def _spread(columns: Columns, most: int) -> dict[str, np.ndarray]:
     return taken(columns, np.unique(np.linspace(0, count(columns) - 1, most).astype(np.int64)))
 
 
-def _cut(contract: Contract, columns: Columns) -> Mapping[str, np.ndarray]:
+def _cut(contract: Contract, columns: Columns) -> Columns:
     # A closed column takes its levels only, whole.
     texts = [column.name for column in contract.columns if column.type is ColumnType.STRING and not column.closed]
     return {**columns, **{name: np.array([_as_read(text) for text in columns[name]], object) for name in texts}}

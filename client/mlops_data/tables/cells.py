@@ -63,15 +63,16 @@ class Cells:
         """Return the rows of SELECT `selected` FROM the cells `rest`; `source` is what the inner query selects."""
         return self._execute(selected, rest, source).fetchall()
 
-    def query_texts(self, selected: str, position: int, *, grouped: bool) -> tuple[Any, ...]:
+    def query_texts(self, selected: str, position: int, derived: str, *, grouped: bool) -> tuple[Any, ...]:
         """Return the row of SELECT `selected` FROM the texts of a column, each with the number of its `rows`.
 
+        `derived` is SQL for one more column, which is made of the text.
         Grouped, equal texts are one, and all different ones are in memory. Otherwise each row has its own, with 1.
         """
         column = f"c{position}"
         count, group = ("count(*)", f"GROUP BY {column}") if grouped else ("1", "")
         texts = f"(SELECT {column}, {count} AS rows FROM {self._source} {group})"
-        (found,) = self.connection.execute(f"SELECT {selected} FROM {texts}").fetchall()
+        (found,) = self.connection.execute(f"SELECT {selected} FROM (SELECT *, {derived} FROM {texts})").fetchall()
         return found
 
     def array(self, selected: str, missing: float) -> np.ndarray:
@@ -126,4 +127,9 @@ def trimmed(text: str) -> str:
     """Return SQL for a text without blanks around it; the empty text for NULL."""
     # DuckDB's trim takes more time than all the rest of writing a cell, and few cells need it.
     blank = f"regexp_matches({text}, E'^[{BLANKS}]|[{BLANKS}]$')"
-    return f"CASE WHEN {blank} THEN trim({text}, E'{BLANKS}') ELSE coalesce({text}, '') END"
+    return f"CASE WHEN {blank} THEN trim({text}, E'{BLANKS}') ELSE {filled(text)} END"
+
+
+def filled(text: str) -> str:
+    """Return SQL for a text as it is; the empty text for NULL."""
+    return f"coalesce({text}, '')"

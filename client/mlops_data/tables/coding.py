@@ -19,7 +19,6 @@ from mlops_data.tables.values import Facts, Values
 
 MEMORY_USES = 2
 """Training needs at least this many times the memory of the matrix."""
-DATES_AT_ONCE = 100_000
 LIMITED = (ColumnType.LONG, ColumnType.DOUBLE)
 """The types whose lowest and highest number stand in the contract."""
 
@@ -46,33 +45,39 @@ def coded(name: str, values: Values, readings: Sequence[Reading], facts: Mapping
         DataError: The matrix does not fit into the memory.
     """
     features, columns = _layout(readings, facts)
-    masks = {part: values.parts == code for part, code in PARTS.items()}
+    counts = {part: int((values.parts == code).sum()) for part, code in PARTS.items()}
     _check_memory(name, len(values.parts), len(features))
-    inputs = {part: np.empty((int(mask.sum()), len(features)), np.float32) for part, mask in masks.items()}
+    inputs = {part: np.empty((count, len(features)), np.float32) for part, count in counts.items()}
     first = {reading.position: column.position for reading, column in zip(readings, columns, strict=True)}
     strings = [reading for reading in readings if reading.type is ColumnType.STRING]
-    numbers = [reading for reading in readings if reading.type is not ColumnType.STRING]
-    types = {reading.position: reading.type for reading in numbers}
-    for block in values.blocks(list(types)):
-        for position, column in zip(block, values.numbers(block), strict=True):
-            for part, mask in masks.items():
-                _write_number(inputs[part][:, first[position] :], column[mask], types[position])
+    dates = {reading.position for reading in readings if reading.type is ColumnType.DATETIME}
+    written = _Writer(inputs, values.parts)
+    for positions, pieces in values.numbers([r.position for r in readings if r.type is not ColumnType.STRING]):
+        for position, piece in zip(positions, pieces, strict=True):
+            written.add(first[position], date_parts(piece) if position in dates else piece[:, None])
     offset = len(features) - len(strings)
     for reading in strings:
-        codes = values.codes(reading.position, [level for level, _ in facts[reading.position].levels or ()])
-        for part, mask in masks.items():
-            inputs[part][:, offset + first[reading.position]] = codes[mask]
+        for piece in values.codes(reading.position, [level for level, _ in facts[reading.position].levels or ()]):
+            written.add(offset + first[reading.position], piece[:, None])
     return Coded(inputs, features, columns)
 
 
-def _write_number(matrix: np.ndarray, values: np.ndarray, kind: ColumnType) -> None:
-    """Write a column at the left of `matrix`; a datetime takes several positions, and much memory while it is split."""
-    if kind is not ColumnType.DATETIME:
-        matrix[:, 0] = values
-        return
-    for start in range(0, len(values), DATES_AT_ONCE):
-        rows = slice(start, start + DATES_AT_ONCE)
-        matrix[rows, : len(DATE_PARTS)] = date_parts(values[rows])
+class _Writer:
+    """Writes the rows of columns, piece by piece, into the matrix of their part."""
+
+    def __init__(self, inputs: Mapping[str, np.ndarray], parts: np.ndarray) -> None:
+        self._inputs, self._parts = inputs, parts
+        self._done: dict[int, tuple[int, dict[str, int]]] = {}
+
+    def add(self, place: int, piece: np.ndarray) -> None:
+        """Write the next rows, float `[rows, k]`, of the features at `place` and after it."""
+        start, ends = self._done.get(place, (0, dict.fromkeys(self._inputs, 0)))
+        parts = self._parts[start : start + len(piece)]
+        for part, code in PARTS.items():
+            rows = piece[parts == code]
+            self._inputs[part][ends[part] : ends[part] + len(rows), place : place + piece.shape[1]] = rows
+            ends[part] += len(rows)
+        self._done[place] = start + len(piece), ends
 
 
 def _layout(readings: Sequence[Reading], facts: Mapping[int, Facts]) -> tuple[tuple[Feature, ...], tuple[Column, ...]]:

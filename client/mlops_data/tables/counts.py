@@ -48,14 +48,15 @@ class Counts:
 class Words:
     """How many cells of a column are words for true and false (of each pair), dates, and separated numbers.
 
-    `first` and `second` are the largest numbers before and after the first slash of dates such as 12/31/2025.
+    `other_dates` are in forms that are not read. `first` and `second` are the largest numbers before and after the
+    first slash of dates such as 12/31/2025.
     """
 
     pairs: tuple[int, ...]
     iso: int
     dotted: int
     slashed: int
-    dates: int
+    other_dates: int
     separated: int
     first: int | None
     second: int | None
@@ -66,16 +67,18 @@ def counted(cells: Cells, decimal_mark: str) -> Iterator[Counts]:
     for part in query_parts(range(len(cells.columns))):
         source, selected = [], []
         for place in part:
-            column, value = f"c{place}", f"v{place}"
-            source.append(f"{column}, {number(column, decimal_mark)} AS {value}")
-            whole = is_whole(column, value)
+            column, value, finite, whole = f"c{place}", f"v{place}", f"f{place}", f"w{place}"
+            source += [column, f"{number(column, decimal_mark)} AS {value}", f"{within_float32(value)} AS {finite}"]
+            source.append(f"{is_whole(column, value, finite)} AS {whole}")
+            # A number is no word, and only a whole one can be a code: CASE asks no cell in vain.
+            word = f"CASE WHEN {finite} OR {column} = '' THEN false ELSE {is_missing(column)} END"
+            code = f"(starts_with({column}, '0') OR starts_with({column}, '-0')) AND {column} NOT IN ('0', '-0')"
             selected += [
                 f"count_if({column} <> '')",
-                f"count_if({column} <> '' AND {is_missing(column)})",
-                f"count_if({within_float32(value)})",
+                f"count_if({word})",
+                f"count_if({finite})",
                 f"count_if({whole})",
-                f"count_if({whole} AND (starts_with({column}, '0') OR starts_with({column}, '-0')) AND "
-                f"{column} NOT IN ('0', '-0'))",
+                f"count_if(CASE WHEN {whole} THEN {code} ELSE false END)",
                 f"count_if({whole} AND abs({value}) > {LARGEST_WHOLE})",
                 f"approx_count_distinct({column})",
                 f"min({value} - {PLACE})",
@@ -90,11 +93,17 @@ def counted_words(cells: Cells, position: int, distinct: int) -> Words:
     """Return what a column has besides numbers. `distinct` estimates how many different texts it has."""
     column = f"c{position}"
     pairs = [_rows_with(f"lower({column}) IN ('{yes}', '{no}')") for yes, no in BOOLEAN_WORDS]
-    matches = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]
-    counted = [_rows_with(f"regexp_full_match({column}, '{pattern}')") for pattern in matches]
-    slashed = f"FILTER (regexp_full_match({column}, '{DAY_FIRST.pattern}'))"
-    largest = [f"max(TRY_CAST(split_part({column}, '/', {part}) AS INTEGER)) {slashed}" for part in (1, 2)]
-    results = cells.query_texts(", ".join([*pairs, *counted, *largest]), position, grouped=distinct <= MOST_GROUPED)
+    # ANY_DATE_SQL matches what those before it match, and no other text matches two: so the first match decides.
+    patterns = [ISO_FORM.pattern, DOTTED_FORM.pattern, DAY_FIRST.pattern, ANY_DATE_SQL, SEPARATED]
+    forms = " ".join(f"WHEN regexp_full_match({column}, '{text}') THEN {at}" for at, text in enumerate(patterns))
+    counted = [_rows_with(f"form = {at}") for at in range(len(patterns))]
+    slashed = patterns.index(DAY_FIRST.pattern)
+    largest = [
+        f"max(CASE WHEN form = {slashed} THEN TRY_CAST(split_part({column}, '/', {part}) AS INTEGER) END)"
+        for part in (1, 2)
+    ]
+    selected = ", ".join([*pairs, *counted, *largest])
+    results = cells.query_texts(selected, position, f"CASE {forms} END AS form", grouped=distinct <= MOST_GROUPED)
     return Words(results[: len(pairs)], *results[len(pairs) :])
 
 

@@ -110,7 +110,7 @@ class Inferred:
             return self._boolean(position)
         words = self._words(position)
         dates = words.iso + words.dotted + words.slashed
-        if role == "datetime" or (role is None and max(dates, words.dates) > counts.present / 2):
+        if role == "datetime" or (role is None and dates + words.other_dates > counts.present / 2):
             return self._datetime(position, words)
         if self.is_mostly_numeric(position) or words.separated > counts.present / 2:
             refuse_misfit(self._cells, position, ColumnType.DOUBLE, f"({self.number(position)}) IS NULL")
@@ -190,9 +190,9 @@ class Inferred:
         for part in query_parts(positions):
             (results,) = self._cells.query(
                 ", ".join(
-                    f"count_if(regexp_full_match(c{place}, '{pattern}'))"
+                    f"count_if({_matches(f'c{place}', mark, pattern)})"
                     for place in part
-                    for pattern in (WITH_COMMA, PERHAPS_THOUSANDS, WITH_POINT)
+                    for mark, pattern in ((",", WITH_COMMA), (",", PERHAPS_THOUSANDS), (".", WITH_POINT))
                 ),
                 source=", ".join(f"c{place}" for place in part),
             )
@@ -208,8 +208,13 @@ class Inferred:
         numeric = [place for place in range(len(self._counts)) if self.is_numeric(place)]
         return any(
             self._cells.query(
-                " OR ".join(f"bool_or(regexp_full_match(c{place}, '{WITH_POINT}'))" for place in part),
+                " OR ".join(f"bool_or({_matches(f'c{place}', '.', WITH_POINT)})" for place in part),
                 source=", ".join(f"c{place}" for place in part),
             )[0][0]
             for part in query_parts(numeric)
         )
+
+
+def _matches(column: str, mark: str, pattern: str) -> str:
+    """Return SQL for whether a cell matches a pattern that needs a mark, which most cells lack."""
+    return f"CASE WHEN contains({column}, '{mark}') THEN regexp_full_match({column}, '{pattern}') ELSE false END"

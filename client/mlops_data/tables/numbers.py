@@ -26,7 +26,7 @@ def is_missing(column: str) -> str:
     return f"({column} = '' OR lower({column}) IN ({words}))"
 
 
-def is_whole(column: str, value: str) -> str:
-    """Return SQL for whether a number is written as a whole one: 7, not 7.0."""
+def is_whole(column: str, value: str, finite: str) -> str:
+    """Return SQL for whether a number is written as a whole one: 7, not 7.0. `finite` says whether it is a number."""
     marks = " OR ".join(f"contains({column}, '{mark}')" for mark in ".,eE")
-    return f"({within_float32(value)} AND NOT ({marks}))"
+    return f"CASE WHEN {finite} AND {value} = trunc({value}) THEN NOT ({marks}) ELSE false END"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_data.errors import DataError
-from mlops_data.tables.cells import Cells, trimmed
+from mlops_data.tables.cells import Cells, filled, trimmed
 from mlops_data.tables.database import identifier, quoted, write_parquet
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read_cells(connection: "DuckDBPyConnection", name: str, folder: Path, files:
                 "each of its values a column of its own, or remove it"
             )
     parquet = folder / "cells.parquet"
-    cells = (f"{trimmed(f'{identifier(column)}::VARCHAR')} AS c{index}" for index, (column, _) in enumerate(columns))
+    cells = (f"{_cell(column, kind)} AS c{index}" for index, (column, kind) in enumerate(columns))
     write_parquet(connection, f"SELECT {', '.join(cells)} FROM {source}", len(columns), parquet)
     return Cells(
         connection,
@@ -54,3 +54,9 @@ def read_cells(connection: "DuckDBPyConnection", name: str, folder: Path, files:
             if kind.startswith(TEXT_TYPES) and column not in partitions
         ),
     )
+
+
+def _cell(column: str, kind: str) -> str:
+    """Return SQL for a cell's text. Only text can have blanks around it."""
+    text = f"{identifier(column)}::VARCHAR"
+    return trimmed(text) if kind.startswith(TEXT_TYPES) else filled(text)

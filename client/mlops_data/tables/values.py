@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 COLUMNS_PER_FILE = 100
 """DuckDB takes minutes to plan a join of thousands of computed columns."""
-BYTES_PER_QUERY = 16 * 1024**2
+BYTES_PER_PIECE = 8 * 1024**2
+MOST_ROWS = 100_000
+"""Of a piece of columns that are read together."""
 MIN_LEVEL_ROWS = 5
 """A category is a level of its own if at least so many training rows have it."""
 MAX_LEVELS = 10_000
@@ -91,24 +93,29 @@ class Values:
         strings = [reading.position for reading in self.readings if reading.type is ColumnType.STRING]
         return found | {position: self._string_facts(position) for position in strings}
 
-    def blocks(self, positions: Sequence[int]) -> Iterator[Sequence[int]]:
-        """Yield the columns in blocks that are read together, without taking much memory."""
-        size = max(1, BYTES_PER_QUERY // (8 * len(self.parts)))
+    def numbers(self, positions: Sequence[int]) -> Iterator[tuple[Sequence[int], list[np.ndarray]]]:
+        """Yield columns in pieces: their positions, and float64 `[rows]` for each; NaN is missing.
+
+        The pieces of a column come one after the other. All of its rows at once would take much memory.
+        """
         for part in self._in_files(positions):
-            yield from (part[start : start + size] for start in range(0, len(part), size))
+            for piece in self._pieces(", ".join(f"v{position}" for position in part), part):
+                yield part, piece
 
-    def numbers(self, block: Sequence[int]) -> list[np.ndarray]:
-        """Return float64 `[n]` for each column of a block; NaN is missing."""
-        fetched = self._execute(", ".join(f"v{position}" for position in block), block[0]).fetchnumpy()
-        return [np.ma.filled(fetched[f"v{position}"], np.nan) for position in block]
-
-    def codes(self, position: int, levels: Sequence[str]) -> np.ndarray:
-        """Return float32 `[n]`: the index of each row's text in `levels`; their number for others, NaN if missing."""
+    def codes(self, position: int, levels: Sequence[str]) -> Iterator[np.ndarray]:
+        """Yield a column of text in pieces, float32 `[rows]`: indices in `levels`, or their number; NaN is missing."""
         value = f"v{position}"
         self._connection.execute(f"CREATE OR REPLACE TYPE level AS ENUM ({', '.join(map(quoted, levels))})")
         code = f"coalesce(enum_code(TRY_CAST({value} AS level)), {len(levels)})"
-        coded = f"(CASE WHEN {value} IS NOT NULL THEN {code} END)::FLOAT AS code"
-        return np.ma.filled(self._execute(coded, position).fetchnumpy()["code"], np.nan)
+        for (piece,) in self._pieces(f"(CASE WHEN {value} IS NOT NULL THEN {code} END)::FLOAT AS code", [position]):
+            yield piece
+
+    def _pieces(self, selected: str, positions: Sequence[int]) -> Iterator[list[np.ndarray]]:
+        """Yield what is selected from the columns, which one file has."""
+        rows = min(MOST_ROWS, max(1, BYTES_PER_PIECE // (8 * len(positions))))
+        relation = self._connection.sql(f"SELECT {selected} FROM {self._source(positions[0])}")
+        for batch in relation.to_arrow_reader(rows):
+            yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]
 
     def _string_facts(self, position: int) -> Facts:
         value = f"v{position}"

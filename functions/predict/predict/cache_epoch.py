@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.api.auth import AccessKeys, authorise
+from mlops.api.parameters import refuse_unknown
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionQueue
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
@@ -22,7 +23,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
 
     Raises:
         Forbidden: The key's role is not admin.
-        ValidationFailed: The query's `model_name` is not a valid name.
+        ValidationFailed: The query's `model_name` is not a valid name, or the query has another parameter.
         DependencyUnavailable: The table of keys or the promotion queue does not answer.
     """
     try:
@@ -30,7 +31,9 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
             event["requestContext"].get("identity", {}).get("apiKeyId") or "-"
         )
         authorise(caller, "DELETE")
-        model_name = (event.get("queryStringParameters") or {}).get("model_name", default_model)
+        asked = event.get("queryStringParameters") or {}
+        refuse_unknown(asked, ("model_name",))  # a misspelled one would stand for the default model
+        model_name = asked.get("model_name", default_model)
         if not is_servable(model_name):
             raise ValidationFailed.of_field("model_name", RULE)
         queue = PromotionQueue.from_environment()

@@ -24,9 +24,7 @@ def checked(request: TrainingSubject, model_type: ModelType) -> dict[str, Value]
         ValidationFailed: One is unknown, out of bounds or given twice. Names each, and those that the type has.
     """
     errors = list(_short_form_errors(request, model_type))
-    values: dict[str, Value] = {}
-    if model_type.names:  # else it is a plug-in that reads the fields themselves
-        values = {name: getattr(request, name) for name in SHORT_FORM if name in request.model_fields_set}
+    values = {name: getattr(request, name) for name in SHORT_FORM if name in request.model_fields_set}
     values = {name: _exact(model_type, name, value) for name, value in {**values, **request.hyperparameters}.items()}
     if not errors:
         fields = {name: _field("hyperparameters", name) if name in request.hyperparameters else name for name in values}

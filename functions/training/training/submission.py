@@ -14,7 +14,7 @@ from mlops.domain.errors import Conflict
 from mlops.domain.job import TPE, Job, JobStatus, Record, Sweep
 from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.sweep import Sweep as SweepPlan
-from mlops.domain.sweep import child_parameters, grid_size, job_id
+from mlops.domain.sweep import child_parameters, chooses, grid_size, job_id
 from mlops.domain.training_request import SHORT_FORM, TrainRequest
 from training import hyperparameters
 from training.checks import check, find_type
@@ -99,6 +99,7 @@ class Submissions:
             actor=actor,
             request_id=request_id,
             job_ids=tuple(identifiers),
+            ranks_by_validation=plan.ranks_by_validation,
         )
         jobs = [
             replace(_job(identifier, run, model_type, actor), sweep_id=sweep_id, array_index=index)
@@ -200,23 +201,25 @@ def _normal(
 ) -> dict[str, Any]:
     """Return the fields of a `TrainRequest` in one form: the type by its present name, and its hyperparameters by their
     own names."""
-    fields = request.model_dump(include=set(TrainRequest.model_fields), by_alias=True, exclude_unset=True)
-    if model_type.names:
-        fields = {name: value for name, value in fields.items() if name not in SHORT_FORM}
+    fields = request.model_dump(
+        include=set(TrainRequest.model_fields) - set(SHORT_FORM), by_alias=True, exclude_unset=True
+    )
     return {**fields, "model_type": model_type.name, "hyperparameters": dict(given)}
 
 
 def _plan(request: SweepRequest, model_type: ModelType, given: Mapping[str, Any]) -> SweepPlan:
     """Return the plan of a sweep's runs. Raises ValidationFailed with the field of `space`."""
     space = hyperparameters.checked_space(request, model_type, given)
+    num_runs = min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs
     return SweepPlan(
         strategy=request.strategy,
         seed=request.seed,
-        num_runs=min(request.num_runs, grid_size(space)) if request.strategy == "grid" else request.num_runs,
+        num_runs=num_runs,
         workers=request.processes if request.strategy == TPE else 1,
         prune=request.prune,
         space=space,
         whole=model_type.whole_in_sweeps,
+        ranks_by_validation=chooses(request.strategy, num_runs),
     )
 
 

@@ -94,7 +94,7 @@ class Recorder:
 
 def _passed_on(endpoint: str, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
     target = urlsplit(endpoint)
-    connection = HTTPConnection(target.hostname or "", target.port, timeout=60)
+    connection = HTTPConnection(target.hostname or "", target.port, timeout=120)
     headers = {name: value for name, value in request.headers.items() if name not in HOP}
     try:
         connection.request(

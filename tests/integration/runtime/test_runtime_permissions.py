@@ -273,7 +273,7 @@ class Walk:
         api.get(f"/train/jobs/{job['job_id']}/logs")
         api.get("/train/jobs?status=completed&limit=1")
         sweep = api.post("/sweeps", {"num_runs": 2, "epochs": 1, "stage": "Staging", "model_name": MODEL})["sweep_id"]
-        ended = api.wait(f"/sweeps/{sweep}", until=lambda each: each["status"] in ENDED, seconds=120)
+        ended = api.wait(f"/sweeps/{sweep}", until=lambda each: each["status"] in ENDED)
         api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda each: each["status"] != "queued")
         api.get("/sweeps")
         api.send("DELETE", f"/sweeps/{api.post('/sweeps', {'num_runs': 2, 'epochs': 50})['sweep_id']}")
@@ -329,7 +329,7 @@ class Walk:
             api.post("/predict/batch", {"images": inverted[start : start + 80], "model_name": MODEL})
         api.send("DELETE", f"/predict/cache?model_name={MODEL}")
         status = f"/drift/status?model_name={MODEL}"
-        found = api.wait(status, until=lambda each: each["current"]["samples"] >= len(inverted), seconds=60)
+        found = api.wait(status, until=lambda each: each["current"]["samples"] >= len(inverted))
         assert found["status"] == "alert", found
         for path in ("stats", "distribution"):
             api.get(f"/drift/{path}?hours=24&model_name={MODEL}")
@@ -355,9 +355,7 @@ class Walk:
     def settle(self) -> None:
         """Until nothing is on its way any more, as what comes later is not recorded."""
         for kind in ("pending", "running"):
-            self._api.wait(
-                f"/train/jobs?status={kind}&limit=1", until=lambda each: each["total_count"] == 0, seconds=90
-            )
+            self._api.wait(f"/train/jobs?status={kind}&limit=1", until=lambda each: each["total_count"] == 0)
         mended = f"/models/{MODEL}/history"
         self._api.wait(mended, until=lambda each: any(one["kind"] == "mend" for one in each["transitions"]), seconds=30)
         time.sleep(2)  # log lines and events of the last steps
@@ -445,7 +443,7 @@ def _ask_tracking(recording: Recording, stack: Any, bucket: str, folder: Path, r
             for each in tracking.get(f"/api/2.0/mlflow/artifacts/list?run_id={run_id}")["files"]
             if not each["is_dir"]
         ]
-        with urlopen(f"http://127.0.0.1:{port}/get-artifact?run_uuid={run_id}&path={first['path']}", timeout=20):
+        with urlopen(f"http://127.0.0.1:{port}/get-artifact?run_uuid={run_id}&path={first['path']}", timeout=120):
             pass
     finally:
         process.terminate()

@@ -10,8 +10,9 @@ import pytest
 from fastapi import APIRouter
 from pydantic import Field
 
-from mlops.api.http import MAX_ERRORS, MAX_FIELD_NAME, MAX_ID_BYTES, lambda_handler
+from mlops.api.http import MAX_ID_BYTES, lambda_handler
 from mlops.api.pagination import Cursor
+from mlops.api.parameters import MAX_ERRORS, MAX_FIELD_NAME
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.names import JobId
 from mlops.domain.pagination import decode_cursor, encode_cursor

@@ -1,12 +1,13 @@
 """The runs of a sweep in the order of its objective; those without it come last, and it is said why."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.domain.job import Job, JobStatus, Sweep
+from mlops.domain.job import Job, JobStatus, Sweep, from_item, to_item
 from mlops.domain.objective import ACCURACY, RMSE, Direction, Objective
 from mlops.domain.ranking import best_of, objective_of, ranked, score, unranked
 
@@ -72,12 +73,13 @@ def test_a_pruned_run_is_not_the_best_and_it_is_said_why_it_ended():
     assert unranked([pruned, completed], objective) == {"job_000001": "pruned at epoch 3: so it was"}
 
 
-@pytest.mark.parametrize("request_", [{"strategy": "tpe"}, {"strategy": "random", "prune": True}])
-def test_runs_that_a_sweep_compares_are_ranked_by_the_rows_for_validation(request_):
-    runs = [Job("job_000001", metrics={"accuracy": 0.9})]
-    assert objective_of(Sweep("sweep_000001", request=request_), runs) == ACCURACY.on_validation
-    assert objective_of(Job("job_000001", request=request_), runs) == ACCURACY
-    assert objective_of(Sweep("sweep_000001", request={**request_, "objective": "mine"}), runs) is None
+def test_the_record_of_a_sweep_says_that_its_runs_are_ranked_by_the_rows_for_validation():
+    runs = [Job("job_000001", metrics={"accuracy": 0.9, "val_accuracy": 0.8})]
+    sweep = from_item(to_item(Sweep("sweep_000001", ranks_by_validation=True)))
+    assert objective_of(sweep, runs) == ACCURACY.on_validation
+    assert objective_of(replace(sweep, request={"objective": "mine"}), runs) is None
+    assert objective_of(Sweep("sweep_000001"), runs) == ACCURACY, "of an older version, or of a single run"
+    assert objective_of(runs[0], runs) == ACCURACY
 
 
 @pytest.mark.parametrize(

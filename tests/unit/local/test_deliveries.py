@@ -64,14 +64,14 @@ def test_no_more_than_the_width_run_at_a_time():
 def test_a_failed_event_is_tried_twice_more():
     functions = Functions(failures=2)
     functions.deliveries().invoke({}, "event")
-    eventually(lambda: len(functions.calls) == 3, 5)
+    eventually(lambda: len(functions.calls) == 3)
     assert functions.given_up == []
 
 
 def test_an_event_that_fails_every_time_is_given_up_with_its_result():
     functions = Functions(failures=99)
     functions.deliveries().invoke({"name": "f"}, "event")
-    eventually(lambda: functions.given_up, 5)
+    eventually(lambda: functions.given_up)
     assert functions.given_up == [({"name": "f"}, "event", {"error": True})]
     assert len(functions.calls) == 3
 
@@ -93,7 +93,7 @@ def test_a_retried_batch_has_the_same_ids():
     functions = Functions(failures=1)
     deliveries = functions.deliveries()
     deliveries.log_events(SUBSCRIPTION, "/predict", "stream", [{"message": "a"}])
-    eventually(lambda: len(functions.calls) == 2, 5)
+    eventually(lambda: len(functions.calls) == 2)
     assert functions.calls[0] == functions.calls[1]
 
 

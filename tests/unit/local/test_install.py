@@ -2,8 +2,11 @@
 
 import shutil
 import subprocess
+import tomllib
+from importlib.metadata import distributions
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from infra.local.settings import ROOT
 
@@ -76,3 +79,13 @@ def test_a_folder_that_cannot_work_is_refused_before_anything_is_made(install, n
 def test_other_folders_are_not(install, name):
     ran, _asked = install(name)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_what_is_pinned_installs_on_each_python_that_the_project_takes():
+    """pip finds no release that needs a later patch of Python, such as Debian 12, which has 3.11.2, lacks."""
+    taken = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    oldest = taken.removeprefix(">=").split(",")[0] + ".0"
+    assert oldest in SpecifierSet(taken)
+    needs = {found.name: found.metadata.get("Requires-Python") or "" for found in distributions()}
+    assert len(needs) > 100
+    assert {name: need for name, need in needs.items() if oldest not in SpecifierSet(need)} == {}

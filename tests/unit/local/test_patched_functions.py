@@ -16,7 +16,7 @@ from infra.local.aws.patches import functions
 
 # Of each start that finds a file `die-N`, the process kills itself and removes the file; a call waits for `go`.
 CODE = """
-import os, pathlib, signal, time
+import os, pathlib, signal, sys, time
 folder = pathlib.Path(os.environ["FOLDER"])
 for file in sorted(folder.glob("die-*"))[:1]:
     file.unlink()
@@ -24,10 +24,21 @@ for file in sorted(folder.glob("die-*"))[:1]:
 if (folder / "broken").exists():
     raise RuntimeError("cannot be imported")
 
+class Late:
+    # Writes its line when the answer has long been given, as a process does that gets no processor.
+    def flush(self):
+        time.sleep(0.5)
+        os.write(2, b"the line\\n")
+
 def handler(event, context):
     (folder / f"began-{event}").touch()
     while event == "waits" and not (folder / "go").exists():
         time.sleep(0.01)
+    if event == "logs late":
+        sys.stderr = Late()
+    if event == "dies":
+        os.write(2, b"last words\\n")
+        os.kill(os.getpid(), signal.SIGKILL)
     return {"event": event, "code": open(__file__).read() != ""}
 """
 ANSWER = {"event": "quick", "code": True}
@@ -38,7 +49,10 @@ def invoke(tmp_path, monkeypatch):
     """Invoke a function by its event; it starts an environment when none is free."""
     monkeypatch.setattr(lambda_runtime.Worker, "_spawn", lambda_runtime.Worker._spawn)
     monkeypatch.setattr(lambda_runtime.Worker, "invoke", lambda_runtime.Worker.invoke)
+    monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", lambda_runtime._PYTHON_WORKER_SCRIPT)
+    monkeypatch.setattr(lambda_runtime.Worker, "_drain_stderr_bounded", lambda_runtime.Worker._drain_stderr_bounded)
     functions.isolated_failures()
+    functions.end_of_invocation()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", CODE)
@@ -94,6 +108,16 @@ def test_code_that_cannot_be_imported_is_started_once(invoke, waiting, tmp_path)
     assert "cannot be imported" in failed["body"]["errorMessage"]
     assert not (tmp_path / "began-quick").exists()
     assert waiting()["body"] == {"event": "waits", "code": True}
+
+
+def test_a_line_that_is_written_late_belongs_to_its_invocation(invoke):
+    assert invoke("logs late")["log"] == "the line"
+
+
+def test_an_environment_that_dies_keeps_its_last_lines(invoke):
+    failed = invoke("dies")
+    assert failed["error"]
+    assert failed["log"].startswith("last words")
 
 
 def test_another_worker_script_is_refused(monkeypatch):

@@ -66,6 +66,12 @@ def test_another_model_can_be_named(queue: str, start: Any) -> None:
     assert bad.status == 422
 
 
+def test_a_misspelled_parameter_does_not_stand_for_the_default_model(queue: str, start: Any) -> None:
+    answer = start().call(None, "/predict/cache", "DELETE", queryStringParameters={"model": "iris"})
+    assert (answer.status, [error["field"] for error in answer.json["errors"]]) == (422, ["model"])
+    assert messages(queue) == []
+
+
 @pytest.mark.parametrize("key", ["key-2", "key-3", "unknown", None, ""])
 def test_no_other_role_may(queue: str, start: Any, key: str | None) -> None:
     identity = {"requestId": "request-1", "identity": {"apiKeyId": key}}

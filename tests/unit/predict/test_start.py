@@ -56,7 +56,7 @@ def run_fresh(event: dict[str, Any], **environment: str) -> list[dict[str, Any]]
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]

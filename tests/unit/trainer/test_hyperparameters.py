@@ -15,6 +15,7 @@ from trainer import __main__, invocation, models
 from trainer.errors import ParameterError
 from trainer.models.settings import FLAT_FIELDS
 from trainer.parameters import Parameters
+from trainer.stop import Stop
 
 TYPES = list(models.BUILT_IN)
 WHOLE_REQUEST = {"learning_rate": 0.02, "epochs": 3, "batch_size": 64, "hidden_size": 48, "dropout": 0.1, "seed": 5}
@@ -194,7 +195,7 @@ def test_a_draw_wins_over_the_request_s_value():
 
 
 def test_the_types_are_printed_as_one_json_document(capsys: pytest.CaptureFixture[str]):
-    assert __main__.main(["types"]) == 0
+    assert __main__.main(["types"], Stop()) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == models.catalogue()
     by_name = {item["name"]: item for item in document["model_types"]}

@@ -4,10 +4,12 @@ import errno
 import hashlib
 import json
 import os
+import platform
 from pathlib import Path
 from typing import NoReturn
 
 import boto3
+import numpy as np
 import onnxruntime
 import pytest
 from mlflow import MlflowClient
@@ -121,6 +123,24 @@ def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity
     )
 
 
+def test_mlflow_loads_the_logged_model_and_knows_its_environment(mlflow_client: MlflowClient, identity: Identity):
+    import mlflow
+    from mlflow.utils.environment import _PythonEnv
+
+    outcome = job.run(asked(register_model=False), identity, Stop())
+    (logged,) = mlflow_client.get_run(outcome.run_id).outputs.model_outputs
+    place = mlflow_client.get_logged_model(logged.model_id).artifact_location
+    inputs = np.zeros((2, 784), np.float32)
+    (answers,) = mlflow.pyfunc.load_model(place).predict(inputs).values()
+    (served,) = onnxruntime.InferenceSession(f"{place}/model.onnx").run(None, {"inputs": inputs})
+    assert np.array_equal(answers, served)
+    # What `mlflow models serve` makes a virtual environment of.
+    environment = _PythonEnv.from_yaml(f"{place}/python_env.yaml")
+    assert (environment.python, environment.dependencies) == (platform.python_version(), ["-r requirements.txt"])
+    requirements = Path(mlflow.pyfunc.get_model_dependencies(place)).read_text().split()
+    assert [line.partition("==")[0] for line in requirements] == ["mlflow", "onnx", "onnxruntime"]
+
+
 def test_the_model_card_and_the_evaluation_agree(mlflow_client: MlflowClient, identity: Identity, tmp_path: Path):
     outcome = job.run(asked(register_model=False), identity, Stop())
     card = Path(mlflow_client.download_artifacts(outcome.run_id, "model_card.md", str(tmp_path))).read_text()
@@ -186,7 +206,7 @@ def test_data_that_cannot_be_read_ends_the_run_as_failed_with_the_reason(
 @pytest.mark.usefixtures("recorded", "plugin")
 def test_a_parity_failure_registers_nothing(mlflow_client: MlflowClient, identity: Identity):
     with pytest.raises(ParityError):
-        job.run(asked(model_type="liar", model_name="lies"), identity, Stop())
+        job.run(Parameters(model_type="liar", model_name="lies"), identity, Stop())
     assert run_of(mlflow_client, identity).info.status == "FAILED"
     assert "differs from the trained one" in JobsTable.from_environment().get(identity.job_id).error
     assert list(mlflow_client.search_model_versions("name = 'lies'")) == []

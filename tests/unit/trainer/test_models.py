@@ -12,7 +12,6 @@ import onnxruntime
 import pytest
 
 from predict import signals
-from tests.support import coded
 from trainer import invocation, models
 from trainer.data import Dataset
 from trainer.errors import ParameterError, ParityError
@@ -148,7 +147,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-class Trained:
+from mlops_contract import Task
+from trainer import models
+from trainer.errors import TrainingError
+from trainer.models import DataKind, OwnHyperparameters
+
+class Trained(models.Trained):
     """Always the first class; `claimed` is what it claims of itself."""
 
     def __init__(self, features, classes, claimed):
@@ -177,38 +181,31 @@ class Trained:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
         return model.SerializeToString()
 
-class Type:
-    preset = {"epochs": 1}
+class Own(OwnHyperparameters):
+    depth: int = 3
 
-    def __init__(self, honest):
-        self.honest = honest
+class Type:
+    description = "Answers the same to everybody."
+    tasks, data, hyperparameters = (Task.CLASSIFICATION,), (DataKind.IMAGE,), Own
+    space, grid, preset = {"depth": [1, 2]}, {"depth": [1, 2]}, {"depth": 2}
+
+    def __init__(self, name, honest=True):
+        self.name, self.honest = name, honest
 
     def train(self, dataset, parameters, session):
         session.on_train_begin(epochs=1)
         if parameters.seed % 2:
-            from trainer.errors import TrainingError
             raise TrainingError("odd seeds are not to my taste")
         claimed = np.eye(1, dataset.classes, k=0 if self.honest else 1, dtype=np.float32)
         session.on_epoch_end(1, {"val_loss": 1.0}, None)
         return Trained(dataset.features, dataset.classes, claimed)
 
-GOOD, LIAR, NONSENSE = Type(True), Type(False), object()
+class Half:
+    name, preset = "half", {}
 
-from mlops_contract import Task
-from trainer.models import DataKind, OwnHyperparameters
+    def train(self, dataset, parameters, session): ...
 
-class Own(OwnHyperparameters):
-    depth: int = 3
-
-class Today(Type):
-    name, description = "today", "Of today's protocol."
-    tasks, data, hyperparameters = (Task.CLASSIFICATION,), (DataKind.IMAGE,), Own
-    space, grid, preset = {"depth": [1, 2]}, {"depth": [1, 2]}, {"depth": 2}
-
-class Half(Type):
-    tasks = (Task.CLASSIFICATION,)
-
-TODAY, HALF = Today(True), Half(True)
+GOOD, LIAR, OTHER, HALF = Type("theirs"), Type("liar", False), Type("another"), Half()
 '''
 
 
@@ -220,9 +217,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-models\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[mlops.model_types]\ntheirs = their_models:GOOD\nliar = their_models:LIAR\n"
-        "today = their_models:TODAY\n"
-        "half = their_models:HALF\nnonsense = their_models:NONSENSE\ngone = their_models:GONE\n"
+        "[mlops.model_types]\ntheirs = their_models:GOOD\nliar = their_models:LIAR\nother = their_models:OTHER\n"
+        "half = their_models:HALF\ngone = their_models:GONE\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     invalidate_caches()
@@ -233,45 +229,40 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plugin")
 def test_a_package_s_own_type_needs_no_change_of_ours(digits: Dataset):
     assert "theirs" in models.names()
-    exported = trained(digits, "theirs")
+    assert import_module("their_models").GOOD is models.find("theirs")
+    trained = models.find("theirs").train(digits, Parameters(model_type="theirs"), Session())
+    exported = export(trained, digits)
     assert (exported.answers[:, 0] == 1).all()
     assert metadata(exported)["reference"]["predictions"]["counts"][0] == len(digits.held_out)
-    assert models.run_params(invocation.resolve({"model_type": "theirs", "preset": "best"}))["epochs"] == 1
-    with pytest.raises(ParameterError, match="theirs has none of its own; use the flags --batch-size, "):
-        invocation.resolve({"model_type": "theirs", "hyperparameters": '{"epochs": 3}'})
+    assert (trained.importance(), trained.thresholds()) == (None, {}), "what it does not say itself"
 
 
 @pytest.mark.usefixtures("plugin")
-def test_a_package_s_type_brings_its_schema_task_and_space(flowers: Dataset):
-    assert import_module("their_models").TODAY is models.find("today")
-    (document,) = models.catalogue(["today"])["model_types"]
+def test_a_package_s_type_brings_its_schema_task_and_space():
+    (document,) = models.catalogue(["theirs"])["model_types"]
     assert (document["tasks"], document["data"]) == (["classification"], ["image"])
     assert (document["space"], document["preset"]) == ({"depth": [1, 2]}, {"depth": 2})
     assert list(document["hyperparameters"]["properties"]) == ["depth"]
-    assert models.run_params(invocation.resolve({"model_type": "today", "preset": "best"}))["depth"] == 2
-    with pytest.raises(ParameterError, match="today has no hyperparameter 'width'; its hyperparameters are depth"):
-        invocation.resolve({"model_type": "today", "hyperparameters": '{"width": 3}'})
-
-
-@pytest.mark.usefixtures("plugin")
-def test_a_type_of_the_first_version_refuses_what_it_cannot_know():
-    asked = Parameters(model_type="theirs")
-    with pytest.raises(ParameterError, match=r"theirs takes complete numbers only; the column 'size' of made.csv"):
-        models.find("theirs").train(coded.made(), asked, Session())
+    assert models.run_params(invocation.resolve({"model_type": "theirs", "preset": "best"}))["depth"] == 2
+    with pytest.raises(ParameterError, match="theirs has no hyperparameter 'width'; its hyperparameters are depth"):
+        invocation.resolve({"model_type": "theirs", "hyperparameters": '{"width": 3}'})
+    with pytest.raises(ParameterError, match="--hidden-size: the model type theirs does not have it"):
+        invocation.resolve({"model_type": "theirs", "hidden_size": "64"})
 
 
 @pytest.mark.usefixtures("plugin")
 def test_a_model_that_is_not_what_was_trained_is_not_exported(digits: Dataset):
+    liar = models.find("liar").train(digits, Parameters(model_type="liar"), Session())
     with pytest.raises(ParityError, match=r"differs from the trained one by 1 .*not registered"):
-        trained(digits, "liar")
+        export(liar, digits)
 
 
 @pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nonsense", "lacks `preset` or `train`"),
-        ("half", "lacks `name`"),
+        ("half", "lacks `description`"),
+        ("other", "has the `name` 'another'"),
         ("gone", "cannot be loaded"),
     ],
 )

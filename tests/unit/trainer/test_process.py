@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,19 @@ def whole(tmp_path: Path, digits: Dataset) -> str:
     return export(models.find(asked.model_type).train(digits, asked, Session()), digits).sha256
 
 
+def test_sigterm_ends_no_thread_of_a_run(mlflow_client: MlflowClient, tmp_path: Path):
+    """Also none of those that numpy starts when it is imported, one a processor: it would end the process."""
+    process = start({**environment("job_900006", tmp_path), "OMP_NUM_THREADS": "2"})
+    assert next(events(process))["event"] == "trainer.started"
+    threads = list(Path(f"/proc/{process.pid}/task").iterdir())
+    blocked = [re.search(r"^SigBlk:\s*(\w+)", (thread / "status").read_text(), re.MULTILINE) for thread in threads]
+    process.kill()
+    process.wait()
+    assert len(threads) > 1
+    taking = [found for found in blocked if not int(found[1], 16) >> (signal.SIGTERM - 1) & 1]
+    assert len(taking) == 1, "the one that waits for it"
+
+
 @pytest.mark.parametrize(
     ("job_id", "sent", "code"), [("job_900001", signal.SIGKILL, -9), ("job_900002", signal.SIGTERM, 143)]
 )
@@ -111,7 +125,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 def test_wrong_parameters_end_with_2_one_line_and_the_reason_in_the_record(tmp_path: Path):
     JobsTable.from_environment().create(Job("job_900003"))
     process = start(environment("job_900003", tmp_path), "--learning-rate", "5")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     record = JobsTable.from_environment().get("job_900003")
     assert record.status == "failed"
     assert "--learning-rate" in record.error
@@ -130,7 +144,7 @@ def test_a_failed_run_ends_with_1_and_one_line_whether_or_not_mlflow_hears_of_it
             "DELIVERY_MAX_WAIT_SECONDS": "0.1",
         }
     )
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith("error: mnist: there is no file /nowhere/train-images")
     assert "Traceback" not in errors
@@ -173,12 +187,12 @@ def test_the_first_epoch_needs_torch_and_numpy_and_no_other_heavy_package(tmp_pa
         env=environment("job_900005", tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     before_fit, at_first_epoch = (set(names) for names in json.loads(done.stdout))
     assert before_fit.isdisjoint(HEAVY)
     assert at_first_epoch.intersection(HEAVY) == {"torch"}
-    # torch's optimisers bring 400 modules of its compiler along: 1.1 s a run, less than code of our own is worth.
     assert len(before_fit) < 600
-    assert len(at_first_epoch) < 2100
+    # torch's compiler is 800 more, which torch's own optimisers would bring along.
+    assert len(at_first_epoch) < 1350

@@ -122,15 +122,6 @@ def test_a_quantity_has_pictures_and_a_card_of_its_own(tmp_path: Path, prices: D
     assert json.loads((tmp_path / "profile.json").read_text("utf-8"))["columns"][1]["name"] == "town"
 
 
-def test_a_model_type_may_say_how_much_each_feature_contributes():
-    class Says:
-        def importance(self) -> dict[str, float]:
-            return {"a": 1.0}
-
-    assert report.importance_of(Says()) == {"a": 1.0}
-    assert report.importance_of(object()) is None, "model types of plug-ins may lack the method"
-
-
 def test_curves_of_many_classes_are_not_drawn(tmp_path: Path, dataset: Dataset):
     measured = evaluation(tuple(f"label {index}" for index in range(21)))
     assert not {"roc.png", "precision_recall.png"} & write(tmp_path, dataset, measured)

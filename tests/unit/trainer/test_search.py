@@ -115,3 +115,13 @@ def test_fifteen_runs_of_tpe_find_more_than_thirty_at_random():
         draws = [child_parameters(plan("random", 30, seed), index) for index in range(30)]
         at_random.append(min(cost(**{name: draw[name] for name in SPACE}) for draw in draws))
     assert statistics.median(tpe) < statistics.median(at_random)
+
+
+def test_what_is_learned_of_a_number_in_a_list_holds_for_its_neighbours():
+    """Two and three were bad, seven and eight good. The numbers beside them were never tried."""
+    sizes = Sweep(strategy="tpe", seed=1, num_runs=16, space={"size": list(range(1, 10))}, whole=("size",))
+    costs = {2: 9.0, 3: 8.0, 7: 1.0, 8: 2.0}
+    done = [completed({"size": size}, number, cost) for number, (size, cost) in enumerate([*costs.items()] * 2)]
+    asked = [search.ask(sizes, index, done, COST)["size"] for index in range(8, 48)]
+    assert set(asked) <= set(range(1, 10))
+    assert sum(size in (6, 9) for size in asked) > 2 * sum(size in (1, 4) for size in asked)

@@ -1,9 +1,12 @@
 """A sweep on one machine, through the command line's own entry."""
 
+import io
 import json
 import math
 from dataclasses import replace
 
+import boto3
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -12,11 +15,13 @@ from mlops.domain.objective import ACCURACY, RMSE, Direction, Objective
 from mlops.domain.sweep import Sweep, child_parameters
 from mlops.domain.training_request import Range
 from mlops_contract import Task
-from trainer import search, sweep
+from trainer import job, search, sweep
 from trainer.errors import Interrupted, ParameterError
 from trainer.job import Outcome
+from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
 
+from .conftest import BUCKET
 from .test_models import plugin  # noqa: F401
 
 
@@ -33,8 +38,9 @@ def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys
     assert run("--num-runs", "3", "--seed", "5", "--space", space, "--model-name", "swept") == 0
     lines = events(capsys)
     ranked = [event for event in lines if event["event"] == "sweep.ranked"]
-    accuracies = [event["accuracy"] for event in ranked]
+    accuracies = [event["val_accuracy"] for event in ranked]
     assert accuracies == sorted(accuracies, reverse=True)
+    assert all(0 < event["accuracy"] <= 1 for event in ranked), "the gate's"
     plan = Sweep(strategy="random", seed=5, num_runs=3, space=json.loads(space))
     tried = {event["params"]["learning_rate"] for event in ranked}
     assert tried == {child_parameters(plan, index)["learning_rate"] for index in range(3)}
@@ -110,7 +116,8 @@ def test_runs_are_ranked_in_the_direction_of_their_objective(objective: Objectiv
 
 @pytest.mark.usefixtures("plugin")
 def test_a_child_that_fails_does_not_spoil_the_sweep(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
-    assert run("--num-runs", "3", "--seed", "1", "--model-type", "theirs", "--model-name", "survivors") == 0
+    argv = ["--num-runs", "3", "--seed", "1", "--model-type", "theirs", "--model-name", "survivors"]
+    assert sweep.main(argv, Stop()) == 0
     lines = events(capsys)
     assert len([event for event in lines if event["event"] == "sweep.ranked"]) == 1
     failed = [event for event in lines if event["event"] == "sweep.failed_run"]
@@ -119,9 +126,32 @@ def test_a_child_that_fails_does_not_spoil_the_sweep(mlflow_client: MlflowClient
     assert len(mlflow_client.search_model_versions("name = 'survivors'")) == 1
 
 
+def test_the_only_run_of_a_sweep_chooses_nothing_and_trains_on_all_rows(
+    mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]
+):
+    assert run("--num-runs", "1", "--seed", "5", "--space", '{"dropout": [0.0]}', "--model-name", "single") == 0
+    (ranked,) = [event for event in events(capsys) if event["event"] == "sweep.ranked"]
+    alone = job.run(Parameters(epochs=2, hidden_size=32, dropout=0.0, seed=5, register=False), Identity(), Stop())
+    assert ranked["accuracy"] == alone.metrics["accuracy"]
+    (version,) = mlflow_client.search_model_versions("name = 'single'")
+    assert version.tags["sha256"] == alone.sha256
+
+
+@pytest.mark.usefixtures("mlflow_client", "aws")
+def test_too_few_rows_to_set_some_aside_are_the_reason_of_each_run(capsys: pytest.CaptureFixture[str]):
+    random, file = np.random.default_rng(1), io.BytesIO()
+    train, test = random.random((8, 3)), random.random((4, 3))
+    np.savez(file, x_train=train, y_train=[0, 1] * 4, x_test=test, y_test=[0, 1] * 2)
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="few.npz", Body=file.getvalue())
+    assert run("--num-runs", "2", "--dataset", f"s3://{BUCKET}/few.npz") == 1
+    first, second = [event for event in events(capsys) if event["event"] == "sweep.failed_run"]
+    assert first["reason"] == second["reason"]
+    assert "has 8 training rows; a sweep sets every tenth aside to rank its runs, so it needs at" in first["reason"]
+
+
 @pytest.mark.usefixtures("plugin", "mlflow_client")
 def test_a_sweep_of_failures_only_fails():
-    assert run("--num-runs", "1", "--seed", "1", "--model-type", "theirs") == 1
+    assert sweep.main(["--num-runs", "1", "--seed", "1", "--model-type", "theirs"], Stop()) == 1
 
 
 @pytest.mark.usefixtures("mlflow_client")

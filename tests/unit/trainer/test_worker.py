@@ -1,6 +1,7 @@
 """The workers of a tpe sweep, as Batch starts them, with the jobs table between them."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import boto3
@@ -161,7 +162,10 @@ def test_sigterm_keeps_the_run_for_the_next_attempt(jobs, plan, start, monkeypat
 
 @pytest.mark.parametrize(
     ("failure", "reason"),
-    [(DataError("no rows"), "no rows"), (ZeroDivisionError("boom"), "internal error: ZeroDivisionError")],
+    [
+        (DataError("no rows"), "no rows"),
+        (ZeroDivisionError("boom"), r"internal error: ZeroDivisionError in test_worker.py:\d+; see the job's log"),
+    ],
 )
 def test_a_run_that_fails_has_an_end_and_the_next_one_follows(jobs, plan, start, monkeypatch, failure, reason):
     def failing(*_: object) -> None:
@@ -170,7 +174,8 @@ def test_a_run_that_fails_has_an_end_and_the_next_one_follows(jobs, plan, start,
     monkeypatch.setattr(job, "run", failing)
     assert start(plan) == 0
     runs = jobs.get_many(plan.job_ids)
-    assert {(run.status, run.error) for run in runs} == {(JobStatus.FAILED, reason)}
+    assert {run.status for run in runs} == {JobStatus.FAILED}
+    assert all(re.fullmatch(reason, run.error or "") for run in runs)
 
 
 def test_hyperparameters_that_the_type_refuses_fail_the_run(jobs, start):
@@ -250,13 +255,29 @@ def test_a_run_that_is_worse_than_the_others_is_pruned(
 
 @pytest.mark.usefixtures("mlflow_client")
 def test_a_child_of_a_random_sweep_is_pruned_too_and_exits_with_0(jobs, others, monkeypatch):
-    plan = made(jobs, strategy="random", prune=True, space={"epochs": [6]}, whole=["epochs", "seed"])
+    plan = made(
+        jobs, strategy="random", prune=True, ranks_by_validation=True, space={"epochs": [6]}, whole=["epochs", "seed"]
+    )
     others(plan, 1.1)
     for name, value in {"SWEEP": plan.model_dump_json(), "TRAIN_REGISTER": "false"}.items():
         monkeypatch.setenv(name, value)
+    assert trainer.main([], Stop()) == 0
+    assert jobs.job(plan.job_ids[0]).status is JobStatus.PRUNED
+
+
+@pytest.mark.usefixtures("mlflow_client")
+@pytest.mark.parametrize("strategy", ["random", "grid"])
+def test_a_run_of_any_sweep_is_measured_on_validation(jobs, monkeypatch, strategy):
+    """The held-out rows do not rank it, but are what the gate compares by."""
+    plan = made(jobs, strategy=strategy, num_runs=2, space={"C": [0.1, 1.0]}, ranks_by_validation=True)
+    values = {"SWEEP": plan.model_dump_json(), "TRAIN_REGISTER": "false", "TRAIN_MODEL_TYPE": "linear"}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(Stop, "listen", lambda _: None)
     assert trainer.main([]) == 0
-    assert jobs.job(plan.job_ids[0]).status is JobStatus.PRUNED
+    run = jobs.job(plan.job_ids[0])
+    assert (run.status, run.curve) == (JobStatus.COMPLETED, {})
+    assert 0.5 < run.metrics["val_accuracy"] != run.metrics["accuracy"] > 0.5
 
 
 @pytest.mark.usefixtures("mlflow_client")

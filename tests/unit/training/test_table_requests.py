@@ -91,13 +91,6 @@ def test_the_short_form_of_networks_is_sent_by_the_type_s_own_names(submitted: A
     assert (job.epochs, job.params["learning_rate"], job.params["hidden_size"], job.params["seed"]) == (3, 0.01, 128, 7)
 
 
-def test_a_plug_in_of_the_first_version_gets_the_fields_themselves(submitted: Any) -> None:
-    _, asked = submitted("/train", {"model_type": "first_plugin", "epochs": 3})
-    given = variables(asked)
-    assert given["TRAIN_EPOCHS"] == "3"
-    assert not {"TRAIN_HYPERPARAMETERS", "TRAIN_DROPOUT"} & given.keys()
-
-
 def test_a_former_name_is_the_type_of_today(submitted: Any) -> None:
     _, asked = submitted("/train", {"model_type": "logistic_regression", "hyperparameters": {"C": 2}})
     assert variables(asked)["TRAIN_MODEL_TYPE"] == "linear"

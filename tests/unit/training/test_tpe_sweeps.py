@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from job_events.job_states import JobStates
-from mlops.domain.job import Job, JobStatus, Sweep
+from mlops.domain.job import Job, JobStatus, Sweep, from_item, to_item
 from mlops.domain.sweep import Sweep as Plan
 
 TPE = {"strategy": "tpe", "num_runs": 4, "workers": 2}
@@ -78,6 +78,28 @@ def test_one_worker_is_a_plain_job(submitted, body):
 def test_a_worker_has_the_time_of_all_the_runs_that_it_does(submitted, body, minutes):
     _, request = submitted({"strategy": "tpe", **body})
     assert request["timeout"] == {"attemptDurationSeconds": 60 * minutes}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"num_runs": 2},
+        {"num_runs": 2, "prune": True},
+        {"strategy": "grid", "space": {"dropout": [0.0, 0.1]}},
+        {"strategy": "tpe", "num_runs": 2},
+    ],
+)
+def test_the_runs_of_every_sweep_are_ranked_by_validation(submitted, jobs, body):
+    answer, request = submitted(body)
+    assert plan_of(request).ranks_by_validation
+    assert jobs.sweep(answer["sweep_id"]).ranks_by_validation
+
+
+@pytest.mark.parametrize("body", [{"num_runs": 1}, {"strategy": "grid", "space": {"dropout": [0.0]}}])
+def test_a_single_run_chooses_nothing(submitted, jobs, body):
+    answer, request = submitted(body)
+    assert "SWEEP" not in environment(request)
+    assert not jobs.sweep(answer["sweep_id"]).ranks_by_validation
 
 
 def test_the_time_of_other_sweeps_is_that_of_a_run(submitted):
@@ -225,7 +247,8 @@ def test_what_a_run_was_asked_for_is_trained_again_by_a_retrain():
 
 def test_records_of_the_version_before_are_read():
     old = Sweep("sweep_000001", request={"strategy": "random"}, job_ids=("job_000001", "job_000002"))
-    assert (old.has_workers, old.ranks_by_validation, old.processes) == (False, False, 2)
+    assert (old.has_workers, from_item(to_item(old)).ranks_by_validation, old.processes) == (False, False, 2)
     assert json.loads(Plan(strategy="random", seed=1, num_runs=2).model_dump_json())["workers"] == 1
     before = {"strategy": "random", "seed": 1, "num_runs": 2, "space": {}, "first_job_number": 1}
     assert Plan.model_validate(before).processes == 2
+    assert not Plan.model_validate(before).ranks_by_validation

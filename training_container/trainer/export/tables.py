@@ -3,7 +3,6 @@
 import hashlib
 
 import numpy as np
-import onnx
 
 from mlops_contract import ColumnType, Contract, Task
 from mlops_contract.whole_columns import encode_columns
@@ -14,8 +13,9 @@ from trainer.data import Dataset
 from trainer.errors import ParityError
 from trainer.export.checked import Checked
 from trainer.export.coding import code, decode, with_coding
+from trainer.export.interface import TOLERANCE, check_answers, converted
 from trainer.export.onnx_session import answers, session_of
-from trainer.export.vectors import SELF_TEST_ROWS, TOLERANCE, encoded
+from trainer.export.vectors import SELF_TEST_ROWS, encoded
 from trainer.models.protocols import Trained
 
 PROOF_ROWS = 10_000
@@ -31,7 +31,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     """
     contract, features = dataset.contract, dataset.feature_columns
     assert contract is not None
-    graph = onnx.load_from_string(trained.to_onnx())
+    graph = converted(trained, dataset)
     with_coding(graph, contract, features)
     model: bytes = graph.SerializeToString(deterministic=True)
     session = session_of(model)
@@ -58,6 +58,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
         )
     proved = proof.narrowed(contract)
     outputs = answers(session, encode_columns(contract, held_out))
+    check_answers(outputs, len(dataset.held_out), dataset.task)
     compared = [entry for entry in proof.checks if entry.kind is Kind.HELD_OUT]
     worst = max(entry.largest for entry in compared) / scale
     rows = np.flatnonzero(allowed(proved, held_out))[:SELF_TEST_ROWS]

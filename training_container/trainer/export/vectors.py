@@ -3,16 +3,14 @@
 import base64
 
 import numpy as np
-import onnxruntime
 
 from trainer.data import Dataset
 from trainer.errors import ParityError
 from trainer.export.checked import Checked
+from trainer.export.interface import INPUT, TOLERANCE, check_answers, converted
 from trainer.export.onnx_session import answers, session_of
 from trainer.models.protocols import Trained
 
-INPUT = "inputs"
-TOLERANCE = 1e-4
 PARITY_ROWS = 1000
 SELF_TEST_ROWS = 8
 
@@ -23,11 +21,11 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     Raises:
         ParityError: The answers differ by more than 1e-4, or are not probabilities.
     """
-    model = trained.to_onnx()
+    model: bytes = converted(trained, dataset).SerializeToString(deterministic=True)
     session = session_of(model)
-    _check_shape(session, dataset)
     inputs = dataset.held_out.inputs
     probabilities = answers(session, {INPUT: inputs})
+    check_answers(probabilities, len(inputs), dataset.task)
     worst = _parity(trained, probabilities, inputs)
     count = min(SELF_TEST_ROWS, len(inputs))
     description = {
@@ -48,21 +46,7 @@ def encoded(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
 
 
-def _check_shape(session: onnxruntime.InferenceSession, dataset: Dataset) -> None:
-    inputs = [(item.name, item.type, item.shape[1:]) for item in session.get_inputs()]
-    outputs = [(item.name, item.type) for item in session.get_outputs()]
-    if inputs != [(INPUT, "tensor(float)", [dataset.features])] or outputs != [("probabilities", "tensor(float)")]:
-        raise ParityError(
-            f"the ONNX model takes {inputs} and gives {outputs}; serving wants one float32 input "
-            f"`inputs` [n, {dataset.features}] and one float32 output `probabilities` [n, {dataset.classes}]"
-        )
-
-
 def _parity(trained: Trained, probabilities: np.ndarray, inputs: np.ndarray) -> float:
-    if probabilities.shape[0] != len(inputs) or not np.isfinite(probabilities).all():
-        raise ParityError("the ONNX model's answers are not finite probabilities, one row for each input")
-    if np.abs(probabilities.sum(axis=1) - 1).max() > TOLERANCE:
-        raise ParityError("the ONNX model's probabilities do not sum to 1")
     expected = trained.predict(inputs[:PARITY_ROWS])
     differences = np.abs(probabilities[:PARITY_ROWS] - expected).max(axis=1)
     worst = float(differences.max())

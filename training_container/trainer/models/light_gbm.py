@@ -7,6 +7,7 @@ from pydantic import Field
 
 from mlops.domain.training_request import Range
 from mlops_contract import Task
+from trainer import openmp
 from trainer.data import Dataset, Split
 from trainer.models import expansion
 from trainer.models.boosting import BoostedRows, BoosterType, BoostingHyperparameters, Report, TrainedBooster
@@ -27,6 +28,7 @@ def boost(
     own: LightGBMHyperparameters, dataset: Dataset, rows: BoostedRows, report: Report, seed: int
 ) -> TrainedBooster:
     """Fit LightGBM to the coded matrix as it is."""
+    openmp.load()
     import lightgbm
 
     categories = [at for at, feature in enumerate(dataset.feature_columns) if feature.levels is not None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -64,8 +64,9 @@ class Session(Protocol):
         """Keep `state` and raise Interrupted."""
 
 
+@runtime_checkable
 class Trained(Protocol):
-    """A trained model."""
+    """A trained model. A class that inherits from this one needs `predict` and `to_onnx` only."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the answers for `inputs` float32 `[n, features]`.
@@ -82,12 +83,14 @@ class Trained(Protocol):
 
     def importance(self) -> dict[str, float] | None:
         """Return the share of each feature of a table in the answers, by name; None if the type has no measure."""
+        return None
 
     def thresholds(self) -> Mapping[int, np.ndarray]:
         """Return the numbers with which the model compares features, by their positions; empty if it has no trees.
 
         The proof asks rows there and beside them, where a wrong conversion would take another branch.
         """
+        return {}
 
 
 class ModelType(Protocol):

@@ -1,19 +1,14 @@
 """Find model types: the built-in ones, and those that other packages add.
 
 A type is an object of `ModelType`. Ours stand in `BUILT_IN`, one line each. A package of yours adds one by an entry
-point, without a change of ours:
-
-    [project.entry-points."mlops.model_types"]
-    my_type = "my_package.my_module:MY_TYPE"
-
-Both are import strings, and our modules import the libraries that train only when they train.
+point, without a change of ours: docs/model-types.md says how. Both are import strings, and our modules import the
+libraries that train only when they train.
 """
 
 from importlib.metadata import EntryPoint, entry_points
 
 from mlops.domain.model_types import FORMER_NAMES
 from trainer.errors import ParameterError
-from trainer.models.first_version import FirstVersionType
 from trainer.models.protocols import ModelType
 
 GROUP = "mlops.model_types"
@@ -27,8 +22,7 @@ BUILT_IN = {
     "xgboost": "trainer.models.xg_boost:XGBOOST",
     "svm": "trainer.models.kernels:SVM",
 }
-_OF_THE_FIRST_VERSION = ("preset", "train")
-_ADDED_SINCE = ("name", "description", "tasks", "data", "hyperparameters", "space", "grid")
+_ATTRIBUTES = ("name", "description", "tasks", "data", "hyperparameters", "space", "grid", "preset", "train")
 
 
 def names() -> list[str]:
@@ -56,12 +50,15 @@ def find(name: str) -> ModelType:
 
 
 def _checked(name: str, place: str, plugged_in: ModelType) -> ModelType:
-    """Return a plugged-in type that has all attributes. Raises ParameterError if it lacks some."""
-    if any(not hasattr(plugged_in, attribute) for attribute in _OF_THE_FIRST_VERSION):
-        raise ParameterError(f"the model type {name!r} ({place}) lacks `preset` or `train`")
-    lacking = [attribute for attribute in _ADDED_SINCE if not hasattr(plugged_in, attribute)]
-    if len(lacking) == len(_ADDED_SINCE):
-        return FirstVersionType(name, plugged_in)
-    if lacking:
-        raise ParameterError(f"the model type {name!r} ({place}) lacks `{lacking[0]}`; see trainer.models.ModelType")
+    """Return a plugged-in type that has all attributes, and the name of its entry point.
+
+    Raises:
+        ParameterError: It lacks an attribute, or has another name.
+    """
+    where = f"the model type {name!r} ({place})"
+    for attribute in _ATTRIBUTES:
+        if not hasattr(plugged_in, attribute):
+            raise ParameterError(f"{where} lacks `{attribute}`; see trainer.models.ModelType")
+    if plugged_in.name != name:
+        raise ParameterError(f"{where} has the `name` {plugged_in.name!r}; give it the name of its entry point")
     return plugged_in

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from trainer.data import Dataset
 from trainer.errors import ParameterError
 from trainer.models import first_version, registry
-from trainer.models.first_version import REQUEST_FIELDS, FlatFields
+from trainer.models.first_version import REQUEST_FIELDS
 from trainer.models.protocols import DataKind, ModelType
 from trainer.parameters import HyperparameterValue, Parameters, ParameterValue
 
@@ -37,9 +37,6 @@ def resolved(parameters: Parameters) -> Parameters:
     model_type = registry.find(parameters.model_type)
     values = _values(model_type, parameters)
     settings = _validated(model_type, values)
-    if model_type.hyperparameters is FlatFields:
-        given = {name: getattr(parameters, name) for name in parameters.model_fields_set}
-        return parameters.model_copy(update={**_preset(model_type, parameters), **given})
     if takes_flat_fields(model_type):
         flat = {name: getattr(settings, name) for name in FLAT_FIELDS & set(type(settings).model_fields)}
         return parameters.model_copy(update=flat)
@@ -54,10 +51,7 @@ def run_params(parameters: Parameters) -> dict[str, ParameterValue]:
         ParameterError: As `resolved`.
     """
     model_type = registry.find(parameters.model_type)
-    if model_type.hyperparameters is FlatFields:
-        own = {name: getattr(parameters, name) for name in sorted(FLAT_FIELDS)}
-    else:
-        own = _validated(model_type, _values(model_type, parameters)).model_dump()
+    own = _validated(model_type, _values(model_type, parameters)).model_dump()
     shared = ("seed", "model_type", "dataset", "target", "weight", "preset", "class_weight")
     values = {**own, **{name: getattr(parameters, name) for name in shared}}
     return {name: value for name, value in values.items() if value is not None}
@@ -99,13 +93,6 @@ def _given(model_type: ModelType, parameters: Parameters) -> dict[str, Hyperpara
     """Return the given hyperparameters by the type's own names."""
     flat = {name: getattr(parameters, name) for name in sorted(parameters.model_fields_set & FLAT_FIELDS)}
     own = parameters.hyperparameters
-    if model_type.hyperparameters is FlatFields:
-        if own:
-            raise ParameterError(
-                f"--hyperparameters: the model type {model_type.name} has none of its own; use the flags "
-                f"{', '.join(_flag(name) for name in sorted(FLAT_FIELDS))}"
-            )
-        return {}
     if takes_flat_fields(model_type):
         for name in flat.keys() & own.keys():
             if flat[name] != own[name]:
@@ -123,8 +110,6 @@ def _given(model_type: ModelType, parameters: Parameters) -> dict[str, Hyperpara
 
 
 def _validated(model_type: ModelType, values: dict[str, HyperparameterValue]) -> BaseModel:
-    if model_type.hyperparameters is FlatFields:
-        return FlatFields()
     try:
         return model_type.hyperparameters.model_validate(values)
     except ValidationError as error:
@@ -139,7 +124,8 @@ def _explained(model_type: ModelType, item: "ErrorDetails") -> str:
 
 
 def _remedy(model_type: ModelType) -> str:
-    return f"its hyperparameters are {', '.join(model_type.hyperparameters.model_fields)}"
+    names = ", ".join(model_type.hyperparameters.model_fields)
+    return f"its hyperparameters are {names}" if names else "it has none"
 
 
 def _flag(field: str) -> str:

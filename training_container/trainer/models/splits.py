@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlops_contract import Task
+from mlops_data.errors import DataError
 from trainer.data import Dataset, Split
 from trainer.parameters import Parameters
 
@@ -30,9 +31,18 @@ def training_rows(dataset: Dataset, parameters: Parameters, needed: bool) -> tup
 
 
 def with_validation(dataset: Dataset) -> Dataset:
-    """Return the data set with rows for validation: its own, or else a tenth of the training rows."""
+    """Return the data set with rows for validation: its own, or else a tenth of the training rows.
+
+    Raises:
+        DataError: It has too few training rows to set one aside.
+    """
     if dataset.validation is not None:
         return dataset
+    if len(dataset.train) < VALIDATION_EVERY:
+        raise DataError(
+            f"{dataset.name}: has {len(dataset.train)} training rows; a sweep sets every tenth aside to rank its runs, "
+            f"so it needs at least {VALIDATION_EVERY}: add rows, or train a single run"
+        )
     train, validation = _set_aside(dataset.train)
     return replace(dataset, train=train, validation=validation)
 

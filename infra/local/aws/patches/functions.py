@@ -16,6 +16,11 @@ from infra.local.credentials import Credentials
 
 END_OF_INVOCATION = "\x1emlops-end-of-invocation"
 
+# Lines of an environment that goes on running all arrive, however busy the machine; only one that closed its stderr, or
+# whose child holds it, says nothing more.
+_LOG_SECONDS = 30.0
+_LOG_POLL_SECONDS = 0.05
+
 # What a process that was killed while it started has left to do: to be reaped.
 _REAP_SECONDS = 1.0
 
@@ -48,12 +53,15 @@ def end_of_invocation() -> None:
             if type(self) is not lambda_runtime.Worker:
                 return original(self, first_line_wait, idle_confirm, hard_cap)
             lines: list[str] = []
-            deadline = time.monotonic() + hard_cap
-            while (left := deadline - time.monotonic()) > 0:
+            deadline = time.monotonic() + _LOG_SECONDS
+            while time.monotonic() < deadline:
+                all_read = not self._stderr_thread.is_alive()
                 try:
-                    line = self._stderr_queue.get(timeout=left)
+                    line = self._stderr_queue.get(block=not all_read, timeout=_LOG_POLL_SECONDS)
                 except queue.Empty:
-                    break
+                    if all_read:
+                        break
+                    continue
                 if line.endswith(END_OF_INVOCATION):
                     unfinished = line.removesuffix(END_OF_INVOCATION)
                     lines += [unfinished] if unfinished else []

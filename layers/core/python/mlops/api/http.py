@@ -18,6 +18,7 @@ from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from mlops.api.auth import AccessKeys, Caller, authorise
+from mlops.api.parameters import MAX_ERRORS, refuse_unknown, repeated
 from mlops.api.responses import NO_CONTENT_POLICY, SECURITY_HEADERS, problem
 from mlops.domain.errors import (
     DependencyUnavailable,
@@ -41,10 +42,6 @@ TEXT_TYPES = [
     "application/openmetrics-text",
 ]
 MAX_ID_BYTES = 1000
-MAX_ERRORS = 20
-"""Invalid fields that one answer names."""
-MAX_FIELD_NAME = 100
-"""Characters of a field's path that an error repeats, because callers choose the names of unknown fields."""
 
 logger = Logger()
 
@@ -75,26 +72,18 @@ async def check_text(request: Request) -> None:
     decoded = [(name, unquote(value)) for name, value in request.path_params.items()]  # a PathText is decoded later
     for name, value in (*request.query_params.multi_items(), *decoded):
         if "\0" in value:
-            raise ValidationFailed.of_field(_repeated(name) or "query", "must not contain the character U+0000")
+            raise ValidationFailed.of_field(repeated(name) or "query", "must not contain the character U+0000")
     for name, value in request.path_params.items():
         if len(value.encode(errors="replace")) > MAX_ID_BYTES:
             raise ValidationFailed.of_field(name, f"must have at most {MAX_ID_BYTES} bytes")
 
 
 async def check_query(request: Request) -> None:
-    """Refuse parameters that the route does not have: passed over in silence, a misspelled filter returns everything.
-
-    Raises:
-        ValidationFailed: There is such a parameter. Names it, and the parameters that there are.
-    """
+    """Refuse parameters that the route does not have. Raises ValidationFailed, which names them."""
     if not request.query_params:
         return
     fields = get_flat_params(request.scope["route"].dependant)
-    known = {field.alias for field in fields if isinstance(field.field_info, Query)}
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        message = f"is not a parameter of this route, which has {', '.join(sorted(known)) or 'none'}"
-        raise ValidationFailed.of_fields([(_repeated(name) or "query", message) for name in unknown], MAX_ERRORS)
+    refuse_unknown(request.query_params, {field.alias for field in fields if isinstance(field.field_info, Query)})
 
 
 PathText = Annotated[str, AfterValidator(unquote)]
@@ -228,12 +217,7 @@ def _field(error: dict[str, Any], body: Any) -> str:
         elif error["type"] == "missing" and depth == len(location):
             path.append(str(part))
         # Any other part is pydantic's name of a branch of a union.
-    return _repeated(".".join(path)) or "body"
-
-
-def _repeated(name: str) -> str:
-    """Return a caller's name of a field as an error repeats it: cut, and empty if it cannot be shown."""
-    return name[:MAX_FIELD_NAME] if name.isprintable() else ""
+    return repeated(".".join(path)) or "body"
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -14,11 +14,6 @@ TPE = "tpe"
 """The strategy of sweeps whose runs learn from those before."""
 
 
-def compares(strategy: str | None, prune: bool) -> bool:
-    """Return whether a sweep compares its runs while it goes on, and so measures them on the rows for validation."""
-    return strategy == TPE or prune
-
-
 class JobStatus(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
@@ -108,6 +103,9 @@ class Sweep(_Record):
     job_ids: tuple[str, ...] = ()
     best_job_id: str | None = None
     transition_id: str | None = None
+    ranks_by_validation: bool = False
+    """Whether its runs are ranked on the rows for validation. Then the held-out rows, which the gate compares by,
+    choose nothing. Sweeps of older versions, and those of a single run, do not."""
 
     @property
     def is_retrain(self) -> bool:
@@ -123,11 +121,6 @@ class Sweep(_Record):
     def processes(self) -> int:
         """The number of processes that do its runs."""
         return int(self.request["workers"]) if self.has_workers else len(self.job_ids)
-
-    @property
-    def ranks_by_validation(self) -> bool:
-        """Whether its runs are compared on the rows for validation. Then the held-out rows choose nothing."""
-        return compares(self.request.get("strategy"), bool(self.request.get("prune")))
 
     @property
     def register_best(self) -> bool:

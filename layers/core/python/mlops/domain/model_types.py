@@ -51,8 +51,8 @@ class ModelType(BaseModel):
 
     @property
     def takes_short_form(self) -> bool:
-        """Whether fields of the request stand for its hyperparameters. A plug-in without any reads the fields."""
-        return not self.names or set(SHORT_FORM) <= set(self.names)
+        """Whether fields of the request stand for its hyperparameters."""
+        return set(SHORT_FORM) <= set(self.names)
 
     @property
     def whole(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from mlops.domain.job import TPE, compares
+from mlops.domain.job import TPE
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space, Value
 
 WHOLE = tuple(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
@@ -23,7 +23,8 @@ class Sweep(BaseModel):
 
     `seed` is the seed of the draws. If the space has no values for `seed`, each child trains with the seed `seed +
     index`, which continues at 0 after the largest seed. `whole` names the hyperparameters that are whole numbers.
-    The runs of a tpe sweep are shared by `workers`.
+    The runs of a tpe sweep are shared by `workers`. If it `ranks_by_validation`, its runs set rows for validation
+    aside, and are ranked on them. Plans of older versions do not say so: their runs are ranked on the held-out rows.
     """
 
     strategy: Literal["random", "grid", "tpe"]
@@ -34,16 +35,12 @@ class Sweep(BaseModel):
     space: Space = {}
     whole: tuple[str, ...] = WHOLE
     first_job_number: int = 1
+    ranks_by_validation: bool = False
 
     @property
     def processes(self) -> int:
         """The number of processes that it runs in: the size of its Batch job."""
         return self.workers if self.strategy == TPE else self.num_runs
-
-    @property
-    def compares(self) -> bool:
-        """Whether its runs are compared while it goes on."""
-        return compares(self.strategy, self.prune)
 
     @property
     def job_ids(self) -> list[str]:
@@ -57,6 +54,14 @@ class Sweep(BaseModel):
     def job_id(self, index: int) -> str:
         """Return the id of child `index`, from 0."""
         return job_id(self.first_job_number + index)
+
+
+def chooses(strategy: str, num_runs: int) -> bool:
+    """Return whether a sweep chooses among runs, and so must not rank them by the rows that the gate compares by.
+
+    A single run is a plain job, unless a worker of a tpe sweep does it.
+    """
+    return num_runs > 1 or strategy == TPE
 
 
 def job_id(number: int) -> str:

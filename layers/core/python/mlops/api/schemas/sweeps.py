@@ -95,7 +95,7 @@ class SweepState(BaseModel):
     num_runs: int
     objective: Objective | None = Field(
         default=None,
-        description="Ranks the runs; with tpe or prune on the rows for validation, as val_accuracy. Null if not known",
+        description="Ranks the runs on the rows for validation, as val_accuracy; a single run: accuracy. Null: unknown",
     )
     runs: list[Job] = Field(description="Ranked by the objective, the best first; runs without it come last")
     unranked: dict[str, str] = Field(
