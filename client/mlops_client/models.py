@@ -65,6 +65,28 @@ class ComparedParam:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """The conversion of a version that was logged with plain MLflow to the ONNX file that serves."""
+
+    model_name: str
+    version: int
+    conversion_id: str
+    status: Literal["running", "succeeded", "failed"]
+    actor: str
+    """Name of the API key that requested the conversion, or the transition that needs it"""
+    created_at: str
+    completed_at: str | None = None
+    error: str | None = None
+    """Why it failed, and the remedy"""
+    notes: list[str] = field(default_factory=list)
+    """What the contract does not allow and why, and other remarks"""
+    sha256: str | None = None
+    """SHA-256 of the ONNX file"""
+    task: Literal["classification", "regression"] | None = None
+    """What the model predicts"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dependency:
     ok: bool
     detail: str
@@ -277,7 +299,8 @@ class Transition:
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "succeeded", "rejected", "failed"]
+    status: Literal["queued", "converting", "succeeded", "rejected", "failed"]
+    """converting: a job converts the version to ONNX; then the transition goes on by itself"""
     actor: str
     """Name of the API key that requested it"""
     created_at: str

@@ -1,5 +1,6 @@
 """What a deployment to AWS has and the local stack has not: network, database, tracking, migration."""
 
+import json
 import re
 from typing import Any
 
@@ -284,6 +285,29 @@ def test_a_trainer_writes_artifacts_and_nothing_that_serves(aws: Document) -> No
         for resource in listed(statement["Resource"])
     ]
     assert writes == ["${ArtifactBucket.Arn}/mlflow/*/artifacts/*", "${ArtifactBucket.Arn}/checkpoints/*"]
+
+
+def test_a_conversion_reads_what_was_logged_and_writes_its_result_only(aws: Document) -> None:
+    rights = {
+        (action, json.dumps(statement["Resource"]), json.dumps(statement.get("Condition", {})))
+        for statement in statements_of(aws, "ConversionRole")
+        for action in listed(statement["Action"])
+    }
+    assert rights == {
+        ("s3:GetObject", '{"Fn::Sub": "${ArtifactBucket.Arn}/mlflow/*"}', "{}"),
+        ("s3:PutObject", '{"Fn::Sub": "${ArtifactBucket.Arn}/conversions/*"}', "{}"),
+        (
+            "s3:ListBucket",
+            '{"Fn::GetAtt": ["ArtifactBucket", "Arn"]}',
+            '{"StringLike": {"s3:prefix": "mlflow/*"}}',
+        ),
+    }
+    definition = aws["Resources"]["ConversionJobDefinition"]["Properties"]
+    container = definition["ContainerProperties"]
+    assert container["JobRoleArn"] == {"Fn::GetAtt": ["ConversionRole", "Arn"]}
+    names = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    assert names.keys() == {"ARTIFACT_BUCKET", "CONVERSION_SECONDS", "ORT_DISABLE_TELEMETRY"}
+    assert float(names["CONVERSION_SECONDS"]) < definition["Timeout"]["AttemptDurationSeconds"]
 
 
 def statements_of(template: Document, role: str) -> list[Document]:

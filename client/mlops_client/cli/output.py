@@ -26,6 +26,7 @@ LEAST_WRAPPED = 30
 """Width in characters below which a column that wraps is not made narrower for others."""
 
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
+    "converting": "cyan",
     "failed": "red",
     "rejected": "red",
     "cancelled": "yellow",

@@ -11,6 +11,7 @@ from rich.text import Text
 from mlops_client.cli import output, scores, watching
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import JobFailed, TransitionRefused
+from mlops_client.states import UNDER_WAY
 
 if TYPE_CHECKING:
     from mlops_client.client import Client
@@ -78,8 +79,9 @@ def show_transition(transition: Transition) -> None:
     if transition.status == "succeeded":
         replaced = f", in place of version {transition.replaced_version}" if transition.replaced_version else ""
         out.print(f"{name} is in {transition.stage}{replaced}", style="green", soft_wrap=True)
-    elif transition.status == "queued":
-        output.print_line(f"{transition.transition_id} is queued; see: mlops history {transition.model_name}")
+    elif transition.status in UNDER_WAY:
+        status, history = transition.status, f"mlops history {transition.model_name}"
+        output.print_line(f"{transition.transition_id} is {status}; see: {history}")
     else:
         output.complain(str(TransitionRefused(transition)))
 
@@ -91,8 +93,8 @@ def _ended_transition(client: Client, sweep: SweepState) -> Transition | None:
     deadline = time.monotonic() + TRANSITION_WAIT
     while time.monotonic() < deadline:
         transition = client.transition(sweep.transition_id)
-        if transition.status != "queued":
+        if transition.status not in UNDER_WAY:
             return transition
         time.sleep(0.5)
-    output.note(f"the promotion is still queued; see: mlops history {sweep.model_name}")
+    output.note(f"the promotion has not ended; see: mlops history {sweep.model_name}")
     return None

@@ -145,6 +145,10 @@ class Batch:
         array: dict[str, Any] = {"arrayProperties": {"size": sweep.processes}} if sweep.processes > 1 else {}
         return self._submit(sweep_id, environment, container=demands.container(), **array, **demands.job())
 
+    def submit(self, name: str, environment: Mapping[str, str]) -> str:
+        """Submit any job of the definition and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
+        return self._submit(name, environment, container={})
+
     def submit_again(self, job: BatchJob, queue: str) -> str:
         """Submit a job to another queue and return the new id. Raises DependencyUnavailable.
 
