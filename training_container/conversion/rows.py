@@ -5,7 +5,7 @@ The proof makes rows of its own from them: nulls, unseen text, extremes, and bot
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from conversion.logged_model import LoggedModel
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
 ROWS = 500
 """So many are made, if there are fewer."""
@@ -120,7 +120,7 @@ def _tensor(schema: "Schema", random: np.random.Generator) -> Any:
     """Return rows for a signature of one tensor. Raises Refused."""
     if len(schema.inputs) != 1:
         raise Refused(f"its signature has {len(schema.inputs)} tensors, and a model that serves takes one")
-    spec = schema.inputs[0]
+    spec = cast("TensorSpec", schema.inputs[0])
     shape, dtype = spec.shape[1:], np.dtype(spec.type)
     if any(size < 1 for size in shape):
         raise Refused(f"its signature says nothing of the sizes {tuple(spec.shape)} after the first: {_REMEDY}")
@@ -139,7 +139,11 @@ def _columns(schema: "Schema", known: tuple[FittedColumn, ...] | None, random: n
     for place, spec in enumerate(schema.inputs):
         name = spec.name if spec.name is not None else place
         column = fitted.get(name)
-        values[name] = column.values(random, ROWS) if column is not None and column.says_much else _values(spec, random)
+        values[name] = (
+            column.values(random, ROWS)
+            if column is not None and column.says_much
+            else _values(cast("ColSpec", spec), random)
+        )
     return _named(values)
 
 
