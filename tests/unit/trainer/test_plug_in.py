@@ -84,7 +84,6 @@ def write_houses(path: Path) -> None:
 def test_the_package_of_the_page_is_published_trained_proved_and_registered(
     mlflow_client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(Stop, "listen", lambda _: None)
     write_houses(Path("houses.csv"))
     boto3.client("s3").upload_file("houses.csv", BUCKET, "houses.csv")
     monkeypatch.setenv("DATA", f"s3://{BUCKET}/houses.csv")
@@ -93,7 +92,7 @@ def test_the_package_of_the_page_is_published_trained_proved_and_registered(
     printed = {}
     for command in commands:
         assert command[:3] == ["python", "-m", "trainer"]
-        assert trainer.main([os.path.expandvars(word) for word in command[3:]]) == 0
+        assert trainer.main([os.path.expandvars(word) for word in command[3:]], Stop()) == 0
         printed[command[3]] = capsys.readouterr().out
     published = ModelTypes.model_validate_json(printed["types"]).find("extra_trees")
     assert published.tasks == ("classification", "regression")

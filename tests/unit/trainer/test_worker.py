@@ -273,8 +273,7 @@ def test_a_run_of_any_sweep_is_measured_on_validation(jobs, monkeypatch, strateg
     values = {"SWEEP": plan.model_dump_json(), "TRAIN_REGISTER": "false", "TRAIN_MODEL_TYPE": "linear"}
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(Stop, "listen", lambda _: None)
-    assert trainer.main([]) == 0
+    assert trainer.main([], Stop()) == 0
     run = jobs.job(plan.job_ids[0])
     assert (run.status, run.curve) == (JobStatus.COMPLETED, {})
     assert 0.5 < run.metrics["val_accuracy"] != run.metrics["accuracy"] > 0.5
