@@ -160,7 +160,7 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
             **aws_environment(settings),
             "ARTIFACT_BUCKET": bucket,
             "TRAINER_ROLE": TRAINER_ROLE,
-            "CODE_ROLE": CODE_ROLE,
+            "CODE_ROLES": CODE_ROLE,
             "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
             "PYTHONPATH": os.pathsep.join(map(str, (layer, folder, settings.root))),
             "PYTHONUNBUFFERED": "1",

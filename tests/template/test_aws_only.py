@@ -236,11 +236,13 @@ def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed
     assert bool(found and not any(each["Effect"] == "Deny" for each in found)) is allowed
 
 
-@pytest.mark.parametrize(("role", "allowed"), [("TrainerRole", ALLOWED), ("CodeRole", CODE_ALLOWED)])
+@pytest.mark.parametrize(
+    ("role", "allowed"), [("TrainerRole", ALLOWED), ("CodeRole", CODE_ALLOWED), ("NotebookRoles", CODE_ALLOWED)]
+)
 def test_iam_lists_the_paths_that_the_tracking_function_lets_a_job_ask(
     generated: dict[str, Document], role: str, allowed: frozenset[tuple[str, str]]
 ) -> None:
-    made = reading.carried_out(generated["dev"], "dev", OwnCode="true")
+    made = reading.carried_out(generated["dev"], "dev", OwnCode="true", NotebookRoles="ana,ben")
     (statement,) = [each for each in statements_of(made, role) if each["Action"] == "execute-api:Invoke"]
     prefix = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${TrackingApi}/mlflow/"
     listed = {tuple(each["Fn::Sub"].removeprefix(prefix).split("/", 1)) for each in statement["Resource"]}
@@ -256,9 +258,7 @@ def test_people_run_code_of_their_own_only_where_an_operator_allows_it(generated
     definition = opened["Resources"]["CodeJobDefinition"]["Properties"]["ContainerProperties"]
     assert definition["JobRoleArn"] == {"Fn::GetAtt": ["CodeRole", "Arn"]}
     assert "JOBS_TABLE" not in {each["Name"] for each in definition["Environment"]}
-    assert opened["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]["CODE_ROLE"] == {
-        "Ref": "CodeRole"
-    }
+    assert code_roles(opened) == [{"Ref": "CodeRole"}, {"Ref": "NotebookRoles"}]
     statements = statements_of(opened, "CodeRole")
     assert not [each for each in statements if "dynamodb" in str(each["Action"])]
     writes = [
@@ -268,6 +268,29 @@ def test_people_run_code_of_their_own_only_where_an_operator_allows_it(generated
         for resource in listed(statement["Resource"])
     ]
     assert writes == ["${ArtifactBucket.Arn}/mlflow/*/artifacts/*", "${ArtifactBucket.Arn}/code-checkpoints/*"]
+
+
+def test_notebooks_may_log_and_change_nothing_else_only_where_an_operator_names_their_roles(
+    generated: dict[str, Document],
+) -> None:
+    closed = reading.carried_out(generated["dev"], "dev")
+    assert "NotebookPolicy" not in closed["Resources"]
+    assert code_roles(closed) == ["", {"Ref": "NotebookRoles"}]
+    opened = reading.carried_out(generated["dev"], "dev", NotebookRoles="ana,ben")
+    actions = {action for each in statements_of(opened, "NotebookRoles") for action in listed(each["Action"])}
+    assert actions == {"execute-api:Invoke", "s3:ListBucket", "s3:GetObject", "s3:PutObject"}
+    pattern = generated["dev"]["Parameters"]["NotebookRoles"]["AllowedPattern"]
+    assert [
+        name
+        for name in ("", "ana", "a_b,c-d", "ana, ben", "ana,", "arn:aws:iam::1:role/ana")
+        if re.match(pattern, name)
+    ] == ["", "ana", "a_b,c-d"]
+
+
+def code_roles(template: Document) -> Any:
+    """The roles that the tracking function limits as people's own code."""
+    variables = template["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]
+    return variables["CODE_ROLES"]["Fn::Join"][1]
 
 
 def test_the_tracking_function_knows_the_trainers_role_by_its_name(aws: Document) -> None:

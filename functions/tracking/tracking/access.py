@@ -1,15 +1,17 @@
-"""Limit what a job may do in the tracking server: record its run, and register the version that it trained.
+"""Limit what jobs and notebooks may do in the tracking server: record runs, and register versions.
 
-Only promotion decides which version serves. So a job must not move aliases or stages, rename or delete anything, or
+Only promotion decides which version serves. So they must not move aliases or stages, rename or delete anything, or
 change an existing version. API Gateway's event names the caller, whose signature IAM has verified. The decoded path, as
-MLflow's router gets it, is compared with a list of all that a job needs, so other spellings of a path are refused.
+MLflow's router gets it, is compared with a list of all that such a caller needs, so other spellings of a path are
+refused.
 
-Before that, the policies `TrackingTrainerPolicy` and `TrackingCodePolicy` in template.yaml allow the same paths only.
+Before that, the policies `TrackingTrainerPolicy`, `TrackingCodePolicy` and `NotebookPolicy` in template.yaml allow the
+same paths only.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Protocol
 
 Scope = MutableMapping[str, Any]
@@ -69,7 +71,7 @@ CODE_ALLOWED = ALLOWED | frozenset(
         ("GET", "model-versions/get-download-uri"),
     )
 )
-"""What people's own code needs: that, and what MLflow's client asks for a script."""
+"""What people's own code needs, as a job or in a notebook: that, and what MLflow's client asks for a script."""
 
 FIELDS = {
     # Without `artifact_location`: with it, the server would read and write at any address.
@@ -82,17 +84,17 @@ FIELDS = {
 Paths = frozenset[tuple[str, str]]
 
 
-def limit_jobs(application: Application, trainer_role: str, code_role: str = "") -> Application:
-    """Wrap `application`: requests of jobs that are not in the list of their role are refused with 403.
+def limit_roles(application: Application, trainer_role: str, code_roles: Collection[str] = ()) -> Application:
+    """Wrap `application`: requests of jobs and notebooks that are not in the list of their role are refused with 403.
 
     Args:
         application: The tracking server.
         trainer_role: The role of training jobs, which may ask for `ALLOWED`.
-        code_role: The role of people's own code, which may ask for `CODE_ALLOWED`; empty if there is none.
+        code_roles: Those of people's own code and of notebooks, which may ask for `CODE_ALLOWED`.
     """
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        allowed = _allowed(_user_arn(scope), trainer_role, code_role) if scope["type"] != "lifespan" else None
+        allowed = _allowed(_user_arn(scope), trainer_role, code_roles) if scope["type"] != "lifespan" else None
         if allowed is None:
             await application(scope, receive, send)
             return
@@ -115,11 +117,11 @@ def is_role(user_arn: str, role: str) -> bool:
     return kind.startswith("arn:") and name.partition("/")[0] == role
 
 
-def _allowed(user_arn: str, trainer_role: str, code_role: str) -> Paths | None:
-    """Return what a caller may ask for; None if it is no job."""
+def _allowed(user_arn: str, trainer_role: str, code_roles: Collection[str]) -> Paths | None:
+    """Return what a caller may ask for; None if it is neither a job nor a notebook."""
     if is_role(user_arn, trainer_role):
         return ALLOWED
-    return CODE_ALLOWED if code_role and is_role(user_arn, code_role) else None
+    return CODE_ALLOWED if any(is_role(user_arn, role) for role in code_roles) else None
 
 
 def _user_arn(scope: Scope) -> str:
@@ -130,14 +132,14 @@ def _user_arn(scope: Scope) -> str:
 
 def _refusal(scope: Scope, allowed: Paths) -> str | None:
     if scope["type"] != "http" or scope.get("root_path"):
-        return "A training job must not open this connection"
+        return "Jobs and notebooks must not open this connection"
     method, path = scope["method"], scope["path"]
     pattern = "/".join(MODEL_ID if _MODEL_ID.fullmatch(part) else part for part in path.split("/"))
     if (method, pattern) in allowed:
         return None
     return (
-        f"A training job must not send {method} {path}: it may only record its run and register the version that it "
-        "trained. To move a version to a stage, use POST /models/transition; ask an operator for anything else"
+        f"Jobs and notebooks must not send {method} {path}: they may only record runs and register versions. To move a "
+        "version to a stage, use POST /models/transition; ask an operator for anything else"
     )
 
 
@@ -147,9 +149,9 @@ def _refused_fields(body: bytes, allowed: frozenset[str]) -> str | None:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return "A training job must send a JSON object"
+        return "Jobs and notebooks must send a JSON object"
     if refused := sorted(set(document) - allowed):
-        return f"A training job must not set {', '.join(map(repr, refused))}: leave it out"
+        return f"Jobs and notebooks must not set {', '.join(map(repr, refused))}: leave it out"
     return None
 
 

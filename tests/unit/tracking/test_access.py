@@ -14,7 +14,8 @@ from infra.local.settings import ROOT
 from tracking.access import ALLOWED, CODE_ALLOWED, is_role
 
 ROLE = "stack-TrainerRole-1A"
-CODE_ROLE = "stack-CodeRole-2B"
+CODE_ROLE, NOTEBOOK_ROLE = "stack-CodeRole-2B", "notebooks"
+NOTEBOOK = f"arn:aws:sts::111122223333:assumed-role/{NOTEBOOK_ROLE}/ana"
 CODE = f"arn:aws:sts::111122223333:assumed-role/{CODE_ROLE}/1c3d"
 TRAINER = f"arn:aws:sts::111122223333:assumed-role/{ROLE}/0f2a"
 PROMOTION = "arn:aws:sts::111122223333:assumed-role/stack-PromotionFunctionRole-9Z/promotion"
@@ -45,7 +46,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         env={
             "PATH": "",
             "TRAINER_ROLE": ROLE,
-            "CODE_ROLE": CODE_ROLE,
+            "CODE_ROLES": f"{CODE_ROLE},{NOTEBOOK_ROLE}",
             "HOME": str(tmp_path_factory.mktemp("home")),
             "PYTHONPATH": f"{ROOT / 'functions/tracking'}:{ROOT / 'layers/core/python'}",
         },
@@ -216,16 +217,17 @@ def test_an_attack_is_refused_and_changes_nothing(
     answer = attack(ask, registered, method, path, body, TRAINER)
     assert answer.status == 403, answer.body
     assert answer.json["error_code"] == "PERMISSION_DENIED"
-    assert answer.json["message"].startswith("A training job ")
+    assert answer.json["message"].startswith("Jobs and notebooks ")
     assert state(ask, registered) == before
 
 
-def test_peoples_own_code_is_refused_the_same_attacks(ask: Ask, registered: Registered) -> None:
+@pytest.mark.parametrize("caller", [CODE, NOTEBOOK])
+def test_peoples_own_code_is_refused_the_same_attacks(ask: Ask, registered: Registered, caller: str) -> None:
     before = state(ask, registered)
     for method, path, body in ATTACKS:
         if (method, path) in OF_A_CLIENT:
             continue
-        answer = attack(ask, registered, method, path, body, CODE)
+        answer = attack(ask, registered, method, path, body, caller)
         assert answer.status == 403, (method, path, answer.body)
     assert state(ask, registered) == before
 

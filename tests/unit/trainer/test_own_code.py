@@ -98,7 +98,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "PATH": "",
             "HOME": str(folder),
             "TRAINER_ROLE": TRAINER_ROLE,
-            "CODE_ROLE": CODE_ROLE,
+            "CODE_ROLES": CODE_ROLE,
             "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*",
             "PYTHONPATH": ":".join(map(str, paths)),
         },

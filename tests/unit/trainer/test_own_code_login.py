@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.settings import ROOT
 from mlops.domain.code_run import RunRequest
 from trainer.own_code import variables
 
@@ -27,7 +28,7 @@ def test_a_script_signs_its_requests_whatever_its_own_modules_are_called(tmp_pat
     environment = {
         "PATH": "",
         "HOME": str(tmp_path),
-        "PYTHONPATH": str(variables.LOGIN),
+        "PYTHONPATH": f"{variables.LOGIN}:{ROOT / 'client'}",
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "secret",
     }

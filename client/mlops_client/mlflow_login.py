@@ -1,7 +1,8 @@
-"""Signs the requests of MLflow in people's own scripts, as an auth provider that MLflow finds by its entry point.
+"""Signs MLflow's requests for the tracking server on AWS, as an auth provider that MLflow finds by its entry point.
 
-The folder is on the path of the script, and MLFLOW_TRACKING_AUTH names the provider. This module imports nothing of the
-platform, because a script's folder may have modules called `trainer` or `mlops`, which come first.
+MLFLOW_TRACKING_AUTH=mlops_sigv4 chooses it: in notebooks, where this package is installed, and in jobs of people's own
+code, where it lies on the path. There a script's folder may have modules called `trainer` or `mlops`, which come first,
+so nothing of these is imported.
 """
 
 from urllib.parse import urlsplit
@@ -27,7 +28,7 @@ class SigV4Provider(RequestAuthProvider):
 
 
 class SigV4(AuthBase):
-    """Signs the requests that `requests` has prepared, with the credentials of the job."""
+    """Signs the requests that `requests` has prepared, with the AWS credentials of whoever runs this."""
 
     def __init__(self) -> None:
         # The session renews the credentials of a task, which expire.
