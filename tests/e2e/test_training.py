@@ -45,10 +45,10 @@ def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
     by_id = {run["job_id"]: run for run in ended["runs"]}
     assert by_id[victim]["status"] == "failed"
     assert "exit code 137" in by_id[victim]["error"]
-    assert ended["runs"][-1]["job_id"] == victim, "a run without an accuracy comes last"
+    assert ended["runs"][-1]["job_id"] == victim, "a run without its objective comes last"
     others = [run for run in ended["runs"] if run["job_id"] != victim]
     assert {run["status"] for run in others} == {"completed"}
-    accuracies = [run["metrics"]["accuracy"] for run in others]
+    accuracies = [run["metrics"]["val_accuracy"] for run in others]
     assert accuracies == sorted(accuracies, reverse=True)
     api.wait(f"/models/transitions/{ended['transition_id']}", until=lambda answer: answer["status"] == "succeeded")
     detail = api.get("/models/swept-ten")
