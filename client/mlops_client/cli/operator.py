@@ -25,9 +25,7 @@ def register(app: typer.Typer) -> None:
 def upload(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="Data set: .csv or .tsv with a column label, target, class or y, also packed as .gz or .zst; or .npz."
-        ),
+        typer.Argument(help="Data set: .csv, .tsv, .jsonl or .ndjson, also packed as .gz or .zst; .parquet; or .npz."),
     ],
     name: Annotated[
         str | None,
