@@ -13,6 +13,8 @@ from mlops_conversion.own.numeric import as_bool, table_rows
 UNSEEN = "a value that is not in the data"
 MOST_CELLS = 20_000_000
 """Of a table of codes: 160 MB as doubles."""
+VALUES_AT_ONCE = 1_000
+"""That an encoder is asked, so that its answers need little memory."""
 Missing = Mapping[str, Any]
 """For each column of text, what the model gets for missing: None or NaN."""
 
@@ -51,20 +53,15 @@ def _outputs(step: Any, index: int) -> int:
 
 def _column(graph: Graph, step: Any, base: Array, index: int, part: slice, wire: Wire, missing: Missing) -> Wire:
     categories = [value for value in step.categories_[index].tolist() if not _is_missing(value)]
-    if wire.kind is Kind.TEXT:
-        gone = missing.get(wire.column or "", np.nan)
-        asked = [*categories, gone, UNSEEN]
-    else:
-        asked = [*categories, np.nan, _unused(categories)]
-    if len(asked) * (part.stop - part.start) > MOST_CELLS:
-        raise CannotConvert(
-            f"it makes {part.stop - part.start} columns of one; group rare values (max_categories, min_frequency)"
-        )
-    answers = [_answer(step, base, index, value) for value in asked]
-    known = next(answer for answer in answers if answer is not None)
-    # What the encoder refuses, the proof finds refused, and the contract then keeps out.
-    table = np.array([np.zeros_like(known) if answer is None else answer for answer in answers], np.float64)[:, part]
-    rows = _text_rows(graph, wire, categories) if wire.kind is Kind.TEXT else _number_rows(graph, wire, categories)
+    is_text, width = wire.kind is Kind.TEXT, part.stop - part.start
+    gone = missing.get(wire.column or "", np.nan) if is_text else np.nan
+    unseen = UNSEEN if is_text else _unused(categories)
+    if (len(categories) + 2) * width > MOST_CELLS:
+        raise CannotConvert(f"it makes {width} columns of one; group rare values (max_categories, min_frequency)")
+    # What is missing and what is not known are asked alone, because an encoder may refuse them.
+    asked = [*_pieces(categories), [gone], [unseen]]
+    table = np.concatenate([_answers(step, base, index, part, values) for values in asked])
+    rows = _text_rows(graph, wire, categories) if is_text else _number_rows(graph, wire, categories)
     kind = Kind.FLOAT if getattr(step, "dtype", np.float64) == np.float32 else Kind.DOUBLE
     if kind is Kind.FLOAT:
         table = table.astype(np.float32)
@@ -72,29 +69,35 @@ def _column(graph: Graph, step: Any, base: Array, index: int, part: slice, wire:
     return Wire(table_rows(graph, table, rows), kind, table.shape[1], exact=exact)
 
 
-def _answer(step: Any, base: Array, index: int, value: Any) -> Array | None:
-    """Return what the step makes of a row with this value; None if it refuses the value."""
-    row = base.copy()
-    row[0, index] = value
+def _pieces(values: list[Any]) -> list[list[Any]]:
+    return [values[start : start + VALUES_AT_ONCE] for start in range(0, len(values), VALUES_AT_ONCE)]
+
+
+def _answers(step: Any, base: Array, index: int, part: slice, values: list[Any]) -> Array:
+    """Return what the step makes of each value of a column, float64 `[values, columns of part]`.
+
+    It is zero for what the step refuses. The proof finds that refused too, and the contract then keeps it out.
+    """
+    rows = np.repeat(base, len(values), axis=0)
+    rows[:, index] = values
     try:
-        made = step.transform(_as_fitted(step, row))
+        made = step.transform(_as_fitted(step, rows))
     except (TypeError, ValueError):
-        return None
-    made = made.toarray() if hasattr(made, "toarray") else np.asarray(made)
-    flat: Array = made.reshape(-1).astype(np.float64)
-    return flat
+        return np.zeros((len(values), part.stop - part.start))
+    dense = made[:, part].toarray() if hasattr(made, "toarray") else np.asarray(made)[:, part]
+    return np.asarray(dense, np.float64)
 
 
-def _as_fitted(step: Any, row: Array) -> Any:
+def _as_fitted(step: Any, rows: Array) -> Any:
     numbers = all(categories.dtype.kind in "biuf" for categories in step.categories_)
     if numbers:
-        row = row.astype(np.float64)
+        rows = rows.astype(np.float64)
     names = getattr(step, "feature_names_in_", None)
     if names is None:
-        return row
+        return rows
     import pandas as pd
 
-    frame = pd.DataFrame(row, columns=names, dtype=object)
+    frame = pd.DataFrame(rows, columns=names, dtype=object)
     kinds = [categories.dtype.kind in "biuf" for categories in step.categories_]
     return frame.astype({name: float for name, number in zip(names, kinds, strict=True) if number})
 
