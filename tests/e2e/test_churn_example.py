@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import yaml
 
 from infra.local.api import Api
 from infra.local.settings import ROOT
+from tests.support import installed_client
 
 EXAMPLE = ROOT / "examples/churn"
 WORKFLOW = yaml.safe_load((EXAMPLE / ".github/workflows/release.yaml").read_text())
@@ -33,11 +33,10 @@ def shell(stack: Any, folder: Path) -> Any:
     home = folder.parent / "home"
     home.mkdir()
     own = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        **installed_client.variables(folder.parent / "bin"),
         "HOME": str(home),
         "MLOPS_CONFIG": str(home / "config.json"),
         "MLOPS_STACK": "mlops-local",
-        "PYTHONPATH": str(ROOT / "client"),
         "NO_COLOR": "1",
     }
 

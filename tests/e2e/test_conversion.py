@@ -45,6 +45,7 @@ def log(stack):
 
     def logged(kind, name):
         environment = {**stack.env, "PATH": "/usr/bin:/bin", "HOME": str(stack.settings.home)}
+        environment["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         command = [sys.executable, "-c", SCRIPT, kind, name]
         done = subprocess.run(command, env=environment, cwd=stack.settings.home, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]

@@ -34,8 +34,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowCl
     folder = tmp_path_factory.mktemp("mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     try:
-        mlflow.set_experiment(experiment_id=mlflow.create_experiment("own", artifact_location=str(folder / "files")))
-        yield mlflow.MlflowClient()
+        own = mlflow.create_experiment("own", artifact_location=str(folder / "files"))
+        with pytest.MonkeyPatch.context() as patch:  # set_experiment would hold for later tests of this process too
+            patch.setenv("MLFLOW_EXPERIMENT_ID", own)
+            yield mlflow.MlflowClient()
     finally:
         mlflow.set_tracking_uri(None)  # "" would stay, and lead later tests of this process astray
 

@@ -15,7 +15,9 @@ from mlops.domain.conversion import Conversion, ConversionResult, ConversionStat
 from mlops.domain.errors import DependencyUnavailable
 from tests.support.tables import make_table
 
-CONVERSION = Conversion("m", 3, "conv_1", "2026-01-01", actor="ann", request_id="req-1")
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+"""So it is young, whenever the tests run."""
+CONVERSION = Conversion("m", 3, "conv_1", "2026-01-01", actor="ann", request_id="req-1", created_at=TOMORROW)
 SHA256 = "a" * 64
 
 

@@ -20,7 +20,9 @@ from mlops.domain.conversion import RESULT_FILE, Conversion, ConversionStatus
 from reconcile.lost_conversions import LostConversions
 from tests.support.tables import make_table
 
-CONVERSION = Conversion("m", 3, "conv_1", "2026-01-01", actor="ann", request_id="req-1")
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+"""So it is young, whenever the tests run."""
+CONVERSION = Conversion("m", 3, "conv_1", "2026-01-01", actor="ann", request_id="req-1", created_at=TOMORROW)
 SHA256, BUCKET = "a" * 64, "bucket"
 MADE = {"conversion_id": "conv_1", "sha256": SHA256, "task": "classification", "notes": ["a note"]}
 

@@ -5,14 +5,13 @@ code, where it lies on the path. There a script's folder may have modules called
 so nothing of these is imported.
 """
 
-from urllib.parse import urlsplit
+from typing import cast
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.session import get_session
 from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
 from requests import PreparedRequest
 from requests.auth import AuthBase
+
+from mlops_client.operator import signing
 
 NAME = "mlops_sigv4"
 
@@ -31,21 +30,15 @@ class SigV4(AuthBase):
     """Signs the requests that `requests` has prepared, with the AWS credentials of whoever runs this."""
 
     def __init__(self) -> None:
-        # The session renews the credentials of a task, which expire.
-        self._credentials = get_session().get_credentials()
+        self._sign = signing.signer()
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the signature. Raises RuntimeError if there are no credentials."""
-        if self._credentials is None:
-            raise RuntimeError("there are no AWS credentials to sign requests to the tracking server with")
+        """Add the signature. Raises MlopsError: there are no credentials."""
         # API Gateway's canonical query spells a space %20, requests spells it +.
         path, mark, query = str(request.url).partition("?")
         request.url = path + mark + query.replace("+", "%20")
-        region = (urlsplit(path).hostname or "").partition(".execute-api.")[2].partition(".")[0]
-        headers = {}
-        if content_type := request.headers.get("Content-Type"):
-            headers["Content-Type"] = content_type
-        unsigned = AWSRequest(request.method, request.url, data=request.body, headers=headers)
-        SigV4Auth(self._credentials, "execute-api", region).add_auth(unsigned)
-        request.headers.update(dict(unsigned.headers))
+        content_type = request.headers.get("Content-Type")
+        headers = {"Content-Type": str(content_type)} if content_type else {}
+        body = request.body.encode() if isinstance(request.body, str) else cast(bytes | None, request.body)
+        request.headers.update(self._sign(str(request.method), request.url, body or b"", headers))
         return request
