@@ -72,8 +72,8 @@ def test_the_boxes_train_promote_and_ask(shell: Any, dataset: str, api: Api) -> 
     assert api.get("/models/churn")["production_version"] == 1
     asked = json.loads((EXAMPLE / "customer.json").read_text())
     predicted = api.post("/predict", {"model_name": "churn", "row": asked})
-    assert predicted["label"] in ("yes", "no")
-    assert predicted["label"] in answer
+    assert predicted["prediction"] in ("yes", "no")
+    assert predicted["prediction"] in answer
     assert api.send("POST", "/predict", {"model_name": "churn", "row": {**asked, "note": None}}).status == 422
     train, promotion = second.strip().splitlines()
     shell(train, {"DATASET": dataset})
@@ -102,7 +102,7 @@ def test_the_workflow_trains_with_one_key_and_promotes_with_another(
     assert str(model["staging_version"]) == version
     (move,) = [
         each
-        for each in api.get("/models/transitions?model_name=churn")["transitions"]
+        for each in api.get("/models/churn/history")["transitions"]
         if (str(each["version"]), each["stage"]) == (version, "Staging")
     ]
     assert move["reason"] == "commit 0123abc"
