@@ -12,6 +12,7 @@ PARTS = {
     "predict": None,
     "catalogue": None,
     "tables": None,
+    "proof": None,
     "sweeps": None,
     "train": "MNIST_DIR",
     "drift": "MNIST_DIR",

@@ -74,7 +74,7 @@ def simulation(
     inputs: np.ndarray, targets: np.ndarray, predict: Predictor, image: tuple[int, int], seed: int = 0
 ) -> Simulation:
     """Split held-out rows into a half for the reference and a half for the windows, and let the latter drift."""
-    from trainer.reference import reference
+    from mlops_conversion.reference import reference
 
     random = np.random.default_rng(seed)
     order = random.permutation(len(inputs))

@@ -17,8 +17,8 @@ PREFACE = """# The API
 and as pages at `/docs`.
 
 Bodies are JSON. Every route needs the header `x-api-key`, except those marked *open*. A key has a role: `predict` may
-call the predict routes, `read` may also send any GET, `admin` may do everything. With a missing or wrong key the answer
-is 403.
+call the predict routes, `read` may also send any GET, `train` may also start training and cancel what it has started,
+and `admin` may do everything. With a missing or wrong key the answer is 403.
 
 Lists come in pages. To read the next page, send the `next_cursor` of the answer as `cursor`. On the last page it is
 null.

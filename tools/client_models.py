@@ -24,9 +24,9 @@ MODELS = ROOT / "client" / "mlops_client" / "models.py"
 DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
-    *("Health", "Ready", "TrainAccepted", "Job", "LogLine", "SweepAccepted", "SweepState", "ModelType"),
-    *("Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
-    *("PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
+    *("Health", "Ready", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
+    *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
+    *("Conversion", "PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""

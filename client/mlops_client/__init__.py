@@ -1,4 +1,4 @@
-"""Python SDK of the mlops platform: `Client(url, key)`, the typed records that it returns, and `describe(table)`."""
+"""Python SDK of the mlops platform: `Client(url, key)` and its typed records, `describe(table)`, and `log_model`."""
 
 from mlops_client.client import Client
 from mlops_client.describing import describe
@@ -18,6 +18,7 @@ from mlops_client.errors import (
     WaitTimeout,
 )
 from mlops_client.listing import Listing
+from mlops_client.own_models import log_model
 from mlops_client.version import __version__
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "WaitTimeout",
     "__version__",
     "describe",
+    "log_model",
 ]

@@ -31,6 +31,16 @@ class BatchPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CodeUpload:
+    code: str
+    """The SHA-256 of the archive, which names it in POST /runs"""
+    url: str | None
+    """Send the archive there with PUT and `headers`, within 15 minutes; null if it is there already"""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers that the PUT must have"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparedMetric:
     name: str
     values: dict[str, float | None]
@@ -52,6 +62,28 @@ class ComparedParam:
     """Values by run id; null if the run has none"""
     differs: bool
     """Whether the runs have different values"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """The conversion of a version that was logged with plain MLflow to the ONNX file that serves."""
+
+    model_name: str
+    version: int
+    conversion_id: str
+    status: Literal["running", "succeeded", "failed"]
+    actor: str
+    """Name of the API key that requested the conversion, or the transition that needs it"""
+    created_at: str
+    completed_at: str | None = None
+    error: str | None = None
+    """Why it failed, and the remedy"""
+    notes: list[str] = field(default_factory=list)
+    """What the contract does not allow and why, and other remarks"""
+    sha256: str | None = None
+    """SHA-256 of the ONNX file"""
+    task: Literal["classification", "regression"] | None = None
+    """What the model predicts"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +194,7 @@ class Progress:
     epoch: int
     """Epochs completed"""
     epochs: int
-    """Number of epochs"""
+    """Number of epochs; 0 if it is not known, as of your own code that does not say it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +299,8 @@ class Transition:
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "succeeded", "rejected", "failed"]
+    status: Literal["queued", "converting", "succeeded", "rejected", "failed"]
+    """converting: a job converts the version to ONNX; then the transition goes on by itself"""
     actor: str
     """Name of the API key that requested it"""
     created_at: str

@@ -3,6 +3,9 @@
 ENDED = frozenset({"completed", "failed", "cancelled", "pruned"})
 """The final states of jobs and sweeps."""
 
+UNDER_WAY = frozenset({"queued", "converting"})
+"""The states of a transition that has not ended."""
+
 
 class HasEnded:
     """The record of a job or a sweep."""

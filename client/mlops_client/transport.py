@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -105,6 +106,24 @@ class Transport:
         except HTTPError as error:
             raise Unreachable(self._no_connection(error)) from error
         return self._read(answer, answers)
+
+    def upload(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Send bytes to an address that the API has named, which is not the API's own: so without the key.
+
+        Raises:
+            Unreachable: The address does not answer, or does not take the bytes.
+        """
+        host = urlsplit(url).hostname
+        # A repeated upload replaces the same bytes.
+        retries = urllib3.Retry(self.attempts, allowed_methods=None, status_forcelist=(500, 502, 503, 504))
+        try:
+            answer = self._pool.request("PUT", url, body=content, headers=dict(headers), retries=retries)
+        except HTTPError as error:
+            raise Unreachable(f"the upload to {host} failed: {reason_of(error)}; try again") from error
+        if answer.status >= 300:
+            raise Unreachable(
+                f"{host} refused the upload ({answer.status}): {answer.data[:300].decode(errors='replace')}; try again"
+            )
 
     def _read(self, answer: urllib3.BaseHTTPResponse, answers: tuple[int, ...]) -> Any:
         request_id = answer.headers.get("x-request-id") or answer.headers.get("x-amzn-requestid")

@@ -14,6 +14,10 @@ export function number(value: number | string | Missing): string {
   return size >= 0.001 && size < 1e6 ? String(Number(parsed.toPrecision(4))) : parsed.toExponential(2);
 }
 
+/** How far a job is. Before a script of your own has logged how many epochs it does, `epochs` is 0. */
+export const epochsText = (epoch: number, epochs: number): string =>
+  epochs || epoch ? `${epoch}/${epochs || "?"}` : "";
+
 const UNITS: [string, number][] = [
   ["d", 86400],
   ["h", 3600],

@@ -3,6 +3,7 @@ import {
   ago,
   dollars,
   duration,
+  epochsText,
   number,
   objectiveHeading,
   objectiveText,
@@ -73,4 +74,13 @@ it("shows a run by its own objective, and by that of the last epoch until it has
   expect(objectiveText({ metrics: { accuracy: 0.5 }, objective: rmse })).toBe("");
   expect(objectiveHeading([{ objective: rmse }, { objective: rmse }])).toBe("Rmse");
   expect(objectiveHeading([{ objective: rmse }, {}])).toBe("Objective");
+});
+
+describe("epochsText", () => {
+  it("says how many there are only if it is known", () => {
+    expect(epochsText(3, 10)).toBe("3/10");
+    expect(epochsText(0, 10)).toBe("0/10");
+    expect(epochsText(3, 0)).toBe("3/?");
+    expect(epochsText(0, 0)).toBe("");
+  });
 });

@@ -19,7 +19,7 @@ from infra.local.aws.environment import server_environment
 from infra.local.database import Database
 from infra.local.environment import aws_environment, child_environment
 from infra.local.errors import LocalStackError
-from infra.local.guard.identity import TRAINER_ROLE
+from infra.local.guard.identity import CODE_ROLE, TRAINER_ROLE
 from infra.local.processes import (
     Process,
     ProcessFile,
@@ -160,6 +160,7 @@ def tracking_service(settings: Settings, database: Database, bucket: str) -> Ser
             **aws_environment(settings),
             "ARTIFACT_BUCKET": bucket,
             "TRAINER_ROLE": TRAINER_ROLE,
+            "CODE_ROLES": CODE_ROLE,
             "MLFLOW_SERVER_ALLOWED_HOSTS": "localhost,localhost:*,127.0.0.1,127.0.0.1:*",
             "PYTHONPATH": os.pathsep.join(map(str, (layer, folder, settings.root))),
             "PYTHONUNBUFFERED": "1",

@@ -169,6 +169,8 @@ class Stack:
             "DatabaseHost": self._database.address().host,
             # A person at a laptop waits for a promotion to show; the requests it costs are free here.
             "ModelRefreshSeconds": "1",
+            # Whoever starts a run here can run the same code on this machine without the stack.
+            "OwnCode": "true",
         }
         if os.environ.get("MNIST_DIR"):
             # A job works in a folder of its own, so a relative path would lead elsewhere.

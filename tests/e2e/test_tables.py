@@ -13,7 +13,7 @@ import pytest
 from infra.local.api import ApiError
 from tests.support.steps import ENDED, promote, train
 
-CHURN, PRICES = "churn", "flat-prices"
+CHURN, PRICES = "leaving", "flat-prices"
 ROWS = 600
 SEED = 20_260
 PLANS = ("basic", "family", "business")

@@ -14,6 +14,8 @@ import boto3
 import pytest
 
 from infra.local import deploy
+from mlops.aws.conversion_jobs import ConversionJobs
+from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
 from mlops.aws.transitions_table import TransitionsTable
@@ -71,12 +73,13 @@ class Watched:
 class World:
     """One model and a promoter whose every change can be the last thing it does."""
 
-    def __init__(self, model: str, table: str, bucket: str) -> None:
+    def __init__(self, model: str, table: str, bucket: str, conversions: str) -> None:
         self.model, self.bucket, self.effects = model, bucket, Effects()
         self.s3 = boto3.client("s3")
         self.tracking = Tracking.from_environment()
         self._table = boto3.resource("dynamodb").Table(table)
         self.transitions = TransitionsTable(DynamoTable(self._table))
+        self._conversions = ConversionsTable(DynamoTable(boto3.resource("dynamodb").Table(conversions)))
         self.tracking._post("registered-models/create", {"name": model})
 
     def promoter(self) -> promoter.Promoter:
@@ -92,7 +95,9 @@ class World:
         for each, name in ((files, "_s3"), (tags, "_s3"), (events, "_events")):
             setattr(each, name, Watched(getattr(each, name), self.effects))
         limits = gate.GateSettings(max_latency_ms=1000, max_model_bytes=1_000_000)
-        return promoter.Promoter(Dependencies(tracking, transitions, files, tags, limits), events)
+        converted: Any = ConversionJobs(self._conversions, None)  # type: ignore[arg-type]  # nothing to convert
+        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted)
+        return promoter.Promoter(dependencies, events)
 
     def _watch_calls(self, tracking: Tracking) -> None:
         call: Callable[..., Any] = tracking._call
@@ -207,4 +212,5 @@ def make_world(stack: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
     monkeypatch.setattr(boto3, "client", _client)
     deployed = deploy.describe(stack.settings)
     assert deployed is not None
-    return World(name, deployed.outputs["TransitionsTableName"], deployed.outputs["ArtifactBucketName"])
+    conversions = deploy.physical_ids(stack.settings)["ConversionsTable"]
+    return World(name, deployed.outputs["TransitionsTableName"], deployed.outputs["ArtifactBucketName"], conversions)

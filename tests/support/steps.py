@@ -41,9 +41,11 @@ def promote(
     """Ask for a transition and wait for its outcome."""
     wish = {"model_name": model, "version": version, "stage": stage, **more}
     moved: dict[str, Any] = api.post("/models/transition?wait=20", wish)
-    if moved["status"] == "queued":
+    if moved["status"] in ("queued", "converting"):
         moved = api.wait(
-            f"/models/transitions/{moved['transition_id']}", until=lambda answer: answer["status"] != "queued"
+            f"/models/transitions/{moved['transition_id']}",
+            until=lambda answer: answer["status"] not in ("queued", "converting"),
+            seconds=300,
         )
     return moved
 

@@ -113,7 +113,9 @@ def policies(template: Document) -> Iterator[tuple[str, Document]]:
         for policy in role["Properties"].get("Policies", []):
             yield name, policy
     for policy in of_type(template, "AWS::IAM::Policy").values():
-        for role in policy["Properties"]["Roles"]:
+        roles = policy["Properties"]["Roles"]
+        # A parameter may have the names of several.
+        for role in [roles["Fn::Split"][1]] if isinstance(roles, dict) else roles:
             yield role["Ref"], policy["Properties"]
 
 

@@ -1,5 +1,6 @@
 """What a deployment to AWS has and the local stack has not: network, database, tracking, migration."""
 
+import json
 import re
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.template import reading
 from tests.template.reading import Document, all_needs, of_type
-from tracking.access import ALLOWED, MODEL_ID
+from tracking.access import ALLOWED, CODE_ALLOWED, MODEL_ID
 
 AWS_ONLY = re.compile("Network|Database|Tracking|Migration|AccessLogs|ApiGateway|TrainingJobLogs|Observability")
 USE_THE_DATABASE = ("TrackingFunction", "ExperimentsFunction", "ModelsFunction")
@@ -235,11 +236,61 @@ def test_a_trainer_records_but_does_not_decide(aws: Document, call: str, allowed
     assert bool(found and not any(each["Effect"] == "Deny" for each in found)) is allowed
 
 
-def test_iam_lists_the_paths_that_the_tracking_function_lets_a_trainer_ask(aws: Document) -> None:
-    (statement,) = [each for each in statements_of(aws, "TrainerRole") if each["Action"] == "execute-api:Invoke"]
+@pytest.mark.parametrize(
+    ("role", "allowed"), [("TrainerRole", ALLOWED), ("CodeRole", CODE_ALLOWED), ("NotebookRoles", CODE_ALLOWED)]
+)
+def test_iam_lists_the_paths_that_the_tracking_function_lets_a_job_ask(
+    generated: dict[str, Document], role: str, allowed: frozenset[tuple[str, str]]
+) -> None:
+    made = reading.carried_out(generated["dev"], "dev", OwnCode="true", NotebookRoles="ana,ben")
+    (statement,) = [each for each in statements_of(made, role) if each["Action"] == "execute-api:Invoke"]
     prefix = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${TrackingApi}/mlflow/"
     listed = {tuple(each["Fn::Sub"].removeprefix(prefix).split("/", 1)) for each in statement["Resource"]}
-    assert listed == {(method, path.replace(MODEL_ID, "*")[1:]) for method, path in ALLOWED}
+    assert listed == {(method, path.replace(MODEL_ID, "*")[1:]) for method, path in allowed}
+
+
+def test_people_run_code_of_their_own_only_where_an_operator_allows_it(generated: dict[str, Document]) -> None:
+    closed = reading.carried_out(generated["dev"], "dev")
+    assert {"CodeRole", "CodeJobDefinition", "TrackingCodePolicy"}.isdisjoint(closed["Resources"])
+    variables = closed["Resources"]["TrainingFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["CODE_JOB_DEFINITION"] == ""
+    opened = reading.carried_out(generated["dev"], "dev", OwnCode="true")
+    definition = opened["Resources"]["CodeJobDefinition"]["Properties"]["ContainerProperties"]
+    assert definition["JobRoleArn"] == {"Fn::GetAtt": ["CodeRole", "Arn"]}
+    assert "JOBS_TABLE" not in {each["Name"] for each in definition["Environment"]}
+    assert code_roles(opened) == [{"Ref": "CodeRole"}, {"Ref": "NotebookRoles"}]
+    statements = statements_of(opened, "CodeRole")
+    assert not [each for each in statements if "dynamodb" in str(each["Action"])]
+    writes = [
+        resource["Fn::Sub"]
+        for statement in statements
+        if {"s3:PutObject", "s3:DeleteObject"} & set(listed(statement["Action"]))
+        for resource in listed(statement["Resource"])
+    ]
+    assert writes == ["${ArtifactBucket.Arn}/mlflow/*/artifacts/*", "${ArtifactBucket.Arn}/code-checkpoints/*"]
+
+
+def test_notebooks_may_log_and_change_nothing_else_only_where_an_operator_names_their_roles(
+    generated: dict[str, Document],
+) -> None:
+    closed = reading.carried_out(generated["dev"], "dev")
+    assert "NotebookPolicy" not in closed["Resources"]
+    assert code_roles(closed) == ["", {"Ref": "NotebookRoles"}]
+    opened = reading.carried_out(generated["dev"], "dev", NotebookRoles="ana,ben")
+    actions = {action for each in statements_of(opened, "NotebookRoles") for action in listed(each["Action"])}
+    assert actions == {"execute-api:Invoke", "s3:ListBucket", "s3:GetObject", "s3:PutObject"}
+    pattern = generated["dev"]["Parameters"]["NotebookRoles"]["AllowedPattern"]
+    assert [
+        name
+        for name in ("", "ana", "a_b,c-d", "ana, ben", "ana,", "arn:aws:iam::1:role/ana")
+        if re.match(pattern, name)
+    ] == ["", "ana", "a_b,c-d"]
+
+
+def code_roles(template: Document) -> Any:
+    """The roles that the tracking function limits as people's own code."""
+    variables = template["Resources"]["TrackingFunction"]["Properties"]["Environment"]["Variables"]
+    return variables["CODE_ROLES"]["Fn::Join"][1]
 
 
 def test_the_tracking_function_knows_the_trainers_role_by_its_name(aws: Document) -> None:
@@ -257,6 +308,29 @@ def test_a_trainer_writes_artifacts_and_nothing_that_serves(aws: Document) -> No
         for resource in listed(statement["Resource"])
     ]
     assert writes == ["${ArtifactBucket.Arn}/mlflow/*/artifacts/*", "${ArtifactBucket.Arn}/checkpoints/*"]
+
+
+def test_a_conversion_reads_what_was_logged_and_writes_its_result_only(aws: Document) -> None:
+    rights = {
+        (action, json.dumps(statement["Resource"]), json.dumps(statement.get("Condition", {})))
+        for statement in statements_of(aws, "ConversionRole")
+        for action in listed(statement["Action"])
+    }
+    assert rights == {
+        ("s3:GetObject", '{"Fn::Sub": "${ArtifactBucket.Arn}/mlflow/*"}', "{}"),
+        ("s3:PutObject", '{"Fn::Sub": "${ArtifactBucket.Arn}/conversions/*"}', "{}"),
+        (
+            "s3:ListBucket",
+            '{"Fn::GetAtt": ["ArtifactBucket", "Arn"]}',
+            '{"StringLike": {"s3:prefix": "mlflow/*"}}',
+        ),
+    }
+    definition = aws["Resources"]["ConversionJobDefinition"]["Properties"]
+    container = definition["ContainerProperties"]
+    assert container["JobRoleArn"] == {"Fn::GetAtt": ["ConversionRole", "Arn"]}
+    names = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    assert names.keys() == {"ARTIFACT_BUCKET", "CONVERSION_SECONDS", "ORT_DISABLE_TELEMETRY"}
+    assert float(names["CONVERSION_SECONDS"]) < definition["Timeout"]["AttemptDurationSeconds"]
 
 
 def statements_of(template: Document, role: str) -> list[Document]:

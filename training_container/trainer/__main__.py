@@ -1,6 +1,6 @@
 """`python -m trainer`: do one run, or with `sweep` several runs on this machine.
 
-`types` prints the model types, and `describe` prints what is in a table.
+`types` prints the model types, `describe` prints what is in a table, and `code` runs people's own code.
 
 Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by SIGTERM with the state kept.
 """
@@ -42,6 +42,10 @@ def main(argv: Sequence[str], stop: Stop) -> int:
             from trainer import describe
 
             return describe.main(argv[1:])
+        if argv[:1] == ["code"]:
+            from trainer.own_code import runner
+
+            return runner.main(stop)
         plan = invocation.sweep_of(os.environ)
         if plan and plan.strategy == TPE:
             from trainer import worker

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from mlops_client.cli import access, data, drift, jobs, model_types, operator, predicting, registry, runs, training
+from mlops_client.cli import (
+    access,
+    data,
+    drift,
+    jobs,
+    model_types,
+    operator,
+    own_code,
+    predicting,
+    registry,
+    runs,
+    training,
+)
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
 from mlops_client.errors import BadInput, Forbidden, Invalid, MlopsError, NotSignedIn, Unreachable
@@ -36,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (access, data, training, model_types, jobs, runs, registry, predicting, drift, operator):
+for module in (access, data, training, own_code, model_types, jobs, runs, registry, predicting, drift, operator):
     module.register(app)
 
 

@@ -121,7 +121,7 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
         [
             job.job_id,
             job.status,
-            f"{job.progress.epoch}/{job.progress.epochs}",
+            output.progress(job.progress),
             scores.text(job.objective, job.metrics, head),
             job.experiment_name,
             f"{job.model_name} {job.model_version}" if job.model_version else "",
@@ -139,7 +139,7 @@ def _show_job(job: Job) -> None:
     facts = [
         ("job", job.job_id),
         ("status", job.status),
-        ("epoch", f"{job.progress.epoch} of {job.progress.epochs}"),
+        ("epoch", output.progress(job.progress).replace("/", " of ")),
         ("objective", f"{job.objective.direction} {job.objective.name}" if job.objective else None),
         ("experiment", job.experiment_name),
         ("run", job.run_id),

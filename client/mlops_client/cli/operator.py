@@ -25,9 +25,7 @@ def register(app: typer.Typer) -> None:
 def upload(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="Data set: .csv or .tsv with a column label, target, class or y, also packed as .gz or .zst; or .npz."
-        ),
+        typer.Argument(help="Data set: .csv, .tsv, .jsonl or .ndjson, also packed as .gz or .zst; .parquet; or .npz."),
     ],
     name: Annotated[
         str | None,
@@ -76,7 +74,12 @@ def ui(
 def keys_create(
     name: Annotated[str, typer.Argument(help="Name of the person or program with this key. The history shows it.")],
     role: Annotated[
-        str, typer.Option("--role", help="predict: only predictions; read: also read everything; admin: everything.")
+        str,
+        typer.Option(
+            "--role",
+            help="predict: only predictions; read: also read everything; train: also start training, and cancel "
+            "what it has started; admin: everything.",
+        ),
     ] = "read",
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,

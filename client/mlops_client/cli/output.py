@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from mlops_client.models import Progress
 
 PIPED_WIDTH = 240
 """Width in characters of a table that goes to a file or another program."""
@@ -23,6 +26,7 @@ LEAST_WRAPPED = 30
 """Width in characters below which a column that wraps is not made narrower for others."""
 
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
+    "converting": "cyan",
     "failed": "red",
     "rejected": "red",
     "cancelled": "yellow",
@@ -168,6 +172,11 @@ def number(value: object, digits: int = 4) -> str:
         return f"{float(value):.{digits}g}"  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return "" if value is None else str(value)
+
+
+def progress(reached: Progress) -> str:
+    """Return `3/10`; `3` if it is not known how many epochs there are."""
+    return f"{reached.epoch}/{reached.epochs}" if reached.epochs else str(reached.epoch)
 
 
 def ago(moment: str | None) -> str:

@@ -59,15 +59,23 @@ def promote(
         bool,
         typer.Option("--force", help="Skip the metric gate; needs --reason. The integrity gates always apply."),
     ] = False,
-    wait: Wait = 120,
+    wait: Wait = 600,
     as_json: Json = False,
 ) -> None:
-    """Move a version to a stage if it passes the gates, and show their results."""
+    """Move a version to a stage if it passes the gates, and show their results.
+
+    A version that was logged with plain MLflow is converted to ONNX first.
+    """
     stages = {known.lower(): known for known in STAGES}
     target = stages.get(stage.lower(), stage)
     client = new_client()
     try:
-        _move(lambda: client.promote(version, model_name, target, reason=reason, force=force, wait=wait), as_json)
+        _move(
+            lambda: client.promote(
+                version, model_name, target, reason=reason, force=force, wait=wait, on_progress=_tell_conversion
+            ),
+            as_json,
+        )
     except NotFound:
         output.note(f"there is no {model_name} version {version}; list the versions: mlops models {model_name}")
         raise
@@ -164,6 +172,14 @@ def _list_versions(model: ModelDetail, limit: int) -> None:
 def _note_unservable(model: Model | ModelDetail) -> None:
     if not model.servable:
         output.note(f"{model.name}: {model.reason}")
+
+
+def _tell_conversion(transition: Transition) -> None:
+    """Say why it takes longer than others."""
+    if transition.status == "converting":
+        output.note(
+            f"{transition.model_name} version {transition.version} is not in ONNX format: a job converts it now"
+        )
 
 
 def _move(move: Callable[[], Transition], as_json: bool) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from mlops_client.cli import output, scores, watching
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import JobFailed, TransitionRefused
+from mlops_client.states import UNDER_WAY
 
 if TYPE_CHECKING:
     from mlops_client.client import Client
@@ -33,8 +34,10 @@ def finish_job(job: Job, as_json: bool) -> None:
         raise JobFailed(job, job.job_id)
     out = output.console()
     score = scores.text(job.objective, job.metrics)
-    reached = f"{scores.name_of(job.objective)} {score}" if score else f"no {scores.name_of(job.objective)}"
-    out.print(f"{job.job_id} completed: {reached}", style="green", soft_wrap=True)
+    reached = f": {scores.name_of(job.objective)} {score}" if score else ""
+    if not score and job.objective:
+        reached = f": no {job.objective.name}"
+    out.print(f"{job.job_id} completed{reached}", style="green", soft_wrap=True)
     if job.model_version:
         option = "" if job.model_name == DEFAULT_MODEL else f" --model {job.model_name}"
         output.print_line(f"registered as {job.model_name} version {job.model_version}")
@@ -76,8 +79,9 @@ def show_transition(transition: Transition) -> None:
     if transition.status == "succeeded":
         replaced = f", in place of version {transition.replaced_version}" if transition.replaced_version else ""
         out.print(f"{name} is in {transition.stage}{replaced}", style="green", soft_wrap=True)
-    elif transition.status == "queued":
-        output.print_line(f"{transition.transition_id} is queued; see: mlops history {transition.model_name}")
+    elif transition.status in UNDER_WAY:
+        status, history = transition.status, f"mlops history {transition.model_name}"
+        output.print_line(f"{transition.transition_id} is {status}; see: {history}")
     else:
         output.complain(str(TransitionRefused(transition)))
 
@@ -89,8 +93,8 @@ def _ended_transition(client: Client, sweep: SweepState) -> Transition | None:
     deadline = time.monotonic() + TRANSITION_WAIT
     while time.monotonic() < deadline:
         transition = client.transition(sweep.transition_id)
-        if transition.status != "queued":
+        if transition.status not in UNDER_WAY:
             return transition
         time.sleep(0.5)
-    output.note(f"the promotion is still queued; see: mlops history {sweep.model_name}")
+    output.note(f"the promotion has not ended; see: mlops history {sweep.model_name}")
     return None

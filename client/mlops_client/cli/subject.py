@@ -76,7 +76,7 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
     fields = dict(options)
     resources = {name: value for name in ("vcpu", "memory_gb", "minutes") if (value := fields.pop(name)) is not None}
     held_out = fields["held_out"]
-    own = _pairs("--set", "num_leaves=31", fields["hyperparameters"], str.partition)
+    own = pairs("--set", "num_leaves=31", fields["hyperparameters"], str.partition)
     return fields | {
         "columns": parse_columns(fields["columns"]),
         "hyperparameters": {name: parse_value(text) for name, text in own.items()} or None,
@@ -99,7 +99,7 @@ def parse_value(text: str) -> bool | int | float | str | None:
 def parse_columns(given: list[str] | None) -> dict[str, str] | None:
     """Return `age=category` options as the API's `columns`. Raises BadInput."""
     # A column's name may have an equals sign, a hyperparameter's may not.
-    return _pairs("--column", "age=category", given, str.rpartition) or None
+    return pairs("--column", "age=category", given, str.rpartition) or None
 
 
 def parse_held_out(text: str) -> float | dict[str, str]:
@@ -113,10 +113,10 @@ def parse_held_out(text: str) -> float | dict[str, str]:
     return {"column": column, "from": start} if separator else {"column": column}
 
 
-def _pairs(
+def pairs(
     option: str, example: str, given: list[str] | None, split: Callable[[str, str], tuple[str, str, str]]
 ) -> dict[str, str]:
-    """Return `name=value` options by name, split at the first or the last `=`."""
+    """Return `name=value` options by name, split at the first or the last `=`. Raises BadInput."""
     pairs = {}
     for text in given or []:
         name, separator, value = split(text, "=")

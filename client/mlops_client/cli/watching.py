@@ -30,7 +30,7 @@ def watch_job(read: Callable[[], Job], job_id: str, quiet: bool = False) -> Job:
     def line(job: Job) -> str:
         score = scores.value(job.objective, job.metrics)
         suffix = f" {scores.name_of(job.objective)} {score:.4g}" if score is not None else ""
-        return f"{job.job_id} {job.status} {job.progress.epoch}/{job.progress.epochs}{suffix}"
+        return f"{job.job_id} {job.status} {output.progress(job.progress)}{suffix}"
 
     def view(job: Job, out: Console) -> Any:
         curve.add(job)
@@ -98,9 +98,7 @@ def leaderboard(sweep: SweepState, out: Console) -> Any:
 
 def _job_view(job: Job, curve: Curve, out: Console) -> Any:
     head = Text.assemble((job.job_id, "bold"), "  ", (job.status, STATUS_STYLES.get(job.status, "")), "  ")
-    head.append(
-        f"epoch {job.progress.epoch}/{job.progress.epochs}  {output.duration(job.started_at, job.completed_at)}"
-    )
+    head.append(f"epoch {output.progress(job.progress)}  {output.duration(job.started_at, job.completed_at)}")
     parts: list[Any] = [head, _bar(job, out, min(60, out.width - 2))]
     score = scores.text(job.objective, job.metrics)
     if score:
@@ -115,7 +113,7 @@ def _job_view(job: Job, curve: Curve, out: Console) -> Any:
 
 def _bar(job: Job, out: Console, width: int) -> Any:
     if not out.is_terminal:
-        return Text(f"{job.progress.epoch}/{job.progress.epochs}")
+        return Text(output.progress(job.progress))
     return ProgressBar(
         total=max(1, job.progress.epochs),
         completed=job.progress.epoch,

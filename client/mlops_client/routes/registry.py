@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import TransitionRefused, WaitTimeout
 from mlops_client.listing import Listing
-from mlops_client.models import Model, ModelDetail, Transition
+from mlops_client.models import Conversion, Model, ModelDetail, Transition
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
+from mlops_client.states import UNDER_WAY
 from mlops_client.transport import path
 
 MAX_SERVER_WAIT = 20
@@ -40,10 +42,13 @@ class RegistryRoutes(Routes):
         *,
         reason: str | None = None,
         force: bool = False,
-        wait: float = 120,
+        wait: float = 600,
         idempotency_key: str | None = None,
+        on_progress: Callable[[Transition], None] | None = None,
     ) -> Transition:
         """Move a version to another stage, and wait for the outcome.
+
+        A version that was logged with plain MLflow is converted to ONNX first, which takes minutes.
 
         Args:
             version: The version.
@@ -53,14 +58,15 @@ class RegistryRoutes(Routes):
             force: Skip the metric gate; needs a reason. The integrity gates always apply.
             wait: Seconds to wait at most; 0 returns the transition as queued.
             idempotency_key: Requests with the same key are carried out only once.
+            on_progress: Called with the transition when it is accepted, and when its status has changed.
 
         Raises:
             TransitionRefused: A gate rejected it, or it failed. It has the results of the gates.
-            WaitTimeout: It is still queued.
+            WaitTimeout: It is still queued, or converting. It continues.
         """
         body: dict[str, Any] = {"model_name": model_name, "version": version, "stage": stage}
         body |= given({"reason": reason, "force": force or None})
-        return self._transition("/models/transition", body, wait, idempotency_key)
+        return self._transition("/models/transition", body, wait, idempotency_key, on_progress)
 
     def rollback(
         self,
@@ -78,16 +84,42 @@ class RegistryRoutes(Routes):
         """Return a transition with its outcome."""
         return decode(Transition, self.transport.call("GET", path("models", "transitions", transition_id)))
 
-    def _transition(self, route: str, body: dict[str, Any], wait: float, key: str | None) -> Transition:
+    def convert(self, version: int, model_name: str = DEFAULT_MODEL) -> Conversion:
+        """Start the conversion of a version that was logged with plain MLflow to ONNX, unless it runs or has succeeded.
+
+        `promote` does this by itself.
+        """
+        return decode(Conversion, self._post(_conversion(model_name, version), {}))
+
+    def conversion(self, version: int, model_name: str = DEFAULT_MODEL) -> Conversion:
+        """Return the last conversion of a version."""
+        return decode(Conversion, self.transport.call("GET", _conversion(model_name, version)))
+
+    def _transition(
+        self,
+        route: str,
+        body: dict[str, Any],
+        wait: float,
+        key: str | None,
+        on_progress: Callable[[Transition], None] | None = None,
+    ) -> Transition:
         query = {"wait": min(MAX_SERVER_WAIT, int(wait))} if wait >= 1 else {}
         deadline = time.monotonic() + wait
         transition = decode(Transition, self._post(route, body, query=query, key=key))
-        while transition.status == "queued" and wait > 0:
+        told = None
+        while transition.status in UNDER_WAY and wait > 0:
+            if on_progress is not None and transition.status != told:
+                on_progress(transition)
+                told = transition.status
             if time.monotonic() > deadline:
-                name = transition.transition_id
-                raise WaitTimeout(f"transition {name} is still queued after {wait:.0f} s; it continues")
+                name, status = transition.transition_id, transition.status
+                raise WaitTimeout(f"transition {name} is still {status} after {wait:.0f} s; it continues")
             time.sleep(0.5)
             transition = self.transition(transition.transition_id)
         if transition.status in ("rejected", "failed"):
             raise TransitionRefused(transition)
         return transition
+
+
+def _conversion(model_name: str, version: int) -> str:
+    return path("models", model_name, "versions", str(version), "conversion")

@@ -5,5 +5,6 @@ What is not proved is refused, not guessed: the proof narrows the contract, or d
 
 from mlops_conversion.proof.proof import Check, Kind, Proof
 from mlops_conversion.proof.prove import prove
+from mlops_conversion.proof.summary import sentences
 
-__all__ = ["Check", "Kind", "Proof", "prove"]
+__all__ = ["Check", "Kind", "Proof", "prove", "sentences"]

@@ -20,7 +20,9 @@ class Kind(StrEnum):
     TEXT = "text"
     """A column of text, whose values nobody listed, has unusual ones."""
     EXTREME = "extreme"
-    """A number is at its extremes, zero, or beyond its range."""
+    """A number is at its extremes, or zero."""
+    BEYOND = "beyond"
+    """A number is beyond its range."""
     THRESHOLD = "threshold"
     """A number is at a threshold of the model, or at a quantile if no thresholds are known, or beside it."""
     SINGLE = "single"
@@ -79,30 +81,38 @@ class Proof:
     def passes(self, tolerance: float = 0.001) -> bool:
         """Return whether the ONNX model answers as the original does, within its narrowed contract.
 
-        Nulls and unseen categories that disagree do not count, because that contract refuses them.
+        Nulls and unseen categories that disagree do not count, because that contract refuses them; nor do numbers
+        beyond their range that one of the models refuses.
 
         Args:
             tolerance: The share of each kind of row that may disagree.
         """
-        counted = [check for check in self.checks if check.kind not in _NARROWING]
+        counted = [check for check in self.checks if not _narrows(check)]
         return any(check.kind is Kind.HELD_OUT and check.asked for check in counted) and all(
             sum(check.off for check in counted if check.kind is kind)
             <= tolerance * sum(check.asked for check in counted if check.kind is kind)
             for kind in Kind
         )
 
+    def disagreement(self) -> str:
+        """Return in words where the two models disagree, of what counts: held-out rows first, at most three checks."""
+        wrong = [check for check in self.checks if check.off and not _narrows(check)]
+        wrong.sort(key=lambda check: check.kind is not Kind.HELD_OUT)
+        return "; ".join(map(_shown, wrong[:3])) or "no held-out row could be compared"
+
     def narrowed(self, contract: Contract) -> Contract:
         """Return the contract as far as it was proved.
 
-        A column whose nulls disagree may not be null. One whose unseen values disagree is closed.
+        A column whose nulls disagree may not be null. One whose unseen values disagree is closed, and so is one of
+        numbers beyond whose range one of the models refuses to answer.
         """
         return replace(contract, columns=tuple(self._narrowed(column) for column in contract.columns))
 
     def _narrowed(self, column: Column) -> Column:
-        wrong = {check.kind for check in self.checks if check.column == column.name and check.off}
+        wrong = {check.kind for check in self.checks if check.column == column.name and check.off and _narrows(check)}
         if Kind.NULL in wrong:
             column = replace(column, null_ok=False, absent_ok=False)
-        if Kind.UNSEEN in wrong:
+        if Kind.UNSEEN in wrong or Kind.BEYOND in wrong:
             column = replace(column, closed=True)
         return replace(column, null_token=self.null_tokens.get(column.name, column.null_token))
 
@@ -115,3 +125,14 @@ class Proof:
             "null_tokens": dict(self.null_tokens),
             "checks": [check.to_document() for check in self.checks],
         }
+
+
+def _narrows(check: Check) -> bool:
+    """Return whether a disagreement narrows the contract, which then refuses such rows."""
+    return check.kind in _NARROWING or (check.kind is Kind.BEYOND and bool(check.error))
+
+
+def _shown(check: Check) -> str:
+    where = f" in the column {check.column!r}" if check.column else ""
+    how = f" ({check.error})" if check.error else f", by up to {check.largest:.2g}"
+    return f"{check.off} of {check.asked} rows of the kind {check.kind.value}{where}{how}"

@@ -75,7 +75,7 @@ def prove(
             if token is not None:
                 tokens[column.name] = token
         checks.append(check)
-    checks.extend(comparison.checks(contract, base, list(_unseen(contract, columns))))
+    checks.extend(comparison.checks(contract, base, [*_unseen(contract, columns), *_beyond(contract, columns)]))
     proved = Proof(tuple(checks), tokens, TOLERANCE, comparison.scale).narrowed(contract)
     allowed = rows.taken(columns, rows.allowed(proved, columns))
     checks.append(comparison.check(Kind.HELD_OUT, proved, allowed))
@@ -126,6 +126,14 @@ def _unseen(contract: Contract, columns: Columns) -> Iterator[Question]:
         if column.type is ColumnType.STRING and not column.closed:
             kind = Kind.TEXT if column.levels is None else Kind.UNSEEN
             yield Question(kind, column.name, np.array(rows.unseen(column, columns[column.name]), object))
+
+
+def _beyond(contract: Contract, columns: Columns) -> Iterator[Question]:
+    """Ask for numbers beyond the range of each column."""
+    for column in contract.columns:
+        values = rows.beyond(column, columns[column.name])
+        if len(values):
+            yield Question(Kind.BEYOND, column.name, values)
 
 
 def _numbers(contract: Contract, columns: Columns, thresholds: Mapping[str, Array]) -> Iterator[Question]:
@@ -219,7 +227,7 @@ class _Comparison:
             return Check(kind, column, asked, asked, 0.0, error=error)
         # Beyond its range a quantity may be of any size, so its own size is the measure.
         sizes = np.where(np.isfinite(expected), np.abs(expected), 0.0)
-        scale = np.maximum(self.scale, sizes) if kind is Kind.EXTREME else self.scale
+        scale = np.maximum(self.scale, sizes) if kind in (Kind.EXTREME, Kind.BEYOND) else self.scale
         compared = agreement(expected, answers, scale)
         differences, off = compared.differences, compared.off
         worst = first + int(np.argmax((differences / compared.limits).max(axis=1)))

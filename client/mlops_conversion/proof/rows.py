@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlops_contract import Column, ColumnType, Contract
-from mlops_contract.columns import LARGEST_WHOLE
+from mlops_contract.values import limits
 from mlops_conversion.proof.proof import Kind
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -15,7 +15,6 @@ Columns = Mapping[str, Array]
 """A value per row for each column: float64 with NaN for numbers and booleans, `datetime64` with NaT for datetimes,
 str with None for strings."""
 
-LARGEST_FLOAT = float(np.finfo(np.float32).max)
 POINTS_PER_COLUMN = 2_000
 POINTS_IN_ALL = 50_000
 QUANTILES = 100
@@ -53,8 +52,11 @@ def allowed(contract: Contract, columns: Columns) -> Array:
         missing = is_null(values)
         if not column.null_ok:
             result &= ~missing
-        if column.closed:
+        if column.closed and column.type is ColumnType.STRING:
             result &= missing | _among(values, column.levels or ())
+        elif column.closed:
+            low, high = limits(column)
+            result &= missing | ((values >= low) & (values <= high))
     return result
 
 
@@ -142,22 +144,46 @@ def unseen(column: Column, values: Array) -> list[str]:
 
 
 def extremes(column: Column, values: Array) -> Array:
-    """Return the ends of a number's values, zero, and values beyond the ends; for a boolean, both; for text, none."""
-    if column.type is ColumnType.STRING:
-        return values[:0]
+    """Return the ends of a number's values, and zero if it is among them; for a boolean, both; for text, none.
+
+    A datetime has no range in the contract, so a year beyond its ends is asked too.
+    """
     if column.type is ColumnType.BOOLEAN:
         return np.array([0.0, 1.0])
+    if column.type is ColumnType.DATETIME:
+        known = values[~is_null(values)]
+        if not len(known):
+            return known
+        low, high, year = known.min(), known.max(), np.timedelta64(366, "D")
+        return np.array([low, high, np.datetime64("2000-01-01"), low - year, high + year], values.dtype)
+    ends = _range(column, values)
+    if ends is None:
+        return values[:0]
+    low, high = ends
+    return _within(column, np.array([low, high, min(max(0.0, low), high)]))
+
+
+def beyond(column: Column, values: Array) -> Array:
+    """Return numbers beyond the range of a number's values, and zero if it is one of them; for others, none."""
+    ends = _range(column, values)
+    if ends is None:
+        return values[:0]
+    low, high = ends
+    span = max(high - low, 1.0)
+    asked = np.array([low - span, high + span, 0.0])
+    return _within(column, asked[(asked < low) | (asked > high)])
+
+
+def _range(column: Column, values: Array) -> tuple[float, float] | None:
+    """Return the lowest and the highest number of a column; None for other types, and if there is none."""
+    if column.type not in (ColumnType.DOUBLE, ColumnType.LONG):
+        return None
     known = values[~is_null(values)]
     if not len(known):
-        return known
-    low, high = known.min(), known.max()
-    if column.type is ColumnType.DATETIME:
-        year = np.timedelta64(366, "D")
-        return np.array([low, high, np.datetime64("2000-01-01"), low - year, high + year], values.dtype)
-    low = low if column.low is None else min(low, column.low)
-    high = high if column.high is None else max(high, column.high)
-    span = max(high - low, 1.0)
-    return _within(column, np.array([low, high, 0.0, low - span, high + span]))
+        return None
+    low = known.min() if column.low is None else min(known.min(), column.low)
+    high = known.max() if column.high is None else max(known.max(), column.high)
+    return float(low), float(high)
 
 
 def points(contract: Contract, columns: Columns, thresholds: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
@@ -189,8 +215,27 @@ def _beside(column: Column, values: Array) -> Array:
 
 def _within(column: Column, values: Array) -> Array:
     """Return the values that the column can have, as float32 has them."""
-    limit = LARGEST_WHOLE if column.type is ColumnType.LONG else LARGEST_FLOAT
+    lowest, highest = limits(column)
     doubles = np.unique(np.asarray(values, np.float64))
     if column.type is ColumnType.LONG:
         doubles = np.unique(np.round(doubles))
-    return doubles[np.abs(doubles) <= limit].astype(np.float32).astype(np.float64)
+    return doubles[(doubles >= lowest) & (doubles <= highest)].astype(np.float32).astype(np.float64)
+
+
+def json_rows(contract: Contract, columns: Columns) -> list[dict[str, Any]]:
+    """Return whole columns as rows, as callers send them."""
+    return [
+        {column.name: _json_value(column.type, columns[column.name][row]) for column in contract.columns}
+        for row in range(count(columns))
+    ]
+
+
+def _json_value(kind: ColumnType, value: Any) -> Any:
+    if kind is ColumnType.STRING:
+        return value
+    if kind is ColumnType.DATETIME:
+        return None if np.isnat(value) else f"{np.datetime_as_string(value, unit='s')}Z"
+    if np.isnan(value):
+        return None
+    types = {ColumnType.LONG: int, ColumnType.BOOLEAN: bool}
+    return types.get(kind, float)(value)

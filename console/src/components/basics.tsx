@@ -13,6 +13,7 @@ const KINDS: Record<string, string> = {
   ready: "good",
   running: "info live",
   queued: "info live",
+  converting: "info live",
   Staging: "info",
   failed: "bad",
   rejected: "bad",

@@ -13,6 +13,8 @@ import type { Transition } from "../schema";
 import type { Stage } from "./lifecycle";
 
 const INTERVAL = 700;
+const CONVERTING =
+  "A job converts the version to ONNX and proves the result, which takes minutes. The move goes on by itself, also without this page…";
 
 export type Decision =
   | { kind: "move"; model: string; version: number; stage: Stage }
@@ -32,7 +34,8 @@ export const DecisionDialog = ({ onClosed, ...rest }: Properties) => (
 );
 
 type Outcome =
-  | { state: "asking" | "waiting" }
+  | { state: "asking" }
+  | { state: "waiting"; converting: boolean }
   | { state: "ended"; moved: Transition }
   | { state: "failed"; why: string };
 
@@ -44,9 +47,10 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
   const close = useClose();
   const submit = async (event: Event) => {
     event.preventDefault();
-    setOutcome({ state: "waiting" });
+    const wait = (converting: boolean) => setOutcome({ state: "waiting", converting });
+    wait(false);
     try {
-      const moved = await carryOut(decision, why.current?.value.trim() ?? "", force.current?.checked ?? false);
+      const moved = await carryOut(decision, why.current?.value.trim() ?? "", force.current?.checked ?? false, wait);
       setOutcome({ state: "ended", moved });
       announce(`${title}: ${moved.status}`);
       onDone();
@@ -90,7 +94,7 @@ function Result({ outcome }: { outcome: Outcome }) {
     case "asking":
       return null;
     case "waiting":
-      return <p class="quiet">Queued. The gates check the version…</p>;
+      return <p class="quiet">{outcome.converting ? CONVERTING : "Queued. The gates check the version…"}</p>;
     case "failed":
       return (
         <p class="banner" role="alert">
@@ -117,9 +121,15 @@ function Result({ outcome }: { outcome: Outcome }) {
   }
 }
 
-async function carryOut(decision: Decision, why: string, force: boolean): Promise<Transition> {
+async function carryOut(
+  decision: Decision,
+  why: string,
+  force: boolean,
+  wait: (converting: boolean) => void,
+): Promise<Transition> {
   let moved = await request(decision, why, force);
-  while (moved.status === "queued") {
+  while (moved.status === "queued" || moved.status === "converting") {
+    wait(moved.status === "converting");
     await pause(INTERVAL);
     moved = await api.transition(moved.transition_id);
   }

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import * as api from "../api";
 import { Empty, Headings, Loading, More, PageHead, Scroll, Tag } from "../components/basics";
 import { Button, type Option, Segments } from "../components/controls";
-import { ago, duration, objectiveHeading, objectiveText, secondsBetween } from "../format";
+import { ago, duration, epochsText, objectiveHeading, objectiveText, secondsBetween } from "../format";
 import { usePolling } from "../polling";
 import type { Job, JobList } from "../schema";
 import { hasEnded, JobDetail } from "./job-detail";
@@ -139,8 +139,10 @@ function JobRow({ job, heading, selected, onSelect }: JobRowProperties) {
         <Tag status={job.status} />
       </td>
       <td>
-        <progress max={epochs || 1} value={epoch} aria-label={`${job.job_id}: epoch ${epoch} of ${epochs}`} />{" "}
-        <span class="faint">{`${epoch}/${epochs}`}</span>
+        {epochs ? (
+          <progress max={epochs} value={epoch} aria-label={`${job.job_id}: epoch ${epoch} of ${epochs}`} />
+        ) : null}{" "}
+        <span class="faint">{epochsText(epoch, epochs)}</span>
       </td>
       <td class="number">{objectiveText({ objective: job.objective, metrics: job.metrics ?? {} }, heading)}</td>
       <td>{job.experiment_name}</td>

@@ -2,13 +2,15 @@
 
 from functools import cache
 
+from job_events.code_run_outcome import conclude
 from job_events.sweep_outcome import end_sweep
 from mlops.aws.batch_job import BatchJob
 from mlops.aws.jobs_table import Changes, JobsTable
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.domain.job import JobStatus, Record, Sweep
-from mlops.registry.rest import Tracking
+from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.job import Job, JobStatus, Record, Sweep
+from mlops.registry.runs import Runs
 
 STATUS = {
     "SUBMITTED": JobStatus.PENDING,
@@ -22,10 +24,8 @@ STATUS = {
 
 
 class JobStates:
-    def __init__(
-        self, jobs: JobsTable, tracking: Tracking, transitions: TransitionsTable, queue: PromotionQueue
-    ) -> None:
-        self._jobs, self._tracking, self._transitions, self._queue = jobs, tracking, transitions, queue
+    def __init__(self, jobs: JobsTable, tracking: Runs, transitions: TransitionsTable, queue: PromotionQueue) -> None:
+        self._jobs, self._runs, self._transitions, self._queue = jobs, tracking, transitions, queue
 
     @classmethod
     def from_environment(cls) -> "JobStates":
@@ -59,14 +59,34 @@ class JobStates:
         for run in self._jobs.get_many(self._jobs.sweep(sweep_id).job_ids):
             if not run.status.has_ended:
                 self._move(run.job_id, status, job)
-        end_sweep(sweep_id, self._jobs, self._tracking, self._transitions, self._queue)
+        end_sweep(sweep_id, self._jobs, self._runs, self._transitions, self._queue)
 
     def _move(self, job_id: str, status: JobStatus, job: BatchJob) -> None:
+        record = self._jobs.find(job_id) if status.has_ended else None
         changes: Changes = {}
         if status is JobStatus.FAILED:
-            if self._jobs.get(job_id).cancel_requested:
+            if record is not None and record.cancel_requested:
                 status = JobStatus.CANCELLED
             changes = {"batch_reason": _reason(job)}
+        if isinstance(record, Job) and record.is_code_run:
+            self._end_code_run(record, status, job, changes)
+        else:
+            self._record(job_id, status, job, changes)
+
+    def _end_code_run(self, record: Job, status: JobStatus, job: BatchJob, changes: Changes) -> None:
+        """Record the end of a run of people's own code, with what it has logged to MLflow.
+
+        Raises:
+            DependencyUnavailable: MLflow does not answer. The record has the end already, and the event comes again.
+        """
+        try:
+            logged = conclude(record, status, self._runs)
+        except DependencyUnavailable:
+            self._record(record.job_id, status, job, changes)
+            raise
+        self._record(record.job_id, status, job, {**changes, **logged})
+
+    def _record(self, job_id: str, status: JobStatus, job: BatchJob, changes: Changes) -> None:
         if not self._jobs.move(job_id, status, _attempt(job, status), **changes) and changes:
             self._jobs.update(job_id, **changes)
 
@@ -101,7 +121,7 @@ def _reason(job: BatchJob) -> str:
 def _job_states() -> JobStates:
     return JobStates(
         JobsTable.from_environment(),
-        Tracking.from_environment(),
+        Runs.from_environment(),
         TransitionsTable.from_environment(),
         PromotionQueue.from_environment(),
     )

@@ -23,7 +23,7 @@ from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.job import Job
 from mlops.domain.stages import ALIASES, Stage
-from mlops.domain.transition import Transition
+from mlops.domain.transition import Transition, TransitionStatus
 from mlops.settings import Settings
 
 logger = Logger(child=True)
@@ -99,7 +99,12 @@ class Sources:
             refused=refused,
             drift=self._records.all(),
             jobs=self._recent_jobs(),
-            open_transitions=self._transitions.still_open(),
+            # One that waits for a conversion is in nobody's queue.
+            open_transitions=[
+                transition
+                for transition in self._transitions.still_open()
+                if transition.status is not TransitionStatus.CONVERTING
+            ],
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from mlops.domain import objective
-from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
+from mlops.domain.errors import NotFound
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
@@ -22,6 +22,7 @@ from promotion.gate import check_integrity, passed
 from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
 from promotion.serving_store import MODEL_FILE, ModelFile, UnreadableManifest
+from promotion.version_files import VersionFile, VersionFiles
 
 logger = Logger(child=True)
 
@@ -32,7 +33,7 @@ class Admission:
     def __init__(self, dependencies: Dependencies) -> None:
         self._transitions, self._settings = dependencies.transitions, dependencies.gate
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
-        self._examine = dependencies.examine
+        self._examine, self._files = dependencies.examine, VersionFiles(dependencies)
 
     def admit(self, transition: Transition, version: Version) -> tuple[Manifest, Gates]:
         """Check the version's file and copy it to `serving/`.
@@ -49,18 +50,18 @@ class Admission:
         if transition.sha256 is not None and (file := self._serving.published(name, transition.sha256)) is not None:
             return self._examined(transition, version, file, metrics).manifest, transition.gates
         bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
+        source = self._files.of(version)
         if bound is None:
-            file, remark = self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
+            file, remark = source.fetch(self._settings.max_model_bytes), None
         else:
-            file, remark = self._bound(version, bound)
+            file, remark = self._bound(version, source, bound)
 
         def examined() -> Examined:
-            proof = self._serving.proof(run.get("artifact_uri", ""))
-            return self._examined(transition, version, file, metrics, proof)
+            return self._examined(transition, version, file, metrics, source.proof(run))
 
         integrity = check_integrity(
             file,
-            bound or version.tags.get("sha256"),
+            bound or source.registered,
             examined,
             self._settings,
             remark,
@@ -113,13 +114,13 @@ class Admission:
         except NotFound:  # a version outlives its run
             return {}
 
-    def _bound(self, version: Version, sha256: str) -> tuple[ModelFile, str | None]:
-        """Return the file that was admitted as the version, and a remark if MLflow has another one now.
+    def _bound(self, version: Version, source: VersionFile, sha256: str) -> tuple[ModelFile, str | None]:
+        """Return the file that was admitted as the version, and a remark if another one is now where it came from.
 
         Raises:
-            Rejected: It is neither in `serving/` nor in MLflow.
+            Rejected: It is neither in `serving/` nor where it came from.
         """
-        logged = self._logged_sha256(version)
+        logged = source.sha256()
         remark = None
         if logged != sha256:
             has = f"a file with the SHA-256 {logged}" if logged else f"no {MODEL_FILE}"
@@ -128,23 +129,11 @@ class Admission:
         if (file := self._serving.published(version.model_name, sha256)) is not None:
             return file, remark
         if remark is None:
-            return self._serving.fetch(self._uri(version), self._settings.max_model_bytes), None
+            return source.fetch(self._settings.max_model_bytes), None
         raise Rejected(
             f"Version {version.version} was admitted as the file with the SHA-256 {sha256}, which is gone; {remark}. "
             "Register the model as a new version"
         )
-
-    def _logged_sha256(self, version: Version) -> str | None:
-        """Return the hash of the version's file in MLflow; None if there is none."""
-        try:
-            return self._serving.sha256_of(self._uri(version))
-        except DependencyUnavailable:
-            raise
-        except PlatformError:  # the source does not exist any more
-            return None
-
-    def _uri(self, version: Version) -> str:
-        return self._tracking.artifact_uri(version.model_name, version.version)
 
     def _champion(self, transition: Transition) -> Contender | None:
         """Return the version to be replaced, if there is one, with the metrics that it had at its admission."""
@@ -171,7 +160,8 @@ class Admission:
 def _contender(version: Version, metrics: dict[str, float], manifest: Manifest | None) -> Contender:
     """Return a version as the metric gate compares it. Versions of models from elsewhere may lack the tags."""
     tags = version.tags
-    task = tags.get("task", Task.CLASSIFICATION)
+    predicts_quantity = manifest is not None and manifest.predicts_quantity
+    task = tags.get("task", Task.REGRESSION if predicts_quantity else Task.CLASSIFICATION)
     return Contender(metrics, tags.get("dataset_digest"), manifest, objective.of_tags(tags), task)
 
 

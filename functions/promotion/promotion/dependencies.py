@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.registry.rest import Tracking
 from promotion.archive_tags import ArchiveTags
@@ -12,12 +13,13 @@ from promotion.serving_store import ServingStore
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What promotion needs: MLflow, the history, the served files, archive tags, the gate's limits, and the
-    examiner."""
+    """What promotion needs: MLflow, the history, the served files, archive tags, the gate's limits, the conversions,
+    and the examiner."""
 
     tracking: Tracking
     transitions: TransitionsTable
     serving: ServingStore
     archive_tags: ArchiveTags
     gate: GateSettings
+    conversions: ConversionJobs
     examine: Examine = examine_apart

@@ -10,6 +10,7 @@ from functools import cache
 
 from aws_lambda_powertools import Logger
 
+from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.eventbridge import Events
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionMessage
 from mlops.aws.transitions_table import TransitionsTable
@@ -19,6 +20,7 @@ from mlops.domain.transition import Gates, Transition, TransitionKind, Transitio
 from mlops.registry.rest import Tracking
 from promotion.alias_repair import AliasRepair, entry_id
 from promotion.archive_tags import ArchiveTags
+from promotion.conversion import Converting
 from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
 from promotion.outages import outages
@@ -110,6 +112,10 @@ class Promoter:
         try:
             with outages():
                 gates = part.execute(transition)
+        except Converting:
+            # Waiting does not count as a try.
+            self._transitions.note(transition, status=TransitionStatus.CONVERTING, tries=transition.tries - 1)
+            logger.info("transition waits for a conversion", transition_id=transition.transition_id)
         except Rejected as rejection:
             self._finish(transition, TransitionStatus.REJECTED, rejection.reason, rejection.gates)
         except DependencyUnavailable as outage:
@@ -161,5 +167,6 @@ def _promoter() -> Promoter:
         ServingStore.from_environment(),
         ArchiveTags.from_environment(),
         GateSettings.from_environment(),
+        ConversionJobs.from_environment(),
     )
     return Promoter(dependencies, Events.from_environment(), int(os.environ["MAX_RECEIVES"]))

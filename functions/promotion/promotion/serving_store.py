@@ -5,13 +5,14 @@ import os
 from dataclasses import replace
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from aws_lambda_powertools import Logger
 
 from mlops.aws.serving_bucket import StoredManifest, read_manifest
 from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
+from mlops.domain.artifacts import logged_folder
+from mlops.domain.conversion import REMEDY, Conversion, model_file, proof_file
 from mlops.domain.errors import Conflict
 from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import (
@@ -26,6 +27,8 @@ from mlops.domain.timestamps import now
 from mlops_contract.proof_rows import MAX_BYTES, PROOF_FILE
 
 MODEL_FILE = "model.onnx"
+MLMODEL_FILE = "MLmodel"
+_MLMODEL_BYTES = 10 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 
 logger = Logger(child=True)
@@ -51,10 +54,7 @@ class ServingStore:
 
     def folder(self, artifact_uri: str) -> str | None:
         """Return the prefix of a version's files; None if they are not in the platform's bucket below `mlflow/`."""
-        place = urlsplit(artifact_uri)
-        if place.scheme != "s3" or place.netloc != self._bucket or not place.path.startswith("/mlflow/"):
-            return None
-        return place.path.strip("/") + "/"
+        return logged_folder(artifact_uri, self._bucket)
 
     def fetch(self, artifact_uri: str, max_bytes: int) -> ModelFile:
         """Read the ONNX file of a version. Its address is checked first, because a version can be registered with any.
@@ -63,14 +63,7 @@ class ServingStore:
             Conflict: The files are not in the platform's bucket, there is no ONNX file, or it is larger than
             `max_bytes`.
         """
-        answer = self._logged(artifact_uri)
-        if answer["ContentLength"] > max_bytes:
-            answer["Body"].close()
-            raise Conflict(
-                f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve: register a smaller "
-                "model, or raise MaxModelBytes"
-            )
-        return ModelFile(answer["Body"].read())
+        return _limited(self._logged(artifact_uri), max_bytes)
 
     def sha256_of(self, artifact_uri: str) -> str:
         """Return the SHA-256 of the ONNX file of a version.
@@ -82,6 +75,40 @@ class ServingStore:
         for piece in self._logged(artifact_uri)["Body"].iter_chunks(_PIECE_BYTES):
             digest.update(piece)
         return digest.hexdigest()
+
+    def has_model(self, artifact_uri: str) -> bool:
+        """Return whether a version has an ONNX file in the platform's bucket."""
+        folder = self.folder(artifact_uri)
+        if folder is None:
+            return False
+        answer = self._read(folder + MODEL_FILE)
+        if answer is not None:
+            answer["Body"].close()
+        return answer is not None
+
+    def mlmodel(self, artifact_uri: str) -> str | None:
+        """Read the file in which MLflow describes a version; None if there is none in the platform's bucket."""
+        folder = self.folder(artifact_uri)
+        answer = self._read(folder + MLMODEL_FILE) if folder is not None else None
+        return answer["Body"].read(_MLMODEL_BYTES).decode(errors="replace") if answer is not None else None
+
+    def fetch_converted(self, conversion: Conversion, max_bytes: int) -> ModelFile:
+        """Read the file that a conversion wrote. The gate compares its hash.
+
+        Raises:
+            Conflict: It is gone, or larger than `max_bytes`.
+        """
+        answer = self._read(conversion.folder + model_file(str(conversion.sha256)))
+        if answer is None:
+            raise Conflict("The file that the version was converted to is gone; register the model as a new version")
+        return _limited(answer, max_bytes)
+
+    def converted_proof(self, conversion: Conversion) -> bytes | None:
+        """Read the rows of a converted file's proof, if there are any."""
+        sha256 = conversion.proof_sha256
+        answer = self._read(conversion.folder + proof_file(sha256)) if sha256 is not None else None
+        data: bytes | None = answer["Body"].read(MAX_BYTES) if answer is not None else None
+        return data
 
     def proof(self, artifact_uri: str) -> bytes | None:
         """Read the proof among the artifacts of a run; None if there is none in the platform's bucket."""
@@ -178,10 +205,7 @@ class ServingStore:
             raise Conflict("The version's files are not in the platform's bucket: log the model through this MLflow")
         answer = self._read(folder + MODEL_FILE)
         if answer is None:
-            raise Conflict(
-                f"The version has no {MODEL_FILE}: log the model in ONNX format, as one file: "
-                "mlflow.onnx.log_model(…, save_as_external_data=False)"
-            )
+            raise Conflict(f"The version has no {MODEL_FILE}, and no flavour that can be converted to it: {REMEDY}")
         return answer
 
     def _written(self, model_name: str, stage: str) -> StoredManifest | None:
@@ -202,6 +226,17 @@ class ServingStore:
 
     def _write(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
+
+
+def _limited(answer: dict[str, Any], max_bytes: int) -> ModelFile:
+    """Return the file of S3's answer. Raises Conflict if it has more than `max_bytes`."""
+    if answer["ContentLength"] > max_bytes:
+        answer["Body"].close()
+        raise Conflict(
+            f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve: register a smaller "
+            "model, or raise MaxModelBytes"
+        )
+    return ModelFile(answer["Body"].read())
 
 
 @cache

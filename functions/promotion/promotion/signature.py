@@ -5,6 +5,7 @@ from typing import Protocol
 
 from mlops.domain.manifest import ModelInput
 from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_contract.values import limits
 
 _LONGEST_LABELS = 200
 MAX_CHANGES = 10
@@ -76,15 +77,24 @@ def _column(new: Column, old: Column, stage: str) -> Iterator[str]:
         yield f"rows must have the column {new.name!r}"
     if old.null_ok and not new.null_ok:
         yield f"the column {new.name!r} must not be null"
-    if new.closed and not (old.closed and set(old.levels or ()) <= set(new.levels or ())):
+    if new.closed and not _covers(new, old):
         yield f"the column {new.name!r} takes fewer values"
+
+
+def _covers(new: Column, old: Column) -> bool:
+    """Return whether a closed column takes all values that the old one takes."""
+    if new.type is ColumnType.STRING:
+        return old.closed and set(old.levels or ()) <= set(new.levels or ())
+    (low, high), (old_low, old_high) = limits(new), limits(old)
+    return low <= old_low and old_high <= high
 
 
 def _takes_vectors(new: Described, old: Described) -> bool:
     """Return whether a table of numbers takes the place of vectors: it takes them as well, in the same places."""
     if new.contract is None or old.input is None or old.input.image is not None:
         return False
-    return new.contract.takes_lists and len(new.contract.columns) == old.input.features
+    closed = any(column.closed for column in new.contract.columns)
+    return new.contract.takes_lists and not closed and len(new.contract.columns) == old.input.features
 
 
 def _task(described: Described) -> Task:

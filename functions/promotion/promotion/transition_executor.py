@@ -11,9 +11,10 @@ from aws_lambda_powertools import Logger
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import model_key
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage, refusal
-from mlops.domain.transition import Gates, Transition
+from mlops.domain.transition import Gates, Transition, TransitionStatus
 from mlops.registry.rest import RegisteredModel, Version
 from promotion.admission import Admission
+from promotion.conversion import ConversionStep
 from promotion.dependencies import Dependencies
 from promotion.rejection import Rejected
 from promotion.serving_store import UnreadableManifest
@@ -27,7 +28,7 @@ class TransitionExecutor:
     def __init__(self, dependencies: Dependencies) -> None:
         self._transitions, self._archive_tags = dependencies.transitions, dependencies.archive_tags
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
-        self._admission = Admission(dependencies)
+        self._admission, self._conversion = Admission(dependencies), ConversionStep(dependencies)
 
     def execute(self, transition: Transition) -> Gates:
         """Carry out a queued transition and return the gate's results.
@@ -35,14 +36,15 @@ class TransitionExecutor:
         Raises:
             Rejected: The lifecycle or the gate refuses it. Nothing was moved.
             PlatformError: The registry refuses it.
+            Converting: The version is being converted. Nothing was noted or moved.
             DependencyUnavailable: A service does not answer. A later try continues from here.
         """
         name, entered = transition.model_name, transition.stage
         model = self._tracking.model(name)
         version = self._tracking.version(name, transition.version)
-        left, transition = self._decide(transition, model, version)
-        if (reason := refusal(left, entered)) is not None:
-            raise Rejected(f"Version {version.version} was {reason}")
+        if transition.from_stage is None:
+            transition = self._decide(transition, model, version)
+        left = Stage(str(transition.from_stage))
         gates: Gates = ()
         if entered in ALIASES:
             manifest, gates = self._admission.admit(transition, version)
@@ -52,13 +54,20 @@ class TransitionExecutor:
         self.follow(transition, version, entered)
         return gates
 
-    def _decide(self, transition: Transition, model: RegisteredModel, version: Version) -> tuple[Stage, Transition]:
-        """Note the version's stage and which version it replaces; a later delivery uses the first one's note."""
-        if transition.from_stage is not None:
-            return transition.from_stage, transition
+    def _decide(self, transition: Transition, model: RegisteredModel, version: Version) -> Transition:
+        """Note the version's stage and which version it replaces; a later delivery uses the first one's note.
+
+        A transition that waits for a conversion has no note: other versions may serve when the conversion has ended.
+        """
         left, entered = model.stage_of(version), transition.stage
-        replaced = model.holder(entered) if entered in ALIASES else None
-        return left, self._transitions.note(transition, from_stage=left, replaced_version=replaced)
+        if (reason := refusal(left, entered)) is not None:
+            raise Rejected(f"Version {version.version} was {reason}")
+        replaced = None
+        if entered in ALIASES:
+            self._conversion.take(transition, version)
+            replaced = model.holder(entered)
+        queued = TransitionStatus.QUEUED
+        return self._transitions.note(transition, status=queued, from_stage=left, replaced_version=replaced)
 
     def leave(self, model: RegisteredModel, left: Stage, entered: Stage, version: Version) -> None:
         """Remove the version from the stage that it served before: a version is in one stage only."""

@@ -38,7 +38,8 @@ class LostMessages:
             if self._due(transition, moment) and self._transitions.resent(transition):
                 # The queue drops an id that it has seen within five minutes, so each sending has a new one.
                 deduplication_id = f"{transition.transition_id}#{transition.resends + 1}"
-                self._queue.send(transition_message(transition), deduplication_id)
+                name, identifier = transition.model_name, transition.transition_id
+                self._queue.send(transition_message(name, identifier, transition.request_id), deduplication_id)
                 sent.append(deduplication_id)
         return sent
 

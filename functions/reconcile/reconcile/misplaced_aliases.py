@@ -14,7 +14,7 @@ from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.examination import is_due
 from mlops.domain.manifest import ManifestError
 from mlops.domain.stages import ALIASES, Stage
-from mlops.domain.transition import new_transition_id
+from mlops.domain.transition import TransitionStatus, new_transition_id
 from mlops.registry.rest import RegisteredModel, Tracking
 from reconcile.failures import Failures
 
@@ -68,7 +68,8 @@ class MisplacedAliases:
         models |= {name: RegisteredModel(name, {}) for name in served.versions.keys() - models.keys()}
         differing = {name for name, model in models.items() if self._aliases(model) != served.versions.get(name, {})}
         differing |= self._mirrored_wrongly(models)
-        busy = {transition.model_name for transition in self._transitions.still_open()}
+        waits = TransitionStatus.CONVERTING  # for minutes, in which nothing of the model is moved
+        busy = {entry.model_name for entry in self._transitions.still_open() if entry.status is not waits}
         asked = []
         for name in sorted((differing | served.due) - busy - served.unknown):
             with failures.isolated(name):

@@ -1,15 +1,17 @@
-"""Limit what a training job may do in the tracking server: record its run, and register the version that it trained.
+"""Limit what jobs and notebooks may do in the tracking server: record runs, and register versions.
 
-Only promotion decides which version serves. So a job must not move aliases or stages, rename or delete anything, or
+Only promotion decides which version serves. So they must not move aliases or stages, rename or delete anything, or
 change an existing version. API Gateway's event names the caller, whose signature IAM has verified. The decoded path, as
-MLflow's router gets it, is compared with a list of all that a job needs, so other spellings of a path are refused.
+MLflow's router gets it, is compared with a list of all that such a caller needs, so other spellings of a path are
+refused.
 
-Before that, the policy `TrackingTrainerPolicy` in template.yaml allows the same paths only.
+Before that, the policies `TrackingTrainerPolicy`, `TrackingCodePolicy` and `NotebookPolicy` in template.yaml allow the
+same paths only.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Protocol
 
 Scope = MutableMapping[str, Any]
@@ -49,7 +51,27 @@ ALLOWED = frozenset(
         ("POST", "model-versions/create"),
     )
 )
-"""Methods and paths that a job needs. Paths have to match exactly, also in upper and lower case."""
+"""Methods and paths that a training job needs. Paths have to match exactly, also in upper and lower case."""
+
+CODE_ALLOWED = ALLOWED | frozenset(
+    (method, _API + path)
+    for method, path in (
+        ("GET", "experiments/get"),
+        ("POST", "experiments/search"),
+        ("POST", "runs/log-metric"),
+        ("POST", "runs/log-parameter"),
+        ("POST", "runs/log-model"),
+        ("POST", "runs/delete-tag"),
+        ("GET", "artifacts/list"),
+        ("POST", "logged-models/search"),
+        ("POST", f"logged-models/{MODEL_ID}/params"),
+        ("PATCH", f"logged-models/{MODEL_ID}/tags"),
+        ("GET", "registered-models/get"),
+        ("GET", "model-versions/get"),
+        ("GET", "model-versions/get-download-uri"),
+    )
+)
+"""What people's own code needs, as a job or in a notebook: that, and what MLflow's client asks for a script."""
 
 FIELDS = {
     # Without `artifact_location`: with it, the server would read and write at any address.
@@ -59,15 +81,24 @@ FIELDS = {
 }
 """Fields that a job may send, for paths whose other fields it must not set."""
 
+Paths = frozenset[tuple[str, str]]
 
-def limit_trainer(application: Application, trainer_role: str) -> Application:
-    """Wrap `application`: requests of the role `trainer_role` that are not in `ALLOWED` are refused with 403."""
+
+def limit_roles(application: Application, trainer_role: str, code_roles: Collection[str] = ()) -> Application:
+    """Wrap `application`: requests of jobs and notebooks that are not in the list of their role are refused with 403.
+
+    Args:
+        application: The tracking server.
+        trainer_role: The role of training jobs, which may ask for `ALLOWED`.
+        code_roles: Those of people's own code and of notebooks, which may ask for `CODE_ALLOWED`.
+    """
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or not is_role(_user_arn(scope), trainer_role):
+        allowed = _allowed(_user_arn(scope), trainer_role, code_roles) if scope["type"] != "lifespan" else None
+        if allowed is None:
             await application(scope, receive, send)
             return
-        reason = _refusal(scope)
+        reason = _refusal(scope, allowed)
         if reason is None and (fields := FIELDS.get(scope["path"])) is not None:
             body = await _read(receive)
             reason = _refused_fields(body, fields)
@@ -86,23 +117,29 @@ def is_role(user_arn: str, role: str) -> bool:
     return kind.startswith("arn:") and name.partition("/")[0] == role
 
 
+def _allowed(user_arn: str, trainer_role: str, code_roles: Collection[str]) -> Paths | None:
+    """Return what a caller may ask for; None if it is neither a job nor a notebook."""
+    if is_role(user_arn, trainer_role):
+        return ALLOWED
+    return CODE_ALLOWED if any(is_role(user_arn, role) for role in code_roles) else None
+
+
 def _user_arn(scope: Scope) -> str:
     """Return the caller's ARN from API Gateway's IAM authorizer; empty without one."""
     context = scope.get("aws.event", {}).get("requestContext", {})
     return str(context.get("identity", {}).get("userArn") or "")
 
 
-def _refusal(scope: Scope) -> str | None:
+def _refusal(scope: Scope, allowed: Paths) -> str | None:
     if scope["type"] != "http" or scope.get("root_path"):
-        return "A training job must not open this connection"
+        return "Jobs and notebooks must not open this connection"
     method, path = scope["method"], scope["path"]
-    head, _, last = path.rpartition("/")
-    pattern = f"{head}/{MODEL_ID}" if _MODEL_ID.fullmatch(last) else path
-    if (method, pattern) in ALLOWED:
+    pattern = "/".join(MODEL_ID if _MODEL_ID.fullmatch(part) else part for part in path.split("/"))
+    if (method, pattern) in allowed:
         return None
     return (
-        f"A training job must not send {method} {path}: it may only record its run and register the version that it "
-        "trained. To move a version to a stage, use POST /models/transition; ask an operator for anything else"
+        f"Jobs and notebooks must not send {method} {path}: they may only record runs and register versions. To move a "
+        "version to a stage, use POST /models/transition; ask an operator for anything else"
     )
 
 
@@ -112,9 +149,9 @@ def _refused_fields(body: bytes, allowed: frozenset[str]) -> str | None:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return "A training job must send a JSON object"
+        return "Jobs and notebooks must send a JSON object"
     if refused := sorted(set(document) - allowed):
-        return f"A training job must not set {', '.join(map(repr, refused))}: leave it out"
+        return f"Jobs and notebooks must not set {', '.join(map(repr, refused))}: leave it out"
     return None
 
 

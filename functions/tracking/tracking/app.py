@@ -7,7 +7,7 @@ private variables of MLflow, which tests/integration/test_tracking.py checks.
 import os
 from typing import Any
 
-from tracking.access import limit_trainer
+from tracking.access import limit_roles
 from tracking.store import store_uri
 
 os.environ |= {
@@ -23,7 +23,8 @@ from mlflow.server.fastapi_app import app as mlflow
 
 __all__ = ["application", "handler"]
 
-application = limit_trainer(mlflow, os.environ["TRAINER_ROLE"])
+code_roles = [name for name in os.environ.get("CODE_ROLES", "").split(",") if name]
+application = limit_roles(mlflow, os.environ["TRAINER_ROLE"], code_roles)
 _serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
 
 

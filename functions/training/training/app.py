@@ -1,20 +1,25 @@
-"""The routes of training runs, sweeps and model types: start, status, lists, logs, cancel. And the events that ask for
-retrains."""
+"""The routes of training runs, people's own code, sweeps and model types: start, status, lists, logs, cancel. And the
+events that ask for retrains."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from mlops.api.auth import require
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.pagination import Cursor, SmallPageSize
+from mlops.api.schemas.code import CodeUpload
 from mlops.api.schemas.model_types import ModelTypeList
 from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
 from mlops.api.schemas.training import Job, JobList, LogPage, StatusName, TrainAccepted
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain import job
+from mlops.domain.code_run import CodeUploadRequest, RunRequest
 from mlops.domain.names import JobId, SweepId
 from mlops.domain.training_request import TrainRequest
+from training.code_runs import CodeRuns
+from training.progress import with_progress
 from training.retraining import retrain
 from training.schedule import ScheduledRetrains
 from training.submission import Submissions
@@ -37,19 +42,38 @@ def start_training(body: TrainRequest, request: Request, caller: CurrentCaller, 
     )
 
 
+@router.post("/code")
+def upload_code(body: CodeUploadRequest) -> CodeUpload:
+    """Ask where to upload an archive of your own training code."""
+    return CodeRuns.from_environment().upload(body)
+
+
+@router.post("/runs", status_code=202, response_model=TrainAccepted)
+def start_code_run(body: RunRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> Any:
+    """Run a script of your own training code. GET /train/status/{job_id} follows the run."""
+    return once(
+        lambda: CodeRuns.from_environment().start(body, caller.name, request_id_of(request)).model_dump(mode="json"),
+        caller=caller.name,
+        route="runs",
+        key=key,
+        body=body.model_dump(mode="json"),
+        context=request.scope["aws.context"],
+    )
+
+
 @router.get("/train/status/{job_id}")
 def job_status(job_id: JobId) -> Job:
     """Get a training run: its status, progress, metrics and parameters."""
-    return job_view(JobsTable.from_environment().job(job_id))
+    (current,) = with_progress([JobsTable.from_environment().job(job_id)])
+    return job_view(current)
 
 
 @router.get("/train/jobs")
 def list_jobs(status: Status = None, limit: SmallPageSize = 50, cursor: Cursor = None) -> JobList:
     """List training runs, newest first."""
     page = JobsTable.from_environment().page(job.Job, job.JobStatus(status) if status else None, limit, cursor)
-    return JobList(
-        jobs=[job_view(record) for record in page.records], total_count=page.total, next_cursor=page.next_cursor
-    )
+    jobs = [job_view(record) for record in with_progress(page.records)]
+    return JobList(jobs=jobs, total_count=page.total, next_cursor=page.next_cursor)
 
 
 @router.get("/train/jobs/{job_id}/logs")
@@ -60,15 +84,17 @@ def job_logs(job_id: JobId, cursor: Cursor = None) -> LogPage:
 
 
 @router.delete("/train/jobs/{job_id}", status_code=202)
-def cancel_job(job_id: JobId) -> Job:
-    """Cancel a training run that has not ended."""
-    Submissions.from_environment().cancel(job_id)
+def cancel_job(job_id: JobId, caller: CurrentCaller) -> Job:
+    """Cancel a training run that has not ended. A key with the role `train` can cancel only its own."""
+    Submissions.from_environment().cancel(job_id, caller)
     return job_status(job_id)
 
 
 @router.post("/sweeps", status_code=202, response_model=SweepAccepted)
 def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> Any:
-    """Start a sweep: several training runs with different hyperparameters."""
+    """Start a sweep: several training runs with different hyperparameters. Only an admin's key can give a `stage`."""
+    if body.stage is not None:
+        require(caller, "admin", "`stage`, which promotes the best model,")
     return once(
         lambda: Submissions.from_environment().sweep(body, caller.name, request_id_of(request)).model_dump(mode="json"),
         caller=caller.name,
@@ -103,9 +129,9 @@ def sweep_status(sweep_id: SweepId) -> SweepState:
 
 
 @router.delete("/sweeps/{sweep_id}", status_code=202)
-def cancel_sweep(sweep_id: SweepId) -> SweepState:
-    """Cancel the runs of a sweep that have not ended."""
-    Submissions.from_environment().cancel(sweep_id)
+def cancel_sweep(sweep_id: SweepId, caller: CurrentCaller) -> SweepState:
+    """Cancel the runs of a sweep that have not ended. A key with the role `train` can cancel only its own."""
+    Submissions.from_environment().cancel(sweep_id, caller)
     return sweep_status(sweep_id)
 
 
@@ -116,4 +142,4 @@ def on_event(event: dict[str, Any], context: Any) -> Any:
     return retrain(event, context)
 
 
-handler = lambda_handler(router, on_event=on_event)
+handler = lambda_handler(router, changes="train", on_event=on_event)

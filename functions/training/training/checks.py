@@ -7,6 +7,7 @@ from mlops.domain import objective as objectives
 from mlops.domain.errors import FieldError, ValidationFailed
 from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.objective import ObjectiveError
+from mlops.domain.resources import Resources
 from mlops.domain.training_data import IMAGES, DataKind, HeldOutRows, kinds_of
 from mlops.domain.training_request import TrainingSubject
 from mlops_contract import Task
@@ -28,7 +29,7 @@ def check(request: TrainingSubject, types: ModelTypes, settings: TrainingSetting
         *_data_errors(request, model_type, types, settings),
         *_column_errors(request),
         *_objective_errors(request, model_type),
-        *_resource_errors(request, settings),
+        *resource_errors(request.resources, settings),
     ]
     if errors:
         raise ValidationFailed.of_fields(errors)
@@ -57,10 +58,7 @@ def _task_errors(request: TrainingSubject, model_type: ModelType) -> Iterator[Fi
 def _data_errors(
     request: TrainingSubject, model_type: ModelType, types: ModelTypes, settings: TrainingSettings
 ) -> Iterator[FieldError]:
-    bucket = urlsplit(request.dataset).netloc
-    allowed = [settings.artifact_bucket, *filter(None, settings.dataset_buckets.split(","))]
-    if request.dataset.startswith("s3://") and bucket not in allowed:
-        yield "dataset", f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
+    yield from bucket_errors(request.dataset, settings)
     kinds = kinds_of(request.dataset)
     if kinds.isdisjoint(model_type.data):
         fitting = [each.name for each in types.model_types if not kinds.isdisjoint(each.data)]
@@ -73,6 +71,14 @@ def _data_errors(
         for name in TABLE_FIELDS:
             if getattr(request, name):
                 yield name, "must be left out: it is for tables with named columns, which this data set is not"
+
+
+def bucket_errors(dataset: str, settings: TrainingSettings) -> Iterator[FieldError]:
+    """Yield why the bucket of a data set may not be read."""
+    bucket = urlsplit(dataset).netloc
+    allowed = [settings.artifact_bucket, *filter(None, settings.dataset_buckets.split(","))]
+    if dataset.startswith("s3://") and bucket not in allowed:
+        yield "dataset", f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
 
 
 def _kinds(kinds: Iterable[DataKind]) -> str:
@@ -104,8 +110,8 @@ def _objective_errors(request: TrainingSubject, model_type: ModelType) -> Iterat
         yield "objective", f"measures {' and '.join(fitting)}, which {model_type.name} does not take"
 
 
-def _resource_errors(request: TrainingSubject, settings: TrainingSettings) -> Iterator[FieldError]:
-    resources = request.resources
+def resource_errors(resources: Resources | None, settings: TrainingSettings) -> Iterator[FieldError]:
+    """Yield what a job asks for beyond the cost guards."""
     if resources is None:
         return
     size = resources.size

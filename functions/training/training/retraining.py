@@ -112,9 +112,15 @@ class _Production:
             if version is None:
                 raise NoRecipe(f"No version of {model_name!r} is in Production: train one and promote it")
             job_id = self._tracking.version(model_name, version).tags.get("job_id")
-            request = self._jobs.job(job_id).whole_request if job_id else {}
+            job = self._jobs.job(job_id) if job_id else None
+            request = job.whole_request if job else {}
         except NotFound as error:
             raise NoRecipe(f"It is not known any more how {model_name!r} was trained: {error.detail}") from error
+        if job and job.is_code_run:
+            raise NoRecipe(
+                f"Version {version} of {model_name!r} was trained by people's own code ({job.job_id}), which can need "
+                "other data or settings now: run it again with `mlops run`"
+            )
         if not request:
             raise NoRecipe(
                 f"Version {version} of {model_name!r} was not trained by a job of the platform: train it with the "

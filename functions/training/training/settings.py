@@ -16,6 +16,7 @@ class TrainingSettings(Settings):
         max_vcpu: Cost guard: vCPUs that one job may ask for.
         max_memory_gb: Cost guard: memory in GB that one job may ask for.
         max_minutes: Cost guard: minutes that an attempt of one job may ask for.
+        code_job_definition: The job definition of people's own code; empty if the stack does not run it.
     """
 
     artifact_bucket: str
@@ -24,3 +25,4 @@ class TrainingSettings(Settings):
     max_vcpu: float = 8
     max_memory_gb: float = 60
     max_minutes: int = 480
+    code_job_definition: str = ""

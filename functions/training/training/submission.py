@@ -1,13 +1,14 @@
 """Submit training runs and sweeps to AWS Batch, and write their records."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
 
+from mlops.api.auth import Caller, authorise_own
 from mlops.api.schemas.sweeps import SweepAccepted, SweepRequest
 from mlops.api.schemas.training import LogLine, TrainAccepted
-from mlops.aws.batch import Batch, SubmissionRefused, check_length, sweep_environment, training_environment
+from mlops.aws.batch import Batch, check_length, sweep_environment, training_environment
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.model_types import PublishedModelTypes
 from mlops.domain.errors import Conflict
@@ -17,10 +18,9 @@ from mlops.domain.sweep import Sweep as SweepPlan
 from mlops.domain.sweep import child_parameters, chooses, grid_size, job_id
 from mlops.domain.training_request import SHORT_FORM, TrainRequest
 from training import hyperparameters
+from training.admission import Admission
 from training.checks import check, find_type
 from training.settings import TrainingSettings
-
-_MAKE_ROOM = "wait until some have ended, cancel some, or raise MaxActiveJobs"
 
 
 class _Types(Protocol):
@@ -29,10 +29,11 @@ class _Types(Protocol):
 
 
 class Submissions:
-    """Submits runs and sweeps. The records are written before the job is submitted, and deleted if Batch refuses it."""
+    """Submits runs and sweeps, cancels jobs of all kinds, and reads their logs."""
 
     def __init__(self, settings: TrainingSettings, jobs: JobsTable, batch: Batch, types: _Types) -> None:
         self._settings, self._jobs, self._batch, self._types = settings, jobs, batch, types
+        self._admission = Admission(jobs, settings.max_active_jobs)
 
     @classmethod
     def from_environment(cls) -> "Submissions":
@@ -63,10 +64,10 @@ class Submissions:
         given = hyperparameters.checked(request, model_type)
         request = TrainRequest.model_validate(_normal(request, model_type, given))
         check_length(training_environment(request))
-        self._check_room(1)
+        self._admission.check_room(1)
         identifier = job_id(self._jobs.reserve())
         job = _job(identifier, request, model_type, actor, request_id)
-        self._submit([job], lambda: self._batch.submit_run(identifier, request, _asked_by(request_id)))
+        self._admission.submit([job], lambda: self._batch.submit_run(identifier, request, _asked_by(request_id)))
         return TrainAccepted(
             message=f"The training run is queued; GET /train/status/{identifier} shows its progress",
             job_id=identifier,
@@ -85,7 +86,7 @@ class Submissions:
         subject = {**_normal(request, model_type, given), "register": False}
         common = TrainRequest.model_validate(subject)
         check_length({**sweep_environment("sweep_", plan), **training_environment(common)})
-        self._check_room(plan.num_runs)
+        self._admission.check_room(plan.num_runs)
         first = self._jobs.reserve(plan.num_runs)
         plan = plan.model_copy(update={"first_job_number": first})
         sweep_id = f"sweep_{first:06d}"
@@ -107,24 +108,26 @@ class Submissions:
         ]
         if len(runs) == 1 and plan.strategy != TPE:  # Batch has no arrays of one job.
             extra = {"JOB_ID": identifiers[0], "SWEEP_ID": sweep_id, **_asked_by(request_id)}
-            self._submit([sweep, *jobs], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
+            self._admission.submit([sweep, *jobs], lambda: self._batch.submit_run(sweep_id, runs[0], extra))
         else:
-            self._submit(
+            self._admission.submit(
                 [sweep, *jobs],
                 lambda: self._batch.submit_sweep(sweep_id, plan, common, _asked_by(request_id)),
             )
         return SweepAccepted(sweep_id=sweep_id, job_ids=identifiers)
 
-    def cancel(self, identifier: str) -> None:
+    def cancel(self, identifier: str, caller: Caller) -> None:
         """Cancel a run or a whole sweep.
 
         The process of a tpe sweep's run has other runs to do. So the run ends in its record, where the trainer sees it.
 
         Raises:
             NotFound: There is no such job.
+            Forbidden: Another key has started it, and the caller is no admin.
             Conflict: It has ended.
         """
         record = self._jobs.get(identifier)
+        authorise_own(caller, self._actor(record), identifier)
         if record.status.has_ended:
             raise Conflict(f"{identifier} has already ended ({record.status}) and cannot be cancelled")
         if isinstance(record, Job) and record.sweep_id and self._jobs.sweep(record.sweep_id).has_workers:
@@ -145,6 +148,13 @@ class Submissions:
         page = self._batch.log_lines(self._batch_job_id(self._jobs.job(identifier)) or "", cursor)
         return [LogLine(at=line.at, message=line.message) for line in page.lines], page.next_cursor
 
+    def _actor(self, record: Record) -> str | None:
+        """Return the name of the key that has started a job; for a run of a sweep, the one that has started the
+        sweep."""
+        if isinstance(record, Job) and record.sweep_id:
+            return self._jobs.sweep(record.sweep_id).actor
+        return record.actor
+
     def _batch_job_id(self, record: Record) -> str | None:
         """Return Batch's id of a job. For a run of a sweep it is the sweep's id with the index of the run's process.
 
@@ -158,40 +168,6 @@ class Submissions:
         if sweep.batch_job_id is None or index is None:
             return None
         return sweep.batch_job_id if sweep.processes == 1 else f"{sweep.batch_job_id}:{index}"
-
-    def _submit(self, records: Sequence[Record], submit: Callable[[], str]) -> None:
-        """Write the records and submit their Batch job. The first record gets its id.
-
-        If the process dies in between, reconcile ends records whose job Batch does not have.
-        """
-        for record in records:
-            self._jobs.create(record)
-        limit = self._settings.max_active_jobs
-        if not self._jobs.claim([record.job_id for record in records if isinstance(record, Job)], limit):
-            self._delete(records)
-            raise Conflict(
-                f"At most {limit} jobs may be pending or running, and other requests came first; {_MAKE_ROOM}"
-            )
-        try:
-            batch_job_id = submit()
-        except SubmissionRefused:
-            # After any other failure Batch may have the job, so the record stays, and reconcile checks it.
-            self._delete(records)
-            raise
-        self._jobs.submitted(records[0].job_id, batch_job_id)
-
-    def _delete(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self._jobs.delete(record.job_id)
-
-    def _check_room(self, wanted: int) -> None:
-        """Refuse early. This also counts jobs of an older version of the platform, which did not claim a place."""
-        active = self._jobs.count_active()
-        if active + wanted > self._settings.max_active_jobs:
-            raise Conflict(
-                f"{active} jobs are pending or running, and at most {self._settings.max_active_jobs} are allowed; "
-                f"{_MAKE_ROOM}"
-            )
 
 
 def _normal(

@@ -1,1 +1,1 @@
-"""Accept transitions and rollbacks, and show their outcome."""
+"""Accept transitions, rollbacks and conversions, and show their outcome."""

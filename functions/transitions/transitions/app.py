@@ -1,18 +1,22 @@
-"""The routes that request a transition or a rollback, and show the outcome."""
+"""The routes that request a transition, a rollback or a conversion, and show the outcome."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler
+from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
+from mlops.api.schemas.conversions import Conversion
 from mlops.api.schemas.transitions import RollbackRequest, Transition, TransitionRequest
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.conversion import ConversionStatus
 from mlops.domain.names import ModelName
+from transitions.conversion_requests import ConversionRequests
 from transitions.transition_requests import TransitionRequests
 
 router = APIRouter(tags=["models"])
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Version of the model")]
 Wait = Annotated[
     int,
     Query(
@@ -73,6 +77,29 @@ def roll_back(name: ModelName, body: RollbackRequest, submission: Annotated[Subm
 def transition_status(transition_id: str) -> Transition:
     """Get a transition: its status and the results of the gate."""
     return Transition.model_validate(TransitionsTable.from_environment().find(transition_id), from_attributes=True)
+
+
+@router.post("/models/{name}/versions/{version}/conversion", status_code=202)
+def convert_version(
+    name: ModelName, version: VersionNumber, request: Request, response: Response, caller: CurrentCaller
+) -> Conversion:
+    """Convert a version that was logged with plain MLflow to ONNX, and prove that it answers as the model does.
+
+    A transition to Staging or Production does this by itself. If a conversion of the version runs or has succeeded, it
+    is returned, and nothing is started. One that has failed is tried again.
+    """
+    requests = ConversionRequests.from_environment()
+    conversion = requests.start(name, version, caller.name, request_id_of(request))
+    if conversion.status is ConversionStatus.SUCCEEDED:
+        response.status_code = 200
+    return Conversion.model_validate(conversion, from_attributes=True)
+
+
+@router.get("/models/{name}/versions/{version}/conversion")
+def conversion_status(name: ModelName, version: VersionNumber) -> Conversion:
+    """Get the last conversion of a version: its status, and why it failed."""
+    conversion = ConversionRequests.from_environment().state(name, version)
+    return Conversion.model_validate(conversion, from_attributes=True)
 
 
 handler = lambda_handler(router)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from infra.local.environment import aws_environment, stack_credentials, without_proxy
-from infra.local.guard.identity import TRAINER_TOKEN
 from infra.local.settings import HOST, REGION, Settings
 
 
@@ -35,7 +34,5 @@ def server_environment(settings: Settings) -> dict[str, str]:
 
 
 def job_environment(settings: Settings) -> dict[str, str]:
-    """What ECS gives a task: credentials, which the tracking server knows by a token, and a region; and the address of
-    this process in place of AWS's."""
-    own = {"AWS_REGION": REGION, "MLFLOW_TRACKING_TOKEN": TRAINER_TOKEN}
-    return {**without_proxy(), **aws_environment(settings), **own}
+    """What ECS gives a task: credentials and a region; and the address of this process in place of AWS's."""
+    return {**without_proxy(), **aws_environment(settings), "AWS_REGION": REGION}

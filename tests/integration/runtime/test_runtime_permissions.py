@@ -7,6 +7,7 @@ compared are the roles of a deployment to AWS.
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from urllib.request import urlopen
 
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
 from infra.local import deploy
 from infra.local.api import Api
@@ -51,6 +53,16 @@ LOST_JOB, HALF_MOVED_JOB = "job_000000", "job_0000000"
 MISSING = "never called: with it S3 answers 404 for what is not there, without it 403"
 DESTINATION = "Lambda itself sends there, as the function, an event that failed all its tries"
 
+MLMODEL = b"""flavors:
+  sklearn:
+    code: null
+    pickled_model: model.pkl
+    serialization_format: pickle
+mlflow_version: 3.0.0
+model_uuid: permissions
+utc_time_created: '2026-01-01 00:00:00'
+"""
+
 REPEATED = "Powertools reads a record that the refused write did not bring along"
 
 # Granted, and not called on this walk: (role, action, resource) to the reason.
@@ -73,6 +85,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("TrainerRole", "dynamodb:BatchGetItem", "JobsTable"): "sweeps whose runs are compared; the walk has single runs",
     ("TrainingFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
+    ("JobEventsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
 }
 
 
@@ -128,6 +141,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             walk = Walk(api, client, physical, outputs, recording, held_out[0])
             job = walk.train()
             walk.registry()
+            walk.conversions(recording.settings.tracking_url)
             walk.predictions()
             walk.mishaps()
             walk.settle()
@@ -135,7 +149,8 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
         _ask_tracking(recording, stack, outputs["ArtifactBucketName"], folder, job["run_id"])
         _migrate(recording, client, physical, stack.env)
     found = {f"{name}Role": recording.calls(f"{name}Role") for name in physical if name.endswith("Function")}
-    found |= {role: recording.calls(role) for role in ("TrainerRole", "TrackingFunctionRole", "MigrationFunctionRole")}
+    others = ("TrainerRole", "ConversionRole", "TrackingFunctionRole", "MigrationFunctionRole")
+    found |= {role: recording.calls(role) for role in others}
     for role in ("ExperimentsFunctionRole", "ModelsFunctionRole"):
         found[role] |= {as_whom["mlops_ro"]}
     found["TrackingFunctionRole"] |= {each for each in logins.calls if each.resource.endswith("/mlflow_rw")}
@@ -172,11 +187,11 @@ def _lines(grants: list[tuple[str, str, str]]) -> str:
 def _recorded(
     recording: Recording, client: Callable[[str], Any], physical: dict[str, str], socket: str
 ) -> Iterator[None]:
-    """Lead functions and trainer through the proxies, and back."""
+    """Lead functions and jobs through the proxies, and back."""
     lambdas, batch = client("lambda"), client("batch")
     functions = {name: physical[name] for name in physical if name.endswith("Function")}
-    definition = _trainers_definition(recording, batch, physical)
-    recording.logical[definition] = "TrainingJobDefinition"
+    definition = _recorded_definition(recording, batch, physical, "TrainingJobDefinition", "TrainerRole")
+    conversion = _recorded_definition(recording, batch, physical, "ConversionJobDefinition", "ConversionRole")
     before = {
         name: lambdas.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
         for name, function in functions.items()
@@ -184,6 +199,7 @@ def _recorded(
     for name, function in functions.items():
         role = f"{name}Role"
         own = {"AWS_ENDPOINT_URL": recording.aws(role), "SAMPLE_SHARE": "1", "JOB_DEFINITION": definition}
+        own["CONVERSION_JOB_DEFINITION"] = conversion
         if "MLFLOW_TRACKING_URI" in before[name]:
             own["MLFLOW_TRACKING_URI"] = recording.tracking(role, signed_tracking_calls)
         if "DATABASE_HOST" in before[name]:
@@ -196,23 +212,26 @@ def _recorded(
         for name, variables in before.items():
             lambdas.update_function_configuration(FunctionName=functions[name], Environment={"Variables": variables})
         _publish(lambdas, physical)
-        batch.deregister_job_definition(jobDefinition=definition)
+        for each in (definition, conversion):
+            batch.deregister_job_definition(jobDefinition=each)
 
 
-def _trainers_definition(recording: Recording, batch: Any, physical: dict[str, str]) -> str:
-    """A revision of the training job definition whose jobs talk to the trainer's proxies; its ARN."""
-    present = batch.describe_job_definitions(jobDefinitions=[physical["TrainingJobDefinition"]])["jobDefinitions"][0]
+def _recorded_definition(recording: Recording, batch: Any, physical: dict[str, str], name: str, role: str) -> str:
+    """A revision of a job definition whose jobs talk to the proxies of their role; its ARN."""
+    present = batch.describe_job_definitions(jobDefinitions=[physical[name]])["jobDefinitions"][0]
     asked = ("jobDefinitionName", "type", "timeout", "retryStrategy", "propagateTags", "platformCapabilities")
     container = present["containerProperties"]
     own = {
-        "AWS_ENDPOINT_URL": recording.aws("TrainerRole"),
-        "MLFLOW_TRACKING_URI": recording.tracking("TrainerRole", tracking_calls),
+        "AWS_ENDPOINT_URL": recording.aws(role),
+        "MLFLOW_TRACKING_URI": recording.tracking(role, tracking_calls),
     }
     kept = [each for each in container["environment"] if each["name"] not in own]
     container["environment"] = kept + [{"name": name, "value": value} for name, value in own.items()]
     request = {name: present[name] for name in asked if name in present}
     made = batch.register_job_definition(**request, containerProperties=container)
-    return str(made["jobDefinitionArn"])
+    arn = str(made["jobDefinitionArn"])
+    recording.logical[arn] = name
+    return arn
 
 
 def _publish(lambdas: Any, physical: dict[str, str]) -> None:
@@ -279,6 +298,27 @@ class Walk:
         api.get("/models")
         api.get(f"/models/{MODEL}")
         api.get(f"/models/{MODEL}/history")
+
+    def conversions(self, tracking_url: str) -> None:
+        """Versions that were logged with plain MLflow: one converted by route, one by a transition."""
+        api, name = self._api, f"{MODEL}-converted"
+        tracking = Api(f"{tracking_url}/api/2.0/mlflow", None)
+        tracking.post("/registered-models/create", {"name": name})
+        digits = load_digits()
+        model = LogisticRegression(max_iter=50).fit(digits.data, digits.target)
+        for version in (1, 2):
+            folder = f"mlflow/permissions/{version}"
+            files = {"MLmodel": MLMODEL, "model.pkl": pickle.dumps(model)}
+            for file, data in files.items():
+                self._client("s3").put_object(Bucket=self._bucket, Key=f"{folder}/{file}", Body=data)
+            tracking.post("/model-versions/create", {"name": name, "source": f"s3://{self._bucket}/{folder}"})
+        route = f"/models/{name}/versions/1/conversion"
+        api.post(route, {})
+        done = api.wait(route, until=lambda each: each["status"] != "running", seconds=180)
+        assert done["status"] == "succeeded", done
+        for version in (1, 2):
+            moved = promote(api, version, "Production", model=name, reason="permissions", force=True)
+            assert moved["status"] == "succeeded", moved
 
     def predictions(self) -> None:
         """Enough of them, and of a kind that is drift; the checks and the numbers that follow."""

@@ -42,7 +42,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_DELETE = answer
 
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Quiet."""
@@ -102,16 +102,20 @@ def test_every_record_has_the_fields_of_its_published_schema():
     assert unknown == []
 
 
-@pytest.mark.parametrize(("method", "schema"), [("train", "TrainRequest"), ("sweep", "SweepRequest")])
-def test_the_sdk_and_the_command_take_every_field_of_the_request(method, schema):
+@pytest.mark.parametrize(
+    ("method", "words", "schema"),
+    [("train", "train", "TrainRequest"), ("sweep", "sweep", "SweepRequest"), ("run_script", "run", "RunRequest")],
+)
+def test_the_sdk_and_the_command_take_every_field_of_the_request(method, words, schema):
     import typer
 
     from mlops_client import Client
     from mlops_client.cli import app
 
-    published = set(SCHEMAS[schema]["properties"])
+    # The code's hash is that of what is packed.
+    published = set(SCHEMAS[schema]["properties"]) - {"code"}
     assert published - set(inspect.signature(getattr(Client, method)).parameters) == set()
-    command = typer.main.get_command(app).commands[method]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app).commands[words]  # type: ignore[attr-defined]
     options = {parameter.name for parameter in command.params}
     if {"vcpu", "memory_gb", "minutes"} <= options:
         options.add("resources")
@@ -214,6 +218,28 @@ def test_a_job_that_failed_raises_with_its_record(client, server):
     with pytest.raises(JobFailed, match="job_000001 failed: no memory") as failed:
         RunningJob(client, "job_000001").wait()
     assert failed.value.outcome.job_id == "job_000001"
+
+
+def test_code_is_uploaded_without_the_key_and_only_once(client, server, tmp_path):
+    (tmp_path / "train.py").write_text("print(1)")
+    code, accepted = "c" * 64, {"message": "m", "job_id": "job_000001", "experiment_name": "e", "status": "pending"}
+    server.will(200, {"code": code, "url": f"{server.url}/bucket/code", "headers": {"x-amz-checksum-sha256": "s"}})
+    server.will(503, b"")
+    server.will(200, b"")
+    server.will(202, accepted)
+    assert client.run_script("train.py", folder=tmp_path, params={"lr": 0.1}).job_id == "job_000001"
+    asked, *uploads, started = server.asked
+    assert [upload[0] for upload in uploads] == ["PUT", "PUT"], "it is tried again"
+    for _, _, headers, body in uploads:
+        assert headers["x-amz-checksum-sha256"] == "s"
+        assert "x-api-key" not in headers
+        assert len(body) == json.loads(asked[3])["size"]
+    assert json.loads(started[3]) == {"code": code, "script": "train.py", "params": {"lr": 0.1}}
+    server.asked.clear()
+    server.will(200, {"code": code, "url": None, "headers": {}})
+    server.will(202, accepted)
+    client.run_script("train.py", folder=tmp_path)
+    assert [asked[0] for asked in server.asked] == ["POST", "POST"]
 
 
 def test_a_kept_key_goes_only_to_the_address_it_was_kept_for(monkeypatch, tmp_path):

@@ -50,6 +50,22 @@ def test_null_is_nan_or_the_null_token() -> None:
     assert feeds[CATEGORIES][0, 0] == "None"
 
 
+@pytest.mark.parametrize("rows", [1, 2 * FEW_ROWS])
+def test_closed_numbers_are_those_of_a_range(rows: int) -> None:
+    columns = (
+        Column("id", ColumnType.LONG, 0, closed=True, low=0, high=9),
+        Column("share", ColumnType.DOUBLE, 1, closed=True, low=0.25, high=0.5),
+    )
+    encoder = RowEncoder(contract(columns))
+    inside = [{"id": 9, "share": 0.25}] * rows
+    assert encoder.encode(inside).feeds[NUMBERS].tolist() == [[9, 0.25]] * rows
+    beyond = [*inside[1:], {"id": 10, "share": 0.51}]
+    assert refusals(beyond, encoder) == [
+        (rows - 1, "id", "must be a whole number from 0 to 9: the model takes no others"),
+        (rows - 1, "share", "must be a number from 0.25 to 0.5: the model takes no others"),
+    ]
+
+
 def test_an_input_that_no_column_needs_is_left_out() -> None:
     assert RowEncoder(contract(NUMBER_COLUMNS)).encode([{"width": 1, "count": 2}]).feeds.keys() == {NUMBERS}
     texts = contract((Column("text", ColumnType.STRING, 0),))

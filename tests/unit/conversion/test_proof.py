@@ -116,6 +116,7 @@ def test_an_exact_conversion_passes_and_keeps_its_contract(forest: RandomForestC
     assert asked == {
         *((Kind.NULL, column.name) for column in CONTRACT.columns),
         *((Kind.EXTREME, name) for name in ("age", "children", "member", "since")),
+        *((Kind.BEYOND, name) for name in ("age", "children")),
         *((Kind.THRESHOLD, name) for name in ("age", "children")),
         (Kind.UNSEEN, "job"),
         (Kind.HELD_OUT, None),

@@ -33,23 +33,26 @@ def test_there_are_not_too_many_points():
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "extremes"),
+    ("column", "values", "extremes", "beyond"),
     [
-        (WHOLE, [0.0, 4.0, np.nan], {0.0, 4.0, -4.0, 8.0}),
-        (WHOLE, [0.0, 16_777_216.0], {-16_777_216.0, 0.0, 16_777_216.0}),
-        (NUMBER, [1.5, 80.25], {1.5, 80.25, 0.0, -77.25, 159.0}),
-        (NUMBER, [-3e38, 3e38], {float(np.float32(-3e38)), 0.0, float(np.float32(3e38))}),
-        (NUMBER, [np.nan], set()),
-        (Column("member", ColumnType.BOOLEAN, 0), [1.0], {0.0, 1.0}),
+        (WHOLE, [0.0, 4.0, np.nan], {0.0, 4.0}, {-4.0, 8.0}),
+        (WHOLE, [0.0, 16_777_216.0], {0.0, 16_777_216.0}, {-16_777_216.0}),
+        (NUMBER, [1.5, 80.25], {1.5, 80.25}, {0.0, -77.25, 159.0}),
+        (NUMBER, [-3e38, 3e38], {float(np.float32(-3e38)), 0.0, float(np.float32(3e38))}, set()),
+        (NUMBER, [np.nan], set(), set()),
+        (Column("member", ColumnType.BOOLEAN, 0), [1.0], {0.0, 1.0}, set()),
+        (Column("ids", ColumnType.LONG, 0, closed=True, low=0, high=9), [3.0], {0.0, 9.0}, set()),
     ],
 )
-def test_extremes(column: Column, values: list[float], extremes: set[float]):
+def test_extremes(column: Column, values: list[float], extremes: set[float], beyond: set[float]):
     assert set(rows.extremes(column, np.array(values)).tolist()) == extremes
+    assert set(rows.beyond(column, np.array(values)).tolist()) == beyond
 
 
 def test_the_ends_that_training_saw_are_extremes():
     column = Column("age", ColumnType.DOUBLE, 0, low=-10.0, high=200.0)
-    assert {-10.0, 200.0, -220.0, 410.0} < set(rows.extremes(column, np.array([1.0, 2.0])).tolist())
+    assert {-10.0, 200.0} < set(rows.extremes(column, np.array([1.0, 2.0])).tolist())
+    assert set(rows.beyond(column, np.array([1.0, 2.0])).tolist()) == {-220.0, 410.0}
 
 
 def test_both_models_see_float32():

@@ -84,8 +84,8 @@ class TestRecords:
             Transition.from_record({**OLD, **change})
 
     @pytest.mark.parametrize("status", TransitionStatus)
-    def test_only_what_is_queued_has_not_ended(self, status: TransitionStatus) -> None:
-        assert status.has_ended == (status != "queued")
+    def test_what_waits_has_not_ended(self, status: TransitionStatus) -> None:
+        assert status.has_ended == (status not in ("queued", "converting"))
 
 
 class TestTable:

@@ -16,7 +16,7 @@ from tests.support.serving import served
 def test_what_predict_logs_compares_with_what_the_trainer_saw(capsys):
     """The same inputs and answers, once through predict's line and once through the trainer's reference, are one
     sample: drift of it against itself is nothing."""
-    from trainer.reference import reference
+    from mlops_conversion.reference import reference
 
     random = np.random.default_rng(0)
     inputs = (random.random((400, 784)) * random.random((400, 1))).astype(np.float32)

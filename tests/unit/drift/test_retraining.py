@@ -159,6 +159,13 @@ def test_a_version_whose_job_has_no_request_is_refused(production: FakeTracking,
     assert "was not trained by a job of the platform" in ask()["refused"]
 
 
+def test_what_peoples_own_code_trained_is_left_to_them(production: FakeTracking, jobs: JobsTable) -> None:
+    """Its request has a data set too, which would train another kind of model."""
+    jobs.create(Job("job_000001", request={"code": "0" * 64, "script": "train.py", "dataset": "s3://b/x.csv"}))
+    production.tags[1]["job_id"] = "job_000001"
+    assert "mlops run" in ask()["refused"]
+
+
 def test_a_model_with_nothing_in_production_is_refused(production: FakeTracking) -> None:
     production.aliases.clear()
     assert ask() == {"refused": "No version of 'm' is in Production: train one and promote it"}

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.aws.environment import job_environment
-from infra.local.guard.identity import TRAINER_ROLE, TRAINER_TOKEN, with_identity
-from infra.local.settings import Settings
+from infra.local.guard.identity import CODE_ROLE, CODE_TOKEN, TRAINER_ROLE, TRAINER_TOKEN, token_of, with_identity
 from tracking.access import is_role
 
 
@@ -26,9 +24,10 @@ def identity(*headers: tuple[bytes, bytes]) -> str | None:
 
 
 @pytest.mark.parametrize("name", [b"authorization", b"Authorization"])
-def test_a_job_is_the_trainers_role(name: bytes) -> None:
-    arn = identity((b"host", b"localhost"), (name, f"Bearer {TRAINER_TOKEN}".encode()))
-    assert is_role(arn or "", TRAINER_ROLE)
+@pytest.mark.parametrize(("token", "role"), [(TRAINER_TOKEN, TRAINER_ROLE), (CODE_TOKEN, CODE_ROLE)])
+def test_a_job_is_its_role(name: bytes, token: str, role: str) -> None:
+    arn = identity((b"host", b"localhost"), (name, f"Bearer {token}".encode()))
+    assert is_role(arn or "", role)
 
 
 @pytest.mark.parametrize("headers", [(), ((b"authorization", b"Bearer x"),), ((b"x", TRAINER_TOKEN.encode()),)])
@@ -36,6 +35,6 @@ def test_other_programs_are_nobody_in_particular(headers: tuple[tuple[bytes, byt
     assert identity(*headers) is None
 
 
-def test_jobs_get_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.local.aws.environment.aws_environment", lambda _: {})
-    assert job_environment(Settings())["MLFLOW_TRACKING_TOKEN"] == TRAINER_TOKEN
+@pytest.mark.parametrize(("role", "token"), [("TrainerRole", TRAINER_TOKEN), ("CodeRole", CODE_TOKEN)])
+def test_jobs_get_the_token_of_their_role(role: str, token: str) -> None:
+    assert token_of(f"arn:aws:iam::000000000000:role/mlops-local-{role}-1A") == token

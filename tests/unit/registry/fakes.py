@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Unpack
 
@@ -9,6 +10,7 @@ from boto3.dynamodb.conditions import ConditionBase
 
 from mlops.aws.dynamodb import DynamoTable, Item, from_item
 from mlops.aws.transitions_table import TransitionPage, TransitionsTable
+from mlops.domain.conversion import Conversion
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.manifest import Manifest, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
@@ -128,7 +130,7 @@ class FakeTransitions:
         return self.note(transition, tries=transition.tries + 1)
 
     def finish(self, transition: Transition, status: TransitionStatus, **values: Any) -> bool:
-        if self.items[transition.transition_id]["status"] != "queued":
+        if self.items[transition.transition_id]["status"] not in ("queued", "converting"):
             return False
         self._update(transition, {"status": status, **values})
         return True
@@ -154,6 +156,13 @@ class FakeTransitions:
     def still_open(self, model_name: str | None = None, until: str = "tr_~") -> list[Transition]:
         items = [item for key, item in sorted(self.items.items()) if key <= until and "open" in item]
         return [Transition.from_record(deepcopy(item)) for item in items]
+
+    def overtaken_by(self, transition: Transition) -> Transition | None:
+        for key, item in sorted(self.items.items()):
+            same = item["stage"] == transition.stage or item["version"] == transition.version
+            if key > transition.transition_id and item["status"] == "succeeded" and same:
+                return Transition.from_record(deepcopy(item))
+        return None
 
     def _update(self, transition: Transition, values: Mapping[str, Any]) -> None:
         self.items[transition.transition_id] |= deepcopy(record_of(values))
@@ -206,8 +215,25 @@ class FakeServing:
         self.proofs: dict[int, bytes] = {}
         """Of the runs of versions."""
 
+        self.mlmodels: dict[int, str] = {}
+        """The MLmodel files of versions."""
+        self.converted: dict[str, bytes] = {}
+        """Files that conversions wrote, by their ids."""
+
     def folder(self, uri: str) -> str:
         return uri.removeprefix("s3://bucket/") + "/"
+
+    def has_model(self, uri: str) -> bool:
+        return self.logged.get(int(uri.rsplit("/", 1)[1]), ONNX) is not None
+
+    def mlmodel(self, uri: str) -> str | None:
+        return self.mlmodels.get(int(uri.rsplit("/", 1)[1]))
+
+    def fetch_converted(self, conversion: Conversion, max_bytes: int) -> ModelFile:
+        return ModelFile(self.converted[conversion.conversion_id])
+
+    def converted_proof(self, conversion: Conversion) -> bytes | None:
+        return None
 
     def fetch(self, uri: str, max_bytes: int) -> ModelFile:
         number = int(uri.rsplit("/", 1)[1])
@@ -272,6 +298,39 @@ class FakeArchiveTags:
         self._effects.happened()
 
 
+class FakeConversions:
+    """Conversions whose jobs end when a test says so."""
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self.found: dict[int, Conversion] = {}
+        self.sources: list[str] = []
+        """Of the conversions that were started."""
+
+    def of(self, model_name: str, version: int, registered_at: str) -> Conversion | None:
+        return self.found.get(version)
+
+    def start(self, conversion: Conversion, source: str) -> Conversion:
+        present = self.found.get(conversion.version)
+        if present is not None and present.status != "failed":
+            return present
+        self.found[conversion.version] = conversion
+        self.sources.append(source)
+        self._effects.happened()
+        return conversion
+
+    def wait(self, conversion: Conversion, transition_id: str) -> bool:
+        present = self.found[conversion.version]
+        if present.status != "running":
+            return False
+        self.found[conversion.version] = replace(present, waiting=present.waiting | {transition_id})
+        self._effects.happened()
+        return True
+
+    def end(self, version: int, **result: Any) -> None:
+        self.found[version] = replace(self.found[version], **result)
+
+
 class FakeEvents:
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
@@ -293,10 +352,17 @@ class World:
         self.tracking = FakeTracking(self.effects)
         self.serving, self.archive_tags = FakeServing(self.effects), FakeArchiveTags(self.effects)
         self.events = FakeEvents(self.effects)
+        self.conversions = FakeConversions(self.effects)
         gate = GateSettings(max_latency_ms=1e6)
         dependencies: Any = Dependencies(
-            self.tracking, self.transitions, self.serving, self.archive_tags, gate, examine
-        )  # type: ignore[arg-type]
+            self.tracking,  # type: ignore[arg-type]
+            self.transitions,  # type: ignore[arg-type]
+            self.serving,  # type: ignore[arg-type]
+            self.archive_tags,  # type: ignore[arg-type]
+            gate,
+            self.conversions,  # type: ignore[arg-type]
+            examine,
+        )
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
         self._asked = 0
         for _ in range(versions):

@@ -41,6 +41,7 @@ NEW = Column("wage", ColumnType.DOUBLE, 7)
         (changed("note", absent_ok=False), "rows must have the column 'note'"),
         (changed("job", closed=True), "the column 'job' takes fewer values"),
         (changed("plan", levels=("basic",)), "the column 'plan' takes fewer values"),
+        (changed("age", closed=True, low=0.0, high=99.0), "the column 'age' takes fewer values"),
     ],
 )
 def test_a_column_that_asks_callers_for_something_is_listed(columns: Any, expected: str) -> None:
@@ -63,6 +64,12 @@ def test_a_column_that_asks_callers_for_something_is_listed(columns: Any, expect
 )
 def test_what_takes_every_row_of_before_changes_nothing(columns: Any) -> None:
     assert changes(Model(contract(columns))) == ""
+
+
+def test_closed_numbers_take_what_a_narrower_range_took() -> None:
+    narrow, wide = (Model(contract(changed("visits", closed=True, low=0.0, high=high))) for high in (9.0, 20.0))
+    assert changes(wide, narrow) == ""
+    assert changes(narrow, wide) == "the column 'visits' takes fewer values"
 
 
 def test_labels_and_task_are_compared() -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from infra.local.settings import ROOT
-from tracking.access import ALLOWED, is_role
+from tracking.access import ALLOWED, CODE_ALLOWED, is_role
 
 ROLE = "stack-TrainerRole-1A"
+CODE_ROLE, NOTEBOOK_ROLE = "stack-CodeRole-2B", "notebooks"
+NOTEBOOK = f"arn:aws:sts::111122223333:assumed-role/{NOTEBOOK_ROLE}/ana"
+CODE = f"arn:aws:sts::111122223333:assumed-role/{CODE_ROLE}/1c3d"
 TRAINER = f"arn:aws:sts::111122223333:assumed-role/{ROLE}/0f2a"
 PROMOTION = "arn:aws:sts::111122223333:assumed-role/stack-PromotionFunctionRole-9Z/promotion"
 API = "/api/2.0/mlflow/"
@@ -43,6 +46,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         env={
             "PATH": "",
             "TRAINER_ROLE": ROLE,
+            "CODE_ROLES": f"{CODE_ROLE},{NOTEBOOK_ROLE}",
             "HOME": str(tmp_path_factory.mktemp("home")),
             "PYTHONPATH": f"{ROOT / 'functions/tracking'}:{ROOT / 'layers/core/python'}",
         },
@@ -209,18 +213,47 @@ def state(ask: Ask, registered: Registered) -> Any:
 def test_an_attack_is_refused_and_changes_nothing(
     ask: Ask, registered: Registered, method: str, path: str, body: Any
 ) -> None:
+    before = state(ask, registered)
+    answer = attack(ask, registered, method, path, body, TRAINER)
+    assert answer.status == 403, answer.body
+    assert answer.json["error_code"] == "PERMISSION_DENIED"
+    assert answer.json["message"].startswith("Jobs and notebooks ")
+    assert state(ask, registered) == before
+
+
+@pytest.mark.parametrize("caller", [CODE, NOTEBOOK])
+def test_peoples_own_code_is_refused_the_same_attacks(ask: Ask, registered: Registered, caller: str) -> None:
+    before = state(ask, registered)
+    for method, path, body in ATTACKS:
+        if (method, path) in OF_A_CLIENT:
+            continue
+        answer = attack(ask, registered, method, path, body, caller)
+        assert answer.status == 403, (method, path, answer.body)
+    assert state(ask, registered) == before
+
+
+def test_peoples_own_code_logs_single_values_and_a_trainer_does_not(ask: Ask, registered: Registered) -> None:
+    metric = {"run_id": registered.run, "key": "loss", "value": 0.5, "timestamp": 1, "step": 1}
+    assert ask("POST", "runs/log-metric", metric, caller=CODE).status == 200
+    assert ask("POST", "runs/log-metric", metric).status == 403
+    tags = {"model_id": registered.logged, "tags": [{"key": "k", "value": "v"}]}
+    assert ask("PATCH", f"logged-models/{registered.logged}/tags", tags, caller=CODE).status == 200
+
+
+OF_A_CLIENT = {("POST", "runs/delete-tag"), ("PATCH", "logged-models/{logged}/tags")}
+"""What MLflow's client asks for a script, and a training job does not need."""
+
+
+def attack(ask: Ask, registered: Registered, method: str, path: str, body: Any, caller: str) -> Answer:
+    """Send an attack as a caller, with the names of what is there."""
+
     def filled(text: str) -> str:
         for name in ("run", "logged", "experiment"):
             text = text.replace("{" + name + "}", getattr(registered, name))
         return text
 
-    before = state(ask, registered)
     given = body if body is None or isinstance(body, str) else json.loads(filled(json.dumps(body)))
-    answer = ask(method, filled(path), given)
-    assert answer.status == 403, answer.body
-    assert answer.json["error_code"] == "PERMISSION_DENIED"
-    assert answer.json["message"].startswith("A training job ")
-    assert state(ask, registered) == before
+    return ask(method, filled(path), given, caller=caller)
 
 
 def test_what_is_refused_a_trainer_others_may_do(ask: Ask, registered: Registered) -> None:
@@ -243,7 +276,7 @@ def test_what_is_refused_a_trainer_others_may_do(ask: Ask, registered: Registere
 
 def test_every_path_on_the_list_is_one_that_mlflow_serves(ask: Ask, registered: Registered) -> None:
     """The fixture has taken each of them; a path that MLflow dropped would stay on the list unseen."""
-    for method, path in sorted(ALLOWED):
+    for method, path in sorted(ALLOWED | CODE_ALLOWED):
         answer = ask(method, path.replace("{model_id}", registered.logged), {}, caller=PROMOTION)
         assert answer.status in (200, 400, 404), (method, path, answer.status)
         assert "<title>404" not in answer.body, (method, path)

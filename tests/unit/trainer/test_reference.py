@@ -5,7 +5,7 @@ import pytest
 
 from mlops.domain.manifest import ModelInput, ModelOutput, check_description
 from mlops_contract import Task
-from trainer.reference import reference
+from mlops_conversion.reference import reference
 
 INPUTS = np.array([[0.25, 5.0], [np.nan, 1.0], [1.0, 2.0]], np.float32)
 PROBABILITIES = np.array([[0.9, 0.1], [0.35, 0.65], [0.75, 0.25]], np.float32)

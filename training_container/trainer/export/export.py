@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import onnx
 
+from mlops_conversion.reference import reference
 from trainer.data import Dataset
 from trainer.export.checked import Checked
 from trainer.export.onnx_session import session_of
 from trainer.models.protocols import Trained
-from trainer.reference import reference
 
 METADATA_KEY = "mlops"
 SCHEMA = 1

@@ -245,7 +245,8 @@ class TrackedRun:
         """Log the model as `mlflow.onnx.log_model` does, by single calls, so that a second try finds the first."""
         from mlflow.entities import LoggedModelOutput
 
-        from trainer.tracking import model_folder
+        from mlops_conversion import mlflow_folder
+        from trainer.tracking.model_shape import shape_of
 
         done = self._client.get_run(self._known()).data.tags.get(MODEL_TAG)
         if done:
@@ -259,7 +260,7 @@ class TrackedRun:
         )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / MODEL_ARTIFACT
-            model_folder.save(path, content, dataset, self._known(), model, metadata)
+            mlflow_folder.save(path, content, shape_of(dataset), self._known(), model, metadata)
             self._client.log_model_artifacts(model.model_id, str(path))
         self._client.finalize_logged_model(model.model_id, "READY")
         self._client.log_outputs(self._known(), [LoggedModelOutput(model.model_id, step=0)])

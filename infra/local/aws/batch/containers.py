@@ -14,6 +14,7 @@ from infra.local.aws.batch.jobs import Job
 from infra.local.aws.batch.journal import Outlet
 from infra.local.aws.batch.rules import threads_per_job
 from infra.local.aws.batch.runner import Attempt, CannotStart, Image
+from infra.local.guard.identity import token_of
 
 EXITED = "Essential container in task exited"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -69,6 +70,8 @@ class Containers:
             "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts) + 1),
             "AWS_BATCH_JQ_NAME": submission.queue_name,
             "AWS_BATCH_CE_NAME": submission.environment_name,
+            # Stands for the signature of the job's role.
+            "MLFLOW_TRACKING_TOKEN": token_of(submission.container.get("jobRoleArn")),
         }
         if job.parent is not None:
             own["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.index)

@@ -26,6 +26,8 @@ _FLUSH_SECONDS = 0.2
 # What a container image has from its base, taken from this machine: a way to find programs and reach the network.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _PROXIES = ("http_proxy", "https_proxy")
+# Where pip finds the requirements of people's own code.
+_INDEX = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "PIP_CERT")
 
 WriteLines = Callable[[Sequence[tuple[int, str]]], None]
 
@@ -39,7 +41,7 @@ class Image:
 
     def container_environment(self, job: Mapping[str, str]) -> dict[str, str]:
         """Join the variables of the image with those of a job, which win."""
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        inherited = {name: os.environ[name] for name in (*_INHERITED, *_INDEX) if name in os.environ}
         for name in _PROXIES:
             inherited |= {key: os.environ[key] for key in (name, name.upper()) if key in os.environ}
         path = os.pathsep.join(str(folder) for folder in self.python_path)
@@ -132,6 +134,15 @@ class Attempt:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, number)
+        if number is signal.SIGKILL:
+            self._kill_session()
+
+    def _kill_session(self) -> None:
+        """Kill what the process has put into groups of their own: it is in the same container, and the same session."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError, PermissionError):
+                if os.getsid(process.pid) == self._child.pid:
+                    process.kill()
 
     def _read(self, output: IO[bytes]) -> None:
         for raw in output:

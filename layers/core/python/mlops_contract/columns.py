@@ -35,10 +35,10 @@ class Column:
         position: Its first position in that input.
         absent_ok: Whether a row may lack the column, which then is null.
         null_ok: Whether null is allowed.
-        closed: Whether values that are not in `levels` are refused. For strings only.
+        closed: Whether values that are not in `levels` are refused; of numbers, those beyond `low` and `high`.
         null_token: The string that stands for null in the model's input.
         levels: The strings that were seen in training, the most frequent first; None if they are not known.
-        low: The lowest number that was seen in training.
+        low: The lowest number that was seen in training; of a closed column, the lowest that the model takes.
         high: The highest one.
     """
 

@@ -127,9 +127,18 @@ def _column(value: Any, path: str) -> Column:
         levels=tuple(levels) if levels is not None else None,
         **limits,
     )
-    if column.closed and not (column.type is ColumnType.STRING and column.levels):
-        raise ContractError(f"the field {path}.closed is true, and the column has no levels")
+    _check_closed(column, path)
     return column
+
+
+def _check_closed(column: Column, path: str) -> None:
+    if not column.closed:
+        return
+    if column.type in (ColumnType.DOUBLE, ColumnType.LONG):
+        if column.low is None or column.high is None or column.low > column.high:
+            raise ContractError(f"the field {path}.closed is true, and the column has no low that is at most its high")
+    elif not (column.type is ColumnType.STRING and column.levels):
+        raise ContractError(f"the field {path}.closed is true, and the column has no levels")
 
 
 def _object(value: Any, path: str) -> Mapping[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlops_contract.columns import LARGEST_WHOLE, Column, ColumnType
+from mlops_contract.columns import Column, ColumnType
 from mlops_contract.contract import CATEGORIES, NUMBERS, Contract
-from mlops_contract.values import ABSENT, FLOAT32_MAX, ValueRefused, is_text, listed, shown, take_of
+from mlops_contract.values import ABSENT, ValueRefused, is_text, limits, listed, shown, take_of
 from mlops_contract.whole_columns import encode_columns
 
 __all__ = ["Encoded", "Feeds", "Refusal", "RowEncoder", "RowsRefused", "encode_columns"]
@@ -178,8 +178,10 @@ def _numbers_at_once(column: Column, values: list[Any]) -> Array | None:
     except OverflowError:
         return None
     due = len(values) - values.count(None)
-    if np.count_nonzero(np.abs(numbers) <= (LARGEST_WHOLE if column.type is ColumnType.LONG else FLOAT32_MAX)) != due:
-        return None
+    if column.type is not ColumnType.BOOLEAN:
+        low, high = limits(column)
+        if np.count_nonzero((numbers >= low) & (numbers <= high)) != due:
+            return None
     if column.type is ColumnType.LONG and np.count_nonzero(numbers == np.rint(numbers)) != due:
         return None
     return numbers

@@ -32,14 +32,31 @@ def take_of(column: Column) -> Take:
     return _TAKES[column.type](column)
 
 
+def limits(column: Column) -> tuple[float, float]:
+    """Return the smallest and the largest number that a column of numbers takes."""
+    if column.closed and column.low is not None and column.high is not None:
+        return column.low, column.high
+    most = LARGEST_WHOLE if column.type is ColumnType.LONG else FLOAT32_MAX
+    return -most, most
+
+
+def _beyond(column: Column, low: float, high: float) -> ValueRefused:
+    """Return why a closed column does not take a number."""
+    kind = "a whole number" if column.type is ColumnType.LONG else "a number"
+    return ValueRefused(f"must be {kind} from {low:.9g} to {high:.9g}: the model takes no others")
+
+
 def _double(column: Column) -> Take:
     other = _other(column, math.nan, "a number")
+    low, high = limits(column)
 
     def take(value: Any) -> Any:
         kind = type(value)
         if kind is float or kind is int:
-            if -FLOAT32_MAX <= value <= FLOAT32_MAX:
+            if low <= value <= high:
                 return value
+            if column.closed:
+                raise _beyond(column, low, high)
             raise ValueRefused(f"must be a finite number from {-FLOAT32_MAX:.5g} to {FLOAT32_MAX:.5g}, as float32 has")
         return other(value)
 
@@ -48,12 +65,15 @@ def _double(column: Column) -> Take:
 
 def _long(column: Column) -> Take:
     other = _other(column, math.nan, "a whole number")
+    low, high = limits(column)
 
     def take(value: Any) -> Any:
         kind = type(value)
         if kind is int or (kind is float and value.is_integer()):
-            if -LARGEST_WHOLE <= value <= LARGEST_WHOLE:
+            if low <= value <= high:
                 return value
+            if column.closed:
+                raise _beyond(column, low, high)
             raise ValueRefused(
                 f"must be from {-LARGEST_WHOLE} to {LARGEST_WHOLE}: the model's numbers are float32, which merges "
                 "neighbours of larger ones"

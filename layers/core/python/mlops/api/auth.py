@@ -4,13 +4,15 @@ import os
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import boto3
 
 from mlops.domain.errors import Forbidden
 
-Role = Literal["predict", "read", "admin"]
+Role = Literal["predict", "read", "train", "admin"]
+RANK: dict[Role, int] = {role: rank for rank, role in enumerate(get_args(Role))}
+"""Each role may do what the roles before it may do."""
 CACHE_SECONDS = 60.0
 
 
@@ -56,18 +58,42 @@ class AccessKeys:
         self._table.put_item(Item={"key_id": key_id, "name": name, "role": role})
 
 
-def authorise(caller: Caller, method: str) -> None:
-    """Check that a role allows a method: `read` allows GET, `admin` allows everything.
+def authorise(caller: Caller, method: str, changes: Role = "admin") -> None:
+    """Check that a role allows a method: GET needs `read`, and any other one needs `changes`.
 
     Every role may call the predict routes, which do not use this function.
 
     Raises:
-        Forbidden: The role does not allow it. Names the role that the request needs.
+        Forbidden: The role does not allow it. Names the roles that do.
     """
-    if caller.role == "admin" or (caller.role == "read" and method in ("GET", "HEAD")):
+    require(caller, "read" if method in ("GET", "HEAD") else changes)
+
+
+def require(caller: Caller, needed: Role, what: str = "this request") -> None:
+    """Check that a caller has the role `needed`, or one that may do more.
+
+    Raises:
+        Forbidden: It has not. Names the roles that may do `what`.
+    """
+    # A role of a later version of the platform has no rank here, and allows nothing.
+    if RANK.get(caller.role, -1) >= RANK[needed]:
         return
-    needed = "read or admin" if method in ("GET", "HEAD") else "admin"
-    raise Forbidden(f"The key {caller.name!r} has the role {caller.role!r}; this request needs the role {needed}")
+    *others, last = [role for role, rank in RANK.items() if rank >= RANK[needed]]
+    enough = f"{', '.join(others)} or {last}" if others else last
+    raise Forbidden(f"The key {caller.name!r} has the role {caller.role!r}; {what} needs the role {enough}")
+
+
+def authorise_own(caller: Caller, actor: str | None, what: str) -> None:
+    """Check that a caller may stop what `actor` has started: a key with the role `train` stops its own only.
+
+    Raises:
+        Forbidden: Another key has started it.
+    """
+    if caller.role != "admin" and caller.name != actor:
+        raise Forbidden(
+            f"{what} was started by {actor or 'another key'!r}; the key {caller.name!r} has the role {caller.role!r}, "
+            "which can cancel only what it has started itself. Ask an admin"
+        )
 
 
 @cache

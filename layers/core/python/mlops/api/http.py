@@ -17,7 +17,7 @@ from mangum import Mangum
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
-from mlops.api.auth import AccessKeys, Caller, authorise
+from mlops.api.auth import AccessKeys, Caller, Role, authorise
 from mlops.api.parameters import MAX_ERRORS, refuse_unknown, repeated
 from mlops.api.responses import NO_CONTENT_POLICY, SECURITY_HEADERS, problem
 from mlops.domain.errors import (
@@ -59,7 +59,7 @@ def current_caller(request: Request, _: Annotated[str | None, Depends(_key_heade
     """
     key_id = request.scope["aws.event"]["requestContext"]["identity"].get("apiKeyId") or ""
     caller = AccessKeys.from_environment().caller(key_id)
-    authorise(caller, request.method)
+    authorise(caller, request.method, request.app.state.changes)
     return caller
 
 
@@ -108,9 +108,16 @@ def request_id_of(request: Request) -> str:
     return request_id
 
 
-def build_app(router: APIRouter, *, public: bool = False) -> FastAPI:
-    """Make the FastAPI application of a router. With `public`, its routes need no API key."""
+def build_app(router: APIRouter, *, public: bool = False, changes: Role = "admin") -> FastAPI:
+    """Make the FastAPI application of a router.
+
+    Args:
+        router: The routes.
+        public: Whether they need no API key.
+        changes: The least role that may send requests that change something.
+    """
     app = FastAPI(title="mlops", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.changes = changes
     checks = [Depends(check_text)]
     if not public:
         checks = [Depends(current_caller), *checks, Depends(check_query)]
@@ -124,10 +131,12 @@ def build_app(router: APIRouter, *, public: bool = False) -> FastAPI:
     return app
 
 
-def lambda_handler(router: APIRouter, *, public: bool = False, on_event: Handler | None = None) -> Handler:
-    """Make a Lambda handler. HTTP events go to the router, any other event goes to `on_event`."""
+def lambda_handler(
+    router: APIRouter, *, public: bool = False, changes: Role = "admin", on_event: Handler | None = None
+) -> Handler:
+    """Make a Lambda handler. HTTP events go to the router, any other event goes to `on_event`; see `build_app`."""
     # With lifespan="auto" Mangum would run start-up on each request.
-    http = Mangum(build_app(router, public=public), lifespan="off", text_mime_types=TEXT_TYPES)
+    http = Mangum(build_app(router, public=public, changes=changes), lifespan="off", text_mime_types=TEXT_TYPES)
 
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: Event, context: Any) -> Any:

@@ -24,6 +24,8 @@ from mlops.settings import Settings
 class BatchSettings(Settings):
     job_queue: str
     job_definition: str
+    code_job_definition: str = ""
+    """The definition of jobs that run people's own code; empty if the stack allows none."""
     job_log_group: str = "/aws/batch/job"
     max_job_seconds: int = 7200
     """The timeout in the job definition, for jobs that ask for no other."""
@@ -92,13 +94,13 @@ def training_environment(request: TrainRequest) -> dict[str, str]:
     }
 
 
-def check_length(environment: Mapping[str, str]) -> None:
+def check_length(environment: Mapping[str, str], remedy: str = "`columns`, `hyperparameters` or `space`") -> None:
     """Check that a job can be given these variables. Raises ValidationFailed if they are too long for Fargate."""
     length = len(json.dumps(_pairs(environment)))
     if length > MAX_OVERRIDES:
         raise ValidationFailed(
             f"The request is too long: as variables of the job it has {length} characters, and AWS allows "
-            f"{MAX_OVERRIDES}. Shorten `columns`, `hyperparameters` or `space`"
+            f"{MAX_OVERRIDES}. Shorten {remedy}"
         )
 
 
@@ -122,6 +124,11 @@ class Batch:
         demands = Demands.of(request.resources)
         return self._submit(job_id, environment, container=demands.container(), **demands.job())
 
+    def submit_code(self, job_id: str, environment: Mapping[str, str], resources: Resources | None) -> str:
+        """Submit a run of people's own code and return Batch's id. Raises as `submit_run`."""
+        demands, definition = Demands.of(resources), self._settings.code_job_definition
+        return self._submit(job_id, environment, definition=definition, container=demands.container(), **demands.job())
+
     def submit_sweep(
         self, sweep_id: str, sweep: Sweep, request: TrainRequest, extra: Mapping[str, str] | None = None
     ) -> str:
@@ -138,12 +145,18 @@ class Batch:
         array: dict[str, Any] = {"arrayProperties": {"size": sweep.processes}} if sweep.processes > 1 else {}
         return self._submit(sweep_id, environment, container=demands.container(), **array, **demands.job())
 
+    def submit(self, name: str, environment: Mapping[str, str]) -> str:
+        """Submit any job of the definition and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
+        return self._submit(name, environment, container={})
+
     def submit_again(self, job: BatchJob, queue: str) -> str:
         """Submit a job to another queue and return the new id. Raises DependencyUnavailable.
 
         A described job has the variables, the resources and the timeout of its definition and its request. Batch's own
-        variables, which a request must not set, are left out.
+        variables, which a request must not set, are left out. The job keeps its definition, and with it its role.
         """
+        code = self._settings.code_job_definition
+        definition = code if code and _name(job.get("jobDefinition", "")) == _name(code) else None
         environment = {name: value for name, value in environment_of(job).items() if not name.startswith("AWS_BATCH")}
         more: dict[str, Any] = {}
         if size := job.get("arrayProperties", {}).get("size"):
@@ -152,7 +165,8 @@ class Batch:
             more["timeout"] = timeout
         requirements = job.get("container", {}).get("resourceRequirements")
         container = {"resourceRequirements": requirements} if requirements else {}
-        return self._submit(job["jobName"], environment, queue=queue, container=container, **more)
+        more |= {"queue": queue, "definition": definition}
+        return self._submit(job["jobName"], environment, container=container, **more)
 
     def find(self, name: str, queue: str | None = None) -> str | None:
         """Return the id of a job with this name in the queue, if there is one."""
@@ -205,13 +219,14 @@ class Batch:
         *,
         container: Mapping[str, Any],
         queue: str | None = None,
+        definition: str | None = None,
         **more: Any,
     ) -> str:
         try:
             answer = self._submitter.submit_job(
                 jobName=name,
                 jobQueue=queue or self._settings.job_queue,
-                jobDefinition=self._settings.job_definition,
+                jobDefinition=definition or self._settings.job_definition,
                 containerOverrides={"environment": _pairs(environment), **container},
                 **more,
             )
@@ -230,6 +245,11 @@ class Batch:
 def sweep_environment(sweep_id: str, sweep: Sweep) -> dict[str, str]:
     """Return the variables from which the runs of a sweep derive their own hyperparameters."""
     return {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json()}
+
+
+def _name(definition: str) -> str:
+    """Return the ARN of a job definition without its revision, which a deployment may change."""
+    return definition.rpartition(":")[0]
 
 
 def _pairs(environment: Mapping[str, str]) -> list[dict[str, str]]:

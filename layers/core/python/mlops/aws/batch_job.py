@@ -44,6 +44,7 @@ class _Required(TypedDict):
 
 
 class BatchJob(_Required, total=False):
+    jobDefinition: str
     statusReason: str
     attempts: list[object]
     container: Container

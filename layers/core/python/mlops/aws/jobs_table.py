@@ -47,6 +47,7 @@ class Changes(TypedDict, total=False):
     epoch: int
     epochs: int
     attempt: int
+    model_name: str | None
     model_version: int | None
     best_job_id: str
     transition_id: str

@@ -95,18 +95,18 @@ def request_transition(transitions: TransitionsTable, queue: PromotionQueue, tra
     """
     transitions.create(transition)
     try:
-        queue.send(transition_message(transition))
+        queue.send(transition_message(transition.model_name, transition.transition_id, transition.request_id))
     except (BotoCoreError, ClientError):
         logger.warning("the queue refused the message of %s; reconcile sends it again", transition.transition_id)
 
 
-def transition_message(transition: Transition) -> PromotionMessage:
+def transition_message(model_name: str, transition_id: str, request_id: str | None) -> PromotionMessage:
     """Return the message that lets promotion carry out a transition."""
     return {
         "kind": TransitionKind.TRANSITION,
-        "transition_id": transition.transition_id,
-        "model_name": transition.model_name,
-        "request_id": transition.request_id,
+        "transition_id": transition_id,
+        "model_name": model_name,
+        "request_id": request_id,
     }
 
 

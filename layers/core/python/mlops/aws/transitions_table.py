@@ -36,8 +36,8 @@ class TransitionPage:
 class TransitionsTable:
     """Adapter of the DynamoDB table `TRANSITIONS_TABLE` (key `model_name`, `transition_id`).
 
-    Index `by_id` finds a transition by its id alone. The sparse index `by_open` holds the transitions that are queued,
-    or have ended and are not announced yet.
+    Index `by_id` finds a transition by its id alone. The sparse index `by_open` holds the transitions that have not
+    ended, or have ended and are not announced yet.
     """
 
     def __init__(self, table: DynamoTable) -> None:
@@ -79,9 +79,10 @@ class TransitionsTable:
     def finish(
         self, transition: Transition, status: TransitionStatus, *, error: str | None = None, gates: Gates | None = None
     ) -> bool:
-        """End a queued transition as succeeded, rejected or failed; False if it has ended before."""
+        """End a transition as succeeded, rejected or failed; False if it has ended before."""
         values = record_of({"status": status, "completed_at": now(), "error": error, "gates": gates})
-        return self._update(transition, values, Attr("status").eq(TransitionStatus.QUEUED)) is not None
+        active = [status for status in TransitionStatus if not status.has_ended]
+        return self._update(transition, values, Attr("status").is_in(active)) is not None
 
     def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
         """Record results of a step, for a later delivery of the same message, and return the record.
@@ -141,6 +142,15 @@ class TransitionsTable:
         """Return the transitions that moved a version to Production, the oldest first."""
         done = Attr("stage").eq(Stage.PRODUCTION) & Attr("status").eq(TransitionStatus.SUCCEEDED)
         return _whole(self._table.query(_of(model_name), FilterExpression=done, ConsistentRead=True))
+
+    def overtaken_by(self, transition: Transition) -> Transition | None:
+        """Return a later transition that has moved another version to its stage, or its version elsewhere; None if
+        there is none."""
+        later = _of(transition.model_name) & Key("transition_id").gt(transition.transition_id)
+        done = Attr("status").eq(TransitionStatus.SUCCEEDED) & (
+            Attr("stage").eq(transition.stage) | Attr("version").eq(transition.version)
+        )
+        return next(iter(_whole(self._table.query(later, FilterExpression=done, ConsistentRead=True))), None)
 
     def _update(self, transition: Transition, values: Item, condition: ConditionBase) -> Item | None:
         key = _key(transition.model_name, transition.transition_id)

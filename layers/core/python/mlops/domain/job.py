@@ -80,6 +80,11 @@ class Job(_Record):
     """Of a sweep that prunes: by epoch, how good the model is on the rows for validation; higher is better."""
 
     @property
+    def is_code_run(self) -> bool:
+        """Whether it runs people's own code, whose progress MLflow has. The code's hash is in the request."""
+        return "code" in self.request
+
+    @property
     def whole_request(self) -> dict[str, Any]:
         """The request with the hyperparameters that a tpe sweep chose: the same request trains the same model."""
         asked = dict(self.asked)

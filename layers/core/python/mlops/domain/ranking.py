@@ -9,6 +9,8 @@ from mlops.domain.objective import Objective
 
 def objective_of(record: Record, runs: Iterable[Job]) -> Objective | None:
     """Return the objective of a sweep with these runs, or of a single one; None if it is not known."""
+    if isinstance(record, Job) and record.is_code_run and not record.request.get("objective"):
+        return None  # what own code measures is not known
     objective = objectives.of_runs(record.request, (run.metrics for run in runs))
     by_validation = isinstance(record, Sweep) and record.ranks_by_validation
     return objective.on_validation if objective and by_validation else objective

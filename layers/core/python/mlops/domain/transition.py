@@ -13,13 +13,15 @@ from mlops.domain.timestamps import now
 
 class TransitionStatus(StrEnum):
     QUEUED = "queued"
+    CONVERTING = "converting"
+    """It waits until a job has converted the version to ONNX, and then goes on by itself."""
     SUCCEEDED = "succeeded"
     REJECTED = "rejected"
     FAILED = "failed"
 
     @property
     def has_ended(self) -> bool:
-        return self is not TransitionStatus.QUEUED
+        return self not in (TransitionStatus.QUEUED, TransitionStatus.CONVERTING)
 
 
 class TransitionKind(StrEnum):
@@ -49,6 +51,7 @@ Gates = tuple[GateResult, ...]
 class TransitionChanges(TypedDict, total=False):
     """The fields that the steps of a transition may note in its record."""
 
+    status: TransitionStatus
     from_stage: Stage
     replaced_version: int | None
     sha256: str
@@ -73,7 +76,7 @@ class Transition:
         gates: The results of the gate.
         tries: How often promotion has started it.
         resends, resent_at: How often and when reconcile has sent its message again.
-        open: Whether something is left to do: it is queued, or its outcome is not announced.
+        open: Whether something is left to do: it has not ended, or its outcome is not announced.
         alias_stage: For a repair: the stage whose alias differs from its manifest.
         alias_version: For a repair: the version that the alias names, if any.
         served_version: For a repair: the version in the manifest, if any.

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_contract import Column, ColumnType, Contract
 from mlops_contract.columns import LARGEST_WHOLE
+from mlops_contract.values import limits
 
 COUNT = 100
 SEED = 20_231
@@ -54,7 +55,8 @@ def _plain(column: Column, _: Random) -> Any:
         case ColumnType.BOOLEAN:
             return False
         case _:
-            return 0
+            low, high = limits(column)
+            return _fitting(column, min(max(0, low), high))
 
 
 def _typical(column: Column, random: Random) -> Any:
@@ -80,7 +82,7 @@ def _unseen(column: Column, random: Random) -> Any:
 def _extreme(column: Column, random: Random) -> Any:
     if column.type in (ColumnType.DOUBLE, ColumnType.LONG):
         low, high = _range(column)
-        margin = (high - low) / 10
+        margin = 0 if column.closed else (high - low) / 10
         return _fitting(column, random.choice([low - margin, low, high, high + margin]))
     if column.type is ColumnType.DATETIME:
         return random.choice(["1970-01-01", "2100-12-31T23:59:59Z"])

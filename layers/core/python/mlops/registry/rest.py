@@ -82,8 +82,7 @@ class Tracking:
     @classmethod
     def from_environment(cls) -> "Tracking":
         """Read MLFLOW_TRACKING_URI, and TRACKING_TIMEOUT_SECONDS (default 3)."""
-        timeout = float(os.environ.get("TRACKING_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
-        return _tracking_at(os.environ["MLFLOW_TRACKING_URI"], timeout)
+        return _tracking_at(*settings_of_environment())
 
     def model(self, name: str) -> RegisteredModel:
         """Get a registered model. Raises NotFound."""
@@ -96,9 +95,7 @@ class Tracking:
 
     def versions(self, name: str | None = None) -> Iterator[Version]:
         """List the versions of a model, or of all models."""
-        only = {"filter": f"name = {_quoted(name)}"} if name else {}
-        for document in self._pages("model-versions/search", "model_versions", **only):
-            yield _version(document)
+        return self._versions(**({"filter": f"name = {_quoted(name)}"} if name else {}))
 
     def in_mlflow_stage(self, name: str, stage: Stage) -> list[int]:
         """List the newest version whose `current_stage` in MLflow is `stage`: none or one."""
@@ -172,6 +169,9 @@ class Tracking:
         body = {"name": name, "version": str(version), "stage": MLFLOW_STAGES[stage]}
         self._post("model-versions/transition-stage", {**body, "archive_existing_versions": False})
 
+    def _versions(self, **query: str) -> Iterator[Version]:
+        return map(_version, self._pages("model-versions/search", "model_versions", **query))
+
     def _pages(self, path: str, field: str, **query: str) -> Iterator[dict[str, Any]]:
         token: dict[str, str] = {}
         while True:
@@ -213,6 +213,11 @@ class Tracking:
         raise TrackingRefused(
             f"The model registry refused {path} ({error_code})", error_code, str(document.get("message", ""))[:500]
         )
+
+
+def settings_of_environment() -> tuple[str, float]:
+    """Return the tracking server's address, and the longest time of a request in seconds."""
+    return os.environ["MLFLOW_TRACKING_URI"], float(os.environ.get("TRACKING_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
 
 
 def _quoted(name: str) -> str:

@@ -19,7 +19,7 @@ class TrainAccepted(BaseModel):
 
 class Progress(BaseModel):
     epoch: int = Field(description="Epochs completed")
-    epochs: int = Field(description="Number of epochs")
+    epochs: int = Field(description="Number of epochs; 0 if it is not known, as of your own code that does not say it")
 
 
 class Job(BaseModel):

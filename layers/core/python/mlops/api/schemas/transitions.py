@@ -35,7 +35,9 @@ class Transition(BaseModel):
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "succeeded", "rejected", "failed"]
+    status: Literal["queued", "converting", "succeeded", "rejected", "failed"] = Field(
+        description="converting: a job converts the version to ONNX; then the transition goes on by itself"
+    )
     from_stage: str | None = Field(default=None, description="The version's previous stage")
     replaced_version: int | None = Field(default=None, description="The version that was in the stage before")
     actor: str = Field(description="Name of the API key that requested it")

@@ -1,0 +1,38 @@
+"""Read what the jobs of conversions wrote to the bucket. Foreign code may have written it, so it is checked."""
+
+import os
+from functools import cache
+
+import boto3
+from pydantic import ValidationError
+
+from mlops.domain.conversion import MAX_RESULT_BYTES, RESULT_FILE, Conversion, ConversionResult
+
+
+class ConversionResults:
+    """The objects below `conversions/` in the bucket `ARTIFACT_BUCKET`."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._s3 = boto3.client("s3")
+
+    @classmethod
+    def from_environment(cls) -> "ConversionResults":
+        return _of_bucket(os.environ["ARTIFACT_BUCKET"])
+
+    def read(self, conversion: Conversion) -> ConversionResult | None:
+        """Return the result of a conversion; None if there is none, or it cannot be one."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=conversion.folder + RESULT_FILE)
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        try:
+            result = ConversionResult.model_validate_json(answer["Body"].read(MAX_RESULT_BYTES))
+        except ValidationError:
+            return None
+        return result if result.conversion_id == conversion.conversion_id else None
+
+
+@cache
+def _of_bucket(bucket: str) -> ConversionResults:
+    return ConversionResults(bucket)

@@ -1,0 +1,11 @@
+"""Addresses of artifacts in MLflow."""
+
+from urllib.parse import urlsplit
+
+
+def logged_folder(uri: str, bucket: str) -> str | None:
+    """Return the prefix of artifacts in the platform's bucket; None if `uri` is elsewhere, or not below `mlflow/`."""
+    place = urlsplit(uri)
+    if place.scheme != "s3" or place.netloc != bucket or not place.path.startswith("/mlflow/"):
+        return None
+    return place.path.strip("/") + "/"
