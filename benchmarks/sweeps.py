@@ -6,8 +6,13 @@ python -m benchmarks.sweeps writes benchmarks/results/sweeps.json and sweeps.md
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+from sklearn.datasets import load_digits, make_friedman1
 
 from benchmarks import machine
 from benchmarks.tables import made
@@ -25,26 +30,63 @@ RUNS = {TPE: 15, "random": 30}
 OBJECTIVES = {Task.CLASSIFICATION: "log_loss", Task.REGRESSION: "rmse"}
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table to sweep over. On those of `noise` all runs are nearly equal, so nothing can be learned of the values;
+    the aim is for the others."""
+
+    name: str
+    task: Task
+    make: Callable[[], pa.Table]
+    noise: bool = False
+
+
+def _digits() -> pa.Table:
+    digits = load_digits()
+    columns = {f"pixel_{at}": digits.data[:, at] for at in range(digits.data.shape[1])}
+    return pa.table({**columns, made.TARGET: [f"digit {value}" for value in digits.target]})
+
+
+def _friedman() -> pa.Table:
+    inputs, quantity = make_friedman1(ROWS, 10, noise=0.1, random_state=7)
+    return pa.table({**{f"x{at}": inputs[:, at] for at in range(10)}, made.TARGET: quantity})
+
+
+TABLES = (
+    Table("scikit-learn's digits", Task.CLASSIFICATION, _digits),
+    Table("Friedman's first function", Task.REGRESSION, _friedman),
+    Table("made, with noise", Task.CLASSIFICATION, lambda: made.table(Task.CLASSIFICATION, ROWS), noise=True),
+    Table("made, with noise", Task.REGRESSION, lambda: made.table(Task.REGRESSION, ROWS), noise=True),
+)
+
+
 def main() -> int:
     result: dict[str, Any] = {"machine": machine.describe("lightgbm", "optuna")}
     result |= {"model_type": MODEL_TYPE, "rows": ROWS, "seeds": SEEDS, "runs": RUNS}
     with tempfile.TemporaryDirectory() as folder:
-        result["tables"] = [_measured(task, Path(folder) / f"{task.value}.parquet") for task in Task]
+        result["tables"] = [_measured(table, Path(folder)) for table in TABLES]
     machine.write("sweeps", "Sweeps", result, _text(result))
     print((machine.RESULTS / "sweeps.md").read_text())
-    return 0 if all(row["median"][TPE] <= row["median"]["random"] for row in result["tables"]) else 1
+    return (
+        0 if all(row["median"][TPE] <= row["median"]["random"] for row in result["tables"] if not row["noise"]) else 1
+    )
 
 
-def _measured(task: Task, path: Path) -> dict[str, Any]:
-    made.write_parquet(made.table(task, ROWS), path)
+def _measured(table: Table, folder: Path) -> dict[str, Any]:
+    path = folder / f"{TABLES.index(table)}.parquet"
+    made.write_parquet(table.make(), path)
     dataset = data.load(str(path), DataOptions(target=made.TARGET), trusted=True)
-    best = {strategy: [_best(dataset, strategy, seed) for seed in range(SEEDS)] for strategy in RUNS}
+    runs = {strategy: [_runs(dataset, strategy, seed) for seed in range(SEEDS)] for strategy in RUNS}
+    best = {strategy: [min(values) for values in of_seeds] for strategy, of_seeds in runs.items()}
     medians = {strategy: statistics.median(values) for strategy, values in best.items()}
-    return {"task": task.value, "objective": OBJECTIVES[task], "best": best, "median": medians}
+    # How much worse the middle one of the random draws is than the best.
+    spread = statistics.median(statistics.median(values) / min(values) - 1 for values in runs["random"])
+    about = {"name": table.name, "task": table.task.value, "objective": OBJECTIVES[table.task], "noise": table.noise}
+    return {**about, "best": best, "median": medians, "spread": spread}
 
 
-def _best(dataset: Dataset, strategy: str, seed: int) -> float:
-    """Return the objective of a sweep's best run, on the rows for validation. Lower is better for both tasks."""
+def _runs(dataset: Dataset, strategy: str, seed: int) -> list[float]:
+    """Return the objective of a sweep's runs, on the rows for validation. Lower is better for both tasks."""
     (published,) = ModelTypes.model_validate(models.catalogue([MODEL_TYPE])).model_types
     plan = Sweep(
         strategy=strategy,
@@ -63,23 +105,31 @@ def _best(dataset: Dataset, strategy: str, seed: int) -> float:
         trained = models.find(MODEL_TYPE).train(dataset, parameters, Unwatched())
         metrics = validation.on_validation(trained, dataset, objective, {})
         runs.append(Job(plan.job_id(index), status=JobStatus.COMPLETED, worker=0, asked=asked, metrics=metrics))
-    return min(run.metrics[objective.on_validation.name] for run in runs)
+    return [run.metrics[objective.on_validation.name] for run in runs]
 
 
 def _text(result: dict[str, Any]) -> str:
     rows = [
         [
-            f"{table['task']}, {table['objective']}",
+            f"{table['name']}: {table['task']}, {table['objective']}",
             f"{table['median'][TPE]:.4f}",
             f"{table['median']['random']:.4f}",
             sum(ours <= other for ours, other in zip(table["best"][TPE], table["best"]["random"], strict=True)),
+            f"{table['spread']:.1%}",
         ]
         for table in result["tables"]
     ]
-    header = ["table and objective", "tpe, 15 runs", "random, 30 runs", f"of {SEEDS} seeds tpe is as good or better in"]
+    header = [
+        "table and objective",
+        "tpe, 15 runs",
+        "random, 30 runs",
+        f"of {SEEDS} seeds tpe is as good or better in",
+        "the middle random run is worse than the best by",
+    ]
     return (
-        f"The best run of a sweep of {MODEL_TYPE} over its default space, on a table of {ROWS:,} rows: the objective "
-        f"on the rows for validation, lower is better, median over {SEEDS} seeds.\n\n" + machine.table(header, rows)
+        f"The best run of a sweep of {MODEL_TYPE} over its default space, on tables of about {ROWS:,} rows: the "
+        f"objective on the rows for validation, lower is better, median over {SEEDS} seeds. The aim, that 15 runs of "
+        "tpe find what 30 random ones do, is for tables on which runs differ.\n\n" + machine.table(header, rows)
     )
 
 

@@ -53,7 +53,8 @@ def log_model(
     It is logged in the active run of MLflow; without one, in a run of its own.
 
     Args:
-        model: A fitted estimator or pipeline of scikit-learn, a model of XGBoost or LightGBM, or a torch module.
+        model: A fitted estimator or pipeline of scikit-learn, a model of XGBoost, LightGBM or CatBoost, or a torch
+            module.
         data: Rows that training did not see, as the model takes them.
         name: The model in the registry.
         target: The true values of the rows. Without them nothing is measured, and the gate cannot compare the version.

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlops_contract import Task
 from mlops_conversion.converted import Description
-from mlops_conversion.own import forests, numeric
+from mlops_conversion.own import cat_boost, forests, numeric
 from mlops_conversion.own.recognition import fitted, library_of
 
 _TABLES = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
@@ -20,10 +20,6 @@ def describe(model: Any) -> Description:
         CannotConvert: It is no model that can be converted.
     """
     library = library_of(model)
-    if library in ("catboost", "keras", "tensorflow"):
-        from mlops_conversion.own import elsewhere
-
-        raise elsewhere.refusal(model, library)
     kind = type(model).__name__
     if library == "torch":
         return Description(
@@ -64,6 +60,8 @@ def _how(step: Any) -> str:
     kind = type(step).__name__
     if forests.is_forest(step):
         return "its trees are copied, with thresholds rounded so that float32 numbers take the same branches"
+    if cat_boost.is_catboost(step):
+        return "CatBoost's own exporter"
     if kind in _TABLES:
         return "a table of what it does with each known value, an unknown one and a missing one"
     if kind in _TEXTS:

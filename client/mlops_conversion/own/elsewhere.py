@@ -1,23 +1,14 @@
-"""Models that their own libraries export better than we could: what to do with them."""
+"""Models that are not converted: what to do with them."""
 
 from typing import Any
 
 from mlops_conversion.errors import CannotConvert
 
-_WAYS = {
-    "catboost": (
-        "CatBoost exports models without cat_features itself: model.save_model('model.onnx', format='onnx'). Its "
-        "output is a ZipMap, which the gate refuses: remove it, and log the file as docs/models.md says. Or fit "
-        "LightGBM, which converts with categories"
-    ),
-    "keras": (
-        "Keras exports models itself: model.export('model.onnx', format='onnx'); log the file as docs/models.md says. "
-        "Or load its weights into a torch module"
-    ),
-}
 
-
-def refusal(model: Any, library: str) -> CannotConvert:
-    """Return why a model is not converted, and the way that works."""
-    way = _WAYS["keras" if library == "tensorflow" else library]
-    return CannotConvert(f"{type(model).__name__} of {library} is not converted here. {way}")
+def refusal(model: Any) -> CannotConvert:
+    """Return why a model of Keras is not converted, and the ways that work."""
+    return CannotConvert(
+        f"a model of Keras ({type(model).__name__}) is converted with the backend torch only: load it with "
+        "KERAS_BACKEND=torch. Or Keras exports it itself, with model.export('model.onnx', format='onnx'); log the file "
+        "as docs/models.md says"
+    )

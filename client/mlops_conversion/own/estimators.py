@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlops_conversion.errors import CannotConvert
-from mlops_conversion.own import forests, general, numeric
+from mlops_conversion.own import cat_boost, forests, general, numeric
 from mlops_conversion.own.graph import Graph, Kind, Wire, Wires
 from mlops_conversion.own.pipelines import Walk
 
@@ -14,7 +14,7 @@ _LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
 _LINKS = {"PoissonRegressor": "Exp", "GammaRegressor": "Exp"}
 REMEDY = (
     "use an estimator that can be converted: linear models, trees and forests, HistGradientBoosting, LightGBM, "
-    "XGBoost, MLP, SVC(probability=True), KNeighbors, naive Bayes"
+    "XGBoost, CatBoost, MLP, SVC(probability=True), KNeighbors, naive Bayes"
 )
 
 
@@ -55,6 +55,8 @@ def _last(graph: Graph, model: Any, wires: Wires) -> str:
     kind = type(model).__name__
     if forests.is_forest(model):
         return forests.write(graph, model, wires)
+    if cat_boost.is_catboost(model):
+        return cat_boost.write(graph, model, wires)
     wire = graph.joined(wires)
     if kind in _LOGISTIC:
         return _logistic(graph, model, wire)

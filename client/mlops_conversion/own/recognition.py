@@ -13,8 +13,8 @@ from mlops_conversion.own.source import Source
 
 LIBRARIES = ("torch", "lightgbm", "xgboost", "catboost", "keras", "tensorflow", "sklearn")
 REMEDY = (
-    "These can: estimators and pipelines of scikit-learn, models of XGBoost and LightGBM, and torch modules. Another "
-    "model can be exported to ONNX by its own library, and logged as docs/models.md says"
+    "These can: estimators and pipelines of scikit-learn, models of XGBoost, LightGBM and CatBoost, and torch modules. "
+    "Another model can be exported to ONNX by its own library, and logged as docs/models.md says"
 )
 
 
@@ -43,16 +43,20 @@ def recognised(
     library = library_of(model)
     if library == "torch":
         return _module(model, data, task, labels, example, target)
-    if library in ("catboost", "keras", "tensorflow"):
-        from mlops_conversion.own import elsewhere
-
-        raise elsewhere.refusal(model, library)
     original = fitted(model, library)
     return original, _source(model, original, data, target)
 
 
 def fitted(model: Any, library: str) -> Original:
-    """Return a model of scikit-learn, LightGBM or XGBoost as an original. Raises CannotConvert."""
+    """Return a model of any library but torch as an original. Raises CannotConvert."""
+    if library in ("keras", "tensorflow"):
+        from mlops_conversion.own import elsewhere
+
+        raise elsewhere.refusal(model)
+    if library == "catboost":
+        from mlops_conversion.own import cat_boost
+
+        return cat_boost.original(model)
     if library in ("lightgbm", "xgboost"):
         from mlops_conversion.own import boosters
 

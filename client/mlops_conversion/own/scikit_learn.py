@@ -58,7 +58,7 @@ def original(model: Any) -> Original:
 
     def predict(rows: Any) -> Array:
         places = {value: place for place, value in enumerate(np.asarray(model.classes_).tolist())}
-        return np.array([places[value] for value in np.asarray(model.predict(rows)).tolist()], np.int64)
+        return np.array([places[value] for value in np.asarray(model.predict(rows)).reshape(-1).tolist()], np.int64)
 
     return Original(
         Task.CLASSIFICATION,

@@ -463,15 +463,58 @@ def test_what_a_model_is_and_what_becomes_of_it() -> None:
         describe({})
 
 
-def test_catboost() -> None:
+CATBOOST = {"iterations": 30, "depth": 4, "verbose": False, "allow_writing_files": False, "thread_count": 1}
+
+
+@pytest.mark.parametrize("kind", ["two classes", "three classes", "quantity", "in a pipeline"])
+def test_catboost_answers_as_its_original(kind: str) -> None:
     catboost = pytest.importorskip("catboost", reason="CatBoost is not installed")
-    model = catboost.CatBoostClassifier(iterations=5, verbose=False).fit(TRAINING[NUMBERS], churned(TRAINING))
-    with pytest.raises(CannotConvert, match="save_model"):
-        convert(model, HELD_OUT[NUMBERS])
+    rows, truth, names = TRAINING[NUMBERS], churned(TRAINING), NUMBERS
+    if kind == "three classes":
+        truth = pd.Series(np.where(TRAINING["visits"] > 6, "often", truth))
+    if kind == "quantity":
+        model = catboost.CatBoostRegressor(**CATBOOST).fit(rows, spent(TRAINING))
+    elif kind == "in a pipeline":
+        names = [*NUMBERS, *TEXTS]
+        model = make_pipeline(mixed(), catboost.CatBoostClassifier(**CATBOOST)).fit(TRAINING, truth)
+    else:
+        model = catboost.CatBoostClassifier(**CATBOOST).fit(rows, truth)
+    converted = convert(model, HELD_OUT)
+    served = loaded(admitted(converted.content, converted.proof_rows))
+    taken, answers = answered(served, json_rows(OTHERS, names))
+    assert taken.mean() > 0.9
+    asked = OTHERS[taken] if kind == "in a pipeline" else OTHERS.loc[taken, NUMBERS]
+    original = model.predict if kind == "quantity" else model.predict_proba
+    assert_agree(np.asarray(original(asked)), answers, converted)
 
 
-def test_keras() -> None:
+def test_what_catboost_does_not_export_is_refused() -> None:
+    catboost = pytest.importorskip("catboost", reason="CatBoost is not installed")
+    rows = TRAINING[["age", "plan"]].assign(plan=TRAINING["plan"].fillna("none"))
+    model = catboost.CatBoostClassifier(**CATBOOST, cat_features=["plan"]).fit(rows, churned(TRAINING))
+    with pytest.raises(CannotConvert, match=r"\(CatBoostClassifier\) cannot be converted: it has cat_features"):
+        convert(model, HELD_OUT[["age", "plan"]].assign(plan=HELD_OUT["plan"].fillna("none")))
+    with pytest.raises(CannotConvert, match="is not fitted"):
+        convert(catboost.CatBoostClassifier(), HELD_OUT)
+    with pytest.raises(CannotConvert, match="CatBoostClassifier, CatBoostRegressor"):
+        convert(catboost.CatBoost(), HELD_OUT)
+
+
+def test_keras_answers_as_its_original_with_the_backend_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras", reason="Keras is not installed")
-    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, activation="softmax")])
-    with pytest.raises(CannotConvert, match="export"):
-        convert(model, np.zeros((4, 3), np.float32))
+    layers = [keras.layers.Input((3,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(2, "softmax")]
+    model, numbers = keras.Sequential(layers), OTHERS[NUMBERS].fillna(0).to_numpy(np.float32) / 1000
+    converted = convert(model, numbers[:100], target=churned(OTHERS[:100]), labels=["no", "yes"])
+    served = loaded(admitted(converted.content, converted.proof_rows))
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(numbers)).numpy()
+    assert np.abs(served.outputs({"numbers": numbers}) - wanted).max() < 1e-4
+
+
+def test_keras_with_another_backend_is_refused_with_a_way_that_works() -> None:
+    sequential = type("Sequential", (), {"__module__": "keras.src.models.sequential"})
+    with pytest.raises(CannotConvert, match="KERAS_BACKEND=torch"):
+        convert(sequential(), HELD_OUT)
+    with pytest.raises(CannotConvert, match="KERAS_BACKEND=torch"):
+        describe(sequential())
