@@ -1,6 +1,8 @@
 """`mlops run` of scripts that the platform has never seen, with a real process for each job."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,12 +11,14 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 import urllib3
 
 from infra.local.api import Api
 from infra.local.settings import ROOT
 from mlops_client import Client
 from mlops_client.errors import JobFailed, NotFound
+from tests.support import installed_client
 from tests.support.steps import ENDED
 from tests.support.waiting import eventually
 from tests.support.wheels import make_wheel
@@ -138,6 +142,47 @@ def test_the_command_says_why_a_script_failed(stack: Any, tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "bad.py ended with exit code 7" in done.stderr
     assert "the table has no rows" in done.stderr
+
+
+def test_the_boxes_of_the_page_run(
+    stack: Any, aws_client: Any, outputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs/own-code.md").read_text()
+    script, resuming = re.findall(r"```python\n(.*?)```", page, re.S)
+    commands = re.findall(r"```\n(mlops run .*?)```", page, re.S)[0].splitlines()
+    key = "datasets/own/customers.csv"
+    rows = "".join(f"{at % 7},{at % 3},{'yes' if at % 7 > 3 else 'no'}\n" for at in range(200))
+    aws_client("s3").put_object(Bucket=outputs["ArtifactBucketName"], Key=key, Body=f"fee,calls,label\n{rows}".encode())
+    address = f"s3://{outputs['ArtifactBucketName']}/{key}"
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").write_text(script)
+    signed_in = {"MLOPS_API_URL": stack.api_url, "MLOPS_API_KEY": stack.api_key}
+
+    def run(command: str) -> str:
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path / "code",
+            env={**os.environ, **installed_client.variables(tmp_path / f"bin{len(os.listdir(tmp_path))}"), **signed_in},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=True,
+        ).stdout
+
+    done = run(commands[0].replace("s3://…/customers.csv", address) + " --json")
+    job = json.loads(done)
+    assert (job["status"], job["progress"]) == ("completed", {"epoch": 20, "epochs": 20})
+    assert 0 < job["metrics"]["loss"] < 1
+    assert commands[1].startswith("mlops logs")
+    assert "script.started" in run(f"mlops logs {job['job_id']}")
+    # The lines that resume, in a script of their own.
+    state = tmp_path / "state.pt"
+    monkeypatch.setenv("MLOPS_CHECKPOINT_DIR", str(tmp_path))
+    for first in (1, 6):
+        names: dict[str, Any] = {}
+        exec(f"import os, pathlib, torch\n{resuming}", names)
+        assert names["first"] == first
+        torch.save({"epoch": 5}, state)
 
 
 def test_a_model_that_plain_mlflow_registers_is_the_jobs(client: Client, tmp_path: Path) -> None:

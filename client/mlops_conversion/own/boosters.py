@@ -1,4 +1,4 @@
-"""Models of LightGBM and XGBoost, as their scikit-learn classes or their Boosters, as originals."""
+"""Models of LightGBM, XGBoost and CatBoost, as their scikit-learn classes or their Boosters, as originals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,12 @@ import numpy as np
 
 from mlops_contract import Task
 from mlops_conversion.errors import CannotConvert
-from mlops_conversion.own import forests, scikit_learn
+from mlops_conversion.own import cat_boost, forests, scikit_learn
 from mlops_conversion.own.graph import Graph, Wires
 from mlops_conversion.own.original import Array, Original, Write
 from mlops_conversion.own.pipelines import named
 
+_CATBOOST = ("CatBoostClassifier", "CatBoostRegressor")
 _CLASSES = {"lightgbm": ("binary", "multiclass"), "xgboost": ("binary:logistic", "multi:softprob")}
 
 
@@ -24,6 +25,8 @@ def original(model: Any, library: str) -> Original:
     Raises:
         CannotConvert: It is not fitted, or its objective is none that can be converted.
     """
+    if library == "catboost":
+        return _catboost(model)
     if type(model).__name__ == "Booster":
         return _lightgbm(model) if library == "lightgbm" else _xgboost(model)
     found = scikit_learn.original(model)
@@ -32,6 +35,17 @@ def original(model: Any, library: str) -> Original:
     return replace(
         found, write=_writer(model, _categories(booster, library)), columns=_given(columns, library, booster)
     )
+
+
+def _catboost(model: Any) -> Original:
+    if type(model).__name__ not in _CATBOOST:
+        raise CannotConvert(f"{type(model).__name__} does not say what it predicts; use one of {', '.join(_CATBOOST)}")
+    if not model.is_fitted():
+        raise CannotConvert(f"{named((), model)} is not fitted; fit it first")
+    names = tuple(map(str, model.feature_names_))
+    own = tuple(str(place) for place in range(len(names)))
+    columns = None if names == own else names
+    return replace(scikit_learn.original(model), columns=columns, thresholds=lambda: cat_boost.thresholds(model))
 
 
 def _writer(model: Any, categories: Sequence[Sequence[str]]) -> Write:

@@ -1,7 +1,6 @@
 """Models of CatBoost, alone or as the last step: by CatBoost's own exporter, without the ZipMap that it adds."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +8,14 @@ import numpy as np
 import onnx
 
 from mlops_conversion.errors import CannotConvert
-from mlops_conversion.own import scikit_learn
 from mlops_conversion.own.graph import Array, Graph, Kind, Wires
-from mlops_conversion.own.original import Original
 
 _ZIP_MAP = "ZipMap"
-_CLASSES = ("CatBoostClassifier", "CatBoostRegressor")
 
 
 def is_catboost(model: Any) -> bool:
     """Return whether CatBoost made a model."""
     return type(model).__module__.partition(".")[0] == "catboost"
-
-
-def original(model: Any) -> Original:
-    """Return a fitted model as an original.
-
-    Raises:
-        CannotConvert: It is not fitted, or of a class that does not say what it predicts.
-    """
-    if type(model).__name__ not in _CLASSES:
-        raise CannotConvert(f"{type(model).__name__} does not say what it predicts; use one of {', '.join(_CLASSES)}")
-    if not model.is_fitted():
-        raise CannotConvert(f"the model ({type(model).__name__}) is not fitted; fit it first")
-    names = tuple(map(str, model.feature_names_))
-    own = tuple(str(place) for place in range(len(names)))
-    columns = None if names == own else names
-    return replace(scikit_learn.original(model), columns=columns, thresholds=lambda: _thresholds(model))
 
 
 def write(graph: Graph, model: Any, wires: Wires) -> str:
@@ -55,6 +35,11 @@ def write(graph: Graph, model: Any, wires: Wires) -> str:
     return name
 
 
+def thresholds(model: Any) -> dict[int, Array]:
+    """Return the numbers that the model compares each feature with."""
+    return {place: np.array(borders, np.float64) for place, borders in model.get_borders().items() if borders}
+
+
 def _exported(model: Any) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
@@ -64,7 +49,3 @@ def _exported(model: Any) -> onnx.ModelProto:
     answer = onnx.helper.make_tensor_value_info(trees.output[-1], Kind.FLOAT.value, None)
     graph = onnx.helper.make_graph([trees], "trees", exported.graph.input, [answer], exported.graph.initializer)
     return onnx.helper.make_model(graph, opset_imports=exported.opset_import)
-
-
-def _thresholds(model: Any) -> dict[int, Array]:
-    return {place: np.array(borders, np.float64) for place, borders in model.get_borders().items() if borders}

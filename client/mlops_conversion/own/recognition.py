@@ -53,11 +53,7 @@ def fitted(model: Any, library: str) -> Original:
         from mlops_conversion.own import elsewhere
 
         raise elsewhere.refusal(model)
-    if library == "catboost":
-        from mlops_conversion.own import cat_boost
-
-        return cat_boost.original(model)
-    if library in ("lightgbm", "xgboost"):
+    if library in ("lightgbm", "xgboost", "catboost"):
         from mlops_conversion.own import boosters
 
         return boosters.original(model, library)
