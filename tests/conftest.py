@@ -20,6 +20,7 @@ from infra.local.environment import without_proxy
 from infra.local.settings import Settings
 from infra.local.stack import Stack
 from mlops.registry.rest import Tracking
+from tests.support.hanging import jobs_under_way
 from tests.support.steps import free_ports, promote, train
 from trainer import openmp
 
@@ -99,7 +100,23 @@ def make_settings() -> Iterator[Callable[[], Settings]]:
 def stack(make_settings: Callable[[], Settings]) -> RunningStack:
     """The stack that the session's end-to-end tests share."""
     settings = make_settings()
-    return RunningStack(settings, Stack(settings, say=lambda text: None).up())
+    running = RunningStack(settings, Stack(settings, say=lambda text: None).up())
+    _shared.append(running)
+    return running
+
+
+_shared: list[RunningStack] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Say what the jobs are at, when a test has waited in vain."""
+    report: pytest.TestReport = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(TimeoutError):
+        for running in _shared:
+            told = jobs_under_way(Api(running.api_url, running.api_key), running.env["MLFLOW_TRACKING_URI"])
+            report.sections.append(("jobs under way", told))
+    return report
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,10 @@
 Exit codes: 0 done, 1 failed with a reason, 2 wrong parameters, 143 stopped by SIGTERM with the state kept.
 """
 
+import faulthandler
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +19,8 @@ if __name__ == "__main__":
     # it the process.
     on_sigterm = Stop()
     on_sigterm.listen()
+    # A job that hangs says in its log where each of its threads is.
+    faulthandler.register(signal.SIGUSR1)
 
 from mlops.domain.job import TPE
 from mlops.domain.sweep import Sweep

@@ -87,6 +87,8 @@ def test_sigterm_ends_no_thread_of_a_run(mlflow_client: MlflowClient, tmp_path: 
     assert next(events(process))["event"] == "trainer.started"
     threads = list(Path(f"/proc/{process.pid}/task").iterdir())
     blocked = [re.search(r"^SigBlk:\s*(\w+)", (thread / "status").read_text(), re.MULTILINE) for thread in threads]
+    process.send_signal(signal.SIGUSR1)
+    assert any("most recent call first" in line for line in process.stderr), "it says where its threads are"
     process.kill()
     process.wait()
     assert len(threads) > 1
