@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trainer.delivery import BackgroundSender
@@ -34,6 +35,9 @@ class JobRecord:
         self._table: JobsTable | None = None
         self._sender: BackgroundSender | None = None
         if identity.job_id and (name := environment.get("JOBS_TABLE")):
+            # Not in the sender's thread, because the one that trains imports too (see `TrackedRun`).
+            for module in ("mlops.aws.jobs_table", "boto3.dynamodb.types"):
+                import_module(module)
             self._sender = BackgroundSender(f"DynamoDB table {name}", max_wait)
 
     def started(self, run_id: str, params: Mapping[str, ParameterValue], epochs: int) -> None:

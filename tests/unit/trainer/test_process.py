@@ -96,6 +96,33 @@ def test_sigterm_ends_no_thread_of_a_run(mlflow_client: MlflowClient, tmp_path: 
     assert len(taking) == 1, "the one that waits for it"
 
 
+IMPORTS_TOLD = """
+import runpy, sys, threading
+
+def tell(event, arguments):
+    thread = threading.current_thread().name
+    if event == "import" and thread.startswith("sender"):
+        print("imports", arguments[0], flush=True)
+
+sys.addaudithook(tell)
+sys.argv = ["trainer"]
+runpy.run_module("trainer", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.usefixtures("mlflow_client", "aws")
+def test_senders_import_nothing_while_the_main_thread_does(tmp_path: Path):
+    """Where two threads imported at once, MLflow's import broke off, and the main thread waited for ever."""
+    JobsTable.from_environment().create(Job("job_900007"))
+    variables = {**environment("job_900007", tmp_path), "TRAIN_EPOCHS": "1"}
+    done = subprocess.run([sys.executable, "-c", IMPORTS_TOLD], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    training, exported, _ = done.stdout.partition('"model.exported"')
+    assert exported, "after this the main thread only waits for the senders"
+    told = [line.split()[1] for line in training.splitlines() if line.startswith("imports ")]
+    assert [name for name in told if name.split(".")[0] in ("boto3", "botocore", "mlflow", "mlops", "sqlalchemy")] == []
+
+
 @pytest.mark.parametrize(
     ("job_id", "sent", "code"), [("job_900001", signal.SIGKILL, -9), ("job_900002", signal.SIGTERM, 143)]
 )

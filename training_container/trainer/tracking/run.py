@@ -1,7 +1,6 @@
 """What MLflow is given of a run: params, metrics of each epoch, artifacts, the model, its version.
 
 Everything is delivered in the background and in order, so that an MLflow that is away does not stop the training.
-MLflow's client is imported on that thread: it costs more than a second, and the first epoch need not wait for it.
 """
 
 import json
@@ -10,6 +9,8 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ MODEL_TAG = "mlops.model_uri"
 MODEL_ARTIFACT = "model"
 SYSTEM_SECONDS = 5.0
 METRICS_PER_CALL = 1000  # MLflow's own limit
+_MODULES = ("mlflow.system_metrics.system_metrics_monitor", "mlflow.tracking.request_header.registry")
 
 
 class TrackedRun:
@@ -58,6 +60,7 @@ class TrackedRun:
         self, params: Mapping[str, ParameterValue], tags: Mapping[str, str], on_run: Callable[[str], None]
     ) -> None:
         """Find or create the run; `on_run` is called with its id."""
+        _load_client(self._uri)
         self._sender.send(self._connect)
         self._sender.send(lambda: self._describe(params, tags))
         self._sender.send(lambda: on_run(self._known()))
@@ -73,6 +76,7 @@ class TrackedRun:
 
     def adopt(self, run_id: str) -> None:
         """Write on in a run that has ended, instead of `begin`."""
+        _load_client(self._uri)
         self._sender.send(lambda: self._adopt(run_id))
 
     def data(self, dataset: Dataset) -> None:
@@ -142,20 +146,8 @@ class TrackedRun:
         self._model_id = self._client.get_run(run_id).data.tags[MODEL_TAG].removeprefix("models:/")
 
     def _open(self) -> None:
-        # Retries are ours: MLflow's own would repeat POSTs for minutes before we hear of it.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         from mlflow import MlflowClient
 
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-
-        if self._uri:
-            from trainer.tracking import signing
-
-            if signing.is_needed(self._uri):
-                signing.use()
         self._connected_client = MlflowClient(tracking_uri=self._uri)
 
     def _experiment(self, name: str) -> str:
@@ -288,6 +280,31 @@ class TrackedRun:
         if self._monitor:
             self._monitor.finish()  # type: ignore[no-untyped-call]
         self._client.set_terminated(self._known(), status)
+
+
+def _load_client(uri: str | None) -> None:
+    """Import MLflow's client, in the thread that trains.
+
+    Importing MLflow reads the list of all modules. If another thread imports at that time, it breaks off half-way, and
+    has left locks behind that the other thread then waited for without end.
+    """
+    # Retries are ours: MLflow's own would repeat POSTs for minutes before we hear of it.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    for name in _MODULES:
+        import_module(name)
+    if not (uri or "").startswith("http"):
+        # A store without a server imports as much again when it is used. Its errors come again in the sender's thread.
+        with suppress(Exception):
+            import_module("mlflow").MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    if uri:
+        from trainer.tracking import signing
+
+        if signing.is_needed(uri):
+            signing.use()
 
 
 def version_tags(
