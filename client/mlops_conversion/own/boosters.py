@@ -32,9 +32,7 @@ def original(model: Any, library: str) -> Original:
     found = scikit_learn.original(model)
     booster = model.booster_ if library == "lightgbm" else model.get_booster()
     columns = booster.feature_name() if library == "lightgbm" else booster.feature_names
-    return replace(
-        found, write=_writer(model, _categories(booster, library)), columns=_given(columns, library, booster)
-    )
+    return replace(found, write=_writer(model, _categories(booster, library)), columns=_given(columns, library))
 
 
 def _catboost(model: Any) -> Original:
@@ -72,7 +70,7 @@ def _lightgbm(booster: Any) -> Original:
         ask,
         None,
         _writer(booster, _categories(booster, "lightgbm")),
-        _given(booster.feature_name(), "lightgbm", booster),
+        _given(booster.feature_name(), "lightgbm"),
         lambda: forests.thresholds(booster, booster.num_feature()),
     )
 
@@ -99,7 +97,7 @@ def _xgboost(booster: Any) -> Original:
         ask,
         None,
         _writer(booster, _categories(booster, "xgboost")),
-        _given(booster.feature_names, "xgboost", booster),
+        _given(booster.feature_names, "xgboost"),
         lambda: forests.thresholds(booster, booster.num_features()),
     )
 
@@ -111,7 +109,7 @@ def _answers(answers: Array, is_class: bool) -> Array:
     return answers
 
 
-def _given(names: Sequence[str] | None, library: str, booster: Any) -> tuple[str, ...] | None:
+def _given(names: Sequence[str] | None, library: str) -> tuple[str, ...] | None:
     """Return the names of the columns, if they are not the library's own numbering."""
     if not names:
         return None

@@ -1,5 +1,6 @@
 """Convert a model, prove it, and put what is known of it into its file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,12 +18,11 @@ from mlops_conversion.own import file
 from mlops_conversion.own.graph import Graph, Kind
 from mlops_conversion.own.original import Array, Label, Original, plain_labels
 from mlops_conversion.own.recognition import recognised
-from mlops_conversion.own.source import TOKENS, Columns, Source
-from mlops_conversion.proof import Proof, prove, sentences
-from mlops_conversion.proof.rows import rounded, taken
+from mlops_conversion.own.source import Columns, Source
+from mlops_conversion.proof import Proof, prove, quantity_scale, sentences
+from mlops_conversion.proof.prove import NULL_TOKENS
+from mlops_conversion.proof.rows import rounded
 
-PROOF_ROWS = 10_000
-"""Rows of the data that the proof asks, evenly spread."""
 _SHARE_OFF = 0.001
 
 
@@ -162,10 +162,10 @@ def _known(source: Source, levels: dict[str, tuple[str, ...]], used: set[str | N
         text = column.type is ColumnType.STRING
         if text and levels.get(column.name):
             values = [value for value in source.columns[column.name] if value is not None]
-            counts = {value: values.count(value) for value in set(values)}
-            known = sorted(levels[column.name], key=lambda level: -counts.get(level, 0))
+            counts = Counter(values)
+            known = sorted(levels[column.name], key=lambda level: -counts[level])
             taken_texts = {*known, *values}
-            token = next((token for token in (column.null_token, *TOKENS) if token not in taken_texts), None)
+            token = next((token for token in (column.null_token, *NULL_TOKENS) if token not in taken_texts), None)
             column = replace(column, levels=tuple(known), null_token=token or column.null_token)
         columns.append(replace(column, position=positions[text]))
         positions[text] += column.type.width
@@ -179,16 +179,17 @@ def _proved(
 ) -> tuple[Proof, Any]:
     """Prove the graph. Raises NotProved."""
     session = file.session_of(graph.SerializeToString(deterministic=True))
-    spread = np.unique(np.linspace(0, len(answers) - 1, PROOF_ROWS).astype(np.int64))
-    names = [column.name for column in source.contract.columns]
-    held_out: Columns = taken({name: source.columns[name] for name in names}, spread)
+    held_out: Columns = {column.name: source.columns[column.name] for column in source.contract.columns}
+    scale = 1.0
+    if original.task is Task.REGRESSION:
+        scale = quantity_scale(answers if truth is None else truth) or 1.0
     proof = prove(
         lambda columns: original.ask(source.rebuild(columns)),
         session,
         source.contract,
         held_out,
         encode=encode_columns,
-        scale=_scale(answers if truth is None else truth) if original.task is Task.REGRESSION else 1.0,
+        scale=scale,
         thresholds=_thresholds(original, source),
     )
     if not proof.passes():
@@ -197,12 +198,6 @@ def _proved(
             proof.to_document(),
         )
     return proof, session
-
-
-def _scale(quantities: Array) -> float:
-    """Return the interquartile range of quantities, or their range if that is 0, or 1."""
-    low, high = np.quantile(quantities, [0.25, 0.75])
-    return float(high - low) or float(np.ptp(quantities)) or 1.0
 
 
 def _thresholds(original: Original, source: Source) -> dict[str, Array]:

@@ -1,18 +1,17 @@
 """The file of a converted model, with its description."""
 
-import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 
 from mlops_contract import Contract
-from mlops_contract.agreement import TOLERANCE
 from mlops_contract.contract import NUMBERS
 from mlops_contract.whole_columns import encode_columns
+from mlops_conversion import served_file
 from mlops_conversion.converted import Converted
 from mlops_conversion.errors import CannotConvert
 from mlops_conversion.own import evaluation
@@ -24,10 +23,6 @@ from mlops_conversion.proof.kept_rows import kept_rows
 from mlops_conversion.proof.rows import allowed, json_rows, rounded, taken
 from mlops_conversion.reference import reference
 
-METADATA_KEY, SCHEMA = "mlops", 1
-SELF_TEST_ROWS = 8
-BATCH_ROWS = 1_000
-
 
 def session_of(model: bytes) -> onnxruntime.InferenceSession:
     """Load a model as predict does.
@@ -35,12 +30,8 @@ def session_of(model: bytes) -> onnxruntime.InferenceSession:
     Raises:
         CannotConvert: onnxruntime does not load it.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # a refused row is a result of the proof
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return served_file.session_of(model, quiet=True)  # a refused row is a result of the proof
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise CannotConvert(
@@ -75,35 +66,25 @@ def described(
     """
     held_out = rounded(proved, source.columns)
     usual = taken(held_out, np.flatnonzero(allowed(proved, held_out)))
-    served = _answers(session, encode_columns(proved, usual), proved.output)
-    first = taken(usual, slice(SELF_TEST_ROWS))
+    feeds = encode_columns(proved, usual)
+    served = served_file.answers(session, feeds)
     kept = kept_rows(
         lambda columns: original.ask(source.rebuild(columns)), proved, held_out, served.shape[1], proof.scale
     ).to_bytes()
-    feeds = encode_columns(proved, first)
-    rows = json_rows(proved, first)
-    pixels = encode_columns(proved, usual)[NUMBERS] if source.tensor else served
-    metadata = {
-        "schema": SCHEMA,
+    rows = json_rows(proved, taken(usual, slice(served_file.SELF_TEST_ROWS)))
+    description: dict[str, Any] = {
         "labels": list(original.labels),
         "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
-        "reference": reference(pixels, served, source.image, original.task),
+        "reference": reference(feeds[NUMBERS] if source.tensor else served, served, source.image, original.task),
     }
     if source.tensor:
-        metadata |= {"features": len(proved.columns), "image": list(source.image) if source.image else None}
-        metadata["self_test"] = {
-            "inputs": encoded(feeds[NUMBERS]),
-            "probabilities": encoded(served[:SELF_TEST_ROWS]),
-            "count": len(rows),
-            "tolerance": TOLERANCE,
-        }
+        description |= {"features": len(proved.columns), "image": list(source.image) if source.image else None}
+        description["self_test"] = served_file.self_test_of_tensor(feeds[NUMBERS], served)
     else:
-        metadata["contract"] = proved.to_document()
-        metadata["self_test"] = {"rows": rows, "outputs": encoded(served[:SELF_TEST_ROWS]), "tolerance": TOLERANCE}
-    onnx.helper.set_model_props(graph, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    onnx.checker.check_model(graph)
+        description["contract"] = proved.to_document()
+        description["self_test"] = served_file.self_test_of_rows(rows, served[: len(rows)])
     return Converted(
-        content=graph.SerializeToString(deterministic=True),
+        content=served_file.described(graph, description),
         task=original.task,
         labels=original.labels,
         contract=None if source.tensor else proved,
@@ -119,11 +100,6 @@ def described(
     )
 
 
-def encoded(values: Array) -> str:
-    """Return float32 values as base64, row by row."""
-    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
-
-
 def _digest(source: Source, truth: Array | None) -> str:
     """Return the SHA-256 of the rows and their true values. It does not depend on the order of the columns."""
     digest = hashlib.sha256()
@@ -134,12 +110,3 @@ def _digest(source: Source, truth: Array | None) -> str:
     if truth is not None:
         digest.update(truth.tobytes())
     return digest.hexdigest()
-
-
-def _answers(session: onnxruntime.InferenceSession, feeds: Mapping[str, Array], output: str) -> Array:
-    rows = len(next(iter(feeds.values())))
-    parts = [
-        session.run([output], {name: values[start : start + BATCH_ROWS] for name, values in feeds.items()})[0]
-        for start in range(0, rows, BATCH_ROWS)
-    ]
-    return np.concatenate(parts)

@@ -11,10 +11,9 @@ from mlops_contract.columns import LARGEST_WHOLE
 from mlops_contract.contract import CATEGORIES, NUMBERS
 from mlops_conversion.own.graph import Graph, Kind, Wire, Wires
 from mlops_conversion.own.original import Array
+from mlops_conversion.proof.prove import NULL_TOKENS
 
 Columns = Mapping[str, Array]
-TOKENS = ("", "nan", "None")
-"""What may stand for missing text: the first that is no text of the column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,7 @@ def claimed(name: str, kind: ColumnType, position: int, values: Array) -> Column
     """Return a column that allows everything, with what the rows show of it."""
     if kind is ColumnType.STRING:
         known = set(values)
-        token = next((token for token in TOKENS if token not in known), "\N{SYMBOL FOR NULL}")
+        token = next((token for token in NULL_TOKENS if token not in known), "\N{SYMBOL FOR NULL}")
         return Column(name, kind, position, null_token=token)
     if kind in (ColumnType.DOUBLE, ColumnType.LONG):
         present = values[np.isfinite(values)]

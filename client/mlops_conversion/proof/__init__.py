@@ -4,7 +4,7 @@ What is not proved is refused, not guessed: the proof narrows the contract, or d
 """
 
 from mlops_conversion.proof.proof import Check, Kind, Proof
-from mlops_conversion.proof.prove import prove
+from mlops_conversion.proof.prove import prove, quantity_scale
 from mlops_conversion.proof.summary import sentences
 
-__all__ = ["Check", "Kind", "Proof", "prove", "sentences"]
+__all__ = ["Check", "Kind", "Proof", "prove", "quantity_scale", "sentences"]

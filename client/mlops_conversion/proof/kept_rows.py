@@ -7,7 +7,7 @@ import numpy as np
 from mlops_contract import ColumnType, Contract
 from mlops_contract.proof_rows import MAX_ROWS, ProofRows, most_rows
 from mlops_contract.whole_columns import encode_columns
-from mlops_conversion.proof.rows import Columns, allowed, count, taken
+from mlops_conversion.proof.rows import Columns, allowed, count, spread, taken
 
 LONGEST_TEXT = 100
 """Longer text is cut: in the file all texts are as wide as the longest one."""
@@ -25,15 +25,10 @@ def kept_rows(
         classes: The width of the model's output.
         scale: What differences are measured by.
     """
-    columns = _cut(proved, _spread(taken(held_out, np.flatnonzero(allowed(proved, held_out))), MAX_ROWS))
-    columns = _spread(columns, most_rows(encode_columns(proved, columns), classes))
+    columns = _cut(proved, spread(taken(held_out, np.flatnonzero(allowed(proved, held_out))), MAX_ROWS))
+    columns = spread(columns, most_rows(encode_columns(proved, columns), classes))
     expected = np.asarray(ask(columns), np.float32).reshape(count(columns), -1)
     return ProofRows(encode_columns(proved, columns), expected, scale)
-
-
-def _spread(columns: Columns, most: int) -> dict[str, np.ndarray]:
-    """Return at most so many rows, evenly spread."""
-    return taken(columns, np.unique(np.linspace(0, count(columns) - 1, most).astype(np.int64)))
 
 
 def _cut(contract: Contract, columns: Columns) -> Columns:

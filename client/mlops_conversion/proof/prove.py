@@ -13,7 +13,9 @@ from mlops_conversion.errors import CannotConvert
 from mlops_conversion.proof import rows
 from mlops_conversion.proof.proof import Check, Kind, Proof
 from mlops_conversion.proof.rows import Array, Columns, Question
+from mlops_conversion.served_file import session_of
 
+HELD_OUT_ROWS = 10_000
 VARIANTS, FEWEST_VARIANTS = 100, 4
 CELLS = 20_000_000
 """Of a wide table fewer variants a column are asked, so that all together have about this many values."""
@@ -29,6 +31,12 @@ Encode = Callable[[Contract, Columns], Mapping[str, Array]]
 
 class _Refused(Exception):
     """One of the models refused the rows."""
+
+
+def quantity_scale(quantities: Array) -> float:
+    """Return what differences of quantities are measured by: their interquartile range, or their range if that is 0."""
+    low, high = np.quantile(quantities, [0.25, 0.75])
+    return float(high - low) or float(np.ptp(quantities))
 
 
 def prove(
@@ -48,7 +56,7 @@ def prove(
             for rows that it does not take. It gets the columns as `mlops_conversion.proof.rows.Columns` says.
         model: The ONNX model.
         contract: What is claimed: nulls and unseen values are asked where it allows them.
-        held_out: Rows that training did not see; at least one.
+        held_out: Rows that training did not see; at least one. At most HELD_OUT_ROWS are asked, evenly spread.
         encode: Returns the inputs of the ONNX model for columns, under a contract.
         scale: The interquartile range of the target, for regression.
         thresholds: The thresholds of each column that the model compares with any, for trees.
@@ -57,9 +65,9 @@ def prove(
         CannotConvert: The ONNX model does not load.
         ValueError: There are no held-out rows.
     """
-    columns = rows.rounded(contract, held_out)
-    if not rows.count(columns):
+    if not rows.count(held_out):
         raise ValueError("there are no held-out rows to prove the conversion with")
+    columns = rows.rounded(contract, rows.spread(held_out, HELD_OUT_ROWS))
     session = model if not isinstance(model, bytes) else _session(model)
     regression = contract.task is Task.REGRESSION
     comparison = _Comparison(ask, session, encode, contract.output, scale if regression else 1.0)
@@ -87,13 +95,8 @@ def prove(
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # As it is served: one prediction at a time, on one thread.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # a refused row is a result here
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return session_of(model, quiet=True)  # a refused row is a result here
     except Exception as error:
         raise CannotConvert(f"the ONNX model does not load: {_reason(error)}") from error
 

@@ -37,6 +37,11 @@ def _typed(column: Column, values: Any) -> Array:
     return np.array(values, np.float64).astype(np.float32).astype(np.float64)
 
 
+def spread(columns: Columns, most: int) -> dict[str, Array]:
+    """Return at most so many rows, evenly spread."""
+    return taken(columns, np.unique(np.linspace(0, count(columns) - 1, most).astype(np.int64)))
+
+
 def is_null(values: Array) -> Array:
     """Return which values are missing, bool `[n]`."""
     if values.dtype == object:

@@ -5,7 +5,6 @@ The file's metadata holds what serving needs (labels, input or contract, a self-
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ import numpy as np
 import onnx
 
 from mlops_conversion.reference import reference
+from mlops_conversion.served_file import described, session_of
 from trainer.data import Dataset
 from trainer.export.checked import Checked
-from trainer.export.onnx_session import session_of
 from trainer.models.protocols import Trained
 
-METADATA_KEY = "mlops"
-SCHEMA = 1
 LATENCY_CALLS = 200
 
 
@@ -81,17 +78,12 @@ def _checked(trained: Trained, dataset: Dataset) -> Checked:
 
 
 def _described(checked: Checked, dataset: Dataset) -> bytes:
-    metadata = {
-        "schema": SCHEMA,
+    description = {
         "labels": list(dataset.labels),
         "reference": reference(dataset.held_out.inputs, checked.answers, dataset.image, dataset.task),
         **checked.description,
     }
-    described = onnx.load_from_string(checked.model)
-    onnx.helper.set_model_props(described, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    onnx.checker.check_model(described)
-    content: bytes = described.SerializeToString(deterministic=True)
-    return content
+    return described(onnx.load_from_string(checked.model), description)
 
 
 def _latency(checked: Checked) -> float:

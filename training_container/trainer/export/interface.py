@@ -4,12 +4,12 @@ import numpy as np
 import onnx
 
 from mlops_contract import Task
+from mlops_contract.agreement import TOLERANCE
 from trainer.data import Dataset
 from trainer.errors import ParityError
 from trainer.models.protocols import Trained
 
 INPUT = "inputs"
-TOLERANCE = 1e-4
 _OUTPUTS = {Task.CLASSIFICATION: "probabilities", Task.REGRESSION: "prediction"}
 
 

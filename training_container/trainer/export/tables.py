@@ -6,20 +6,17 @@ import numpy as np
 
 from mlops_contract import ColumnType, Contract, Task
 from mlops_contract.whole_columns import encode_columns
-from mlops_conversion.proof import Kind, prove, sentences
+from mlops_conversion.proof import Kind, prove, quantity_scale, sentences
 from mlops_conversion.proof.kept_rows import kept_rows
 from mlops_conversion.proof.rows import Columns, allowed, json_rows, taken
+from mlops_conversion.served_file import SELF_TEST_ROWS, answers, self_test_of_rows, session_of
 from trainer.data import Dataset
 from trainer.errors import ParityError
 from trainer.export.checked import Checked
 from trainer.export.coding import code, decode, with_coding
-from trainer.export.interface import TOLERANCE, check_answers, converted
-from trainer.export.onnx_session import answers, session_of
-from trainer.export.vectors import SELF_TEST_ROWS, encoded
+from trainer.export.interface import check_answers, converted
 from trainer.models.protocols import Trained
 
-PROOF_ROWS = 10_000
-"""Held-out rows that the proof asks, evenly spread."""
 _THRESHOLDS = (ColumnType.DOUBLE, ColumnType.LONG)
 
 
@@ -36,7 +33,6 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     model: bytes = graph.SerializeToString(deterministic=True)
     session = session_of(model)
     held_out = decode(contract, features, dataset.held_out.inputs)
-    spread = np.unique(np.linspace(0, len(dataset.held_out) - 1, PROOF_ROWS).astype(np.int64))
     scale = _scale(dataset)
 
     def ask(columns: Columns) -> np.ndarray:
@@ -46,7 +42,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
         ask,
         session,
         contract,
-        taken(held_out, spread),
+        held_out,
         encode=encode_columns,
         scale=scale,
         thresholds=_thresholds(trained, contract, dataset),
@@ -66,11 +62,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     description = {
         "contract": proved.to_document(),
         "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
-        "self_test": {
-            "rows": json_rows(proved, taken(held_out, rows)),
-            "outputs": encoded(outputs[rows]),
-            "tolerance": TOLERANCE,
-        },
+        "self_test": self_test_of_rows(json_rows(proved, taken(held_out, rows)), outputs[rows]),
     }
     first = encode_columns(proved, taken(held_out, rows[:1]))
     return Checked(
@@ -89,8 +81,7 @@ def _scale(dataset: Dataset) -> float:
     """Return the interquartile range of a target that is a quantity; 1 for classes."""
     if dataset.task is Task.CLASSIFICATION:
         return 1.0
-    low, high = np.quantile(dataset.train.targets, [0.25, 0.75])
-    return float(high - low) or float(np.ptp(dataset.train.targets))
+    return quantity_scale(dataset.train.targets)
 
 
 def _thresholds(trained: Trained, contract: Contract, dataset: Dataset) -> dict[str, np.ndarray]:

@@ -1,18 +1,16 @@
 """Check and describe a model of vectors or images: one input, float32 `[n, features]`."""
 
-import base64
-
 import numpy as np
 
+from mlops_contract.agreement import TOLERANCE
+from mlops_conversion.served_file import answers, self_test_of_tensor, session_of
 from trainer.data import Dataset
 from trainer.errors import ParityError
 from trainer.export.checked import Checked
-from trainer.export.interface import INPUT, TOLERANCE, check_answers, converted
-from trainer.export.onnx_session import answers, session_of
+from trainer.export.interface import INPUT, check_answers, converted
 from trainer.models.protocols import Trained
 
 PARITY_ROWS = 1000
-SELF_TEST_ROWS = 8
 
 
 def check(trained: Trained, dataset: Dataset) -> Checked:
@@ -27,23 +25,12 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     probabilities = answers(session, {INPUT: inputs})
     check_answers(probabilities, len(inputs), dataset.task)
     worst = _parity(trained, probabilities, inputs)
-    count = min(SELF_TEST_ROWS, len(inputs))
     description = {
         "features": dataset.features,
         "image": list(dataset.image) if dataset.image else None,
-        "self_test": {
-            "inputs": encoded(inputs[:count]),
-            "probabilities": encoded(probabilities[:count]),
-            "count": count,
-            "tolerance": TOLERANCE,
-        },
+        "self_test": self_test_of_tensor(inputs, probabilities),
     }
     return Checked(model, probabilities, worst, {INPUT: inputs[:1]}, description)
-
-
-def encoded(values: np.ndarray) -> str:
-    """Return float32 values as base64, row by row."""
-    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
 
 
 def _parity(trained: Trained, probabilities: np.ndarray, inputs: np.ndarray) -> float:
