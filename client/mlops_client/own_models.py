@@ -16,12 +16,10 @@ from mlops_client.errors import BadInput, MlopsError
 from mlops_client.extras import require
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from mlops_conversion import Converted
+    from mlops_conversion.mlflow_folder import Shape
 
 PACKAGES = ("mlflow", "numpy", "onnx", "onnxruntime")
-MODEL_ARTIFACT, MODEL_TAG = "model", "mlops.model_uri"
 DIRECTIONS = {
     "accuracy": "maximise",
     "macro_f1": "maximise",
@@ -121,6 +119,9 @@ def _log(
     """Log the run's part, then the model, then the version: what comes later refers to what came before."""
     from mlflow import MlflowClient
     from mlflow.entities import Metric, RunTag
+    from mlflow.exceptions import MlflowException
+
+    from mlops_conversion import mlflow_log
 
     client = MlflowClient()
     task, digest = converted.task.value, converted.data_sha256
@@ -135,9 +136,16 @@ def _log(
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), converted, metrics, kind, name)
         client.log_artifacts(run_id, folder)
-    model_id = _log_files(client, converted, kind, run_id)
+    metadata = {"sha256": converted.sha256, "dataset": "data"}
+    experiment = client.get_run(run_id).info.experiment_id
+    model_id = mlflow_log.log(
+        client, experiment, run_id, kind, converted.content, _shape(converted), metadata, converted.example
+    )
     version_tags = {"stage": "Registered", "sha256": converted.sha256, "dataset_digest": digest, "task": task}
-    return _register(client, name, run_id, model_id, {**version_tags, **objective})
+    try:
+        return mlflow_log.register(client, name, run_id, model_id, {**version_tags, **objective})
+    except MlflowException as error:
+        raise MlopsError(f"MLflow does not register the model {name!r}: {error}") from error
 
 
 def _write(folder: Path, converted: Converted, metrics: Mapping[str, float], kind: str, name: str) -> None:
@@ -164,43 +172,15 @@ def _card(converted: Converted, metrics: Mapping[str, float], kind: str, name: s
     return "\n".join([*lines, *[f"- {note}" for note in converted.notes]]) + "\n"
 
 
-def _log_files(client: MlflowClient, converted: Converted, kind: str, run_id: str) -> str:
-    """Log the model as `mlflow.onnx.log_model` does, with the file as it is; return the model's id."""
-    from mlflow.entities import LoggedModelOutput
-
+def _shape(converted: Converted) -> Shape:
     from mlops_contract.contract import NUMBERS, PREDICTION, PROBABILITIES
-    from mlops_conversion import mlflow_folder
+    from mlops_conversion.mlflow_folder import Shape
 
-    experiment = client.get_run(run_id).info.experiment_id
-    logged = client.create_logged_model(experiment, name=MODEL_ARTIFACT, source_run_id=run_id, model_type=kind)
     quantity = converted.task == "regression"
-    shape = mlflow_folder.Shape(
+    return Shape(
         converted.contract,
         converted.features or 0,
         1 if quantity else len(converted.labels),
         PREDICTION if quantity else PROBABILITIES,
         NUMBERS,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / MODEL_ARTIFACT
-        metadata = {"sha256": converted.sha256, "dataset": "data"}
-        mlflow_folder.save(path, converted.content, shape, run_id, logged, metadata, converted.example)
-        client.log_model_artifacts(logged.model_id, str(path))
-    client.finalize_logged_model(logged.model_id, "READY")
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    client.set_tag(run_id, MODEL_TAG, f"models:/{logged.model_id}")
-    return str(logged.model_id)
-
-
-def _register(client: MlflowClient, name: str, run_id: str, model_id: str, tags: Mapping[str, str]) -> int:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise MlopsError(f"MLflow does not register the model {name!r}: {error}") from error
-    version = client.create_model_version(
-        name, source=f"models:/{model_id}", run_id=run_id, tags=dict(tags), model_id=model_id
-    )
-    return int(version.version)

@@ -6,7 +6,6 @@ Everything is delivered in the background and in order, so that an MLflow that i
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from mlops.domain.objective import Objective
 from mlops_contract import Task
+from mlops_conversion import mlflow_log
+from mlops_conversion.mlflow_log import MODEL_TAG
 from trainer.data import Dataset
 from trainer.delivery import BackgroundSender
 from trainer.errors import ParameterError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 JOB_TAG = "mlops.job_id"
 SWEEP_TAG = "mlops.sweep_id"
-MODEL_TAG = "mlops.model_uri"
-MODEL_ARTIFACT = "model"
 SYSTEM_SECONDS = 5.0
 METRICS_PER_CALL = 1000  # MLflow's own limit
 _MODULES = ("mlflow.system_metrics.system_metrics_monitor", "mlflow.tracking.request_header.registry")
@@ -234,47 +233,26 @@ class TrackedRun:
         self._client.log_inputs(self._known(), [DatasetInput(logged, [InputTag("mlflow.data.context", "training")])])
 
     def _log_model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, str]) -> None:
-        """Log the model as `mlflow.onnx.log_model` does, by single calls, so that a second try finds the first."""
-        from mlflow.entities import LoggedModelOutput
-
-        from mlops_conversion import mlflow_folder
+        """Log the model, unless an earlier try has logged it whole."""
         from trainer.tracking.model_shape import shape_of
 
-        done = self._client.get_run(self._known()).data.tags.get(MODEL_TAG)
+        run_id = self._known()
+        done = self._client.get_run(run_id).data.tags.get(MODEL_TAG)
         if done:
             self._model_id = done.removeprefix("models:/")
             return
-        model = self._client.create_logged_model(
-            self._experiment_id,
-            name=MODEL_ARTIFACT,
-            source_run_id=self._known(),
-            model_type=self._parameters.model_type,
+        kind = self._parameters.model_type
+        self._model_id = mlflow_log.log(
+            self._client, self._experiment_id, run_id, kind, content, shape_of(dataset), metadata
         )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / MODEL_ARTIFACT
-            mlflow_folder.save(path, content, shape_of(dataset), self._known(), model, metadata)
-            self._client.log_model_artifacts(model.model_id, str(path))
-        self._client.finalize_logged_model(model.model_id, "READY")
-        self._client.log_outputs(self._known(), [LoggedModelOutput(model.model_id, step=0)])
-        self._client.set_tag(self._known(), MODEL_TAG, f"models:/{model.model_id}")
-        self._model_id = model.model_id
 
     def _register(self, name: str, tags: Mapping[str, str]) -> None:
-        from mlflow.exceptions import MlflowException
-
+        assert self._model_id is not None, "the model is logged first"
         own = self._client.search_model_versions(f"name = '{name}' and run_id = '{self._known()}'", max_results=1)
         if own:
             self.model_version = int(own[0].version)
-            return
-        try:
-            self._client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        version = self._client.create_model_version(
-            name, source=f"models:/{self._model_id}", run_id=self._known(), tags=dict(tags), model_id=self._model_id
-        )
-        self.model_version = int(version.version)
+        else:
+            self.model_version = mlflow_log.register(self._client, name, self._known(), self._model_id, tags)
 
     def _end(self, status: str) -> None:
         if self._monitor:
