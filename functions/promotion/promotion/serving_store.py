@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 
 from mlops.aws.serving_bucket import StoredManifest, read_manifest
 from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
-from mlops.domain.artifacts import logged_folder
+from mlops.domain.artifacts import ELSEWHERE, logged_folder
 from mlops.domain.conversion import REMEDY, Conversion, model_file, proof_file
 from mlops.domain.errors import Conflict
 from mlops.domain.examination import GATE_REVISION
@@ -202,7 +202,7 @@ class ServingStore:
         """Return S3's answer with the version's ONNX file in MLflow. Raises Conflict."""
         folder = self.folder(artifact_uri)
         if folder is None:
-            raise Conflict("The version's files are not in the platform's bucket: log the model through this MLflow")
+            raise Conflict(ELSEWHERE)
         answer = self._read(folder + MODEL_FILE)
         if answer is None:
             raise Conflict(f"The version has no {MODEL_FILE}, and no flavour that can be converted to it: {REMEDY}")

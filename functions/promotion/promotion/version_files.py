@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mlops.domain.conversion import Conversion, ConversionStatus, is_convertible
 from mlops.domain.errors import DependencyUnavailable, PlatformError
@@ -11,20 +11,12 @@ from promotion.dependencies import Dependencies
 from promotion.serving_store import ModelFile, ServingStore
 
 
-@dataclass(frozen=True)
-class VersionFile:
-    """The ONNX file of one version.
+class VersionFile(Protocol):
+    """The ONNX file of one version."""
 
-    Attributes:
-        uri: The address of the version's files in MLflow.
-        registered: The SHA-256 that the file must have, if it is known.
-        conversion: The conversion that made the file; None if it was logged.
-    """
-
-    serving: ServingStore
-    uri: str
-    registered: str | None
-    conversion: Conversion | None
+    @property
+    def registered(self) -> str | None:
+        """The SHA-256 that the file must have, if it is known."""
 
     def fetch(self, max_bytes: int) -> ModelFile:
         """Read the file.
@@ -32,14 +24,26 @@ class VersionFile:
         Raises:
             Conflict: There is none, it is elsewhere, or it is larger than `max_bytes`.
         """
-        if self.conversion is not None:
-            return self.serving.fetch_converted(self.conversion, max_bytes)
-        return self.serving.fetch(self.uri, max_bytes)
 
     def sha256(self) -> str | None:
         """Return the SHA-256 of the file; None if there is none any more."""
-        if self.conversion is not None:
-            return self.conversion.sha256
+
+    def proof(self, run: Mapping[str, Any]) -> bytes | None:
+        """Read the rows of the file's proof, if there are any. `run` is the version's in MLflow."""
+
+
+@dataclass(frozen=True)
+class LoggedFile:
+    """A file that was logged, below the address `uri`. Its proof is among the artifacts of the run."""
+
+    serving: ServingStore
+    uri: str
+    registered: str | None
+
+    def fetch(self, max_bytes: int) -> ModelFile:
+        return self.serving.fetch(self.uri, max_bytes)
+
+    def sha256(self) -> str | None:
         try:
             return self.serving.sha256_of(self.uri)
         except DependencyUnavailable:
@@ -48,10 +52,28 @@ class VersionFile:
             return None
 
     def proof(self, run: Mapping[str, Any]) -> bytes | None:
-        """Read the rows of the file's proof: the conversion's, or those among the artifacts of the run."""
-        if self.conversion is not None:
-            return self.serving.converted_proof(self.conversion)
         return self.serving.proof(run.get("artifact_uri", ""))
+
+
+@dataclass(frozen=True)
+class ConvertedFile:
+    """A file that a conversion wrote, with its proof."""
+
+    serving: ServingStore
+    conversion: Conversion
+
+    @property
+    def registered(self) -> str | None:
+        return self.conversion.sha256
+
+    def fetch(self, max_bytes: int) -> ModelFile:
+        return self.serving.fetch_converted(self.conversion, max_bytes)
+
+    def sha256(self) -> str | None:
+        return self.conversion.sha256
+
+    def proof(self, run: Mapping[str, Any]) -> bytes | None:
+        return self.serving.converted_proof(self.conversion)
 
 
 class VersionFiles:
@@ -64,9 +86,9 @@ class VersionFiles:
     def of(self, version: Version) -> VersionFile:
         """Return where the file of a version is."""
         conversion = self._conversions.of(version.model_name, version.version, version.created_at)
-        if conversion is None or conversion.status is not ConversionStatus.SUCCEEDED:
-            return VersionFile(self._serving, self._uri(version), version.tags.get("sha256"), None)
-        return VersionFile(self._serving, self._uri(version), conversion.sha256, conversion)
+        if conversion is not None and conversion.status is ConversionStatus.SUCCEEDED:
+            return ConvertedFile(self._serving, conversion)
+        return LoggedFile(self._serving, self._uri(version), version.tags.get("sha256"))
 
     def convertible(self, version: Version) -> str | None:
         """Return the prefix of a version's files if they have to be converted first and a job can try it, else None."""

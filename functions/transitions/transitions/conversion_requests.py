@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 from mlops.aws.conversion_jobs import ConversionJobs
-from mlops.domain.artifacts import logged_folder
+from mlops.domain.artifacts import ELSEWHERE, logged_folder
 from mlops.domain.conversion import Conversion, new_conversion_id
 from mlops.domain.errors import Conflict, NotFound
 from mlops.registry.rest import Tracking
@@ -29,7 +29,7 @@ class ConversionRequests:
         registered_at = self._tracking.version(model_name, version).created_at
         source = logged_folder(self._tracking.artifact_uri(model_name, version), self._bucket)
         if source is None:
-            raise Conflict("The version's files are not in the platform's bucket: log the model through this MLflow")
+            raise Conflict(ELSEWHERE)
         wanted = Conversion(
             model_name=model_name,
             version=version,

@@ -2,6 +2,9 @@
 
 from urllib.parse import urlsplit
 
+ELSEWHERE = "The version's files are not in the platform's bucket: log the model through this MLflow"
+"""What is said of a version without a `logged_folder`."""
+
 
 def logged_folder(uri: str, bucket: str) -> str | None:
     """Return the prefix of artifacts in the platform's bucket; None if `uri` is elsewhere, or not below `mlflow/`."""
