@@ -1,5 +1,7 @@
 """End the MLflow run of people's own code, and read what it has logged: its job may not write to the jobs table."""
 
+from typing import cast
+
 from aws_lambda_powertools import Logger
 
 from mlops.aws.jobs_table import Changes
@@ -29,12 +31,7 @@ def conclude(job: Job, status: JobStatus, runs: Runs) -> Changes:
     except (NotFound, TrackingRefused) as error:  # somebody has deleted the run
         logger.warning("no MLflow run", job=job.job_id, run_id=job.run_id, reason=error.detail)
         return {}
-    changes: Changes = {
-        "metrics": state.metrics,
-        "epoch": state.epoch,
-        "epochs": state.epochs or job.epochs,
-        "params": {**state.params, **job.params},
-    }
+    changes = cast(Changes, state.logged(job))
     if status is JobStatus.FAILED and state.error:
         changes["error"] = state.error
     if version is not None:

@@ -3,13 +3,12 @@
 from functools import cache
 from typing import Any
 
-from mlops.aws.batch_job import BatchJob, environment_of
+from mlops.aws.batch_job import ENDED, BatchJob, environment_of
 from mlops.aws.conversion_results import ConversionResults
 from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.promotion_queue import PromotionQueue, transition_message
 from mlops.domain.conversion import Conversion, ConversionStatus
 
-ENDED = ("SUCCEEDED", "FAILED")
 NO_RESULT = (
     "its job ended without a result that can be read; promote the version again, and if this repeats, search the job's "
     "log for the id of the conversion"

@@ -6,12 +6,12 @@ Only job_events ends a conversion, so the lost event is published again, with th
 from datetime import UTC, datetime, timedelta
 
 from mlops.aws.batch import Batch
+from mlops.aws.batch_job import ENDED
 from mlops.aws.conversion_jobs import ConversionSettings, batch_of_conversions, lost_job
 from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.eventbridge import Events
 from mlops.domain.conversion import Conversion
 from reconcile.failures import Failures
-from reconcile.lost_jobs import ENDED
 
 GRACE = timedelta(minutes=10)
 """Events may be late, and a job may be submitted again until then."""

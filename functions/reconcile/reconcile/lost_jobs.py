@@ -7,13 +7,12 @@ import os
 from datetime import UTC, datetime, timedelta
 
 from mlops.aws.batch import Batch
-from mlops.aws.batch_job import BatchJob
+from mlops.aws.batch_job import ENDED, BatchJob
 from mlops.aws.eventbridge import Events
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Record, Sweep
 from reconcile.failures import Failures
 
-ENDED = ("SUCCEEDED", "FAILED")
 GRACE = timedelta(minutes=10)
 """Events may be late, and DescribeJobs may not return a job that was submitted a moment ago."""
 

@@ -1,11 +1,13 @@
 """The routes of training runs, people's own code, sweeps and model types: start, status, lists, logs, cancel. And the
 events that ask for retrains."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 
-from mlops.api.auth import require
+from mlops.api.auth import Caller, require
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.pagination import Cursor, SmallPageSize
@@ -26,20 +28,33 @@ from training.submission import Submissions
 from training.views import job_view, sweep_view
 
 router = APIRouter(tags=["training"])
+Asked = TypeVar("Asked", bound=BaseModel)
 Status = Annotated[StatusName | None, Query(description="Only runs with this status")]
+
+
+def _started(
+    start: Callable[[Asked, str, str], BaseModel],
+    route: str,
+    body: Asked,
+    request: Request,
+    caller: Caller,
+    key: str | None,
+) -> dict[str, Any]:
+    """Start once what a request asks for, and return the answer as JSON."""
+    return once(
+        lambda: start(body, caller.name, request_id_of(request)).model_dump(mode="json"),
+        caller=caller.name,
+        route=route,
+        key=key,
+        body=body.model_dump(mode="json"),
+        context=request.scope["aws.context"],
+    )
 
 
 @router.post("/train", status_code=202, response_model=TrainAccepted)
 def start_training(body: TrainRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> Any:
     """Start a training run. The answer comes at once; GET /train/status/{job_id} follows the run."""
-    return once(
-        lambda: Submissions.from_environment().train(body, caller.name, request_id_of(request)).model_dump(mode="json"),
-        caller=caller.name,
-        route="train",
-        key=key,
-        body=body.model_dump(mode="json"),
-        context=request.scope["aws.context"],
-    )
+    return _started(Submissions.from_environment().train, "train", body, request, caller, key)
 
 
 @router.post("/code")
@@ -51,14 +66,7 @@ def upload_code(body: CodeUploadRequest) -> CodeUpload:
 @router.post("/runs", status_code=202, response_model=TrainAccepted)
 def start_code_run(body: RunRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> Any:
     """Run a script of your own training code. GET /train/status/{job_id} follows the run."""
-    return once(
-        lambda: CodeRuns.from_environment().start(body, caller.name, request_id_of(request)).model_dump(mode="json"),
-        caller=caller.name,
-        route="runs",
-        key=key,
-        body=body.model_dump(mode="json"),
-        context=request.scope["aws.context"],
-    )
+    return _started(CodeRuns.from_environment().start, "runs", body, request, caller, key)
 
 
 @router.get("/train/status/{job_id}")
@@ -95,14 +103,7 @@ def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key
     """Start a sweep: several training runs with different hyperparameters. Only an admin's key can give a `stage`."""
     if body.stage is not None:
         require(caller, "admin", "`stage`, which promotes the best model,")
-    return once(
-        lambda: Submissions.from_environment().sweep(body, caller.name, request_id_of(request)).model_dump(mode="json"),
-        caller=caller.name,
-        route="sweeps",
-        key=key,
-        body=body.model_dump(mode="json"),
-        context=request.scope["aws.context"],
-    )
+    return _started(Submissions.from_environment().sweep, "sweeps", body, request, caller, key)
 
 
 @router.get("/model-types", response_model=ModelTypeList)

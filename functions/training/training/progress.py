@@ -36,10 +36,4 @@ def _current(job: Job) -> Job:
         state = Runs.from_environment().state(job.run_id)
     except NotFound:  # somebody has deleted the run
         return job
-    return replace(
-        job,
-        metrics=state.metrics,
-        epoch=state.epoch,
-        epochs=state.epochs or job.epochs,
-        params={**state.params, **job.params},
-    )
+    return replace(job, **state.logged(job))

@@ -5,6 +5,9 @@ This is a separate module, so that functions that handle events do not import th
 
 from typing import TypedDict
 
+ENDED = ("SUCCEEDED", "FAILED")
+"""The statuses of a job that has ended."""
+
 
 class EnvironmentVariable(TypedDict):
     name: str

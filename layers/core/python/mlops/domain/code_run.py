@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field, field_validator, model_validator
 
 from mlops.domain import objective as objectives
+from mlops.domain.job import Job
 from mlops.domain.names import ExperimentName
 from mlops.domain.objective import ObjectiveError
 from mlops.domain.request import Request
@@ -110,6 +111,15 @@ class RunRequest(Request):
         return _count(self.params.get("epochs"))
 
 
+class Logged(TypedDict):
+    """The fields of a job's record that the script itself logs."""
+
+    metrics: dict[str, float]
+    epoch: int
+    epochs: int
+    params: dict[str, Value]
+
+
 @dataclass(frozen=True)
 class RunState:
     """What MLflow has of a run.
@@ -144,6 +154,15 @@ class RunState:
             params=params,
             error=tags.get(ERROR_TAG),
         )
+
+    def logged(self, job: Job) -> Logged:
+        """Return what the run adds to its job. Parameters and epochs that the request has come first."""
+        return {
+            "metrics": dict(self.metrics),
+            "epoch": self.epoch,
+            "epochs": self.epochs or job.epochs,
+            "params": {**self.params, **job.params},
+        }
 
 
 def _count(value: Any) -> int:
