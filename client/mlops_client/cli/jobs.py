@@ -139,7 +139,7 @@ def _show_job(job: Job) -> None:
     facts = [
         ("job", job.job_id),
         ("status", job.status),
-        ("epoch", output.progress(job.progress).replace("/", " of ")),
+        ("epoch", output.progress(job.progress, " of ")),
         ("objective", f"{job.objective.direction} {job.objective.name}" if job.objective else None),
         ("experiment", job.experiment_name),
         ("run", job.run_id),

@@ -174,9 +174,9 @@ def number(value: object, digits: int = 4) -> str:
         return "" if value is None else str(value)
 
 
-def progress(reached: Progress) -> str:
+def progress(reached: Progress, of: str = "/") -> str:
     """Return `3/10`; `3` if it is not known how many epochs there are."""
-    return f"{reached.epoch}/{reached.epochs}" if reached.epochs else str(reached.epoch)
+    return f"{reached.epoch}{of}{reached.epochs}" if reached.epochs else str(reached.epoch)
 
 
 def ago(moment: str | None) -> str:
