@@ -19,6 +19,7 @@ from infra.local.settings import ROOT
 from mlops_client import Client
 from mlops_client.errors import JobFailed, NotFound
 from tests.support import installed_client
+from tests.support.job_processes import process_of
 from tests.support.steps import ENDED
 from tests.support.waiting import eventually
 from tests.support.wheels import make_wheel
@@ -75,18 +76,6 @@ def start(client: Client, project: Path, dataset: str, epochs: int) -> str:
     ).job_id
 
 
-def runner_of(job_id: str) -> psutil.Process:
-    """The process that stands for the job's container."""
-    for process in psutil.process_iter(["cmdline"]):
-        if process.info["cmdline"] and process.info["cmdline"][-2:] == ["trainer", "code"]:
-            try:
-                if process.environ().get("JOB_ID") == job_id:
-                    return process
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-    raise AssertionError(f"no process works on {job_id}")
-
-
 def messages(client: Client, job_id: str) -> str:
     """The log of the job's latest attempt; empty until there is one."""
     try:
@@ -106,7 +95,7 @@ def test_a_script_shows_its_progress_is_interrupted_and_goes_on(
     assert 0 < live["metrics"]["loss"] < 1
     assert live["objective"] == {"name": "loss", "direction": "minimise"}
     # What a Spot reclaim does.
-    os.kill(runner_of(job_id).pid, signal.SIGTERM)
+    os.kill(process_of(job_id).pid, signal.SIGTERM)
     ended = api.wait(path, until=lambda answer: answer["status"] in ENDED, seconds=300)
     assert ended["status"] == "completed", ended["error"]
     assert ended["progress"] == {"epoch": 40, "epochs": 40}
@@ -202,7 +191,7 @@ def test_a_killed_container_leaves_no_script_behind(client: Client, tmp_path: Pa
     (tmp_path / "train.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(3600)\n")
     running = client.run_script("train.py", folder=tmp_path)
     eventually(lambda: "here" in messages(client, running.job_id), seconds=300, pause=0.5)
-    runner = runner_of(running.job_id)
+    runner = process_of(running.job_id)
     scripts = runner.children()
     assert scripts
     runner.kill()

@@ -4,35 +4,12 @@ import os
 import signal
 import time
 
-import psutil
 import pytest
 
+from tests.support.job_processes import process_of
 from tests.support.steps import ENDED, train
 
 SMALL = {"epochs": 2, "model_name": "swept-ten", "experiment_name": "ten"}
-
-
-def process_of(job_id, seconds=120):
-    """The trainer's process that works on the job."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        for process in psutil.process_iter(["cmdline"]):
-            if "trainer" not in (process.info["cmdline"] or ()):
-                continue
-            try:
-                environment = process.environ()
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-            if environment.get("JOB_ID") == job_id or is_child(environment, job_id):
-                return process
-        time.sleep(0.1)
-    raise AssertionError(f"no process works on {job_id}")
-
-
-def is_child(environment, job_id):
-    index = environment.get("AWS_BATCH_JOB_ARRAY_INDEX")
-    first = environment.get("SWEEP_ID", "sweep_0").removeprefix("sweep_")
-    return index is not None and f"job_{int(first) + int(index):06d}" == job_id
 
 
 def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):

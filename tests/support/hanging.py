@@ -1,13 +1,14 @@
 """What the jobs of a stack are at when a test has waited in vain: where each thread is, and the end of the log."""
 
-import os
 import signal
 import time
+from contextlib import suppress
 from urllib.parse import quote
 
 import psutil
 
 from infra.local.api import Api
+from tests.support.job_processes import job_processes
 
 LINES, _PAGES = 250, 100
 _PAUSE_SECONDS = 2.0
@@ -16,13 +17,12 @@ _PAUSE_SECONDS = 2.0
 
 def jobs_under_way(api: Api, tracking_uri: str) -> str:
     """Return the last lines of the logs of jobs that have processes, with the stacks of their threads."""
-    jobs = dict(_processes(tracking_uri))
-    for process in jobs.values():
-        os.kill(process.pid, signal.SIGUSR1)
+    jobs = [each for each in job_processes() if each.environment.get("MLFLOW_TRACKING_URI") == tracking_uri]
+    for job in jobs:
+        with suppress(psutil.NoSuchProcess):
+            job.process.send_signal(signal.SIGUSR1)
     time.sleep(_PAUSE_SECONDS if jobs else 0)
-    told = []
-    for job_id, process in jobs.items():
-        told.append("\n".join([f"{job_id}, process {process.pid}, {process.status()}", *_log(api, job_id)[-LINES:]]))
+    told = ["\n".join([f"{job.job_id}, process {job.process.pid}", *_log(api, job.job_id)[-LINES:]]) for job in jobs]
     return "\n\n".join(told) or "no job has a process"
 
 
@@ -36,16 +36,3 @@ def _log(api: Api, job_id: str) -> list[str]:
             break
         cursor = f"?cursor={quote(answer['next_cursor'])}"
     return lines
-
-
-def _processes(tracking_uri: str) -> list[tuple[str, psutil.Process]]:
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        try:
-            if "trainer" in (process.info["cmdline"] or ()):
-                environment = process.environ()
-                if environment.get("MLFLOW_TRACKING_URI") == tracking_uri and "JOB_ID" in environment:
-                    found.append((environment["JOB_ID"], process))
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found

@@ -1,19 +1,15 @@
 """A whole run gets along with what a training job may ask of MLflow: every request goes through the limits."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from infra.local.guard.identity import TRAINER_ROLE, TRAINER_TOKEN
-from infra.local.settings import ROOT
+from infra.local.guard.identity import TRAINER_TOKEN
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job
-from tests.support.steps import free_ports
-from tests.support.waiting import wait_for_server
+from tests.support.limited_mlflow import limited_mlflow
 from trainer import job
 from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
@@ -21,26 +17,8 @@ from trainer.stop import Stop
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MLflow over HTTP behind the limits, which know a job by its token."""
-    (port,) = free_ports(1)
-    folder = tmp_path_factory.mktemp("limited")
-    paths = (ROOT / "functions/tracking", ROOT / "layers/core/python", ROOT)
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/unit/tracking/mlflow_server.py"), str(port)],
-        cwd=folder,
-        env={
-            "PATH": "",
-            "HOME": str(folder),
-            "TRAINER_ROLE": TRAINER_ROLE,
-            "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*",
-            "PYTHONPATH": ":".join(map(str, paths)),
-        },
-    )
-    url = f"http://127.0.0.1:{port}"
-    wait_for_server(server, f"{url}/health", 300)
-    yield url
-    server.kill()
-    server.wait()
+    with limited_mlflow(tmp_path_factory.mktemp("limited")) as served:
+        yield served
 
 
 def test_a_job_and_its_later_attempt_record_and_register(

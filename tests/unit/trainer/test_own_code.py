@@ -13,13 +13,13 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.local.guard.identity import CODE_ROLE, CODE_TOKEN, TRAINER_ROLE
+from infra.local.guard.identity import CODE_TOKEN
 from infra.local.settings import ROOT
 from mlops.domain.code_run import archive_key
 from mlops.registry.runs import Runs
 from mlops_client.packing import pack
-from tests.support.steps import free_ports
-from tests.support.waiting import eventually, wait_for_server
+from tests.support.limited_mlflow import limited_mlflow
+from tests.support.waiting import eventually
 from tests.support.wheels import make_wheel
 from tests.unit.trainer.conftest import BUCKET
 
@@ -87,27 +87,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MLflow over HTTP behind the limits, which know a job by its token."""
-    (port,) = free_ports(1)
-    folder = tmp_path_factory.mktemp("limited")
-    paths = (ROOT / "functions/tracking", ROOT / "layers/core/python", ROOT)
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/unit/tracking/mlflow_server.py"), str(port)],
-        cwd=folder,
-        env={
-            "PATH": "",
-            "HOME": str(folder),
-            "TRAINER_ROLE": TRAINER_ROLE,
-            "CODE_ROLES": CODE_ROLE,
-            "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*",
-            "PYTHONPATH": ":".join(map(str, paths)),
-        },
-    )
-    url = f"http://127.0.0.1:{port}"
-    wait_for_server(server, f"{url}/health", 300)
-    yield url
-    server.kill()
-    server.wait()
+    with limited_mlflow(tmp_path_factory.mktemp("limited")) as served:
+        yield served
 
 
 @pytest.fixture
