@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from mlops.domain.stages import Stage
-from mlops.inference import onnx_file
 from mlops.inference.model import ModelRefused
+from mlops_contract import onnx_file
 from promotion.examination import Limits, Placement, examine, examine_apart
 from tests.support import onnx_models as models
 from tests.support.fuzzing import JSON, budget, spoiled

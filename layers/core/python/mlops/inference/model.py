@@ -10,10 +10,10 @@ import numpy as np
 import onnxruntime
 
 from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description, contract_of
-from mlops.inference.session import ModelRefused as ModelRefused
-from mlops.inference.session import brief as brief
-from mlops.inference.session import open_session as open_session
 from mlops_contract import Contract, Task
+from mlops_contract.session import ModelRefused as ModelRefused
+from mlops_contract.session import brief as brief
+from mlops_contract.session import open_session as open_session
 
 if TYPE_CHECKING:
     from mlops_contract.rows import RowEncoder

@@ -5,9 +5,9 @@ from typing import Any
 import onnxruntime
 
 from mlops.domain.manifest import Manifest, ModelOutput
-from mlops.inference.session import ModelRefused
 from mlops_contract import Contract, Task
 from mlops_contract.contract import CATEGORIES, NUMBERS
+from mlops_contract.session import ModelRefused
 
 _MOST_SHOWN = 300
 

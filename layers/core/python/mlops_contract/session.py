@@ -2,7 +2,7 @@
 
 import onnxruntime
 
-from mlops.inference import onnx_file
+from mlops_contract import onnx_file
 
 
 class ModelRefused(Exception):
