@@ -11,6 +11,7 @@ import onnxruntime
 
 from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description, contract_of
 from mlops_contract import Contract, Task
+from mlops_contract.session import SUM_TOLERANCE as SUM_TOLERANCE
 from mlops_contract.session import ModelRefused as ModelRefused
 from mlops_contract.session import brief as brief
 from mlops_contract.session import open_session as open_session
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 """Largest difference, in probability, of an answer from that in the exporter's self-test."""
-SUM_TOLERANCE = 1e-3
-"""How much the sum of a row's probabilities may differ from 1, and one of them exceed 1, because of rounding."""
 METADATA_KEY = "mlops"
 
 # Not numpy.typing.NDArray, whose import predict would pay for at each cold start.
