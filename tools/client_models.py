@@ -27,10 +27,11 @@ ANSWERS = (
     *("Health", "Ready", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
+    *("BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""
-BASES = {"Job": "mlops_client.states.HasEnded", "SweepState": "mlops_client.states.HasEnded"}
+BASES = dict.fromkeys(("Job", "SweepState", "BatchPredictionState"), "mlops_client.states.HasEnded")
 HEADER = (
     '"""The API\'s answers as frozen records. Generated from openapi.json: change that, then run `make openapi`."""'
 )

@@ -31,6 +31,44 @@ class BatchPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchPredictionState(HasEnded):
+    batch_id: str
+    status: Literal["pending", "running", "completed", "failed", "cancelled"]
+    model_name: str
+    model_version: int
+    """The version that answers, which is pinned when the job starts"""
+    model_sha256: str
+    """SHA-256 of the version's file"""
+    input: str
+    input_files: int
+    input_bytes: int
+    output: str
+    """The folder of the answers. They are whole when it has the object _SUCCESS"""
+    keep: list[str]
+    max_rejected: float
+    shards: int
+    """Number of jobs that share the work"""
+    shards_done: int
+    rows: int
+    """Rows that were read so far, with those that were set aside"""
+    rejected: int
+    """Rows that were set aside: they are in rejected/ with the reason"""
+    reasons: dict[str, int]
+    """How often the commonest reasons for setting rows aside occurred"""
+    vcpu_hours: float
+    """Time of all jobs, times the vCPUs of each"""
+    actor: str
+    """Name of the API key that started it"""
+    created_at: str
+    completed_at: str | None = None
+    error: str | None = None
+    """Why it failed"""
+    rows_per_second: float | None = None
+    """Since the first job started, all jobs together"""
+    started_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CodeUpload:
     code: str
     """The SHA-256 of the archive, which names it in POST /runs"""
@@ -84,6 +122,16 @@ class Conversion:
     """SHA-256 of the ONNX file"""
     task: Literal["classification", "regression"] | None = None
     """What the model predicts"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataUpload:
+    input: str
+    """The address to give as `input`"""
+    url: str | None
+    """Where to PUT the file, within an hour; null if it is there already"""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of the PUT"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +301,17 @@ class RunRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServedModelFile:
+    model_name: str
+    model_version: int
+    stage: str
+    sha256: str
+    size: int
+    url: str
+    """Serves the ONNX file for an hour, without a key"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignalResult:
     signal: Literal["predictions", "confidence", "mean_intensity", "ink_share", "block_means"]
     psi: float
@@ -262,6 +321,15 @@ class SignalResult:
     significant: bool
     """Whether the p-value is below alpha, divided by the number of comparisons"""
     status: Literal["insufficient_data", "stable", "warning", "alert"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedFile:
+    name: str
+    """Path of the file in the folder of the output"""
+    size: int
+    url: str
+    """Serves the file for an hour, without a key"""
 
 
 @dataclass(frozen=True, kw_only=True)

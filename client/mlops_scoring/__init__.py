@@ -1,5 +1,5 @@
 """Score tables of any size: stream rows from a file, ask the model as predict does, and write Parquet.
 
-Batch predictions and `mlops score` use it. Of the platform it imports `mlops_contract` only: the files that it reads and
-writes are its callers' affair.
+Batch predictions and `mlops score` use it. Of the platform it imports `mlops_contract` only: which files it reads and
+writes is its callers' affair.
 """

@@ -13,6 +13,19 @@ ROWS = 8_192
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a file: of Parquet the row groups that begin at a byte from `start` up to `end`. Other files are whole.
+
+    Attributes:
+        name: The file's name, for errors and for the rows that are set aside.
+    """
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Spoiled:
     """A row that cannot even be read: its number in its file, from 1, and the reason."""
 

@@ -75,7 +75,8 @@ class _Lines:
 
     def numbered(self, count: int) -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", tuple[Spoiled, ...]]:
         """Return the numbers of the next rows that were read, and the rows that were skipped between them."""
-        numbers, skipped = [], []
+        numbers: list[int] = []
+        skipped: list[Spoiled] = []
         while len(numbers) < count:
             if self._skipped and self._skipped[0].row == self._next:
                 skipped.append(self._skipped.pop(0))

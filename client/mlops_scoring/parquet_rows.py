@@ -1,7 +1,7 @@
 """Rows of Parquet files, a row group at a time."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +10,10 @@ from pyarrow import parquet
 from mlops_contract import Contract
 from mlops_contract.arrow_columns import ArrowEncoder, ColumnRefused
 from mlops_contract.table_files import FileRefused, Layout, check_columns, not_what_it_says
-from mlops_scoring.chunks import ROWS, Chunk, even
-
-if TYPE_CHECKING:
-    from mlops_scoring.reading import Part
+from mlops_scoring.chunks import ROWS, Chunk, Part, even
 
 
-def chunks(part: "Part", file: BinaryIO, contract: Contract, keep: Sequence[str]) -> Iterator[Chunk]:
+def chunks(part: Part, file: BinaryIO, contract: Contract, keep: Sequence[str]) -> Iterator[Chunk]:
     """Yield the rows of the row groups that begin within the part. Raises FileRefused, ArrowException."""
     try:
         # Without buffering ahead, which would hold row groups that come much later.
@@ -43,9 +40,10 @@ def chunks(part: "Part", file: BinaryIO, contract: Contract, keep: Sequence[str]
         yield Chunk(part.name, rows, encoder.encode(batch), batch)
 
 
-def _row_groups(metadata: parquet.FileMetaData, part: "Part") -> tuple[int, list[int]]:
+def _row_groups(metadata: parquet.FileMetaData, part: Part) -> tuple[int, list[int]]:
     """Return the number of the first row, from 1, and the row groups that begin within the part."""
-    first, before, groups = 1, 0, []
+    first, before = 1, 0
+    groups: list[int] = []
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
         column = group.column(0)

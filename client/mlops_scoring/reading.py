@@ -1,25 +1,11 @@
 """Read the rows of one file as chunks, in the format that its name says."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from mlops_contract import Contract
 from mlops_contract.table_files import FileRefused, Layout, format_of, not_what_it_says
-from mlops_scoring.chunks import Chunk
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a file: of Parquet the row groups that begin at a byte from `start` up to `end`. Other files are whole.
-
-    Attributes:
-        name: The file's name, for errors and for the rows that are set aside.
-    """
-
-    name: str
-    start: int
-    end: int
+from mlops_scoring.chunks import Chunk, Part
 
 
 def chunks_of(part: Part, file: BinaryIO, contract: Contract, keep: Sequence[str]) -> Iterator[Chunk]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlops_contract import Contract
 from mlops_contract.rows import Refusal
 from mlops_contract.table_files import FileRefused
 from mlops_contract.values import shown
@@ -75,6 +76,11 @@ class Scorer:
         self._kept_schema: pa.Schema | None = None
         self._next = 0
         self.counts = Counts()
+
+    @property
+    def contract(self) -> Contract:
+        """The model's contract, which the chunks are made with."""
+        return self._model.contract
 
     def score(self, chunks: Iterable[Chunk], on_progress: Callable[[Counts], None] = lambda counts: None) -> None:
         """Score chunks, and call `on_progress` after each.

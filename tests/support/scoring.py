@@ -1,18 +1,68 @@
-"""Score files in a folder, without AWS."""
+"""Rows to score in each format, and the engine on files in a folder, without AWS."""
 
-from collections.abc import Mapping, Sequence
+import io
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
+from mlops_scoring.chunks import Part
 from mlops_scoring.model import TableModel
-from mlops_scoring.reading import Part, chunks_of
+from mlops_scoring.reading import chunks_of
 from mlops_scoring.scoring import Counts, Scorer
 from mlops_scoring.writing import ParquetWriter
 from tests.support.serving import Served
+from tests.support.table_models import ROW
 
 ALL = 1 << 62
+COLUMNS = list(ROW)
+
+
+def rows(count: int, seed: int = 1) -> list[dict[str, Any]]:
+    """Rows as people have them: with missing values, and categories that training has not seen."""
+    draw = random.Random(seed)
+    return [
+        {
+            "age": None if draw.random() < 0.1 else round(draw.uniform(18, 90), 3),
+            "job": draw.choice(["nurse", "baker", "pilot", "astronaut", None]),
+            "visits": draw.choice([None, draw.randrange(300)]),
+            "member": draw.choice([True, False, None]),
+            "since": datetime.fromtimestamp(draw.randrange(10**9, 17 * 10**8), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "plan": draw.choice(["basic", "gold"]),
+            "note": draw.choice(["", None, "called twice", "größer, ”quoted”"]) or None,
+            "customer_id": f"C{place:05}",
+        }
+        for place in range(count)
+    ]
+
+
+def as_parquet(rows: list[dict[str, Any]], **options: Any) -> bytes:
+    table, file = pa.Table.from_pylist(rows), io.BytesIO()
+    times = pa.array([row["since"] and datetime.fromisoformat(row["since"]) for row in rows], pa.timestamp("us", "UTC"))
+    parquet.write_table(table.set_column(table.schema.get_field_index("since"), "since", times), file, **options)
+    return file.getvalue()
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    csv.write_csv(pa.Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+def as_json(rows: list[dict[str, Any]]) -> bytes:
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
+
+
+FORMATS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
+    "rows.parquet": as_parquet,
+    "rows.csv": as_csv,
+    "rows.jsonl": as_json,
+}
 
 
 def opened(served: Served) -> TableModel:

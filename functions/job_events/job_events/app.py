@@ -1,13 +1,14 @@
-"""Handle state changes of AWS Batch's jobs: update the job's record, and end sweeps and conversions."""
+"""Handle state changes of AWS Batch's jobs: update records, and end sweeps, conversions and batch predictions."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from job_events.batch_prediction_end import BatchPredictionEnds
 from job_events.conversion_end import ConversionEnds
 from job_events.job_states import JobStates
 from mlops.aws.batch_job import BatchJob, environment_of
-from mlops.domain.conversion import ID_PREFIX
+from mlops.domain import batch_prediction, conversion
 
 logger = Logger()
 
@@ -19,6 +20,12 @@ def handler(event: dict[str, Any], context: Any) -> None:
     if request_id := environment_of(job).get("REQUEST_ID"):
         logger.append_keys(request_id=request_id)
     logger.info("job state changed", job=job["jobName"], status=job["status"], reason=job.get("statusReason"))
-    part = ConversionEnds if job["jobName"].startswith(ID_PREFIX) else JobStates
-    if not part.from_environment().follow(job):
+    if not _part(job).from_environment().follow(job):
         logger.info("not a job of ours", job=job["jobName"], status=job["status"], batch_job_id=job.get("jobId"))
+
+
+def _part(job: BatchJob) -> type[ConversionEnds] | type[BatchPredictionEnds] | type[JobStates]:
+    """Return what handles a job, by the prefix of its name."""
+    if job["jobName"].startswith(conversion.ID_PREFIX):
+        return ConversionEnds
+    return BatchPredictionEnds if job["jobName"].startswith(batch_prediction.ID_PREFIX) else JobStates

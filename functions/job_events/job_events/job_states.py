@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from job_events.batch_reason import reason_of
 from job_events.code_run_outcome import conclude
 from job_events.sweep_outcome import end_sweep
 from mlops.aws.batch_job import BatchJob
@@ -67,7 +68,7 @@ class JobStates:
         if status is JobStatus.FAILED:
             if record is not None and record.cancel_requested:
                 status = JobStatus.CANCELLED
-            changes = {"batch_reason": _reason(job)}
+            changes = {"batch_reason": reason_of(job)}
         if isinstance(record, Job) and record.is_code_run:
             self._end_code_run(record, status, job, changes)
         else:
@@ -106,15 +107,6 @@ def _attempt(job: BatchJob, status: JobStatus) -> int:
     """Return the number of the attempt. Batch lists those that have ended; an active job is in the next one."""
     ended = len(job.get("attempts", []))
     return ended if status.has_ended else ended + 1
-
-
-def _reason(job: BatchJob) -> str:
-    """Return why Batch ended the job: its own reason and the container's, which has more detail."""
-    container = job.get("container", {})
-    parts = [job.get("statusReason"), container.get("reason")]
-    if (code := container.get("exitCode")) is not None:
-        parts.append(f"exit code {code}")
-    return ", ".join(dict.fromkeys(str(part) for part in parts if part))
 
 
 @cache

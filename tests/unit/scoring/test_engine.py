@@ -1,10 +1,7 @@
 """Rows of every format through the engine: answers as predict's own, and what is refused set aside with its reason."""
 
 import gzip
-import json
-import random
-from collections.abc import Callable
-from datetime import UTC, datetime
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,54 +14,12 @@ from mlops.inference.model import load
 from mlops.inference.table_rows import generated_table_rows
 from mlops_contract import Task
 from mlops_contract.table_files import FileRefused
-from mlops_scoring.reading import Part, chunks_of
+from mlops_scoring.chunks import Part
+from mlops_scoring.reading import chunks_of
 from tests.support import scoring
-from tests.support.scoring import score
+from tests.support.scoring import COLUMNS, FORMATS, as_csv, as_json, as_parquet, rows, score
 from tests.support.serving import Served
-from tests.support.table_models import ROW, changed, served_table
-
-COLUMNS = list(ROW)
-
-
-def rows(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Rows as people have them: with missing values, and categories that training has not seen."""
-    draw = random.Random(seed)
-    return [
-        {
-            "age": None if draw.random() < 0.1 else round(draw.uniform(18, 90), 3),
-            "job": draw.choice(["nurse", "baker", "pilot", "astronaut", None]),
-            "visits": draw.choice([None, draw.randrange(300)]),
-            "member": draw.choice([True, False, None]),
-            "since": datetime.fromtimestamp(draw.randrange(10**9, 17 * 10**8), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "plan": draw.choice(["basic", "gold"]),
-            "note": draw.choice(["", None, "called twice", "größer, ”quoted”"]) or None,
-            "customer_id": f"C{place:05}",
-        }
-        for place in range(count)
-    ]
-
-
-def as_parquet(rows: list[dict[str, Any]], path: Path, **options: Any) -> bytes:
-    table = pa.Table.from_pylist(rows)
-    times = pa.array([row["since"] and datetime.fromisoformat(row["since"]) for row in rows], pa.timestamp("us", "UTC"))
-    parquet.write_table(table.set_column(table.schema.get_field_index("since"), "since", times), path, **options)
-    return path.read_bytes()
-
-
-def as_csv(rows: list[dict[str, Any]], path: Path) -> bytes:
-    csv.write_csv(pa.Table.from_pylist(rows), path)
-    return path.read_bytes()
-
-
-def as_json(rows: list[dict[str, Any]], path: Path) -> bytes:
-    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
-
-
-FORMATS: dict[str, Callable[[list[dict[str, Any]], Path], bytes]] = {
-    "rows.parquet": as_parquet,
-    "rows.csv": as_csv,
-    "rows.jsonl": as_json,
-}
+from tests.support.table_models import changed, served_table
 
 
 def predicted(served: Served, asked: list[dict[str, Any]]) -> tuple[list[Any], np.ndarray[Any, Any]]:
@@ -85,7 +40,7 @@ def predicted(served: Served, asked: list[dict[str, Any]]) -> tuple[list[Any], n
 @pytest.mark.parametrize("task", Task)
 def test_a_thousand_rows_have_the_answers_of_predict(name: str, task: Task, tmp_path: Path) -> None:
     served, asked = served_table(task=task), rows(1_000)
-    data = FORMATS[name](asked, tmp_path / "made")
+    data = FORMATS[name](asked)
     table, _, counts = score(served, {name: data}, tmp_path, ["customer_id"])
     assert (counts.rows, counts.rejected) == (1_000, 0)
     predictions, numbers = predicted(served, asked)
@@ -107,7 +62,7 @@ def test_the_encoders_agree_to_the_last_bit(tmp_path: Path) -> None:
         whole = [{name: row.get(name) for name in COLUMNS} for row in asked]
         expected = RowEncoder(contract).encode(whole).feeds
         for name, make in FORMATS.items():
-            data = make(whole, tmp_path / "made")
+            data = make(whole)
             path = tmp_path / name
             path.write_bytes(data)
             with path.open("rb") as file:
@@ -133,9 +88,7 @@ def test_a_bad_row_is_set_aside_and_the_others_are_answered(name: str, column: s
     if column == "visits":
         asked = [{**row, "visits": 1.0 if row["visits"] is None else float(row["visits"])} for row in asked]
     asked[70][column] = value
-    table, rejected, counts = score(
-        served_table(), {name: FORMATS[name](asked, tmp_path / "made")}, tmp_path, ["customer_id"]
-    )
+    table, rejected, counts = score(served_table(), {name: FORMATS[name](asked)}, tmp_path, ["customer_id"])
     assert (counts.rows, counts.rejected, len(table)) == (300, 1, 299)
     (found,) = rejected.to_pylist()
     assert (found["file"], found["row"], found["column"]) == (name, 71, column)
@@ -148,7 +101,7 @@ def test_a_bad_row_is_set_aside_and_the_others_are_answered(name: str, column: s
 def test_parquet_rows_are_refused_by_value(tmp_path: Path) -> None:
     asked = rows(200)
     asked[3]["age"], asked[4]["visits"], asked[5]["plan"], asked[6]["plan"] = 1e39, 2**25, None, "silver"
-    data = as_parquet(asked, tmp_path / "made")
+    data = as_parquet(asked)
     table, rejected, _ = score(served_table(), {"x.parquet": data}, tmp_path)
     assert [(row["row"], row["column"], row["value"]) for row in rejected.to_pylist()] == [
         (4, "age", "1e+39"),
@@ -160,7 +113,7 @@ def test_parquet_rows_are_refused_by_value(tmp_path: Path) -> None:
 
 
 def test_lines_that_cannot_be_read_are_set_aside_under_their_own_number(tmp_path: Path) -> None:
-    lines = as_csv(rows(20), tmp_path / "made").splitlines()
+    lines = as_csv(rows(20)).splitlines()
     lines[3] += b",one more"
     lines[7] = b"only one"
     lines.append(b"the,last")
@@ -168,7 +121,7 @@ def test_lines_that_cannot_be_read_are_set_aside_under_their_own_number(tmp_path
     assert [(row["row"], row["customer_id"]) for row in rejected.to_pylist()] == [(3, None), (7, None), (21, None)]
     assert "9 cells, and the header has 8" in rejected["reason"][0].as_py()
     assert (counts.rows, counts.rejected, len(table)) == (21, 3, 18)
-    objects = as_json(rows(20), tmp_path / "made").splitlines()
+    objects = as_json(rows(20)).splitlines()
     objects[4] = b'{"age": 1, "age": 2}'
     objects[5] = b"[1]"
     _, rejected, _ = score(served_table(), {"x.jsonl": b"\n".join(objects)}, tmp_path)
@@ -176,7 +129,7 @@ def test_lines_that_cannot_be_read_are_set_aside_under_their_own_number(tmp_path
 
 
 def test_packed_text_and_other_delimiters_are_read(tmp_path: Path) -> None:
-    data = as_csv(rows(50), tmp_path / "made")
+    data = as_csv(rows(50))
     csv.write_csv(pa.Table.from_pylist(rows(50)), tmp_path / "made", csv.WriteOptions(delimiter=";"))
     semicolons = (tmp_path / "made").read_bytes()
     plain, _, _ = score(served_table(), {"x.csv": data}, tmp_path)
@@ -190,8 +143,8 @@ def test_packed_text_and_other_delimiters_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("x.parquet", b"age,job\n1,2\n", "is not a Parquet file"),
-        ("x.csv", b"PAR1\x00\x00\x80\n", "is not a CSV file"),
+        ("x.parquet", b"age,job\n1,2\n", "is no Parquet file"),
+        ("x.csv", b"PAR1\x00\x00\x80\n", "is no CSV file"),
         ("x.csv", b"age,job\n1,2\n", "has no column 'visits' (and 3 others), which the model needs"),
         ("x.csv", b"", "its first line must have the names of the columns"),
         ("x.csv.gz", b"age\n", "cannot be read as CSV"),
@@ -212,12 +165,12 @@ def test_a_column_of_another_type_is_refused_as_a_whole(tmp_path: Path) -> None:
         score(served_table(), {"x.parquet": (tmp_path / "made").read_bytes()}, tmp_path)
 
 
-def test_row_groups_belong_to_the_part_in_which_they_begin(tmp_path: Path) -> None:
-    data = as_parquet(rows(1_000), tmp_path / "made", row_group_size=100)
+def test_row_groups_belong_to_the_part_in_which_they_begin() -> None:
+    data = as_parquet(rows(1_000), row_group_size=100)
     contract = scoring.opened(served_table()).contract
     numbers: list[int] = []
     for start in range(0, len(data), 7_000):
-        with (tmp_path / "made").open("rb") as file:
+        with io.BytesIO(data) as file:
             for chunk in chunks_of(Part("x.parquet", start, start + 7_000), file, contract, []):
                 numbers += chunk.rows.tolist()
     assert numbers == list(range(1, 1_001))
@@ -228,12 +181,12 @@ def test_numbers_without_an_answer_are_set_aside(tmp_path: Path) -> None:
     asked = rows(30)
     asked[8]["age"] = 3.4e38
     asked[8]["visits"] = 16_000_000
-    _, rejected, counts = score(served, {"x.jsonl": as_json(asked, tmp_path)}, tmp_path)
+    _, rejected, counts = score(served, {"x.jsonl": as_json(asked)}, tmp_path)
     assert counts.rejected == len(rejected) <= 1
 
 
 def test_probabilities_have_a_column_for_each_class(tmp_path: Path) -> None:
-    data = as_json(rows(10), tmp_path)
+    data = as_json(rows(10))
     table, _, _ = score(served_table(), {"x.jsonl": data}, tmp_path, probabilities=True)
     highest = np.maximum(table["probability_stays"].to_numpy(), table["probability_leaves"].to_numpy())
     np.testing.assert_array_equal(highest, table["confidence"].to_numpy())

@@ -4,7 +4,6 @@ import onnxruntime
 
 from mlops_contract import onnx_file
 
-
 SUM_TOLERANCE = 1e-3
 """How much the sum of a row's probabilities may differ from 1, and one of them exceed 1, because of rounding."""
 

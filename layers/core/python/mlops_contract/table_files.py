@@ -162,7 +162,7 @@ def check_head(name: str, head: bytes, contract: Contract, keep: Sequence[str]) 
 def not_what_it_says(name: str, layout: Layout) -> FileRefused:
     """Return the error for a file whose content is not of the layout that its name says."""
     encoding = "" if layout is Layout.PARQUET else " in UTF-8"
-    return FileRefused(f"{name}: is not a {layout.value} file{encoding}, as its name says; write it again, or rename it")
+    return FileRefused(f"{name}: is no {layout.value} file{encoding}, as its name says; write it again, or rename it")
 
 
 def _unpacked(name: str, head: bytes, kind: FileFormat) -> bytes | None:

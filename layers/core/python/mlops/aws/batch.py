@@ -141,13 +141,12 @@ class Batch:
         if (rounds := math.ceil(sweep.num_runs / sweep.processes)) > 1:
             minutes = demands.minutes or math.ceil(self._settings.max_job_seconds / 60)
             demands = Demands(demands.size, min(minutes * rounds, MAX_MINUTES))
-        # Batch has no arrays of one job.
-        array: dict[str, Any] = {"arrayProperties": {"size": sweep.processes}} if sweep.processes > 1 else {}
+        array = _array(sweep.processes)
         return self._submit(sweep_id, environment, container=demands.container(), **array, **demands.job())
 
-    def submit(self, name: str, environment: Mapping[str, str]) -> str:
+    def submit(self, name: str, environment: Mapping[str, str], *, array_size: int = 1) -> str:
         """Submit any job of the definition and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
-        return self._submit(name, environment, container={})
+        return self._submit(name, environment, container={}, **_array(array_size))
 
     def submit_again(self, job: BatchJob, queue: str) -> str:
         """Submit a job to another queue and return the new id. Raises DependencyUnavailable.
@@ -245,6 +244,11 @@ class Batch:
 def sweep_environment(sweep_id: str, sweep: Sweep) -> dict[str, str]:
     """Return the variables from which the runs of a sweep derive their own hyperparameters."""
     return {"SWEEP_ID": sweep_id, "SWEEP": sweep.model_dump_json()}
+
+
+def _array(size: int) -> dict[str, Any]:
+    """Return the part of SubmitJob that makes an array of jobs. Batch has no arrays of one job."""
+    return {"arrayProperties": {"size": size}} if size > 1 else {}
 
 
 def _name(definition: str) -> str:

@@ -1,0 +1,35 @@
+"""The jobs of batch predictions in AWS Batch. A job's name is the id of its batch prediction."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from mlops.aws.batch import Batch, BatchSettings
+from mlops.aws.batch_job import BatchJob
+from mlops.domain.batch_prediction import BatchPrediction
+from mlops.settings import Settings
+
+
+@dataclass(frozen=True)
+class ScoringSettings(Settings):
+    """Where the jobs run, and as what."""
+
+    scoring_queue: str
+    scoring_job_definition: str
+
+
+def lost_job(batch: BatchPrediction, queue: str, reason: str) -> BatchJob:
+    """Return the failed state of a job that AWS Batch does not have."""
+    return {
+        "jobId": batch.batch_job_id or "",
+        "jobName": batch.batch_id,
+        "jobQueue": queue,
+        "status": "FAILED",
+        "statusReason": reason,
+    }
+
+
+@cache
+def batch_of_scoring() -> Batch:
+    """Return the adapter of the queue and the job definition of batch predictions."""
+    settings = ScoringSettings.from_environment()
+    return Batch(BatchSettings(settings.scoring_queue, settings.scoring_job_definition))
