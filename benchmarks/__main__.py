@@ -14,6 +14,7 @@ PARTS = {
     "tables": None,
     "proof": None,
     "sweeps": None,
+    "scoring": None,
     "train": "MNIST_DIR",
     "drift": "MNIST_DIR",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlops_client.config import read_login
 from mlops_client.models import Health, Ready
 from mlops_client.records import decode
+from mlops_client.routes.batch_predictions import BatchPredictionRoutes
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
@@ -13,7 +14,7 @@ from mlops_client.routes.registry import RegistryRoutes
 from mlops_client.transport import Transport
 
 
-class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, DriftRoutes):
+class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, BatchPredictionRoutes, DriftRoutes):
     """The platform's API.
 
     A request that fails for a temporary reason is sent again. A request that changes something has an Idempotency-Key,

@@ -1,4 +1,4 @@
-"""Handles of started jobs and sweeps, to wait for them."""
+"""Handles of started jobs, sweeps and batch predictions, to wait for them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 from mlops_client.errors import JobFailed, WaitTimeout
-from mlops_client.models import Job, LogLine, SweepState
+from mlops_client.models import BatchPredictionState, Job, LogLine, SweepState
 
-T = TypeVar("T", Job, SweepState)
+T = TypeVar("T", Job, SweepState, BatchPredictionState)
 
 
 class JobService(Protocol):
@@ -98,6 +98,43 @@ class RunningSweep:
         cancelled = self._client.cancel(self.sweep_id)
         assert isinstance(cancelled, SweepState)
         return cancelled
+
+
+class BatchPredictionService(Protocol):
+    """The methods of the client that a started batch prediction uses."""
+
+    def batch_prediction(self, batch_id: str) -> BatchPredictionState: ...
+    def cancel_batch_prediction(self, batch_id: str) -> BatchPredictionState: ...
+
+
+class RunningBatchPrediction:
+    """A batch prediction that was started. It runs whether or not you wait for it."""
+
+    def __init__(self, client: BatchPredictionService, batch_id: str) -> None:
+        self._client = client
+        self.batch_id = batch_id
+
+    def __repr__(self) -> str:
+        return f"RunningBatchPrediction({self.batch_id!r})"
+
+    def status(self) -> BatchPredictionState:
+        """Return how far it is."""
+        return self._client.batch_prediction(self.batch_id)
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        every: float = 2.0,
+        on_progress: Callable[[BatchPredictionState], None] | None = None,
+        check: bool = True,
+    ) -> BatchPredictionState:
+        """Wait until it has ended, and return its state. Arguments and errors are those of a job's `wait`."""
+        return _wait(self.status, timeout, every, on_progress, check, self.batch_id)
+
+    def cancel(self) -> BatchPredictionState:
+        """Cancel it."""
+        return self._client.cancel_batch_prediction(self.batch_id)
 
 
 def _wait(

@@ -1,14 +1,14 @@
-"""The states of jobs and sweeps."""
+"""The states of jobs, sweeps and batch predictions."""
 
 ENDED = frozenset({"completed", "failed", "cancelled", "pruned"})
-"""The final states of jobs and sweeps."""
+"""The final states of jobs, sweeps and batch predictions."""
 
 UNDER_WAY = frozenset({"queued", "converting"})
 """The states of a transition that has not ended."""
 
 
 class HasEnded:
-    """The record of a job or a sweep."""
+    """The record of a job, a sweep or a batch prediction."""
 
     status: str
 

@@ -6,7 +6,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -107,8 +107,8 @@ class Transport:
             raise Unreachable(self._no_connection(error)) from error
         return self._read(answer, answers)
 
-    def upload(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """Send bytes to an address that the API has named, which is not the API's own: so without the key.
+    def upload(self, url: str, content: bytes | BinaryIO, headers: Mapping[str, str]) -> None:
+        """Send bytes or a file to an address that the API has named, which is not the API's own: so without the key.
 
         Raises:
             Unreachable: The address does not answer, or does not take the bytes.
@@ -124,6 +124,22 @@ class Transport:
             raise Unreachable(
                 f"{host} refused the upload ({answer.status}): {answer.data[:300].decode(errors='replace')}; try again"
             )
+
+    def download(self, url: str) -> bytes:
+        """Return what an address serves that the API has named, which is not the API's own: so without the key.
+
+        Raises:
+            Unreachable: The address does not answer, or refuses.
+        """
+        host = urlsplit(url).hostname
+        retries = urllib3.Retry(self.attempts, status_forcelist=(500, 502, 503, 504))
+        try:
+            answer = self._pool.request("GET", url, retries=retries)
+        except HTTPError as error:
+            raise Unreachable(f"the download from {host} failed: {reason_of(error)}; try again") from error
+        if answer.status >= 300:
+            raise Unreachable(f"{host} refused the download ({answer.status}); try again")
+        return answer.data
 
     def _read(self, answer: urllib3.BaseHTTPResponse, answers: tuple[int, ...]) -> Any:
         request_id = answer.headers.get("x-request-id") or answer.headers.get("x-amzn-requestid")

@@ -90,12 +90,17 @@ def readable(message: str) -> str:
 def cancel(
     identifier: Annotated[
         str,
-        typer.Argument(metavar="JOB|SWEEP", help="ID of a job; or of a sweep, for all its jobs that have not ended."),
+        typer.Argument(
+            metavar="JOB|SWEEP|BATCH",
+            help="ID of a job; of a sweep, for all its jobs that have not ended; or of a batch prediction.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Cancel a job or a sweep."""
-    cancelled = new_client().cancel(identifier)
+    """Cancel a job, a sweep or a batch prediction."""
+    client = new_client()
+    is_batch = identifier.startswith("batch_")
+    cancelled = client.cancel_batch_prediction(identifier) if is_batch else client.cancel(identifier)
     if as_json:
         output.print_json(cancelled)
     else:

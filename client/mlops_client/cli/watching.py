@@ -1,4 +1,4 @@
-"""Progress of jobs and sweeps: live on a terminal, otherwise one line per change."""
+"""Progress of jobs, sweeps and batch predictions: live on a terminal, otherwise one line per change."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rich.text import Text
 from mlops_client.cli import output, scores
 from mlops_client.cli.drawing import sparkline
 from mlops_client.cli.output import STATUS_STYLES, Column, number
-from mlops_client.models import Job, SweepState
+from mlops_client.models import BatchPredictionState, Job, SweepState
 
-T = TypeVar("T", Job, SweepState)
+T = TypeVar("T", Job, SweepState, BatchPredictionState)
 POLL_SECONDS = 0.7
 INTERRUPTED = 130
 LOSSES = ("val_loss", "train_loss")
@@ -49,6 +49,20 @@ def watch_sweep(read: Callable[[], SweepState], sweep_id: str, quiet: bool = Fal
         return f"{sweep.sweep_id} {sweep.status} {ended}/{sweep.num_runs} runs ended{suffix}"
 
     return _watch(read, leaderboard, line, sweep_id, quiet)
+
+
+def watch_batch_prediction(
+    read: Callable[[], BatchPredictionState], batch_id: str, quiet: bool = False
+) -> BatchPredictionState:
+    """Show how far a batch prediction is until it has ended. Ctrl-C ends the display, not the batch prediction."""
+
+    def line(state: BatchPredictionState) -> str:
+        rate = f", {state.rows_per_second:,.0f} rows/s" if state.rows_per_second and not state.ended else ""
+        aside = f", {state.rejected:,} set aside" if state.rejected else ""
+        done = f"{state.shards_done}/{state.shards} shards, {state.rows:,} rows"
+        return f"{state.batch_id} {state.status} {done}{aside}{rate}"
+
+    return _watch(read, lambda state, _: Text(line(state)), line, batch_id, quiet, "batch-predictions")
 
 
 class Curve:
@@ -124,7 +138,12 @@ def _bar(job: Job, out: Console, width: int) -> Any:
 
 
 def _watch(
-    read: Callable[[], T], view: Callable[[T, Console], Any], line: Callable[[T], str], name: str, quiet: bool
+    read: Callable[[], T],
+    view: Callable[[T, Console], Any],
+    line: Callable[[T], str],
+    name: str,
+    quiet: bool,
+    command: str = "jobs",
 ) -> T:
     out = output.console(stderr=quiet)
     state: T | None = None
@@ -140,7 +159,7 @@ def _watch(
                     out.print(current, soft_wrap=True)
                     printed = current
     except KeyboardInterrupt:
-        again = f"mlops jobs {name} --watch"
+        again = f"mlops {command} {name} --watch"
         output.note(f"{name} continues. Watch it again: {again}   Cancel it: mlops cancel {name}")
         raise typer.Exit(INTERRUPTED) from None
     assert state is not None

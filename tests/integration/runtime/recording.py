@@ -173,9 +173,9 @@ def _s3_calls(request: Request, logical: Mapping[str, str]) -> list[Call]:
     name = logical.get(bucket, bucket)
     if not key:
         return [Call("s3:ListBucket", name, query.get("prefix", [""])[0])]
-    tagging = "Tagging" if "tagging" in query else ""
+    what = "Tagging" if "tagging" in query else "Version" if "versionId" in query else ""
     verb = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject", "POST": "PutObject"}
-    calls = [Call(f"s3:{verb[request.method]}{tagging}", f"{name}/{key}")]
+    calls = [Call(f"s3:{verb[request.method]}{what}", f"{name}/{key}")]
     if copied := unquote(request.headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]:
         bucket, _, key = copied.partition("/")
         calls.append(Call("s3:GetObject", f"{logical.get(bucket, bucket)}/{key}"))

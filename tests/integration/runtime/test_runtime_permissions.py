@@ -86,6 +86,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("TrainingFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("JobEventsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("BatchPredictionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
 }
 
 
@@ -142,6 +143,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             job = walk.train()
             walk.registry()
             walk.conversions(recording.settings.tracking_url)
+            walk.batch_predictions()
             walk.predictions()
             walk.mishaps()
             walk.settle()
@@ -149,7 +151,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
         _ask_tracking(recording, stack, outputs["ArtifactBucketName"], folder, job["run_id"])
         _migrate(recording, client, physical, stack.env)
     found = {f"{name}Role": recording.calls(f"{name}Role") for name in physical if name.endswith("Function")}
-    others = ("TrainerRole", "ConversionRole", "TrackingFunctionRole", "MigrationFunctionRole")
+    others = ("TrainerRole", "ConversionRole", "ScoringRole", "TrackingFunctionRole", "MigrationFunctionRole")
     found |= {role: recording.calls(role) for role in others}
     for role in ("ExperimentsFunctionRole", "ModelsFunctionRole"):
         found[role] |= {as_whom["mlops_ro"]}
@@ -192,6 +194,7 @@ def _recorded(
     functions = {name: physical[name] for name in physical if name.endswith("Function")}
     definition = _recorded_definition(recording, batch, physical, "TrainingJobDefinition", "TrainerRole")
     conversion = _recorded_definition(recording, batch, physical, "ConversionJobDefinition", "ConversionRole")
+    scoring = _recorded_definition(recording, batch, physical, "ScoringJobDefinition", "ScoringRole")
     before = {
         name: lambdas.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
         for name, function in functions.items()
@@ -199,7 +202,7 @@ def _recorded(
     for name, function in functions.items():
         role = f"{name}Role"
         own = {"AWS_ENDPOINT_URL": recording.aws(role), "SAMPLE_SHARE": "1", "JOB_DEFINITION": definition}
-        own["CONVERSION_JOB_DEFINITION"] = conversion
+        own |= {"CONVERSION_JOB_DEFINITION": conversion, "SCORING_JOB_DEFINITION": scoring}
         if "MLFLOW_TRACKING_URI" in before[name]:
             own["MLFLOW_TRACKING_URI"] = recording.tracking(role, signed_tracking_calls)
         if "DATABASE_HOST" in before[name]:
@@ -212,7 +215,7 @@ def _recorded(
         for name, variables in before.items():
             lambdas.update_function_configuration(FunctionName=functions[name], Environment={"Variables": variables})
         _publish(lambdas, physical)
-        for each in (definition, conversion):
+        for each in (definition, conversion, scoring):
             batch.deregister_job_definition(jobDefinition=each)
 
 
@@ -319,6 +322,75 @@ class Walk:
         for version in (1, 2):
             moved = promote(api, version, "Production", model=name, reason="permissions", force=True)
             assert moved["status"] == "succeeded", moved
+
+    def batch_predictions(self) -> None:
+        """One that is done, one that is cancelled, one that Batch refuses, and one that nobody has submitted."""
+        api, name = self._api, f"{MODEL}-table"
+        rows = "".join(f"{number * 37 % 100},{'left' if number % 3 else 'stayed'}\n" for number in range(300))
+        address = f"s3://{self._bucket}/datasets/permissions/table.csv"
+        self._client("s3").put_object(
+            Bucket=self._bucket, Key="datasets/permissions/table.csv", Body=f"visits,label\n{rows}".encode()
+        )
+        job = train(api, dataset=address, model_type="linear", model_name=name, experiment_name=MODEL)
+        assert job["status"] == "completed", job["error"]
+        assert promote(api, job["model_version"], model=name, reason="permissions")["status"] == "succeeded"
+        asked = {"model_name": name, "input": f"s3://{self._bucket}/datasets/permissions/", "keep": ["label"]}
+
+        def start(folder: str, key: str | None = None) -> Any:
+            body = {**asked, "output": f"s3://{self._bucket}/scored/permissions/{folder}/"}
+            return api.send("POST", "/batch-predictions", body, {"Idempotency-Key": key} if key else None)
+
+        first = start("done", "permissions").json
+        assert start("done", "permissions").json == first
+        assert start("done", "permissions-refused").status == 422
+        again = {**asked, "input": f"s3://{self._bucket}/scored/permissions/done/", "keep": []}
+        route = f"/batch-predictions/{first['batch_id']}"
+        done = api.wait(route, until=lambda each: each["status"] in ENDED)
+        assert done["status"] == "completed", done
+        # Answers are no rows of this model, which the job says.
+        body = {**again, "output": f"s3://{self._bucket}/scored/permissions/again/"}
+        second = api.post("/batch-predictions", body)["batch_id"]
+        api.wait(f"/batch-predictions/{second}", until=lambda each: each["status"] == "failed")
+        api.get(f"{route}/files")
+        api.get("/batch-predictions")
+        api.get(f"/models/{name}/file")
+        api.post("/batch-predictions/uploads", {"name": "x.csv", "sha256": 64 * "0", "size": 1})
+        cancelled = start("cancelled").json["batch_id"]
+        api.send("DELETE", f"/batch-predictions/{cancelled}")
+        api.wait(f"/batch-predictions/{cancelled}", until=lambda each: each["status"] in ENDED)
+        self._recording.refuse("BatchPredictionsFunctionRole", "batch:SubmitJob")
+        assert start("refused").status == 503
+        self._recording.refuse("BatchPredictionsFunctionRole")
+        self._lose_a_batch_prediction()
+
+    def _lose_a_batch_prediction(self) -> None:
+        """A record of an hour ago, whose job was submitted, but not recorded."""
+        batch_id = "batch_" + 20 * "0"
+        self._client("batch").submit_job(
+            jobName=batch_id,
+            jobQueue=self._physical["ScoringQueue"],
+            jobDefinition=self._physical["ScoringJobDefinition"],
+            containerOverrides={"environment": [{"name": "BATCH_PREDICTION_ID", "value": batch_id}]},
+        )
+        hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
+        texts = {
+            "batch_id": batch_id,
+            "part": "record",
+            "kind": "batch",
+            "open": "1",
+            "status": "pending",
+            "model_name": MODEL,
+            "sha256": 64 * "0",
+            "actor": "permissions",
+            "created_at": hour_ago,
+        }
+        numbers = {"model_version": "1", "shards": "1", "input_files": "1", "input_bytes": "1"}
+        request = {"input": {"S": "s3://x/y"}, "output": {"S": "s3://x/z/"}, "max_rejected": {"N": "0.01"}}
+        item = {name: {"S": value} for name, value in texts.items()} | {
+            **{name: {"N": value} for name, value in numbers.items()},
+            "request": {"M": request},
+        }
+        self._client("dynamodb").put_item(TableName=self._physical["BatchPredictionsTable"], Item=item)
 
     def predictions(self) -> None:
         """Enough of them, and of a kind that is drift; the checks and the numbers that follow."""

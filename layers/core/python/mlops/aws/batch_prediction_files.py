@@ -1,6 +1,7 @@
 """The objects of batch predictions in S3: inputs as they are now, plans, outputs, and signed addresses."""
 
 import base64
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -59,18 +60,15 @@ class BatchPredictionFiles:
         Raises:
             NotReadable: The bucket cannot be listed.
         """
-        found: list[InputFile] = []
-        for entry in self.listed(bucket, key):
-            name = entry.key.removeprefix(key)
-            if not key.endswith("/"):
-                if name:
-                    continue
-            elif not name or name.endswith("/") or is_hidden(name):
-                continue
-            found.append(InputFile(bucket, entry.key, entry.size, entry.etag))
-            if len(found) > most:
-                break
-        return found
+        if not key.endswith("/"):
+            listing: Iterator[StoredFile] = itertools.takewhile(
+                lambda entry: entry.key == key, self.listed(bucket, key)
+            )
+        else:
+            names = ((entry.key.removeprefix(key), entry) for entry in self.listed(bucket, key))
+            listing = (entry for name, entry in names if name and not name.endswith("/") and not is_hidden(name))
+        files = (InputFile(bucket, entry.key, entry.size, entry.etag) for entry in listing)
+        return list(itertools.islice(files, most + 1))
 
     def pinned(self, files: list[InputFile], check_head: Callable[[InputFile, bytes], None]) -> list[InputFile]:
         """Return the files with their versions, after giving the first bytes of each to `check_head`.
