@@ -49,6 +49,8 @@ class PinnedObject(io.RawIOBase):
         if end <= self._position:
             return 0
         data = self._read(f"bytes={self._position}-{end - 1}")
+        if len(data) != end - self._position:
+            raise EOFError(f"{self._file.address}: S3 sent {len(data)} bytes instead of {end - self._position}")
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)

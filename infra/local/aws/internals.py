@@ -40,6 +40,7 @@ REACHED = {
         "_route_async_failure",
         "_run_with_function_config_scope",
     ),
+    "ministack.services.s3": ("_parse_range",),
     "ministack.services.sqs": ("_queues",),
 }
 """Names that are used without being replaced, by module."""

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("ministack")
 
 from ministack.core.responses import request_scope
-from ministack.services import sqs
+from ministack.services import s3, sqs
 from ministack.services.cloudformation import provisioners
 
 from infra.local.aws.patches import services
@@ -48,6 +48,17 @@ def send(url, body, group="model"):
 def receive(url):
     request = {"QueueUrl": url, "MaxNumberOfMessages": 1, "WaitTimeSeconds": 0}
     return [each["Body"] for each in asyncio.run(sqs._act_receive_message(request, url)).get("Messages", [])]
+
+
+def test_a_part_of_a_version_is_that_part(monkeypatch):
+    monkeypatch.setattr(
+        s3, "_get_object", lambda *asked: (200, {"x-amz-checksum-crc32": "c", "ETag": "e"}, b"0123456789")
+    )
+    services.ranges_of_versions()
+    status, headers, body = s3._get_object("bucket", "key", {"range": "bytes=2-4"}, {"versionId": "v"})
+    assert (status, body) == (206, b"234")
+    assert headers == {"ETag": "e", "Content-Length": "3", "Content-Range": "bytes 2-4/10"}
+    assert s3._get_object("bucket", "key", {}, {"versionId": "v"})[0] == 200
 
 
 def test_a_message_in_flight_comes_back_first_in_its_group(restart):

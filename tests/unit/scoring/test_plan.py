@@ -1,5 +1,6 @@
 """How files become shards."""
 
+import itertools
 import math
 
 from hypothesis import given
@@ -25,7 +26,7 @@ def test_every_byte_is_in_one_shard_and_in_order(sizes: list[tuple[str, int]], s
     for place, file in enumerate(given_files):
         own = [part for part in parts if part.file == place]
         assert (own[0].start, own[-1].end) == (0, file.size)
-        assert all(before.end == after.start for before, after in zip(own, own[1:], strict=False))
+        assert all(before.end == after.start for before, after in itertools.pairwise(own))
         if not file.key.endswith(".parquet"):
             assert len(own) == 1, "text is never divided"
     assert all(shards)

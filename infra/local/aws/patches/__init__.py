@@ -33,4 +33,5 @@ def apply(
     services.event_deliveries(deliveries)
     services.log_deliveries(deliveries)
     services.messages_in_flight()
+    services.ranges_of_versions()
     services.changes(touched)

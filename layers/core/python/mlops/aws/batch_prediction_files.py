@@ -60,14 +60,13 @@ class BatchPredictionFiles:
         Raises:
             NotReadable: The bucket cannot be listed.
         """
-        if not key.endswith("/"):
-            listing: Iterator[StoredFile] = itertools.takewhile(
-                lambda entry: entry.key == key, self.listed(bucket, key)
-            )
+        listing = self.listed(bucket, key)
+        if key.endswith("/"):
+            names = ((entry.key.removeprefix(key), entry) for entry in listing)
+            found = (entry for name, entry in names if name and not name.endswith("/") and not is_hidden(name))
         else:
-            names = ((entry.key.removeprefix(key), entry) for entry in self.listed(bucket, key))
-            listing = (entry for name, entry in names if name and not name.endswith("/") and not is_hidden(name))
-        files = (InputFile(bucket, entry.key, entry.size, entry.etag) for entry in listing)
+            found = (entry for entry in itertools.islice(listing, 1) if entry.key == key)
+        files = (InputFile(bucket, entry.key, entry.size, entry.etag) for entry in found)
         return list(itertools.islice(files, most + 1))
 
     def pinned(self, files: list[InputFile], check_head: Callable[[InputFile, bytes], None]) -> list[InputFile]:
