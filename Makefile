@@ -52,8 +52,8 @@ invoke: install ## call a function in a process in this terminal, for the debugg
 reset: ## stop the local stack, and remove all its state
 	@$(BIN)/python -m infra.local reset
 
-test: install lint ## run lint and all tests: unit, template, integration, end to end
-	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+test: install lint ## run lint and the tests: unit, template, integration, end to end (SLOW=1: the slow ones too)
+	@$(BIN)/python -m pytest $(PARALLEL) $(if $(SLOW),,-m "not slow") $(PYTEST_ARGS)
 
 # A process gets its next file of tests when it is free. `make test JOBS=0` runs all tests in one process.
 JOBS ?= 2

@@ -265,6 +265,7 @@ def test_a_child_of_a_random_sweep_is_pruned_too_and_exits_with_0(jobs, others, 
     assert jobs.job(plan.job_ids[0]).status is JobStatus.PRUNED
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mlflow_client")
 @pytest.mark.parametrize("strategy", ["random", "grid"])
 def test_a_run_of_any_sweep_is_measured_on_validation(jobs, monkeypatch, strategy):
