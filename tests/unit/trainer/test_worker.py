@@ -93,6 +93,7 @@ def test_a_worker_does_all_runs_with_what_it_asked_for(jobs, plan, start, scored
         assert (run.worker, run.asked) == (0, {name: asked[name] for name in SPACE})
         assert asked["seed"] == 3 + index
     assert len({run.asked["learning_rate"] for run in runs}) == 6
+    assert runs[0].asked["learning_rate"] == 0.001, "the type's own value comes first"
     assert start(plan) == 0
     assert len(scored) == 6, "nothing is left to do"
 
