@@ -13,7 +13,7 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test fuzz coverage lint docs format bench bench-train openapi
-.PHONY: cli-docs console console-check invoke screenshots key
+.PHONY: cli-docs console console-check invoke screenshots key pins
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## show this list
@@ -137,6 +137,9 @@ rotate-key: install ## create a second key with the same name: make rotate-key N
 
 revoke-key: install ## delete an API key: make revoke-key ID=…
 	@$(SOURCES) $(BIN)/python -m tools.keys revoke --id "$(ID)"
+
+pins: install .venv-uv/installed ## pin what runs on AWS by hash, after a change of pyproject.toml or constraints.txt
+	@$(BIN)/python -m tools.pins .venv-uv/bin/uv
 
 # --- AWS -----------------------------------------------------------------------------------------------------------------
 ENV ?= dev
