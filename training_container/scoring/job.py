@@ -34,7 +34,7 @@ from scoring.objects import PinnedObject
 
 REPORT_SECONDS = 5.0
 READ_BYTES = 8 << 20
-MAX_REASONS = 20
+MAX_REASONS = 10
 """Of a shard; the commonest are reported."""
 logger = logging.getLogger(__name__)
 

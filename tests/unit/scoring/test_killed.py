@@ -53,6 +53,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dic
     server.stop()
 
 
+@pytest.mark.slow
 def test_a_killed_shard_is_done_again_with_the_same_bytes(environment: dict[str, str], tmp_path: Path) -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
