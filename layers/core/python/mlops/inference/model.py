@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 
-from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description, contract_of
+from mlops.domain.manifest import (
+    Explanations,
+    Manifest,
+    ManifestError,
+    ModelInput,
+    ModelOutput,
+    check_description,
+    contract_of,
+    explanations_of,
+)
 from mlops.inference.session import ModelRefused as ModelRefused
 from mlops.inference.session import brief as brief
 from mlops.inference.session import open_session as open_session
@@ -39,6 +48,7 @@ class Description:
     reference: dict[str, Any] | None
     contract: Contract | None = None
     proof_sha256: str | None = None
+    explanations: Explanations | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,12 @@ class Model:
         """Return a table model's answers to encoded rows: float32 `[n, classes]`, or `[n, 1]` for a quantity."""
         answers: Floats = self.session.run([self.manifest.output.name], feeds)[0]
         return answers
+
+
+def encoded_outputs(model: Model, feeds: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """Return a table model's answers to encoded rows, and the features that it sums over, float32 `[n, features]`."""
+    answers, encoded = model.session.run([model.manifest.output.name, ENCODED], feeds)
+    return answers, encoded
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
@@ -90,6 +106,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             metadata.get("reference"),
             contract,
             (metadata.get("proof") or {}).get("sha256"),
+            explanations_of(metadata.get("explain")),
         )
         check_description(
             description.input,
