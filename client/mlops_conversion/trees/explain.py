@@ -134,7 +134,9 @@ def _sets(conditions: list[_Condition]) -> tuple[Array, Array]:
     sized = [condition.codes for condition in conditions if condition.codes is not None]
     size = max(map(len, sized), default=0)
     # The last place stands for all codes beyond, so a longer set repeats it.
-    packed = [np.packbits(np.pad(codes, (0, size - len(codes)), "edge"), bitorder="little").tobytes() for codes in sized]
+    packed = [
+        np.packbits(np.pad(codes, (0, size - len(codes)), "edge"), bitorder="little").tobytes() for codes in sized
+    ]
     numbers = {bits: number for number, bits in enumerate(dict.fromkeys(packed))}
     each = iter(packed)
     members = [-1 if condition.codes is None else numbers[next(each)] for condition in conditions]

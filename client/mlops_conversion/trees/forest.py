@@ -141,7 +141,8 @@ def left_share(cover: Array, left: Array) -> Array:
     It is a half where none came: a booster weighs rows that it is sure of with next to nothing.
     """
     came, went = np.asarray(cover, np.float64), np.asarray(left, np.float64)
-    return np.clip(np.divide(went, came, out=np.full(len(came), 0.5), where=came > 0), 0.0, 1.0)
+    shares = np.divide(went, came, out=np.full(len(came), 0.5), where=came > 0)
+    return np.asarray(np.clip(shares, 0.0, 1.0))
 
 
 def _compared(tree: Tree) -> Array:

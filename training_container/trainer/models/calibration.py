@@ -75,8 +75,8 @@ class Recalibrated:
             case Sum.SCORE:
                 return explanation.scaled(float(self.slope), offsets)
         raise NoExplanation(
-            "class_weight=balanced corrects the probabilities of a forest after they were summed, so its answers are no "
-            "sums of parts; train a forest without class_weight, or a booster with it"
+            "class_weight=balanced corrects the probabilities of a forest after they were summed, so its answers are "
+            "no sums of parts; train a forest without class_weight, or a booster with it"
         )
 
     def importance(self) -> dict[str, float] | None:

@@ -1,6 +1,6 @@
 """What each column adds to an answer, exactly, and the file in which a model keeps what that needs.
 
-Training writes the file beside the model, whose metadata has the file's hash. predict loads it at the first explanation.
+Training writes the file beside the model, whose metadata has its hash. predict loads it at the first explanation.
 """
 
 import io
@@ -58,6 +58,10 @@ class Summands(Protocol):
         """One more than the last feature that it looks at."""
 
     @property
+    def work(self) -> int:
+        """Steps that a row takes to explain, roughly."""
+
+    @property
     def base(self) -> Array:
         """What the sums are if nothing is known of the row, float64 `[outputs]`."""
 
@@ -97,6 +101,10 @@ class Linear:
     @property
     def features(self) -> int:
         return len(self.means)
+
+    @property
+    def work(self) -> int:
+        return self.coefficients.size
 
     @property
     def base(self) -> Array:

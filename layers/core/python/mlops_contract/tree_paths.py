@@ -70,7 +70,7 @@ class TreePaths:
         lengths: How many features each path asks, int32 `[leaves]`, ascending.
         values: What each leaf adds, float64 `[leaves, outputs]`; or `[leaves, 1]`, to its target.
         targets: The output that a leaf of one value adds to, int32 `[leaves]`.
-        feature: What each condition asks, int32 `[conditions]`: those of a path stand together, each of another feature.
+        feature: What each condition asks, int32 `[conditions]`: those of a path stand together, one for each feature.
         low: The value must be above it, float32 `[conditions]`.
         high: The value must be at most it, likewise.
         missing: Whether NaN meets the condition, bool.
@@ -101,6 +101,10 @@ class TreePaths:
     @property
     def features(self) -> int:
         return int(self.feature.max(initial=-1)) + 1
+
+    @property
+    def work(self) -> int:
+        return len(self.lengths) * int(self.lengths.max(initial=1))
 
     @cached_property
     def base(self) -> Array:
@@ -137,7 +141,7 @@ class TreePaths:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> "TreePaths":
         """Read it. Raises ValueError if the arrays do not fit each other."""
-        typed = {name: np.asarray(arrays[name], kind) for name, kind in _TYPES.items()}
+        typed: dict[str, Any] = {name: np.asarray(arrays[name], kind) for name, kind in _TYPES.items()}
         paths = cls(**{**typed, "strict": bool(typed["strict"])})
         leaves, conditions = len(paths.lengths), len(paths.feature)
         by_condition = (paths.low, paths.high, paths.missing, paths.share, paths.members)
@@ -154,6 +158,8 @@ class TreePaths:
         )
         if not fits:
             raise ValueError("the arrays of the paths do not fit each other")
+        if paths.work > MAX_WORK:
+            raise ValueError(f"its paths take {paths.work:,} steps, and at most {MAX_WORK:,} are possible in time")
         return paths
 
     def _groups_of(self, output: int) -> tuple[_Group, ...]:
@@ -201,6 +207,6 @@ class TreePaths:
 
 
 def _nodes(length: int) -> list[tuple[float, float]]:
-    """Return the nodes of Gauss and Legendre's rule in 0..1, with their weights, for polynomials of degree length − 1."""
+    """Return nodes in 0..1 and their weights, by which polynomials of degree length − 1 are integrated exactly."""
     nodes, weights = np.polynomial.legendre.leggauss((length + 1) // 2)
     return list(zip(((nodes + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))

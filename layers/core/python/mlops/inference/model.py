@@ -19,6 +19,7 @@ from mlops.domain.manifest import (
     contract_of,
     explanations_of,
 )
+from mlops.inference.model_file import ModelFile
 from mlops.inference.session import ModelRefused as ModelRefused
 from mlops.inference.session import brief as brief
 from mlops.inference.session import open_session as open_session
@@ -73,12 +74,6 @@ class Model:
         """Return a table model's answers to encoded rows: float32 `[n, classes]`, or `[n, 1]` for a quantity."""
         answers: Floats = self.session.run([self.manifest.output.name], feeds)[0]
         return answers
-
-
-def encoded_outputs(model: Model, feeds: Mapping[str, Any]) -> tuple[Floats, Floats]:
-    """Return a table model's answers to encoded rows, and the features that it sums over, float32 `[n, features]`."""
-    answers, encoded = model.session.run([model.manifest.output.name, ENCODED], feeds)
-    return answers, encoded
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
@@ -148,14 +143,14 @@ def _shapes(session: onnxruntime.InferenceSession, image: Any) -> tuple[ModelInp
     )
 
 
-def load(manifest: Manifest, data: bytes) -> Model:
+def load(manifest: Manifest, file: ModelFile) -> Model:
     """Load a model from its ONNX file, and run its self-test.
 
     Raises:
         ModelRefused: The file is not ONNX or has external data, inputs or outputs differ from the manifest, or the
         self-test fails.
     """
-    return proved(manifest, open_session(data))
+    return proved(manifest, open_session(file))
 
 
 def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:

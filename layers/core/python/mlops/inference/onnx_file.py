@@ -42,7 +42,7 @@ class Contents:
     control_flow: frozenset[str]
 
 
-def contents(data: bytes) -> Contents:
+def contents(data: bytes | memoryview) -> Contents:
     """Return what a file contains.
 
     Raises:
