@@ -33,13 +33,16 @@ class Objects:
         sink.write(self._objects[key])
 
 
-def admitted(onnx: bytes, proof: bytes | None) -> Served:
+def admitted(
+    onnx: bytes, proof: bytes | None, explanation: bytes | None = None, placement: Placement = PLACEMENT
+) -> Served:
     """The file with the manifest that the gate writes, after it has passed the gate; a table's with its proof."""
-    examined = examine(ModelFile(onnx), PLACEMENT, LIMITS, Beside(proof))
+    examined = examine(ModelFile(onnx), placement, LIMITS, Beside(proof, explanation))
     result = proof_result(examined.proof, GateSettings().proof_tolerance, admitted=False)
     assert result.passed, result.detail
     assert (examined.proof is None) == (proof is None), "a table has a proof, and nothing else has one"
-    return Served(examined.manifest, onnx)
+    assert explanation is None or not examined.unexplained, examined.unexplained
+    return Served(examined.manifest, onnx, explanation)
 
 
 def loaded(served: Served) -> ServedModel:

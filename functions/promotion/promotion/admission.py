@@ -49,7 +49,7 @@ class Admission:
         name, run = version.model_name, self._run(version)
         metrics: dict[str, float] = run.get("metrics", {})
         if transition.sha256 is not None and (file := self._serving.published(name, transition.sha256)) is not None:
-            kept = Beside(explanation=self._serving.published_explanation(name, file.sha256))
+            kept = Beside(published=self._serving.published_explanation(name, file.sha256))
             return self._examined(transition, version, file, metrics, kept).manifest, transition.gates
         bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
         source = self._files.of(version)
@@ -58,8 +58,9 @@ class Admission:
         else:
             file, remark = self._bound(version, source, bound)
 
+        logged = source.explanation(run)
         published = self._serving.published_explanation(name, file.sha256) if bound else None
-        beside = Beside(source.proof(run), published or source.explanation(run))
+        beside = Beside(source.proof(run), logged, published if published != logged else None)
 
         def examined() -> Examined:
             return self._examined(transition, version, file, metrics, beside)
@@ -81,8 +82,8 @@ class Admission:
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
-        is_explained = manifest.explanations is not None and manifest.explanations.sha256 is not None
-        self._serving.publish(name, file, beside.explanation if is_explained else None)
+        explained_by = manifest.explanations.sha256 if manifest.explanations is not None else None
+        self._serving.publish(name, file, beside.explaining(explained_by) if explained_by else None)
         if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
             self._tracking.set_tag(name, version.version, "sha256", file.sha256)
         self._transitions.note(transition, sha256=file.sha256, gates=gates)

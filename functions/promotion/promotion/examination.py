@@ -4,6 +4,7 @@
 limits on memory and time, so a file that needs too much of either is refused and harms nothing else.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -68,10 +69,18 @@ class Beside:
     Attributes:
         proof: The rows of its proof, if there are any.
         explanation: What explains its answers, if anything does.
+        published: What was published to explain them, unless it is the same.
     """
 
     proof: bytes | None = None
     explanation: bytes | None = None
+    published: bytes | None = None
+
+    def explaining(self, sha256: str) -> bytes | None:
+        """Return what has this hash of what may explain the file's answers; else any of it, to say what is wrong."""
+        found = [data for data in (self.explanation, self.published) if data is not None]
+        right = (data for data in found if hashlib.sha256(data).hexdigest() == sha256)
+        return next(right, found[0] if found else None)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def examine(file: ModelFile, placement: Placement, limits: Limits, beside: Besid
     manifest = _read_back(_manifest(placement, file, description))
     model = proved(manifest, session)
     trial.check(model)
-    explanations, problem = explained(model, description.explanations, beside.explanation)
+    explanations, problem = explained(model, description.explanations, beside.explaining)
     return Examined(
         replace(manifest, explanations=explanations),
         _latency_ms(model),

@@ -3,6 +3,7 @@
 The model's file states the hash of the other one, so both are bound together.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mlops.domain.manifest import Explanations
@@ -19,16 +20,19 @@ EXPLAINED_ROWS = 10
 REMEDY = "train the model again, and promote the new version"
 
 
-def explained(model: Model, stated: Explanations | None, data: bytes | None) -> tuple[Explanations | None, str]:
+def explained(
+    model: Model, stated: Explanations | None, find: Callable[[str], bytes | None]
+) -> tuple[Explanations | None, str]:
     """Return what the manifest says of a model's explanations, and what is wrong with its file, or "".
 
     Args:
         model: The model, as predict loads it.
         stated: What its file states.
-        data: The file that explains it, if there is one.
+        find: Returns the file with a hash; another one if there is only that.
     """
     if stated is None or stated.sha256 is None:
         return stated, ""
+    data = find(stated.sha256)
     problem = _problem(model, stated.sha256, data)
     return (Explanations(reason=problem), problem) if problem else (replace(stated, size=len(data or b"")), "")
 
