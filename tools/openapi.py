@@ -41,9 +41,7 @@ def predict_router() -> APIRouter:
         raise NotImplementedError
 
     @router.post("/predict/batch")
-    def predict_batch(
-        body: schemas.BatchPredictRequest, explain: str | None = explain
-    ) -> schemas.BatchPredictResponse:
+    def predict_batch(body: schemas.BatchPredictRequest, explain: str | None = explain) -> schemas.BatchPredictResponse:
         """Predict up to 100 inputs with the Production version of a model."""
         raise NotImplementedError
 

@@ -88,7 +88,7 @@ class Explanation:
     """What each column adds to an answer. `base` and the parts add up to what `of` says."""
 
     of: Literal["log_odds", "score", "probability", "value", "log_value"]
-    """log_odds: of this class, of two; score: of this class, and the softmax of the scores of all classes is their probabilities; probability: of this class; value: the quantity; log_value: its natural logarithm"""
+    """What they add up to: log-odds, score or probability of the class; quantity or its logarithm"""
     base: float
     """The sum if nothing is known of the row"""
     parts: dict[str, float]

@@ -40,7 +40,7 @@ def _convert(source: Path, handover: Handover) -> None:
     rows = rows_for(model, logged)
     handover.reach("converting the model and proving the result")
     try:
-        converted = convert(model, rows.data, example=rows.example)
+        converted = convert(model, rows.data, example=rows.example, made_up=True)
     except (ConversionError, ValueError) as error:
         raise Refused(str(error)) from error
     except Exception as error:
@@ -52,6 +52,7 @@ def _convert(source: Path, handover: Handover) -> None:
         Outcome(None, str(converted.task), (*rows.notes, *notes, *converted.notes)),
         converted.content,
         converted.proof_rows,
+        converted.explanation,
     )
 
 

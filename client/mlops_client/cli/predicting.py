@@ -166,9 +166,7 @@ def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool, explain
     output.note(f"{answer.batch_size} predictions by {answer.model_name} version {answer.model_version}")
 
 
-def _predict_each(
-    asked: _Asked, model_name: str | None, staging: bool, as_json: bool, explain: bool | str
-) -> None:
+def _predict_each(asked: _Asked, model_name: str | None, staging: bool, as_json: bool, explain: bool | str) -> None:
     client = new_client()
     answers = [
         client.predict(**{asked.one: value}, model_name=model_name, staging=staging, explain=explain)

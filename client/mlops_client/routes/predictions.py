@@ -112,9 +112,7 @@ class PredictionRoutes(Routes):
             explanation_reason=next(filter(None, (answer.explanation_reason for answer in answers)), None),
         )
 
-    def _predict_page(
-        self, field: str, start: int, body: dict[str, Any], query: dict[str, Any]
-    ) -> BatchPrediction:
+    def _predict_page(self, field: str, start: int, body: dict[str, Any], query: dict[str, Any]) -> BatchPrediction:
         try:
             return decode(BatchPrediction, self.transport.call("POST", "/predict/batch", body, query, safe=True))
         except Invalid as error:

@@ -19,7 +19,7 @@ from mlops.inference.model_file import ModelFile
 from mlops.registry.rest import RegisteredModel, Version
 from promotion import promoter
 from promotion.dependencies import Dependencies
-from promotion.examination import examine
+from promotion.examination import Examine, examine
 from promotion.gate import GateSettings
 from promotion.serving_store import UnreadableManifest
 from tests.support.serving import served
@@ -357,9 +357,12 @@ class FakeEvents:
 
 
 class World:
-    """A model `m`, and a promoter that works on it; its history is in memory, or in `table`."""
+    """A model `m`, and a promoter that works on it.
 
-    def __init__(self, versions: int = 3, table: Any = None) -> None:
+    Its history is in memory, or in `table`. What is served is in memory, or in `serving`, a store of a bucket `bucket`.
+    """
+
+    def __init__(self, versions: int = 3, table: Any = None, serving: Any = None, examining: Examine = examine) -> None:
         self.effects = Effects()
         self.transitions: FakeTransitions | StoredTransitions = FakeTransitions(self.effects)
         if table is not None:
@@ -372,11 +375,11 @@ class World:
         dependencies: Any = Dependencies(
             self.tracking,  # type: ignore[arg-type]
             self.transitions,  # type: ignore[arg-type]
-            self.serving,  # type: ignore[arg-type]
+            serving or self.serving,  # type: ignore[arg-type]
             self.archive_tags,  # type: ignore[arg-type]
             gate,
             self.conversions,  # type: ignore[arg-type]
-            examine,
+            examining,
         )
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
         self._asked = 0

@@ -135,9 +135,7 @@ class Explanation(BaseModel):
     """What each column adds to an answer. `base` and the parts add up to what `of` says."""
 
     of: Literal["log_odds", "score", "probability", "value", "log_value"] = Field(
-        description="log_odds: of this class, of two; score: of this class, and the softmax of the scores of all "
-        "classes is their probabilities; probability: of this class; value: the quantity; log_value: its natural "
-        "logarithm"
+        description="What they add up to: log-odds, score or probability of the class; quantity or its logarithm"
     )
     label: int | str = _optional(description="The class that is explained; missing if the model predicts a quantity")
     base: float = Field(description="The sum if nothing is known of the row")
