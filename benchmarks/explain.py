@@ -23,7 +23,7 @@ BOUND_MS = 100.0
 MEBIBYTE = 1 << 20
 LOADING = """
 import json, re, sys
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.inference.session import open_session
 import numpy as np
 def peak():
@@ -70,8 +70,8 @@ def _models() -> dict[str, Any]:
         "LightGBM, 100 trees of 31 leaves": LGBMClassifier(n_estimators=100, verbose=-1),
         "LightGBM, 500 trees of 31 leaves": LGBMClassifier(n_estimators=500, verbose=-1),
         "XGBoost, 100 trees of depth 6": XGBClassifier(n_estimators=100),
-        "forest, 100 trees of at least 10 rows a leaf": RandomForestClassifier(100, min_samples_leaf=10),
-        "forest, 60 trees of at least 5 rows a leaf": RandomForestClassifier(60, min_samples_leaf=5),
+        "forest, 100 trees of at least 20 rows a leaf": RandomForestClassifier(100, min_samples_leaf=20),
+        "forest, 100 trees of at least 12 rows a leaf": RandomForestClassifier(100, min_samples_leaf=12),
     }
 
 

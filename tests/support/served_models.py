@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops.domain.stages import Stage
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from predict import request, tables
 from predict.model_cache import ModelCache, ServedModel
 from predict.s3 import S3Object, Sink

@@ -12,7 +12,7 @@ from onnxruntime import InferenceSession
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
 from mlops.inference.model import Model, ModelRefused, load, proved
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable, Sink
 from predict.signals import Signals
 

@@ -14,7 +14,7 @@ from mlops.domain.errors import NotFound
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.registry.rest import Version
 from mlops_contract import Task
 from promotion.dependencies import Dependencies

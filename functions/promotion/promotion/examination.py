@@ -25,7 +25,7 @@ from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 from mlops.inference import trial
 from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.inference.table_rows import plain_row
 from promotion.explanation import explained
 from promotion.proof import Reasked, reask

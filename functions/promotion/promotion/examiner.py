@@ -15,7 +15,7 @@ from typing import Any
 
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
-from mlops.inference.model_file import InheritedFile
+from mlops.inference.onnx_file import InheritedFile
 from promotion.examination import Beside, Limits, Placement, examine
 
 MEBIBYTE = 1 << 20

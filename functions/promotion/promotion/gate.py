@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mlops.domain.manifest import Manifest
 from mlops.domain.transition import GateResult
 from mlops.inference.model import ModelRefused
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.settings import Settings
 from promotion.examination import Examined, Limits
 from promotion.explanation import explanation_result

@@ -25,7 +25,7 @@ from mlops.domain.manifest import (
 )
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops_contract.explanations import EXPLAIN_FILE
 from mlops_contract.explanations import MAX_BYTES as EXPLAIN_BYTES
 from mlops_contract.proof_rows import MAX_BYTES as PROOF_BYTES

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from mlops.domain.conversion import Conversion, ConversionStatus, is_convertible
 from mlops.domain.errors import DependencyUnavailable, PlatformError
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.registry.rest import Version
 from promotion.dependencies import Dependencies
 from promotion.serving_store import ServingStore

@@ -7,7 +7,7 @@ import pytest
 
 from infra.local.settings import ROOT
 from mlops.domain.stages import Stage
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion.examination import EXAMINATION_SECONDS, Limits, Placement, examine
 
 PAGE = (ROOT / "docs/models.md").read_text()

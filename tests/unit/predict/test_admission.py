@@ -21,7 +21,7 @@ from mlops.api.schemas.predict import BatchPredictResponse, PredictResponse
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused, describe, open_session
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, _manifest, examine, examine_apart
 from tests.support import onnx_models as models
 from tests.support.onnx_models import after_linear, classifier, column, constants, model, node, weights
@@ -269,6 +269,7 @@ def test_what_an_exporter_made_by_its_defaults_is_refused_with_the_remedy_last(n
     assert str(refused.value).endswith(remedy)
 
 
+@pytest.mark.slow
 def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path) -> None:
     """mlflow.onnx keeps large tensors in another file by default."""
     import mlflow.onnx
@@ -324,6 +325,7 @@ class TestApart:
         with pytest.raises(ModelRefused, match=r"memory|MiB"):
             examine_apart(ModelFile(bytes_of(models.large(floats))), PLACEMENT, LIMITS)
 
+    @pytest.mark.slow
     def test_so_is_one_that_never_answers(self) -> None:
         with pytest.raises(ModelRefused, match="within 5 seconds"):
             examine_apart(ModelFile(bytes_of(models.endless())), PLACEMENT, Limits(1769, control_flow=True, seconds=5))

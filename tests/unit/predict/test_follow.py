@@ -305,6 +305,11 @@ class Outage:
             raise self.unavailable("broken")
         return self.inner.get(key, **options)
 
+    def fetch(self, key: str, sink: Any, **options: Any) -> None:
+        if self.broken:
+            raise self.unavailable("broken")
+        self.inner.fetch(key, sink, **options)
+
 
 @pytest.fixture
 def outage() -> Callable[[Any], Outage]:
@@ -367,12 +372,10 @@ class TestOutages:
     ) -> None:
         s3 = outage(predict)
         store.promote(served(2))
-        get = s3.inner.get
-        s3.inner.get = lambda key, **options: (
-            (_ for _ in ()).throw(s3.unavailable("broken")) if key.endswith(".onnx") else get(key, **options)
-        )
+        fetch = s3.inner.fetch
+        s3.inner.fetch = lambda *_, **options: (_ for _ in ()).throw(s3.unavailable("broken"))
         predict.clock.now += 5
         assert version(predict) == 1
-        s3.inner.get = get
+        s3.inner.fetch = fetch
         predict.clock.now += 5
         assert version(predict) == 2

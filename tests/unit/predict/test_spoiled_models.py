@@ -13,7 +13,7 @@ from onnx import helper
 from mlops.domain.stages import Stage
 from mlops.inference import onnx_file
 from mlops.inference.model import ModelRefused
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, examine, examine_apart
 from tests.support import onnx_models as models
 from tests.support.fuzzing import JSON, budget, spoiled

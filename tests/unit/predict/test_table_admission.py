@@ -10,7 +10,7 @@ from onnx import ModelProto, numpy_helper
 
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.inference.table_rows import generated_table_rows
 from mlops_contract import Column, ColumnType, Task
 from mlops_contract.rows import RowEncoder

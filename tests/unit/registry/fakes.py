@@ -15,7 +15,7 @@ from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.manifest import Manifest, explain_key, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
 from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.registry.rest import RegisteredModel, Version
 from promotion import promoter
 from promotion.dependencies import Dependencies

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from mlops.domain.stages import Stage
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion import promoter
 from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings

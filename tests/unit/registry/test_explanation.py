@@ -10,7 +10,7 @@ import pytest
 from mlops.domain.manifest import explain_key, model_key
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops_contract import Task
 from promotion.examination import Beside, Examine, examine, examine_apart
 from promotion.gate import GateSettings, check_integrity

@@ -6,7 +6,7 @@ from typing import Any
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT
 from mlops.domain.stages import Stage
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings, check_integrity
 from tests.unit.registry.fakes import ONNX

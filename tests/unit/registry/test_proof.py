@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops_contract import Task
 from mlops_contract.proof_rows import MAX_BYTES, PROOF_FILE, ProofRows
 from promotion.examination import Beside, Examine, Limits, Placement, examine, examine_apart

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlops.aws.promotion_queue import MalformedMessage, read_message
 from mlops.domain.stages import Stage
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion import app
 from promotion.examination import Examined, Limits, Placement, examine
 from promotion.promoter import Promoter
@@ -130,6 +130,7 @@ def made(aws: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[World
     return make
 
 
+@pytest.mark.slow
 @budget(8)
 @given(
     garbage=st.lists(st.tuples(bodies, st.sampled_from([MODEL, "other"]), st.integers(0, 3)), max_size=5),

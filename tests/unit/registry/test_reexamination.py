@@ -15,7 +15,7 @@ from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import Manifest, manifest_key, model_key
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion import promoter
 from promotion.dependencies import Dependencies
 from promotion.examination import Examine, Examined, Limits, Placement, examine, examine_apart

@@ -11,7 +11,7 @@ import pytest
 from mlops.domain.manifest import manifest_key
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, examine
 from promotion.serving_store import ServingStore, UnreadableManifest
 from tests.support.serving import served

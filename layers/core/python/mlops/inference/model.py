@@ -19,7 +19,7 @@ from mlops.domain.manifest import (
     contract_of,
     explanations_of,
 )
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 from mlops.inference.session import ModelRefused as ModelRefused
 from mlops.inference.session import brief as brief
 from mlops.inference.session import open_session as open_session

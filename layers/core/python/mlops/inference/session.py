@@ -3,7 +3,7 @@
 import onnxruntime
 
 from mlops.inference import onnx_file
-from mlops.inference.model_file import ModelFile
+from mlops.inference.onnx_file import ModelFile
 
 
 class ModelRefused(Exception):
@@ -21,7 +21,7 @@ def open_session(file: ModelFile, *, control_flow: bool = True) -> onnxruntime.I
         ModelRefused: The file is not ONNX, has external data, uses a forbidden operator, or onnxruntime cannot load it.
     """
     try:
-        contents = onnx_file.contents(file.view)
+        contents = onnx_file.contents(file.view())
     except onnx_file.NotOnnx as error:
         raise ModelRefused(f"the file is not ONNX: {error}") from error
     if contents.external_data:
