@@ -20,6 +20,8 @@ MAX_MODEL_BYTES = 512 << 20
 """What the disk of an environment holds."""
 MAX_MODELS = 8
 """Largest number of loaded models. The one that was compared with its manifest longest ago is dropped first."""
+MAX_HELD_BYTES = 1 << 30
+"""Largest sum of the files of loaded models: two of the largest. Others are dropped before the next one is loaded."""
 CHECK_SECONDS = 1.0
 """Time limit of a manifest check while a model is loaded."""
 FIRST_SECONDS = 2.0
@@ -226,9 +228,19 @@ class ModelCache:
         models = (slot.model for slot in self._slots.values())
         return next((model.session for model in models if model.manifest.sha256 == manifest.sha256), None)
 
+    def _make_room(self, manifest: Manifest) -> None:
+        """Drop what was compared longest ago until the model fits beside the others, and beside the one it replaces."""
+        kept = (manifest.model_name, manifest.stage)
+        while manifest.size + sum(slot.model.manifest.size for slot in self._slots.values()) > MAX_HELD_BYTES:
+            oldest = next((place for place in self._slots if place != kept), None)
+            if oldest is None:
+                return
+            del self._slots[oldest]
+
     def _file(self, manifest: Manifest) -> ModelFile:
         if not 0 < manifest.size <= MAX_MODEL_BYTES:
             raise ModelRefused(f"its size of {manifest.size} bytes is not within 1..{MAX_MODEL_BYTES}")
+        self._make_room(manifest)
         file, seconds = ModelFile(), LOAD_SECONDS + manifest.size / BYTES_PER_SECOND
         try:
             self._objects.fetch(manifest.key, file, seconds=seconds, max_bytes=manifest.size)

@@ -101,6 +101,17 @@ class Place:
         return cls(f"{bucket}.{domain}", True, "/", region)
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """An object that is read: by when, how many bytes at most, and unless it has this entity tag."""
+
+    target: Target
+    sink: Sink
+    deadline: float
+    max_bytes: int
+    etag: str | None = None
+
+
 class Bucket:
     """A bucket, read over one connection. Not thread-safe, because a Lambda handler has one thread."""
 
@@ -139,9 +150,10 @@ class Bucket:
     def _get(self, key: str, sink: Sink, seconds: float, max_bytes: int, etag: str | None) -> str | None:
         """Return the object's entity tag; None if it is still `etag`."""
         deadline = time.monotonic() + seconds
+        target = Target(self._place.prefix + quote(key, safe="/-_.~"))
         try:
             try:
-                return self._attempt(self._object(key), sink, deadline, max_bytes, etag)
+                return self._attempt(_Reading(target, sink, deadline, max_bytes, etag))
             except _Denied:
                 # S3 answers 403 for a missing object if the caller may not list the bucket, and AWS does not document
                 # whether a permission with a condition on the prefix is enough. Listing this one key shows which of the
@@ -166,50 +178,36 @@ class Bucket:
         self.disconnect()
         self._credentials.forget()
 
-    def _object(self, key: str) -> Target:
-        return Target(self._place.prefix + quote(key, safe="/-_.~"))
-
     def _is_listed(self, key: str, deadline: float) -> bool:
         query = f"list-type=2&max-keys=1&prefix={quote(key, safe='-_.~')}"
         listing = _Memory()
-        self._attempt(Target(self._place.prefix, query), listing, deadline, MAX_LISTING_BYTES)
+        self._attempt(_Reading(Target(self._place.prefix, query), listing, deadline, MAX_LISTING_BYTES))
         return bytes(listing).find(f"<Key>{key}</Key>".encode()) >= 0
 
-    def _attempt(
-        self, target: Target, sink: Sink, deadline: float, max_bytes: int, etag: str | None = None
-    ) -> str | None:
+    def _attempt(self, reading: _Reading) -> str | None:
         try:
-            return self._reconnecting(target, sink, deadline, max_bytes, etag)
+            return self._reconnecting(reading)
         except _Expired:
             self._credentials.forget()
-            return self._reconnecting(target, sink, deadline, max_bytes, etag)
+            return self._reconnecting(reading)
 
-    def _reconnecting(
-        self, target: Target, sink: Sink, deadline: float, max_bytes: int, etag: str | None
-    ) -> str | None:
-        credentials = self._credentials.get(_left(deadline))
+    def _reconnecting(self, reading: _Reading) -> str | None:
+        credentials = self._credentials.get(_left(reading.deadline))
         kept = self._connection is not None
         try:
-            return self._exchange(target, sink, credentials, deadline, max_bytes, etag)
+            return self._exchange(reading, credentials)
         except (http.client.BadStatusLine, ConnectionResetError, BrokenPipeError):
             # S3 closed the kept connection between two requests. That says nothing about S3, so try once more.
             self.disconnect()
             if not kept:
                 raise
-            return self._exchange(target, sink, credentials, deadline, max_bytes, etag)
+            return self._exchange(reading, credentials)
 
-    def _exchange(
-        self,
-        target: Target,
-        sink: Sink,
-        credentials: Credentials,
-        deadline: float,
-        max_bytes: int,
-        etag: str | None,
-    ) -> str | None:
+    def _exchange(self, reading: _Reading, credentials: Credentials) -> str | None:
+        target, deadline, max_bytes = reading.target, reading.deadline, reading.max_bytes
         headers = signed_headers(self._place, target, credentials, time.time())
-        if etag:
-            headers["if-none-match"] = etag
+        if reading.etag:
+            headers["if-none-match"] = reading.etag
         connection = self._connect(deadline)
         connection.request("GET", target.path + (f"?{target.query}" if target.query else ""), headers=headers)
         _limit(connection, deadline)
@@ -219,7 +217,7 @@ class Bucket:
             if response.length is not None and response.length > max_bytes:
                 self.disconnect()
                 raise S3TooLarge(f"the object has {response.length} bytes, more than {max_bytes}", found)
-            _read(connection, response, sink, deadline, max_bytes)
+            _read(connection, response, reading)
         elif response.status == 304:
             response.read()
             found = None
@@ -273,23 +271,17 @@ def signed_headers(place: Place, target: Target, credentials: Credentials, now: 
     return headers
 
 
-def _read(
-    connection: http.client.HTTPConnection,
-    response: http.client.HTTPResponse,
-    sink: Sink,
-    deadline: float,
-    max_bytes: int,
-) -> None:
-    sink.clear()
+def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, reading: _Reading) -> None:
+    reading.sink.clear()
     size = 0
     while True:
-        _limit(connection, deadline)
+        _limit(connection, reading.deadline)
         chunk = response.read1(CHUNK)
         if not chunk:
             break
-        sink.write(chunk)
+        reading.sink.write(chunk)
         size += len(chunk)
-        if size > max_bytes:
+        if size > reading.max_bytes:
             raise http.client.HTTPException  # S3 always declares the length before
     if response.length:  # less than Content-Length promised
         raise http.client.IncompleteRead(b"", response.length)
