@@ -13,6 +13,7 @@ PARTS = {
     "catalogue": None,
     "tables": None,
     "proof": None,
+    "explain": None,
     "sweeps": None,
     "scoring": None,
     "train": "MNIST_DIR",

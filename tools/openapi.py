@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Query
 
 from mlops import __version__
 from tools import api_docs
@@ -29,19 +29,24 @@ def predict_router() -> APIRouter:
     from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
 
     router = APIRouter(tags=["predict"])
+    explain: Any = Query(
+        default=None,
+        description="true: also say what each column of a row adds to the answer; a label of the model: to that class "
+        "instead of the predicted one (in quotation marks if the label is true or false)",
+    )
 
     @router.post("/predict")
-    def predict(body: schemas.PredictRequest) -> schemas.PredictResponse:
+    def predict(body: schemas.PredictRequest, explain: str | None = explain) -> schemas.PredictResponse:
         """Predict one input with the Production version of a model."""
         raise NotImplementedError
 
     @router.post("/predict/batch")
-    def predict_batch(body: schemas.BatchPredictRequest) -> schemas.BatchPredictResponse:
+    def predict_batch(body: schemas.BatchPredictRequest, explain: str | None = explain) -> schemas.BatchPredictResponse:
         """Predict up to 100 inputs with the Production version of a model."""
         raise NotImplementedError
 
     @router.post("/predict/staging")
-    def predict_staging(body: schemas.PredictRequest) -> schemas.PredictResponse:
+    def predict_staging(body: schemas.PredictRequest, explain: str | None = explain) -> schemas.PredictResponse:
         """Predict one input with the Staging version of a model."""
         raise NotImplementedError
 

@@ -146,6 +146,20 @@ class Dependency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What each column adds to an answer. `base` and the parts add up to what `of` says."""
+
+    of: Literal["log_odds", "score", "probability", "value", "log_value"]
+    """What they add up to: log-odds, score or probability of the class; quantity or its logarithm"""
+    base: float
+    """The sum if nothing is known of the row"""
+    parts: dict[str, float]
+    """What each column adds to it"""
+    label: int | str | None = None
+    """The class that is explained; missing if the model predicts a quantity"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateResult:
     check: str
     """Name of the check"""
@@ -231,6 +245,10 @@ class Prediction:
     model_stage: Literal["Production", "Staging"]
     confidence: float | None = None
     """Probability of that class; a model that predicts a quantity has none"""
+    explanation: Explanation | None = None
+    """With ?explain=…, what each column adds to this answer; null if that cannot be said exactly"""
+    explanation_reason: str | None = None
+    """Why an explanation is null; missing if none is"""
     probabilities: list[float] | dict[str, float] | None = None
     """Probability of each class: a list in the order of the model's labels; of a row, an object by label"""
     warnings: list[str] | None = None
@@ -398,6 +416,24 @@ class Window:
     hours: int
     samples: int
     """Number of predictions"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchPrediction:
+    predictions: list[int | str | float]
+    """Label of the most probable class, or the quantity, for each input"""
+    model_name: str
+    model_version: int
+    batch_size: int
+    """Number of inputs"""
+    confidences: list[float] | None = None
+    """Probability of that class, for each input; a model that predicts quantities has none"""
+    explanation_reason: str | None = None
+    """Why an explanation is null; missing if none is"""
+    explanations: list[Explanation | None] | None = None
+    """With ?explain=…, the explanation of each row; null if the model's answers have none"""
+    warnings: list[str] | None = None
+    """What to know about the answers, such as values that were not seen in training; missing if nothing"""
 
 
 @dataclass(frozen=True, kw_only=True)

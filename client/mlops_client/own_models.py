@@ -158,9 +158,12 @@ def _log(
 
 def _write(folder: Path, converted: Converted, metrics: Mapping[str, float], kind: str, name: str) -> None:
     """Write the artifacts of the run: what a training job writes of a table, but for the pictures."""
+    from mlops_contract.explanations import EXPLAIN_FILE
     from mlops_contract.proof_rows import PROOF_FILE
 
     (folder / PROOF_FILE).write_bytes(converted.proof_rows)
+    if converted.explanation is not None:
+        (folder / EXPLAIN_FILE).write_bytes(converted.explanation)
     documents = {"proof.json": converted.proof, "profile.json": converted.profile}
     for file, document in documents.items():
         if document is not None:

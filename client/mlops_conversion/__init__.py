@@ -32,6 +32,7 @@ def convert(
     task: Task | str | None = None,
     labels: Sequence[int | str] | None = None,
     example: Any = None,
+    made_up: bool = False,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert a model that was made elsewhere to an ONNX file that the platform serves, and prove it.
@@ -45,6 +46,8 @@ def convert(
         task: "classification" or "regression"; only where the model does not say it, as a torch module.
         labels: One for each class, in the order of the model's outputs; only where the model does not know them.
         example: For a torch module, an input `[n, …]` to export it with, if it does not take the first rows of `data`.
+        made_up: Whether the rows of `data` are only of the right kind, and not like those that the model is for. A
+            linear model's answers are then not explained, because they are against the mean row.
         proof_seconds: How long the proof may take.
 
     Raises:
@@ -56,7 +59,14 @@ def convert(
     from mlops_conversion.own import conversion
 
     return conversion.convert(
-        model, data, target=target, task=task, labels=labels, example=example, proof_seconds=proof_seconds
+        model,
+        data,
+        target=target,
+        task=task,
+        labels=labels,
+        example=example,
+        made_up=made_up,
+        proof_seconds=proof_seconds,
     )
 
 

@@ -41,6 +41,7 @@ class Converted:
         image: Rows and columns of pixels, if the tensor is an image of values from 0 to 1.
         proof: How the original and the converted model were compared, as a JSON object.
         proof_rows: The file `proof.npz`: rows of the proof, and what the original answered.
+        explanation: The file `explain.npz`, whose SHA-256 the metadata has; None if the answers are not explained.
         example: Up to eight rows as callers send them: objects by column, or lists of numbers for one tensor.
         metrics: The original's on the given rows, by the platform's names; empty without a target.
         profile: What is in the given rows, by column, as a JSON object; None for one tensor.
@@ -56,6 +57,7 @@ class Converted:
     image: tuple[int, int] | None
     proof: Mapping[str, Any]
     proof_rows: bytes
+    explanation: bytes | None
     example: tuple[Any, ...]
     metrics: Mapping[str, float]
     profile: Mapping[str, Any] | None

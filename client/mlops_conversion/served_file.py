@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 
 from mlops_contract.agreement import TOLERANCE
+from mlops_contract.explanations import ENCODED
 
 METADATA_KEY, SCHEMA = "mlops", 1
 SELF_TEST_ROWS = 8
@@ -33,9 +34,15 @@ def session_of(model: bytes, *, quiet: bool = False) -> onnxruntime.InferenceSes
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def output_of(session: onnxruntime.InferenceSession) -> str:
+    """Return the name of the output that has the model's answers."""
+    (output,) = (entry.name for entry in session.get_outputs() if entry.name != ENCODED)
+    return str(output)
+
+
 def answers(session: onnxruntime.InferenceSession, feeds: Mapping[str, Array]) -> Array:
-    """Return the model's only output for whole inputs, float32 `[n, k]`, asked in batches."""
-    (output,) = (entry.name for entry in session.get_outputs())
+    """Return the model's answers to whole inputs, float32 `[n, k]`, asked in batches."""
+    output = output_of(session)
     rows = len(next(iter(feeds.values())))
     batches = [
         {name: values[start : start + BATCH_ROWS] for name, values in feeds.items()}

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops.domain.stages import Stage
+from mlops_contract.onnx_file import ModelFile
 from predict import request, tables
 from predict.model_cache import ModelCache, ServedModel
-from predict.s3 import S3Object
-from promotion.examination import Limits, Placement, examine
+from predict.s3 import S3Object, Sink
+from promotion.examination import Beside, Limits, Placement, examine
 from promotion.gate import GateSettings
 from promotion.proof import proof_result
 from tests.support.serving import Served
@@ -28,14 +29,20 @@ class Objects:
     def get(self, key: str, *, seconds: float, max_bytes: int, etag: str | None = None) -> S3Object:
         return S3Object(self._objects[key], "etag")
 
+    def fetch(self, key: str, sink: Sink, *, seconds: float, max_bytes: int) -> None:
+        sink.write(self._objects[key])
 
-def admitted(onnx: bytes, proof: bytes | None) -> Served:
+
+def admitted(
+    onnx: bytes, proof: bytes | None, explanation: bytes | None = None, placement: Placement = PLACEMENT
+) -> Served:
     """The file with the manifest that the gate writes, after it has passed the gate; a table's with its proof."""
-    examined = examine(onnx, PLACEMENT, LIMITS, proof)
+    examined = examine(ModelFile(onnx), placement, LIMITS, Beside(proof, explanation))
     result = proof_result(examined.proof, GateSettings().proof_tolerance, admitted=False)
     assert result.passed, result.detail
     assert (examined.proof is None) == (proof is None), "a table has a proof, and nothing else has one"
-    return Served(examined.manifest, onnx)
+    assert explanation is None or not examined.unexplained, examined.unexplained
+    return Served(examined.manifest, onnx, explanation)
 
 
 def loaded(served: Served) -> ServedModel:

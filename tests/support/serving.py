@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, manifest_key, model_key
+from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, explain_key, manifest_key, model_key
 
 FEATURES, HIDDEN, CLASSES = 784, 128, 10
 """The platform's default model: 784 pixels, one hidden layer, ten digits."""
@@ -20,6 +20,7 @@ class Served:
 
     manifest: Manifest
     onnx: bytes
+    explanation: bytes | None = None
 
     def with_manifest(self, **changes: Any) -> "Served":
         return replace(self, manifest=replace(self.manifest, **changes))
@@ -27,7 +28,12 @@ class Served:
     def objects(self) -> dict[str, bytes]:
         """The bucket's objects by key, the file before the manifest, as promotion writes them."""
         manifest = self.manifest
-        return {manifest.key: self.onnx, manifest_key(manifest.model_name, manifest.stage): manifest.to_json()}
+        explained = {explain_key(manifest.model_name, manifest.sha256): self.explanation} if self.explanation else {}
+        return {
+            **explained,
+            manifest.key: self.onnx,
+            manifest_key(manifest.model_name, manifest.stage): manifest.to_json(),
+        }
 
 
 def served(

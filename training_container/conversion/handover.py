@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MODEL, PROOF, OUTCOME, STAGE = "model.onnx", "proof.npz", "outcome.json", "stage.txt"
+MODEL, PROOF, EXPLANATION = "model.onnx", "proof.npz", "explain.npz"
+OUTCOME, STAGE = "outcome.json", "stage.txt"
 _OUTCOME_BYTES = 100_000
 _STAGE_CHARACTERS = 200
 
@@ -45,9 +46,15 @@ class Handover:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, outcome: Outcome, model: bytes | None = None, proof: bytes | None = None) -> None:
+    def write(
+        self,
+        outcome: Outcome,
+        model: bytes | None = None,
+        proof: bytes | None = None,
+        explanation: bytes | None = None,
+    ) -> None:
         """Hand over the files, and then how it ended."""
-        for name, data in ((MODEL, model), (PROOF, proof)):
+        for name, data in ((MODEL, model), (PROOF, proof), (EXPLANATION, explanation)):
             if data is not None:
                 (self._folder / name).write_bytes(data)
         document = {"reason": outcome.reason, "task": outcome.task, "notes": outcome.notes}

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from conversion.bucket import Bucket, TooLarge
 from conversion.confinement import convert_confined
-from conversion.handover import MODEL, PROOF, Handover, Outcome
+from conversion.handover import EXPLANATION, MODEL, PROOF, Handover, Outcome
 from mlops.domain.conversion import (
     MAX_NOTE,
     MAX_NOTES,
     MAX_REASON,
     RESULT_FILE,
     ConversionResult,
+    explanation_file,
     folder_of,
     model_file,
     proof_file,
@@ -90,6 +91,9 @@ def _stored(bucket: Bucket, prefix: str, conversion_id: str, made: Handover, out
     for file, name in ((model, model_file), (proof, proof_file)):
         if file is not None:
             bucket.put(prefix + name(file.sha256), file.data)
+    explanation = made.read(EXPLANATION, MAX_MADE_BYTES)
+    if model is not None and explanation is not None:
+        bucket.put(prefix + explanation_file(model.sha256), explanation.data)
     return result
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.domain.objective import Objective
+from mlops_contract.explanations import EXPLAIN_FILE
 from mlops_contract.proof_rows import PROOF_FILE
 from trainer.data import Dataset
 from trainer.evaluation import Evaluation, Picture
@@ -34,7 +35,8 @@ def write(
     baseline: float | None = None,
     importance: Mapping[str, float] | None = None,
 ) -> None:
-    """Write the pictures, evaluation.json and model_card.md into `folder`; for a table profile.json and the proof too.
+    """Write the pictures, evaluation.json and model_card.md into `folder`; for a table also
+    profile.json, the proof, and what explains its answers.
 
     A picture that cannot be drawn is left out, and the log says so.
 
@@ -61,6 +63,8 @@ def write(
         _write_json(folder / "proof.json", exported.proof)
     if exported.proof_rows is not None:
         (folder / PROOF_FILE).write_bytes(exported.proof_rows)
+    if exported.explanation is not None:
+        (folder / EXPLAIN_FILE).write_bytes(exported.explanation)
     card = model_card(parameters, dataset, evaluation, exported, facts, objective, baseline, exported.proof_summary)
     (folder / "model_card.md").write_text(card, encoding="utf-8")
 

@@ -20,7 +20,13 @@ PREDICTION, CONFIDENCE = "prediction", "confidence"
 
 
 def predict_csv(
-    path: Path, out: Path | None, text: list[str], ignored: list[str], model_name: str | None, as_json: bool
+    path: Path,
+    out: Path | None,
+    text: list[str],
+    ignored: list[str],
+    model_name: str | None,
+    as_json: bool,
+    explain: bool | str = False,
 ) -> None:
     """Predict the rows of a CSV file.
 
@@ -31,6 +37,7 @@ def predict_csv(
         ignored: Columns that are not sent.
         model_name: The registered model; None is the default one.
         as_json: Whether to print JSON.
+        explain: Whether the answers are explained, or the class that is.
 
     Raises:
         BadInput: The file cannot be used, or the model does not take a column. Names line, column and remedy.
@@ -39,7 +46,7 @@ def predict_csv(
     if out and (taken := {PREDICTION, CONFIDENCE} & set(table.header)):
         raise BadInput(f"{path} has a column {taken.pop()!r} already; rename it, or leave out --out")
     try:
-        answer = new_client().predict_batch(rows=table.rows(), model_name=model_name)
+        answer = new_client().predict_batch(rows=table.rows(), model_name=model_name, explain=explain)
     except Invalid as error:
         raise BadInput(_explained(table, error)) from error
     beside: dict[str, Sequence[Any]] = {PREDICTION: answer.predictions}

@@ -13,7 +13,7 @@ from rich.columns import Columns
 from rich.console import Console, Group
 from rich.text import Text
 
-from mlops_client.cli import drawing, output
+from mlops_client.cli import drawing, explaining, output
 from mlops_client.cli.csv_answers import predict_csv
 from mlops_client.cli.options import Json, new_client
 from mlops_client.cli.output import Column
@@ -85,6 +85,15 @@ def predict(
             "--batch", help="Send requests of 100 inputs, or of 1,000 rows, and show the predictions as a table."
         ),
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also show what each column of a row adds to the answer.")
+    ] = False,
+    explain_label: Annotated[
+        str | None,
+        typer.Option(
+            "--explain-label", metavar="LABEL", help="Explain this class instead of the one that is predicted."
+        ),
+    ] = None,
     first: Annotated[int, typer.Option(min=0, help="Index of the first image to read from a file with several.")] = 0,
     count: Annotated[
         int | None,
@@ -100,8 +109,11 @@ def predict(
         raise BadInput("give image files, or --inputs 5.1,3.5,…, or --row '{\"age\": 41}', or --csv FILE")
     if (batch or csv) and staging:
         raise BadInput(f"--{'batch' if batch else 'csv'} uses the version in Production only; leave out --staging")
+    explained = explain if explain_label is None else explain_label
+    if explained is not False and not as_json and (csv or batch):
+        raise BadInput("the explanations of many rows are printed as JSON: add --json")
     if csv:
-        predict_csv(csv, out, text or [], ignore or [], model_name, as_json)
+        predict_csv(csv, out, text or [], ignore or [], model_name, as_json, explained)
         return
     if text or ignore or out:
         raise BadInput("--text, --ignore and --out need --csv")
@@ -118,9 +130,9 @@ def predict(
         ]
         asked = _Asked("image", "images", [image.pixels for image in images], [image.name for image in images], images)
     if batch:
-        _predict_batch(asked, model_name, as_json)
+        _predict_batch(asked, model_name, as_json, explained)
     else:
-        _predict_each(asked, model_name, staging, as_json)
+        _predict_each(asked, model_name, staging, as_json, explained)
 
 
 @dataclass(frozen=True)
@@ -134,9 +146,9 @@ class _Asked:
     images: list[Image] = field(default_factory=list)
 
 
-def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool) -> None:
+def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool, explain: bool | str) -> None:
     inputs: dict[str, Any] = {asked.many: asked.values}
-    answer = new_client().predict_batch(**inputs, model_name=model_name)
+    answer = new_client().predict_batch(**inputs, model_name=model_name, explain=explain)
     if as_json:
         output.print_json(answer)
         return
@@ -154,22 +166,30 @@ def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool) -> None
     output.note(f"{answer.batch_size} predictions by {answer.model_name} version {answer.model_version}")
 
 
-def _predict_each(asked: _Asked, model_name: str | None, staging: bool, as_json: bool) -> None:
+def _predict_each(asked: _Asked, model_name: str | None, staging: bool, as_json: bool, explain: bool | str) -> None:
     client = new_client()
-    answers = [client.predict(**{asked.one: value}, model_name=model_name, staging=staging) for value in asked.values]
+    answers = [
+        client.predict(**{asked.one: value}, model_name=model_name, staging=staging, explain=explain)
+        for value in asked.values
+    ]
     if as_json:
         output.print_json(answers[0] if len(answers) == 1 else answers)
         return
     out = output.console()
     cards = []
     for index, (name, answer) in enumerate(zip(asked.names, answers, strict=True)):
+        explanation: list[Text] = []
         parts: list[Any] = [Text(name, style="dim", overflow="fold")]
         if asked.images and index < MAX_DRAWINGS:
             parts.append(drawing.drawn(asked.images[index], out))
-        cards.append(Group(*parts, _answer(answer, out)))
+        if answer.explanation is not None:
+            explanation = [explaining.drawn(answer.explanation, out)]
+        cards.append(Group(*parts, _answer(answer, out), *explanation))
     out.print(Columns(cards, padding=(1, 3)) if len(cards) > 1 else cards[0])
     for warning in [warning for answer in answers for warning in answer.warnings or ()]:
         output.note(warning)
+    for reason in dict.fromkeys(filter(None, (answer.explanation_reason for answer in answers))):
+        output.note(f"not explained: {reason}")
     output.note(f"{answers[-1].model_name} version {answers[-1].model_version} ({answers[-1].model_stage})")
 
 

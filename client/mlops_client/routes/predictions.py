@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlops_client.errors import BadInput, Invalid
 from mlops_client.inputs import image_fields, plain, scale_of
-from mlops_client.models import BatchPrediction, Prediction
+from mlops_client.models import BatchPrediction, Explanation, Prediction
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
 from mlops_client.rows import pages, plain_row, plain_rows, renumbered, renumbered_error
@@ -15,6 +16,8 @@ BATCH_SIZE = 100
 """The API's limit of images or lists of numbers per request."""
 ROWS_SIZE = 1000
 """The API's limit of rows per request."""
+EXPLAINED_SIZE = 100
+"""So many rows of any model are explained in time."""
 
 
 class PredictionRoutes(Routes):
@@ -29,6 +32,7 @@ class PredictionRoutes(Routes):
         scale: float | None = None,
         model_name: str | None = None,
         staging: bool = False,
+        explain: bool | str | int = False,
     ) -> Prediction:
         """Predict one input.
 
@@ -39,6 +43,8 @@ class PredictionRoutes(Routes):
             scale: The value of white. By default 255 for numpy's whole numbers, and 1 for others.
             model_name: The registered model. By default the platform's default model.
             staging: Whether to use the version in Staging.
+            explain: Whether the answer to a row also says what each column adds to it; or the label of the class to
+                explain instead of the predicted one.
 
         Raises:
             BadInput: Not exactly one of image, inputs and row is given, or it cannot be sent.
@@ -51,7 +57,7 @@ class PredictionRoutes(Routes):
             body = {"inputs": plain(inputs)} if row is None else {"row": plain_row(row)}
         route = "/predict/staging" if staging else "/predict"
         body |= given({"model_name": model_name})
-        return decode(Prediction, self.transport.call("POST", route, body, safe=True))
+        return decode(Prediction, self.transport.call("POST", route, body, _explaining(explain), safe=True))
 
     def predict_batch(
         self,
@@ -61,8 +67,11 @@ class PredictionRoutes(Routes):
         rows: Any = None,
         scale: float | None = None,
         model_name: str | None = None,
+        explain: bool | str | int = False,
     ) -> BatchPrediction:
         """Predict many inputs, with one request per 100 images or lists of numbers, or per 1,000 rows.
+
+        Rows that are explained are sent 100 at a time.
 
         Args:
             images: `[n, rows, columns]` or `[n, pixels]`.
@@ -70,6 +79,7 @@ class PredictionRoutes(Routes):
             rows: For models of tables: a list of dicts, or a pandas DataFrame. None and NaN are missing values.
             scale: See `predict`.
             model_name: See `predict`.
+            explain: See `predict`.
 
         Raises:
             BadInput: Not exactly one of images, inputs and rows is given, it is empty, or it cannot be sent.
@@ -78,7 +88,7 @@ class PredictionRoutes(Routes):
         if sum(each is not None for each in (images, inputs, rows)) != 1:
             raise BadInput("predict_batch needs one of images, inputs and rows")
         if rows is not None:
-            field, values, most = "rows", plain_rows(rows), ROWS_SIZE
+            field, values, most = "rows", plain_rows(rows), EXPLAINED_SIZE if _explaining(explain) else ROWS_SIZE
         elif inputs is not None:
             field, values, most = "inputs_list", plain(inputs), BATCH_SIZE
         else:
@@ -88,7 +98,7 @@ class PredictionRoutes(Routes):
         rest = given({"scale": None if images is None else scale_of(images, scale), "model_name": model_name})
         answers, warnings = [], []
         for start, page in pages(values, most):
-            answer = self._predict_page(field, start, {field: page, **rest})
+            answer = self._predict_page(field, start, {field: page, **rest}, _explaining(explain))
             answers.append(answer)
             warnings += [renumbered(warning, field, start) for warning in answer.warnings or ()]
         return BatchPrediction(
@@ -98,10 +108,30 @@ class PredictionRoutes(Routes):
             model_version=answers[-1].model_version,
             batch_size=len(values),
             warnings=warnings or None,
+            explanations=_together(answers),
+            explanation_reason=next(filter(None, (answer.explanation_reason for answer in answers)), None),
         )
 
-    def _predict_page(self, field: str, start: int, body: dict[str, Any]) -> BatchPrediction:
+    def _predict_page(self, field: str, start: int, body: dict[str, Any], query: dict[str, Any]) -> BatchPrediction:
         try:
-            return decode(BatchPrediction, self.transport.call("POST", "/predict/batch", body, safe=True))
+            return decode(BatchPrediction, self.transport.call("POST", "/predict/batch", body, query, safe=True))
         except Invalid as error:
             raise renumbered_error(error, field, start) from error
+
+
+def _explaining(explain: bool | str | int) -> dict[str, Any]:
+    """Return the query that asks for explanations; it is empty if nothing is to be explained."""
+    if explain is True or explain is False:
+        return {"explain": "true"} if explain else {}
+    label = str(explain)
+    return {"explain": f'"{label}"' if label in ("", "true", "false") else label}
+
+
+def _together(answers: Sequence[BatchPrediction]) -> list[Explanation | None] | None:
+    """Return the explanations of all pages; None if the model's answers have none."""
+    found: list[Explanation | None] = []
+    for answer in answers:
+        if answer.explanations is None:
+            return None
+        found += answer.explanations
+    return found

@@ -66,7 +66,8 @@ def _column(graph: Graph, step: Any, base: Array, index: int, part: slice, wire:
     if kind is Kind.FLOAT:
         table = table.astype(np.float32)
     exact = bool(np.all((table == table.astype(np.float32)) | np.isnan(table)))
-    return Wire(table_rows(graph, table, rows), kind, table.shape[1], exact=exact)
+    sources = (wire.source,) * table.shape[1] if wire.source is not None else ()
+    return Wire(table_rows(graph, table, rows), kind, table.shape[1], exact=exact, sources=sources)
 
 
 def _pieces(values: list[Any]) -> list[list[Any]]:
@@ -175,4 +176,4 @@ def _filled(graph: Graph, wire: Wire, value: Any) -> Wire:
         return wire
     flag = graph.add("LabelEncoder", wire.name, domain=ML, keys_strings=[wire.null], values_int64s=[1], default_int64=0)
     name = graph.add("Where", as_bool(graph, flag), graph.constant(np.array([[value]], object)), wire.name)
-    return Wire(name, Kind.TEXT, 1, None, wire.column)
+    return Wire(name, Kind.TEXT, 1, None, wire.column, sources=wire.sources)

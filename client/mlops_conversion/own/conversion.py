@@ -16,7 +16,8 @@ from mlops_conversion.converted import Converted
 from mlops_conversion.errors import CannotConvert, NotProved
 from mlops_conversion.limits import PROOF_SECONDS
 from mlops_conversion.own import file
-from mlops_conversion.own.graph import Graph, Kind
+from mlops_conversion.own.file import Explaining
+from mlops_conversion.own.graph import Graph, Kind, Sums
 from mlops_conversion.own.original import Array, Label, Original, plain_labels
 from mlops_conversion.own.recognition import recognised
 from mlops_conversion.own.source import Columns, Source
@@ -35,6 +36,7 @@ def convert(
     task: Task | str | None = None,
     labels: Sequence[Label] | None = None,
     example: Any = None,
+    made_up: bool = False,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert and prove a model, as `mlops_conversion.convert` says."""
@@ -49,11 +51,12 @@ def convert(
     truth = None if target is None else _truth(target, original, own, rows)
     answers = _answers(original, source)
     _check_choice(original, source, answers)
-    graph, source = _graph(original, source, answers.shape[1])
+    graph, source, sums = _graph(original, source, answers.shape[1])
     proof, session = _proved(graph, original, source, truth, answers, proof_seconds)
     proved = proof.narrowed(source.contract)
     notes = (*source.notes, *sentences(proof, source.contract, "the original"))
-    return file.described(graph, session, original, source, proved, proof, truth, answers, notes)
+    explaining = Explaining(sums, made_up)
+    return file.described(graph, session, original, source, proved, proof, truth, answers, notes, explaining)
 
 
 def _name(target: Any) -> str:
@@ -129,7 +132,7 @@ def _check_choice(original: Original, source: Source, answers: Array) -> None:
         )
 
 
-def _graph(original: Original, source: Source, outputs: int) -> tuple[onnx.ModelProto, Source]:
+def _graph(original: Original, source: Source, outputs: int) -> tuple[onnx.ModelProto, Source, Sums | None]:
     """Write the graph, and narrow the columns to those that it uses."""
     graph, model = _written(original, source, outputs)
     needed = {name for node in model.graph.node for name in node.input}
@@ -140,13 +143,15 @@ def _graph(original: Original, source: Source, outputs: int) -> tuple[onnx.Model
         dropped = [column.name for column in source.contract.columns if used is not None and column.name not in used]
         notes = (f"the model does not use the columns {', '.join(dropped)}: left out",) if dropped else ()
         source = replace(source, contract=contract, notes=(*source.notes, *notes))
-        _, model = _written(original, source, outputs)
-    return model, source
+        graph, model = _written(original, source, outputs)
+    return model, source, graph.sums
 
 
 def _written(original: Original, source: Source, outputs: int) -> tuple[Graph, onnx.ModelProto]:
     graph = Graph()
     result = original.write(graph, source.wires(graph), source.missing)
+    if source.tensor:
+        graph.sums = None  # without names there are no columns to explain
     sizes = {
         NUMBERS: (Kind.FLOAT, source.contract.numbers),
         CATEGORIES: (Kind.TEXT, source.contract.categories),

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from mlops_contract import Task
 from mlops_conversion.errors import CannotConvert
+from mlops_conversion.explained import explain_linear
 from mlops_conversion.own import cat_boost, forests, general, numeric
-from mlops_conversion.own.graph import Graph, Kind, Wire, Wires
+from mlops_conversion.own.graph import Graph, Kind, Sums, Wire, Wires
 from mlops_conversion.own.pipelines import Walk
 
 _SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
@@ -59,8 +61,10 @@ def _last(graph: Graph, model: Any, wires: Wires) -> str:
         return cat_boost.write(graph, model, wires)
     wire = graph.joined(wires)
     if kind in _LOGISTIC:
+        graph.sums = _sums(graph, model, wire, Task.CLASSIFICATION)
         return _logistic(graph, model, wire)
     if _is_linear(model):
+        graph.sums = _sums(graph, model, wire, Task.REGRESSION)
         return _single(graph, _linear(graph, model, wire))
     if kind in _LINKS:
         linear = _linear(graph, model, wire)
@@ -77,6 +81,14 @@ def _is_linear(model: Any) -> bool:
     from sklearn.linear_model._base import LinearModel
 
     return is_regressor(model) and isinstance(model, LinearModel) and hasattr(model, "coef_")
+
+
+def _sums(graph: Graph, model: Any, wire: Wire, task: Task) -> Sums:
+    """Return what a linear model's answers are sums over."""
+    weights = np.atleast_2d(np.asarray(model.coef_, np.float64))
+    start = np.broadcast_to(np.asarray(model.intercept_, np.float64), len(weights)).copy()
+    features = graph.cast(wire, Kind.FLOAT)
+    return Sums(features, lambda means: explain_linear(weights, start, means, task), needs_rows=True)
 
 
 def _linear(graph: Graph, model: Any, wire: Wire) -> Wire:
@@ -121,6 +133,7 @@ def _transformed(walk: Walk, model: Any, wires: Wires) -> str:
     """Add a TransformedTargetRegressor: the model, and what brings its answer back."""
     graph = walk.graph
     answer = write(walk.below("regressor"), model.regressor_, wires)
+    graph.sums = None  # of the target as it was transformed
     wire = graph.cast(Wire(answer, Kind.FLOAT, 1), Kind.DOUBLE)
     transformer = model.transformer_
     if type(transformer).__name__ == "FunctionTransformer":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ import onnxruntime
 
 from mlops_contract import Contract
 from mlops_contract.contract import NUMBERS
+from mlops_contract.explanations import ENCODED, Explanation
 from mlops_contract.whole_columns import encode_columns
 from mlops_conversion import served_file
 from mlops_conversion.converted import Converted
 from mlops_conversion.errors import CannotConvert
+from mlops_conversion.explained import Explained, explained, unexplained
 from mlops_conversion.own import evaluation
+from mlops_conversion.own.graph import Sums
 from mlops_conversion.own.original import Array, Original
 from mlops_conversion.own.profile import profile
 from mlops_conversion.own.source import Source
@@ -40,6 +44,43 @@ def session_of(model: bytes) -> onnxruntime.InferenceSession:
         ) from error
 
 
+@dataclass(frozen=True)
+class Explaining:
+    """How a model's answers may be explained.
+
+    Attributes:
+        sums: What they are sums over; None if they are no sums.
+        made_up: Whether the given rows are not like those that the model is for.
+    """
+
+    sums: Sums | None
+    made_up: bool
+
+
+def _explained(
+    explaining: Explaining, contract: Contract, session: onnxruntime.InferenceSession, feeds: dict[str, Array]
+) -> Explained:
+    sums = explaining.sums
+    if sums is None:
+        return unexplained("the answers of this model are no sums of parts; those of linear models and trees are")
+    sources = sums.features.sources
+    if not sources:
+        return unexplained("a step before the model mixes columns, so its features cannot be told apart by columns")
+    if sums.needs_rows and explaining.made_up:
+        return unexplained(
+            "a linear model is explained against the mean of its rows, and it was logged without rows; log it with "
+            "mlops_client.log_model and its data"
+        )
+    places = {column.name: place for place, column in enumerate(contract.columns)}
+
+    def make() -> Explanation:
+        (encoded,) = session.run([ENCODED], feeds)
+        found = sums.make(encoded.mean(axis=0, dtype=np.float64))
+        return replace(found, columns=np.array([places[name] for name in sources], np.int32))
+
+    return explained(make, session, contract.output, feeds)
+
+
 def described(
     graph: onnx.ModelProto,
     session: onnxruntime.InferenceSession,
@@ -50,6 +91,7 @@ def described(
     truth: Array | None,
     answers: Array,
     notes: tuple[str, ...],
+    explaining: Explaining,
 ) -> Converted:
     """Return the converted model, whose file says all that the gate and predict need.
 
@@ -63,11 +105,13 @@ def described(
         truth: The true values: places of the classes, or quantities.
         answers: The original's answers to all rows.
         notes: Sentences about the conversion.
+        explaining: How the answers may be explained.
     """
     held_out = rounded(proved, source.columns)
     usual = taken(held_out, np.flatnonzero(allowed(proved, held_out)))
     feeds = encode_columns(proved, usual)
     served = served_file.answers(session, feeds)
+    explained_by = _explained(explaining, proved, session, feeds)
     kept = kept_rows(
         lambda columns: original.ask(source.rebuild(columns)), proved, held_out, served.shape[1], proof.scale
     ).to_bytes()
@@ -82,6 +126,7 @@ def described(
         description["self_test"] = served_file.self_test_of_tensor(feeds[NUMBERS], served)
     else:
         description["contract"] = proved.to_document()
+        description["explain"] = explained_by.entry
         description["self_test"] = served_file.self_test_of_rows(rows, served[: len(rows)])
     return Converted(
         content=served_file.described(graph, description),
@@ -92,6 +137,7 @@ def described(
         image=source.image,
         proof=proof.to_document(),
         proof_rows=kept,
+        explanation=None if source.tensor else explained_by.content,
         example=tuple(list(row.values()) if source.tensor else row for row in rows),
         metrics={} if truth is None else evaluation.measured(answers, truth, original.task),
         profile=None if source.tensor else profile(proved, source.columns, truth, original.labels),

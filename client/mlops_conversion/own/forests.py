@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops_conversion import trees
 from mlops_conversion.errors import CannotConvert
-from mlops_conversion.own.graph import ML, Array, Graph, Kind, Wire, Wires
+from mlops_conversion.own.graph import ML, Array, Graph, Kind, Sums, Wire, Wires
 
 LIBRARIES = ("lightgbm", "xgboost")
 _OF_SCIKIT_LEARN = frozenset(
@@ -43,6 +43,8 @@ def write(graph: Graph, model: Any, wires: Wires, categories: Sequence[Sequence[
         # What a sparse matrix does not store is missing for XGBoost, and zero elsewhere.
         zero = graph.add("Equal", matrix, graph.constant(np.float32(0)))
         matrix = graph.add("Where", zero, graph.constant(np.float32(np.nan)), matrix)
+    features = Wire(matrix, Kind.FLOAT, wire.width, sources=wire.sources)
+    graph.sums = Sums(features, lambda means: trees.explanation(model, wire.width))
     (name,) = graph.include(trees.convert(model, wire.width), {"inputs": matrix}).values()
     return name
 
@@ -65,7 +67,7 @@ def _coded(graph: Graph, wire: Wire, categories: Sequence[str] | None) -> Wire:
         values_floats=[float(code) for code in range(len(categories))],
         default_float=float("nan"),
     )
-    return Wire(name, Kind.FLOAT, 1, exact=True)
+    return Wire(name, Kind.FLOAT, 1, exact=True, sources=wire.sources)
 
 
 def thresholds(model: Any, features: int) -> dict[int, Array]:

@@ -1,6 +1,6 @@
 """An ONNX graph that is put together from nodes, and from whole models."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from mlops_contract.explanations import ENCODED, Explanation
 from mlops_conversion.errors import CannotConvert
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,6 +43,7 @@ class Wire:
         column: The column of the table that it is, if it is one as callers send it.
         sparse: Whether it is a sparse matrix in the original, which does not store zeros.
         exact: Whether float32 has its numbers exactly.
+        sources: The column of the table that each of its columns is made of; empty if that is not known, or several.
     """
 
     name: str
@@ -51,6 +53,12 @@ class Wire:
     column: str | None = None
     sparse: bool = False
     exact: bool = False
+    sources: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str | None:
+        """The only column of the table that it is made of; None if that is not known, or several."""
+        return self.sources[0] if len(set(self.sources)) == 1 else None
 
 
 Wires = tuple[Wire, ...]
@@ -59,6 +67,21 @@ _NOT_NUMERIC = {
     Kind.TIME: "which is a datetime; make numbers of it (such as days and weekday) before the pipeline, and fit the "
     "pipeline on them",
 }
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a model's answers are sums over.
+
+    Attributes:
+        features: The features, float32.
+        make: Returns how the answers are explained by them; it gets their means in the given rows, float64 `[width]`.
+        needs_rows: Whether it uses the means, so that the rows have to be like those that the model is for.
+    """
+
+    features: Wire
+    make: Callable[[Array], Explanation]
+    needs_rows: bool = False
 
 
 def width(wires: Iterable[Wire]) -> int:
@@ -75,12 +98,14 @@ class Graph:
         constants: By name.
         ml_opset: The version of the operators of ai.onnx.ml.
         levels: The text that the model knows of each column of text, as far as steps say it.
+        sums: What the model's answers are sums over, if they are.
     """
 
     nodes: list[NodeProto] = field(default_factory=list)
     constants: list[TensorProto] = field(default_factory=list)
     ml_opset: int = ML_OPSET
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sums: "Sums | None" = None
     _count: int = 0
 
     def name(self, hint: str) -> str:
@@ -110,7 +135,7 @@ class Graph:
         if wire.kind is kind:
             return wire
         name = self.add("Cast", wire.name, to=kind.value)
-        return Wire(name, kind, wire.width, sparse=wire.sparse, exact=wire.exact)
+        return Wire(name, kind, wire.width, sparse=wire.sparse, exact=wire.exact, sources=wire.sources)
 
     def joined(self, wires: Wires) -> Wire:
         """Return numeric wires side by side; double if one of them is.
@@ -127,7 +152,14 @@ class Graph:
         kind = Kind.DOUBLE if any(wire.kind is Kind.DOUBLE for wire in wires) else Kind.FLOAT
         name = self.add("Concat", *(self.cast(wire, kind).name for wire in wires), axis=1)
         exact = all(wire.exact for wire in wires)
-        return Wire(name, kind, width(wires), sparse=any(wire.sparse for wire in wires), exact=exact)
+        return Wire(
+            name,
+            kind,
+            width(wires),
+            sparse=any(wire.sparse for wire in wires),
+            exact=exact,
+            sources=_sources(wires),
+        )
 
     def taken(self, wires: Wires, columns: Iterable[int]) -> Wires:
         """Return columns of the wires, by their position among all columns."""
@@ -145,7 +177,8 @@ class Graph:
         if columns == list(range(wire.width)):
             return wire
         name = self.add("Gather", wire.name, self.constant(np.array(columns, np.int64)), axis=1)
-        return Wire(name, wire.kind, len(columns), wire.null, sparse=wire.sparse, exact=wire.exact)
+        sources = tuple(wire.sources[at] for at in columns) if wire.sources else ()
+        return Wire(name, wire.kind, len(columns), wire.null, sparse=wire.sparse, exact=wire.exact, sources=sources)
 
     def include(self, model: onnx.ModelProto, inputs: Mapping[str, str]) -> dict[str, str]:
         """Add all nodes of a model.
@@ -199,7 +232,12 @@ class Graph:
             columns: Its width.
         """
         nodes = [*self.nodes, helper.make_node("Identity", [result], [output])]
-        needed, kept = {output}, []
+        outputs = {output: columns}
+        if self.sums is not None and self.sums.features.sources:
+            features = self.sums.features
+            nodes.append(helper.make_node("Identity", [features.name], [ENCODED]))
+            outputs[ENCODED] = features.width
+        needed, kept = {*outputs}, []
         for node in reversed(nodes):
             if needed.intersection(node.output):
                 needed.update(node.input)
@@ -215,10 +253,17 @@ class Graph:
                 kept[::-1],
                 "model",
                 [helper.make_tensor_value_info(name, kind.value, ["n", size]) for name, (kind, size) in inputs.items()],
-                [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", columns])],
+                [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in outputs.items()],
                 [constant for constant in self.constants if constant.name in needed],
             ),
             opset_imports=opsets,
             ir_version=IR_VERSION,
             producer_name="mlops_conversion",
         )
+
+
+def _sources(wires: Wires) -> tuple[str, ...]:
+    """Return the sources of wires side by side; none if those of one are not known."""
+    if not all(wire.sources for wire in wires):
+        return ()
+    return tuple(source for wire in wires for source in wire.sources)

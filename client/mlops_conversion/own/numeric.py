@@ -55,7 +55,7 @@ def imputed(graph: Graph, step: Any, wire: Wire) -> Wire:
     gone = _missing(graph, step.missing_values, wire)
     filled = graph.add("Where", gone, graph.constant(statistics[None].astype(_DTYPES[wire.kind])), wire.name)
     exact = wire.exact and bool(np.all(statistics == statistics.astype(np.float32)))
-    result = Wire(filled, wire.kind, wire.width, sparse=wire.sparse, exact=exact)
+    result = Wire(filled, wire.kind, wire.width, sparse=wire.sparse, exact=exact, sources=wire.sources)
     if not step.keep_empty_features and np.isnan(statistics).any():
         (result,) = graph.taken((result,), np.flatnonzero(~np.isnan(statistics)).tolist())
     if not step.add_indicator or not len(step.indicator_.features_):
@@ -69,7 +69,7 @@ def indicated(graph: Graph, step: Any, wire: Wire) -> Wire:
         raise CannotConvert("nothing was missing when it was fitted, so it gives no flags; leave it out")
     (part,) = graph.taken((wire,), step.features_.tolist())
     flags = graph.add("Cast", _missing(graph, step.missing_values, part), to=wire.kind.value)
-    return Wire(flags, wire.kind, part.width, exact=True)
+    return Wire(flags, wire.kind, part.width, exact=True, sources=part.sources)
 
 
 def _missing(graph: Graph, missing: Any, wire: Wire) -> str:
@@ -88,7 +88,8 @@ def selected(graph: Graph, step: Any, wire: Wire) -> Wire:
 def binarised(graph: Graph, step: Any, wire: Wire) -> Wire:
     """Write a Binarizer."""
     above = graph.add("Greater", wire.name, graph.constant(np.asarray(step.threshold, _DTYPES[wire.kind])))
-    return Wire(graph.add("Cast", above, to=wire.kind.value), wire.kind, wire.width, sparse=wire.sparse, exact=True)
+    flags = graph.add("Cast", above, to=wire.kind.value)
+    return Wire(flags, wire.kind, wire.width, sparse=wire.sparse, exact=True, sources=wire.sources)
 
 
 def computed(graph: Graph, step: Any, wire: Wire) -> Wire:

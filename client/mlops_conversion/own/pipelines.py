@@ -113,7 +113,9 @@ class Walk:
         (wire,) = wires
         (counts,) = general.converted(self.graph, step, wire, Kind.TEXT, texts.options(step)).values()
         # They are sparse, and those of them that are stored are not zero.
-        return (replace(counts, width=len(step.vocabulary_), sparse=True, exact=kind == "CountVectorizer"),)
+        size = len(step.vocabulary_)
+        sources = (wire.source,) * size if wire.source is not None else ()
+        return (replace(counts, width=size, sparse=True, exact=kind == "CountVectorizer", sources=sources),)
 
     def _general(self, step: Any, wire: Wire) -> Wire:
         made = step.transform(np.zeros((1, wire.width)))
@@ -121,7 +123,9 @@ class Walk:
             (result,) = self._in_some_precision(step, wire).values()
         except CannotConvert as error:
             raise CannotConvert(f"{error}. {REMEDY}") from error
-        return replace(result, width=int(made.shape[1]), sparse=hasattr(made, "toarray"))
+        size = int(made.shape[1])
+        sources = (wire.source,) * size if wire.source is not None else ()
+        return replace(result, width=size, sparse=hasattr(made, "toarray"), sources=sources)
 
     def _in_some_precision(self, step: Any, wire: Wire) -> dict[str, Wire]:
         """Convert a step in the original's precision, or in float32: not all of skl2onnx takes doubles."""

@@ -60,8 +60,8 @@ class Source:
         places = graph.constant(np.array(list(column.positions), np.int64))
         name = graph.add("Gather", CATEGORIES if text else NUMBERS, places, axis=1)
         if text:
-            return Wire(name, Kind.TEXT, 1, column.null_token, column.name)
-        wire = Wire(name, Kind.FLOAT, 1, exact=True)
+            return Wire(name, Kind.TEXT, 1, column.null_token, column.name, sources=(column.name,))
+        wire = Wire(name, Kind.FLOAT, 1, exact=True, sources=(column.name,))
         wide = graph.cast(wire, Kind.FLOAT if column.name in self.single else Kind.DOUBLE)
         return replace(wide, column=column.name)
 

@@ -5,7 +5,9 @@ from typing import Any, Protocol, cast
 
 import onnx
 
+from mlops_contract.explanations import Explanation
 from mlops_conversion.errors import CannotConvert
+from mlops_conversion.trees import explain
 from mlops_conversion.trees.forest import Array, Forest, Output
 from mlops_conversion.trees.writer import to_onnx
 
@@ -39,6 +41,21 @@ def convert(model: Any, features: int) -> onnx.ModelProto:
         CannotConvert: It is another model, has a part that has no exact equivalent, or has other features.
     """
     return to_onnx(*_read(model, features))
+
+
+def explanation(model: Any, features: int) -> Explanation:
+    """Return how the answers of a fitted model are explained, exactly, by its features.
+
+    Args:
+        model: As for `convert`.
+        features: Likewise.
+
+    Raises:
+        CannotConvert: As `convert`.
+        NoExplanation: It has more leaves than can be explained in time.
+    """
+    forest, features, output = _read(model, features)
+    return explain.explanation(forest, features, output)
 
 
 def thresholds(model: Any, features: int) -> dict[int, Array]:

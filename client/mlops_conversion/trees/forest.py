@@ -38,6 +38,8 @@ class Tree:
         values: What each leaf adds to the outputs, float64 `[leaves, outputs]`.
         members: For each split by category, the codes that go left.
         target: If the leaves have one value, the output that they add to.
+        left_share: The share of the training's rows that went left at each split, of those that came to it, float64
+            `[splits]`; None if the model does not say it.
 
     A tree without a split has one leaf.
     """
@@ -50,6 +52,7 @@ class Tree:
     values: Array
     members: Mapping[int, Array] = field(default_factory=dict)
     target: int = 0
+    left_share: Array | None = None
 
     @classmethod
     def from_nodes(
@@ -64,6 +67,7 @@ class Tree:
         values: Array,
         members: Mapping[int, Array] | None = None,
         target: int = 0,
+        cover: Array | None = None,
     ) -> "Tree":
         """Build a tree from a table in which splits and leaves are rows alike, and the root is the first.
 
@@ -77,6 +81,7 @@ class Tree:
             values: float64 `[nodes, outputs]`; ignored for splits.
             members: As the attribute, by row.
             target: As the attribute.
+            cover: How many of the training's rows came to each row of the table, or their weight.
         """
         leaf = np.asarray(leaf, bool)
         # The place of each row among its kind; leaves count down from -1.
@@ -91,6 +96,7 @@ class Tree:
             values=np.asarray(values, np.float64)[leaf],
             members={int(place[row]): codes for row, codes in (members or {}).items()},
             target=target,
+            left_share=None if cover is None else left_share(cover[split], cover[np.asarray(left, np.int64)[split]]),
         )
 
     @property
@@ -127,6 +133,16 @@ class Forest:
         features = np.concatenate([tree.feature[rows] for tree, rows in zip(self.trees, compared, strict=True)])
         values = np.concatenate([tree.threshold[rows] for tree, rows in zip(self.trees, compared, strict=True)])
         return {int(feature): np.unique(values[features == feature]) for feature in np.unique(features)}
+
+
+def left_share(cover: Array, left: Array) -> Array:
+    """Return the share of the training's rows that went left at splits, of as many as came there.
+
+    It is a half where none came: a booster weighs rows that it is sure of with next to nothing.
+    """
+    came, went = np.asarray(cover, np.float64), np.asarray(left, np.float64)
+    shares = np.divide(went, came, out=np.full(len(came), 0.5), where=came > 0)
+    return np.asarray(np.clip(shares, 0.0, 1.0))
 
 
 def _compared(tree: Tree) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlops_conversion.errors import CannotConvert
-from mlops_conversion.trees.forest import Array, Forest, Output, Tree, rounded_down
+from mlops_conversion.trees.forest import Array, Forest, Output, Tree, left_share, rounded_down
 
 _OUTPUTS = {
     "binary": Output.LOGIT,
@@ -80,7 +80,17 @@ def _tree(fields: _Fields, target: int) -> Tree:
         values=values[:, None],
         members=_members(fields, np.flatnonzero(category), doubles),
         target=target,
+        left_share=_left_share(fields),
     )
+
+
+def _left_share(fields: _Fields) -> Array:
+    """Return the share of the rows that went left at each split."""
+    splits, leaves = _numbers(fields, "internal_count", np.float64), _numbers(fields, "leaf_count", np.float64)
+    left = _numbers(fields, "left_child", np.int64)
+    if not len(splits):
+        return splits
+    return left_share(splits, np.where(left >= 0, splits[left], leaves[-1 - left]))
 
 
 def _thresholds(doubles: Array) -> Array:

@@ -95,6 +95,7 @@ def _histogram_boosted(model: Any) -> tuple[Forest, Output]:
             missing_left=predictor.nodes["missing_go_to_left"],
             values=predictor.nodes["value"][:, None],
             target=target,
+            cover=predictor.nodes["count"],
         )
         for iteration in model._predictors
         for target, predictor in enumerate(iteration)
@@ -128,4 +129,5 @@ def _tree(tree: Any, values: Array, target: int = 0) -> Tree:
         missing_left=tree.missing_go_to_left,
         values=values,
         target=target,
+        cover=tree.weighted_n_node_samples,
     )

@@ -96,4 +96,5 @@ def _tree(fields: _Fields, target: int, weight: float) -> Tree:
         values=weight * conditions[:, None].astype(np.float64),
         members={row: np.array(fields["categories"][start : start + size]) for row, start, size in sets},
         target=target,
+        cover=np.array(fields["sum_hessian"], np.float64),
     )

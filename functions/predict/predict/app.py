@@ -81,8 +81,8 @@ def handler(event: Event, context: Any) -> Response:
 
 def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
     """Answer with the stage's current model, or repeat the answer that the same model gave to the same body."""
-    body = request.text_of(event)
-    key = key_of(path, body)
+    body, explain = request.text_of(event), request.explain_of(event)
+    key = key_of(path if explain is None else f"{path}?explain={explain}", body)
     answer, hit = answers.get(key, body), False
     if answer is not None:
         model, staleness = models.current(answer.model_name, stage)
@@ -90,19 +90,28 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
     if answer is None or not hit:
         parsed = request.parse(body, fields, settings.default_model_name)
         model, staleness = models.current(parsed.model_name, stage)
-        answer = _answer(model, parsed, body, fields is request.BATCH, request_id)
+        answer = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     records.prediction(request_id, answer.record, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)
 
 
-def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool, request_id: str) -> Answer:
+def _answer(
+    model: ServedModel, parsed: request.Request, body: str, batch: bool, request_id: str, explain: str | None
+) -> Answer:
     manifest = model.manifest
     if manifest.input is None:
         from predict import tables  # only for table models: other ones start without it
 
-        return Answer(body, model.serial, manifest.model_name, *tables.answer(model, parsed, batch))
+        explanations = None
+        if explain is not None:
+            from predict.explanations import RowExplanations
+
+            explanations = RowExplanations.of(bucket, model, parsed, explain)
+        return Answer(body, model.serial, manifest.model_name, *tables.answer(model, parsed, batch, explanations))
+    if explain is not None:
+        raise request.only_rows_are_explained()
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     try:

@@ -1,6 +1,5 @@
 """Follow the serving manifests in S3, and keep the loaded models. While S3 is down, they continue to answer."""
 
-import hashlib
 import itertools
 import time
 from collections import OrderedDict
@@ -8,21 +7,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from onnxruntime import InferenceSession
+
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
 from mlops.inference.model import Model, ModelRefused, load, proved
-from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable
+from mlops_contract.onnx_file import ModelFile
+from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable, Sink
 from predict.signals import Signals
 
-MAX_MODEL_BYTES = 128 << 20
+MAX_MODEL_BYTES = 512 << 20
+"""What the disk of an environment holds."""
 MAX_MODELS = 8
 """Largest number of loaded models. The one that was compared with its manifest longest ago is dropped first."""
+MAX_HELD_BYTES = 1 << 30
+"""Largest sum of the files of loaded models: two of the largest. Others are dropped before the next one is loaded."""
 CHECK_SECONDS = 1.0
 """Time limit of a manifest check while a model is loaded."""
 FIRST_SECONDS = 2.0
 """Time limit of reading a manifest while no model is loaded."""
 LOAD_SECONDS = 6.0
-"""Time limit of loading a model's file. The first request after a promotion waits for it."""
+"""Time limit of loading a model's file, besides that of its bytes. The first request after a promotion waits for it."""
+BYTES_PER_SECOND = 32 << 20
+"""The slowest that a large file may come."""
 FAILURE_SHARE = 10
 """After a check that failed in t seconds, the next one waits 2 t, then 4 t, up to this many times t. So a slow S3 takes
 at most a tenth of the time, and one slow answer hardly delays a promotion."""
@@ -36,6 +43,8 @@ class Objects(Protocol):
     """The part of S3 that the cache uses."""
 
     def get(self, key: str, *, seconds: float, max_bytes: int, etag: str | None = None) -> S3Object | None: ...
+
+    def fetch(self, key: str, sink: Sink, *, seconds: float, max_bytes: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -184,7 +193,9 @@ class ModelCache:
         slot.due = began + self._refresh_seconds
 
     def _load(self, data: bytes, model_name: str, stage: str, held: ServedModel | None) -> ServedModel:
-        """Load the manifest's model. The session of `held` is reused if the file and the cache epoch are the same.
+        """Load the manifest's model, unless another slot has loaded the same file.
+
+        The session of `held` is reused only if the cache epoch is the same, too.
 
         Raises:
             ModelRefused: The manifest or its file cannot be served.
@@ -197,13 +208,8 @@ class ModelCache:
             raise ModelRefused(str(error)) from error
         if (manifest.model_name, manifest.stage) != (model_name, stage):
             raise ModelRefused(f"the manifest belongs to {manifest.model_name!r} in {manifest.stage!r}")
-        if held is not None and (manifest.sha256, manifest.cache_epoch) == (
-            held.manifest.sha256,
-            held.manifest.cache_epoch,
-        ):
-            model = ServedModel.of(proved(manifest, held.session))
-        else:
-            model = ServedModel.of(load(manifest, self._file(manifest)))
+        session = self._session(manifest, held)
+        model = ServedModel.of(proved(manifest, session) if session else load(manifest, self._file(manifest)))
         self._report(
             "mlops.model_loaded",
             model_name=model_name,
@@ -215,17 +221,34 @@ class ModelCache:
         )
         return model
 
-    def _file(self, manifest: Manifest) -> bytes:
+    def _session(self, manifest: Manifest, held: ServedModel | None) -> InferenceSession | None:
+        """Return the session of the manifest's file if this environment has one."""
+        if held is not None and held.manifest.sha256 == manifest.sha256:
+            return held.session if held.manifest.cache_epoch == manifest.cache_epoch else None
+        models = (slot.model for slot in self._slots.values())
+        return next((model.session for model in models if model.manifest.sha256 == manifest.sha256), None)
+
+    def _make_room(self, manifest: Manifest) -> None:
+        """Drop what was compared longest ago until the model fits beside the others, and beside the one it replaces."""
+        kept = (manifest.model_name, manifest.stage)
+        while manifest.size + sum(slot.model.manifest.size for slot in self._slots.values()) > MAX_HELD_BYTES:
+            oldest = next((place for place in self._slots if place != kept), None)
+            if oldest is None:
+                return
+            del self._slots[oldest]
+
+    def _file(self, manifest: Manifest) -> ModelFile:
         if not 0 < manifest.size <= MAX_MODEL_BYTES:
             raise ModelRefused(f"its size of {manifest.size} bytes is not within 1..{MAX_MODEL_BYTES}")
+        self._make_room(manifest)
+        file, seconds = ModelFile(), LOAD_SECONDS + manifest.size / BYTES_PER_SECOND
         try:
-            file = self._objects.get(manifest.key, seconds=LOAD_SECONDS, max_bytes=manifest.size)
+            self._objects.fetch(manifest.key, file, seconds=seconds, max_bytes=manifest.size)
         except S3Missing as error:
             raise ModelRefused("its file is missing") from error
-        assert file is not None  # no etag was sent
-        if len(file.data) != manifest.size or hashlib.sha256(file.data).hexdigest() != manifest.sha256:
+        if (file.size, file.sha256) != (manifest.size, manifest.sha256):
             raise ModelRefused("its file does not have the manifest's size and hash")
-        return file.data
+        return file
 
 
 def _store_down() -> DependencyUnavailable:

@@ -76,6 +76,18 @@ def text_of(event: dict[str, Any]) -> str:
     return body
 
 
+def explain_of(event: dict[str, Any]) -> str | None:
+    """Return what the parameter `explain` asks for, `true` or a label; None if nothing is to be explained."""
+    parameters = event.get("queryStringParameters")
+    asked = parameters.get("explain") if parameters else None
+    return None if asked in (None, "", "false") else asked
+
+
+def only_rows_are_explained() -> ValidationFailed:
+    """Return the error for an input that has no columns."""
+    return ValidationFailed.of_field("explain", "only answers to row or rows are explained; leave it out")
+
+
 def parse(body: str, fields: Fields, default_model: str) -> Request:
     """Decode the body and check its fields.
 

@@ -10,6 +10,7 @@ import http.client
 import os
 import time
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from predict.credentials import Credentials, CredentialsSource, CredentialsUnavailable
@@ -56,6 +57,19 @@ class S3Object:
     etag: str
 
 
+class Sink(Protocol):
+    """Where the bytes of an object go."""
+
+    def clear(self) -> None:
+        """Drop what was written: the object is read once more."""
+
+    def write(self, piece: bytes, /) -> object: ...
+
+
+class _Memory(bytearray):
+    write = bytearray.extend
+
+
 @dataclass(frozen=True)
 class Target:
     """The path and query of a request as they are signed: quoted, with the query's fields in alphabetical order."""
@@ -87,6 +101,17 @@ class Place:
         return cls(f"{bucket}.{domain}", True, "/", region)
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """An object that is read: by when, how many bytes at most, and unless it has this entity tag."""
+
+    target: Target
+    sink: Sink
+    deadline: float
+    max_bytes: int
+    etag: str | None = None
+
+
 class Bucket:
     """A bucket, read over one connection. Not thread-safe, because a Lambda handler has one thread."""
 
@@ -114,10 +139,21 @@ class Bucket:
             S3TooLarge: The object has more than `max_bytes`.
             S3Unavailable: S3 did not answer in time, or refused.
         """
+        data = _Memory()
+        found = self._get(key, data, seconds, max_bytes, etag)
+        return S3Object(bytes(data), found) if found is not None else None
+
+    def fetch(self, key: str, sink: Sink, *, seconds: float, max_bytes: int) -> None:
+        """Read an object piece by piece into `sink`. Otherwise as `get`."""
+        self._get(key, sink, seconds, max_bytes, None)
+
+    def _get(self, key: str, sink: Sink, seconds: float, max_bytes: int, etag: str | None) -> str | None:
+        """Return the object's entity tag; None if it is still `etag`."""
         deadline = time.monotonic() + seconds
+        target = Target(self._place.prefix + quote(key, safe="/-_.~"))
         try:
             try:
-                return self._attempt(self._object(key), deadline, max_bytes, etag)
+                return self._attempt(_Reading(target, sink, deadline, max_bytes, etag))
             except _Denied:
                 # S3 answers 403 for a missing object if the caller may not list the bucket, and AWS does not document
                 # whether a permission with a condition on the prefix is enough. Listing this one key shows which of the
@@ -142,52 +178,49 @@ class Bucket:
         self.disconnect()
         self._credentials.forget()
 
-    def _object(self, key: str) -> Target:
-        return Target(self._place.prefix + quote(key, safe="/-_.~"))
-
     def _is_listed(self, key: str, deadline: float) -> bool:
         query = f"list-type=2&max-keys=1&prefix={quote(key, safe='-_.~')}"
-        listing = self._attempt(Target(self._place.prefix, query), deadline, MAX_LISTING_BYTES)
-        return listing is not None and f"<Key>{key}</Key>".encode() in listing.data
+        listing = _Memory()
+        self._attempt(_Reading(Target(self._place.prefix, query), listing, deadline, MAX_LISTING_BYTES))
+        return bytes(listing).find(f"<Key>{key}</Key>".encode()) >= 0
 
-    def _attempt(self, target: Target, deadline: float, max_bytes: int, etag: str | None = None) -> S3Object | None:
+    def _attempt(self, reading: _Reading) -> str | None:
         try:
-            return self._reconnecting(target, deadline, max_bytes, etag)
+            return self._reconnecting(reading)
         except _Expired:
             self._credentials.forget()
-            return self._reconnecting(target, deadline, max_bytes, etag)
+            return self._reconnecting(reading)
 
-    def _reconnecting(self, target: Target, deadline: float, max_bytes: int, etag: str | None) -> S3Object | None:
-        credentials = self._credentials.get(_left(deadline))
+    def _reconnecting(self, reading: _Reading) -> str | None:
+        credentials = self._credentials.get(_left(reading.deadline))
         kept = self._connection is not None
         try:
-            return self._exchange(target, credentials, deadline, max_bytes, etag)
+            return self._exchange(reading, credentials)
         except (http.client.BadStatusLine, ConnectionResetError, BrokenPipeError):
             # S3 closed the kept connection between two requests. That says nothing about S3, so try once more.
             self.disconnect()
             if not kept:
                 raise
-            return self._exchange(target, credentials, deadline, max_bytes, etag)
+            return self._exchange(reading, credentials)
 
-    def _exchange(
-        self, target: Target, credentials: Credentials, deadline: float, max_bytes: int, etag: str | None
-    ) -> S3Object | None:
+    def _exchange(self, reading: _Reading, credentials: Credentials) -> str | None:
+        target, deadline, max_bytes = reading.target, reading.deadline, reading.max_bytes
         headers = signed_headers(self._place, target, credentials, time.time())
-        if etag:
-            headers["if-none-match"] = etag
+        if reading.etag:
+            headers["if-none-match"] = reading.etag
         connection = self._connect(deadline)
         connection.request("GET", target.path + (f"?{target.query}" if target.query else ""), headers=headers)
         _limit(connection, deadline)
         response = connection.getresponse()
         if response.status == 200:
-            etag = response.headers.get("etag", "")
+            found = response.headers.get("etag", "")
             if response.length is not None and response.length > max_bytes:
                 self.disconnect()
-                raise S3TooLarge(f"the object has {response.length} bytes, more than {max_bytes}", etag)
-            answer = S3Object(_read(connection, response, deadline, max_bytes), etag)
+                raise S3TooLarge(f"the object has {response.length} bytes, more than {max_bytes}", found)
+            _read(connection, response, reading)
         elif response.status == 304:
             response.read()
-            answer = None
+            found = None
         else:
             status, body = response.status, response.read(4096)
             self.disconnect()
@@ -201,7 +234,7 @@ class Bucket:
         self._used = time.monotonic()
         if response.will_close:
             self.disconnect()
-        return answer
+        return found
 
     def _connect(self, deadline: float) -> http.client.HTTPConnection:
         if self._connection is not None and time.monotonic() - self._used > IDLE_SECONDS:
@@ -238,22 +271,21 @@ def signed_headers(place: Place, target: Target, credentials: Credentials, now: 
     return headers
 
 
-def _read(
-    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float, max_bytes: int
-) -> bytes:
-    data = bytearray()
+def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, reading: _Reading) -> None:
+    reading.sink.clear()
+    size = 0
     while True:
-        _limit(connection, deadline)
+        _limit(connection, reading.deadline)
         chunk = response.read1(CHUNK)
         if not chunk:
             break
-        data += chunk
-        if len(data) > max_bytes:
+        reading.sink.write(chunk)
+        size += len(chunk)
+        if size > reading.max_bytes:
             raise http.client.HTTPException  # S3 always declares the length before
     if response.length:  # less than Content-Length promised
         raise http.client.IncompleteRead(b"", response.length)
     response.close()  # read1 does not notice the end, and the connection would stay in use
-    return bytes(data)
 
 
 def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:

@@ -1,6 +1,6 @@
 """Answer requests to table models: rows of named columns, or lists of numbers in the order of the columns."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,20 @@ from predict import records
 from predict.inputs import beyond_the_model
 from predict.request import Request, is_printable, refuse_other_than_numbers
 
+if TYPE_CHECKING:
+    from predict.explanations import RowExplanations
 
-def answer(model: Model, parsed: Request, batch: bool) -> tuple[str, str]:
+
+def answer(
+    model: Model, parsed: Request, batch: bool, explanations: "RowExplanations | None" = None
+) -> tuple[str, str]:
     """Return the response's body, and the part of the log line that depends on the request alone.
+
+    Args:
+        model: The model.
+        parsed: The request.
+        batch: Whether it is one for several rows.
+        explanations: Explains the answers, if that was asked for.
 
     Raises:
         ValidationFailed: The contract does not allow a value, or the model has no finite answer. Names row and column.
@@ -23,15 +34,16 @@ def answer(model: Model, parsed: Request, batch: bool) -> tuple[str, str]:
     assert model.encoder is not None
     encoded = _encoded(parsed, model.encoder, batch)
     outputs = model.outputs(encoded.feeds)
+    explained = explanations.fields(encoded.feeds, outputs, batch) if explanations else {}
     try:
         answers = answers_of_table(manifest, outputs)
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(parsed.source) from None
     if batch:
-        body = rows_body(manifest, answers, encoded.warnings)
+        body = rows_body(manifest, answers, encoded.warnings, explained)
     else:
         # A list of numbers gets a list, as from a model of vectors.
-        body = row_body(manifest, answers, outputs, encoded.warnings, named=parsed.source == "row")
+        body = row_body(manifest, answers, outputs, encoded.warnings, explained, named=parsed.source == "row")
     if manifest.predicts_quantity:
         return body, records.record_of_quantities(manifest, len(outputs))
     return body, records.record(manifest, answers.predictions, answers.confidences, None)

@@ -16,12 +16,13 @@ from mlops.domain.stages import Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from mlops_contract import Task
+from mlops_contract.onnx_file import ModelFile
 from promotion.dependencies import Dependencies
-from promotion.examination import Examined, Placement
+from promotion.examination import Beside, Examined, Placement
 from promotion.gate import check_integrity, passed
 from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
-from promotion.serving_store import MODEL_FILE, ModelFile, UnreadableManifest
+from promotion.serving_store import MODEL_FILE, UnreadableManifest
 from promotion.version_files import VersionFile, VersionFiles
 
 logger = Logger(child=True)
@@ -48,7 +49,8 @@ class Admission:
         name, run = version.model_name, self._run(version)
         metrics: dict[str, float] = run.get("metrics", {})
         if transition.sha256 is not None and (file := self._serving.published(name, transition.sha256)) is not None:
-            return self._examined(transition, version, file, metrics).manifest, transition.gates
+            kept = Beside(published=self._serving.published_explanation(name, file.sha256))
+            return self._examined(transition, version, file, metrics, kept).manifest, transition.gates
         bound = transition.sha256 or self._transitions.admission(name, version.version, version.created_at)
         source = self._files.of(version)
         if bound is None:
@@ -56,8 +58,12 @@ class Admission:
         else:
             file, remark = self._bound(version, source, bound)
 
+        logged = source.explanation(run)
+        published = self._serving.published_explanation(name, file.sha256) if bound else None
+        beside = Beside(source.proof(run), logged, published if published != logged else None)
+
         def examined() -> Examined:
-            return self._examined(transition, version, file, metrics, source.proof(run))
+            return self._examined(transition, version, file, metrics, beside)
 
         integrity = check_integrity(
             file,
@@ -76,7 +82,8 @@ class Admission:
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
-        self._serving.publish(name, file)
+        explained_by = manifest.explanations.sha256 if manifest.explanations is not None else None
+        self._serving.publish(name, file, beside.explaining(explained_by) if explained_by else None)
         if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
             self._tracking.set_tag(name, version.version, "sha256", file.sha256)
         self._transitions.note(transition, sha256=file.sha256, gates=gates)
@@ -88,7 +95,7 @@ class Admission:
         version: Version,
         file: ModelFile,
         metrics: dict[str, float],
-        proof: bytes | None = None,
+        beside: Beside,
     ) -> Examined:
         """Load the file as predict does, and ask it for predictions.
 
@@ -103,7 +110,7 @@ class Admission:
             metrics,
             transition.transition_id,
         )
-        return self._examine(file.data, placement, self._settings.limits, proof)
+        return self._examine(file, placement, self._settings.limits, beside)
 
     def _run(self, version: Version) -> dict[str, Any]:
         """Return the version's run; nothing if the run was deleted."""

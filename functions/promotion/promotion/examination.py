@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,8 @@ from mlops.domain.timestamps import now
 from mlops.inference import trial
 from mlops.inference.model import Description, Model, ModelRefused, describe, open_session, proved
 from mlops.inference.table_rows import plain_row
+from mlops_contract.onnx_file import ModelFile
+from promotion.explanation import explained
 from promotion.proof import Reasked, reask
 
 EXAMINATION_SECONDS = 25.0
@@ -61,6 +63,27 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """The files beside a model's.
+
+    Attributes:
+        proof: The rows of its proof, if there are any.
+        explanation: What explains its answers, if anything does.
+        published: What was published to explain them, unless it is the same.
+    """
+
+    proof: bytes | None = None
+    explanation: bytes | None = None
+    published: bytes | None = None
+
+    def explaining(self, sha256: str) -> bytes | None:
+        """Return what has this hash of what may explain the file's answers; else any of it, to say what is wrong."""
+        found = [data for data in (self.explanation, self.published) if data is not None]
+        right = (data for data in found if hashlib.sha256(data).hexdigest() == sha256)
+        return next(right, found[0] if found else None)
+
+
+@dataclass(frozen=True)
 class Examined:
     """A file that predict can serve.
 
@@ -68,45 +91,66 @@ class Examined:
         manifest: Its manifest.
         latency_ms: The median time of one prediction in milliseconds.
         proof: How it answers the rows of its proof; None if it has no proof.
+        unexplained: What is wrong with the file that its own says explains it, or "".
     """
 
     manifest: Manifest
     latency_ms: float
     proof: Reasked | None = None
+    unexplained: str = ""
+
+
+NOTHING_BESIDE = Beside()
 
 
 class Examine(Protocol):
     """`examine`, here or elsewhere."""
 
-    def __call__(self, data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined: ...
+    def __call__(
+        self, file: ModelFile, placement: Placement, limits: Limits, beside: Beside = NOTHING_BESIDE
+    ) -> Examined: ...
 
 
-def examine(data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
-    """Load the file as predict does, and ask it what callers may ask, and the rows of its proof.
+def examine(file: ModelFile, placement: Placement, limits: Limits, beside: Beside = NOTHING_BESIDE) -> Examined:
+    """Load the file as predict does, and ask it what callers may ask, the rows of its proof, and for explanations.
 
     Raises:
         ModelRefused: Predict could not serve it. The message says why.
     """
-    session = open_session(data, control_flow=limits.control_flow)
+    session = open_session(file, control_flow=limits.control_flow)
     description = describe(session)
-    manifest = _read_back(_manifest(placement, data, description))
+    manifest = _read_back(_manifest(placement, file, description))
     model = proved(manifest, session)
     trial.check(model)
-    return Examined(manifest, _latency_ms(model), reask(model, description.proof_sha256, proof))
+    explanations, problem = explained(model, description.explanations, beside.explaining)
+    return Examined(
+        replace(manifest, explanations=explanations),
+        _latency_ms(model),
+        reask(model, description.proof_sha256, beside.proof),
+        problem,
+    )
 
 
-def examine_apart(data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
+def examine_apart(file: ModelFile, placement: Placement, limits: Limits, beside: Beside = NOTHING_BESIDE) -> Examined:
     """Run `examine` in a child process with limits.
 
     Raises:
         ModelRefused: Predict could not serve the file, or the examination exceeded the limits.
     """
-    sizes = {"model": len(data), "proof": None if proof is None else len(proof)}
-    request = json.dumps({"placement": asdict(placement), "limits": asdict(limits), "bytes": sizes}).encode()
+    file.flush()
+    request = json.dumps(
+        {
+            "placement": asdict(placement),
+            "limits": asdict(limits),
+            "file": {"descriptor": file.descriptor, "size": file.size, "sha256": file.sha256},
+            "beside": {name: None if data is None else len(data) for name, data in vars(beside).items()},
+        }
+    ).encode()
     try:
         process = subprocess.run(
             [sys.executable, "-m", "promotion.examiner"],
-            input=b"\n".join((request, data + (proof or b""))),
+            input=b"\n".join((request, b"".join(data or b"" for data in vars(beside).values()))),
+            pass_fds=[file.descriptor],
             capture_output=True,
             timeout=limits.seconds,
             env=_environment(),
@@ -129,6 +173,7 @@ def examine_apart(data: bytes, placement: Placement, limits: Limits, proof: byte
         Manifest.from_json(answer["manifest"].encode()),
         answer["latency_ms"],
         None if reasked is None else Reasked(**reasked),
+        answer["unexplained"],
     )
 
 
@@ -138,16 +183,15 @@ def _environment() -> dict[str, str]:
     return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _manifest(placement: Placement, data: bytes, description: Description) -> Manifest:
-    sha256 = hashlib.sha256(data).hexdigest()
+def _manifest(placement: Placement, file: ModelFile, description: Description) -> Manifest:
     return Manifest(
         model_name=placement.model_name,
         model_version=placement.version,
         stage=placement.stage,
         run_id=placement.run_id,
-        key=model_key(placement.model_name, sha256),
-        sha256=sha256,
-        size=len(data),
+        key=model_key(placement.model_name, file.sha256),
+        sha256=file.sha256,
+        size=file.size,
         input=description.input,
         output=description.output,
         labels=description.labels,

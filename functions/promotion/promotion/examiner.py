@@ -1,7 +1,7 @@
 """Examine a file in a child process, which `promotion.examination` starts: `python -m promotion.examiner`.
 
-Standard input: a line of JSON (placement, limits, numbers of bytes), then the bytes of the file and those of its proof,
-if there is one. Standard output: JSON with `refusal`, or with `manifest`, `latency_ms` and `proof`.
+Standard input: a line of JSON (placement, limits, the inherited file, numbers of bytes), then the bytes of the files
+beside it. Standard output: JSON with `refusal`, or with the fields of `Examined`.
 """
 
 import json
@@ -15,7 +15,8 @@ from typing import Any
 
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
-from promotion.examination import Limits, Placement, examine
+from mlops_contract.onnx_file import InheritedFile
+from promotion.examination import Beside, Limits, Placement, examine
 
 MEBIBYTE = 1 << 20
 SLACK = 64 * MEBIBYTE
@@ -34,19 +35,18 @@ def main() -> None:
     allowed = (limits.memory_mb * MEBIBYTE - base) // 2
     data_limit = _memory("VmData") + allowed + SLACK
     resource.setrlimit(resource.RLIMIT_DATA, (data_limit, data_limit))
-    sizes = request["bytes"]
-    data = sys.stdin.buffer.read(sizes["model"])
-    proof = None if sizes["proof"] is None else sys.stdin.buffer.read(sizes["proof"])
-    answer = _examined(data, proof, placement, limits, base, allowed)
+    sizes = request["beside"].items()
+    beside = Beside(**{name: None if size is None else sys.stdin.buffer.read(size) for name, size in sizes})
+    answer = _examined(InheritedFile(**request["file"]), beside, placement, limits, base, allowed)
     with os.fdopen(answers, "w") as output:
         json.dump(answer, output)
 
 
 def _examined(
-    data: bytes, proof: bytes | None, placement: Placement, limits: Limits, base: int, allowed: int
+    file: InheritedFile, beside: Beside, placement: Placement, limits: Limits, base: int, allowed: int
 ) -> dict[str, Any]:
     try:
-        examined = examine(data, placement, limits, proof)
+        examined = examine(file, placement, limits, beside)
     except ModelRefused as refused:
         reason = str(refused)
         if re.search("alloc|memory", reason, re.IGNORECASE):
@@ -65,6 +65,7 @@ def _examined(
         "manifest": examined.manifest.to_json().decode(),
         "latency_ms": examined.latency_ms,
         "proof": examined.proof and asdict(examined.proof),
+        "unexplained": examined.unexplained,
     }
 
 

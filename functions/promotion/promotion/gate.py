@@ -7,9 +7,10 @@ from mlops.domain.manifest import Manifest
 from mlops.domain.transition import GateResult
 from mlops.inference.model import ModelRefused
 from mlops.settings import Settings
+from mlops_contract.onnx_file import ModelFile
 from promotion.examination import Examined, Limits
+from promotion.explanation import explanation_result
 from promotion.proof import proof_result
-from promotion.serving_store import ModelFile
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class GateSettings(Settings):
     """
 
     metric_margin: float = 0.01
-    max_model_bytes: int = 100_000_000
+    max_model_bytes: int = 500_000_000
     max_latency_ms: float = 50.0
     allow_control_flow: bool = False
     proof_tolerance: float = 0.001
@@ -61,7 +62,7 @@ def check_integrity(
     *,
     admitted: bool = False,
 ) -> Integrity:
-    """Check size, hash, whether predict can serve the file, latency and proof.
+    """Check size, hash, whether predict can serve the file, latency, proof and explanations.
 
     If size or hash is wrong, the file is not loaded.
 
@@ -97,6 +98,7 @@ def check_integrity(
             GateResult("serves", True, about),
             GateResult("latency", examined.latency_ms <= settings.max_latency_ms, latency),
             proof_result(examined.proof, settings.proof_tolerance, admitted=admitted),
+            explanation_result(manifest.explanations, examined.unexplained, admitted=admitted),
         ),
         manifest,
     )

@@ -59,7 +59,7 @@ class Reexamination:
             manifest.transition_id,
         )
         try:
-            self._examine(file.data, placement, self._limits)
+            self._examine(file, placement, self._limits)
         except ModelRefused as refused:
             # A name in the file may be long, or not be Unicode.
             return str(refused).encode(errors="backslashreplace").decode()[:MAX_REASON]

@@ -4,7 +4,7 @@ import hashlib
 import os
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -12,11 +12,12 @@ from aws_lambda_powertools import Logger
 from mlops.aws.serving_bucket import StoredManifest, read_manifest
 from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
 from mlops.domain.artifacts import ELSEWHERE, logged_folder
-from mlops.domain.conversion import REMEDY, Conversion, model_file, proof_file
+from mlops.domain.conversion import REMEDY, Conversion, explanation_file, model_file, proof_file
 from mlops.domain.errors import Conflict
 from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import (
     Manifest,
+    explain_key,
     manifest_key,
     model_key,
     with_cache_epoch,
@@ -24,7 +25,11 @@ from mlops.domain.manifest import (
 )
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
-from mlops_contract.proof_rows import MAX_BYTES, PROOF_FILE
+from mlops_contract.explanations import EXPLAIN_FILE
+from mlops_contract.explanations import MAX_BYTES as EXPLAIN_BYTES
+from mlops_contract.onnx_file import ModelFile
+from mlops_contract.proof_rows import MAX_BYTES as PROOF_BYTES
+from mlops_contract.proof_rows import PROOF_FILE
 
 MODEL_FILE = "model.onnx"
 MLMODEL_FILE = "MLmodel"
@@ -32,15 +37,6 @@ _MLMODEL_BYTES = 10 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 
 logger = Logger(child=True)
-
-
-class ModelFile:
-    """An ONNX file."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.size = len(data)
-        self.sha256 = hashlib.sha256(data).hexdigest()
 
 
 class ServingStore:
@@ -106,30 +102,41 @@ class ServingStore:
     def converted_proof(self, conversion: Conversion) -> bytes | None:
         """Read the rows of a converted file's proof, if there are any."""
         sha256 = conversion.proof_sha256
-        answer = self._read(conversion.folder + proof_file(sha256)) if sha256 is not None else None
-        data: bytes | None = answer["Body"].read(MAX_BYTES) if answer is not None else None
-        return data
+        return self._small(conversion.folder + proof_file(sha256), PROOF_BYTES) if sha256 is not None else None
+
+    def converted_explanation(self, conversion: Conversion) -> bytes | None:
+        """Read what explains the answers of a converted file, if anything does."""
+        return self._small(conversion.folder + explanation_file(str(conversion.sha256)), EXPLAIN_BYTES)
 
     def proof(self, artifact_uri: str) -> bytes | None:
         """Read the proof among the artifacts of a run; None if there is none in the platform's bucket."""
         folder = self.folder(artifact_uri)
-        answer = self._read(folder + PROOF_FILE) if folder is not None else None
-        # What is larger is not a proof of the trainer's, and its first bytes do not have the hash of one.
-        data: bytes | None = answer["Body"].read(MAX_BYTES) if answer is not None else None
-        return data
+        return self._small(folder + PROOF_FILE, PROOF_BYTES) if folder is not None else None
+
+    def explanation(self, artifact_uri: str) -> bytes | None:
+        """Read what explains a model's answers, among the artifacts of its run; None if there is none."""
+        folder = self.folder(artifact_uri)
+        return self._small(folder + EXPLAIN_FILE, EXPLAIN_BYTES) if folder is not None else None
 
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         """Return the file that `publish` wrote with this hash; None if it is gone or damaged."""
         answer = self._read(model_key(model_name, sha256))
-        file = ModelFile(answer["Body"].read()) if answer else None
+        file = _copied(answer) if answer else None
         return file if file is not None and file.sha256 == sha256 else None
 
-    def publish(self, model_name: str, model: ModelFile) -> None:
-        """Copy the file to where predict reads it. Idempotent, because its name is its hash.
+    def published_explanation(self, model_name: str, sha256: str) -> bytes | None:
+        """Return what was published to explain the file with this hash; None if nothing was."""
+        return self._small(explain_key(model_name, sha256), EXPLAIN_BYTES)
+
+    def publish(self, model_name: str, model: ModelFile, explanation: bytes | None) -> None:
+        """Copy the file, and what explains it, to where predict reads them. Idempotent: their names are its hash.
 
         A file in the cheaper storage of archived files is written again, which moves it back.
         """
-        self._write(model_key(model_name, model.sha256), model.data, "application/octet-stream")
+        if explanation is not None:
+            self._write(explain_key(model_name, model.sha256), explanation, "application/octet-stream")
+        with model.stream() as content:
+            self._write(model_key(model_name, model.sha256), content, "application/octet-stream")
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
         """Read the manifest of a stage; None if the stage has none.
@@ -224,7 +231,13 @@ class ServingStore:
             return None
         return answer
 
-    def _write(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
+    def _small(self, key: str, most_bytes: int) -> bytes | None:
+        """Read an object; None if there is none. The first bytes of a larger one have another hash than is stated."""
+        answer = self._read(key)
+        data: bytes | None = answer["Body"].read(most_bytes) if answer is not None else None
+        return data
+
+    def _write(self, key: str, data: bytes | IO[bytes], content_type: str, **condition: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type, **condition)
 
 
@@ -236,7 +249,15 @@ def _limited(answer: dict[str, Any], max_bytes: int) -> ModelFile:
             f"{MODEL_FILE} has {answer['ContentLength']} bytes; at most {max_bytes} may serve: register a smaller "
             "model, or raise MaxModelBytes"
         )
-    return ModelFile(answer["Body"].read())
+    return _copied(answer)
+
+
+def _copied(answer: dict[str, Any]) -> ModelFile:
+    """Return the file of S3's answer, of which a piece at a time is in memory."""
+    file = ModelFile()
+    for piece in answer["Body"].iter_chunks(_PIECE_BYTES):
+        file.write(piece)
+    return file
 
 
 @cache

@@ -9,7 +9,7 @@ MLflow's stages (first those of the replaced version), then the archive tags of 
 from aws_lambda_powertools import Logger
 
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
-from mlops.domain.manifest import model_key
+from mlops.domain.manifest import explain_key, model_key
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage, refusal
 from mlops.domain.transition import Gates, Transition, TransitionStatus
 from mlops.registry.rest import RegisteredModel, Version
@@ -141,7 +141,7 @@ class TransitionExecutor:
         prefixes = [folder] if folder else []
         sha256 = version.tags.get("sha256")
         if sha256 and not any(self._may_serve(version.model_name, stage, sha256) for stage in ALIASES):
-            prefixes.append(model_key(version.model_name, sha256))
+            prefixes += [model_key(version.model_name, sha256), explain_key(version.model_name, sha256)]
         return prefixes
 
     def _may_serve(self, model_name: str, stage: Stage, sha256: str) -> bool:

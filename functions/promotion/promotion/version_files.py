@@ -7,8 +7,9 @@ from typing import Any, Protocol
 from mlops.domain.conversion import Conversion, ConversionStatus, is_convertible
 from mlops.domain.errors import DependencyUnavailable, PlatformError
 from mlops.registry.rest import Version
+from mlops_contract.onnx_file import ModelFile
 from promotion.dependencies import Dependencies
-from promotion.serving_store import ModelFile, ServingStore
+from promotion.serving_store import ServingStore
 
 
 class VersionFile(Protocol):
@@ -31,10 +32,13 @@ class VersionFile(Protocol):
     def proof(self, run: Mapping[str, Any]) -> bytes | None:
         """Read the rows of the file's proof, if there are any. `run` is the version's in MLflow."""
 
+    def explanation(self, run: Mapping[str, Any]) -> bytes | None:
+        """Read what explains the file's answers, if anything does."""
+
 
 @dataclass(frozen=True)
 class LoggedFile:
-    """A file that was logged, below the address `uri`. Its proof is among the artifacts of the run."""
+    """A file that was logged, below the address `uri`. Those beside it are among the artifacts of the run."""
 
     serving: ServingStore
     uri: str
@@ -54,10 +58,13 @@ class LoggedFile:
     def proof(self, run: Mapping[str, Any]) -> bytes | None:
         return self.serving.proof(run.get("artifact_uri", ""))
 
+    def explanation(self, run: Mapping[str, Any]) -> bytes | None:
+        return self.serving.explanation(run.get("artifact_uri", ""))
+
 
 @dataclass(frozen=True)
 class ConvertedFile:
-    """A file that a conversion wrote, with its proof."""
+    """A file that a conversion wrote, with those beside it."""
 
     serving: ServingStore
     conversion: Conversion
@@ -74,6 +81,9 @@ class ConvertedFile:
 
     def proof(self, run: Mapping[str, Any]) -> bytes | None:
         return self.serving.converted_proof(self.conversion)
+
+    def explanation(self, run: Mapping[str, Any]) -> bytes | None:
+        return self.serving.converted_explanation(self.conversion)
 
 
 class VersionFiles:

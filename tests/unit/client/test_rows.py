@@ -40,9 +40,16 @@ class Transport:
         self._task = contract.task
         self._encoder = RowEncoder(contract)
         self.bodies: list[dict[str, Any]] = []
+        self.asked: list[str | None] = []
+        """What each request has asked to explain."""
+        self.reason: str | None = None
+        """Why nothing is explained."""
 
-    def call(self, method: str, route: str, body: dict[str, Any], safe: bool) -> Any:
+    def call(
+        self, method: str, route: str, body: dict[str, Any], query: dict[str, Any] | None = None, *, safe: bool
+    ) -> Any:
         assert (method, safe) == ("POST", True)
+        self.asked.append((query or {}).get("explain"))
         self.bodies.append(json.loads(json.dumps(body, allow_nan=False)))
         batch = route == "/predict/batch"
         rows = body["rows"] if batch else [body["row"]]
@@ -54,6 +61,11 @@ class Transport:
             raise api_error(422, {"detail": failed.detail, "code": failed.code, **failed.extra}) from None
         about: dict[str, Any] = {"model_name": "m", "model_version": 3}
         about |= {"warnings": warnings} if warnings else {}
+        if self.asked[-1] is not None:
+            name = "explanations" if batch else "explanation"
+            found = {"of": "log_odds", "label": "no", "base": 0.5, "parts": {"age": -0.25, "fee": 1.5, "zip": 0.0}}
+            about[name] = None if self.reason else [found] * len(rows) if batch else found
+            about |= {"explanation_reason": self.reason} if self.reason else {}
         if self._task is Task.REGRESSION:
             numbers = [row["rooms"] * 1000.5 for row in rows]
             return (
@@ -325,3 +337,60 @@ def test_a_file_that_cannot_be_sent_is_refused(monkeypatch, churn, tmp_path, con
 @pytest.mark.parametrize("options", [["--text", "a"], ["--row", "{}", "--csv", "x"], ["--csv", "x", "--staging"]])
 def test_options_that_do_not_go_together_are_refused(monkeypatch, churn, options):
     assert isinstance(mlops(monkeypatch, churn, *options).exception, BadInput)
+
+
+ONE = {"age": 41, "fee": 3.5, "member": True, "zip": "3011", "city.name": "Bern"}
+
+
+class TestExplanations:
+    def test_an_answer_is_explained_if_that_is_asked_for(self) -> None:
+        transport = Transport(CHURN)
+        client = client_of(transport)
+        assert client.predict(row=ONE).explanation is None
+        explanation = client.predict(row=ONE, explain=True).explanation
+        assert explanation is not None
+        assert (explanation.of, explanation.label, explanation.base) == ("log_odds", "no", 0.5)
+        assert explanation.parts == {"age": -0.25, "fee": 1.5, "zip": 0.0}
+        assert transport.asked == [None, "true"]
+
+    @pytest.mark.parametrize(
+        ("explain", "sent"),
+        [(False, None), ("leaves", "leaves"), (3, "3"), (0, "0"), ("true", '"true"'), ("false", '"false"')],
+    )
+    def test_a_label_is_sent_so_that_it_is_read_as_one(self, explain: Any, sent: str | None) -> None:
+        transport = Transport(CHURN)
+        client_of(transport).predict(row=ONE, explain=explain)
+        assert transport.asked == [sent]
+
+    def test_rows_that_are_explained_are_sent_a_hundred_at_a_time(self) -> None:
+        transport = Transport(CHURN)
+        answer = client_of(transport).predict_batch(rows=[ONE] * 250, explain=True)
+        assert [len(body["rows"]) for body in transport.bodies] == [100, 100, 50]
+        assert answer.explanations is not None
+        assert len(answer.explanations) == 250
+
+    def test_why_nothing_is_explained_is_passed_on(self) -> None:
+        transport = Transport(CHURN)
+        transport.reason = "it is a network"
+        answer = client_of(transport).predict_batch(rows=[ONE] * 150, explain=True)
+        assert (answer.explanations, answer.explanation_reason) == (None, "it is a network")
+
+    def test_the_command_shows_the_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        transport = Transport(CHURN)
+        monkeypatch.setattr(predicting, "new_client", lambda: client_of(transport))
+        shown = CliRunner().invoke(app, ["predict", "--row", json.dumps(ONE), "--explain"])
+        assert shown.exit_code == 0, shown.output
+        for part in ("log-odds of no: 1.75", "base +0.5", "fee +1.5", "age -0.25"):
+            assert part in " ".join(shown.output.split()), shown.output
+        transport.reason = "it is a network"
+        shown = CliRunner().invoke(app, ["predict", "--row", json.dumps(ONE), "--explain-label", "yes"])
+        assert transport.asked == ["true", "yes"]
+        assert "not explained: it is a network" in " ".join(shown.output.split())
+
+    def test_many_explanations_are_printed_as_json_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(predicting, "new_client", lambda: client_of(Transport(CHURN)))
+        arguments = ["predict", "--row", json.dumps(ONE), "--batch", "--explain"]
+        refused = CliRunner().invoke(app, arguments)
+        assert refused.exit_code != 0
+        answered = CliRunner().invoke(app, [*arguments, "--json"])
+        assert json.loads(answered.output)["explanations"][0]["parts"]["fee"] == 1.5

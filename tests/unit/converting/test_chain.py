@@ -124,5 +124,5 @@ def test_a_plain_model_comes_to_production(aws: None, tmp_path: Path, monkeypatc
     file = store.published(MODEL, str(moved.sha256))
     assert manifest is not None
     assert file is not None
-    answers = np.asarray(load(manifest, file.data).outputs({"numbers": wine.data.to_numpy(np.float32)}))
+    answers = np.asarray(load(manifest, file).outputs({"numbers": wine.data.to_numpy(np.float32)}))
     np.testing.assert_allclose(answers, model.predict_proba(wine.data), atol=1e-4)

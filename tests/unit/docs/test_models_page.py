@@ -7,6 +7,7 @@ import pytest
 
 from infra.local.settings import ROOT
 from mlops.domain.stages import Stage
+from mlops_contract.onnx_file import ModelFile
 from promotion.examination import EXAMINATION_SECONDS, Limits, Placement, examine
 
 PAGE = (ROOT / "docs/models.md").read_text()
@@ -26,7 +27,7 @@ def test_what_the_page_converts_and_logs_is_admitted(tmp_path: Any, monkeypatch:
         files = [path.read_bytes() for path in tmp_path.rglob("model.onnx")]
     finally:
         mlflow.set_tracking_uri(None)  # "" would stay, and lead later tests of this process astray
-    manifests = [examine(file, PLACEMENT, Limits(1769)).manifest for file in files]
+    manifests = [examine(ModelFile(file), PLACEMENT, Limits(1769)).manifest for file in files]
     (vector,) = [manifest for manifest in manifests if manifest.input is not None]
     assert vector.labels == ("class_0", "class_1", "class_2")
     assert vector.input.features == 13

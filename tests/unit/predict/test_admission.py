@@ -21,6 +21,7 @@ from mlops.api.schemas.predict import BatchPredictResponse, PredictResponse
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused, describe, open_session
+from mlops_contract.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, _manifest, examine, examine_apart
 from tests.support import onnx_models as models
 from tests.support.onnx_models import after_linear, classifier, column, constants, model, node, weights
@@ -241,7 +242,7 @@ def test_the_table_has_forty_models_and_more() -> None:
 @pytest.mark.parametrize("name", HONEST)
 def test_what_the_gate_admits_predict_answers(store: Any, start: Any, name: str) -> None:
     data = bytes_of(HONEST[name]())
-    examined = examine(data, PLACEMENT, LIMITS)
+    examined = examine(ModelFile(data), PLACEMENT, LIMITS)
     assert answers_all(promoted(store, start, examined.manifest, data), examined.manifest)
 
 
@@ -249,7 +250,7 @@ def test_what_the_gate_admits_predict_answers(store: Any, start: Any, name: str)
 def test_what_predict_cannot_answer_the_gate_refuses_with_the_reason(name: str) -> None:
     build, reason = HOSTILE[name]
     with pytest.raises(ModelRefused, match=reason):
-        examine(bytes_of(build()), PLACEMENT, LIMITS)
+        examine(ModelFile(bytes_of(build())), PLACEMENT, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_what_predict_cannot_answer_the_gate_refuses_with_the_reason(name: str) 
 def test_what_an_exporter_made_by_its_defaults_is_refused_with_the_remedy_last(name: str, remedy: str) -> None:
     """The remedy is not cut, however long the list of what the file has is."""
     with pytest.raises(ModelRefused) as refused:
-        examine(bytes_of(HOSTILE[name][0]()), PLACEMENT, LIMITS)
+        examine(ModelFile(bytes_of(HOSTILE[name][0]())), PLACEMENT, LIMITS)
     assert str(refused.value).endswith(remedy)
 
 
@@ -278,9 +279,9 @@ def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path
 
     mlflow.onnx.save_model(large(), tmp_path / "default")
     with pytest.raises(ModelRefused, match="save_as_external_data=False"):
-        examine((tmp_path / "default" / "model.onnx").read_bytes(), PLACEMENT, LIMITS)
+        examine(ModelFile((tmp_path / "default" / "model.onnx").read_bytes()), PLACEMENT, LIMITS)
     mlflow.onnx.save_model(large(), tmp_path / "one", save_as_external_data=False)
-    assert examine((tmp_path / "one" / "model.onnx").read_bytes(), PLACEMENT, LIMITS).latency_ms > 0
+    assert examine(ModelFile((tmp_path / "one" / "model.onnx").read_bytes()), PLACEMENT, LIMITS).latency_ms > 0
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path
 )
 def test_nor_would_predict_have_answered_it(store: Any, start: Any, name: str) -> None:
     data = bytes_of(HOSTILE[name][0]())
-    manifest = _manifest(PLACEMENT, data, describe(open_session(data)))
+    manifest = _manifest(PLACEMENT, data, describe(open_session(ModelFile(data))))
     assert not answers_all(promoted(store, start, manifest, data), manifest)
 
 
@@ -307,7 +308,7 @@ class TestApart:
 
     def test_it_says_what_the_same_check_says_here(self) -> None:
         data = bytes_of(classifier())
-        apart, here = examine_apart(data, PLACEMENT, LIMITS), examine(data, PLACEMENT, LIMITS)
+        apart, here = examine_apart(ModelFile(data), PLACEMENT, LIMITS), examine(ModelFile(data), PLACEMENT, LIMITS)
         assert json.loads(apart.manifest.to_json()) | {"written_at": ""} == json.loads(here.manifest.to_json()) | {
             "written_at": ""
         }
@@ -317,20 +318,22 @@ class TestApart:
     def test_a_refusal_comes_back_with_its_reason(self, name: str) -> None:
         build, reason = HOSTILE[name]
         with pytest.raises(ModelRefused, match=reason):
-            examine_apart(bytes_of(build()), PLACEMENT, LIMITS)
+            examine_apart(ModelFile(bytes_of(build())), PLACEMENT, LIMITS)
 
     @pytest.mark.parametrize("floats", [2**28, 2**31])
     def test_a_file_that_takes_more_memory_than_predict_has_is_refused(self, floats: int) -> None:
         with pytest.raises(ModelRefused, match=r"memory|MiB"):
-            examine_apart(bytes_of(models.large(floats)), PLACEMENT, LIMITS)
+            examine_apart(ModelFile(bytes_of(models.large(floats))), PLACEMENT, LIMITS)
 
     @pytest.mark.slow
     def test_so_is_one_that_never_answers(self) -> None:
         with pytest.raises(ModelRefused, match="within 5 seconds"):
-            examine_apart(bytes_of(models.endless()), PLACEMENT, Limits(1769, control_flow=True, seconds=5))
+            examine_apart(ModelFile(bytes_of(models.endless())), PLACEMENT, Limits(1769, control_flow=True, seconds=5))
 
     def test_where_control_flow_is_allowed_it_is_asked_as_any_other(self) -> None:
-        assert examine(bytes_of(models.branching()), PLACEMENT, Limits(1769, control_flow=True)).latency_ms > 0
+        assert (
+            examine(ModelFile(bytes_of(models.branching())), PLACEMENT, Limits(1769, control_flow=True)).latency_ms > 0
+        )
 
     def test_no_credentials_reach_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

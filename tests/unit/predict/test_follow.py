@@ -305,6 +305,11 @@ class Outage:
             raise self.unavailable("broken")
         return self.inner.get(key, **options)
 
+    def fetch(self, key: str, sink: Any, **options: Any) -> None:
+        if self.broken:
+            raise self.unavailable("broken")
+        self.inner.fetch(key, sink, **options)
+
 
 @pytest.fixture
 def outage() -> Callable[[Any], Outage]:
@@ -367,12 +372,42 @@ class TestOutages:
     ) -> None:
         s3 = outage(predict)
         store.promote(served(2))
-        get = s3.inner.get
-        s3.inner.get = lambda key, **options: (
-            (_ for _ in ()).throw(s3.unavailable("broken")) if key.endswith(".onnx") else get(key, **options)
-        )
+        fetch = s3.inner.fetch
+        s3.inner.fetch = lambda *_, **options: (_ for _ in ()).throw(s3.unavailable("broken"))
         predict.clock.now += 5
         assert version(predict) == 1
-        s3.inner.get = get
+        s3.inner.fetch = fetch
         predict.clock.now += 5
         assert version(predict) == 2
+
+
+class TestRoom:
+    """Large models: what is loaded together, and what is loaded once."""
+
+    def sessions(self, predict: Any) -> dict[tuple[str, str], Any]:
+        return {place: slot.model.session for place, slot in predict.app.models._slots.items()}
+
+    def test_a_file_that_another_stage_serves_is_not_loaded_again(self, store: Any, start: Callable[[], Any]) -> None:
+        store.promote(served(1))
+        store.promote(served(1, stage="Staging").with_manifest(cache_epoch=3))
+        predict = start()
+        assert predict.call(BODY).status == predict.call(BODY, "/predict/staging").status == 200
+        production, staging = self.sessions(predict).values()
+        assert production is staging
+
+    def test_what_was_compared_longest_ago_makes_room_for_a_model_that_would_not_fit(
+        self, store: Any, start: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = ["digit-classifier", "second", "third"]
+        for name in names:
+            store.promote(served(1, seed=len(name), model_name=name))
+        predict = start()
+        size = predict.app.models.current(names[0], "Production")[0].manifest.size
+        monkeypatch.setattr("predict.model_cache.MAX_HELD_BYTES", 2 * size + size // 2)
+        for name in names[1:]:
+            predict.app.models.current(name, "Production")
+        assert list(self.sessions(predict)) == [("second", "Production"), ("third", "Production")]
+        store.promote(served(2, seed=99, model_name="third"))
+        predict.clock.now += 5
+        predict.app.models.current("third", "Production")
+        assert list(self.sessions(predict)) == [("third", "Production")]

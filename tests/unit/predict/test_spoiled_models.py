@@ -13,6 +13,7 @@ from onnx import helper
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
 from mlops_contract import onnx_file
+from mlops_contract.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, examine, examine_apart
 from tests.support import onnx_models as models
 from tests.support.fuzzing import JSON, budget, spoiled
@@ -39,7 +40,7 @@ FIELDS = ("labels", "image", "self_test", "reference", "other")
 def test_the_gate_decides_on_any_file_in_bounded_time(data: bytes) -> None:
     began, reason = time.monotonic(), ""
     try:
-        examined = examine_apart(data, PLACEMENT, LIMITS)
+        examined = examine_apart(ModelFile(data), PLACEMENT, LIMITS)
     except ModelRefused as refused:
         reason = str(refused)
     else:
@@ -66,7 +67,7 @@ def test_any_metadata_is_admitted_or_refused(metadata: Any) -> None:
     # As an exporter in another language may write it: with halves of surrogate pairs escaped.
     helper.set_model_props(made, {"mlops": json.dumps(metadata)})
     try:
-        manifest = examine(made.SerializeToString(), PLACEMENT, LIMITS).manifest
+        manifest = examine(ModelFile(made.SerializeToString()), PLACEMENT, LIMITS).manifest
     except ModelRefused as refused:
         str(refused).encode()
     else:

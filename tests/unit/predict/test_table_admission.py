@@ -12,10 +12,10 @@ from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
 from mlops.inference.table_rows import generated_table_rows
 from mlops_contract import Column, ColumnType, Task
+from mlops_contract.onnx_file import ModelFile
 from mlops_contract.rows import RowEncoder
 from promotion.examination import Limits, Placement, examine, examine_apart
 from promotion.gate import GateSettings, check_integrity
-from promotion.serving_store import ModelFile
 from tests.support.serving import Served
 from tests.support.table_models import COLUMNS, NUMBER_COLUMNS, ROW, changed, contract, self_test, table_onnx
 
@@ -103,7 +103,7 @@ HOSTILE: dict[str, tuple[Callable[[], ModelProto], str]] = {
 @pytest.mark.parametrize("name", HONEST)
 def test_what_the_gate_admits_predict_answers(store: Any, start: Any, name: str) -> None:
     data = bytes(HONEST[name]().SerializeToString())
-    manifest = examine(data, PLACEMENT, LIMITS).manifest
+    manifest = examine(ModelFile(data), PLACEMENT, LIMITS).manifest
     assert manifest.input is None
     assert manifest.contract is not None
     store.promote(Served(manifest, data))
@@ -121,7 +121,7 @@ def test_what_the_gate_admits_predict_answers(store: Any, start: Any, name: str)
 def test_what_predict_cannot_answer_the_gate_refuses_with_the_reason(name: str) -> None:
     build, reason = HOSTILE[name]
     with pytest.raises(ModelRefused, match=reason):
-        examine(bytes(build().SerializeToString()), PLACEMENT, LIMITS)
+        examine(ModelFile(bytes(build().SerializeToString())), PLACEMENT, LIMITS)
 
 
 def test_what_is_generated_has_each_null_that_is_allowed_and_values_from_everywhere() -> None:
@@ -138,7 +138,10 @@ def test_what_is_generated_has_each_null_that_is_allowed_and_values_from_everywh
 
 def test_in_a_process_of_its_own_it_says_the_same() -> None:
     data = bytes(HONEST["right self-test"]().SerializeToString())
-    apart, here = examine_apart(data, PLACEMENT, LIMITS).manifest, examine(data, PLACEMENT, LIMITS).manifest
+    apart, here = (
+        examine_apart(ModelFile(data), PLACEMENT, LIMITS).manifest,
+        examine(ModelFile(data), PLACEMENT, LIMITS).manifest,
+    )
     assert replace(apart, written_at="") == replace(here, written_at="")
 
 
@@ -147,7 +150,7 @@ def test_in_a_process_of_its_own_it_says_the_same() -> None:
 )
 def test_the_gate_says_what_was_loaded(name: str, about: str) -> None:
     file = ModelFile(bytes(HONEST[name]().SerializeToString()))
-    results = check_integrity(file, None, lambda: examine(file.data, PLACEMENT, LIMITS), GateSettings()).results
+    results = check_integrity(file, None, lambda: examine(file, PLACEMENT, LIMITS), GateSettings()).results
     (serves,) = [result for result in results if result.check == "serves"]
     assert serves.passed
     assert serves.detail == f"{about}; loaded and asked as by predict"

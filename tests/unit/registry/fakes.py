@@ -12,15 +12,16 @@ from mlops.aws.dynamodb import DynamoTable, Item, from_item
 from mlops.aws.transitions_table import TransitionPage, TransitionsTable
 from mlops.domain.conversion import Conversion
 from mlops.domain.errors import Conflict, NotFound
-from mlops.domain.manifest import Manifest, model_key
+from mlops.domain.manifest import Manifest, explain_key, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
 from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
 from mlops.registry.rest import RegisteredModel, Version
+from mlops_contract.onnx_file import ModelFile
 from promotion import promoter
 from promotion.dependencies import Dependencies
-from promotion.examination import examine
+from promotion.examination import Examine, examine
 from promotion.gate import GateSettings
-from promotion.serving_store import ModelFile, UnreadableManifest
+from promotion.serving_store import UnreadableManifest
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
@@ -214,6 +215,8 @@ class FakeServing:
         """Versions whose file in MLflow is another one, or None."""
         self.proofs: dict[int, bytes] = {}
         """Of the runs of versions."""
+        self.explanations: dict[int, bytes] = {}
+        """Likewise."""
 
         self.mlmodels: dict[int, str] = {}
         """The MLmodel files of versions."""
@@ -235,6 +238,9 @@ class FakeServing:
     def converted_proof(self, conversion: Conversion) -> bytes | None:
         return None
 
+    def converted_explanation(self, conversion: Conversion) -> bytes | None:
+        return None
+
     def fetch(self, uri: str, max_bytes: int) -> ModelFile:
         number = int(uri.rsplit("/", 1)[1])
         data = b"no model" if number in self.broken else self.logged.get(number, ONNX)
@@ -248,13 +254,22 @@ class FakeServing:
     def proof(self, uri: str) -> bytes | None:
         return self.proofs.get(int(uri.rsplit("/", 1)[1])) if uri else None
 
+    def explanation(self, uri: str) -> bytes | None:
+        return self.explanations.get(int(uri.rsplit("/", 1)[1])) if uri else None
+
+    def published_explanation(self, model_name: str, sha256: str) -> bytes | None:
+        return self.files.get(explain_key(model_name, sha256))
+
     def published(self, model_name: str, sha256: str) -> ModelFile | None:
         data = self.files.get(model_key(model_name, sha256))
         file = ModelFile(data) if data else None
         return file if file is not None and file.sha256 == sha256 else None
 
-    def publish(self, model_name: str, model: ModelFile) -> None:
-        self.files[model_key(model_name, model.sha256)] = model.data
+    def publish(self, model_name: str, model: ModelFile, explanation: bytes | None) -> None:
+        with model.stream() as content:
+            self.files[model_key(model_name, model.sha256)] = content.read()
+        if explanation is not None:
+            self.files[explain_key(model_name, model.sha256)] = explanation
         self._effects.happened()
 
     def manifest(self, model_name: str, stage: Stage) -> Manifest | None:
@@ -342,9 +357,12 @@ class FakeEvents:
 
 
 class World:
-    """A model `m`, and a promoter that works on it; its history is in memory, or in `table`."""
+    """A model `m`, and a promoter that works on it.
 
-    def __init__(self, versions: int = 3, table: Any = None) -> None:
+    Its history is in memory, or in `table`. What is served is in memory, or in `serving`, a store of a bucket `bucket`.
+    """
+
+    def __init__(self, versions: int = 3, table: Any = None, serving: Any = None, examining: Examine = examine) -> None:
         self.effects = Effects()
         self.transitions: FakeTransitions | StoredTransitions = FakeTransitions(self.effects)
         if table is not None:
@@ -357,11 +375,11 @@ class World:
         dependencies: Any = Dependencies(
             self.tracking,  # type: ignore[arg-type]
             self.transitions,  # type: ignore[arg-type]
-            self.serving,  # type: ignore[arg-type]
+            serving or self.serving,  # type: ignore[arg-type]
             self.archive_tags,  # type: ignore[arg-type]
             gate,
             self.conversions,  # type: ignore[arg-type]
-            examine,
+            examining,
         )
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
         self._asked = 0

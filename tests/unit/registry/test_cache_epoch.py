@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from mlops.domain.stages import Stage
+from mlops_contract.onnx_file import ModelFile
 from promotion import promoter
 from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings
@@ -34,7 +35,7 @@ def deliver(store: ServingStore) -> Callable[[dict[str, Any]], None]:
 
 def promote(store: ServingStore, version: int) -> None:
     placement = Placement(MODEL, version, Stage.PRODUCTION, "run", {}, f"tr_promotion_{version}")
-    store.write_manifest(examine(ONNX, placement, Limits(memory_mb=1769)).manifest)
+    store.write_manifest(examine(ModelFile(ONNX), placement, Limits(memory_mb=1769)).manifest)
 
 
 def message(identifier: str, stage: str = "Production") -> dict[str, Any]:

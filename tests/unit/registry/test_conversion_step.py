@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlops.domain.conversion import ConversionStatus
-from promotion.serving_store import ModelFile
+from mlops_contract.onnx_file import ModelFile
 from tests.unit.registry.fakes import ONNX, Crash, World
 
 PYFUNC = "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\nrun_id: r\n"

@@ -6,9 +6,9 @@ from typing import Any
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT
 from mlops.domain.stages import Stage
+from mlops_contract.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings, check_integrity
-from promotion.serving_store import ModelFile
 from tests.unit.registry.fakes import ONNX
 
 
@@ -16,7 +16,9 @@ def integrity(data: bytes = ONNX, **limits: Any) -> dict[str, bool]:
     settings = GateSettings(**{"max_latency_ms": 1e6, **limits})
     placement = Placement("m", 1, Stage.PRODUCTION, "run", {}, "tr_1")
     bounds = Limits(settings.predict_memory_mb, settings.allow_control_flow)
-    results = check_integrity(ModelFile(data), None, lambda: examine(data, placement, bounds), settings).results
+    results = check_integrity(
+        ModelFile(data), None, lambda: examine(ModelFile(data), placement, bounds), settings
+    ).results
     return {result.check: result.passed for result in results}
 
 

@@ -14,11 +14,12 @@ from onnx import numpy_helper
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition
 from mlops_contract import Task
+from mlops_contract.onnx_file import ModelFile
 from mlops_contract.proof_rows import MAX_BYTES, PROOF_FILE, ProofRows
-from promotion.examination import Examine, Limits, Placement, examine, examine_apart
+from promotion.examination import Beside, Examine, Limits, Placement, examine, examine_apart
 from promotion.gate import GateSettings, check_integrity
 from promotion.proof import Reasked, proof_result
-from promotion.serving_store import ModelFile, ServingStore
+from promotion.serving_store import ServingStore
 from tests.support import coded
 from tests.unit.registry.fakes import MODEL, ONNX, World
 from trainer import models
@@ -78,7 +79,11 @@ def check(data: bytes, kept: bytes | None, *, admitted: bool = False, how: Exami
     """The result of the check for a file, and the proof of its run."""
     settings = GateSettings(max_latency_ms=1e6)
     integrity = check_integrity(
-        ModelFile(data), None, lambda: how(data, PLACEMENT, LIMITS, kept), settings, admitted=admitted
+        ModelFile(data),
+        None,
+        lambda: how(ModelFile(data), PLACEMENT, LIMITS, Beside(kept)),
+        settings,
+        admitted=admitted,
     )
     (result,) = [result for result in integrity.results if result.check == "proof"]
     assert result.kind == "integrity"
@@ -199,6 +204,7 @@ class TestTransitions:
         made.tracking.metrics[1] = {"accuracy": 0.9}
         made.serving.logged[1] = exported[Task.CLASSIFICATION].content
         made.serving.proofs[1] = proof(exported[Task.CLASSIFICATION])
+        made.serving.explanations[1] = exported[Task.CLASSIFICATION].explanation or b""
         return made
 
     def moved(self, world: World, version: int) -> Transition:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlops.aws.promotion_queue import MalformedMessage, read_message
 from mlops.domain.stages import Stage
+from mlops_contract.onnx_file import ModelFile
 from promotion import app
 from promotion.examination import Examined, Limits, Placement, examine
 from promotion.promoter import Promoter
@@ -39,7 +40,9 @@ near = st.builds(
     st.fixed_dictionaries({name: st.sampled_from(values) | JSON for name, values in NEAR.items()}),
     st.sets(st.sampled_from(FIELDS), max_size=1),
 )
-MANIFEST = examine(ONNX, Placement(MODEL, 1, Stage.PRODUCTION, "run", {}, "tr_1"), Limits(memory_mb=1769)).manifest
+MANIFEST = examine(
+    ModelFile(ONNX), Placement(MODEL, 1, Stage.PRODUCTION, "run", {}, "tr_1"), Limits(memory_mb=1769)
+).manifest
 # What SQS takes: it refuses an empty body and control characters.
 bodies = near | JSON.map(json.dumps) | st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1)
 

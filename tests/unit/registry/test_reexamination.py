@@ -15,6 +15,7 @@ from mlops.domain.examination import GATE_REVISION
 from mlops.domain.manifest import Manifest, manifest_key, model_key
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
+from mlops_contract.onnx_file import ModelFile
 from promotion import promoter
 from promotion.dependencies import Dependencies
 from promotion.examination import Examine, Examined, Limits, Placement, examine, examine_apart
@@ -67,7 +68,9 @@ class Registry:
     def serve(self, data: bytes, version: int = 1, stage: Stage = Stage.PRODUCTION, **changes: Any) -> Manifest:
         """Put a file into a stage, by a gate that had no revision and took everything."""
         sha256 = hashlib.sha256(data).hexdigest()
-        good = examine(ONNX, Placement(MODEL, version, stage, "", {}, f"tr_000000{version}"), LIMITS).manifest
+        good = examine(
+            ModelFile(ONNX), Placement(MODEL, version, stage, "", {}, f"tr_000000{version}"), LIMITS
+        ).manifest
         key = model_key(MODEL, sha256)
         manifest = replace(
             good, sha256=sha256, key=key, size=len(data), gate_revision=0, written_at=LONG_AGO, **changes
@@ -284,7 +287,9 @@ def test_another_gate_of_an_earlier_version_examines_it_too(registry: Registry) 
 
 
 def test_the_present_gate_writes_its_revision(registry: Registry) -> None:
-    registry.store.write_manifest(examine(ONNX, Placement(MODEL, 1, Stage.PRODUCTION, "", {}, "tr_1"), LIMITS).manifest)
+    registry.store.write_manifest(
+        examine(ModelFile(ONNX), Placement(MODEL, 1, Stage.PRODUCTION, "", {}, "tr_1"), LIMITS).manifest
+    )
     assert registry.manifest().gate_revision == GATE_REVISION
 
 

@@ -11,6 +11,7 @@ import pytest
 from mlops.domain.manifest import manifest_key
 from mlops.domain.stages import Stage
 from mlops.inference.model import ModelRefused
+from mlops_contract.onnx_file import ModelFile
 from promotion.examination import Limits, Placement, examine
 from promotion.serving_store import ServingStore, UnreadableManifest
 from tests.support.serving import served
@@ -181,7 +182,7 @@ def test_the_gate_refuses_a_file_whose_manifest_nobody_could_read(metadata: dict
     model = onnx.load_from_string(ONNX)
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
     with pytest.raises(ModelRefused, match=reason):
-        examine(model.SerializeToString(), placement(1), LIMITS)
+        examine(ModelFile(model.SerializeToString()), placement(1), LIMITS)
 
 
 @pytest.mark.parametrize(("version", "labels", "reason"), [(0, 2, "model_version"), (1, 60_000, "at most 4194304")])
@@ -189,7 +190,7 @@ def test_nor_is_one_admitted_that_predict_would_not_read(version: int, labels: i
     model = onnx.load_from_string(ONNX if labels == 2 else served(features=1, image=None, classes=labels).onnx)
     onnx.helper.set_model_props(model, {"mlops": json.dumps({"labels": [f"{n:070}" for n in range(labels)]})})
     with pytest.raises(ModelRefused, match=reason):
-        examine(model.SerializeToString(), placement(version), LIMITS)
+        examine(ModelFile(model.SerializeToString()), placement(version), LIMITS)
 
 
 def test_the_gate_takes_what_the_trainer_writes() -> None:
@@ -209,12 +210,12 @@ def test_the_gate_takes_what_the_trainer_writes() -> None:
     }
     model = onnx.load_from_string(ONNX)
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
-    manifest = examine(model.SerializeToString(), placement(1), LIMITS).manifest
+    manifest = examine(ModelFile(model.SerializeToString()), placement(1), LIMITS).manifest
     assert (manifest.labels, manifest.input.image, manifest.self_test) == (("no", "yes"), (2, 2), test)
 
 
 def test_metrics_of_a_run_that_diverged_leave_the_manifest_readable() -> None:
-    manifest = examine(ONNX, placement(2, {"accuracy": 0.5, "loss": float("nan")}), LIMITS).manifest
+    manifest = examine(ModelFile(ONNX), placement(2, {"accuracy": 0.5, "loss": float("nan")}), LIMITS).manifest
     assert json.loads(manifest.to_json(), parse_constant=pytest.fail)["metrics"] == {"accuracy": 0.5}
 
 
@@ -223,7 +224,7 @@ def placement(version: int, metrics: dict[str, float] | None = None) -> Placemen
 
 
 def write(store: ServingStore, version: int) -> None:
-    store.write_manifest(examine(ONNX, placement(version), LIMITS).manifest)
+    store.write_manifest(examine(ModelFile(ONNX), placement(version), LIMITS).manifest)
 
 
 def body(s3: Any) -> bytes:

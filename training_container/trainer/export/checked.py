@@ -20,6 +20,7 @@ class Checked:
         description: The part of the file's description that depends on the kind of data.
         proof: The whole proof as JSON, for a table.
         proof_rows: Rows of the proof, and what the trained model answered, as a file.
+        explanation: What explains its answers, as a file; its hash is in the description.
         summary: Sentences about the proof, for the model card.
     """
 
@@ -30,4 +31,5 @@ class Checked:
     description: Mapping[str, Any]
     proof: Mapping[str, Any] | None = None
     proof_rows: bytes | None = None
+    explanation: bytes | None = None
     summary: tuple[str, ...] = field(default=())

@@ -54,6 +54,15 @@ def decode(contract: Contract, features: Sequence[Feature], coded: np.ndarray) -
     return columns
 
 
+def columns_of_the_coded_matrix(contract: Contract) -> np.ndarray:
+    """Return the place of the column that each position of the coded matrix is made of, int64 `[features]`."""
+    places = np.zeros(contract.numbers + contract.categories, np.int64)
+    for place, column in enumerate(contract.columns):
+        first = contract.numbers if column.type is ColumnType.STRING else 0
+        places[[first + position for position in column.positions]] = place
+    return places
+
+
 def unseen(levels: Sequence[str], null: str) -> str:
     """Return a text that is not one of the levels, nor null."""
     text = "a value that is not in the data"

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from mlops_conversion.reference import reference
-from mlops_conversion.served_file import described, session_of
+from mlops_conversion.served_file import described, output_of, session_of
 from trainer.data import Dataset
 from trainer.export.checked import Checked
 from trainer.models.protocols import Trained
@@ -34,6 +34,7 @@ class Exported:
         latency_ms: Median milliseconds of a single prediction.
         proof: How the two were compared, as JSON; None for vectors and images.
         proof_rows: Rows of the proof, and what the trained model answered, as a file; its hash is in the ONNX file.
+        explanation: What explains its answers, as a file; its hash is in the ONNX file. None if nothing does.
         proof_summary: The proof in sentences.
     """
 
@@ -44,6 +45,7 @@ class Exported:
     latency_ms: float
     proof: Mapping[str, Any] | None = None
     proof_rows: bytes | None = None
+    explanation: bytes | None = None
     proof_summary: tuple[str, ...] = ()
 
 
@@ -63,6 +65,7 @@ def export(trained: Trained, dataset: Dataset) -> Exported:
         latency_ms=_latency(checked),
         proof=checked.proof,
         proof_rows=checked.proof_rows,
+        explanation=checked.explanation,
         proof_summary=checked.summary,
     )
 
@@ -89,9 +92,9 @@ def _described(checked: Checked, dataset: Dataset) -> bytes:
 def _latency(checked: Checked) -> float:
     """Return the median milliseconds of a single prediction."""
     session = session_of(checked.model)
-    taken = []
+    output, taken = output_of(session), []
     for _ in range(LATENCY_CALLS):
         began = time.perf_counter()
-        session.run(None, dict(checked.first_row))
+        session.run([output], dict(checked.first_row))
         taken.append(time.perf_counter() - began)
     return float(np.median(taken) * 1000)

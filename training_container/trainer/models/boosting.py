@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from mlops_contract import Task
+from mlops_contract.explanations import Explanation
 from trainer.data import Dataset, Split
 from trainer.models.calibration import recalibrated
 from trainer.models.expansion import EXPANDED, Expansion
@@ -156,6 +157,12 @@ class TrainedBooster:
     def thresholds(self) -> Mapping[int, np.ndarray]:
         """Return those of all trees."""
         return self.expansion.thresholds(self.booster)
+
+    def explanation(self) -> Explanation:
+        """Return the paths of all trees. Raises NoExplanation."""
+        from mlops_conversion.trees import explanation
+
+        return explanation(self.booster, self.expansion.width).over(self.expansion.sources)
 
     def importance(self) -> dict[str, float] | None:
         """Return each feature's share of the gain of all splits."""

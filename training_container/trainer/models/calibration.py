@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops_contract.explanations import Explanation, NoExplanation, Sum
 from trainer.data import Dataset, Split
-from trainer.models.protocols import Trained
+from trainer.models.protocols import Explainable, Trained
 from trainer.models.splits import class_shares
 from trainer.parameters import Parameters
 
@@ -57,6 +58,26 @@ class Recalibrated:
         behind(model, nodes, constants, "balanced_probabilities", PROBABILITIES)
         content: bytes = model.SerializeToString(deterministic=True)
         return content
+
+    def explanation(self) -> Explanation:
+        """Return that of the model, corrected as its log-odds or scores are.
+
+        Raises:
+            NoExplanation: The model has none, or the correction of its sums is no sum.
+        """
+        if not isinstance(self.trained, Explainable):
+            raise NoExplanation("the answers of this model type are no sums of parts")
+        explanation = self.trained.explanation()
+        offsets = self.offsets.astype(np.float64)
+        match explanation.sum:
+            case Sum.LOG_ODDS:
+                return explanation.scaled(float(self.slope), offsets[1:] - offsets[:1])
+            case Sum.SCORE:
+                return explanation.scaled(float(self.slope), offsets)
+        raise NoExplanation(
+            "class_weight=balanced corrects the probabilities of a forest after they were summed, so its answers are "
+            "no sums of parts; train a forest without class_weight, or a booster with it"
+        )
 
     def importance(self) -> dict[str, float] | None:
         """Return that of the model."""

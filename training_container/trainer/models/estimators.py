@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from mlops_contract import Task
+from mlops_contract.explanations import Explanation, NoExplanation
 from trainer.data import Dataset
 from trainer.models import expansion
 from trainer.models.calibration import recalibrated
@@ -74,7 +75,8 @@ class EstimatorType(Generic[Own]):
         with warnings.catch_warnings():
             # Not converged within max_iter: what it is worth shows in the evaluation.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            estimator.fit(expanded.transform(train.inputs), targets, sample_weight=train.weights)
+            matrix = expanded.transform(train.inputs)
+            estimator.fit(matrix, targets, sample_weight=train.weights)
         seconds = round(time.monotonic() - start, 4)
         if session.should_stop():
             session.interrupt(None)
@@ -85,6 +87,7 @@ class EstimatorType(Generic[Own]):
             dataset.task,
             (mean, deviation) if scaled else None,
             self.trees,
+            matrix.mean(axis=0, dtype=np.float64),
         )
         trained = recalibrated(fitted, dataset, parameters, validation)
         rows = measured_rows(dataset, validation)
@@ -111,6 +114,7 @@ class TrainedEstimator:
         task: What it predicts.
         scale: Mean and deviation of the targets if it predicts standardised ones.
         trees: Whether it is made of trees.
+        means: Of its inputs in training, float64 `[width]`.
     """
 
     estimator: "BaseEstimator"
@@ -119,6 +123,7 @@ class TrainedEstimator:
     task: Task
     scale: tuple[float, float] | None
     trees: bool
+    means: np.ndarray
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return class probabilities float32 `[n, classes]`, or quantities float32 `[n]`."""
@@ -148,12 +153,39 @@ class TrainedEstimator:
         """Return those of the trees, if it is made of trees."""
         return self.expansion.thresholds(self.estimator) if self.trees else {}
 
+    def explanation(self) -> Explanation:
+        """Return the paths of trees, or the coefficients of a linear model.
+
+        Raises:
+            NoExplanation: It is neither, or has too many leaves.
+        """
+        explanation = self._of_trees() if self.trees else self._of_coefficients()
+        if self.scale is not None:
+            mean, deviation = self.scale
+            explanation = explanation.scaled(deviation, np.array([mean]))
+        return explanation.over(self.expansion.sources)
+
     def importance(self) -> dict[str, float] | None:
         """Return each feature's share of the impurity that trees reduced, or of the coefficients' sizes."""
         measure = getattr(self.estimator, "feature_importances_", None)
         if measure is None and (coefficients := getattr(self.estimator, "coef_", None)) is not None:
             measure = np.abs(np.atleast_2d(coefficients)).sum(axis=0)
         return None if measure is None else shares(measure, self.expansion.sources, self.names)
+
+    def _of_trees(self) -> Explanation:
+        from mlops_conversion.trees import explanation
+
+        return explanation(self.estimator, self.expansion.width)
+
+    def _of_coefficients(self) -> Explanation:
+        from mlops_conversion.explained import explain_linear
+
+        coefficients = getattr(self.estimator, "coef_", None)
+        if coefficients is None:
+            raise NoExplanation(f"the answers of {type(self.estimator).__name__} are no sums of parts")
+        weights = np.atleast_2d(np.asarray(coefficients, np.float64))
+        start = np.broadcast_to(np.asarray(getattr(self.estimator, "intercept_", 0.0), np.float64), len(weights))
+        return explain_linear(weights, start, self.means, self.task)
 
     def _estimator_graph(self) -> "onnx.ModelProto":
         if self.trees:

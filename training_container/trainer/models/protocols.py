@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops.domain.training_request import Range
 from mlops_contract import Task
+from mlops_contract.explanations import Explanation
 from trainer.data import Dataset
 from trainer.parameters import HyperparameterValue, Parameters
 
@@ -91,6 +92,20 @@ class Trained(Protocol):
         The proof asks rows there and beside them, where a wrong conversion would take another branch.
         """
         return {}
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """A trained model whose answers are exact sums of parts, such as a linear model or trees."""
+
+    def explanation(self) -> Explanation:
+        """Return how the answers are explained, by the positions of the inputs.
+
+        Its features are the value `expanded` of the ONNX model if there is one, else `inputs`.
+
+        Raises:
+            NoExplanation: They are not, after all.
+        """
 
 
 class ModelType(Protocol):

@@ -1,11 +1,14 @@
-"""Check an ONNX file before it is loaded: for tensors in other files, and for operators of control flow.
+"""An ONNX file before it is loaded: on the disk, and checked for tensors in other files and for control flow.
 
 It reads the file's protobuf fields, because the onnx package is too large for the inference layer. Field numbers are
 from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
+import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import IO
 
 # The fields of a message that lead to tensors or nodes.
 _FIELDS: dict[str, dict[int, str]] = {
@@ -21,6 +24,9 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of TensorProto
 _OPERATOR = 4  # of NodeProto
 _LARGEST_TAG = 2**32 - 1
 MAX_DEPTH = 64
+FOLDER = "/tmp"
+WHOLE_BYTES = 16 << 20
+"""Up to this size a file is checked in memory."""
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
 """Operators whose time depends on the values of the input."""
 
@@ -42,7 +48,80 @@ class Contents:
     control_flow: frozenset[str]
 
 
-def contents(data: bytes) -> Contents:
+class ModelFile:
+    """A model's file on the disk of this environment, hashed as it is written.
+
+    onnxruntime loads it by its path; bytes it would hold three times. It has no name in its folder, so it goes with
+    this object or with the process, however that ends.
+    """
+
+    def __init__(self, data: bytes = b"") -> None:
+        self._file = _unnamed()
+        self.clear()
+        self.write(data)
+
+    def clear(self) -> None:
+        """Drop what was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest = hashlib.sha256()
+        self.size = 0
+        """Bytes written."""
+
+    def write(self, piece: bytes) -> None:
+        """Append to the file."""
+        self._file.write(piece)
+        self._digest.update(piece)
+        self.size += len(piece)
+
+    def flush(self) -> None:
+        """Let others who open the file see all that was written."""
+        self._file.flush()
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was written."""
+        return self._digest.hexdigest()
+
+    @property
+    def descriptor(self) -> int:
+        """What a child process inherits it by."""
+        return self._file.fileno()
+
+    @property
+    def path(self) -> str:
+        """A path by which this process, and a child that has inherited it, can open it."""
+        self.flush()
+        return f"/dev/fd/{self.descriptor}"
+
+    def view(self) -> memoryview:
+        """Return what was written. Of a large file only those bytes are read into memory that are looked at."""
+        if self.size <= WHOLE_BYTES:
+            with self.stream() as stream:
+                return memoryview(stream.read())
+        import mmap  # only for large models: predict starts without it
+
+        self.flush()
+        return memoryview(mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ))
+
+    def stream(self) -> IO[bytes]:
+        """Open it for reading, from the start."""
+        return open(self.path, "rb")
+
+
+class InheritedFile(ModelFile):
+    """A file that the parent process has written and hashed."""
+
+    def __init__(self, descriptor: int, size: int, sha256: str) -> None:
+        self._file = open(descriptor, "rb")  # noqa: SIM115  # it is open as long as this object
+        self.size, self._stated = size, sha256
+
+    @property
+    def sha256(self) -> str:
+        return self._stated
+
+
+def contents(data: bytes | memoryview) -> Contents:
     """Return what a file contains.
 
     Raises:
@@ -108,3 +187,10 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
             return value, at
         shift += 7
     raise NotOnnx("truncated number")
+
+
+def _unnamed() -> IO[bytes]:
+    path = f"{FOLDER}/model-{os.getpid()}-{os.urandom(8).hex()}"
+    file = open(path, "w+b")  # noqa: SIM115  # it is open as long as its owner
+    os.unlink(path)
+    return file

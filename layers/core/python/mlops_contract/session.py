@@ -3,6 +3,7 @@
 import onnxruntime
 
 from mlops_contract import onnx_file
+from mlops_contract.onnx_file import ModelFile
 
 SUM_TOLERANCE = 1e-3
 """How much the sum of a row's probabilities may differ from 1, and one of them exceed 1, because of rounding."""
@@ -12,18 +13,18 @@ class ModelRefused(Exception):
     """The file cannot be served. The message says why, and may be logged."""
 
 
-def open_session(data: bytes, *, control_flow: bool = True) -> onnxruntime.InferenceSession:
+def open_session(file: ModelFile, *, control_flow: bool = True) -> onnxruntime.InferenceSession:
     """Load an ONNX file.
 
     Args:
-        data: The file.
+        file: The file.
         control_flow: Whether the operators If, Loop and Scan are allowed.
 
     Raises:
         ModelRefused: The file is not ONNX, has external data, uses a forbidden operator, or onnxruntime cannot load it.
     """
     try:
-        contents = onnx_file.contents(data)
+        contents = onnx_file.contents(file.view())
     except onnx_file.NotOnnx as error:
         raise ModelRefused(f"the file is not ONNX: {error}") from error
     if contents.external_data:
@@ -38,7 +39,9 @@ def open_session(data: bytes, *, control_flow: bool = True) -> onnxruntime.Infer
         )
     try:
         # Without the fallback, which is a second try on the same processor, announced on the standard output.
-        return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"], enable_fallback=False)
+        return onnxruntime.InferenceSession(
+            file.path, _options(), providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # onnxruntime raises a dozen unrelated types
         raise ModelRefused(
             f"onnxruntime {onnxruntime.__version__} does not load the file ({brief(error)}); export it again for this "

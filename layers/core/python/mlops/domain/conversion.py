@@ -138,6 +138,11 @@ def proof_file(sha256: str) -> str:
     return f"{sha256}.npz"
 
 
+def explanation_file(model_sha256: str) -> str:
+    """Return the name of what explains the answers of a converted file, in its folder. That file has its hash."""
+    return f"{model_sha256}.explain.npz"
+
+
 def new_conversion_id() -> str:
     """Return a new id, which cannot be guessed."""
     return ID_PREFIX + secrets.token_hex(16)

@@ -25,6 +25,7 @@ READER = 2
 READER_OF_CONTRACTS = 2
 """The first reader that serves models of named columns."""
 SERVING_PREFIX = "serving/"
+SHA256 = r"[0-9a-f]{64}"
 MAX_MANIFEST_BYTES = 4 << 20
 """Size limit of the JSON, in readers and in the gate."""
 HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
@@ -58,6 +59,23 @@ class ModelOutput:
     classes: int
 
 
+def explain_key(model_name: str, sha256: str) -> str:
+    """Return the S3 key of the file that explains the answers of the ONNX file with this hash."""
+    return f"{SERVING_PREFIX}{model_name}/{sha256}.explain.npz"
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """The file that explains the model's answers, or why they are not explained.
+
+    The ONNX file states the SHA-256, so it is bound as the model is.
+    """
+
+    sha256: str | None = None
+    size: int = 0
+    reason: str | None = None
+
+
 @dataclass(frozen=True)
 class Manifest:
     model_name: str
@@ -86,6 +104,8 @@ class Manifest:
     """Why that gate would not admit the file, which serves because a former one did."""
     contract: Contract | None = None
     """The columns of a table model; None for a model of images or vectors."""
+    explanations: Explanations | None = None
+    """None of files from before there were explanations."""
 
     @property
     def predicts_quantity(self) -> bool:
@@ -143,8 +163,9 @@ class Manifest:
             gate_revision=fields.whole("gate_revision", least=0) if fields.has("gate_revision") else 0,
             refusal=fields.text("refusal") if fields.has("refusal") else None,
             contract=contract_of(fields.get("contract")),
+            explanations=explanations_of(fields.get("explanations")),
         )
-        if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
+        if not re.fullmatch(SHA256, manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
         if manifest.key != model_key(manifest.model_name, manifest.sha256):
             raise ManifestError(f"the field key is not below {SERVING_PREFIX} at the model's own place")
@@ -165,6 +186,19 @@ def contract_of(document: Any) -> Contract | None:
         return Contract.from_document(document) if document is not None else None
     except ContractError as error:
         raise ManifestError(str(error)) from error
+
+
+def explanations_of(document: Any) -> Explanations | None:
+    """Read what explains a model's answers; None is nothing. Raises ManifestError."""
+    if document is None:
+        return None
+    fields = Fields(document, "explanations")
+    if fields.has("reason"):
+        return Explanations(reason=fields.text("reason"))
+    sha256 = fields.text("sha256")
+    if not re.fullmatch(SHA256, sha256):
+        raise ManifestError("the field explanations.sha256 is not 64 hexadecimal digits")
+    return Explanations(sha256, fields.whole("size", least=1))
 
 
 def check_description(

@@ -10,6 +10,8 @@ import orjson
 from mlops.domain.manifest import Manifest
 from mlops.inference.model import SUM_TOLERANCE, Floats
 
+NOTHING_MORE: dict[str, Any] = {}
+
 
 class NotFinite(ValueError):
     """The model's arithmetic overflows with this input, so there is no answer."""
@@ -88,9 +90,24 @@ def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
 
 
 def row_body(
-    manifest: Manifest, answers: Answers, outputs: Floats, warnings: Sequence[str] = (), *, named: bool = True
+    manifest: Manifest,
+    answers: Answers,
+    outputs: Floats,
+    warnings: Sequence[str] = (),
+    more: dict[str, Any] = NOTHING_MORE,
+    *,
+    named: bool = True,
 ) -> str:
-    """Return a table model's answer for one row as JSON. `named` says whether probabilities go by their labels."""
+    """Return a table model's answer for one row as JSON.
+
+    Args:
+        manifest: Says which model answers.
+        answers: Its answer.
+        outputs: float32 `[1, classes]`, or `[1, 1]`.
+        warnings: What to know about the answer.
+        more: Further fields.
+        named: Whether probabilities go by their labels.
+    """
     document: dict[str, Any] = {"prediction": answers.predictions[0]}
     if answers.confidences:
         labels = map(str, manifest.labels)
@@ -101,11 +118,13 @@ def row_body(
         "model_version": manifest.model_version,
         "model_stage": manifest.stage,
     }
-    return _encoded(document | {"warnings": warnings} if warnings else document)
+    return _encoded(document | more | ({"warnings": warnings} if warnings else {}))
 
 
-def rows_body(manifest: Manifest, answers: Answers, warnings: Sequence[str] = ()) -> str:
-    """Return a table model's answer for several rows as JSON."""
+def rows_body(
+    manifest: Manifest, answers: Answers, warnings: Sequence[str] = (), more: dict[str, Any] = NOTHING_MORE
+) -> str:
+    """Return a table model's answer for several rows as JSON. `more` are further fields."""
     document: dict[str, Any] = {"predictions": answers.predictions}
     if answers.confidences:
         document["confidences"] = answers.confidences
@@ -114,7 +133,7 @@ def rows_body(manifest: Manifest, answers: Answers, warnings: Sequence[str] = ()
         "model_version": manifest.model_version,
         "batch_size": len(answers.predictions),
     }
-    return _encoded(document | {"warnings": warnings} if warnings else document)
+    return _encoded(document | more | ({"warnings": warnings} if warnings else {}))
 
 
 def _encoded(document: dict[str, Any]) -> str:

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 
-from mlops.domain.manifest import Manifest, ManifestError, ModelInput, ModelOutput, check_description, contract_of
+from mlops.domain.manifest import (
+    Explanations,
+    Manifest,
+    ManifestError,
+    ModelInput,
+    ModelOutput,
+    check_description,
+    contract_of,
+    explanations_of,
+)
 from mlops_contract import Contract, Task
+from mlops_contract.onnx_file import ModelFile
 from mlops_contract.session import SUM_TOLERANCE as SUM_TOLERANCE
 from mlops_contract.session import ModelRefused as ModelRefused
 from mlops_contract.session import brief as brief
@@ -38,6 +48,7 @@ class Description:
     reference: dict[str, Any] | None
     contract: Contract | None = None
     proof_sha256: str | None = None
+    explanations: Explanations | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             metadata.get("reference"),
             contract,
             (metadata.get("proof") or {}).get("sha256"),
+            explanations_of(metadata.get("explain")),
         )
         check_description(
             description.input,
@@ -130,14 +142,14 @@ def _shapes(session: onnxruntime.InferenceSession, image: Any) -> tuple[ModelInp
     )
 
 
-def load(manifest: Manifest, data: bytes) -> Model:
+def load(manifest: Manifest, file: ModelFile) -> Model:
     """Load a model from its ONNX file, and run its self-test.
 
     Raises:
         ModelRefused: The file is not ONNX or has external data, inputs or outputs differ from the manifest, or the
         self-test fails.
     """
-    return proved(manifest, open_session(data))
+    return proved(manifest, open_session(file))
 
 
 def proved(manifest: Manifest, session: onnxruntime.InferenceSession) -> Model:

@@ -131,6 +131,20 @@ class BatchPredictRequest(Request):
         return self
 
 
+class Explanation(BaseModel):
+    """What each column adds to an answer. `base` and the parts add up to what `of` says."""
+
+    of: Literal["log_odds", "score", "probability", "value", "log_value"] = Field(
+        description="What they add up to: log-odds, score or probability of the class; quantity or its logarithm"
+    )
+    label: int | str = _optional(description="The class that is explained; missing if the model predicts a quantity")
+    base: float = Field(description="The sum if nothing is known of the row")
+    parts: dict[str, float] = Field(description="What each column adds to it")
+
+
+EXPLANATION_REASON = "Why an explanation is null; missing if none is"
+
+
 class PredictResponse(BaseModel):
     prediction: int | str | float = Field(
         description="Label of the most probable class; the quantity, if the model predicts one"
@@ -144,6 +158,10 @@ class PredictResponse(BaseModel):
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
+    explanation: Explanation | None = _optional(
+        description="With ?explain=…, what each column adds to this answer; null if that cannot be said exactly"
+    )
+    explanation_reason: str = _optional(description=EXPLANATION_REASON)
     warnings: list[str] = _optional(description=WARNINGS)
 
 
@@ -157,6 +175,10 @@ class BatchPredictResponse(BaseModel):
     model_name: str
     model_version: int
     batch_size: int = Field(description="Number of inputs")
+    explanations: list[Explanation | None] | None = _optional(
+        description="With ?explain=…, the explanation of each row; null if the model's answers have none"
+    )
+    explanation_reason: str = _optional(description=EXPLANATION_REASON)
     warnings: list[str] = _optional(description=WARNINGS)
 
 
