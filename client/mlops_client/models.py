@@ -65,6 +65,44 @@ class ComparedParam:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContractColumn:
+    name: str
+    type: Literal["double", "long", "boolean", "string", "datetime"]
+    required: bool
+    """Whether each row needs the column"""
+    proved: list[Literal["null", "absent", "unseen", "beyond"]]
+    """What it takes beyond the values of training: null, rows without it, unseen text, numbers beyond low and high"""
+    levels: list[str] | None
+    """The text that training has seen, the most frequent first"""
+    low: float | None
+    """The lowest number that training has seen"""
+    high: float | None
+    """The highest one"""
+    form: str | None
+    """How CSV files write the column; null is the usual form: decimal points, true and false, ISO dates"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractExample:
+    """A request that the model answers."""
+
+    request: dict[str, Any]
+    """The body of POST /predict, or of POST /predict/staging"""
+    curl: str
+    python: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractInput:
+    """The only input of a model of images or vectors: float32 [n, features]."""
+
+    name: str
+    features: int
+    image: list[int] | None
+    """Rows and columns of pixels from 0 to 1"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conversion:
     """The conversion of a version that was logged with plain MLflow to the ONNX file that serves."""
 
@@ -265,6 +303,15 @@ class SignalResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature:
+    """MLflow's signature, whose parts are JSON in a string."""
+
+    inputs: str
+    outputs: str
+    params: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepAccepted:
     sweep_id: str
     job_ids: list[str]
@@ -434,6 +481,28 @@ class Job(HasEnded):
     started_at: str | None = None
     sweep_id: str | None = None
     """The sweep that the run belongs to"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContract:
+    """What a version takes and gives."""
+
+    model_name: str
+    model_version: int
+    model_stage: Literal["Production", "Staging"]
+    sha256: str
+    """SHA-256 of the ONNX file"""
+    task: Literal["classification", "regression"]
+    target: str | None
+    """What the model predicts; null if the model does not say it"""
+    labels: list[int | str]
+    """The classes; empty if the model predicts a quantity"""
+    signature: Signature
+    columns: list[ContractColumn] | None
+    """The columns of a table; null for images and vectors"""
+    input: ContractInput | None
+    """The input of a model of images or vectors; null for tables"""
+    example: ContractExample
 
 
 @dataclass(frozen=True, kw_only=True)
