@@ -9,6 +9,7 @@ import typer
 
 from mlops_client.cli import (
     access,
+    contract,
     data,
     drift,
     jobs,
@@ -48,7 +49,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (access, data, training, own_code, model_types, jobs, runs, registry, predicting, drift, operator):
+for module in (
+    access,
+    data,
+    training,
+    own_code,
+    model_types,
+    jobs,
+    runs,
+    registry,
+    contract,
+    predicting,
+    drift,
+    operator,
+):
     module.register(app)
 
 

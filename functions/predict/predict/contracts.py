@@ -27,7 +27,7 @@ def contract(call: Call) -> Response:
             "target": described.target if described else None,
             "labels": manifest.labels,
             "signature": _signature(manifest),
-            "columns": _columns(described) if described else None,
+            "columns": contract_columns(described) if described else None,
             "input": {"name": manifest.input.name, "features": manifest.input.features, "image": manifest.input.image}
             if manifest.input
             else None,
@@ -55,7 +55,8 @@ def _json(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
-def _columns(contract: Contract) -> list[dict[str, Any]]:
+def contract_columns(contract: Contract) -> list[dict[str, Any]]:
+    """Return what each column takes."""
     return [
         {
             "name": column.name,
