@@ -10,6 +10,7 @@ import sys
 PARTS = {
     "first_epoch": None,
     "predict": None,
+    "rows": None,
     "catalogue": None,
     "tables": None,
     "proof": None,

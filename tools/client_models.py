@@ -26,7 +26,7 @@ CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
     *("Health", "Ready", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
-    *("Conversion", "PredictResponse", "BatchPredictResponse", "DriftStatus", "DriftHistory"),
+    *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
     *("BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}

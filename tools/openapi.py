@@ -9,9 +9,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Query
+from fastapi import Path as PathParameter
 
 from mlops import __version__
 from tools import api_docs
@@ -55,7 +56,87 @@ def predict_router() -> APIRouter:
         """Reload a model in every environment of predict, at its next refresh."""
         raise NotImplementedError
 
+    protocol_routes(router)
     return router
+
+
+def protocol_routes(router: APIRouter) -> None:
+    """Declare the routes of the contract and of the protocols."""
+    from mlops.api.schemas import open_inference as v2
+    from mlops.api.schemas.contract import ModelContract
+    from mlops.api.schemas.invocations import InvocationsRequest, InvocationsResponse, Ping
+    from mlops.domain.names import ModelName
+
+    Name = Annotated[ModelName, PathParameter()]
+    Number = Annotated[str, PathParameter(pattern="^[1-9][0-9]{0,9}$", description="A version that is in a stage")]
+    Stage = Annotated[Literal["Production", "Staging"] | None, Query(description="Production, unless it is given")]
+    Version = Annotated[
+        str | None, Query(pattern="^[1-9][0-9]{0,9}$", description="A version that is in a stage, in place of a stage")
+    ]
+
+    @router.get("/models/{name}/contract")
+    def model_contract(name: Name, stage: Stage = None, version: Version = None) -> ModelContract:
+        """Get what a model takes and gives: its signature, columns and labels, with an example of a request."""
+        raise NotImplementedError
+
+    @router.get("/models/{name}/ping")
+    def ping(name: Name, stage: Stage = None, version: Version = None) -> Ping:
+        """Check that a model is loaded."""
+        raise NotImplementedError
+
+    csv = {"text/csv": {"schema": {"type": "string"}}}
+
+    @router.post("/models/{name}/invocations", openapi_extra={"requestBody": {"content": csv}})
+    def invocations(
+        name: Name, body: InvocationsRequest, stage: Stage = None, version: Version = None
+    ) -> InvocationsResponse:
+        """Predict by MLflow's scoring protocol."""
+        raise NotImplementedError
+
+    @router.get("/v2")
+    def server_metadata() -> v2.ServerMetadata:
+        """Get name and version of the server. This route and the following ones are the Open Inference Protocol."""
+        raise NotImplementedError
+
+    @router.get("/v2/health/live")
+    def server_live() -> v2.ServerLive:
+        """Check that the server answers."""
+        raise NotImplementedError
+
+    @router.get("/v2/health/ready")
+    def server_ready() -> v2.ServerReady:
+        """Check that models can be loaded."""
+        raise NotImplementedError
+
+    @router.get("/v2/models/{name}")
+    def model_metadata(name: Name) -> v2.ModelMetadata:
+        """Get the inputs and the outputs of the version in Production."""
+        raise NotImplementedError
+
+    @router.get("/v2/models/{name}/ready")
+    def model_ready(name: Name) -> v2.ModelReady:
+        """Check that the version in Production is loaded."""
+        raise NotImplementedError
+
+    @router.post("/v2/models/{name}/infer")
+    def infer(name: Name, body: v2.InferRequest) -> v2.InferResponse:
+        """Predict with the version in Production."""
+        raise NotImplementedError
+
+    @router.get("/v2/models/{name}/versions/{version}")
+    def version_metadata(name: Name, version: Number) -> v2.ModelMetadata:
+        """Get the inputs and the outputs of a version."""
+        raise NotImplementedError
+
+    @router.get("/v2/models/{name}/versions/{version}/ready")
+    def version_ready(name: Name, version: Number) -> v2.ModelReady:
+        """Check that a version is loaded."""
+        raise NotImplementedError
+
+    @router.post("/v2/models/{name}/versions/{version}/infer")
+    def infer_by_version(name: Name, version: Number, body: v2.InferRequest) -> v2.InferResponse:
+        """Predict with a version."""
+        raise NotImplementedError
 
 
 def build() -> dict[str, Any]:

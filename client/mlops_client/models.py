@@ -17,20 +17,6 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchPrediction:
-    predictions: list[int | str | float]
-    """Label of the most probable class, or the quantity, for each input"""
-    model_name: str
-    model_version: int
-    batch_size: int
-    """Number of inputs"""
-    confidences: list[float] | None = None
-    """Probability of that class, for each input; a model that predicts quantities has none"""
-    warnings: list[str] | None = None
-    """What to know about the answers, such as values that were not seen in training; missing if nothing"""
-
-
-@dataclass(frozen=True, kw_only=True)
 class BatchPredictionState(HasEnded):
     batch_id: str
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -100,6 +86,44 @@ class ComparedParam:
     """Values by run id; null if the run has none"""
     differs: bool
     """Whether the runs have different values"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractColumn:
+    name: str
+    type: Literal["double", "long", "boolean", "string", "datetime"]
+    required: bool
+    """Whether each row needs the column"""
+    proved: list[Literal["null", "absent", "unseen", "beyond"]]
+    """What it takes beyond the values of training: null, rows without it, unseen text, numbers beyond low and high"""
+    levels: list[str] | None
+    """The text that training has seen, the most frequent first"""
+    low: float | None
+    """The lowest number that training has seen"""
+    high: float | None
+    """The highest one"""
+    form: str | None
+    """How CSV files write the column; null is the usual form: decimal points, true and false, ISO dates"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractExample:
+    """A request that the model answers."""
+
+    request: dict[str, Any]
+    """The body of POST /predict, or of POST /predict/staging"""
+    curl: str
+    python: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractInput:
+    """The only input of a model of images or vectors: float32 [n, features]."""
+
+    name: str
+    features: int
+    image: list[int] | None
+    """Rows and columns of pixels from 0 to 1"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,6 +366,15 @@ class SignalResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature:
+    """MLflow's signature, whose parts are JSON in a string."""
+
+    inputs: str
+    outputs: str
+    params: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignedFile:
     name: str
     """Path of the file in the folder of the output"""
@@ -538,6 +571,28 @@ class Job(HasEnded):
     started_at: str | None = None
     sweep_id: str | None = None
     """The sweep that the run belongs to"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContract:
+    """What a version takes and gives."""
+
+    model_name: str
+    model_version: int
+    model_stage: Literal["Production", "Staging"]
+    sha256: str
+    """SHA-256 of the ONNX file"""
+    task: Literal["classification", "regression"]
+    target: str | None
+    """What the model predicts; null if the model does not say it"""
+    labels: list[int | str]
+    """The classes; empty if the model predicts a quantity"""
+    signature: Signature
+    columns: list[ContractColumn] | None
+    """The columns of a table; null for images and vectors"""
+    input: ContractInput | None
+    """The input of a model of images or vectors; null for tables"""
+    example: ContractExample
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_contract import ColumnType, Contract
+from mlops_contract import Contract
+from mlops_contract.signature import signature_columns
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -111,19 +112,10 @@ def _signature(shape: Shape) -> "ModelSignature":
 
 
 def _columns(contract: Contract) -> "Schema":
-    """Return the contract's columns. MLflow has no missing whole numbers, so a nullable one is a double."""
+    """Return the contract's columns."""
     from mlflow.types import ColSpec, Schema
 
-    return Schema(
-        [
-            ColSpec(
-                "double" if column.type is ColumnType.LONG and column.null_ok else column.type.value,
-                column.name,
-                required=not (column.null_ok or column.absent_ok),
-            )
-            for column in contract.columns
-        ]
-    )
+    return Schema([ColSpec(**column) for column in signature_columns(contract)])
 
 
 def _example_info(shape: Shape) -> dict[str, str]:

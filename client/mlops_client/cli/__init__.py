@@ -9,6 +9,7 @@ import typer
 
 from mlops_client.cli import (
     access,
+    contract,
     data,
     drift,
     jobs,
@@ -58,6 +59,7 @@ for module in (
     jobs,
     runs,
     registry,
+    contract,
     predicting,
     scoring,
     drift,

@@ -17,6 +17,7 @@ from mlops_client.cli import drawing, explaining, output
 from mlops_client.cli.csv_answers import predict_csv
 from mlops_client.cli.options import Json, new_client
 from mlops_client.cli.output import Column
+from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput
 from mlops_client.images import Image, read_images
 from mlops_client.models import Prediction
@@ -54,14 +55,7 @@ def predict(
         typer.Option(
             "--csv",
             metavar="FILE",
-            help="A CSV file with rows, for models of tables. Columns of JSON numbers, or of true and false, are sent "
-            "as such, and others as text. Empty cells are null.",
-        ),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--text", metavar="COLUMN", help="With --csv: send a column as text, such as codes. Can be repeated."
+            help="A CSV file with rows, for models of tables. The model's contract says how cells are read.",
         ),
     ] = None,
     ignore: Annotated[
@@ -77,6 +71,10 @@ def predict(
     model_name: Annotated[
         str | None,
         typer.Option("--model", "-m", help="Registered model. By default the platform's default model."),
+    ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option("--model-version", help="The version that must answer. By default the one in Production."),
     ] = None,
     staging: Annotated[bool, typer.Option("--staging", help="Use the version in Staging.")] = False,
     batch: Annotated[
@@ -113,10 +111,12 @@ def predict(
     if explained is not False and not as_json and (csv or batch):
         raise BadInput("the explanations of many rows are printed as JSON: add --json")
     if csv:
-        predict_csv(csv, out, text or [], ignore or [], model_name, as_json, explained)
+        if version is not None:
+            raise BadInput("--csv uses the version in Production; leave out --model-version")
+        predict_csv(csv, out, ignore or [], model_name or DEFAULT_MODEL, as_json, explained)
         return
-    if text or ignore or out:
-        raise BadInput("--text, --ignore and --out need --csv")
+    if ignore or out:
+        raise BadInput("--ignore and --out need --csv")
     if rows:
         asked = _Asked("row", "rows", [_row(row) for row in rows], rows)
     elif inputs:
@@ -129,10 +129,11 @@ def predict(
             for image in read_images(path, first, count if count or batch else 1)
         ]
         asked = _Asked("image", "images", [image.pixels for image in images], [image.name for image in images], images)
+    options: dict[str, Any] = {"model_name": model_name, "version": version, "explain": explained}
     if batch:
-        _predict_batch(asked, model_name, as_json, explained)
+        _predict_batch(asked, options, as_json)
     else:
-        _predict_each(asked, model_name, staging, as_json, explained)
+        _predict_each(asked, {**options, "staging": staging}, as_json)
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,8 @@ class _Asked:
     images: list[Image] = field(default_factory=list)
 
 
-def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool, explain: bool | str) -> None:
-    inputs: dict[str, Any] = {asked.many: asked.values}
-    answer = new_client().predict_batch(**inputs, model_name=model_name, explain=explain)
+def _predict_batch(asked: _Asked, options: dict[str, Any], as_json: bool) -> None:
+    answer = new_client().predict_batch(**{asked.many: asked.values}, **options)
     if as_json:
         output.print_json(answer)
         return
@@ -166,12 +166,9 @@ def _predict_batch(asked: _Asked, model_name: str | None, as_json: bool, explain
     output.note(f"{answer.batch_size} predictions by {answer.model_name} version {answer.model_version}")
 
 
-def _predict_each(asked: _Asked, model_name: str | None, staging: bool, as_json: bool, explain: bool | str) -> None:
+def _predict_each(asked: _Asked, options: dict[str, Any], as_json: bool) -> None:
     client = new_client()
-    answers = [
-        client.predict(**{asked.one: value}, model_name=model_name, staging=staging, explain=explain)
-        for value in asked.values
-    ]
+    answers = [client.predict(**{asked.one: value}, **options) for value in asked.values]
     if as_json:
         output.print_json(answers[0] if len(answers) == 1 else answers)
         return

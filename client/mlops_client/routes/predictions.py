@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
+from mlops_client.csv_answers import answer_columns, answered, check_free
+from mlops_client.csv_rows import read_csv
+from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput, Invalid
 from mlops_client.inputs import image_fields, plain, scale_of
-from mlops_client.models import BatchPrediction, Explanation, Prediction
+from mlops_client.models import BatchPrediction, Explanation, ModelContract, Prediction
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
 from mlops_client.rows import pages, plain_row, plain_rows, renumbered, renumbered_error
+from mlops_client.transport import path
 
 BATCH_SIZE = 100
 """The API's limit of images or lists of numbers per request."""
@@ -31,6 +36,7 @@ class PredictionRoutes(Routes):
         row: Any = None,
         scale: float | None = None,
         model_name: str | None = None,
+        version: int | None = None,
         staging: bool = False,
         explain: bool | str | int = False,
     ) -> Prediction:
@@ -42,6 +48,7 @@ class PredictionRoutes(Routes):
             row: For models of tables: a dict of the columns' values. None and NaN are missing values.
             scale: The value of white. By default 255 for numpy's whole numbers, and 1 for others.
             model_name: The registered model. By default the platform's default model.
+            version: The version that must answer. It has to be in Production, or in Staging.
             staging: Whether to use the version in Staging.
             explain: Whether the answer to a row also says what each column adds to it; or the label of the class to
                 explain instead of the predicted one.
@@ -56,7 +63,7 @@ class PredictionRoutes(Routes):
         else:
             body = {"inputs": plain(inputs)} if row is None else {"row": plain_row(row)}
         route = "/predict/staging" if staging else "/predict"
-        body |= given({"model_name": model_name})
+        body |= given({"model_name": model_name, "version": version})
         return decode(Prediction, self.transport.call("POST", route, body, _explaining(explain), safe=True))
 
     def predict_batch(
@@ -67,6 +74,7 @@ class PredictionRoutes(Routes):
         rows: Any = None,
         scale: float | None = None,
         model_name: str | None = None,
+        version: int | None = None,
         explain: bool | str | int = False,
     ) -> BatchPrediction:
         """Predict many inputs, with one request per 100 images or lists of numbers, or per 1,000 rows.
@@ -79,6 +87,7 @@ class PredictionRoutes(Routes):
             rows: For models of tables: a list of dicts, or a pandas DataFrame. None and NaN are missing values.
             scale: See `predict`.
             model_name: See `predict`.
+            version: See `predict`.
             explain: See `predict`.
 
         Raises:
@@ -95,7 +104,8 @@ class PredictionRoutes(Routes):
             field, values, most = "images", plain(images), BATCH_SIZE
         if not values:
             raise BadInput("predict_batch needs at least one input")
-        rest = given({"scale": None if images is None else scale_of(images, scale), "model_name": model_name})
+        white = None if images is None else scale_of(images, scale)
+        rest = given({"scale": white, "model_name": model_name, "version": version})
         answers, warnings = [], []
         for start, page in pages(values, most):
             answer = self._predict_page(field, start, {field: page, **rest}, _explaining(explain))
@@ -111,6 +121,53 @@ class PredictionRoutes(Routes):
             explanations=_together(answers),
             explanation_reason=next(filter(None, (answer.explanation_reason for answer in answers)), None),
         )
+
+    def contract(
+        self, model_name: str = DEFAULT_MODEL, *, version: int | None = None, staging: bool = False
+    ) -> ModelContract:
+        """Return what a model takes and gives, with an example of a request.
+
+        Args:
+            model_name: The registered model.
+            version: A version that is in Production or Staging. By default the one in Production.
+            staging: Whether to return that of the version in Staging.
+        """
+        query = given({"version": version, "stage": "Staging" if staging else None})
+        return decode(ModelContract, self.transport.call("GET", path("models", model_name, "contract"), query=query))
+
+    def predict_csv(
+        self,
+        file: str | Path,
+        *,
+        model_name: str = DEFAULT_MODEL,
+        ignore: Collection[str] = (),
+        out: Any = None,
+        explain: bool | str | int = False,
+    ) -> BatchPrediction:
+        """Predict the rows of a CSV file, whose cells are read as the model's contract says.
+
+        Args:
+            file: A file in UTF-8, whose first line has the names of the columns.
+            model_name: The registered model.
+            ignore: Columns that are not sent, such as an id.
+            out: A file to write: the rows with the columns `prediction` and, of classes, `confidence`.
+            explain: See `predict`.
+
+        Returns:
+            The answers. Warnings name the line.
+
+        Raises:
+            BadInput: The file cannot be used, or the model does not take a value. Names line, column and remedy.
+        """
+        table = read_csv(Path(file), ignore)
+        if out is not None:
+            check_free(table)
+        contract = self.contract(model_name)
+        asked = {"model_name": model_name, "explain": explain}
+        answer = answered(table, contract, lambda rows: self.predict_batch(rows=rows, **asked))
+        if out is not None:
+            table.write(Path(out), answer_columns(answer))
+        return answer
 
     def _predict_page(self, field: str, start: int, body: dict[str, Any], query: dict[str, Any]) -> BatchPrediction:
         try:

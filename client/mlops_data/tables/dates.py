@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from mlops_contract import cells
+
 TIME = r"( [0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?"
 ISO = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
@@ -22,10 +24,14 @@ TIMES = (" %H:%M:%S", " %H:%M", "")
 
 @dataclass(frozen=True)
 class DateForm:
-    """A way to write dates: a regular expression, and SQL for the seconds since 1970 in UTC; {0} is the cell."""
+    """A way to write dates: a regular expression, and SQL for the seconds since 1970 in UTC; {0} is the cell.
+
+    `name` is what the contract calls it; None is ISO.
+    """
 
     pattern: str
     value: str
+    name: str | None = None
 
     def seconds(self, column: str) -> str:
         """Return SQL for the seconds as DOUBLE; NULL if the cell has no date of this form that exists."""
@@ -39,6 +45,6 @@ def _strptime(date: str) -> str:
 
 
 ISO_FORM = DateForm(ISO, "epoch(TRY_CAST({0} AS TIMESTAMPTZ))::DOUBLE")
-DOTTED_FORM = DateForm(DOTTED, _strptime("%d.%m.%Y"))
-DAY_FIRST = DateForm(SLASHED, _strptime("%d/%m/%Y"))
-MONTH_FIRST = DateForm(SLASHED, _strptime("%m/%d/%Y"))
+DOTTED_FORM = DateForm(DOTTED, _strptime("%d.%m.%Y"), cells.DOTTED)
+DAY_FIRST = DateForm(SLASHED, _strptime("%d/%m/%Y"), cells.DAY_FIRST)
+MONTH_FIRST = DateForm(SLASHED, _strptime("%m/%d/%Y"), cells.MONTH_FIRST)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_contract import ColumnType
+from mlops_contract.cells import DECIMAL_COMMA, TRUE_OR_FALSE
 from mlops_data.errors import DataError
 from mlops_data.options import ColumnRole
 from mlops_data.tables.cells import Cells
@@ -30,6 +31,7 @@ class Reading:
         type: Its type in the contract.
         value: SQL for a cell's value, NULL if it is missing: VARCHAR for strings, DOUBLE for all others. Booleans are
             1 and 0, datetimes are seconds since 1970 in UTC.
+        form: How its cells are written, as the contract says it; None is the usual way.
         counts_rows: Whether its numbers increase by one from each row to the next.
         beyond: Whether a whole number is beyond those that float32 has.
         note: A sentence for users, if there was a choice.
@@ -39,6 +41,7 @@ class Reading:
     name: str
     type: ColumnType
     value: str
+    form: str | None = None
     counts_rows: bool = False
     beyond: bool = False
     note: str | None = None
@@ -138,22 +141,31 @@ class Inferred:
             self._cells.columns[position],
             ColumnType.LONG if is_long else ColumnType.DOUBLE,
             value,
+            DECIMAL_COMMA if self.decimal_mark == "," else None,
             counts_rows=counts.steady and 1 < counts.present == self._cells.count,
             beyond=is_long and counts.beyond > 0,
         )
 
     def _boolean(self, position: int) -> Reading:
-        no, yes = (", ".join(f"'{pair[side]}'" for pair in (*BOOLEAN_WORDS, ("1", "0"))) for side in (1, 0))
+        digits = ("1", "0")
+        no, yes = (", ".join(f"'{pair[side]}'" for pair in (*BOOLEAN_WORDS, digits)) for side in (1, 0))
         text = f"lower(c{position})"
         value = f"CASE WHEN {text} IN ({yes}) THEN 1.0::DOUBLE WHEN {text} IN ({no}) THEN 0.0::DOUBLE END"
         self._check(position, ColumnType.BOOLEAN, value)
-        return Reading(position, self._cells.columns[position], ColumnType.BOOLEAN, value)
+        counts = self._words(position).pairs
+        pairs = [pair for pair, count in zip(BOOLEAN_WORDS, counts, strict=True) if count]
+        if sum(counts) < self._counts[position].present:
+            pairs.append(digits)
+        form = " ".join("/".join(pair) for pair in pairs)
+        usual = form in ("", TRUE_OR_FALSE)
+        name = self._cells.columns[position]
+        return Reading(position, name, ColumnType.BOOLEAN, value, None if usual else form)
 
     def _datetime(self, position: int, words: Words) -> Reading:
         form, note = self._form(position, words)
         value = form.seconds(f"c{position}")
         self._check(position, ColumnType.DATETIME, value)
-        return Reading(position, self._cells.columns[position], ColumnType.DATETIME, value, note=note)
+        return Reading(position, self._cells.columns[position], ColumnType.DATETIME, value, form.name, note=note)
 
     def _form(self, position: int, words: Words) -> tuple[DateForm, str | None]:
         if words.slashed <= max(words.iso, words.dotted):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from mlops_contract.cells import MISSING
+
 LARGEST = float(np.finfo(np.float32).max)
-MISSING = ("na", "n/a", "null", "none", "nan", "-")
-"""Words for a missing value, in lower case. In columns of text they are text: NA is Namibia too."""
 
 
 def number(column: str, decimal_mark: str) -> str:

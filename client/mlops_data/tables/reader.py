@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_contract import Contract
@@ -93,6 +94,7 @@ def _dataset(cells: Cells, options: DataOptions, notes: tuple[str, ...]) -> Data
     selection = by_training_rows(selection, facts, int((parts == PARTS["train"]).sum()))
     matrix = coded(cells.name, values, selection.readings, facts)
     contract = Contract(target.task, target.name, matrix.columns)
+    forms = {reading.name: reading.form for reading in selection.readings if reading.form is not None}
     splits = {
         part: Split(
             matrix.inputs[part], target.values[parts == code], weights[parts == code] if weights is not None else None
@@ -107,10 +109,11 @@ def _dataset(cells: Cells, options: DataOptions, notes: tuple[str, ...]) -> Data
         held_out=splits["held_out"],
         labels=target.classes,
         image=None,
+        # Not of the forms: the same values written in another way are the same data set.
         digest=digest_of(splits.values(), repr((target.classes, contract.to_document()))),
         notes=profile.notes,
         task=target.task,
-        contract=contract,
+        contract=replace(contract, forms=forms),
         feature_columns=matrix.features,
         profile=profile,
     )

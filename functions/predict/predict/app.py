@@ -1,4 +1,4 @@
-"""The predict function: POST /predict, /predict/batch and /predict/staging, DELETE /predict/cache.
+"""The predict function: POST /predict, /predict/batch and /predict/staging, DELETE /predict/cache, and the protocols.
 
 This module runs at every cold start and in every request, so it does not import FastAPI, pydantic, Powertools or boto3.
 The published schema is `mlops.api.schemas.predict`, and a test compares it with the handler.
@@ -13,8 +13,8 @@ from typing import Any
 # Before numpy is imported: its BLAS would start one thread per processor, for products that take microseconds.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from mlops.domain.errors import NotFound, PlatformError
-from mlops.inference.answers import NotFinite, answers_of, batch_body, single_body
+from mlops.domain.errors import PlatformError
+from mlops.inference.answers import NotFinite, Outcome, answers_of, batch_body, single_body
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.inputs import beyond_the_model, inputs_of
@@ -70,31 +70,45 @@ def handler(event: Event, context: Any) -> Response:
             from predict.cache_epoch import raise_epoch  # needs boto3, which no prediction should wait for
 
             return raise_epoch(event, request_id, settings.default_model_name)
-        raise NotFound.of_route(method, event["path"])
+        from predict import called, protocols  # only for those who use them
+
+        call = called.Call(event, request_id, began, models, settings.default_model_name, ask)
+        return protocols.answer(call, method, path)
     except PlatformError as error:
-        records.refused(request_id, path, error.status, error.code, began, predicts=route is not None)
+        records.refused(request_id, path, error.status, error.code, began, predicts=method == "POST")
         return problem_of(error, request_id)
     except Exception as error:
-        records.failed(request_id, path, error, began, predicts=route is not None)
+        records.failed(request_id, path, error, began, predicts=method == "POST")
         return unexpected(request_id)
 
 
 def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
-    """Answer with the stage's current model, or repeat the answer that the same model gave to the same body."""
+    """Answer with the stage's current model, or repeat the answer that the same model gave to the same body.
+
+    A request that names a version is answered by it, from any stage that the route may ask.
+    """
     body, explain = request.text_of(event), request.explain_of(event)
     key = key_of(path if explain is None else f"{path}?explain={explain}", body)
     answer, hit = answers.get(key, body), False
     if answer is not None:
-        model, staleness = models.current(answer.model_name, stage)
+        model, staleness = _chosen(answer.model_name, stage, answer.version)
         hit = answer.serial == model.serial
     if answer is None or not hit:
         parsed = request.parse(body, fields, settings.default_model_name)
-        model, staleness = models.current(parsed.model_name, stage)
+        model, staleness = _chosen(parsed.model_name, stage, parsed.version)
         answer = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     records.prediction(request_id, answer.record, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)
+
+
+def _chosen(model_name: str, stage: str, version: int | None) -> tuple[ServedModel, float]:
+    if version is None:
+        return models.current(model_name, stage)
+    from predict.pinned import pinned  # few requests name a version
+
+    return pinned(models, model_name, version, (stage,) if stage == "Staging" else (stage, "Staging"))
 
 
 def _answer(
@@ -109,28 +123,36 @@ def _answer(
             from predict.explanations import RowExplanations
 
             explanations = RowExplanations.of(bucket, model, parsed, explain)
-        return Answer(body, model.serial, manifest.model_name, *tables.answer(model, parsed, batch, explanations))
-    if explain is not None:
+        document, record = tables.answer(model, parsed, batch, explanations)
+    elif explain is not None:
         raise request.only_rows_are_explained()
+    else:
+        classified, outputs, record = ask(model, parsed, request_id)
+        document = batch_body(manifest, classified) if batch else single_body(manifest, classified, outputs)
+    return Answer(body, model.serial, manifest.model_name, parsed.version, document, record)
+
+
+def ask(model: ServedModel, parsed: request.Request, request_id: str) -> Outcome:
+    """Ask a model of images or vectors, and measure and sample the inputs.
+
+    Raises:
+        ValidationFailed: The inputs are not the model's, or it has no finite answer. Names the field.
+    """
+    manifest = model.manifest
+    assert manifest.input is not None
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     try:
         classified = answers_of(manifest, probabilities)
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(parsed.source) from None
-    document = batch_body(manifest, classified) if batch else single_body(manifest, classified, probabilities)
     signals = None
     if model.signals is not None and measured.takes(request_id, model.serial):
         signals = model.signals(inputs)
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
-    return Answer(
-        body,
-        model.serial,
-        manifest.model_name,
-        document,
-        records.record(manifest, classified.predictions, classified.confidences, signals),
-    )
+    record = records.record(manifest, classified.predictions, classified.confidences, signals)
+    return Outcome(classified, probabilities, record)
 
 
 def warm_up() -> None:

@@ -12,6 +12,8 @@ from predict.decoding import PNG_SIGNATURE
 from predict.request import BATCH, Request, refuse_other_than_numbers
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+SCALE_REMEDY = 'set scale to the value of the brightest pixel, for example "scale": 255'
+"""What to do about pixels beyond the scale. Not every route has one."""
 _BITS: dict[float, int] = {scale: int(np.float64(scale).view(np.uint64)) for scale in (1, 255)}
 
 
@@ -96,8 +98,7 @@ def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
             field = f"{request.source}.{row}.{pixel}" if batch else f"{request.source}.{pixel}"
             raise ValidationFailed.of_field(
                 field,
-                f"pixel {pixel} is {numbers[row, pixel]:g}, outside 0..{scale:g}; "
-                'set scale to the value of the brightest pixel, for example "scale": 255',
+                f"pixel {pixel} is {numbers[row, pixel]:g}, outside 0..{scale:g}; {SCALE_REMEDY}",
             )
     return (numbers if scale == 1 else numbers / scale).astype(np.float32)
 

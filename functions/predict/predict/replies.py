@@ -27,6 +27,11 @@ def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]
     }
 
 
+def found(document: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """Answer with what was asked for."""
+    return _response(200, document, "application/json", request_id)
+
+
 def accepted(document: dict[str, Any], request_id: str) -> dict[str, Any]:
     """Answer that the request was queued."""
     return _response(202, document, "application/json", request_id)
@@ -50,6 +55,6 @@ def _response(status: int, document: dict[str, Any], content_type: str, request_
     return {
         "statusCode": status,
         "headers": {**HEADERS, "content-type": content_type, "x-request-id": request_id},
-        "body": orjson.dumps(document).decode(),
+        "body": orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
         "isBase64Encoded": False,
     }

@@ -25,9 +25,12 @@ MAX_SCALE = 65535
 MAX_ERRORS = 5
 MAX_NAME = 40
 """Characters of an unknown field's name that an error repeats."""
+MAX_DIGITS = 10
+"""Of a version's number."""
+VERSION_RULE = "must be the number of a version of the model, such as 7"
 MAX_DEPTH = 2
 """Lists within a field's own list that may hold numbers: the images of a batch, and the rows of an image."""
-OPTIONS = ("scale", "model_name")
+OPTIONS = ("scale", "model_name", "version")
 _OPTION_NAMES = frozenset(OPTIONS)
 _KINDS = {bool: "a boolean", str: "a string", dict: "an object", list: "a list", type(None): "null"}
 
@@ -54,6 +57,7 @@ class Request(NamedTuple):
     value: Any  # the numbers as float64 [n, k] if the body was decoded to an array, else the field's JSON value
     scale: float
     model_name: str
+    version: int | None = None  # the only one that may answer; None is the one in the stage
 
 
 def text_of(event: dict[str, Any]) -> str:
@@ -104,6 +108,19 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
     return _parse_carefully(body, fields, default_model)
 
 
+def object_of(body: str) -> dict[str, Any]:
+    """Decode a JSON object. Raises ValidationFailed: the body is something else."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValidationFailed.of_field(
+            "body", "must be one JSON object; NaN and infinities are not JSON, and numbers must fit a double"
+        ) from error
+    if type(document) is not dict:
+        raise ValidationFailed.of_field("body", "must be a JSON object")
+    return document
+
+
 def refuse_other_than_numbers(field: str, value: Sequence[Any]) -> None:
     """Refuse a list with entries, at any depth, that are not JSON numbers.
 
@@ -115,18 +132,18 @@ def refuse_other_than_numbers(field: str, value: Sequence[Any]) -> None:
 
 
 def _request(source: str, value: Any, document: dict[str, Any], default_model: str) -> Request:
-    return Request(source, value, document.get("scale", 1), document.get("model_name", default_model))
+    version = document.get("version")
+    return Request(
+        source,
+        value,
+        document.get("scale", 1),
+        document.get("model_name", default_model),
+        int(version) if version is not None else None,
+    )
 
 
 def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ValidationFailed.of_field(
-            "body", "must be one JSON object; NaN and infinities are not JSON, and numbers must fit a double"
-        ) from error
-    if type(document) is not dict:
-        raise ValidationFailed.of_field("body", "must be a JSON object")
+    document = object_of(body)
     source, errors = _source(document, fields)
     errors += _wrong_options(document, source)
     if errors:
@@ -138,7 +155,7 @@ def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
     _check_source(source, value)
     # A JSON string has two quotation marks. Names and string fields account for all of them only if no name is repeated
     # (the decoder silently keeps the last one) and no string is in place of a number.
-    strings = len(document) + (type(value) is str) + ("model_name" in document)
+    strings = len(document) + (type(value) is str) + _option_strings(document)
     if body.count('"') != 2 * strings:
         if type(value) is not str:
             refuse_other_than_numbers(source, value)
@@ -173,7 +190,21 @@ def _wrong_options(document: dict[str, Any], source: str) -> list[FieldError]:
         name = document["model_name"]
         if type(name) is not str or not is_servable(name):
             errors.append(("model_name", RULE))
+    if "version" in document and version_of(document["version"]) is None:
+        errors.append(("version", VERSION_RULE))
     return errors
+
+
+def version_of(value: Any) -> int | None:
+    """Return the version that a JSON value or a parameter names, such as 7 or "7"; None if it names none."""
+    if type(value) is str and len(value) <= MAX_DIGITS and value.isascii() and value.isdigit():
+        value = int(value)
+    return value if type(value) is int and 1 <= value < 10**MAX_DIGITS else None
+
+
+def _option_strings(document: dict[str, Any]) -> int:
+    """Return how many of the options have a string."""
+    return ("model_name" in document) + (type(document.get("version")) is str)
 
 
 def _check_source(source: str, value: Any) -> None:
@@ -197,7 +228,7 @@ def _check_rows(source: str, value: Any, body: str, document: dict[str, Any]) ->
         raise ValidationFailed.of_field(source, "must be a list that is not empty")
     if len(rows) > MAX_ROWS:
         raise ValidationFailed.of_field(source, f"has {len(rows)} entries; send at most {MAX_ROWS} per request")
-    strings, nested = len(document) + ("model_name" in document), False
+    strings, nested = len(document) + _option_strings(document), False
     for index, row in enumerate(rows):
         if type(row) is not dict:
             field = f"rows.{index}" if source == "rows" else source
@@ -207,7 +238,18 @@ def _check_rows(source: str, value: Any, body: str, document: dict[str, Any]) ->
         strings += len(row) + kinds.count(str)
     if nested:
         return  # no column takes a list or an object, and the model's contract names the column
-    # As for the other sources, but strings may have escaped quotation marks. The decoder keeps the last of two values.
+    refuse_repeated_names(body, strings)
+
+
+def refuse_repeated_names(body: str, strings: int) -> None:
+    """Refuse a body whose decoded document has fewer strings, names included, than the body has.
+
+    The decoder keeps the last of two values of a name. Unlike in `_parse_carefully`, strings may have escaped
+    quotation marks.
+
+    Raises:
+        ValidationFailed: It has.
+    """
     escaped = body.replace("\\\\", "").count('\\"') if "\\" in body else 0
     if body.count('"') - escaped != 2 * strings:
         raise ValidationFailed.of_field("body", "has the same name twice in an object; send each field and column once")

@@ -25,6 +25,7 @@ class Answer(NamedTuple):
     request_body: str
     serial: int
     model_name: str
+    version: int | None  # that the request pinned
     body: str
     record: str
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops.domain.errors import ValidationFailed
-from mlops.inference.answers import NotFinite, answers_of_table, row_body, rows_body
+from mlops.inference.answers import NotFinite, Outcome, answers_of_table, row_body, rows_body
 from mlops.inference.model import Model
-from mlops_contract.rows import Encoded, RowEncoder, RowsRefused
+from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
 from predict import records
 from predict.inputs import beyond_the_model
 from predict.request import Request, is_printable, refuse_other_than_numbers
@@ -30,23 +30,30 @@ def answer(
     Raises:
         ValidationFailed: The contract does not allow a value, or the model has no finite answer. Names row and column.
     """
-    manifest = model.manifest
     assert model.encoder is not None
-    encoded = _encoded(parsed, model.encoder, batch)
-    outputs = model.outputs(encoded.feeds)
+    manifest, encoded = model.manifest, _encoded(parsed, model.encoder, batch)
+    answers, outputs, record = outcome(model, encoded.feeds, parsed.source)
     explained = explanations.fields(encoded.feeds, outputs, batch) if explanations else {}
+    if batch:
+        return rows_body(manifest, answers, encoded.warnings, explained), record
+    # A list of numbers gets a list, as from a model of vectors.
+    return row_body(manifest, answers, outputs, encoded.warnings, explained, named=parsed.source == "row"), record
+
+
+def outcome(model: Model, feeds: Feeds, source: str) -> Outcome:
+    """Ask the model encoded rows. `source` is the field that they came from.
+
+    Raises:
+        ValidationFailed: The model has no finite answer.
+    """
+    manifest, outputs = model.manifest, model.outputs(feeds)
     try:
         answers = answers_of_table(manifest, outputs)
     except NotFinite:  # numbers so large that the model's arithmetic overflows
-        raise beyond_the_model(parsed.source) from None
-    if batch:
-        body = rows_body(manifest, answers, encoded.warnings, explained)
-    else:
-        # A list of numbers gets a list, as from a model of vectors.
-        body = row_body(manifest, answers, outputs, encoded.warnings, explained, named=parsed.source == "row")
+        raise beyond_the_model(source) from None
     if manifest.predicts_quantity:
-        return body, records.record_of_quantities(manifest, len(outputs))
-    return body, records.record(manifest, answers.predictions, answers.confidences, None)
+        return Outcome(answers, outputs, records.record_of_quantities(manifest, len(outputs)))
+    return Outcome(answers, outputs, records.record(manifest, answers.predictions, answers.confidences, None))
 
 
 def _encoded(parsed: Request, encoder: RowEncoder, batch: bool) -> Encoded:

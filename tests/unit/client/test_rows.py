@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from typer.testing import CliRunner, Result
 from mlops.domain.errors import ValidationFailed
 from mlops_client import BadInput, Client, Invalid
 from mlops_client.cli import app, csv_answers, predicting
+from mlops_client.cli import contract as contract_command
 from mlops_client.csv_rows import read_csv
 from mlops_client.errors import api_error
+from mlops_client.models import ModelContract
+from mlops_client.records import decode
 from mlops_client.rows import MAX_BODY, pages, plain_row
 from mlops_contract import Column, ColumnType, Contract, Task
 from mlops_contract.rows import RowEncoder, RowsRefused
+from predict.contracts import contract_columns
 
 CHURN = Contract(
     Task.CLASSIFICATION,
@@ -28,9 +33,28 @@ CHURN = Contract(
         Column("member", ColumnType.BOOLEAN, 2),
         Column("zip", ColumnType.STRING, 0),
         Column("city.name", ColumnType.STRING, 1, levels=("Bern", "Basel")),
+        Column("since", ColumnType.DATETIME, 3, absent_ok=True),
     ),
+    {"fee": "decimal comma", "member": "yes/no", "since": "day.month.year"},
 )
 PRICE = Contract(Task.REGRESSION, "price", (Column("rooms", ColumnType.DOUBLE, 0),))
+
+
+def contract_document(contract: Contract) -> dict[str, Any]:
+    """What GET /models/m/contract answers, with predict's own code."""
+    return {
+        "model_name": "m",
+        "model_version": 3,
+        "model_stage": "Production",
+        "sha256": "0" * 64,
+        "task": contract.task.value,
+        "target": contract.target,
+        "labels": [],
+        "signature": {"inputs": "[]", "outputs": "[]", "params": None},
+        "columns": contract_columns(contract),
+        "input": None,
+        "example": {"request": {}, "curl": "curl", "python": ""},
+    }
 
 
 class Transport:
@@ -46,8 +70,11 @@ class Transport:
         """Why nothing is explained."""
 
     def call(
-        self, method: str, route: str, body: dict[str, Any], query: dict[str, Any] | None = None, *, safe: bool
+        self, method: str, route: str, body: Any = None, query: dict[str, Any] | None = None, *, safe: bool = False
     ) -> Any:
+        if method == "GET":
+            assert (route, query) == ("/models/m/contract", {})
+            return contract_document(self._encoder.contract)
         assert (method, safe) == ("POST", True)
         self.asked.append((query or {}).get("explain"))
         self.bodies.append(json.loads(json.dumps(body, allow_nan=False)))
@@ -95,10 +122,11 @@ def churn() -> Transport:
 
 
 def mlops(monkeypatch: pytest.MonkeyPatch, transport: Transport, *arguments: str) -> Result:
-    for module in (predicting, csv_answers):
+    for module in (predicting, csv_answers, contract_command):
         monkeypatch.setattr(module, "new_client", lambda: client_of(transport))
     monkeypatch.setenv("COLUMNS", "120")
-    return CliRunner().invoke(app, ["predict", *arguments])
+    named = [] if "--model" in arguments else ["--model", "m"]
+    return CliRunner().invoke(app, ["predict", *named, *arguments])
 
 
 ROW = {"age": 41, "fee": 9.5, "member": True, "zip": "3011", "city.name": "Bern"}
@@ -228,23 +256,39 @@ def written(folder: Path, content: str, name: str = "rows.csv") -> Path:
 
 
 FILE = (
-    'id,age,fee,member,zip,city.name\r\na1,41,9.50,TRUE,"03011","Bern"\r\n'
-    'a2,,1e2,false,8001,"Atl\nantis"\r\n\r\na3,7,-0.5,,,Basel\r\n'
+    'id,age,fee,member,zip,city.name\r\na1,41,"9,50",YES,"03011","Bern"\r\n'
+    'a2,n/a,1e2,no,8001,"Atl\nantis"\r\n\r\na3,7,"-0,5",,,Basel\r\n'
 )
 
 
-def test_types_of_columns_come_from_the_text(tmp_path):
-    rows = read_csv(written(tmp_path, "﻿" + FILE), ignored=["id"]).rows()
-    assert rows == [
+def rows_of(path: Path, contract: Contract = CHURN, ignored: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    return read_csv(path, ignored).rows(decode(ModelContract, contract_document(contract)))
+
+
+def test_cells_are_read_as_the_contract_says(tmp_path):
+    assert rows_of(written(tmp_path, "\ufeff" + FILE), ignored=("id",)) == [
         {"age": 41, "fee": 9.5, "member": True, "zip": "03011", "city.name": "Bern"},
         {"age": None, "fee": 100.0, "member": False, "zip": "8001", "city.name": "Atl\nantis"},
         {"age": 7, "fee": -0.5, "member": None, "zip": None, "city.name": "Basel"},
     ]
+    assert rows_of(written(tmp_path, "since;zip\n1.2.2024 7:05;NA\n")) == [
+        {"since": "2024-02-01T07:05:00", "zip": "NA"}
+    ]
 
 
-@pytest.mark.parametrize("text", ["007", "+1", ".5", "1,5", "NaN", "1e999", "0x1", "1_000", "1" * 400])
-def test_what_is_no_number_in_json_is_text(tmp_path, text):
-    assert read_csv(written(tmp_path, f"a;b\n{text};1\n2;2\n")).rows() == [{"a": text, "b": 1}, {"a": "2", "b": 2}]
+@pytest.mark.parametrize(
+    ("column", "cell"), [("fee", "9.5"), ("fee", "1_000"), ("member", "true"), ("since", "2/1/2024"), ("age", "0x1")]
+)
+def test_a_cell_in_another_form_is_not_guessed(monkeypatch, churn, tmp_path, column, cell):
+    assert rows_of(written(tmp_path, f"{column};zip\n{cell};1\n"))[0][column] == cell
+    with pytest.raises(BadInput, match=f"line 2, column {column!r}: must be"):
+        client_of(churn).predict_csv(tmp_path / "rows.csv", model_name="m")
+
+
+def test_a_model_without_columns_takes_no_file(tmp_path):
+    document = contract_document(CHURN) | {"columns": None}
+    with pytest.raises(BadInput, match="m has no named columns"):
+        read_csv(written(tmp_path, FILE)).rows(decode(ModelContract, document))
 
 
 def test_answers_are_written_beside_the_rows(monkeypatch, churn, tmp_path):
@@ -275,45 +319,50 @@ GOOD = "age,fee,member,zip,city.name\n"
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "said"),
+    ("content", "said"),
     [
         (
-            GOOD + "1,2,true,3011,Bern\n",
-            [],
-            r"line 2, column 'zip': must be a string, not a number. It was sent as numbers; to send it as text: "
-            r"--text zip",
+            GOOD + "41,2,yes,x,Bern\nunknown,2,yes,x,Bern\n",
+            r"line 3, column 'age': must be a whole number, not a string. The cell has 'unknown'; an empty cell is a "
+            r"missing value$",
         ),
         (
-            GOOD + "41,2,true,x,Bern\nn/a,2,true,x,Bern\n",
-            [],
-            r"line 2, column 'age': must be a whole number, not a string. It was sent as text, because line 3 has "
-            r"'n/a'; an empty cell is a missing value",
+            GOOD + "41,2.5,yes,x,Bern\n",
+            r"line 2, column 'fee': must be a number, not a string. The cell has '2.5'; this model's files have "
+            r"decimal comma",
         ),
+        (GOOD + "41,2,true,x,Bern\n", r"column 'member': .* The cell has 'true'; this model's files have yes/no"),
         (
-            GOOD + "41,2,true,x,Bern\n",
-            ["--text", "age"],
-            r"column 'age': .*not a string. It was sent as text; leave out --text age",
-        ),
-        (
-            "age,fee,member,zip,city.name,my id\n1,2,true,x,Bern,7\n",
-            [],
+            "age,fee,member,zip,city.name,my id\n1,2,yes,x,Bern,7\n",
             r"line 2, column 'my id': is not a column of this model; .*To leave it out: --ignore 'my id'",
         ),
-        (GOOD + "1,,true,x,Bern\n", [], r"line 2, column 'fee': must not be null$"),
+        (GOOD + "1,,yes,x,Bern\n", r"line 2, column 'fee': must not be null$"),
+        ("age,fee\n1,2\n", r"line 2, column 'zip': is missing; send it, or null if it is not known"),
     ],
 )
-def test_a_refused_column_is_named_with_its_line_and_the_remedy(monkeypatch, churn, tmp_path, content, options, said):
-    path = written(tmp_path, content)
-    ran = mlops(monkeypatch, churn, "--csv", str(path), *options)
+def test_a_refused_cell_is_named_with_its_line_and_the_remedy(monkeypatch, churn, tmp_path, content, said):
+    ran = mlops(monkeypatch, churn, "--csv", str(written(tmp_path, content)))
     assert isinstance(ran.exception, BadInput)
     with pytest.raises(BadInput, match=said):
         raise ran.exception
 
 
-def test_a_column_sent_as_text_is_taken(monkeypatch, churn, tmp_path):
-    path = written(tmp_path, GOOD + "1,2,true,3011,Bern\n")
-    assert mlops(monkeypatch, churn, "--csv", str(path), "--text", "zip").exit_code == 0
-    assert churn.bodies[-1]["rows"][0]["zip"] == "3011"
+def test_the_sdk_writes_the_same_file(churn, tmp_path):
+    out = tmp_path / "answers.csv"
+    answer = client_of(churn).predict_csv(written(tmp_path, FILE), model_name="m", ignore=["id"], out=out)
+    assert answer.warnings == ["line 3, city.name: 'Atl\\nantis' was not seen in training"]
+    assert out.read_text().splitlines()[0].endswith(",prediction,confidence")
+
+
+def test_the_contract_is_shown(monkeypatch, churn):
+    monkeypatch.setattr(contract_command, "new_client", lambda: client_of(churn))
+    monkeypatch.setenv("COLUMNS", "140")
+    shown = CliRunner().invoke(app, ["contract", "--model", "m"])
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"fee +double +yes +other numbers +decimal comma", shown.stdout)
+    assert re.search(r"city.name +string +yes +Bern, Basel +null, other text", shown.stdout)
+    printed = CliRunner().invoke(app, ["contract", "--model", "m", "--json"])
+    assert json.loads(printed.stdout)["columns"][1]["form"] == "decimal comma"
 
 
 @pytest.mark.parametrize(
@@ -323,7 +372,7 @@ def test_a_column_sent_as_text_is_taken(monkeypatch, churn, tmp_path):
         ("a,a\n1,2\n", [], "'a' is twice in the header"),
         ("a,b\n", [], "has no rows"),
         ('a,b\n1,"2\n', [], "line 2: .*quotation mark"),
-        ("a,b\n1,2\n", ["--text", "c"], "--text c: .* it has a, b"),
+        ("a,b\n1,2\n", ["--ignore", "c"], "--ignore c: .* it has a, b"),
         ("a,prediction\n1,2\n", ["--out", "x.csv"], "has a column 'prediction' already"),
     ],
 )
@@ -334,7 +383,15 @@ def test_a_file_that_cannot_be_sent_is_refused(monkeypatch, churn, tmp_path, con
     assert churn.bodies == []
 
 
-@pytest.mark.parametrize("options", [["--text", "a"], ["--row", "{}", "--csv", "x"], ["--csv", "x", "--staging"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--ignore", "a"],
+        ["--row", "{}", "--csv", "x"],
+        ["--csv", "x", "--staging"],
+        ["--csv", "x", "--model-version", "1"],
+    ],
+)
 def test_options_that_do_not_go_together_are_refused(monkeypatch, churn, options):
     assert isinstance(mlops(monkeypatch, churn, *options).exception, BadInput)
 

@@ -1,15 +1,20 @@
 """Tables as people have them: the types of columns, the coded matrix, the parts, and what the profile says."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mlops_contract import ColumnType, Contract, Task
+from mlops_contract import cells as contract_cells
+from mlops_contract.cells import reader_of
+from mlops_contract.rows import RowEncoder
 from mlops_data import splitting, tables
 from mlops_data.dataset import Dataset
 from mlops_data.errors import DataError
 from mlops_data.options import ColumnRole, DataOptions, GroupSplit, TimeSplit
+from mlops_data.tables import cells as table_cells
 from mlops_data.tables import counts, delimited
 from tests.support.coded_rows import coded_row
 from tests.support.customers import CUSTOMERS, PRICES, ROWS, Columns, csv_of, json_lines_of, parquet_of
@@ -303,3 +308,51 @@ def test_blanks_around_a_cell_are_not_part_of_it(blank: str) -> None:
     }
     dataset = tables.read_parquet("set.parquet", parquet_of(columns))
     assert [feature.levels for feature in dataset.feature_columns] == [("plain", f"two{blank}words")]
+
+
+# How files write a column
+
+
+@pytest.mark.parametrize(
+    ("cells", "role", "form"),
+    [
+        (("yes", "no"), None, "yes/no"),
+        (("True", "FALSE"), None, None),
+        (("y", "n"), None, "y/n"),
+        (("1", "0"), "boolean", "1/0"),
+        (("yes", "0"), "boolean", "yes/no 1/0"),
+        (("2024-01-31", "2024-02-01 10:00"), None, None),
+        (("31.01.2024", "1.2.2024 10:00"), None, "day.month.year"),
+        (("31/01/2024", "1/2/2024"), None, "day/month/year"),
+        (("01/31/2024", "2/1/2024"), None, "month/day/year"),
+        (("a", "b"), None, None),
+        (("7", "12.5"), None, None),
+    ],
+)
+def test_the_contract_says_how_the_file_writes_a_column(
+    cells: tuple[str, str], role: ColumnRole | None, form: str | None
+) -> None:
+    table = with_columns(own=[cells[row % 3 % 2] for row in range(ROWS)])
+    contract = contract_of(read(table, columns={"own": role} if role else {}))
+    assert contract.forms.get("own") == form
+    (column,) = [column for column in contract.columns if column.name == "own"]
+    encoder = RowEncoder(Contract(Task.REGRESSION, "y", (replace(column, position=0),)))
+    encoder.encode([{"own": reader_of(column, form)(cell)} for cell in cells])  # refuses what is not read as a value
+
+
+def test_decimal_commas_are_a_form_of_each_column_of_numbers_and_not_of_the_data() -> None:
+    numbers = [f"{price:.2f}" for price in PRICES]
+    point = read({"income": numbers, "label": CUSTOMERS["label"]})
+    commas = "\n".join(
+        [
+            "income;label",
+            *(f"{number.replace('.', ',')};{label}" for number, label in zip(numbers, CUSTOMERS["label"], strict=True)),
+        ]
+    )
+    comma = tables.read("set.csv", commas.encode(), DataOptions())
+    assert (contract_of(point).forms, contract_of(comma).forms) == ({}, {"income": "decimal comma"})
+    assert point.digest == comma.digest, "the same data, written in another way"
+
+
+def test_the_same_blanks_and_words_are_missing_everywhere() -> None:
+    assert table_cells.BLANKS.encode().decode("unicode_escape").replace("Â", "") == contract_cells.BLANKS

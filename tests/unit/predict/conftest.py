@@ -97,6 +97,15 @@ class Predict:
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         return Answered(self.app.handler(proxy_event(text, path, method) | event, None))
 
+    def get(self, resource: str, parameters: dict[str, str], query: dict[str, str] | None = None) -> Answered:
+        return self.call(None, resource, "GET", pathParameters=parameters, queryStringParameters=query or None)
+
+    def post(
+        self, resource: str, parameters: dict[str, str], body: Any, content_type: str = "application/json", **event: Any
+    ) -> Answered:
+        headers = {"Content-Type": content_type}
+        return self.call(body, resource, pathParameters=parameters, **{"headers": headers, **event})
+
 
 def proxy_event(body: str | None, path: str = "/predict", method: str = "POST") -> dict[str, Any]:
     """An event of API Gateway's REST proxy integration."""

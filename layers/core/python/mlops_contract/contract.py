@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -29,11 +29,16 @@ class Task(StrEnum):
 
 @dataclass(frozen=True)
 class Contract:
-    """The columns of a table model, in the order of the table, and the name of the column that it predicts."""
+    """The columns of a table model, in the order of the table, and the name of the column that it predicts.
+
+    Attributes:
+        forms: How CSV files write a column, by its name, as `cells.is_form` says; the usual form has none.
+    """
 
     task: Task
     target: str
     columns: tuple[Column, ...]
+    forms: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def numbers(self) -> int:
@@ -63,7 +68,8 @@ class Contract:
             if column.levels is not None:
                 fields["levels"] = list(column.levels)
             columns.append(fields)
-        return {"task": self.task.value, "target": self.target, "columns": columns}
+        document = {"task": self.task.value, "target": self.target, "columns": columns}
+        return {**document, "forms": dict(self.forms)} if self.forms else document
 
     @classmethod
     def from_document(cls, document: Any) -> "Contract":
@@ -83,12 +89,25 @@ class Contract:
             Task(task),
             _text(fields, "contract", "target"),
             tuple(_column(column, f"contract.columns[{index}]") for index, column in enumerate(columns)),
+            _object(fields.get("forms", {}), "contract.forms"),
         )
         names = [column.name for column in contract.columns]
         if len(set(names)) != len(names):
             raise ContractError("two columns of the contract have the same name")
         _check_positions(contract)
+        _check_forms(contract)
         return contract
+
+
+def _check_forms(contract: Contract) -> None:
+    if not contract.forms:
+        return
+    from mlops_contract.cells import is_form  # few contracts have forms, and predict reads contracts at its start
+
+    types = {column.name: column.type for column in contract.columns}
+    for name, form in contract.forms.items():
+        if name not in types or not _is_text(form) or not is_form(types[name], form):
+            raise ContractError("the field contract.forms has what is no form of a column of the contract")
 
 
 def _check_positions(contract: Contract) -> None:

@@ -1,6 +1,6 @@
 """Errors for callers. Each is a type with a status and a code. `mlops.api` turns them into RFC 9457 documents."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 FieldError = tuple[str, str]
@@ -65,6 +65,17 @@ class NoModelInStage(Conflict):
         super().__init__(
             f"No version of the model {model_name!r} is in {stage}. Promote one: POST /models/transition with "
             f'{{"model_name": "{model_name}", "version": <number>, "stage": "{stage}"}}'
+        )
+
+
+class VersionNotServed(Conflict):
+    code, title = "version_not_served", "This version of the model does not answer requests"
+
+    def __init__(self, model_name: str, version: int, served: Mapping[str, int]) -> None:
+        stages = " and ".join(f"version {number} in {stage}" for stage, number in served.items()) or "no version"
+        super().__init__(
+            f"Version {version} of the model {model_name!r} is in none of the stages that answer this request; "
+            f"{stages} can answer. Leave out the version, or promote it"
         )
 
 

@@ -25,6 +25,11 @@ def plain_row(contract: Contract) -> Row:
     return {column.name: _plain(column, Random(SEED)) for column in contract.columns}
 
 
+def example_row(contract: Contract) -> Row:
+    """Return a row for people to read: numbers from the middle of their range, and the most frequent strings."""
+    return {column.name: _middle(column) for column in contract.columns}
+
+
 def generated_table_rows(contract: Contract, seed: int = SEED) -> Iterator[tuple[str, list[Row]]]:
     """Yield rows that the contract allows, a hundred at a time, each hundred with a name."""
     random = Random(seed)
@@ -57,6 +62,15 @@ def _plain(column: Column, _: Random) -> Any:
         case _:
             low, high = limits(column)
             return _fitting(column, min(max(0, low), high))
+
+
+def _middle(column: Column) -> Any:
+    if column.low is None or column.high is None or column.type not in (ColumnType.DOUBLE, ColumnType.LONG):
+        return _plain(column, Random(SEED))
+    low, high = _range(column)
+    middle = _fitting(column, (low + high) / 2)
+    rounded = _fitting(column, float(f"{middle:.3g}"))
+    return rounded if low <= rounded <= high else middle
 
 
 def _typical(column: Column, random: Random) -> Any:

@@ -45,7 +45,7 @@ Scale = Annotated[
 ]
 
 
-def _optional(**more: Any) -> Any:
+def optional(**more: Any) -> Any:
     """A field that may be left out but must not be null. Its default None means "not sent", and is not published."""
     return Field(default=None, json_schema_extra=_without_default, **more)
 
@@ -54,20 +54,25 @@ def _without_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
+Version = Annotated[
+    Annotated[int, Field(ge=1, lt=10**10)] | Annotated[str, Field(pattern="^0{0,9}[1-9][0-9]{0,9}$", max_length=10)],
+    Field(description="The version that must answer. It has to be in a stage that the route asks; otherwise 409"),
+]
 WARNINGS = "What to know about the answers, such as values that were not seen in training; missing if nothing"
 
 
 class PredictRequest(Request):
     """A single input: exactly one of image, image_base64, inputs and row."""
 
-    image: Image = _optional()
-    image_base64: str = _optional(
+    image: Image = optional()
+    image_base64: str = optional(
         min_length=1, description="Standard base64 of one byte per pixel, 0 to 255, or of a PNG of the model's size"
     )
-    inputs: Inputs = _optional()
-    row: Row = _optional()
-    scale: Scale = _optional()
-    model_name: ModelName = _optional()
+    inputs: Inputs = optional()
+    row: Row = optional()
+    scale: Scale = optional()
+    model_name: ModelName = optional()
+    version: Version = optional()
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -99,17 +104,18 @@ class PredictRequest(Request):
 class BatchPredictRequest(Request):
     """1 to 100 images or inputs, or 1 to 1,000 rows: exactly one of images, inputs_list and rows."""
 
-    images: list[Image] = _optional(
+    images: list[Image] = optional(
         min_length=1, max_length=MAX_BATCH, description="Images, each as in the field image of POST /predict"
     )
-    inputs_list: list[Inputs] = _optional(
+    inputs_list: list[Inputs] = optional(
         min_length=1, max_length=MAX_BATCH, description="Inputs, each as in the field inputs of POST /predict"
     )
-    rows: list[Row] = _optional(
+    rows: list[Row] = optional(
         min_length=1, max_length=MAX_ROWS, description="Rows, each as in the field row of POST /predict"
     )
-    scale: Scale = _optional()
-    model_name: ModelName = _optional()
+    scale: Scale = optional()
+    model_name: ModelName = optional()
+    version: Version = optional()
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -137,7 +143,7 @@ class Explanation(BaseModel):
     of: Literal["log_odds", "score", "probability", "value", "log_value"] = Field(
         description="What they add up to: log-odds, score or probability of the class; quantity or its logarithm"
     )
-    label: int | str = _optional(description="The class that is explained; missing if the model predicts a quantity")
+    label: int | str = optional(description="The class that is explained; missing if the model predicts a quantity")
     base: float = Field(description="The sum if nothing is known of the row")
     parts: dict[str, float] = Field(description="What each column adds to it")
 
@@ -149,37 +155,37 @@ class PredictResponse(BaseModel):
     prediction: int | str | float = Field(
         description="Label of the most probable class; the quantity, if the model predicts one"
     )
-    confidence: float = _optional(
+    confidence: float = optional(
         ge=0, le=1, description="Probability of that class; a model that predicts a quantity has none"
     )
-    probabilities: list[float] | dict[str, float] = _optional(
+    probabilities: list[float] | dict[str, float] = optional(
         description="Probability of each class: a list in the order of the model's labels; of a row, an object by label"
     )
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
-    explanation: Explanation | None = _optional(
+    explanation: Explanation | None = optional(
         description="With ?explain=…, what each column adds to this answer; null if that cannot be said exactly"
     )
-    explanation_reason: str = _optional(description=EXPLANATION_REASON)
-    warnings: list[str] = _optional(description=WARNINGS)
+    explanation_reason: str = optional(description=EXPLANATION_REASON)
+    warnings: list[str] = optional(description=WARNINGS)
 
 
 class BatchPredictResponse(BaseModel):
     predictions: list[int | str | float] = Field(
         description="Label of the most probable class, or the quantity, for each input"
     )
-    confidences: list[float] = _optional(
+    confidences: list[float] = optional(
         description="Probability of that class, for each input; a model that predicts quantities has none"
     )
     model_name: str
     model_version: int
     batch_size: int = Field(description="Number of inputs")
-    explanations: list[Explanation | None] | None = _optional(
+    explanations: list[Explanation | None] | None = optional(
         description="With ?explain=…, the explanation of each row; null if the model's answers have none"
     )
-    explanation_reason: str = _optional(description=EXPLANATION_REASON)
-    warnings: list[str] = _optional(description=WARNINGS)
+    explanation_reason: str = optional(description=EXPLANATION_REASON)
+    warnings: list[str] = optional(description=WARNINGS)
 
 
 class CacheReloadAccepted(BaseModel):
