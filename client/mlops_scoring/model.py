@@ -1,6 +1,5 @@
 """A table model from its file alone: the file describes itself."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from mlops_contract import Contract, ContractError, Task
+from mlops_contract.onnx_file import ModelFile
 from mlops_contract.rows import Feeds
 from mlops_contract.session import SUM_TOLERANCE, ModelRefused, open_session
 
@@ -50,9 +50,10 @@ class TableModel:
         Raises:
             ModelRefused: The file has another SHA-256, cannot be loaded, or is not of a table model.
         """
-        if hashlib.sha256(data).hexdigest() != sha256:
+        file = ModelFile(data)
+        if file.sha256 != sha256:
             raise ModelRefused("the model's file has changed on its way: its SHA-256 is another one; try again")
-        session = open_session(data)
+        session = open_session(file)
         try:
             metadata = json.loads(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
             if metadata.get("contract") is None:

@@ -148,7 +148,7 @@ class _Asked:
 
 
 def _predict_batch(asked: _Asked, options: dict[str, Any], as_json: bool) -> None:
-    answer = new_client().predict_batch(**{asked.many: asked.values}, **options)
+    answer = new_client().predict_batch(**{asked.many: asked.values, **options})
     if as_json:
         output.print_json(answer)
         return
@@ -168,7 +168,7 @@ def _predict_batch(asked: _Asked, options: dict[str, Any], as_json: bool) -> Non
 
 def _predict_each(asked: _Asked, options: dict[str, Any], as_json: bool) -> None:
     client = new_client()
-    answers = [client.predict(**{asked.one: value}, **options) for value in asked.values]
+    answers = [client.predict(**{asked.one: value, **options}) for value in asked.values]
     if as_json:
         output.print_json(answers[0] if len(answers) == 1 else answers)
         return

@@ -14,7 +14,7 @@ from mlops_client.inputs import image_fields, plain, scale_of
 from mlops_client.models import BatchPrediction, Explanation, ModelContract, Prediction
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
-from mlops_client.rows import pages, plain_row, plain_rows, renumbered, renumbered_error
+from mlops_client.rows import Row, pages, plain_row, plain_rows, renumbered, renumbered_error
 from mlops_client.transport import path
 
 BATCH_SIZE = 100
@@ -163,8 +163,11 @@ class PredictionRoutes(Routes):
         if out is not None:
             check_free(table)
         contract = self.contract(model_name)
-        asked = {"model_name": model_name, "explain": explain}
-        answer = answered(table, contract, lambda rows: self.predict_batch(rows=rows, **asked))
+
+        def ask(rows: list[Row]) -> BatchPrediction:
+            return self.predict_batch(rows=rows, model_name=model_name, explain=explain)
+
+        answer = answered(table, contract, ask)
         if out is not None:
             table.write(Path(out), answer_columns(answer))
         return answer
