@@ -87,6 +87,10 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("JobEventsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("BatchPredictionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
+    ("BatchPredictionsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("BatchPredictionsFunctionRole", "s3:PutObject", "ArtifactBucket/datasets/uploads/*"): (
+        "it signs the address that a caller uploads to"
+    ),
 }
 
 
