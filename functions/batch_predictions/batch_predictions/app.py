@@ -67,7 +67,7 @@ def cancel_batch_prediction(batch_id: BatchPredictionId, caller: CurrentCaller) 
 @router.get("/batch-predictions/{batch_id}/files")
 def batch_prediction_files(batch_id: BatchPredictionId) -> BatchPredictionFileList:
     """List the files of a batch prediction that has completed, with addresses that serve them."""
-    return BatchPredictions.from_environment().files(batch_id)
+    return BatchPredictions.from_environment().written_files(batch_id)
 
 
 @router.post("/batch-predictions/uploads")

@@ -1,8 +1,6 @@
 """Follow and cancel batch predictions, and give out the addresses of their files."""
 
-from functools import cache
-
-from batch_predictions.settings import BatchPredictionSettings
+from batch_predictions.dependencies import Dependencies
 from batch_predictions.views import state_of
 from mlops.api.auth import Caller, authorise_own
 from mlops.api.schemas.batch_predictions import (
@@ -13,41 +11,22 @@ from mlops.api.schemas.batch_predictions import (
     ServedModelFile,
     SignedFile,
 )
-from mlops.aws.batch import Batch
-from mlops.aws.batch_prediction_files import BatchPredictionFiles
-from mlops.aws.batch_predictions_table import BatchPredictionsTable
-from mlops.aws.scoring_jobs import batch_of_scoring
-from mlops.aws.serving_bucket import ServedModels
 from mlops.domain.batch_prediction import INPUT_FOLDER, BatchPrediction, DataUploadRequest, bucket_of, key_of
 from mlops.domain.errors import Conflict, ValidationFailed
 from mlops.domain.job import JobStatus
 from mlops_contract.table_files import FileRefused, format_of
 
 
-class BatchPredictions:
+class BatchPredictions(Dependencies):
     """The batch predictions that were started."""
-
-    def __init__(
-        self,
-        settings: BatchPredictionSettings,
-        table: BatchPredictionsTable,
-        files: BatchPredictionFiles,
-        models: ServedModels,
-        batch: Batch,
-    ) -> None:
-        self._settings, self._table, self._files, self._models, self._batch = settings, table, files, models, batch
-
-    @classmethod
-    def from_environment(cls) -> "BatchPredictions":
-        return _batch_predictions()
 
     def state(self, batch_id: str) -> BatchPredictionState:
         """Return how far one is. Raises NotFound."""
-        return self._state(self._table.get(batch_id))
+        return self._state(self.table.get(batch_id))
 
     def page(self, limit: int, cursor: str | None) -> BatchPredictionList:
         """Return a page of them, newest first. Raises ValidationFailed for an invalid cursor."""
-        page = self._table.page(limit, cursor)
+        page = self.table.page(limit, cursor)
         return BatchPredictionList(
             batch_predictions=[self._state(record) for record in page.records], next_cursor=page.next_cursor
         )
@@ -60,28 +39,28 @@ class BatchPredictions:
             Forbidden: Another key has started it, and the caller is no admin.
             Conflict: It has ended.
         """
-        record = self._table.get(batch_id)
+        record = self.table.get(batch_id)
         authorise_own(caller, record.actor, batch_id)
         if record.status.has_ended:
             raise Conflict(f"{batch_id} has already ended ({record.status}) and cannot be cancelled")
-        self._table.request_cancel(batch_id)
+        self.table.request_cancel(batch_id)
         if record.batch_job_id is not None:  # else reconcile stops it, as soon as the id is known
-            self._batch.stop(record.batch_job_id, "cancelled through the API")
+            self.batch.stop(record.batch_job_id, "cancelled through the API")
         return self.state(batch_id)
 
-    def files(self, batch_id: str) -> BatchPredictionFileList:
+    def written_files(self, batch_id: str) -> BatchPredictionFileList:
         """Return the files of the answers, with addresses. Raises NotFound, and Conflict if it has not completed."""
-        record = self._table.get(batch_id)
+        record = self.table.get(batch_id)
         if record.status is not JobStatus.COMPLETED:
             raise Conflict(f"{batch_id} is {record.status}; only what has completed has files that are whole")
         bucket, prefix = bucket_of(record.output), key_of(record.output)
-        written = [file for shard in self._table.shards(batch_id) for file in shard.files]
+        written = [file for shard in self.table.shards(batch_id) for file in shard.files]
         return BatchPredictionFileList(
             files=[
                 SignedFile(
                     name=file.key.removeprefix(prefix),
                     size=file.size,
-                    url=self._files.download_address(bucket, file.key),
+                    url=self.files.download_address(bucket, file.key),
                 )
                 for file in written
             ]
@@ -94,35 +73,24 @@ class BatchPredictions:
         except FileRefused as error:
             raise ValidationFailed.of_field("name", str(error)) from error
         key = f"{INPUT_FOLDER}uploads/{request.sha256}/{request.name}"
-        address = f"s3://{self._settings.artifact_bucket}/{key}"
-        if self._files.has(key, request.size):
+        address = f"s3://{self.settings.artifact_bucket}/{key}"
+        if self.files.has(key, request.size):
             return DataUpload(input=address, url=None)
-        url, headers = self._files.upload_address(key, request.sha256, request.size)
+        url, headers = self.files.upload_address(key, request.sha256, request.size)
         return DataUpload(input=address, url=url, headers=dict(headers))
 
     def model_file(self, name: str, stage: str) -> ServedModelFile:
         """Return an address of the file that serves a stage. Raises NoModelInStage, DependencyUnavailable."""
-        manifest = self._models.manifest(name, stage)
+        manifest = self.models.manifest(name, stage)
         return ServedModelFile(
             model_name=manifest.model_name,
             model_version=manifest.model_version,
             stage=manifest.stage,
             sha256=manifest.sha256,
             size=manifest.size,
-            url=self._files.download_address(self._files.bucket, manifest.key),
+            url=self.files.download_address(self.files.bucket, manifest.key),
         )
 
     def _state(self, record: BatchPrediction) -> BatchPredictionState:
-        shards = [] if record.status.has_ended else self._table.shards(record.batch_id)
-        return state_of(record, shards, self._settings.scoring_vcpu)
-
-
-@cache
-def _batch_predictions() -> BatchPredictions:
-    return BatchPredictions(
-        BatchPredictionSettings.from_environment(),
-        BatchPredictionsTable.from_environment(),
-        BatchPredictionFiles.from_environment(),
-        ServedModels.from_environment(),
-        batch_of_scoring(),
-    )
+        shards = [] if record.status.has_ended else self.table.shards(record.batch_id)
+        return state_of(record, shards, self.settings.scoring_vcpu)

@@ -1,16 +1,11 @@
 """Start batch predictions: check, plan, take the folder of the output, write the record, submit the job."""
 
-from functools import cache
-
 from batch_predictions.checks import check_buckets, check_output, contract_of, input_files, output_taken
-from batch_predictions.settings import BatchPredictionSettings
+from batch_predictions.dependencies import Dependencies
 from batch_predictions.views import state_of
 from mlops.api.schemas.batch_predictions import BatchPredictionState
-from mlops.aws.batch import Batch, SubmissionRefused
-from mlops.aws.batch_prediction_files import BatchPredictionFiles, NotReadable
-from mlops.aws.batch_predictions_table import BatchPredictionsTable
-from mlops.aws.scoring_jobs import batch_of_scoring
-from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.batch import SubmissionRefused
+from mlops.aws.batch_prediction_files import NotReadable
 from mlops.domain.batch_prediction import (
     BatchPrediction,
     BatchPredictionRequest,
@@ -24,22 +19,8 @@ from mlops.domain.scoring_plan import ScoringPlan, shards_of
 MEGABYTE = 1_000_000
 
 
-class BatchPredictionStarts:
+class BatchPredictionStarts(Dependencies):
     """Starts batch predictions."""
-
-    def __init__(
-        self,
-        settings: BatchPredictionSettings,
-        table: BatchPredictionsTable,
-        files: BatchPredictionFiles,
-        models: ServedModels,
-        batch: Batch,
-    ) -> None:
-        self._settings, self._table, self._files, self._models, self._batch = settings, table, files, models, batch
-
-    @classmethod
-    def from_environment(cls) -> "BatchPredictionStarts":
-        return _starts()
 
     def start(self, request: BatchPredictionRequest, actor: str, request_id: str | None = None) -> BatchPredictionState:
         """Start a batch prediction.
@@ -55,12 +36,12 @@ class BatchPredictionStarts:
             Conflict: Too many are active.
             DependencyUnavailable: A service does not answer, or AWS Batch refuses the job.
         """
-        check_buckets(request, self._settings)
-        manifest = self._models.manifest(request.model_name, request.stage)
+        check_buckets(request, self.settings)
+        manifest = self.models.manifest(request.model_name, request.stage)
         contract = contract_of(manifest)
         self._check_room()
-        check_output(request, self._files)
-        files = input_files(request, contract, self._files)
+        check_output(request, self.files)
+        files = input_files(request, contract, self.files)
         plan = ScoringPlan(
             batch_id=new_batch_prediction_id(),
             model_name=manifest.model_name,
@@ -87,11 +68,11 @@ class BatchPredictionStarts:
             request_id=request_id,
         )
         self._submit(plan, record)
-        return state_of(record, (), self._settings.scoring_vcpu)
+        return state_of(record, (), self.settings.scoring_vcpu)
 
     def _check_room(self) -> None:
-        most = self._settings.max_active_batch_predictions
-        if len(self._table.under_way()) >= most:
+        most = self.settings.max_active_batch_predictions
+        if len(self.table.under_way()) >= most:
             raise Conflict(
                 f"{most} batch predictions are pending or running, and no more are allowed; wait until some have "
                 "ended, cancel some, or raise MaxActiveBatchPredictions"
@@ -103,32 +84,20 @@ class BatchPredictionStarts:
         If the process dies before the job is submitted, reconcile ends the record.
         """
         try:
-            if not self._files.claim(plan.output_bucket, plan.output_prefix, plan.batch_id):
+            if not self.files.claim(plan.output_bucket, plan.output_prefix, plan.batch_id):
                 raise output_taken()
         except NotReadable as error:
             raise ValidationFailed.of_field("output", str(error)) from error
-        self._files.write_plan(plan)
-        self._table.create(record)
+        self.files.write_plan(plan)
+        self.table.create(record)
         environment = {"BATCH_PREDICTION_ID": plan.batch_id}
         if record.request_id:
             environment["REQUEST_ID"] = record.request_id
         try:
-            batch_job_id = self._batch.submit(plan.batch_id, environment, array_size=len(plan.shards))
+            batch_job_id = self.batch.submit(plan.batch_id, environment, array_size=len(plan.shards))
         except SubmissionRefused:
             # After any other failure Batch may have the job.
-            self._table.delete(plan.batch_id)
-            self._files.release(plan.output_bucket, plan.output_prefix)
+            self.table.delete(plan.batch_id)
+            self.files.release(plan.output_bucket, plan.output_prefix)
             raise
-        self._table.submitted(plan.batch_id, batch_job_id)
-
-
-@cache
-def _starts() -> BatchPredictionStarts:
-    settings = BatchPredictionSettings.from_environment()
-    return BatchPredictionStarts(
-        settings,
-        BatchPredictionsTable.from_environment(),
-        BatchPredictionFiles.from_environment(),
-        ServedModels.from_environment(),
-        batch_of_scoring(),
-    )
+        self.table.submitted(plan.batch_id, batch_job_id)

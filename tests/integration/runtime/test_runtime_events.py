@@ -38,6 +38,7 @@ def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
     [
         ("portal", 200, {"status": "ok"}),
         ("training", 200, {"jobs", "total_count"}),
+        ("batch_predictions", 422, {"code": "validation_failed"}),
         ("experiments", 200, {"experiments", "total_count"}),
         ("models", 200, {"models", "total_count"}),
         ("transitions", 404, {"code": "not_found"}),

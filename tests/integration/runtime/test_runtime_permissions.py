@@ -87,6 +87,10 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("JobEventsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("BatchPredictionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
+    ("BatchPredictionsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("BatchPredictionsFunctionRole", "s3:PutObject", "ArtifactBucket/datasets/uploads/*"): (
+        "it signs the address that a caller uploads to"
+    ),
 }
 
 
@@ -364,14 +368,16 @@ class Walk:
         self._lose_a_batch_prediction()
 
     def _lose_a_batch_prediction(self) -> None:
-        """A record of an hour ago, whose job was submitted, but not recorded."""
+        """A record of an hour ago, whose job was submitted, but not recorded, and of whose end nobody heard."""
         batch_id = "batch_" + 20 * "0"
-        self._client("batch").submit_job(
+        job = self._client("batch").submit_job(
             jobName=batch_id,
             jobQueue=self._physical["ScoringQueue"],
             jobDefinition=self._physical["ScoringJobDefinition"],
+            # It has no plan, so it fails at once.
             containerOverrides={"environment": [{"name": "BATCH_PREDICTION_ID", "value": batch_id}]},
         )
+        self._wait_until_ended(job["jobId"])
         hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
         texts = {
             "batch_id": batch_id,

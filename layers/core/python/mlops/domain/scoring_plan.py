@@ -1,6 +1,7 @@
 """The plan of a batch prediction: which version answers which part of which file. It is written once, before the job
 starts, and each shard reads it. So nothing that changes meanwhile changes the answers."""
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -92,14 +93,14 @@ def _packed(files: Sequence[InputFile], shard_bytes: int) -> Iterable[tuple[Plan
     together: list[PlannedPart] = []
     size = 0
     for index, file in enumerate(files):
-        if file.size > shard_bytes and format_of(file.key).splits:
-            pieces = math.ceil(file.size / shard_bytes)
-            ends = [file.size * (piece + 1) // pieces for piece in range(pieces)]
-            yield from ((PlannedPart(index, start, end),) for start, end in zip([0, *ends], ends, strict=False))
-            continue
         if together and size + file.size > shard_bytes:
             yield tuple(together)
             together, size = [], 0
+        if file.size > shard_bytes and format_of(file.key).splits:
+            pieces = math.ceil(file.size / shard_bytes)
+            ends = [file.size * (piece + 1) // pieces for piece in range(pieces)]
+            yield from ((PlannedPart(index, start, end),) for start, end in itertools.pairwise([0, *ends]))
+            continue
         together.append(PlannedPart(index, 0, file.size))
         size += file.size
     if together:
