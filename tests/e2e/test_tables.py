@@ -9,6 +9,9 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+import urllib3
+from tritonclient.http import InferenceServerClient, InferInput
+from tritonclient.utils import triton_to_np_dtype
 
 from infra.local.api import ApiError
 from tests.support.steps import ENDED, promote, train
@@ -149,6 +152,48 @@ def test_rows_of_a_batch_get_the_answers_that_they_get_alone(api, churn):
         1000,
         "rows.3.plan: 'enterprise' was not seen in training",
     )
+
+
+def test_the_contract_says_how_the_training_file_was_written(api, churn):
+    contract = api.get(f"/models/{CHURN}/contract")
+    columns = {column["name"]: column for column in contract["columns"]}
+    assert (contract["model_version"], contract["labels"]) == (churn["model_version"], ["no", "yes"])
+    assert columns["newsletter"]["form"] == "yes/no"
+    assert columns["plan"]["proved"] == ["null", "unseen"]
+    assert api.post("/predict", contract["example"]["request"])["model_version"] == churn["model_version"]
+
+
+def test_the_protocols_answer_as_the_batch_route_does(api, churn):
+    rows = [STAYS, LEAVES]
+    expected = api.post("/predict/batch", {"rows": rows, "model_name": CHURN})["predictions"]
+    records = api.post(f"/models/{CHURN}/invocations", {"dataframe_records": rows})
+    assert records == {"predictions": expected}
+    header = {"x-api-key": api.key, "content-type": "text/csv"}
+    words = {True: "yes", False: "no"}
+    cells = [[words[value] if type(value) is bool else str(value) for value in row.values()] for row in rows]
+    text = "\n".join(",".join(line) for line in [[*STAYS], *cells])
+    answer = urllib3.request("POST", f"{api.url}/models/{CHURN}/invocations", body=text, headers=header)
+    assert (answer.status, answer.json()) == (200, {"predictions": expected})
+    datatypes = {"plan": "BYTES", "fee": "FP64", "calls": "INT64", "newsletter": "BOOL", "since": "BYTES"}
+    inputs = []
+    for name, datatype in datatypes.items():
+        tensor = InferInput(name, [2, 1], datatype)
+        dtype = np.object_ if datatype == "BYTES" else triton_to_np_dtype(datatype)
+        tensor.set_data_from_numpy(np.array([[row[name]] for row in rows], dtype), binary_data=False)
+        inputs.append(tensor)
+    key = {"x-api-key": api.key}
+    with InferenceServerClient(api.url.removeprefix("http://")) as client:
+        assert client.is_server_ready(headers=key)
+        assert client.is_model_ready(CHURN, headers=key)
+        result = client.infer(CHURN, inputs, model_version=str(churn["model_version"]), headers=key)
+    assert result.as_numpy("prediction").reshape(-1).tolist() == expected
+
+
+def test_a_version_that_does_not_serve_answers_nothing(api, churn):
+    named = {"row": STAYS, "model_name": CHURN, "version": churn["model_version"]}
+    assert api.post("/predict", named)["model_version"] == churn["model_version"]
+    answer = api.send("POST", "/predict", {**named, "version": "999"})
+    assert (answer.status, answer.json["code"]) == (409, "version_not_served")
 
 
 @pytest.mark.parametrize(

@@ -405,6 +405,9 @@ class Walk:
         api.post("/predict", {"image": inverted[0], "model_name": MODEL})
         for start in range(0, len(inverted), 80):
             api.post("/predict/batch", {"images": inverted[start : start + 80], "model_name": MODEL})
+        api.get(f"/models/{MODEL}/contract")
+        api.post(f"/models/{MODEL}/invocations", {"instances": inverted[:1]})
+        api.get(f"/v2/models/{MODEL}")
         api.send("DELETE", f"/predict/cache?model_name={MODEL}")
         status = f"/drift/status?model_name={MODEL}"
         found = api.wait(status, until=lambda each: each["current"]["samples"] >= len(inverted))

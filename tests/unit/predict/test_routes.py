@@ -353,3 +353,33 @@ def test_a_fault_of_ours_is_500_without_inner_text(
     answer = predict.call({"image": PIXELS})
     assert (answer.status, answer.json["code"]) == (500, "internal_error")
     assert "secret" not in answer.text + json.dumps(lines())
+
+
+class TestPinnedVersions:
+    def test_only_the_named_version_answers_from_either_stage(self, predict: Any, store: Any) -> None:
+        store.promote(served(9, stage="Staging"))
+        for version in (9, "9"):
+            answer = predict.call({"image": PIXELS, "version": version})
+            assert (answer.json["model_version"], answer.json["model_stage"]) == (9, "Staging")
+        assert predict.call({"image": PIXELS, "version": 3}).json["model_version"] == 3
+        assert predict.call({"images": [PIXELS], "version": "9"}, "/predict/batch").json["model_version"] == 9
+        answer = predict.call({"image": PIXELS, "version": 3}, "/predict/staging")
+        assert (answer.status, answer.json["code"]) == (409, "version_not_served")
+        assert "version 9 in Staging can answer" in answer.json["detail"]
+
+    def test_a_kept_answer_is_not_repeated_by_another_version(self, predict: Any, store: Any) -> None:
+        body = {"image": PIXELS, "version": 3}
+        assert [predict.call(body).headers["x-cache"] for _ in range(2)] == ["miss", "hit"]
+        store.promote(served(4))
+        predict.clock.now += 6
+        answer = predict.call(body)
+        assert (answer.status, answer.json["code"]) == (409, "version_not_served")
+        store.promote(served(3, stage="Staging"))
+        predict.clock.now += 6
+        assert predict.call(body).json["model_stage"] == "Staging"
+
+    @pytest.mark.parametrize("version", [0, -1, 1.5, True, None, "", "x", "1.0", [], 10**10, "1" * 11, "²"])
+    def test_what_is_no_version_is_refused(self, predict: Any, version: Any) -> None:
+        answer = predict.call({"image": PIXELS, "version": version})
+        assert answer.status == 422
+        assert [error["field"] for error in answer.json["errors"]] == ["version"]
