@@ -299,7 +299,8 @@ def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path
 )
 def test_nor_would_predict_have_answered_it(store: Any, start: Any, name: str) -> None:
     data = bytes_of(HOSTILE[name][0]())
-    manifest = _manifest(PLACEMENT, data, describe(open_session(ModelFile(data))))
+    file = ModelFile(data)
+    manifest = _manifest(PLACEMENT, file, describe(open_session(file)))
     assert not answers_all(promoted(store, start, manifest, data), manifest)
 
 

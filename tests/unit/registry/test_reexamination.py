@@ -18,7 +18,7 @@ from mlops.inference.model import ModelRefused
 from mlops_contract.onnx_file import ModelFile
 from promotion import promoter
 from promotion.dependencies import Dependencies
-from promotion.examination import Examine, Examined, Limits, Placement, examine, examine_apart
+from promotion.examination import NOTHING_BESIDE, Beside, Examine, Examined, Limits, Placement, examine, examine_apart
 from promotion.gate import GateSettings
 from promotion.serving_store import ServingStore
 from tests.support import onnx_models
@@ -39,11 +39,13 @@ class Examiner:
         self.fails: BaseException | None = None
         self.gate: Examine = examine
 
-    def __call__(self, data: bytes, placement: Placement, limits: Limits, proof: bytes | None = None) -> Examined:
+    def __call__(
+        self, file: ModelFile, placement: Placement, limits: Limits, beside: Beside = NOTHING_BESIDE
+    ) -> Examined:
         self.asked.append(placement.stage)
         if self.fails is not None:
             raise self.fails
-        return self.gate(data, placement, limits, proof)
+        return self.gate(file, placement, limits, beside)
 
 
 class Registry:
