@@ -13,6 +13,7 @@ from pyarrow import csv, parquet
 from mlops.inference.model import load
 from mlops.inference.table_rows import generated_table_rows
 from mlops_contract import Task
+from mlops_contract.onnx_file import ModelFile
 from mlops_contract.table_files import FileRefused
 from mlops_scoring.chunks import Part
 from mlops_scoring.reading import chunks_of
@@ -26,7 +27,7 @@ def predicted(served: Served, asked: list[dict[str, Any]]) -> tuple[list[Any], n
     """What predict's own module answers to each row alone: its prediction, and its confidence or quantity."""
     from mlops.inference.answers import answers_of_table
 
-    model = load(served.manifest, served.onnx)
+    model = load(served.manifest, ModelFile(served.onnx))
     assert model.encoder is not None
     answers = [
         answers_of_table(model.manifest, model.outputs(model.encoder.encode([row]).feeds))
