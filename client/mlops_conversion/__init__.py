@@ -22,6 +22,7 @@ def convert(
     task: Task | str | None = None,
     labels: Sequence[int | str] | None = None,
     example: Any = None,
+    observed: bool = True,
 ) -> Converted:
     """Convert a model that was made elsewhere to an ONNX file that the platform serves, and prove it.
 
@@ -34,6 +35,8 @@ def convert(
         task: "classification" or "regression"; only where the model does not say it, as a torch module.
         labels: One for each class, in the order of the model's outputs; only where the model does not know them.
         example: For a torch module, an input `[n, …]` to export it with, if it does not take the first rows of `data`.
+        observed: Whether `data` are rows as production has them. Of rows that were made up, the file has no
+            distributions, and drift is not measured against them.
 
     Raises:
         CannotConvert: A part has no exact equivalent. The message names the step, and a way that works.
@@ -42,7 +45,7 @@ def convert(
     """
     from mlops_conversion.own import conversion
 
-    return conversion.convert(model, data, target=target, task=task, labels=labels, example=example)
+    return conversion.convert(model, data, target=target, task=task, labels=labels, example=example, observed=observed)
 
 
 def describe(model: Any) -> Description:

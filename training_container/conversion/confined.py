@@ -40,7 +40,7 @@ def _convert(source: Path, handover: Handover) -> None:
     rows = rows_for(model, logged)
     handover.reach("converting the model and proving the result")
     try:
-        converted = convert(model, rows.data, example=rows.example)
+        converted = convert(model, rows.data, example=rows.example, observed=False)
     except (ConversionError, ValueError) as error:
         raise Refused(str(error)) from error
     except Exception as error:

@@ -34,6 +34,7 @@ def convert(
     task: Task | str | None = None,
     labels: Sequence[Label] | None = None,
     example: Any = None,
+    observed: bool = True,
 ) -> Converted:
     """Convert and prove a model, as `mlops_conversion.convert` says."""
     named = Task(task) if task is not None else None
@@ -51,7 +52,7 @@ def convert(
     proof, session = _proved(graph, original, source, truth, answers)
     proved = proof.narrowed(source.contract)
     notes = (*source.notes, *sentences(proof, source.contract, "the original"))
-    return file.described(graph, session, original, source, proved, proof, truth, answers, notes)
+    return file.described(graph, session, original, source, proved, proof, truth, answers, notes, observed=observed)
 
 
 def _name(target: Any) -> str:

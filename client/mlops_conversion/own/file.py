@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 
 from mlops_contract import Contract
+from mlops_contract.column_bins import reference_of
 from mlops_contract.contract import NUMBERS
 from mlops_contract.whole_columns import encode_columns
 from mlops_conversion import served_file
@@ -50,6 +51,8 @@ def described(
     truth: Array | None,
     answers: Array,
     notes: tuple[str, ...],
+    *,
+    observed: bool,
 ) -> Converted:
     """Return the converted model, whose file says all that the gate and predict need.
 
@@ -63,6 +66,7 @@ def described(
         truth: The true values: places of the classes, or quantities.
         answers: The original's answers to all rows.
         notes: Sentences about the conversion.
+        observed: Whether the given rows are real ones, with which production's can be compared.
     """
     held_out = rounded(proved, source.columns)
     usual = taken(held_out, np.flatnonzero(allowed(proved, held_out)))
@@ -75,13 +79,17 @@ def described(
     description: dict[str, Any] = {
         "labels": list(original.labels),
         "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
-        "reference": reference(feeds[NUMBERS] if source.tensor else served, served, source.image, original.task),
     }
+    if observed:
+        inputs = feeds[NUMBERS] if source.tensor else served
+        description["reference"] = reference(inputs, served, source.image, original.task)
     if source.tensor:
         description |= {"features": len(proved.columns), "image": list(source.image) if source.image else None}
         description["self_test"] = served_file.self_test_of_tensor(feeds[NUMBERS], served)
     else:
         description["contract"] = proved.to_document()
+        if observed:
+            description["column_reference"] = reference_of(proved, feeds, served).to_document()
         description["self_test"] = served_file.self_test_of_rows(rows, served[: len(rows)])
     return Converted(
         content=served_file.described(graph, description),

@@ -93,7 +93,8 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
         answer = _answer(model, parsed, body, fields is request.BATCH, request_id)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
-    records.prediction(request_id, answer.record, cache, seconds, began)
+    columns = answer.counts.of(request_id, repeated=hit) if answer.counts is not None else ""
+    records.prediction(request_id, answer.record + columns, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)
 
 
@@ -102,7 +103,7 @@ def _answer(model: ServedModel, parsed: request.Request, body: str, batch: bool,
     if manifest.input is None:
         from predict import tables  # only for table models: other ones start without it
 
-        return Answer(body, model.serial, manifest.model_name, *tables.answer(model, parsed, batch))
+        return Answer(body, model.serial, manifest.model_name, *tables.answer(model, parsed, batch, request_id))
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     try:

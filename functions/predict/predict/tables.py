@@ -6,15 +6,16 @@ import numpy as np
 
 from mlops.domain.errors import ValidationFailed
 from mlops.inference.answers import NotFinite, answers_of_table, row_body, rows_body
-from mlops.inference.model import Model
 from mlops_contract.rows import Encoded, RowEncoder, RowsRefused
 from predict import records
+from predict.column_counts import RowCounts
 from predict.inputs import beyond_the_model
+from predict.model_cache import ServedModel
 from predict.request import Request, is_printable, refuse_other_than_numbers
 
 
-def answer(model: Model, parsed: Request, batch: bool) -> tuple[str, str]:
-    """Return the response's body, and the part of the log line that depends on the request alone.
+def answer(model: ServedModel, parsed: Request, batch: bool, request_id: str) -> tuple[str, str, RowCounts | None]:
+    """Return the response's body, the part of the log line that depends on the request alone, and the columns' counts.
 
     Raises:
         ValidationFailed: The contract does not allow a value, or the model has no finite answer. Names row and column.
@@ -32,9 +33,10 @@ def answer(model: Model, parsed: Request, batch: bool) -> tuple[str, str]:
     else:
         # A list of numbers gets a list, as from a model of vectors.
         body = row_body(manifest, answers, outputs, encoded.warnings, named=parsed.source == "row")
+    counts = model.columns.count(request_id, encoded.feeds, outputs) if model.columns is not None else None
     if manifest.predicts_quantity:
-        return body, records.record_of_quantities(manifest, len(outputs))
-    return body, records.record(manifest, answers.predictions, answers.confidences, None)
+        return body, records.record_of_quantities(manifest, len(outputs)), counts
+    return body, records.record(manifest, answers.predictions, answers.confidences, None), counts
 
 
 def _encoded(parsed: Request, encoder: RowEncoder, batch: bool) -> Encoded:

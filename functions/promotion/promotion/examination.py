@@ -154,6 +154,7 @@ def _manifest(placement: Placement, data: bytes, description: Description) -> Ma
         self_test=description.self_test,
         reference=description.reference,
         contract=description.contract,
+        column_reference=description.column_reference,
         metrics={name: value for name, value in placement.metrics.items() if math.isfinite(value)},
         transition_id=placement.transition_id,
         cache_epoch=0,

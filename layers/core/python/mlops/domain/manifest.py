@@ -13,11 +13,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops.domain.manifest_fields import Fields, is_not_finite, is_text, is_whole
 from mlops.domain.manifest_fields import ManifestError as ManifestError
 from mlops_contract import Contract, ContractError, Task
+
+if TYPE_CHECKING:
+    from mlops_contract.table_reference import TableReference
 
 SCHEMA = 1
 READER = 2
@@ -86,6 +89,8 @@ class Manifest:
     """Why that gate would not admit the file, which serves because a former one did."""
     contract: Contract | None = None
     """The columns of a table model; None for a model of images or vectors."""
+    column_reference: dict[str, Any] | None = None
+    """What the held-out rows had in each column (`mlops_contract.table_reference`); None if that is not known."""
 
     @property
     def predicts_quantity(self) -> bool:
@@ -143,6 +148,7 @@ class Manifest:
             gate_revision=fields.whole("gate_revision", least=0) if fields.has("gate_revision") else 0,
             refusal=fields.text("refusal") if fields.has("refusal") else None,
             contract=contract_of(fields.get("contract")),
+            column_reference=fields.get("column_reference"),
         )
         if not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
@@ -155,14 +161,33 @@ class Manifest:
             manifest.self_test,
             manifest.reference,
             manifest.contract,
+            manifest.column_reference,
         )
         return manifest
+
+    def table_reference(self) -> "TableReference | None":
+        """Return what production's rows are compared with, column by column, if this version can read it."""
+        return table_reference_of(self.column_reference, self.contract)
 
 
 def contract_of(document: Any) -> Contract | None:
     """Read a contract; None is none. Raises ManifestError."""
     try:
         return Contract.from_document(document) if document is not None else None
+    except ContractError as error:
+        raise ManifestError(str(error)) from error
+
+
+def table_reference_of(document: Any, contract: Contract | None) -> "TableReference | None":
+    """Read a reference of columns; None is none, or one of a later format. Raises ManifestError."""
+    if document is None:
+        return None
+    if contract is None:
+        raise ManifestError("the field column_reference needs a contract")
+    from mlops_contract.table_reference import TableReference  # models of images and vectors start without it
+
+    try:
+        return TableReference.from_document(document, contract)
     except ContractError as error:
         raise ManifestError(str(error)) from error
 
@@ -174,6 +199,7 @@ def check_description(
     self_test: Any,
     reference: Any,
     contract: Contract | None = None,
+    column_reference: Any = None,
 ) -> None:
     """Check the description in a model's file, which its manifest repeats.
 
@@ -204,6 +230,7 @@ def check_description(
         _check_self_test(Fields(self_test, "self_test"), of_rows=contract is not None)
     if reference is not None:
         _check_reference(Fields(reference, "reference"), len(labels))
+    table_reference_of(column_reference, contract)
 
 
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:

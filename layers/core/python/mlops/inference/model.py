@@ -39,6 +39,7 @@ class Description:
     reference: dict[str, Any] | None
     contract: Contract | None = None
     proof_sha256: str | None = None
+    column_reference: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             metadata.get("reference"),
             contract,
             (metadata.get("proof") or {}).get("sha256"),
+            metadata.get("column_reference"),
         )
         check_description(
             description.input,
@@ -98,6 +100,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             description.self_test,
             description.reference,
             description.contract,
+            description.column_reference,
         )
     except ManifestError as error:
         raise ModelRefused(f"its metadata {METADATA_KEY!r} does not fit: {error}") from error
