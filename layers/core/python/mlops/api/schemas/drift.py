@@ -136,9 +136,7 @@ class DriftPoint(BaseModel):
     signal: str | None = Field(description="The signal that gave the status")
     column: str | None = Field(description="The column that gave the status, alone or with a signal")
     signals: list[SignalResult] = Field(description="Empty with insufficient data")
-    columns: list[ColumnMove] = Field(
-        description="Columns with a warning or an alert, at most 20"
-    )
+    columns: list[ColumnMove] = Field(description="Columns with a warning or an alert, at most 20")
     note: str | None = Field(description="The reason, if there is no verdict")
 
 

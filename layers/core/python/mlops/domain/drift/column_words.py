@@ -21,19 +21,19 @@ _QUESTIONS = {
 
 
 def sentence_of(column: ColumnDrift) -> str:
-    """Return what happened to a column, such as `income: 38 % of the rows are above the training range (…)`."""
+    """Return what happened to a column, such as `income: 38 % of the rows are above the training range (…); …?`."""
     name = "the model's answers" if column.is_prediction else column.name
     if column.moved:
         largest = column.moved[0]
         question = _QUESTIONS[largest.change]
         if column.is_prediction:
-            question = "look at the inputs, and at what the target's unit is"
+            question = "look at the inputs first."
         elif largest.change is Change.MISSING and largest.share >= _PRESENT_AT_ALL:
             question = "is the column still sent?"
         return f"{name}: {' and '.join(map(_share, column.moved))}; {question}"
     if column.distribution is Verdict.STABLE:
-        return f"{name}: no change"
-    return f"{name}: the values are distributed differently (PSI {column.psi:.2f}): {_largest_change(column)}"
+        return f"{name}: no change."
+    return f"{name}: the values are distributed differently (PSI {column.psi:.2f}): {_largest_change(column)}."
 
 
 def sentence_of_all(columns: ColumnsDrift) -> str:
@@ -44,7 +44,7 @@ def sentence_of_all(columns: ColumnsDrift) -> str:
     if not moved:
         first = columns.columns[0]
         return f"No column has drifted; the largest PSI is {first.psi:.3f} ({first.name}, over {columns.rows} rows)."
-    named = [f"{sentence_of(column)}." for column in moved[:MOST_NAMED]]
+    named = [sentence_of(column) for column in moved[:MOST_NAMED]]
     if (left := len(moved) - len(named)) > 0:
         named.append(f"{left} further column{'s have' if left > 1 else ' has'} drifted.")
     return " ".join(named)

@@ -143,7 +143,7 @@ class DriftRecord:
                     for signal in record["signals"]
                 ),
                 column=record.get("column"),
-                columns=tuple(map(ColumnRecord.from_record, record.get("columns") or ())),
+                columns=_columns(record.get("columns")),
                 alerted_at=_optional(record.get(_ALERTED_AT)),
                 alerted_columns=tuple(map(str, record.get("alerted_columns") or ())),
             )
@@ -152,7 +152,8 @@ class DriftRecord:
 
     def to_record(self) -> dict[str, Any]:
         """Return the record as an item of the table."""
-        return {**self.detail(), _ALERTED_AT: self.alerted_at, "alerted_columns": self.alerted_columns}
+        columns = {"columns": self.detail()["columns"] or None, "alerted_columns": self.alerted_columns or None}
+        return {**self.detail(), **columns, _ALERTED_AT: self.alerted_at}
 
     def detail(self) -> dict[str, Any]:
         """Return the detail of the events `Drift Alert` and `Drift Recovered`."""
@@ -161,6 +162,11 @@ class DriftRecord:
 
 _ALERTED_AT = "told_at"
 """The name of `alerted_at` in records, which earlier and later versions of the platform read too."""
+
+
+def _columns(value: Any) -> tuple[ColumnRecord, ...]:
+    """Return the columns; none if they have a form that a later version of the platform writes."""
+    return tuple(map(ColumnRecord.from_record, value)) if isinstance(value, list) else ()
 
 
 def _against(value: Any) -> Against:
