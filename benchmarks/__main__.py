@@ -16,6 +16,7 @@ PARTS = {
     "sweeps": None,
     "train": "MNIST_DIR",
     "drift": "MNIST_DIR",
+    "columns": None,
 }
 """Part → the variable without which it has nothing to measure."""
 

@@ -47,7 +47,7 @@ class ColumnBins:
         self._places = np.array([place for _, place, _ in numbers], np.intp)
         self._starts = np.array([start for start, _, _ in numbers], np.intp)
         self._thresholds = _together([thresholds for _, _, thresholds in numbers])
-        self._texts = [(column.position, _codes(start, column, watched)) for start, column, watched in texts]
+        self._texts = [(column.position, *_codes(start, column, watched)) for start, column, watched in texts]
         self._prediction = None
         if reference.prediction is not None:
             self._prediction = (starts[-2], _thresholds(reference.prediction)[:, None])
@@ -68,9 +68,10 @@ class ColumnBins:
         if self._prediction is not None:
             start, thresholds = self._prediction
             found.append((outputs[:, 0] >= thresholds).sum(axis=0, dtype=np.intp) + start)
-        for position, (codes, unknown) in self._texts:
-            texts = feeds[CATEGORIES][:, position].tolist()
-            found.append(np.array([codes.get(text, unknown) for text in texts], np.intp))
+        if self._texts:
+            rows = feeds[CATEGORIES].tolist()
+            codes = [codes.get(row[place], unknown) for place, codes, unknown in self._texts for row in rows]
+            found.append(np.array(codes, np.intp))
         return np.bincount(np.concatenate(found), minlength=self.size)
 
 
