@@ -357,7 +357,8 @@ def main() -> None:
     text = (
         f"A reference of {HELD_OUT} held-out rows; hourly checks of the last 24 hours.\n\n"
         f"## Months with a false warning or alert, {options.months} each, of 200 columns a fifth\n\n"
-        f"Half of the columns are numbers, the others categories of 2, 10 and 50 levels; 2 % of the values are missing.\n\n{first}\n"
+        f"Half of the columns are numbers, the others categories of 2, 10 and 50 levels; 2 % of the values are "
+        f"missing.\n\n{first}\n"
         f"## Detection: the column is named first, with an alert; {options.trials} trials each\n\n{second}\n"
         f"## The raw PSI and Evidently's on the same bins\n\n{compared}.\n\n"
         f"## Time that counting adds to a counted request\n\n{third}\n"
