@@ -13,7 +13,7 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test fuzz coverage lint docs format bench bench-train openapi
-.PHONY: cli-docs console console-check invoke screenshots key
+.PHONY: cli-docs console console-check invoke screenshots key pins
 .PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## show this list
@@ -52,8 +52,8 @@ invoke: install ## call a function in a process in this terminal, for the debugg
 reset: ## stop the local stack, and remove all its state
 	@$(BIN)/python -m infra.local reset
 
-test: install lint ## run lint and all tests: unit, template, integration, end to end
-	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+test: install lint ## run lint and the tests: unit, template, integration, end to end (SLOW=1: the slow ones too)
+	@$(BIN)/python -m pytest $(PARALLEL) $(if $(SLOW),,-m "not slow") $(PYTEST_ARGS)
 
 # A process gets its next file of tests when it is free. `make test JOBS=0` runs all tests in one process.
 JOBS ?= 2
@@ -137,6 +137,9 @@ rotate-key: install ## create a second key with the same name: make rotate-key N
 
 revoke-key: install ## delete an API key: make revoke-key ID=…
 	@$(SOURCES) $(BIN)/python -m tools.keys revoke --id "$(ID)"
+
+pins: install .venv-uv/installed ## pin what runs on AWS by hash, after a change of pyproject.toml or constraints.txt
+	@$(BIN)/python -m tools.pins .venv-uv/bin/uv
 
 # --- AWS -----------------------------------------------------------------------------------------------------------------
 ENV ?= dev

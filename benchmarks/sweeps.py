@@ -97,12 +97,12 @@ def _runs(dataset: Dataset, strategy: str, seed: int) -> list[float]:
         whole=published.whole_in_sweeps,
     )
     objective = objectives.named(OBJECTIVES[dataset.task], task=dataset.task)
+    given: dict[str, str | int | float | bool] = {"model_type": MODEL_TYPE, "target": made.TARGET}
+    start = models.run_params(invocation.resolve(given))
     runs: list[Job] = []
     for index in range(plan.num_runs):
-        asked = search.ask(plan, index, runs, objective.on_validation) if strategy == TPE else {}
-        parameters = invocation.resolve(
-            {"model_type": MODEL_TYPE, "target": made.TARGET}, {**child_parameters(plan, index), **asked}
-        )
+        asked = search.ask(plan, index, runs, objective.on_validation, start) if strategy == TPE else {}
+        parameters = invocation.resolve(given, {**child_parameters(plan, index), **asked})
         trained = models.find(MODEL_TYPE).train(dataset, parameters, Unwatched())
         metrics = validation.on_validation(trained, dataset, objective, {})
         runs.append(Job(plan.job_id(index), status=JobStatus.COMPLETED, worker=0, asked=asked, metrics=metrics))

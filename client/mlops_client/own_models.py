@@ -45,6 +45,7 @@ def log_model(
     objective: str | None = None,
     direction: str | None = None,
     metrics: Mapping[str, float] | None = None,
+    proof_seconds: float | None = None,
 ) -> int:
     """Convert and prove a model, log it to MLflow, and register it. Nothing is logged if it is not proved.
 
@@ -62,6 +63,7 @@ def log_model(
         objective: The metric that says how good the model is; by default accuracy, or rmse for a quantity.
         direction: maximise or minimise, for a metric of your own.
         metrics: Further metrics to log, such as one of your own.
+        proof_seconds: How long the proof may take, for models that answer slowly; 20 minutes by default.
 
     Returns:
         The version, for `Client().promote(…)` or `mlops promote`.
@@ -71,10 +73,16 @@ def log_model(
         MlopsError: MLflow, numpy or ONNX is not installed.
     """
     require(PACKAGES, "log_model", "convert")
-    from mlops_conversion import ConversionError, convert
+    from mlops_conversion import ConversionError, ProofTimeout, convert
+    from mlops_conversion.limits import PROOF_SECONDS
 
+    seconds = PROOF_SECONDS if proof_seconds is None else proof_seconds
     try:
-        converted = convert(model, data, target=target, task=task, labels=labels, example=example)
+        converted = convert(
+            model, data, target=target, task=task, labels=labels, example=example, proof_seconds=seconds
+        )
+    except ProofTimeout as error:
+        raise BadInput(f"{error}. Give it more time with proof_seconds, or give fewer rows of data") from error
     except (ConversionError, ValueError) as error:
         raise BadInput(str(error)) from error
     measured = {**converted.metrics, **(metrics or {})}

@@ -9,9 +9,19 @@ from typing import Any
 
 from mlops_contract import Task
 from mlops_conversion.converted import Converted, Description
-from mlops_conversion.errors import CannotConvert, ConversionError, NotProved
+from mlops_conversion.errors import CannotConvert, ConversionError, NotProved, ProofTimeout
+from mlops_conversion.limits import PROOF_SECONDS
 
-__all__ = ["CannotConvert", "ConversionError", "Converted", "Description", "NotProved", "convert", "describe"]
+__all__ = [
+    "CannotConvert",
+    "ConversionError",
+    "Converted",
+    "Description",
+    "NotProved",
+    "ProofTimeout",
+    "convert",
+    "describe",
+]
 
 
 def convert(
@@ -23,6 +33,7 @@ def convert(
     labels: Sequence[int | str] | None = None,
     example: Any = None,
     observed: bool = True,
+    proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert a model that was made elsewhere to an ONNX file that the platform serves, and prove it.
 
@@ -37,15 +48,26 @@ def convert(
         example: For a torch module, an input `[n, …]` to export it with, if it does not take the first rows of `data`.
         observed: Whether `data` are rows as production has them. Of rows that were made up, the file has no
             distributions, and drift is not measured against them.
+        proof_seconds: How long the proof may take.
 
     Raises:
         CannotConvert: A part has no exact equivalent. The message names the step, and a way that works.
         NotProved: The ONNX model answers otherwise than the original. The message names the kind of row and the column.
+        ProofTimeout: The proof was not done in its time. The message says how far it came.
         ValueError: The data, the target or the labels do not fit the model. The message names which.
     """
     from mlops_conversion.own import conversion
 
-    return conversion.convert(model, data, target=target, task=task, labels=labels, example=example, observed=observed)
+    return conversion.convert(
+        model,
+        data,
+        target=target,
+        task=task,
+        labels=labels,
+        example=example,
+        observed=observed,
+        proof_seconds=proof_seconds,
+    )
 
 
 def describe(model: Any) -> Description:

@@ -15,6 +15,10 @@ class CannotConvert(ConversionError):
     """
 
 
+class ProofTimeout(ConversionError):
+    """The proof was not done in its time. The message says how far it came; the remedy is the caller's."""
+
+
 class NotProved(ConversionError):
     """The converted model answers otherwise than the original. The message names the kind of row and the column.
 

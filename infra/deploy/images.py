@@ -16,7 +16,10 @@ IMAGES = {
     "TrackingImage": ("tracking", "functions/tracking/Dockerfile"),
 }
 # By image: an argument of its Dockerfile, and the environment variable that sets it.
-BUILD_ARGUMENTS = {"training": {"TORCH_INDEX": "EXTRA_INDEX_URL"}, "tracking": {"LAMBDA_BASE": "LAMBDA_BASE"}}
+BUILD_ARGUMENTS = {
+    "training": {"TORCH_INDEX": "EXTRA_INDEX_URL", "PYTHON_IMAGE": "PYTHON_IMAGE"},
+    "tracking": {"LAMBDA_BASE": "LAMBDA_BASE"},
+}
 # Lambda refuses an image with a provenance attestation. Only buildx makes one, and it alone knows --provenance=false;
 # Debian's Docker and podman build without it.
 NO_ATTESTATIONS = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}

@@ -65,6 +65,7 @@ def boxes() -> list[str]:
     return re.findall(r"```bash\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.S)
 
 
+@pytest.mark.slow
 def test_the_boxes_train_promote_and_ask(shell: Any, dataset: str, api: Api) -> None:
     assert dataset.endswith("/datasets/churn/latest")
     _, first, second = boxes()
@@ -84,6 +85,7 @@ def test_the_boxes_train_promote_and_ask(shell: Any, dataset: str, api: Api) -> 
     assert (versions[2]["stage"] == "Production") is (aucs[2] >= aucs[1]), "the gate compares them"
 
 
+@pytest.mark.slow
 def test_the_workflow_trains_with_one_key_and_promotes_with_another(
     shell: Any, stack: Any, dataset: str, folder: Path, api: Api
 ) -> None:

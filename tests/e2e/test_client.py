@@ -109,6 +109,7 @@ def test_the_notebook_runs(stack, monkeypatch):
     assert names["many"].batch_size == 150
 
 
+@pytest.mark.slow
 def test_login_keeps_the_key_for_its_owner_alone(environment, stack, tmp_path):
     ran = mlops(environment, "login", stack.api_url, "--key-stdin", input=f"{stack.api_key}\n")
     assert ran.returncode == 0, ran.stderr
@@ -142,6 +143,7 @@ def test_a_file_that_is_no_image_is_named(signed_in, tmp_path):
     assert re.fullmatch(r"error: \S+note\.txt: not an image that can be read.*\n", ran.stderr)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
     watching = subprocess.Popen(
         ["mlops", "train", "--watch", "--epochs", "100", "--model", "interrupted", "--no-register"],
@@ -163,6 +165,7 @@ def test_ctrl_c_ends_the_watch_and_not_the_job(signed_in):
     assert mlops(signed_in, "cancel", job_id).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_watch_on_a_terminal_moves_and_ends_with_what_came_of_it(signed_in):
     code, written = in_terminal(
         signed_in, "train", "--watch", "--epochs", "4", "--learning-rate", "0.005", "--model", "watched"
@@ -189,6 +192,7 @@ def test_ctrl_c_on_a_terminal_ends_the_watch_and_leaves_the_terminal_as_it_was(s
     assert mlops(signed_in, "cancel", job_id).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("jobs",), ("runs",)])
 def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
     signed_in, production_model, tmp_path, arguments
@@ -214,6 +218,7 @@ def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
     assert kept.splitlines()[0].split() == unstyled(wide).splitlines()[0].split(), "all columns, whatever the width"
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_says_why_with_exit_code_1(signed_in):
     ran = mlops(signed_in, "train", "--watch", "--dataset", "https://127.0.0.1:9/none.csv", "--model", "failing")
     assert ran.returncode == 1
@@ -221,6 +226,7 @@ def test_a_job_that_fails_says_why_with_exit_code_1(signed_in):
     assert "Traceback" not in ran.stderr + ran.stdout
 
 
+@pytest.mark.slow
 def test_keys_of_every_role_are_made_listed_and_removed(signed_in, stack):
     operator = signed_in | stack.env | {"MLOPS_STACK": "mlops-local"}
     made = mlops(operator, "keys", "create", "alice", "--role", "read", "--json")

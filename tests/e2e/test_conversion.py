@@ -65,6 +65,7 @@ def ended(api, transition):
     return api.wait(f"/models/transitions/{transition['transition_id']}", until=done, seconds=600), seen
 
 
+@pytest.mark.slow
 def test_a_plain_model_is_promoted_and_answers_as_the_original(api, log, aws_client, outputs):
     rows, expected = json.loads(log("sklearn", "plain-wine").splitlines()[-1])
     asked = api.post("/models/transition", {"model_name": "plain-wine", "version": 1, "stage": "Production"})
@@ -95,6 +96,7 @@ def test_a_plain_model_is_promoted_and_answers_as_the_original(api, log, aws_cli
     assert "converting" not in seen
 
 
+@pytest.mark.slow
 def test_what_cannot_be_converted_is_rejected_with_the_reason(api, log):
     log("unconvertible", "plain-process")
     started = api.send("POST", "/models/plain-process/versions/1/conversion")
@@ -108,6 +110,7 @@ def test_what_cannot_be_converted_is_rejected_with_the_reason(api, log):
     assert api.get("/models/plain-process")["production_version"] is None
 
 
+@pytest.mark.slow
 def test_a_model_of_which_nothing_is_known_is_rejected_at_once(api, log):
     log("pyfunc", "plain-pyfunc")
     asked = api.post("/models/transition", {"model_name": "plain-pyfunc", "version": 1, "stage": "Production"})

@@ -47,6 +47,7 @@ def test_a_model_goes_from_training_to_production_and_is_archived_by_the_next(ap
     assert (model["production_version"], model["latest_version"], model["versions"]) == (2, 2, 2)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_ranked_and_its_best_is_in_production(api):
     sweep = api.post("/sweeps", {"num_runs": 3, "epochs": 3, "model_name": "swept", "stage": "Production"})
     ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED, seconds=300)
@@ -62,12 +63,14 @@ def test_a_sweep_is_ranked_and_its_best_is_in_production(api):
     assert detail["versions"][0]["run_id"] == ended["best"]["run_id"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_to_be_registered_is_not(api):
     job = train(api, epochs=1, register=False, model_name="never-registered")
     assert (job["status"], job["model_version"]) == ("completed", None)
     assert api.send("GET", "/models/never-registered").status == 404
 
 
+@pytest.mark.slow
 def test_a_job_can_be_cancelled(api):
     job = api.post("/train", {"epochs": 100, "hidden_size": 512, "batch_size": 8})
     path = f"/train/status/{job['job_id']}"

@@ -72,6 +72,7 @@ def page_shows(uri: str, browser: Any, expect: Any, model: str, marks: Marks) ->
     page.close()
 
 
+@pytest.mark.slow
 def test_mlflow_shows_the_right_alias_and_tag_after_each_move(api, stack, monkeypatch, request, shows):
     world = make_world(stack, monkeypatch, f"shown-by-{request.node.callspec.id}")
     first, second, third = (world.version() for _ in range(3))

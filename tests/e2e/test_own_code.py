@@ -84,6 +84,7 @@ def messages(client: Client, job_id: str) -> str:
         return ""
 
 
+@pytest.mark.slow
 def test_a_script_shows_its_progress_is_interrupted_and_goes_on(
     api: Api, client: Client, project: Path, dataset: str
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_script_shows_its_progress_is_interrupted_and_goes_on(
     assert "hello from epoch 0" not in log
 
 
+@pytest.mark.slow
 def test_a_script_is_cancelled(api: Api, client: Client, project: Path, dataset: str, mlflow: Any) -> None:
     job_id = start(client, project, dataset, epochs=10_000)
     path = f"/train/status/{job_id}"
@@ -133,6 +135,7 @@ def test_the_command_says_why_a_script_failed(stack: Any, tmp_path: Path) -> Non
     assert "the table has no rows" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_boxes_of_the_page_run(
     stack: Any, aws_client: Any, outputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +177,7 @@ def test_the_boxes_of_the_page_run(
         torch.save({"epoch": 5}, state)
 
 
+@pytest.mark.slow
 def test_a_model_that_plain_mlflow_registers_is_the_jobs(client: Client, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         "import mlflow\n"

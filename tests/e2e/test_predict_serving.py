@@ -142,6 +142,7 @@ def paused(stack: RunningStack) -> Iterator[Callable[..., None]]:
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_predictions_go_on_without_mlflow_and_postgres(
     api: Api, versions: list[int], held_out, paused: Callable[..., None]
 ) -> None:
@@ -154,6 +155,7 @@ def test_predictions_go_on_without_mlflow_and_postgres(
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_bad_files_put_into_the_bucket_by_hand_leave_the_model_serving(
     api: Api, aws_client: Callable[[str], Any], outputs: dict[str, str], versions: list[int], held_out
 ) -> None:

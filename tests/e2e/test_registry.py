@@ -82,6 +82,7 @@ class Poller(threading.Thread):
         self.join()
 
 
+@pytest.mark.slow
 def test_a_hundred_concurrent_transitions_of_ten_versions_leave_one_production(api, world):
     versions = [world.version() for _ in range(10)]
     requests = [(version, stage) for stage in ("Production", "Staging") * 5 for version in versions]
@@ -136,6 +137,7 @@ def test_a_hundred_concurrent_transitions_of_ten_versions_leave_one_production(a
     assert reigns[-1]["version"] == holder
 
 
+@pytest.mark.slow
 def test_a_poison_message_goes_to_the_dead_letters_alone(api, aws_client, outputs, world, queue, stack, monkeypatch):
     other = make_world(stack, monkeypatch, f"{world.model}-other")
     one, two, apart = world.version(), world.version(), other.version()
@@ -185,6 +187,7 @@ def test_a_transition_whose_message_was_never_sent_is_sent_by_reconcile(api, wor
     assert LostMessages(ResendSettings(resend_seconds=0), world.transitions, queue).look() == []
 
 
+@pytest.mark.slow
 def test_an_alias_moved_in_mlflow_is_found_and_mended_by_the_deployed_reconcile(api, world, aws_client):
     first, second = world.version(), world.version()
     promoted = api.post(
@@ -226,6 +229,7 @@ def test_a_model_deleted_in_mlflow_is_served_no_more_and_keeps_its_history(api, 
     assert world.model in reconcile(aws_client)["DeletedModels"], "its file is still there"
 
 
+@pytest.mark.slow
 def test_what_a_former_gate_admitted_serves_on_and_is_reported_until_another_version_replaces_it(
     api, world, aws_client
 ):
@@ -289,6 +293,7 @@ def reconcile(aws_client: Any) -> dict[str, Any]:
     return done
 
 
+@pytest.mark.slow
 def test_a_rollback_is_one_request_and_can_be_taken_back(api, world):
     first, second = world.version(), world.version()
     none = api.send("POST", f"/models/{world.model}/rollback", {})
@@ -347,6 +352,7 @@ print(run.info.run_id)
 """
 
 
+@pytest.mark.slow
 def test_a_run_logged_by_plain_mlflow_is_listed_registered_and_promoted(api, stack):
     name = "from-a-notebook"
     environment = {
@@ -374,6 +380,7 @@ def test_a_run_logged_by_plain_mlflow_is_listed_registered_and_promoted(api, sta
     assert (answer["model_version"], len(answer["probabilities"])) == (1, 3)
 
 
+@pytest.mark.slow
 def test_an_outage_of_mlflow_and_postgres_longer_than_three_tries_loses_nothing_and_keeps_the_order(
     api, aws_client, outputs, world, queue, stack
 ):

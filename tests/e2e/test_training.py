@@ -12,6 +12,7 @@ from tests.support.steps import ENDED, train
 SMALL = {"epochs": 2, "model_name": "swept-ten", "experiment_name": "ten"}
 
 
+@pytest.mark.slow
 def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
     sweep = api.post("/sweeps", {**SMALL, "num_runs": 10, "stage": "Production"})
     assert len(sweep["job_ids"]) == 10
@@ -34,6 +35,7 @@ def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
     assert len({str(run["params"]) for run in others}) == 9, "each run has parameters of its own"
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_runs_all_fail_says_so(api, outputs):
     nowhere = f"s3://{outputs['ArtifactBucketName']}/datasets/not-there.csv"
     sweep = api.post("/sweeps", {**SMALL, "num_runs": 2, "dataset": nowhere})
@@ -53,6 +55,7 @@ def test_a_sweep_can_be_cancelled(api):
         assert job["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(api):
     first, second = (train(api, epochs=2, model_name="reproducible") for _ in range(2))
     versions = {version["version"]: version["sha256"] for version in api.get("/models/reproducible")["versions"]}
@@ -60,6 +63,7 @@ def test_the_same_seed_gives_the_same_model(api):
     assert first["metrics"]["accuracy"] == second["metrics"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_in_the_same_mlflow_run_and_gives_the_same_model(api):
     asked = {"epochs": 30, "batch_size": 16, "model_name": "interrupted"}
     job = api.post("/train", asked)
@@ -77,6 +81,7 @@ def test_an_interrupted_run_goes_on_in_the_same_mlflow_run_and_gives_the_same_mo
     assert any('"attempt": 2' in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_single_run_sweep_is_a_plain_job(api):
     sweep = api.post("/sweeps", {**SMALL, "num_runs": 1, "model_name": "swept-one"})
     ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED)

@@ -53,6 +53,7 @@ def all_pages(api: Api, logged: dict[str, Any], limit: int = 7, **query: Any) ->
         cursor = {"cursor": page["next_cursor"]}
 
 
+@pytest.mark.slow
 def test_an_experiment_is_listed_with_its_count_and_best_run(api, logged):
     page = api.get("/experiments?limit=200")
     assert page["total_count"] == len(page["experiments"])

@@ -162,6 +162,7 @@ def keys(aws_client: Any, outputs: dict[str, str]) -> list[str]:
     return sorted(each["id"] for each in found)
 
 
+@pytest.mark.slow
 def test_up_goes_from_images_to_a_platform_that_answers(
     tools: Tools, said: Any, aws_client: Any, outputs: dict[str, str]
 ) -> None:
@@ -187,6 +188,7 @@ def test_up_goes_from_images_to_a_platform_that_answers(
     assert keys(aws_client, outputs) == before, "the smoke test's key is gone"
 
 
+@pytest.mark.slow
 def test_up_again_deletes_old_versions_of_predict(tools: Tools, aws_client: Any) -> None:
     assert command.main(["up"]) == 0
     resources = aws_client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
@@ -222,6 +224,7 @@ def test_what_fails_ends_it_with_one_line(
     assert STACK not in stacks(aws_client)
 
 
+@pytest.mark.slow
 def test_a_platform_that_does_not_answer_is_said(
     tools: Tools, said: Any, aws_client: Any, outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +237,7 @@ def test_a_platform_that_does_not_answer_is_said(
     assert keys(aws_client, outputs) == before
 
 
+@pytest.mark.slow
 def test_destroy_asks_for_the_name_and_stops_at_a_protected_database(
     tools: Tools, said: Any, aws_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +257,7 @@ def test_destroy_asks_for_the_name_and_stops_at_a_protected_database(
     assert "kept" in said()[0]
 
 
+@pytest.mark.slow
 def test_logs_follows_a_functions_group(tools: Tools, said: Any) -> None:
     assert command.main(["up"]) == 0
     assert command.main(["logs", "--env", "dev", "job_events"]) == 0

@@ -134,6 +134,7 @@ def test_promtool_finds_nothing_wrong(programs, sends_headers, tmp_path, argumen
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(
     programs, sends_headers, stack, production_model, serve, tmp_path
 ):

@@ -19,6 +19,7 @@ def world(stack, monkeypatch) -> World:
     return make_world(stack, monkeypatch, f"promotion-{next(_numbers)}")
 
 
+@pytest.mark.slow
 def test_a_crash_after_each_single_change_converges_on_redelivery(world):
     """From Staging to Production in place of another, and back with the roles changed, until every change was the last.
 
@@ -64,6 +65,7 @@ def test_a_crash_after_each_single_change_converges_on_redelivery(world):
     assert step > 15
 
 
+@pytest.mark.slow
 def test_archiving_tags_the_files_and_a_rollback_takes_the_tag_away(world):
     first, second = world.version(), world.version()
     key = f"mlflow/tests/{world.model}/{first}/model.onnx"
@@ -80,6 +82,7 @@ def test_archiving_tags_the_files_and_a_rollback_takes_the_tag_away(world):
     assert world.agrees()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -105,6 +108,7 @@ def test_what_fails_integrity_is_rejected_even_with_force_and_production_stays(w
     assert after["tags"] == {good: "Production", bad: "Registered"}
 
 
+@pytest.mark.slow
 def test_a_worse_version_is_rejected_unless_forced(world):
     good = world.version(accuracy=0.95, dataset_digest="d1")
     world.move(good, "Production")
@@ -119,6 +123,7 @@ def test_a_worse_version_is_rejected_unless_forced(world):
     assert world.agrees()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -141,6 +146,7 @@ def test_what_cannot_be_compared_is_rejected_unless_forced(world, given, said):
     assert world.agrees()
 
 
+@pytest.mark.slow
 def test_nan_in_production_keeps_nobody_out(world):
     bad, good = world.version(accuracy=float("nan")), world.version()
     assert world.move(bad, "Production").status == "rejected"
@@ -158,6 +164,7 @@ def test_a_step_the_lifecycle_does_not_allow_is_rejected_with_the_allowed_ones(w
     assert world.move(99, "Production").status == "rejected"
 
 
+@pytest.mark.slow
 def test_an_alias_moved_by_hand_is_followed_and_stands_in_the_history(world):
     first, second = world.version(), world.version()
     world.move(first, "Production")
@@ -197,6 +204,7 @@ def test_an_alias_removed_by_hand_leaves_nothing_serving(world):
     assert world.agrees()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["nothing", "not a manifest"])
 def test_a_lost_manifest_is_written_anew(world, left):
     version = world.version()
@@ -223,6 +231,7 @@ def test_tags_and_stages_set_by_hand_are_set_right(world):
     assert len(world.history()) == 1
 
 
+@pytest.mark.slow
 def test_mlflows_own_stage_taken_by_hand_does_not_stop_a_promotion(world):
     """The database's constraint takes one Production a model, and a person has given it to another version."""
     first, second, third = world.version(), world.version(), world.version()
@@ -253,6 +262,7 @@ def test_a_version_logged_from_elsewhere_gets_its_hash_pinned(world):
     assert found.tags["sha256"] == store.manifest(world.model, Stage.STAGING).sha256
 
 
+@pytest.mark.slow
 def test_a_rollback_serves_what_was_admitted_and_not_what_was_written_over_it(world):
     first, second = world.version(), world.version()
     world.move(first, "Production")

@@ -32,11 +32,13 @@ def test_source_is_clean(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lint(path.read_text()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["local", "dev"])
 def test_generated_template_is_clean(generated: dict[str, Document], environment: str) -> None:
     assert lint(json.dumps(generated[environment], indent=1), GENERATED_IGNORED) == []
 
 
+@pytest.mark.slow
 def test_lint_notices_what_it_is_relied_on_for(generated: dict[str, Document]) -> None:
     circular = copy.deepcopy(generated["dev"])
     circular["Resources"]["MigrationLogs"]["DependsOn"] = "TrackingApi"

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -22,12 +21,13 @@ TOOLS = ROOT / ".venv-sam"
 REQUIREMENTS = ROOT / "infra" / "deploy" / "runtime-requirements.txt"
 LAMBDA_PYTHON = "3.13"
 LAYER_SOURCES = (
-    "pyproject.toml",
-    "constraints.txt",
     "layers/packages.mk",
+    "layers/web/packages.txt",
+    "layers/inference/packages.txt",
     "layers/web/Makefile",
     "layers/inference/Makefile",
 )
+TRACKING_PACKAGES = ROOT / "functions" / "tracking" / "packages.txt"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-platform"
 
 
@@ -122,8 +122,7 @@ def _sam_build(folder: Path, runtime: Runtime) -> None:
 @_alone
 def tracking_tree(runtime: Runtime) -> Path:
     """Install the packages that the tracking image has, without the image. Raises CannotBuild."""
-    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["tracking"]
-    wanted = hashlib.sha256(f"{group}{(ROOT / 'constraints.txt').read_text()}".encode()).hexdigest()[:16]
+    wanted = hashlib.sha256(TRACKING_PACKAGES.read_bytes()).hexdigest()[:16]
     folder = CACHE / f"tracking-{runtime.version}-compiled-{wanted}"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,7 +137,7 @@ def tracking_tree(runtime: Runtime) -> Path:
         ]
         wheels = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64"]
         wheels += ["--platform", "manylinux2014_x86_64", "--python-version", runtime.version]
-        packages = ["--group", "pyproject.toml:tracking", "--constraint", "constraints.txt"]
+        packages = ["--require-hashes", "--requirement", str(TRACKING_PACKAGES)]
         _run([*pip, *wheels, *packages, "--target", str(folder)], "the tracking server's packages cannot be had")
         # As pip does in the image. The exit code is 1, because some packages have templates that end in .py.
         compiling = [str(runtime.base), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]

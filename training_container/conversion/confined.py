@@ -29,7 +29,7 @@ def main(source: str, made: str) -> int:
 
 def _convert(source: Path, handover: Handover) -> None:
     """Convert and hand over. Raises Refused."""
-    from mlops_conversion import ConversionError, convert
+    from mlops_conversion import ConversionError, ProofTimeout, convert
 
     handover.reach("checking the versions of its libraries")
     logged = LoggedModel.read(source)
@@ -41,6 +41,10 @@ def _convert(source: Path, handover: Handover) -> None:
     handover.reach("converting the model and proving the result")
     try:
         converted = convert(model, rows.data, example=rows.example, observed=False)
+    except ProofTimeout as error:
+        raise Refused(
+            f"{error}. Convert it where it was trained, with mlops_client.log_model and more time (proof_seconds)"
+        ) from error
     except (ConversionError, ValueError) as error:
         raise Refused(str(error)) from error
     except Exception as error:

@@ -6,7 +6,8 @@ records give the same answer.
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from mlops.domain.job import Job, JobStatus
@@ -22,17 +23,26 @@ if TYPE_CHECKING:
 FEWEST_AT_RANDOM = 4
 
 
-def ask(plan: Sweep, index: int, runs: Sequence[Job], objective: Objective | None) -> dict[str, HyperparameterValue]:
+def ask(
+    plan: Sweep,
+    index: int,
+    runs: Sequence[Job],
+    objective: Objective | None,
+    start: Mapping[str, HyperparameterValue] = MappingProxyType({}),
+) -> dict[str, HyperparameterValue]:
     """Return the hyperparameters of run `index`, from 0, those of the space.
 
-    The first quarter of the runs, and at least four, draws at random. A run that is under way counts as a bad one, so
-    that the workers try different values. A run that failed, or has no finite objective, teaches nothing.
+    The first run has the values of `start`, as far as they are in the space, because a model type's own values are a
+    good guess. The others of the first quarter of the runs, and at least of four, are drawn at random. A run that is
+    under way counts as a bad one, so that the workers try different values. A run that failed, or has no finite
+    objective, teaches nothing.
 
     Args:
         plan: The sweep.
         index: Of the run.
         runs: The records of the other runs that were begun, by their numbers.
         objective: Ranks the runs. None if none of them has an objective yet.
+        start: Hyperparameters of a run that draws nothing.
     """
     import optuna
 
@@ -48,6 +58,11 @@ def ask(plan: Sweep, index: int, runs: Sequence[Job], objective: Objective | Non
     )
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials([_told(run, plan.space, distributions, objective) for run in runs])
+    if index == 0:
+        known = {name: value for name, value in start.items() if name in distributions}
+        study.enqueue_trial(
+            {name: _inside(plan.space[name], value) for name, value in known.items() if _has(plan.space[name], value)}
+        )
     drawn = study.ask(distributions).params
     return plan.tidy({name: _outside(plan.space[name], value) for name, value in drawn.items()})
 
@@ -74,6 +89,12 @@ def _steps(values: list[Value] | Range) -> list[int | float]:
         return []
     numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
     return sorted(numbers) if 2 < len(numbers) == len(values) else []
+
+
+def _has(values: list[Value] | Range, value: Value) -> bool:
+    if isinstance(values, list):
+        return value in values
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and values.low <= value <= values.high
 
 
 def _inside(values: list[Value] | Range, value: Value) -> Value:

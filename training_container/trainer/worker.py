@@ -12,7 +12,7 @@ from dataclasses import replace
 from mlops.domain import objective as objectives
 from mlops.domain.job import Job
 from mlops.domain.sweep import Sweep, child_parameters
-from trainer import invocation, job, search
+from trainer import invocation, job, models, search
 from trainer.errors import Interrupted, Pruned, reason_of
 from trainer.log import log_event
 from trainer.parameters import HyperparameterValue, Identity
@@ -81,4 +81,5 @@ class Worker:
         begun = [run for run in runs if run.worker is not None]
         objective = objectives.of_runs(self._values, (run.metrics for run in runs))
         index = self._plan.job_ids.index(free.job_id)
-        return search.ask(self._plan, index, begun, objective.on_validation if objective else None)
+        start = models.run_params(invocation.resolve(self._values)) if index == 0 else {}
+        return search.ask(self._plan, index, begun, objective.on_validation if objective else None, start)

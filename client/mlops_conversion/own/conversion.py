@@ -14,6 +14,7 @@ from mlops_contract.contract import CATEGORIES, NUMBERS
 from mlops_contract.whole_columns import encode_columns
 from mlops_conversion.converted import Converted
 from mlops_conversion.errors import CannotConvert, NotProved
+from mlops_conversion.limits import PROOF_SECONDS
 from mlops_conversion.own import file
 from mlops_conversion.own.graph import Graph, Kind
 from mlops_conversion.own.original import Array, Label, Original, plain_labels
@@ -35,6 +36,7 @@ def convert(
     labels: Sequence[Label] | None = None,
     example: Any = None,
     observed: bool = True,
+    proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert and prove a model, as `mlops_conversion.convert` says."""
     named = Task(task) if task is not None else None
@@ -49,7 +51,7 @@ def convert(
     answers = _answers(original, source)
     _check_choice(original, source, answers)
     graph, source = _graph(original, source, answers.shape[1])
-    proof, session = _proved(graph, original, source, truth, answers)
+    proof, session = _proved(graph, original, source, truth, answers, proof_seconds)
     proved = proof.narrowed(source.contract)
     notes = (*source.notes, *sentences(proof, source.contract, "the original"))
     return file.described(graph, session, original, source, proved, proof, truth, answers, notes, observed=observed)
@@ -176,9 +178,9 @@ def _known(source: Source, levels: dict[str, tuple[str, ...]], used: set[str | N
 
 
 def _proved(
-    graph: onnx.ModelProto, original: Original, source: Source, truth: Array | None, answers: Array
+    graph: onnx.ModelProto, original: Original, source: Source, truth: Array | None, answers: Array, seconds: float
 ) -> tuple[Proof, Any]:
-    """Prove the graph. Raises NotProved."""
+    """Prove the graph. Raises NotProved, ProofTimeout."""
     session = file.session_of(graph.SerializeToString(deterministic=True))
     held_out: Columns = {column.name: source.columns[column.name] for column in source.contract.columns}
     scale = 1.0
@@ -192,6 +194,7 @@ def _proved(
         encode=encode_columns,
         scale=scale,
         thresholds=_thresholds(original, source),
+        seconds=seconds,
     )
     if not proof.passes():
         raise NotProved(

@@ -1,5 +1,6 @@
 """Ask the original and the ONNX model the same rows."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,8 @@ import onnxruntime
 
 from mlops_contract import Column, ColumnType, Contract, Task
 from mlops_contract.agreement import TOLERANCE, agreement
-from mlops_conversion.errors import CannotConvert
+from mlops_conversion.errors import CannotConvert, ProofTimeout
+from mlops_conversion.limits import PROOF_SECONDS
 from mlops_conversion.proof import rows
 from mlops_conversion.proof.proof import Check, Kind, Proof
 from mlops_conversion.proof.rows import Array, Columns, Question
@@ -48,6 +50,7 @@ def prove(
     encode: Encode,
     scale: float = 1.0,
     thresholds: Mapping[str, Array] | None = None,
+    seconds: float = PROOF_SECONDS,
 ) -> Proof:
     """Compare the answers of a model and of its ONNX model.
 
@@ -60,9 +63,12 @@ def prove(
         encode: Returns the inputs of the ONNX model for columns, under a contract.
         scale: The interquartile range of the target, for regression.
         thresholds: The thresholds of each column that the model compares with any, for trees.
+        seconds: How long the proof may take. It ends at the first question after them, which may be much later if the
+            original takes long for one question.
 
     Raises:
         CannotConvert: The ONNX model does not load.
+        ProofTimeout: The proof was not done in `seconds`.
         ValueError: There are no held-out rows.
     """
     if not rows.count(held_out):
@@ -70,7 +76,7 @@ def prove(
     columns = rows.rounded(contract, rows.spread(held_out, HELD_OUT_ROWS))
     session = model if not isinstance(model, bytes) else _session(model)
     regression = contract.task is Task.REGRESSION
-    comparison = _Comparison(ask, session, encode, contract.output, scale if regression else 1.0)
+    comparison = _Comparison(ask, session, encode, contract.output, scale if regression else 1.0, seconds)
     tokens = {}
     variants = max(FEWEST_VARIANTS, min(VARIANTS, CELLS // len(contract.columns) ** 2))
     base = rows.complete(contract, columns, variants)
@@ -153,19 +159,28 @@ class _Comparison:
     """The two models, and how their answers are compared."""
 
     def __init__(
-        self, ask: Ask, session: onnxruntime.InferenceSession, encode: Encode, output: str, scale: float
+        self,
+        ask: Ask,
+        session: onnxruntime.InferenceSession,
+        encode: Encode,
+        output: str,
+        scale: float,
+        seconds: float,
     ) -> None:
         self._ask = ask
         self._session = session
         self._encode = encode
         self._output = output
         self.scale = scale
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+        self._asked = 0
 
     def check(self, kind: Kind, contract: Contract, columns: Columns, column: str | None = None) -> Check:
         """Ask both models, and compare."""
         asked = rows.count(columns)
         if not asked:
             return Check(kind, column, 0, 0, 0.0)
+        self._begin(kind, column, asked)
         try:
             expected, answers = self._original(columns), self._converted(contract, columns)
         except _Refused as error:
@@ -177,6 +192,7 @@ class _Comparison:
         most = max(1, CELLS_AT_ONCE // len(contract.columns))
         for group in rows.groups(base, questions, most):
             asked, parts = rows.asked(base, group)
+            self._begin(group[0].kind, group[0].column, rows.count(asked))
             try:
                 expected, answers = self._original(asked), self._converted(contract, asked)
                 fits = len(expected) == len(answers) == rows.count(asked)
@@ -198,6 +214,16 @@ class _Comparison:
         except _Refused as error:
             return Check(Kind.SINGLE, None, number, number, 0.0, error=str(error))
         return self._compared(Kind.SINGLE, columns, together, np.concatenate(single), None)
+
+    def _begin(self, kind: Kind, column: str | None, number: int) -> None:
+        """Count the rows of the next question. Raises ProofTimeout if there is no time for it."""
+        if time.monotonic() > self._end:
+            where = f" of the column {column!r}" if column is not None else ""
+            raise ProofTimeout(
+                f"the proof was not done after {self._seconds:,.0f} seconds: the two models had answered "
+                f"{self._asked:,} rows, and the rows of the kind {kind.value!r}{where} were next"
+            )
+        self._asked += number
 
     def _original(self, columns: Columns) -> Array:
         try:

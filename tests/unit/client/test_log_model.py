@@ -75,6 +75,8 @@ def test_what_is_refused_leaves_nothing_in_mlflow(client: mlflow.MlflowClient) -
         log_model(fitted(), ROWS, name="refused", objective="profit")
     with pytest.raises(BadInput, match="'roc_auc' was not measured \\(measured: none, as there is no target"):
         log_model(fitted(), ROWS, name="refused", objective="roc_auc")
+    with pytest.raises(BadInput, match=r"the proof was not done after 0 seconds.*more time with proof_seconds"):
+        log_model(fitted(StandardScaler()), ROWS, name="refused", proof_seconds=0)
     with pytest.raises(BadInput, match="data lacks the columns 'height'"):
         log_model(fitted(), ROWS[["width"]], name="refused")
     assert client.search_registered_models("name = 'refused'") == []

@@ -1,6 +1,8 @@
 """The proof: it passes what is the same, and finds each way in which a conversion can be wrong."""
 
+import itertools
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from mlops_contract import Column, ColumnType, Contract, Task
-from mlops_conversion.errors import CannotConvert
+from mlops_conversion.errors import CannotConvert, ProofTimeout
 from mlops_conversion.proof import Kind, Proof, prove
 from mlops_conversion.trees import convert, thresholds
 from tests.support.columns import encoded, table
@@ -80,7 +82,9 @@ def forest() -> RandomForestClassifier:
     return RandomForestClassifier(8, max_depth=6, random_state=0).fit(coded(columns), score > np.median(score))
 
 
-def proved(forest: RandomForestClassifier, model: onnx.ModelProto, contract: Contract = CONTRACT) -> Proof:
+def proved(
+    forest: RandomForestClassifier, model: onnx.ModelProto, contract: Contract = CONTRACT, **limits: float
+) -> Proof:
     by_position = thresholds(forest, CONTRACT.numbers + 1)
     known = {column.name: by_position[column.position] for column in contract.columns[:2]}
     return prove(
@@ -90,6 +94,7 @@ def proved(forest: RandomForestClassifier, model: onnx.ModelProto, contract: Con
         frame(seed=1),
         encode=encoded,
         thresholds=known,
+        **limits,
     )
 
 
@@ -295,3 +300,17 @@ def test_no_rows_prove_nothing(forest: RandomForestClassifier):
 def test_a_model_that_does_not_load_is_refused(forest: RandomForestClassifier):
     with pytest.raises(CannotConvert, match="does not load"):
         prove(forest.predict_proba, b"no model", CONTRACT, frame(), encode=encoded)
+
+
+def test_a_proof_that_is_not_done_in_time_says_how_far_it_came(
+    forest: RandomForestClassifier, monkeypatch: pytest.MonkeyPatch
+):
+    """Each look at the clock finds a second more: that of the start, and of each question."""
+    model = with_text(converted(forest))
+    monkeypatch.setattr(time, "monotonic", itertools.count().__next__)
+    with pytest.raises(
+        ProofTimeout,
+        match=r"not done after 1 seconds: the two models had answered [1-9][\d,]* rows, ",
+    ):
+        proved(forest, model, seconds=1)
+    assert proved(forest, model, seconds=100).passes(0.0)

@@ -62,6 +62,7 @@ class Batch:
         }
 
 
+@pytest.mark.slow
 def test_a_plain_model_comes_to_production(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
     from sklearn.datasets import load_wine

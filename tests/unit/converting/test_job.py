@@ -70,6 +70,7 @@ def test_others_cannot_read_the_memory_of_the_first_process() -> None:
     assert shown.stdout.strip() == b"0"
 
 
+@pytest.mark.slow
 def test_versions_are_compared_before_anything_is_unpickled(convert: Convert, tmp_path: Path) -> None:
     trace = tmp_path / "unpickled"
     folder = pickled(tmp_path / "model", f"open({str(trace)!r}, 'w')")
@@ -107,6 +108,7 @@ def test_an_object_with_an_address_of_its_own_stays_where_it_is(
     assert fetched == []
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_converted_and_proved(convert: Convert, tmp_path: Path) -> None:
     """Logged as plainly as can be: no example, no signature."""
     import mlflow
@@ -130,6 +132,7 @@ def test_a_pipeline_is_converted_and_proved(convert: Convert, tmp_path: Path) ->
     np.testing.assert_allclose(answers, model.predict_proba(wine.data), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["pt2", "pickle"])
 def test_a_torch_module_is_converted_in_both_of_mlflows_forms(convert: Convert, tmp_path: Path, form: Any) -> None:
     import mlflow

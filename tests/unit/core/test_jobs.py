@@ -122,6 +122,7 @@ def test_errors_name_what_is_missing(jobs):
             jobs.page(Job, JobStatus.COMPLETED, cursor=cursor)
 
 
+@pytest.mark.slow
 def test_200_events_in_any_order_and_twice_leave_every_record_right(jobs):
     """Forty jobs live through retries; their events come shuffled, each once or twice."""
     states = JobStates(jobs, None, None, None)

@@ -25,7 +25,7 @@ from tools.keys import Keys, UnknownKey, main
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """No account of the person who runs the tests is looked at."""
-    for name in ("EXTRA_INDEX_URL", "LAMBDA_BASE"):
+    for name in ("EXTRA_INDEX_URL", "LAMBDA_BASE", "PYTHON_IMAGE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -166,15 +166,16 @@ def test_a_dockerfile_needs_neither_buildkit_nor_a_frontend_of_a_hub(dockerfile:
 
 def test_whoever_deploys_brings_index_and_base_image(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     docker = Docker()
-    for name, argument in (("EXTRA_INDEX_URL", "TORCH_INDEX"), ("LAMBDA_BASE", "LAMBDA_BASE")):
+    for name, argument in (("EXTRA_INDEX_URL", "TORCH_INDEX"), ("LAMBDA_BASE", "LAMBDA_BASE"), ("PYTHON_IMAGE",) * 2):
         monkeypatch.setenv(name, f"mine/{argument}")
     ecr = boto3.client("ecr")
     monkeypatch.setattr(ecr, "describe_images", lambda **_: {"imageDetails": [{"imageDigest": "sha256:0"}]})
     Images(ecr, "mlops-dev", docker, lambda text: None).push_all()
     training, tracking = (each for each in docker.commands if each[1] == "build")
     assert "--build-arg=TORCH_INDEX=mine/TORCH_INDEX" in training
+    assert "--build-arg=PYTHON_IMAGE=mine/PYTHON_IMAGE" in training
     assert "--build-arg=LAMBDA_BASE=mine/LAMBDA_BASE" in tracking
-    for words, argument in ((training, "TORCH_INDEX"), (tracking, "LAMBDA_BASE")):
+    for words, argument in ((training, "TORCH_INDEX"), (training, "PYTHON_IMAGE"), (tracking, "LAMBDA_BASE")):
         assert f"\nARG {argument}=" in (ROOT / words[words.index("-f") + 1]).read_text()
 
 

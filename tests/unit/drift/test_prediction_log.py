@@ -82,6 +82,7 @@ def deep() -> Iterator[None]:
     sys.setrecursionlimit(limit)
 
 
+@pytest.mark.slow
 def test_a_delivery_broken_off_in_the_middle_is_completed_by_the_next(
     deep, stats, client, deliver, make_line, make_delivery
 ):
@@ -117,6 +118,7 @@ EVENTS = 7
 FATES = ("taken", "refused", "taken, but the answer is lost")
 
 
+@pytest.mark.slow
 @settings(
     max_examples=20,
     deadline=None,

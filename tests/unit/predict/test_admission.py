@@ -268,6 +268,7 @@ def test_what_an_exporter_made_by_its_defaults_is_refused_with_the_remedy_last(n
     assert str(refused.value).endswith(remedy)
 
 
+@pytest.mark.slow
 def test_a_model_that_mlflow_logs_as_its_refusal_says_is_admitted(tmp_path: Path) -> None:
     """mlflow.onnx keeps large tensors in another file by default."""
     import mlflow.onnx
@@ -323,6 +324,7 @@ class TestApart:
         with pytest.raises(ModelRefused, match=r"memory|MiB"):
             examine_apart(bytes_of(models.large(floats)), PLACEMENT, LIMITS)
 
+    @pytest.mark.slow
     def test_so_is_one_that_never_answers(self) -> None:
         with pytest.raises(ModelRefused, match="within 5 seconds"):
             examine_apart(bytes_of(models.endless()), PLACEMENT, Limits(1769, control_flow=True, seconds=5))

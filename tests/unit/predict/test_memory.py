@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_swaps_and_requests_leave_nothing_behind() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", "10000", "20"],

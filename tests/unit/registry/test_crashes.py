@@ -92,6 +92,7 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
     return lambda: World(table=make_table("TransitionsTable", f"transitions-{next(numbers)}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_a_crash_after_any_change_converges_on_redelivery(scenario: Scenario, make_world: MakeWorld) -> None:
     world = make_world()

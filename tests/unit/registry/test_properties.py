@@ -2,6 +2,7 @@
 
 import contextlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def dying(world: World, at: int):
     return watch
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(move, max_size=12), st.randoms())
 def test_the_order_of_arrival_does_not_matter(steps, random) -> None:

@@ -127,6 +127,7 @@ def made(aws: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[World
     return make
 
 
+@pytest.mark.slow
 @budget(8)
 @given(
     garbage=st.lists(st.tuples(bodies, st.sampled_from([MODEL, "other"]), st.integers(0, 3)), max_size=5),

@@ -53,7 +53,7 @@ def cases() -> list[Any]:
     found = []
     for name, kind in TABLES.items():
         claiming = [each for each in TABLE_TYPES if kind.task in models.find(each).tasks]
-        marks = [pytest.mark.slow] if name == "large" else []
+        marks = [pytest.mark.slow] if name in ("large", "wide") else []
         found += [
             pytest.param(name, each, id=f"{name}: {each}", marks=marks)
             for each in claiming
@@ -163,6 +163,7 @@ def test_the_same_seed_gives_the_same_file(read: Read, model_type: str) -> None:
     assert files[0].sha256 == files[1].sha256
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(("name", "model_type"), [("mixed", "lightgbm"), ("regression", "linear")])
 def test_a_whole_job_leaves_a_version_that_the_gate_admits_with_its_proof(

@@ -514,8 +514,12 @@ NPZ_FILES: dict[str, tuple[bytes, Trained | Refused]] = {
     ),
 }
 
+SLOW = ("thousands of columns",)
 CASES = [
-    *(pytest.param("set.csv", *case, id=f"csv: {name}") for name, case in CSV_FILES.items()),
+    *(
+        pytest.param("set.csv", *case, id=f"csv: {name}", marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, case in CSV_FILES.items()
+    ),
     *(pytest.param("set.npz", *case, id=f"npz: {name}") for name, case in NPZ_FILES.items()),
 ]
 

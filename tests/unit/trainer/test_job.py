@@ -55,6 +55,7 @@ def run_of(client: MlflowClient, identity: Identity):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity: Identity):
     outcome = job.run(asked(run_name="whole", model_name="whole"), identity, Stop())
@@ -304,6 +305,7 @@ def test_what_is_left_out_of_the_data_is_said(
     assert [event["note"] for event in events if event["event"] == "data.note"] == [note]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 def test_as_many_classes_as_are_allowed(mlflow_client: MlflowClient, identity: Identity):
     """Their metrics are more than MLflow takes in one call, and their labels more than a tag holds."""

@@ -21,6 +21,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield served
 
 
+@pytest.mark.slow
 def test_a_job_and_its_later_attempt_record_and_register(
     address: str, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

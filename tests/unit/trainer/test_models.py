@@ -57,6 +57,7 @@ def floats(text: str, columns: int) -> np.ndarray:
     return np.frombuffer(b64decode(text), "<f4").reshape(-1, columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", TYPES)
 def test_a_type_learns_digits_and_its_file_describes_itself(digits: Dataset, model_type: str):
     exported = trained(few(digits, 600), model_type, learning_rate=0.01)

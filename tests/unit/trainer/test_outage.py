@@ -49,6 +49,7 @@ def late_tracking_server(tmp_path: Path, tracking_uri: str) -> Iterator[tuple[st
         process.wait()
 
 
+@pytest.mark.slow
 def test_training_goes_on_while_mlflow_is_away(
     late_tracking_server: tuple[str, threading.Timer],
     mlflow_client: MlflowClient,
@@ -70,6 +71,7 @@ def test_training_goes_on_while_mlflow_is_away(
     assert outcome.model_version == 1
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_away_for_a_while_is_waited_for(
     aws: str, mlflow_client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -109,6 +109,7 @@ def world(tracking: str, aws: str, tmp_path: Path) -> World:
     return World(tracking, folder, environment)
 
 
+@pytest.mark.slow
 def test_a_script_with_requirements_is_interrupted_and_goes_on_from_its_checkpoint(world: World) -> None:
     (world.folder / "train.py").write_text(SCRIPT)
     # Only this file says where the packages are, and no index is asked.

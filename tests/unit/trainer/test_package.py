@@ -53,6 +53,7 @@ def test_no_modules_import_each_other_in_a_circle():
         pytest.fail(f"import cycle: {' → '.join(error.args[1])}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_can_be_imported_alone(name: str):
     """In an interpreter of its own, where no other module has prepared the way."""

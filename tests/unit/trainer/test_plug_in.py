@@ -1,6 +1,7 @@
 """A package that adds a model type: that of the page, from its boxes to a registered model, and one of another kind."""
 
 import csv
+import functools
 import json
 import os
 import random
@@ -25,12 +26,13 @@ from mlops.domain.errors import ValidationFailed
 from mlops.domain.model_types import ModelTypes
 from mlops.domain.training_request import TrainRequest
 from mlops_contract import Task
+from mlops_conversion.proof import prove
 from tests.support import coded
 from trainer import __main__ as trainer
 from trainer import models
 from trainer.data import Dataset
 from trainer.errors import ParameterError, ParityError
-from trainer.export import export
+from trainer.export import export, tables
 from trainer.models import DataKind, OwnHyperparameters
 from trainer.parameters import Parameters
 from trainer.stop import Stop
@@ -231,6 +233,16 @@ def test_what_is_no_model_is_refused(trained: object, reason: str):
     given = Nonsense() if isinstance(trained, bytes) else trained
     with pytest.raises(ParityError, match=reason):
         export(given, coded.made())  # type: ignore[arg-type]
+
+
+def test_a_proof_that_is_not_done_in_time_is_refused_with_how_far_it_came(
+    least_squares: LeastSquares, monkeypatch: pytest.MonkeyPatch
+):
+    dataset = coded.made(Task.REGRESSION)
+    trained = least_squares.train(dataset, Parameters(model_type="least_squares"), Session())
+    monkeypatch.setattr(tables, "prove", functools.partial(prove, seconds=0))
+    with pytest.raises(ParityError, match=r"not done after 0 seconds.* 0 rows.*not registered. Train a smaller model"):
+        export(trained, dataset)
 
 
 def test_a_task_that_the_type_does_not_take_is_refused_with_types_that_do(least_squares: LeastSquares):

@@ -123,6 +123,7 @@ def test_senders_import_nothing_while_the_main_thread_does(tmp_path: Path):
     assert [name for name in told if name.split(".")[0] in ("boto3", "botocore", "mlflow", "mlops", "sqlalchemy")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job_id", "sent", "code"), [("job_900001", signal.SIGKILL, -9), ("job_900002", signal.SIGTERM, 143)]
 )

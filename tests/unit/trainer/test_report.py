@@ -146,6 +146,7 @@ def test_a_picture_drawn_while_another_thread_imports_ipython_costs_the_picture_
     assert "confusion.png" not in names
 
 
+@pytest.mark.slow
 def test_two_reports_at_once_while_ipython_is_first_imported_are_both_written(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ):

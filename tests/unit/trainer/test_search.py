@@ -66,6 +66,19 @@ def test_the_first_quarter_and_at_least_four_are_drawn_at_random():
         assert search.ask(sweep, 1, good * (at_random - 1), COST) == search.ask(sweep, 1, bad * (at_random - 1), COST)
 
 
+def test_the_first_run_has_the_types_own_values_where_the_space_has_them():
+    own = {"rate": 0.02, "share": None, "leaves": 31, "kind": "c", "epochs": 5}
+    asked = search.ask(plan(), 0, [], COST, own)
+    assert (asked["rate"], asked["leaves"]) == (0.02, 31)
+    assert set(asked) == set(SPACE)
+    assert 0 <= asked["share"] <= 1
+    assert asked["kind"] in SPACE["kind"]
+    assert search.ask(plan(), 0, [], COST, {"rate": 0.5})["rate"] <= 0.1
+    assert search.ask(plan(), 1, [], COST, own) == search.ask(plan(), 1, [], COST)
+    listed = Sweep(strategy="tpe", seed=1, num_runs=9, space={"leaves": [63, 15, 31]})
+    assert search.ask(listed, 0, [], COST, {"leaves": 31}) == {"leaves": 31}
+
+
 def test_runs_under_way_are_kept_away_from():
     """Twelve completed runs and one under way at the best place: the next one is not asked to be there too."""
     sweep = plan(num_runs=40)

@@ -49,6 +49,7 @@ def test_ranked_and_the_best_registered_once(mlflow_client: MlflowClient, capsys
     assert version.tags["stage"] == "Registered"
 
 
+@pytest.mark.slow
 def test_each_run_of_tpe_learns_from_those_before(mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]):
     space = {"learning_rate": Range(low=1e-4, high=1e-1, log=True)}
     argv = ("--strategy", "tpe", "--num-runs", "5", "--seed", "5", "--model-name", "asked")
@@ -75,6 +76,7 @@ def test_each_run_of_tpe_learns_from_those_before(mlflow_client: MlflowClient, c
     assert version.run_id == ranked[0]["run_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mlflow_client")
 def test_a_run_that_is_pruned_is_not_ranked_and_it_is_said_why(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -126,6 +128,7 @@ def test_a_child_that_fails_does_not_spoil_the_sweep(mlflow_client: MlflowClient
     assert len(mlflow_client.search_model_versions("name = 'survivors'")) == 1
 
 
+@pytest.mark.slow
 def test_the_only_run_of_a_sweep_chooses_nothing_and_trains_on_all_rows(
     mlflow_client: MlflowClient, capsys: pytest.CaptureFixture[str]
 ):

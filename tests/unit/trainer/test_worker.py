@@ -93,6 +93,7 @@ def test_a_worker_does_all_runs_with_what_it_asked_for(jobs, plan, start, scored
         assert (run.worker, run.asked) == (0, {name: asked[name] for name in SPACE})
         assert asked["seed"] == 3 + index
     assert len({run.asked["learning_rate"] for run in runs}) == 6
+    assert runs[0].asked["learning_rate"] == 0.001, "the type's own value comes first"
     assert start(plan) == 0
     assert len(scored) == 6, "nothing is left to do"
 
@@ -265,6 +266,7 @@ def test_a_child_of_a_random_sweep_is_pruned_too_and_exits_with_0(jobs, others, 
     assert jobs.job(plan.job_ids[0]).status is JobStatus.PRUNED
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mlflow_client")
 @pytest.mark.parametrize("strategy", ["random", "grid"])
 def test_a_run_of_any_sweep_is_measured_on_validation(jobs, monkeypatch, strategy):

@@ -161,6 +161,7 @@ class Accepting:
         return f"batch-{name}"
 
 
+@pytest.mark.slow
 def test_concurrent_submissions_never_exceed_the_cap(jobs, monkeypatch):
     """Every request passes the early check, which sees no other; the claims alone hold the cap."""
     cap, batch = 5, Accepting()

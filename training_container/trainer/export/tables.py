@@ -7,6 +7,7 @@ import numpy as np
 from mlops_contract import ColumnType, Contract, Task
 from mlops_contract.column_bins import reference_of
 from mlops_contract.whole_columns import encode_columns
+from mlops_conversion.errors import ProofTimeout
 from mlops_conversion.proof import Kind, prove, quantity_scale, sentences
 from mlops_conversion.proof.kept_rows import kept_rows
 from mlops_conversion.proof.rows import Columns, allowed, json_rows, taken
@@ -25,7 +26,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     """Convert the model, and prove that it answers as the trained one does.
 
     Raises:
-        ParityError: It does not, within the contract that the proof narrows.
+        ParityError: It does not, within the contract that the proof narrows, or this was not proved in time.
     """
     contract, features = dataset.contract, dataset.feature_columns
     assert contract is not None
@@ -39,15 +40,21 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     def ask(columns: Columns) -> np.ndarray:
         return trained.predict(code(contract, features, columns))
 
-    proof = prove(
-        ask,
-        session,
-        contract,
-        held_out,
-        encode=encode_columns,
-        scale=scale,
-        thresholds=_thresholds(trained, contract, dataset),
-    )
+    try:
+        proof = prove(
+            ask,
+            session,
+            contract,
+            held_out,
+            encode=encode_columns,
+            scale=scale,
+            thresholds=_thresholds(trained, contract, dataset),
+        )
+    except ProofTimeout as error:
+        raise ParityError(
+            f"{error}, so the model was not registered. Train a smaller model, leave out columns, or ask for more "
+            "vCPUs (resources)"
+        ) from error
     if not proof.passes():
         raise ParityError(
             f"the ONNX model differs from the trained one: {proof.disagreement()}. The export of this model type is "
