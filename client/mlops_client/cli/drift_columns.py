@@ -55,7 +55,7 @@ def show(model_name: str | None, current_hours: int | None, column: str | None, 
     )
 
 
-def table(columns: Sequence[ColumnResult], thresholds: Thresholds, out: Console) -> Table:
+def table(columns: Sequence[ColumnResult | ColumnDetail], thresholds: Thresholds, out: Console) -> Table:
     """Return the columns as a table."""
     full = 2 * thresholds.alert or 1
     rows = [

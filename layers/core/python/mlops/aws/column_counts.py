@@ -10,15 +10,13 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from mlops.aws.dynamodb import DynamoTable, Item, Put
 from mlops.domain.drift.column_counts import ByLayout, packed, together, unpacked
-
-if TYPE_CHECKING:
-    from mlops.aws.stats_table import Series
+from mlops.domain.drift.series import Series
 
 GENERATION, NEW_DELTAS = "generation", "deltas"
 """Attributes of an hour's item: its generation, and how many deltas this generation has."""
@@ -65,12 +63,12 @@ class ColumnCounts:
     def __init__(self, table: DynamoTable, retention_seconds: int) -> None:
         self._table, self._retention = table, retention_seconds
 
-    def generation(self, series: "Series", hour: str) -> Generation:
+    def generation(self, series: Series, hour: str) -> Generation:
         """Return the present generation of an hour."""
         condition = Key("series").eq(series.key) & Key("slot").eq(_slot(series, hour))
         return next(map(Generation.of, self._table.query(condition, ConsistentRead=True)), Generation())
 
-    def delta(self, series: "Series", hour: str, generation: Generation, name: str, counts: ByLayout) -> Put:
+    def delta(self, series: Series, hour: str, generation: Generation, name: str, counts: ByLayout) -> Put:
         """Return the write of a delivery's counts. `name` is unique among deliveries."""
         digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
         return Put(
@@ -82,7 +80,7 @@ class ColumnCounts:
             }
         )
 
-    def fold(self, series: "Series", hour: str, generation: Generation) -> None:
+    def fold(self, series: Series, hour: str, generation: Generation) -> None:
         """Begin the next generation of an hour, and add the deltas of this one and of former ones to the total.
 
         Can be repeated at any time, also by several processes at once: each generation counts once.
@@ -105,13 +103,13 @@ class ColumnCounts:
             }
             self._table.put(item, before)  # if another process was faster, its total is read next
 
-    def fold_past(self, series: "Series", first: str, last: str) -> None:
+    def fold_past(self, series: Series, first: str, last: str) -> None:
         """Fold the hours from `first` to `last`, both included, that have deltas."""
         for hour, generation in self._generations(series, first, last):
             if generation.deltas:
                 self.fold(series, hour, generation)
 
-    def hours(self, series: "Series", first: str, last: str | None = None) -> Iterator[tuple[str, ByLayout]]:
+    def hours(self, series: Series, first: str, last: str | None = None) -> Iterator[tuple[str, ByLayout]]:
         """Yield the counts of each hour that has some, in order; without `last`, to the end."""
         condition = Key("series").eq(_totals(series)) & _between(first, last)
         totals = {item["slot"]: _total(item) for item in self._table.query(condition)}
@@ -123,34 +121,34 @@ class ColumnCounts:
             if counts := together(parts):
                 yield hour, counts
 
-    def window(self, series: "Series", first: str, last: str | None = None) -> dict[str, list[int]]:
+    def window(self, series: Series, first: str, last: str | None = None) -> dict[str, list[int]]:
         """Return the sums of the hours from `first` to `last`, by layout."""
         return together(counts for _, counts in self.hours(series, first, last))
 
-    def _generations(self, series: "Series", first: str, last: str | None) -> Iterator[tuple[str, Generation]]:
+    def _generations(self, series: Series, first: str, last: str | None) -> Iterator[tuple[str, Generation]]:
         for item in self._table.query(Key("series").eq(series.key) & _between(first, last)):
             hour, _, stage = item["slot"].partition("/")
             if stage == series.stage:
                 yield hour, Generation.of(item)
 
-    def _total(self, series: "Series", hour: str) -> _Total:
+    def _total(self, series: Series, hour: str) -> _Total:
         condition = Key("series").eq(_totals(series)) & Key("slot").eq(_slot(series, hour))
         return next(map(_total, self._table.query(condition, ConsistentRead=True)), _Total(-1, {}))
 
-    def _of_deltas(self, series: "Series", hour: str, first: int, last: int = 999_999) -> Iterable[ByLayout]:
+    def _of_deltas(self, series: Series, hour: str, first: int, last: int = 999_999) -> Iterable[ByLayout]:
         condition = Key("series").eq(_deltas(series, hour)) & Key("slot").between(f"{first:06}", f"{last:06}~")
         return map(_counts, self._table.query(condition, ConsistentRead=True))
 
 
-def _slot(series: "Series", hour: str) -> str:
+def _slot(series: Series, hour: str) -> str:
     return f"{hour}/{series.stage}"
 
 
-def _totals(series: "Series") -> str:
+def _totals(series: Series) -> str:
     return f"columns#{series.key}"
 
 
-def _deltas(series: "Series", hour: str) -> str:
+def _deltas(series: Series, hour: str) -> str:
     return f"deltas#{series.key}#{_slot(series, hour)}"
 
 

@@ -19,6 +19,7 @@ from mlops.aws.dynamodb import DynamoTable, Item, Put, Update, table_named
 from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
 from mlops.domain.drift.column_counts import ByLayout
 from mlops.domain.drift.counts import Counts
+from mlops.domain.drift.series import Series as Series
 from mlops.settings import Settings
 
 TOTALS = "totals"
@@ -44,30 +45,6 @@ class StatsSettings(Settings):
     @property
     def retention_seconds(self) -> int:
         return self.stats_retention_days * _DAY_SECONDS
-
-
-@dataclass(frozen=True, order=True)
-class Series:
-    """What is counted: a version of a model in a stage. `Series("-", 0, kind)` has counts that belong to no model."""
-
-    model_name: str
-    version: int
-    stage: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.model_name}#{self.version}"
-
-    @property
-    def total_slot(self) -> str:
-        return f"{self.key}/{self.stage}"
-
-    @classmethod
-    def parse(cls, total_slot: str) -> "Series":
-        """Read the name of a slot. Raises ValueError for a name of another form."""
-        key, _, stage = total_slot.rpartition("/")
-        name, _, version = key.rpartition("#")
-        return cls(name, int(version), stage)
 
 
 REFUSED, SKIPPED, TRANSITIONS = (Series("-", 0, kind) for kind in ("refused", "skipped", "transitions"))
