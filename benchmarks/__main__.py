@@ -19,6 +19,7 @@ PARTS = {
     "scoring": None,
     "train": "MNIST_DIR",
     "drift": "MNIST_DIR",
+    "columns": None,
 }
 """Part → the variable without which it has nothing to measure."""
 

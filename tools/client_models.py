@@ -27,7 +27,7 @@ ANSWERS = (
     *("Health", "Ready", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
+    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""

@@ -65,6 +65,100 @@ class CodeUpload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ColumnDetail:
+    name: str
+    role: Literal["input", "prediction"]
+    """prediction: the answers of a model of a quantity"""
+    kind: Literal["number", "boolean", "category", "presence"]
+    """How values are counted; presence: only whether there is one, as of datetimes"""
+    status: Literal["insufficient_data", "stable", "warning", "alert"]
+    changes: list[Literal["missing", "unseen", "below_range", "above_range", "distribution"]]
+    """What gave the status"""
+    message: str | None
+    """What happened, in a sentence; null if the column is stable"""
+    psi: float
+    """Population stability index, less what chance alone gives on average"""
+    raw_psi: float | None
+    """That of the bins as they are, without smoothing; null if it is infinite, because a bin is empty"""
+    p_value: float
+    """Probability of such a PSI if there is no drift"""
+    missing: float
+    """Share of the rows without a value"""
+    reference_missing: float
+    unseen: float | None
+    """Share of the rows with a category that training did not see"""
+    reference_unseen: float | None
+    below_range: float | None
+    """Share of the rows with a number below the training range"""
+    above_range: float | None
+    """Share of the rows with a number above the training range"""
+    bins: list[str]
+    """Names of the bins: missing, then ranges of numbers, or categories"""
+    counts: list[int]
+    """Rows of the current window by bin"""
+    reference_counts: list[int]
+    """Held-out rows by bin"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnMove:
+    name: str
+    status: Literal["insufficient_data", "stable", "warning", "alert"]
+    psi: float
+    message: str
+    """What happened, in a sentence"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnResult:
+    name: str
+    role: Literal["input", "prediction"]
+    """prediction: the answers of a model of a quantity"""
+    kind: Literal["number", "boolean", "category", "presence"]
+    """How values are counted; presence: only whether there is one, as of datetimes"""
+    status: Literal["insufficient_data", "stable", "warning", "alert"]
+    changes: list[Literal["missing", "unseen", "below_range", "above_range", "distribution"]]
+    """What gave the status"""
+    message: str | None
+    """What happened, in a sentence; null if the column is stable"""
+    psi: float
+    """Population stability index, less what chance alone gives on average"""
+    raw_psi: float | None
+    """That of the bins as they are, without smoothing; null if it is infinite, because a bin is empty"""
+    p_value: float
+    """Probability of such a PSI if there is no drift"""
+    missing: float
+    """Share of the rows without a value"""
+    reference_missing: float
+    unseen: float | None
+    """Share of the rows with a category that training did not see"""
+    reference_unseen: float | None
+    below_range: float | None
+    """Share of the rows with a number below the training range"""
+    above_range: float | None
+    """Share of the rows with a number above the training range"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsResult:
+    """The columns of a table model against the held-out rows."""
+
+    status: Literal["insufficient_data", "stable", "warning", "alert"]
+    rows: int
+    """Counted rows of the current window; of a busy hour not every row is counted"""
+    reference_rows: int
+    """Number of rows held out in training; 0 if there is no reference"""
+    watched: int
+    """Number of columns that are watched"""
+    moved: int
+    """Number of columns with a warning or an alert"""
+    columns: list[ColumnResult]
+    """The 20 columns that moved most, in this order"""
+    note: str | None
+    """The reason, if there is no verdict"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparedMetric:
     name: str
     values: dict[str, float | None]
@@ -401,6 +495,12 @@ class Thresholds:
     """Allowed probability of a false verdict in one check"""
     minimum_samples: int
     """Number of predictions below which there is no verdict"""
+    share_warning: float
+    """Growth of the share of missing, unseen or out-of-range values: warning"""
+    share_alert: float
+    """Growth of such a share from which the status is alert"""
+    columns_alpha: float
+    """Allowed probability of a false verdict on any column in 30 days"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -493,6 +593,23 @@ class ComparisonResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftColumns:
+    model_name: str
+    model_version: int
+    status: Literal["insufficient_data", "stable", "warning", "alert"]
+    message: str
+    """The result in a sentence"""
+    thresholds: Thresholds
+    current: Window
+    rows: int
+    """Counted rows of the current window; of a busy hour not every row is counted"""
+    reference_rows: int
+    """Number of rows held out in training; 0 if there is no reference"""
+    columns: list[ColumnDetail]
+    """Those that moved most come first"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DriftPoint:
     start: str
     """ISO 8601 in UTC"""
@@ -504,8 +621,12 @@ class DriftPoint:
     """PSI of the signal that gave the status; null with insufficient data"""
     signal: str | None
     """The signal that gave the status"""
+    column: str | None
+    """The column that gave the status, alone or with a signal"""
     signals: list[SignalResult]
     """Empty with insufficient data"""
+    columns: list[ColumnMove]
+    """Columns with a warning or an alert, at most 20"""
     note: str | None
     """The reason, if there is no verdict"""
 
@@ -519,12 +640,16 @@ class DriftStatus:
     """PSI of the signal that gave the status; null with insufficient data"""
     signal: str | None
     """The signal that gave the status"""
+    column: str | None
+    """The column that gave the status, alone or with a signal"""
     against: Literal["reference", "baseline"] | None
     """The comparison that gave the status"""
     message: str
     """The result in a sentence"""
     thresholds: Thresholds
     comparisons: list[ComparisonResult]
+    columns: ColumnsResult | None
+    """Null for models of images and vectors"""
     current: Window
     baseline: Window
     reference_samples: int

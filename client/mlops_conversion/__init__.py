@@ -32,7 +32,7 @@ def convert(
     task: Task | str | None = None,
     labels: Sequence[int | str] | None = None,
     example: Any = None,
-    made_up: bool = False,
+    observed: bool = True,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert a model that was made elsewhere to an ONNX file that the platform serves, and prove it.
@@ -46,8 +46,9 @@ def convert(
         task: "classification" or "regression"; only where the model does not say it, as a torch module.
         labels: One for each class, in the order of the model's outputs; only where the model does not know them.
         example: For a torch module, an input `[n, …]` to export it with, if it does not take the first rows of `data`.
-        made_up: Whether the rows of `data` are only of the right kind, and not like those that the model is for. A
-            linear model's answers are then not explained, because they are against the mean row.
+        observed: Whether `data` are rows as production has them. Of rows that were made up, the file has no
+            distributions, so drift is not measured against them; and a linear model's answers are not explained,
+            because that is done against the mean row.
         proof_seconds: How long the proof may take.
 
     Raises:
@@ -65,7 +66,7 @@ def convert(
         task=task,
         labels=labels,
         example=example,
-        made_up=made_up,
+        observed=observed,
         proof_seconds=proof_seconds,
     )
 

@@ -3,6 +3,7 @@
 import { get, type Options, post, postOnce, remove } from "./http";
 import type {
   Comparison,
+  DriftColumns,
   DriftHistory,
   DriftStats,
   DriftStatus,
@@ -82,6 +83,8 @@ export const predict = (route: "predict" | "predict/staging", request: PredictRe
 
 export const driftStatus = (name: string, hours: number, options?: Options) =>
   get<DriftStatus>(`drift/status${query({ model_name: name, current_hours: hours })}`, options);
+export const driftColumn = (name: string, column: string, hours: number, options?: Options) =>
+  get<DriftColumns>(`drift/columns${query({ model_name: name, column, current_hours: hours })}`, options);
 export const driftHistory = (name: string, hours: number, stepHours: number, options?: Options) =>
   get<DriftHistory>(`drift/history${query({ model_name: name, hours, step_hours: stepHours })}`, options);
 export const driftStats = (hours: number, options?: Options) =>

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { align, barPlaces, curve, WHOLE_STEPS } from "../src/charts/data";
+import { histogramsOf } from "../src/views/drift-columns";
 import { linesOf } from "../src/views/drift-over-time";
 
 it("puts lines on one axis: a gap stays a gap, and a missing point is none", () => {
@@ -94,4 +95,19 @@ it("has a line for each signal, with gaps where a point has no verdict", () => {
       ],
     },
   ]);
+});
+
+it("shows both histograms of a column as shares, without bins that are empty in both", () => {
+  const column = {
+    bins: ["missing", "nurse", "baker", "other", "unseen"],
+    counts: [0, 90, 0, 0, 10],
+    reference_counts: [0, 150, 50, 0, 0],
+  } as Parameters<typeof histogramsOf>[0];
+  expect(histogramsOf(column)).toEqual({
+    groups: ["nurse", "baker", "unseen"],
+    series: [
+      { name: "current", values: [0.9, 0, 0.1] },
+      { name: "training data", values: [0.75, 0.25, 0] },
+    ],
+  });
 });

@@ -68,6 +68,6 @@ def answers(model: ServedModel, rows: list[dict[str, Any]]) -> tuple[list[Any], 
 
 def _answer(model: ServedModel, body: dict[str, Any], fields: request.Fields) -> dict[str, Any]:
     parsed = request.parse(json.dumps(body), fields, NAME)
-    text, _ = tables.answer(model, parsed, fields is request.BATCH)
+    text, *_ = tables.answer(model, parsed, fields is request.BATCH, "a request")
     document: dict[str, Any] = json.loads(text)
     return document

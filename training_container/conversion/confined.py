@@ -40,7 +40,7 @@ def _convert(source: Path, handover: Handover) -> None:
     rows = rows_for(model, logged)
     handover.reach("converting the model and proving the result")
     try:
-        converted = convert(model, rows.data, example=rows.example, made_up=True)
+        converted = convert(model, rows.data, example=rows.example, observed=False)
     except ProofTimeout as error:
         raise Refused(
             f"{error}. Convert it where it was trained, with mlops_client.log_model and more time (proof_seconds)"

@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from mlops_client.cli import drawing, output
+from mlops_client.cli import drawing, drift_columns, output
+from mlops_client.cli.drift_columns import BAR_WIDTH, VERDICT_STYLES, verdict
 from mlops_client.cli.options import Json, new_client
 from mlops_client.cli.output import Column
-
-VERDICT_STYLES = {"stable": "green", "warning": "yellow", "alert": "bold red", "insufficient_data": "dim"}
-BAR_WIDTH = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +30,18 @@ def drift(
         int | None, typer.Option(metavar="HOURS", help="Show the last HOURS hours, one row per window.")
     ] = None,
     step_hours: Annotated[int | None, typer.Option(help="Length of a window of the history in hours. [1]")] = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Show the columns of a table model; with histograms if they moved.")
+    ] = False,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show one column, with the histograms of now and of training.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show whether a model's inputs and predictions have drifted."""
+    if columns or column is not None:
+        drift_columns.show(model_name, current_hours, column, as_json)
+        return
     if history is not None:
         _show_history(model_name, history, step_hours, as_json)
         return
@@ -44,9 +51,9 @@ def drift(
         return
     out = output.console()
     title = f"  {status.model_name} version {status.model_version}"
-    out.print(Text.assemble(_verdict(status.status), title), soft_wrap=True)
+    out.print(Text.assemble(verdict(status.status), title), soft_wrap=True)
     out.print(status.message, soft_wrap=True)
-    columns = [
+    headings = [
         Column("signal", 9),
         Column("against", 6),
         Column("PSI", 8, right=True),
@@ -61,14 +68,16 @@ def drift(
             comparison.against,
             f"{signal.psi:.4f}",
             f"{signal.p_value:.2g}",
-            _verdict(signal.status),
+            verdict(signal.status),
             Text(drawing.bar(signal.psi / full, BAR_WIDTH, out), style=VERDICT_STYLES.get(signal.status, "")),
         ]
         for comparison in status.comparisons
         for signal in comparison.signals
     ]
     if rows:
-        out.print(output.table(columns, rows, out.width))
+        out.print(output.table(headings, rows, out.width))
+    if status.columns is not None and status.columns.columns:
+        out.print(drift_columns.table(status.columns.columns, status.thresholds, out))
     for comparison in status.comparisons:
         if comparison.note and comparison.note not in status.message:
             out.print(f"{comparison.against}: {comparison.note}", style="dim", soft_wrap=True)
@@ -91,16 +100,16 @@ def _show_history(model_name: str | None, hours: int, step_hours: int | None, as
         Column("predictions", 6, right=True),
         Column("verdict", 7),
         Column("PSI", 8, right=True),
-        Column("signal", 4),
+        Column("signal or column", 4),
         Column("", 1),
     ]
     rows = [
         [
             point.start[:16].replace("T", " "),
             point.samples,
-            _verdict(point.status),
+            verdict(point.status),
             "" if point.psi is None else f"{point.psi:.4f}",
-            (point.signal or "").replace("_", " "),
+            point.column or (point.signal or "").replace("_", " "),
             Text(drawing.bar((point.psi or 0) / full, BAR_WIDTH, out), style=VERDICT_STYLES.get(point.status, "")),
         ]
         for point in history.points
@@ -111,7 +120,3 @@ def _show_history(model_name: str | None, hours: int, step_hours: int | None, as
         f"{history.against_samples} predictions of the {history.against}; a verdict needs "
         f"{history.thresholds.minimum_samples} predictions"
     )
-
-
-def _verdict(status: str) -> Text:
-    return Text(status.replace("_", " "), style=VERDICT_STYLES.get(status, ""))

@@ -36,7 +36,7 @@ def convert(
     task: Task | str | None = None,
     labels: Sequence[Label] | None = None,
     example: Any = None,
-    made_up: bool = False,
+    observed: bool = True,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert and prove a model, as `mlops_conversion.convert` says."""
@@ -55,7 +55,7 @@ def convert(
     proof, session = _proved(graph, original, source, truth, answers, proof_seconds)
     proved = proof.narrowed(source.contract)
     notes = (*source.notes, *sentences(proof, source.contract, "the original"))
-    explaining = Explaining(sums, made_up)
+    explaining = Explaining(sums, observed)
     return file.described(graph, session, original, source, proved, proof, truth, answers, notes, explaining)
 
 

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 
 from mlops_contract import Contract
+from mlops_contract.column_bins import reference_of
 from mlops_contract.contract import NUMBERS
 from mlops_contract.explanations import ENCODED, Explanation
 from mlops_contract.whole_columns import encode_columns
@@ -50,11 +51,11 @@ class Explaining:
 
     Attributes:
         sums: What they are sums over; None if they are no sums.
-        made_up: Whether the given rows are not like those that the model is for.
+        observed: Whether the given rows are real ones, with which production's can be compared.
     """
 
     sums: Sums | None
-    made_up: bool
+    observed: bool
 
 
 def _explained(
@@ -66,7 +67,7 @@ def _explained(
     sources = sums.features.sources
     if not sources:
         return unexplained("a step before the model mixes columns, so its features cannot be told apart by columns")
-    if sums.needs_rows and explaining.made_up:
+    if sums.needs_rows and not explaining.observed:
         return unexplained(
             "a linear model is explained against the mean of its rows, and it was logged without rows; log it with "
             "mlops_client.log_model and its data"
@@ -105,7 +106,7 @@ def described(
         truth: The true values: places of the classes, or quantities.
         answers: The original's answers to all rows.
         notes: Sentences about the conversion.
-        explaining: How the answers may be explained.
+        explaining: How the answers may be explained, and whether the given rows are real ones.
     """
     held_out = rounded(proved, source.columns)
     usual = taken(held_out, np.flatnonzero(allowed(proved, held_out)))
@@ -119,14 +120,18 @@ def described(
     description: dict[str, Any] = {
         "labels": list(original.labels),
         "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
-        "reference": reference(feeds[NUMBERS] if source.tensor else served, served, source.image, original.task),
     }
+    if explaining.observed:
+        inputs = feeds[NUMBERS] if source.tensor else served
+        description["reference"] = reference(inputs, served, source.image, original.task)
     if source.tensor:
         description |= {"features": len(proved.columns), "image": list(source.image) if source.image else None}
         description["self_test"] = served_file.self_test_of_tensor(feeds[NUMBERS], served)
     else:
         description["contract"] = proved.to_document()
         description["explain"] = explained_by.entry
+        if explaining.observed:
+            description["column_reference"] = reference_of(proved, feeds, served).to_document()
         description["self_test"] = served_file.self_test_of_rows(rows, served[: len(rows)])
     return Converted(
         content=served_file.described(graph, description),

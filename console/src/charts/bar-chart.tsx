@@ -12,11 +12,20 @@ export interface BarChartProperties {
   /** One value for each group. */
   series: { name: string; values: number[] }[];
   format?: (value: number) => string;
+  /** What a group is. */
+  xName?: string;
   height?: number;
 }
 
 /** Groups of bars. */
-export function BarChart({ label, groups, series, format = number, height = 180 }: BarChartProperties) {
+export function BarChart({
+  label,
+  groups,
+  series,
+  format = number,
+  xName = "class",
+  height = 180,
+}: BarChartProperties) {
   const bars = (paint: Paint): uPlot.Series[] =>
     series.map(({ name }, index) => {
       const { lefts, width } = barPlaces(groups.length, series.length, index);
@@ -37,7 +46,7 @@ export function BarChart({ label, groups, series, format = number, height = 180 
       label={label}
       names={series.map(({ name }) => name)}
       height={height}
-      xName="class"
+      xName={xName}
       xs={groups.map((_, index) => index)}
       xText={(index) => groups[index] ?? ""}
       yText={format}

@@ -4,6 +4,7 @@ import { BarChart } from "../charts/lazy";
 import { Card, Headings, Scroll, Tag, Tile } from "../components/basics";
 import { number, percent, words } from "../format";
 import type { ComparisonResult, DriftStatus, SignalResult } from "../schema";
+import { DriftColumns } from "./drift-columns";
 
 /** What the current predictions are compared with, in words. */
 export const AGAINST = { baseline: "earlier predictions", reference: "training data" };
@@ -16,14 +17,7 @@ export function DriftNow({ status }: { status: DriftStatus }) {
         <Tile name="Verdict" more={status.against ? `against ${AGAINST[status.against]}` : "too few predictions"}>
           <Tag status={status.status} />
         </Tile>
-        <Tile
-          name="PSI"
-          more={
-            status.signal && status.against
-              ? `${words(status.signal)} against ${AGAINST[status.against]}`
-              : "no verdict yet"
-          }
-        >
+        <Tile name="PSI" more={decidedBy(status)}>
           {status.psi === null ? "–" : status.psi.toFixed(3)}
         </Tile>
         <Tile
@@ -39,6 +33,7 @@ export function DriftNow({ status }: { status: DriftStatus }) {
           {number(status.baseline.samples)}
         </Tile>
       </dl>
+      {status.columns ? <DriftColumns status={status} columns={status.columns} /> : null}
       <div class="halves">
         <Card title="Signals">
           <Signals status={status} />
@@ -49,6 +44,12 @@ export function DriftNow({ status }: { status: DriftStatus }) {
       </div>
     </>
   );
+}
+
+/** What gave the verdict: a signal, or a column of a table. */
+function decidedBy({ signal, column, against }: DriftStatus): string {
+  const name = signal ? words(signal) : column;
+  return name && against ? `${name} against ${AGAINST[against]}` : "no verdict yet";
 }
 
 function Signals({ status }: { status: DriftStatus }) {

@@ -1,4 +1,4 @@
-"""The routes GET /drift/status, /drift/history, /drift/stats and /drift/distribution, and the hourly check."""
+"""The routes below /drift, and the hourly check."""
 
 from typing import Annotated, Any
 
@@ -8,7 +8,7 @@ from drift.check import DriftCheck
 from drift.report import DriftReport
 from drift.statistics import PredictionReport
 from mlops.api.http import CurrentCaller, lambda_handler
-from mlops.api.schemas.drift import DriftDistribution, DriftHistory, DriftStats, DriftStatus
+from mlops.api.schemas.drift import DriftColumns, DriftDistribution, DriftHistory, DriftStats, DriftStatus
 from mlops.domain.names import ModelName
 
 router = APIRouter(prefix="/drift", tags=["drift"])
@@ -30,6 +30,18 @@ def drift_status(
 ) -> DriftStatus:
     """Return whether the predictions of the Production version have drifted from its reference or its baseline."""
     return DriftReport.from_environment().status(model_name, baseline_hours, current_hours)
+
+
+@router.get("/columns")
+def drift_columns(
+    _: CurrentCaller,
+    model_name: Model = None,
+    current_hours: CurrentHours = 24,
+    column: Annotated[str | None, Query(max_length=1000, description="The name of one column")] = None,
+    moved: Annotated[bool, Query(description="Only columns with a warning or an alert")] = False,
+) -> DriftColumns:
+    """Return the columns of a table model with the histograms of the current window and of the held-out rows."""
+    return DriftReport.from_environment().columns(model_name, current_hours, column, moved)
 
 
 @router.get("/history")

@@ -6,12 +6,12 @@ from functools import cache
 
 from aws_lambda_powertools import Logger
 
-from drift.windows import Windows, drift_of, samples_of
+from drift.windows import Windows, columns_of, drift_of, samples_of, series_of
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
 from mlops.aws.embedded_metrics import embedded
 from mlops.aws.serving_bucket import ServedModels
-from mlops.aws.stats_table import PredictionStats
+from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.retrain import RetrainClaim, RetrainRequest
 from mlops.domain.drift.verdict import DriftThresholds, Verdict
@@ -76,27 +76,44 @@ class DriftCheck:
 
     def _check(self, manifest: Manifest) -> Verdict:
         windows = Windows.ending_now(self._settings.drift_baseline_hours, self._settings.drift_current_hours)
-        drift = drift_of(manifest, samples_of(self._stats, manifest, windows), self._thresholds)
-        record = DriftRecord.of(manifest.model_name, manifest.model_version, drift, now())
-        record = replace(record, alerted_at=self._notify(record))
+        if manifest.contract is not None:
+            # So that a query reads one item for each hour that is over, however many deliveries it had.
+            self._stats.columns.fold_past(series_of(manifest), windows.current_start, hours_before(windows.end, 2))
+        columns = columns_of(self._stats, manifest, windows.current_start, self._thresholds)
+        drift = drift_of(manifest, samples_of(self._stats, manifest, windows), columns, self._thresholds)
+        record = self._notify(DriftRecord.of(manifest.model_name, manifest.model_version, drift, now()))
         # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.
         self._records.save(record)
         self._retrain(record)
         _log(record)
         return record.status
 
-    def _notify(self, record: DriftRecord) -> float | None:
-        """Send an alert when drift begins, while it lasts, and when it ends; return when the lasting alert was sent."""
+    def _notify(self, record: DriftRecord) -> DriftRecord:
+        """Send an alert when drift begins, when further columns drift, while it lasts, and when it ends.
+
+        Returns:
+            The record, which says when the lasting alert was sent, and of which columns.
+        """
         last = self._records.last(record.model_name)
-        alerted_at = last.alerted_at if last and last.model_version == record.model_version else None
+        if last is not None and last.model_version == record.model_version:
+            record = replace(record, alerted_at=last.alerted_at, alerted_columns=last.alerted_columns)
         if record.status is Verdict.ALERT:
-            if alerted_at is None or time.time() - alerted_at >= self._settings.drift_repeat_hours * 3600:
+            columns = {column.name for column in record.columns if column.status is Verdict.ALERT}
+            is_due = (
+                record.alerted_at is None
+                or not columns <= set(record.alerted_columns)
+                or time.time() - record.alerted_at >= self._settings.drift_repeat_hours * 3600
+            )
+            if is_due:
                 self._events.alert(record)
-                return time.time()
-        elif alerted_at is not None and record.status is not Verdict.INSUFFICIENT_DATA:  # without data it goes on
+                columns |= set(record.alerted_columns)
+                return replace(record, alerted_at=time.time(), alerted_columns=tuple(sorted(columns)))
+        elif (
+            record.alerted_at is not None and record.status is not Verdict.INSUFFICIENT_DATA
+        ):  # without data it goes on
             self._events.recovered(record)
-            return None
-        return alerted_at
+            return replace(record, alerted_at=None, alerted_columns=())
+        return record
 
     def _retrain(self, record: DriftRecord) -> None:
         """Request a retrain with an event, if it is switched on and within its limits."""
@@ -132,7 +149,7 @@ class DriftCheck:
 def _log(record: DriftRecord) -> None:
     """Log the verdict as a line that is also a CloudWatch metric (embedded metric format), for the alarm."""
     fields = record.detail()
-    del fields["signals"]
+    del fields["signals"], fields["columns"]
     fields["explanation"] = fields.pop("message")  # a log line has a message of its own
     metrics = {"DriftAlert": (float(record.status is Verdict.ALERT), "Count")}
     if record.psi is not None:

@@ -1,11 +1,14 @@
-"""Answers about drift: GET /drift/status and GET /drift/history."""
+"""Answers about drift: GET /drift/status, /drift/columns and /drift/history."""
 
 from functools import cache
 from itertools import pairwise
 
+from drift.column_report import column_detail, column_moves, columns_result
 from drift.settings import ReportSettings
 from drift.windows import (
     Windows,
+    columns_of,
+    columns_of_steps,
     drift_of,
     reference_of,
     samples_of,
@@ -15,6 +18,7 @@ from drift.windows import (
 )
 from mlops.api.schemas.drift import (
     ComparisonResult,
+    DriftColumns,
     DriftHistory,
     DriftPoint,
     DriftStatus,
@@ -24,8 +28,10 @@ from mlops.api.schemas.drift import (
 )
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hours_before
+from mlops.domain.drift.column_words import sentence_of_all
 from mlops.domain.drift.counts import summary_of
-from mlops.domain.drift.verdict import Against, Comparison, DriftThresholds, compare, not_compared
+from mlops.domain.drift.verdict import Against, Comparison, Drift, DriftThresholds, compare, of_columns
+from mlops.domain.errors import NotFound
 
 BASELINE_HOURS = 168
 """Hours before the first window with which a version without a reference is compared."""
@@ -46,24 +52,58 @@ class DriftReport:
         manifest = self._served.manifest(model_name or self._default)
         windows = Windows.ending_now(baseline_hours, current_hours)
         samples = samples_of(self._stats, manifest, windows)
-        drift = drift_of(manifest, samples, self._thresholds)
-        deciding, worst = drift.deciding, drift.worst
+        columns = columns_of(self._stats, manifest, windows.current_start, self._thresholds)
+        drift = drift_of(manifest, samples, columns, self._thresholds)
         return DriftStatus(
             model_name=manifest.model_name,
             model_version=manifest.model_version,
             status=drift.verdict.value,
-            psi=round(worst.psi, 6) if worst else None,
-            signal=worst.signal if worst else None,
-            against=deciding.against if deciding else None,
+            psi=_psi(drift),
+            signal=drift.worst.signal if drift.worst else None,
+            column=drift.column.name if drift.column else None,
+            against=drift.against,
             message=drift.message,
             thresholds=_thresholds(self._thresholds),
             comparisons=[_comparison(comparison) for comparison in drift.comparisons],
+            columns=columns_result(drift.columns),
             current=_window(windows.current_start, windows.end, current_hours, samples.current.count),
             baseline=_window(windows.baseline_start, windows.current_start, baseline_hours, samples.baseline.count),
             reference_samples=samples.reference.count if samples.reference else 0,
             current_distribution=samples.current.shares(),
             baseline_distribution=samples.baseline.shares(),
             reference_distribution=samples.reference.shares() if samples.reference else None,
+        )
+
+    def columns(self, model_name: str | None, current_hours: int, column: str | None, moved: bool) -> DriftColumns:
+        """Return columns with both histograms: all of them, a named one, or those that moved.
+
+        Raises:
+            NoModelInStage: No version is in Production.
+            NotFound: The model has no columns, or none of that name is watched.
+        """
+        manifest = self._served.manifest(model_name or self._default)
+        windows = Windows.ending_now(1, current_hours)
+        drift = columns_of(self._stats, manifest, windows.current_start, self._thresholds)
+        if drift is None:
+            raise NotFound(f"{manifest.model_name} takes images or vectors, which have no columns; GET /drift/status")
+        named = [entry for entry in (drift.moved if moved else drift.columns) if column in (None, entry.name)]
+        if column is not None and drift.columns and column not in {entry.name for entry in drift.columns}:
+            raise NotFound(f"{manifest.model_name} has no watched column of this name; leave column out to list them")
+        return DriftColumns(
+            model_name=manifest.model_name,
+            model_version=manifest.model_version,
+            status=drift.verdict.value,
+            message=sentence_of_all(drift),
+            thresholds=_thresholds(self._thresholds),
+            current=_window(
+                windows.current_start,
+                windows.end,
+                current_hours,
+                self._stats.window(series_of(manifest), windows.current_start)["n"],
+            ),
+            rows=drift.rows,
+            reference_rows=drift.reference_rows,
+            columns=[column_detail(entry) for entry in named],
         )
 
     def history(self, model_name: str | None, hours: int, step_hours: int) -> DriftHistory:
@@ -77,6 +117,7 @@ class DriftReport:
             first, last = (hours_before(bounds[0], ago) for ago in (BASELINE_HOURS, 1))
             other = summary_of(self._stats.window(series, first, last))
         samples = samples_of_steps(self._stats, series, bounds)
+        columns = columns_of_steps(self._stats, manifest, bounds, self._thresholds)
         return DriftHistory(
             model_name=manifest.model_name,
             model_version=manifest.model_version,
@@ -90,12 +131,11 @@ class DriftReport:
                 _point(
                     start,
                     end,
-                    sample.count,
-                    not_compared(against)
-                    if manifest.predicts_quantity
-                    else compare(against, sample, other, self._thresholds),
+                    of_columns(sample, compared)
+                    if manifest.predicts_quantity and compared is not None
+                    else Drift(sample, (compare(against, sample, other, self._thresholds),), compared),
                 )
-                for (start, end), sample in zip(pairwise(bounds), samples, strict=True)
+                for (start, end), sample, compared in zip(pairwise(bounds), samples, columns, strict=True)
             ],
         )
 
@@ -110,18 +150,27 @@ def _comparison(comparison: Comparison) -> ComparisonResult:
     )
 
 
-def _point(start: str, end: str, samples: int, comparison: Comparison) -> DriftPoint:
-    worst = comparison.worst
+def _point(start: str, end: str, drift: Drift) -> DriftPoint:
+    signals = [signal for comparison in drift.comparisons for signal in _signals(comparison)]
+    notes = [comparison.note for comparison in drift.comparisons if comparison.note]
+    if drift.columns is not None and drift.columns.note:
+        notes.append(drift.columns.note)
     return DriftPoint(
         start=_time(start),
         end=_time(end),
-        samples=samples,
-        status=comparison.verdict.value,
-        psi=round(worst.psi, 6) if worst else None,
-        signal=worst.signal if worst else None,
-        signals=_signals(comparison),
-        note=comparison.note,
+        samples=drift.current.count,
+        status=drift.verdict.value,
+        psi=_psi(drift),
+        signal=drift.worst.signal if drift.worst else None,
+        column=drift.column.name if drift.column else None,
+        signals=signals,
+        columns=column_moves(drift.columns),
+        note="; ".join(notes) or None,
     )
+
+
+def _psi(drift: Drift) -> float | None:
+    return None if drift.psi is None else round(drift.psi, 6)
 
 
 def _signals(comparison: Comparison) -> list[SignalResult]:
@@ -146,6 +195,9 @@ def _thresholds(thresholds: DriftThresholds) -> Thresholds:
         retrain=thresholds.drift_retrain,
         alpha=thresholds.drift_alpha,
         minimum_samples=thresholds.drift_minimum_samples,
+        share_warning=thresholds.drift_share_warning,
+        share_alert=thresholds.drift_share_alert,
+        columns_alpha=thresholds.drift_columns_alpha,
     )
 
 

@@ -7,8 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
+from mlops.domain.drift.column_counts import ByLayout, together
+from mlops.domain.drift.column_drift import ColumnsDrift, compare_columns
 from mlops.domain.drift.counts import Counts, Summary, summary_of, summary_of_reference
-from mlops.domain.drift.verdict import Drift, DriftThresholds, detect, not_watched
+from mlops.domain.drift.thresholds import DriftThresholds
+from mlops.domain.drift.verdict import Drift, detect, of_columns
 from mlops.domain.manifest import Manifest
 
 
@@ -63,8 +66,12 @@ def samples_of_steps(stats: PredictionStats, series: Series, bounds: list[str]) 
     """Return the predictions in each window between two bounds. The last window has no end."""
     windows: list[Counts] = [Counter() for _ in bounds[1:]]
     for hour, counts in stats.hours(series, bounds[0]):
-        windows[min(bisect_right(bounds, hour), len(windows)) - 1].update(counts)
+        windows[_window_of(bounds, hour)].update(counts)
     return [summary_of(window) for window in windows]
+
+
+def _window_of(bounds: list[str], hour: str) -> int:
+    return min(bisect_right(bounds, hour), len(bounds) - 1) - 1
 
 
 def series_of(manifest: Manifest) -> Series:
@@ -75,8 +82,33 @@ def reference_of(manifest: Manifest) -> Summary | None:
     return summary_of_reference(manifest.reference, manifest.labels) if manifest.reference else None
 
 
-def drift_of(manifest: Manifest, samples: Samples, thresholds: DriftThresholds) -> Drift:
-    """Return the verdict on a served version; of a regression model it says that nothing is compared."""
-    if manifest.predicts_quantity:
-        return not_watched(samples.current)
-    return detect(samples.current, samples.reference, samples.baseline, thresholds)
+def drift_of(manifest: Manifest, samples: Samples, columns: ColumnsDrift | None, thresholds: DriftThresholds) -> Drift:
+    """Return the verdict on a served version. Of a regression model there are the columns only."""
+    if manifest.predicts_quantity and columns is not None:
+        return of_columns(samples.current, columns)
+    return detect(samples.current, samples.reference, samples.baseline, thresholds, columns)
+
+
+def columns_of(
+    stats: PredictionStats, manifest: Manifest, start: str, thresholds: DriftThresholds
+) -> ColumnsDrift | None:
+    """Compare the columns of a table model from the hour `start` on; None for models of images and vectors."""
+    if manifest.contract is None:
+        return None
+    reference = manifest.table_reference()
+    counts = stats.columns.window(series_of(manifest), start) if reference is not None else {}
+    return compare_columns(reference, counts.get(reference.layout) if reference is not None else None, thresholds)
+
+
+def columns_of_steps(
+    stats: PredictionStats, manifest: Manifest, bounds: list[str], thresholds: DriftThresholds
+) -> list[ColumnsDrift | None]:
+    """Compare the columns in each window between two bounds. The last window has no end."""
+    reference = manifest.table_reference()
+    if reference is None:
+        without = compare_columns(None, None, thresholds) if manifest.contract is not None else None
+        return [without for _ in bounds[1:]]
+    windows: list[list[ByLayout]] = [[] for _ in bounds[1:]]
+    for hour, counts in stats.columns.hours(series_of(manifest), bounds[0]):
+        windows[_window_of(bounds, hour)].append(counts)
+    return [compare_columns(reference, together(window).get(reference.layout), thresholds) for window in windows]

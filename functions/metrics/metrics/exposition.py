@@ -18,6 +18,7 @@ from mlops.domain.drift.counts import (
     histogram,
     latency_histogram,
 )
+from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.verdict import Verdict
 from mlops.domain.job import JobStatus
 from mlops.domain.stages import Stage
@@ -137,10 +138,7 @@ def _drift(reading: Reading) -> Iterator[Metric]:
     age = GaugeMetricFamily(
         "mlops_drift_check_age_seconds", "Time since the last drift check of the model.", labels=labels
     )
-    for record in reading.drift:
-        # A version that left Production is not checked any more, and its last verdict is out of date.
-        if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) != record.model_version:
-            continue
+    for record in _current(reading):
         values = [record.model_name, str(record.model_version)]
         for signal in record.signals:
             psi.add_metric([*values, signal.signal, signal.against], signal.psi)
@@ -149,6 +147,41 @@ def _drift(reading: Reading) -> Iterator[Metric]:
         samples.add_metric(values, record.samples)
         age.add_metric(values, max(0.0, reading.at - seconds(record.checked_at)))
     yield from (psi, status, samples, age)
+    yield from _columns(reading)
+
+
+def _columns(reading: Reading) -> Iterator[Metric]:
+    """Yield the metrics of columns. A record has those that moved most, so the number of series has a limit."""
+    labels = ["model", "version", "column"]
+    psi = GaugeMetricFamily(
+        "mlops_column_psi", "Population stability index of a column, less what chance gives.", labels=labels
+    )
+    missing = GaugeMetricFamily("mlops_column_missing_ratio", "Share of rows without a value.", labels=labels)
+    unseen = GaugeMetricFamily(
+        "mlops_column_unseen_ratio", "Share of rows with a category that training did not see.", labels=labels
+    )
+    beyond = GaugeMetricFamily(
+        "mlops_column_out_of_range_ratio", "Share of rows with a number beyond the training range.", labels=labels
+    )
+    alert = GaugeMetricFamily(
+        "mlops_column_alert", "1 if the column gave an alert at the last check, otherwise 0.", labels=labels
+    )
+    for record in _current(reading):
+        for column in record.columns:
+            values = [record.model_name, str(record.model_version), column.name]
+            psi.add_metric(values, column.psi)
+            missing.add_metric(values, column.missing)
+            unseen.add_metric(values, column.unseen)
+            beyond.add_metric(values, column.out_of_range)
+            alert.add_metric(values, column.status is Verdict.ALERT)
+    yield from (psi, missing, unseen, beyond, alert)
+
+
+def _current(reading: Reading) -> Iterator[DriftRecord]:
+    """Yield the last checks of what serves: a version that left Production is not checked any more."""
+    for record in reading.drift:
+        if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) == record.model_version:
+            yield record
 
 
 def _jobs(reading: Reading) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mlops.domain.errors import PlatformError
-from mlops.inference.answers import NotFinite, Outcome, answers_of, batch_body, single_body
+from mlops.inference.answers import NotFinite, answers_of, batch_body, single_body
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.inputs import beyond_the_model, inputs_of
@@ -99,7 +99,8 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
         answer = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
-    records.prediction(request_id, answer.record, cache, seconds, began)
+    columns = answer.counts.of(request_id, repeated=hit) if answer.counts is not None else ""
+    records.prediction(request_id, answer.record + columns, cache, seconds, began)
     return ok(answer.body, request_id, cache, seconds)
 
 
@@ -123,16 +124,19 @@ def _answer(
             from predict.explanations import RowExplanations
 
             explanations = RowExplanations.of(bucket, model, parsed, explain)
-        document, record = tables.answer(model, parsed, batch, explanations)
+        document, outcome = tables.answer(model, parsed, batch, request_id, explanations)
     elif explain is not None:
         raise request.only_rows_are_explained()
     else:
-        classified, outputs, record = ask(model, parsed, request_id)
-        document = batch_body(manifest, classified) if batch else single_body(manifest, classified, outputs)
-    return Answer(body, model.serial, manifest.model_name, parsed.version, document, record)
+        outcome = ask(model, parsed, request_id)
+        if batch:
+            document = batch_body(manifest, outcome.answers)
+        else:
+            document = single_body(manifest, outcome.answers, outcome.outputs)
+    return Answer(body, model.serial, manifest.model_name, parsed.version, document, outcome.record, outcome.counts)
 
 
-def ask(model: ServedModel, parsed: request.Request, request_id: str) -> Outcome:
+def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records.Outcome:
     """Ask a model of images or vectors, and measure and sample the inputs.
 
     Raises:
@@ -152,7 +156,7 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> Outcome
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
     record = records.record(manifest, classified.predictions, classified.confidences, signals)
-    return Outcome(classified, probabilities, record)
+    return records.Outcome(classified, probabilities, record)
 
 
 def warm_up() -> None:

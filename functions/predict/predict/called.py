@@ -7,10 +7,10 @@ from urllib.parse import unquote
 from mlops.api.parameters import refuse_unknown
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
-from mlops.inference.answers import Outcome
 from predict import records, replies, request
 from predict.model_cache import ModelCache, ServedModel
 from predict.pinned import pinned
+from predict.records import Outcome
 
 STAGES = ("Production", "Staging")
 MAX_WARNINGS = 1_000

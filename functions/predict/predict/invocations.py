@@ -4,10 +4,10 @@ The answers are those of `mlflow models serve` with the model as its library's f
 is refused, where MLflow converts it.
 """
 
-from mlops.inference.answers import Outcome
 from predict import row_bodies, tables, tensors
 from predict.called import Call, Response
 from predict.model_cache import ServedModel
+from predict.records import Outcome
 
 
 def ping(call: Call) -> Response:
@@ -25,7 +25,7 @@ def invoke(call: Call) -> Response:
     else:
         outcome, warnings = _of_rows(call, model)
     document = {"predictions": outcome.answers.predictions}
-    return call.predicted(model, staleness, document, outcome.record, warnings)
+    return call.predicted(model, staleness, document, outcome.line, warnings)
 
 
 def _of_rows(call: Call, model: ServedModel) -> tuple[Outcome, list[str]]:
@@ -36,7 +36,7 @@ def _of_rows(call: Call, model: ServedModel) -> tuple[Outcome, list[str]]:
     else:
         sent = row_bodies.of_json(call.document(), encoder.contract)
     encoded = row_bodies.encoded(encoder, sent)
-    return tables.outcome(model, encoded.feeds, sent.source), encoded.warnings
+    return tables.outcome(model, encoded.feeds, sent.source, call.request_id), encoded.warnings
 
 
 def _of_tensor(call: Call, model: ServedModel) -> Outcome:

@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from onnxruntime import InferenceSession
 
@@ -15,6 +15,9 @@ from mlops.inference.model import Model, ModelRefused, load, proved
 from mlops_contract.onnx_file import ModelFile
 from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable, Sink
 from predict.signals import Signals
+
+if TYPE_CHECKING:
+    from predict.column_counts import ColumnCounter
 
 MAX_MODEL_BYTES = 512 << 20
 """What the disk of an environment holds."""
@@ -49,16 +52,23 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class ServedModel(Model):
-    """A loaded model. `signals` is None if its inputs are not images."""
+    """A loaded model. `signals` is None if its inputs are not images, and `columns` if its file has no reference of
+    columns."""
 
     signals: Signals | None = None
+    columns: "ColumnCounter | None" = None
     serial: int = field(default_factory=itertools.count(1).__next__)
     """Unique in this process, also for the same file with another manifest."""
 
     @classmethod
     def of(cls, model: Model) -> "ServedModel":
-        image = model.manifest.input.image if model.manifest.input is not None else None
-        return cls(model.manifest, model.session, model.encoder, Signals(image) if image else None)
+        manifest, columns = model.manifest, None
+        image = manifest.input.image if manifest.input is not None else None
+        if manifest.contract is not None:
+            from predict.column_counts import counter_of  # only for table models: other ones start without it
+
+            columns = counter_of(manifest.contract, manifest.table_reference())
+        return cls(manifest, model.session, model.encoder, Signals(image) if image else None, columns)
 
 
 @dataclass

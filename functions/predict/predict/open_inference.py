@@ -14,11 +14,11 @@ import numpy as np
 from mlops import __version__
 from mlops.domain.errors import NoModelInStage, PlatformError, ValidationFailed
 from mlops.domain.manifest import Manifest
-from mlops.inference.answers import Outcome
 from mlops_contract import Column, ColumnType
 from predict import row_bodies, tables, tensors
 from predict.called import STAGES, Call, Response
 from predict.model_cache import ServedModel
+from predict.records import Outcome
 from predict.request import is_printable, refuse_other_than_numbers
 
 NUMBERS = frozenset(("FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"))
@@ -98,11 +98,11 @@ def infer(call: Call) -> Response:
         outcome = _of_tensor(call, model, inputs)
     else:
         encoded = row_bodies.encoded(model.encoder, _rows(inputs, model.encoder.contract.columns))
-        outcome, warnings = tables.outcome(model, encoded.feeds, "inputs"), encoded.warnings
+        outcome, warnings = tables.outcome(model, encoded.feeds, "inputs", call.request_id), encoded.warnings
     outputs = [output for output in _outputs(model.manifest, outcome) if output["name"] in wanted]
     answer = {"model_name": model.manifest.model_name, "model_version": str(model.manifest.model_version)}
     answer |= {"id": document["id"]} if "id" in document else {}
-    return call.predicted(model, staleness, {**answer, "outputs": outputs}, outcome.record, warnings)
+    return call.predicted(model, staleness, {**answer, "outputs": outputs}, outcome.line, warnings)
 
 
 def _tensor(name: str, datatype: str, width: int) -> dict[str, Any]:

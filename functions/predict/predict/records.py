@@ -7,12 +7,16 @@ import os
 import sys
 import time
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
 
 from mlops.domain.manifest import Manifest
+
+if TYPE_CHECKING:
+    from mlops.inference.answers import Answers
+    from predict.column_counts import RowCounts
 
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "mlops")
 COUNTED = {
@@ -20,6 +24,21 @@ COUNTED = {
     "mlops.model_refused": "ModelRefused",
     "mlops.model_unavailable": "ModelUnavailable",
 }
+
+
+class Outcome(NamedTuple):
+    """Answers, the outputs they were made of (float32 `[n, k]`), and what the log says of both."""
+
+    answers: "Answers"
+    outputs: np.ndarray
+    record: str
+    counts: "RowCounts | None" = None
+    """Of a table's columns, if the request is counted."""
+
+    @property
+    def line(self) -> str:
+        """The part of the log line for a request that is not repeated from the cache."""
+        return self.record if self.counts is None else self.record + self.counts.fields
 
 
 def record(

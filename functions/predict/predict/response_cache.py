@@ -4,7 +4,10 @@ An answer belongs to a model by the model's serial number, and each loaded model
 never repeated after a promotion, nothing has to be invalidated, and no answer keeps an old model in memory.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from predict.column_counts import RowCounts
 
 MAX_BYTES = 2 << 20
 """About 250 answers. More would hardly help, and would displace the model's weights from the processor's cache."""
@@ -20,7 +23,7 @@ Key = tuple[str, int, str]
 
 
 class Answer(NamedTuple):
-    """A response body, and the part of the log line that depends on the request alone."""
+    """A response body, and the parts of the log line that depend on the request alone."""
 
     request_body: str
     serial: int
@@ -28,6 +31,7 @@ class Answer(NamedTuple):
     version: int | None  # that the request pinned
     body: str
     record: str
+    counts: "RowCounts | None" = None
 
 
 class AnswerCache:
@@ -69,4 +73,5 @@ def key_of(route: str, body: str) -> Key:
 def _size(answer: Answer) -> int:
     """Return the bytes that an entry takes; a str that is not ASCII takes up to four per character."""
     body = answer.request_body
-    return len(body) * (1 if body.isascii() else 4) + len(answer.body) + len(answer.record) + ENTRY_OVERHEAD
+    logged = len(answer.record) + (len(answer.counts.fields) if answer.counts is not None else 0)
+    return len(body) * (1 if body.isascii() else 4) + len(answer.body) + logged + ENTRY_OVERHEAD

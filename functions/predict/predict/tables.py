@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops.domain.errors import ValidationFailed
-from mlops.inference.answers import NotFinite, Outcome, answers_of_table, row_body, rows_body
-from mlops.inference.model import Model
+from mlops.inference.answers import NotFinite, answers_of_table, row_body, rows_body
 from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
 from predict import records
 from predict.inputs import beyond_the_model
+from predict.model_cache import ServedModel
+from predict.records import Outcome
 from predict.request import Request, is_printable, refuse_other_than_numbers
 
 if TYPE_CHECKING:
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 
 def answer(
-    model: Model, parsed: Request, batch: bool, explanations: "RowExplanations | None" = None
-) -> tuple[str, str]:
-    """Return the response's body, and the part of the log line that depends on the request alone.
+    model: ServedModel, parsed: Request, batch: bool, request_id: str, explanations: "RowExplanations | None" = None
+) -> tuple[str, Outcome]:
+    """Return the response's body, and what is logged.
 
     Args:
         model: The model.
         parsed: The request.
         batch: Whether it is one for several rows.
+        request_id: The request's id.
         explanations: Explains the answers, if that was asked for.
 
     Raises:
@@ -32,16 +34,17 @@ def answer(
     """
     assert model.encoder is not None
     manifest, encoded = model.manifest, _encoded(parsed, model.encoder, batch)
-    answers, outputs, record = outcome(model, encoded.feeds, parsed.source)
-    explained = explanations.fields(encoded.feeds, outputs, batch) if explanations else {}
+    asked = outcome(model, encoded.feeds, parsed.source, request_id)
+    explained = explanations.fields(encoded.feeds, asked.outputs, batch) if explanations else {}
     if batch:
-        return rows_body(manifest, answers, encoded.warnings, explained), record
+        return rows_body(manifest, asked.answers, encoded.warnings, explained), asked
     # A list of numbers gets a list, as from a model of vectors.
-    return row_body(manifest, answers, outputs, encoded.warnings, explained, named=parsed.source == "row"), record
+    named = parsed.source == "row"
+    return row_body(manifest, asked.answers, asked.outputs, encoded.warnings, explained, named=named), asked
 
 
-def outcome(model: Model, feeds: Feeds, source: str) -> Outcome:
-    """Ask the model encoded rows. `source` is the field that they came from.
+def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str) -> Outcome:
+    """Ask the model encoded rows, and count their columns. `source` is the field that they came from.
 
     Raises:
         ValidationFailed: The model has no finite answer.
@@ -52,8 +55,11 @@ def outcome(model: Model, feeds: Feeds, source: str) -> Outcome:
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(source) from None
     if manifest.predicts_quantity:
-        return Outcome(answers, outputs, records.record_of_quantities(manifest, len(outputs)))
-    return Outcome(answers, outputs, records.record(manifest, answers.predictions, answers.confidences, None))
+        record = records.record_of_quantities(manifest, len(outputs))
+    else:
+        record = records.record(manifest, answers.predictions, answers.confidences, None)
+    counts = model.columns.count(request_id, feeds, outputs) if model.columns is not None else None
+    return Outcome(answers, outputs, record, counts)
 
 
 def _encoded(parsed: Request, encoder: RowEncoder, batch: bool) -> Encoded:

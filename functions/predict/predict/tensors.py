@@ -4,10 +4,10 @@ from typing import Any
 
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.manifest import Manifest
-from mlops.inference.answers import Outcome
 from predict.called import Call
 from predict.inputs import SCALE_REMEDY
 from predict.model_cache import ServedModel
+from predict.records import Outcome
 from predict.request import MAX_BATCH, Request
 from predict.row_bodies import one_of
 

@@ -48,14 +48,14 @@ def _count(stats: PredictionStats, lines: Mapping[Key, Line]) -> Iterator[Counte
         if not new:
             return
         counted, markers = count_lines(new.values()), _markers(new, before)
-        if len(new) > LINES_PER_TRANSACTION or not fits(markers, counted.hours, counted.totals):
+        if len(new) > LINES_PER_TRANSACTION or not fits(markers, counted.hours, counted.totals, counted.columns):
             keys = list(new)
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
                 yield from _count(stats, {key: new[key] for key in half})
             return
         for sample in counted.samples:
             store(sample)
-        if stats.add(markers, counted.hours, counted.totals):
+        if stats.add(markers, counted.hours, counted.totals, counted.columns):
             yield counted
             return
 

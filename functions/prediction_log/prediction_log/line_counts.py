@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops.aws.stats_table import NAMES_PER_UPDATE, REFUSED, SKIPPED, Series, hour_of
+from mlops.domain.drift.column_counts import ByLayout, counts_of_columns, together
 from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
 from mlops.domain.stages import ALIASES
 from prediction_log.delivery import Line
@@ -28,10 +29,14 @@ AHEAD_SECONDS = 2 * 3600
 
 @dataclass
 class Counted:
-    """The counts to add to hours and totals, the number of counted lines, and the reasons of skipped ones."""
+    """The counts to add to hours and totals, the number of counted lines, and the reasons of skipped ones.
+
+    `columns` has those of table models' columns, by their layout.
+    """
 
     hours: dict[tuple[Series, str], Counts] = field(default_factory=lambda: defaultdict(Counter))
     totals: dict[Series, Counts] = field(default_factory=lambda: defaultdict(Counter))
+    columns: dict[tuple[Series, str], dict[str, list[int]]] = field(default_factory=dict)
     lines: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
@@ -50,13 +55,16 @@ def count_lines(lines: Iterable[Line]) -> Counted:
                 folder = _series(fields).key.replace("#", "/")
                 counted.samples.append(Sample(folder, hour_of(line.seconds), line.id, fields))
                 continue
-            series, counts = _counts(fields)
+            series, counts, columns = _counts(fields)
+            place = series, hour_of(line.seconds)
+            if columns:
+                counted.columns[place] = _together(counted.columns.get(place, {}), columns)
         except _Skip as skip:
             counted.skipped[skip.reason] += 1
             # Added to the totals only: the time of these lines may be wrong too.
             counted.totals[SKIPPED][skip.reason] += 1
             continue
-        counted.hours[series, hour_of(line.seconds)].update(counts)
+        counted.hours[place].update(counts)
         counted.lines += 1
     for (series, _), counts in counted.hours.items():
         counted.totals[series].update(lifetime(counts) if series.version else counts)
@@ -84,22 +92,29 @@ def _fields(text: str) -> Mapping[str, Any]:
     return line
 
 
-def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts]:
+def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts, dict[str, list[int]]]:
     if line.get("status") != 200:
         status, code = line.get("status"), line.get("code")
         if type(status) is not int or not 100 <= status < 1000 or not _is_name(code):
             raise _Skip("malformed")
-        return REFUSED, Counter({f"{status}/{code}": 1})
+        return REFUSED, Counter({f"{status}/{code}": 1}), {}
     series = _series(line)
     try:
-        counts = counts_of(line)
+        counts, columns = counts_of(line), counts_of_columns(line)
     except (Malformed, OverflowError) as error:
         raise _Skip("malformed") from error
     if not all(map(_is_storable, counts)):
         raise _Skip("malformed")
     if len(counts) > NAMES_PER_UPDATE:  # more than a hundred predictions: predict writes no such line
         raise _Skip("malformed")
-    return series, counts
+    return series, counts, columns
+
+
+def _together(before: ByLayout, columns: ByLayout) -> dict[str, list[int]]:
+    try:
+        return together((before, columns))
+    except Malformed as error:
+        raise _Skip("malformed") from error
 
 
 def _series(line: Mapping[str, Any]) -> Series:

@@ -198,6 +198,7 @@ def _manifest(placement: Placement, file: ModelFile, description: Description) -
         self_test=description.self_test,
         reference=description.reference,
         contract=description.contract,
+        column_reference=description.column_reference,
         metrics={name: value for name, value in placement.metrics.items() if math.isfinite(value)},
         transition_id=placement.transition_id,
         cache_epoch=0,

@@ -96,8 +96,8 @@ def test_a_linear_model_is_explained_against_the_mean_of_the_given_rows() -> Non
 
 
 def test_a_linear_model_whose_rows_are_made_up_is_not_explained_and_trees_are() -> None:
-    assert "logged without rows" in stated(converted(pipeline(LogisticRegression()), made_up=True))
-    forest = converted(pipeline(RandomForestClassifier(5, max_depth=3, random_state=0)), made_up=True)
+    assert "logged without rows" in stated(converted(pipeline(LogisticRegression()), observed=False))
+    forest = converted(pipeline(RandomForestClassifier(5, max_depth=3, random_state=0)), observed=False)
     assert forest.explanation is not None
 
 

@@ -4,6 +4,7 @@ Each model is asked rows that neither its training nor its proof has seen, with 
 rests on the proof alone.
 """
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
@@ -518,3 +520,17 @@ def test_keras_with_another_backend_is_refused_with_a_way_that_works() -> None:
         convert(sequential(), HELD_OUT)
     with pytest.raises(CannotConvert, match="KERAS_BACKEND=torch"):
         describe(sequential())
+
+
+def test_the_file_says_what_the_given_rows_had_in_each_column_unless_they_were_made_up() -> None:
+    model = make_pipeline(mixed(), logistic()).fit(TRAINING, churned(TRAINING))
+    described = json.loads(onnx.load_from_string(convert(model, HELD_OUT).content).metadata_props[0].value)
+    reference = described["column_reference"]
+    assert reference["rows"] == len(HELD_OUT)
+    assert [column["name"] for column in reference["columns"]] == [*NUMBERS, *TEXTS]
+    missing = {column["name"]: column["counts"][0] for column in reference["columns"]}
+    assert missing == HELD_OUT[[*NUMBERS, *TEXTS]].isna().sum().to_dict()
+    made_up = json.loads(
+        onnx.load_from_string(convert(model, HELD_OUT, observed=False).content).metadata_props[0].value
+    )
+    assert {"reference", "column_reference"}.isdisjoint(made_up)

@@ -21,6 +21,7 @@ from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.promotion_queue import PromotionQueue, read_message, request_transition
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition, new_transition_id
 from mlops.inference.model import load
@@ -118,6 +119,10 @@ def test_a_plain_model_comes_to_production(aws: None, tmp_path: Path, monkeypatc
     assert (moved.status, moved.error) == ("succeeded", None)
     assert {gate.check: gate.passed for gate in moved.gates}["proof"]
     assert "rows are answered otherwise than by the original" in json.dumps([gate.detail for gate in moved.gates])
+    stored = s3.get_object(Bucket=BUCKET, Key=f"serving/{MODEL}/Production.json")["Body"].read()
+    manifest = Manifest.from_json(stored)
+    # The job made the rows up, so nothing of production is compared with them.
+    assert (manifest.reference, manifest.column_reference) == (None, None)
     assert tracking.aliases == {"production": version}
 
     manifest = store.manifest(MODEL, Stage.PRODUCTION)

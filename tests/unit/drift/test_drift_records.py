@@ -101,7 +101,7 @@ def test_the_detail_of_events_has_the_fields_that_the_docs_list():
     detail = json.loads(json.dumps(record().detail()))
     assert list(detail) == [
         *("model_name", "model_version", "status", "psi", "signal", "against", "message", "samples"),
-        *("checked_at", "signals"),
+        *("checked_at", "signals", "column", "columns"),
     ]
     assert detail["status"] == "alert"
     assert {tuple(signal) for signal in detail["signals"]} == {("against", "signal", "psi", "p")}

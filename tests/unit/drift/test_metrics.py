@@ -20,7 +20,7 @@ from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.counts import counts_of, lifetime
-from mlops.domain.drift.record import DriftRecord, SignalRecord
+from mlops.domain.drift.record import ColumnRecord, DriftRecord, SignalRecord
 from mlops.domain.drift.verdict import Verdict
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.stages import Stage
@@ -44,8 +44,14 @@ def reading(make_line):
     totals = lifetime(counts_of(make_line(100, seed=1, cache="hit")))
     at = time.time()
     signal = SignalRecord("reference", "confidence", 0.31, 1e-9)
+    columns = (
+        ColumnRecord("income", Verdict.ALERT, 1.5, 0.02, 0.0, 0.38, "income: were units changed?"),
+        ColumnRecord("job", Verdict.STABLE, 0.01, 0.0, 0.003, 0.0),
+    )
     drift = DriftRecord(
-        *("digits", 3, Verdict.ALERT, 0.31, "confidence", "reference", "confidence differs", 400, now(), (signal,))
+        *("digits", 3, Verdict.ALERT, 0.31, "confidence", "reference", "confidence differs", 400, now(), (signal,)),
+        column="income",
+        columns=columns,
     )
     return Reading(
         at=at,
@@ -98,6 +104,11 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_production_model", model="torn") == 1
     assert value(samples, "mlops_drift_psi", signal="confidence") == 0.31
     assert value(samples, "mlops_drift_status", status="alert") == 1
+    assert value(samples, "mlops_column_psi", model="digits", version="3", column="income") == 1.5
+    assert value(samples, "mlops_column_missing_ratio", column="income") == 0.02
+    assert value(samples, "mlops_column_unseen_ratio", column="job") == 0.003
+    assert value(samples, "mlops_column_out_of_range_ratio", column="income") == 0.38
+    assert [value(samples, "mlops_column_alert", column=name) for name in ("income", "job")] == [1, 0]
     assert value(samples, "mlops_jobs", state="pending") == 1
     assert value(samples, "mlops_job_oldest_pending_seconds") > 86400
     assert value(samples, "mlops_transitions_queued") == 1
@@ -106,7 +117,11 @@ def test_the_counts_come_out_as_they_were_kept(samples):
 
 
 def test_a_verdict_on_a_version_that_no_longer_serves_is_not_shown(samples):
-    shown = {(each.labels["model"], each.labels["version"]) for each in samples if each.name.startswith("mlops_drift")}
+    shown = {
+        (each.labels["model"], each.labels["version"])
+        for each in samples
+        if each.name.startswith(("mlops_drift", "mlops_column"))
+    }
     assert shown == {("digits", "3")}
 
 

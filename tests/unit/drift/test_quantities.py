@@ -1,4 +1,4 @@
-"""Models that predict a quantity: their requests are counted, and drift says plainly that nothing is compared."""
+"""Models that predict a quantity, without a reference of columns: drift says plainly that nothing is compared."""
 
 import json
 import time
@@ -10,8 +10,9 @@ import pytest
 from drift.check import CheckSettings, DriftCheck
 from drift.report import DriftReport
 from drift.statistics import PredictionReport
+from mlops.domain.drift.column_drift import NO_REFERENCE
 from mlops.domain.drift.counts import counts_of, lifetime, summary_of
-from mlops.domain.drift.verdict import NOT_WATCHED, DriftThresholds
+from mlops.domain.drift.verdict import DriftThresholds
 from mlops.domain.manifest import Manifest
 from mlops_contract import Task
 from prediction_log.delivery import Line, decode
@@ -74,10 +75,10 @@ def test_a_line_without_labels_that_does_not_say_so_is_malformed() -> None:
 def test_the_status_and_the_history_say_that_nothing_is_watched(counted: Any) -> None:
     report = DriftReport(counted, Served(), DriftThresholds(), MODEL)  # type: ignore[arg-type]
     status = report.status(None, 168, 24)
-    assert (status.status, status.message, status.current.samples) == ("insufficient_data", NOT_WATCHED, 300)
-    assert [comparison.note for comparison in status.comparisons] == [NOT_WATCHED]
+    assert (status.status, status.message, status.current.samples) == ("insufficient_data", f"{NO_REFERENCE}.", 300)
+    assert (status.comparisons, status.columns.note) == ([], NO_REFERENCE)
     points = report.history(None, 24, 6).points
-    assert {(point.status, point.note) for point in points} == {("insufficient_data", NOT_WATCHED)}
+    assert {(point.status, point.note) for point in points} == {("insufficient_data", NO_REFERENCE)}
     assert points[-1].samples == 300
 
 
@@ -95,7 +96,7 @@ def test_the_check_records_it_and_sends_nothing(counted: Any, records: Any) -> N
         CheckSettings(retrain_on_drift=True),
     )
     assert check.run() == {MODEL: "insufficient_data"}
-    assert records.last(MODEL).message == NOT_WATCHED
+    assert records.last(MODEL).message == f"{NO_REFERENCE}."
 
 
 def test_the_statistics_have_no_confidence_and_no_classes(counted: Any) -> None:

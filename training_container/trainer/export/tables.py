@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 
 from mlops_contract import ColumnType, Contract, Task
+from mlops_contract.column_bins import reference_of
 from mlops_contract.whole_columns import encode_columns
 from mlops_conversion.errors import ProofTimeout
 from mlops_conversion.explained import Explained, explained, expose, unexplained
@@ -67,7 +68,8 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
             "wrong, so the model was not registered"
         )
     proved = proof.narrowed(contract)
-    outputs = answers(session, encode_columns(contract, held_out))
+    feeds = encode_columns(contract, held_out)
+    outputs = answers(session, feeds)
     check_answers(outputs, len(dataset.held_out), dataset.task)
     compared = [entry for entry in proof.checks if entry.kind is Kind.HELD_OUT]
     worst = max(entry.largest for entry in compared) / scale
@@ -77,6 +79,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     kept = kept_rows(ask, proved, held_out, outputs.shape[1], scale).to_bytes()
     description = {
         "contract": proved.to_document(),
+        "column_reference": reference_of(contract, feeds, outputs).to_document(),
         "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
         "self_test": self_test_of_rows(json_rows(proved, taken(held_out, rows)), outputs[rows]),
         "explain": explanations.entry,

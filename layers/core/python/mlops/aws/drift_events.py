@@ -47,6 +47,7 @@ def _text(record: DriftRecord) -> str:
         f"{record.model_name} version {record.model_version}: {record.status}",
         record.message,
         "",
+        *(f"  {text}" for column in record.columns if (text := column.message) and text not in record.message),
         *(f"  {signal.signal:15} against {signal.against:10} PSI {signal.psi:.3f}" for signal in record.signals),
         "",
         f"GET /drift/status?model_name={record.model_name} shows the current state.",

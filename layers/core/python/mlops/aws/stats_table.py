@@ -14,9 +14,12 @@ from datetime import UTC, datetime, timedelta
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
+from mlops.aws.column_counts import GENERATION, NEW_DELTAS, ColumnCounts, Generation
 from mlops.aws.dynamodb import DynamoTable, Item, Put, Update, table_named
 from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
+from mlops.domain.drift.column_counts import ByLayout
 from mlops.domain.drift.counts import Counts
+from mlops.domain.drift.series import Series as Series
 from mlops.settings import Settings
 
 TOTALS = "totals"
@@ -25,7 +28,7 @@ MARKER_SECONDS = 16 * 24 * 3600
 ITEMS_PER_TRANSACTION = 100
 NAMES_PER_UPDATE = 250
 """DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
-_KEYS = ("series", "slot", "expires")
+_NO_COUNTS = ("series", "slot", "expires", GENERATION, NEW_DELTAS)
 _MARKED = "marker#"
 _CLIENT_ATTEMPTS = 6
 """Fewer than boto3's default, because `PredictionStats.add` itself tries again, as long as a delivery may wait."""
@@ -44,30 +47,6 @@ class StatsSettings(Settings):
         return self.stats_retention_days * _DAY_SECONDS
 
 
-@dataclass(frozen=True, order=True)
-class Series:
-    """What is counted: a version of a model in a stage. `Series("-", 0, kind)` has counts that belong to no model."""
-
-    model_name: str
-    version: int
-    stage: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.model_name}#{self.version}"
-
-    @property
-    def total_slot(self) -> str:
-        return f"{self.key}/{self.stage}"
-
-    @classmethod
-    def parse(cls, total_slot: str) -> "Series":
-        """Read the name of a slot. Raises ValueError for a name of another form."""
-        key, _, stage = total_slot.rpartition("/")
-        name, _, version = key.rpartition("#")
-        return cls(name, int(version), stage)
-
-
 REFUSED, SKIPPED, TRANSITIONS = (Series("-", 0, kind) for kind in ("refused", "skipped", "transitions"))
 """Requests that got no prediction, by status and code; log lines that could not be counted, by reason; transitions of
 models by model, stage and outcome."""
@@ -84,6 +63,7 @@ def hours_before(hour: str, hours: int) -> str:
 
 Hours = Mapping[tuple[Series, str], Mapping[str, int]]
 Totals = Mapping[Series, Mapping[str, int]]
+Columns = Mapping[tuple[Series, str], ByLayout]
 
 
 @dataclass(frozen=True)
@@ -96,11 +76,11 @@ class Marker:
     content: bytes = b""
 
 
-def fits(markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
+def fits(markers: Collection[Marker], hours: Hours, totals: Totals, columns: Columns | None = None) -> bool:
     """Return whether DynamoDB accepts this much in one transaction."""
     updates = [*hours.values(), *totals.values()]
     names = max(map(len, updates), default=0)
-    return len(markers) + len(updates) <= ITEMS_PER_TRANSACTION and names <= NAMES_PER_UPDATE
+    return len(markers) + len(updates) + len(columns or ()) <= ITEMS_PER_TRANSACTION and names <= NAMES_PER_UPDATE
 
 
 class PredictionStats:
@@ -112,27 +92,42 @@ class PredictionStats:
         self._table = table
         self._retention = retention_seconds
         self._max_wait = max_wait_seconds
+        self.columns = ColumnCounts(table, retention_seconds)
 
     @classmethod
     def from_environment(cls) -> "PredictionStats":
         settings = StatsSettings.from_environment()
         return cls(table_named(settings.prediction_stats_table, _CLIENT_ATTEMPTS), settings.retention_seconds)
 
-    def add(self, markers: Collection[Marker], hours: Hours, totals: Totals) -> bool:
-        """Add counts to hours of series and to totals, all or nothing; False if one of the markers already exists.
+    def add(self, markers: Collection[Marker], hours: Hours, totals: Totals, columns: Columns | None = None) -> bool:
+        """Add counts to hours of series and to totals, all or nothing. `columns` are of some of these hours.
 
         They must fit into one transaction (`fits`).
+
+        Returns:
+            False if nothing was added, because one of the markers already exists, or because the generation of an
+            hour's columns has just changed.
 
         Raises:
             ClientError: DynamoDB refuses, or throttles for longer than `max_wait_seconds`. The call can be repeated
             with the same markers.
         """
+        columns = columns or {}
+        generations = {place: self.columns.generation(*place) for place in columns}
         writes: list[Put | Update] = [self._marker(marker) for marker in markers]
         for (series, hour), counts in hours.items():
-            writes += self._addition(series.key, f"{hour}/{series.stage}", counts)
+            writes += self._addition(series.key, f"{hour}/{series.stage}", counts, generations.get((series, hour)))
         for series, counts in totals.items():
             writes += self._addition(TOTALS, series.total_slot, counts)
-        return self._transact(writes)
+        name = " ".join(f"{marker.group} {marker.slot}" for marker in markers)
+        for place, by_layout in columns.items():
+            writes.append(self.columns.delta(*place, generations[place], name, by_layout))
+        if not self._transact(writes):
+            return False
+        for place, generation in generations.items():
+            if generation.is_full:
+                self.columns.fold(*place, generation)
+        return True
 
     def markers(self, group: str) -> list[Marker]:
         """Return the markers of a group in the order of their slots, including those just written."""
@@ -183,14 +178,21 @@ class PredictionStats:
         }
         return Put(item, Attr("series").not_exists())
 
-    def _addition(self, series: str, slot: str, counts: Mapping[str, int]) -> Iterator[Update]:
+    def _addition(
+        self, series: str, slot: str, counts: Mapping[str, int], generation: Generation | None = None
+    ) -> Iterator[Update]:
+        """Yield the update of an item, if there is something to add. `generation` is that of a delta beside it."""
         added = {name: value for name, value in counts.items() if value}
+        condition = None
+        if generation is not None:
+            added[NEW_DELTAS] = 1
+            condition = generation.unchanged
         if added:
             expires = int(time.time()) + self._retention
-            yield Update({"series": series, "slot": slot}, {"expires": expires}, add=added)
+            yield Update({"series": series, "slot": slot}, {"expires": expires}, add=added, condition=condition)
 
     def _transact(self, writes: list[Put | Update]) -> bool:
-        """Write all or nothing; False if a condition failed. Only the markers have conditions."""
+        """Write all or nothing; False if a condition failed."""
         deadline, pause = time.monotonic() + self._max_wait, 0.02
         while True:
             try:
@@ -209,7 +211,7 @@ class PredictionStats:
 
 def _numbers(item: Item) -> dict[str, int]:
     """Return an item's counts, which are numbers. Other values, which a later version may write, are ignored."""
-    return {name: value for name, value in item.items() if name not in _KEYS and type(value) in (int, float)}
+    return {name: value for name, value in item.items() if name not in _NO_COUNTS and type(value) in (int, float)}
 
 
 def combined(parts: Iterable[Mapping[str, int]]) -> Counts:

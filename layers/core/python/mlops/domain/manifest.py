@@ -13,11 +13,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops.domain.manifest_fields import Fields, is_not_finite, is_text, is_whole
 from mlops.domain.manifest_fields import ManifestError as ManifestError
 from mlops_contract import Contract, ContractError, Task
+
+if TYPE_CHECKING:
+    from mlops_contract.table_reference import TableReference
 
 SCHEMA = 1
 READER = 2
@@ -106,6 +109,8 @@ class Manifest:
     """The columns of a table model; None for a model of images or vectors."""
     explanations: Explanations | None = None
     """None of files from before there were explanations."""
+    column_reference: dict[str, Any] | None = None
+    """What the held-out rows had in each column (`mlops_contract.table_reference`); None if that is not known."""
 
     @property
     def predicts_quantity(self) -> bool:
@@ -164,6 +169,7 @@ class Manifest:
             refusal=fields.text("refusal") if fields.has("refusal") else None,
             contract=contract_of(fields.get("contract")),
             explanations=explanations_of(fields.get("explanations")),
+            column_reference=fields.get("column_reference"),
         )
         if not re.fullmatch(SHA256, manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
@@ -176,8 +182,13 @@ class Manifest:
             manifest.self_test,
             manifest.reference,
             manifest.contract,
+            manifest.column_reference,
         )
         return manifest
+
+    def table_reference(self) -> "TableReference | None":
+        """Return what production's rows are compared with, column by column, if this version can read it."""
+        return table_reference_of(self.column_reference, self.contract)
 
 
 def contract_of(document: Any) -> Contract | None:
@@ -201,6 +212,20 @@ def explanations_of(document: Any) -> Explanations | None:
     return Explanations(sha256, fields.whole("size", least=1))
 
 
+def table_reference_of(document: Any, contract: Contract | None) -> "TableReference | None":
+    """Read a reference of columns; None is none, or one of a later format. Raises ManifestError."""
+    if document is None:
+        return None
+    if contract is None:
+        raise ManifestError("the field column_reference needs a contract")
+    from mlops_contract.table_reference import TableReference  # models of images and vectors start without it
+
+    try:
+        return TableReference.from_document(document, contract)
+    except ContractError as error:
+        raise ManifestError(str(error)) from error
+
+
 def check_description(
     model_input: ModelInput | None,
     output: ModelOutput,
@@ -208,6 +233,7 @@ def check_description(
     self_test: Any,
     reference: Any,
     contract: Contract | None = None,
+    column_reference: Any = None,
 ) -> None:
     """Check the description in a model's file, which its manifest repeats.
 
@@ -238,6 +264,7 @@ def check_description(
         _check_self_test(Fields(self_test, "self_test"), of_rows=contract is not None)
     if reference is not None:
         _check_reference(Fields(reference, "reference"), len(labels))
+    table_reference_of(column_reference, contract)
 
 
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:

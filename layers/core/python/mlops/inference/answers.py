@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -26,14 +26,6 @@ class Answers:
 
     predictions: list[Any]
     confidences: list[Any]
-
-
-class Outcome(NamedTuple):
-    """Answers, the outputs they were made of (float32 `[n, k]`), and the part of the log line about both."""
-
-    answers: Answers
-    outputs: Floats
-    record: str
 
 
 def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:

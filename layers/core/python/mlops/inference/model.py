@@ -49,6 +49,7 @@ class Description:
     contract: Contract | None = None
     proof_sha256: str | None = None
     explanations: Explanations | None = None
+    column_reference: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             contract,
             (metadata.get("proof") or {}).get("sha256"),
             explanations_of(metadata.get("explain")),
+            metadata.get("column_reference"),
         )
         check_description(
             description.input,
@@ -109,6 +111,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             description.self_test,
             description.reference,
             description.contract,
+            description.column_reference,
         )
     except ManifestError as error:
         raise ModelRefused(f"its metadata {METADATA_KEY!r} does not fit: {error}") from error

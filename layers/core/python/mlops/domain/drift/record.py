@@ -5,10 +5,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, get_args
 
+from mlops.domain.drift.column_drift import Change, ColumnDrift
+from mlops.domain.drift.column_words import sentence_of
 from mlops.domain.drift.verdict import Against, Drift, Verdict
 
 SMALLEST_P_VALUE = 1e-99
 """Smaller p-values are recorded as this one. DynamoDB has no number below 1e-130."""
+MOST_COLUMNS = 20
+"""Of the columns, those that moved most are recorded; their names become labels of metrics."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,56 @@ class SignalRecord:
 
 
 @dataclass(frozen=True)
+class ColumnRecord:
+    """One of the columns that moved most. `message` says what happened to it; it is None if the column is stable.
+
+    Attributes:
+        psi: That of the distribution, less what chance alone gives.
+        missing, unseen, out_of_range: Shares of the rows.
+    """
+
+    name: str
+    status: Verdict
+    psi: float
+    missing: float
+    unseen: float
+    out_of_range: float
+    message: str | None = None
+
+    @classmethod
+    def of(cls, column: ColumnDrift) -> "ColumnRecord":
+        """Make the record of a compared column."""
+        shares = {change: round(column.share(change) or 0.0, 6) for change in Change}
+        return cls(
+            name=column.name,
+            status=column.verdict,
+            psi=round(column.psi, 6),
+            missing=shares[Change.MISSING],
+            unseen=shares[Change.UNSEEN],
+            out_of_range=round(shares[Change.BELOW] + shares[Change.ABOVE], 6),
+            message=sentence_of(column) if column.changes else None,
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "ColumnRecord":
+        """Read a record. Raises KeyError, TypeError or ValueError."""
+        numbers = {name: float(record[name]) for name in ("psi", "missing", "unseen", "out_of_range")}
+        message = record.get("message")
+        return cls(str(record["name"]), Verdict(record["status"]), **numbers, message=message and str(message))
+
+
+@dataclass(frozen=True)
 class DriftRecord:
     """The record of a check.
 
     Attributes:
-        psi, signal, against: The signal that gave the verdict; None without enough data.
+        psi, signal, against: The signal that gave the verdict; None without enough data. If a column gave it, `signal`
+            is None, and `psi` too unless the column's distribution has changed.
+        column: The column that gave the verdict, alone or with a signal.
+        columns: Of a table model, the MOST_COLUMNS that moved most, in this order.
         checked_at: ISO 8601 in UTC.
         alerted_at: Unix time at which the current alert was last sent.
+        alerted_columns: The columns that it has named so far.
     """
 
     model_name: str
@@ -41,19 +88,24 @@ class DriftRecord:
     samples: int
     checked_at: str
     signals: tuple[SignalRecord, ...]
+    column: str | None = None
+    columns: tuple[ColumnRecord, ...] = ()
     alerted_at: float | None = None
+    alerted_columns: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model_name: str, model_version: int, drift: Drift, checked_at: str) -> "DriftRecord":
         """Make the record of a verdict."""
-        worst, deciding = drift.worst, drift.deciding
+        compared = drift.columns.columns if drift.columns is not None else ()
         return cls(
             model_name=model_name,
             model_version=model_version,
             status=drift.verdict,
-            psi=round(worst.psi, 6) if worst else None,
-            signal=worst.signal if worst else None,
-            against=deciding.against if deciding else None,
+            psi=round(drift.psi, 6) if drift.psi is not None else None,
+            signal=drift.worst.signal if drift.worst else None,
+            against=drift.against,
+            column=drift.column.name if drift.column is not None else None,
+            columns=tuple(map(ColumnRecord.of, compared[:MOST_COLUMNS])),
             message=drift.message,
             samples=drift.current.count,
             checked_at=checked_at,
@@ -90,22 +142,31 @@ class DriftRecord:
                     )
                     for signal in record["signals"]
                 ),
+                column=record.get("column"),
+                columns=_columns(record.get("columns")),
                 alerted_at=_optional(record.get(_ALERTED_AT)),
+                alerted_columns=tuple(map(str, record.get("alerted_columns") or ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"the drift record of {record.get('model_name')!r} cannot be read: {error!r}") from error
 
     def to_record(self) -> dict[str, Any]:
         """Return the record as an item of the table."""
-        return {**self.detail(), _ALERTED_AT: self.alerted_at}
+        columns = {"columns": self.detail()["columns"] or None, "alerted_columns": self.alerted_columns or None}
+        return {**self.detail(), **columns, _ALERTED_AT: self.alerted_at}
 
     def detail(self) -> dict[str, Any]:
         """Return the detail of the events `Drift Alert` and `Drift Recovered`."""
-        return {name: value for name, value in asdict(self).items() if name != "alerted_at"}
+        return {name: value for name, value in asdict(self).items() if not name.startswith("alerted_")}
 
 
 _ALERTED_AT = "told_at"
 """The name of `alerted_at` in records, which earlier and later versions of the platform read too."""
+
+
+def _columns(value: Any) -> tuple[ColumnRecord, ...]:
+    """Return the columns; none if they have a form that a later version of the platform writes."""
+    return tuple(map(ColumnRecord.from_record, value)) if isinstance(value, list) else ()
 
 
 def _against(value: Any) -> Against:

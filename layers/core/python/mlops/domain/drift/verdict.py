@@ -7,47 +7,18 @@ divided by the number of comparisons: Bonferroni). With fewer than `minimum_samp
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
+from mlops.domain.drift.column_drift import ColumnDrift, ColumnsDrift
+from mlops.domain.drift.column_words import sentence_of_all
 from mlops.domain.drift.counts import HISTOGRAMS, Summary
 from mlops.domain.drift.divergence import Divergence, histogram_divergence, moments_divergence
-from mlops.settings import Settings
+from mlops.domain.drift.thresholds import DriftThresholds as DriftThresholds
+from mlops.domain.drift.thresholds import Verdict as Verdict
 
 Against = Literal["reference", "baseline"]
 SIGNALS = ("predictions", *HISTOGRAMS, "block_means")
 COMPARISONS = 2 * len(SIGNALS)
-
-
-NOT_WATCHED = (
-    "This model predicts a quantity, and predictions of quantities are not watched for drift yet: requests and "
-    "latency are counted, and nothing is compared"
-)
-
-
-class Verdict(StrEnum):
-    """The verdict of a check. The most serious one of several is the overall verdict."""
-
-    INSUFFICIENT_DATA = "insufficient_data"
-    STABLE = "stable"
-    WARNING = "warning"
-    ALERT = "alert"
-
-    @property
-    def rank(self) -> int:
-        return list(Verdict).index(self)
-
-
-@dataclass(frozen=True)
-class DriftThresholds(Settings):
-    """The PSI of a warning, an alert and a retrain. `drift_alpha` is the allowed probability of a false verdict per
-    check."""
-
-    drift_warning: float = 0.1
-    drift_alert: float = 0.2
-    drift_retrain: float = 0.25
-    drift_alpha: float = 0.01
-    drift_minimum_samples: int = 200
 
 
 @dataclass(frozen=True)
@@ -80,19 +51,47 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Drift:
-    """The overall verdict, with all comparisons."""
+    """The overall verdict, with all comparisons. `columns` is None for models of images and vectors."""
 
-    verdict: Verdict
     current: Summary
     comparisons: tuple[Comparison, ...]
+    columns: ColumnsDrift | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        parts = [comparison.verdict for comparison in self.comparisons]
+        if self.columns is not None:
+            parts.append(self.columns.verdict)
+        return max(parts, key=lambda verdict: verdict.rank)
 
     @property
     def deciding(self) -> Comparison | None:
-        """The comparison that decides the verdict; None without a verdict."""
+        """The comparison that decides the verdict; None without a verdict, and if the columns alone decide it."""
         if self.verdict is Verdict.INSUFFICIENT_DATA:
             return None
         ones = [comparison for comparison in self.comparisons if comparison.verdict is self.verdict]
-        return max(ones, key=lambda comparison: comparison.worst.psi if comparison.worst else 0.0)
+        return max(ones, key=lambda comparison: comparison.worst.psi if comparison.worst else 0.0, default=None)
+
+    @property
+    def column(self) -> ColumnDrift | None:
+        """The column that gives the verdict, alone or with a signal; of several, the one that moved most."""
+        if self.columns is None or self.columns.verdict is not self.verdict:
+            return None
+        return next(iter(self.columns.columns), None)
+
+    @property
+    def psi(self) -> float | None:
+        """The PSI that gives the verdict; None if there is none, as where values are missing or out of range."""
+        if self.worst is not None:
+            return self.worst.psi
+        return self.column.psi if self.column is not None and not self.column.moved else None
+
+    @property
+    def against(self) -> Against | None:
+        """What the current window differs from, or is stable against."""
+        if self.deciding is not None:
+            return self.deciding.against
+        return "reference" if self.column is not None else None
 
     @property
     def worst(self) -> SignalDrift | None:
@@ -100,7 +99,18 @@ class Drift:
 
     @property
     def message(self) -> str:
-        """The verdict as a sentence, and what was not compared."""
+        """The verdict in sentences, and what was not compared."""
+        signals = self._of_signals()
+        if self.columns is None:
+            return signals
+        columns = sentence_of_all(self.columns)
+        if not signals:
+            return columns
+        signals = f"{signals.removesuffix('.')}."
+        # What gives the verdict comes first.
+        return f"{columns} {signals}" if self.column is not None else f"{signals} {columns}"
+
+    def _of_signals(self) -> str:
         missing = [comparison for comparison in self.comparisons if comparison.note]
         worst, deciding = self.worst, self.deciding
         if worst is None or deciding is None:
@@ -118,24 +128,24 @@ class Drift:
         return " ".join([verdict, *(f"Not compared with the {left.against}: {left.note}." for left in missing)])
 
 
-def detect(current: Summary, reference: Summary | None, baseline: Summary, thresholds: DriftThresholds) -> Drift:
+def detect(
+    current: Summary,
+    reference: Summary | None,
+    baseline: Summary,
+    thresholds: DriftThresholds,
+    columns: ColumnsDrift | None = None,
+) -> Drift:
     """Compare the current window with the version's reference, if it has one, and with its baseline window."""
     comparisons = (
         compare("reference", current, reference, thresholds),
         compare("baseline", current, baseline, thresholds),
     )
-    verdict = max((comparison.verdict for comparison in comparisons), key=lambda verdict: verdict.rank)
-    return Drift(verdict, current, comparisons)
+    return Drift(current, comparisons, columns)
 
 
-def not_watched(current: Summary) -> Drift:
-    """Return the verdict on a regression model."""
-    return Drift(Verdict.INSUFFICIENT_DATA, current, (not_compared("reference"),))
-
-
-def not_compared(against: Against) -> Comparison:
-    """Return the comparison of a regression model's predictions, of which only the number is known."""
-    return Comparison(against, 0, Verdict.INSUFFICIENT_DATA, (), NOT_WATCHED)
+def of_columns(current: Summary, columns: ColumnsDrift) -> Drift:
+    """Return the verdict on a regression model, whose columns and answers are all there is."""
+    return Drift(current, (), columns)
 
 
 def compare(against: Against, current: Summary, other: Summary | None, thresholds: DriftThresholds) -> Comparison:
