@@ -22,7 +22,8 @@ from infra.local.stack import Stack
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.examination import GATE_REVISION
-from mlops.domain.manifest import ModelInput, ModelOutput, manifest_key, model_key
+from mlops.domain.manifest import manifest_key, model_key
+from mlops.domain.model_description import ModelInput, ModelOutput
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition, new_transition_id
 from reconcile.lost_messages import LostMessages, ResendSettings

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from mlops.domain.manifest import Manifest, ModelInput, ModelOutput, explain_key, manifest_key, model_key
+from mlops.domain.manifest import Manifest, explain_key, manifest_key, model_key
+from mlops.domain.model_description import ModelInput, ModelOutput
 
 FEATURES, HIDDEN, CLASSES = 784, 128, 10
 """The platform's default model: 784 pixels, one hidden layer, ten digits."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from mlops.domain.manifest import Manifest, ModelOutput, model_key
+from mlops.domain.manifest import Manifest, model_key
+from mlops.domain.model_description import ModelOutput
 from mlops_contract import Column, ColumnType, Contract, Task
 from mlops_contract.contract import CATEGORIES, NUMBERS
 from mlops_contract.rows import RowEncoder

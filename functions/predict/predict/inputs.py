@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlops.domain.errors import ValidationFailed
-from mlops.domain.manifest import ModelInput
+from mlops.domain.model_description import ModelInput
 from predict.decoding import PNG_SIGNATURE
 from predict.request import BATCH, Request, refuse_other_than_numbers
 

@@ -6,7 +6,7 @@ The model's file states the hash of the other one, so both are bound together.
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops.domain.manifest import Explanations
+from mlops.domain.model_description import Explanations
 from mlops.domain.transition import GateResult
 from mlops.inference.explaining import Explainer, NotExplained, explanation_of
 from mlops.inference.model import Model, brief

@@ -15,14 +15,7 @@ from mlops.domain.artifacts import ELSEWHERE, logged_folder
 from mlops.domain.conversion import REMEDY, Conversion, explanation_file, model_file, proof_file
 from mlops.domain.errors import Conflict
 from mlops.domain.examination import GATE_REVISION
-from mlops.domain.manifest import (
-    Manifest,
-    explain_key,
-    manifest_key,
-    model_key,
-    with_cache_epoch,
-    with_examination,
-)
+from mlops.domain.manifest import Manifest, explain_key, manifest_key, model_key, with_cache_epoch, with_examination
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 from mlops_contract.explanations import EXPLAIN_FILE

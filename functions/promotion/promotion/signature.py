@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from mlops.domain.manifest import ModelInput
+from mlops.domain.model_description import ModelInput
 from mlops_contract import Column, ColumnType, Contract, Task
 from mlops_contract.values import limits
 

@@ -11,13 +11,12 @@ from mlops.domain.manifest import (
     READER,
     Manifest,
     ManifestError,
-    ModelInput,
-    ModelOutput,
     manifest_key,
     model_key,
     with_cache_epoch,
     with_examination,
 )
+from mlops.domain.model_description import ModelInput, ModelOutput
 from mlops_contract import Task
 from tests.support.fuzzing import budget
 from tests.support.steps import as_a_newer_version_writes

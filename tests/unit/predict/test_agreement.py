@@ -22,7 +22,7 @@ from mlops.api.schemas.predict import (
     PredictResponse,
 )
 from mlops.domain import model_name
-from mlops.domain.manifest import ModelInput
+from mlops.domain.model_description import ModelInput
 from mlops.domain.names import ModelName
 from predict import inputs, request
 from tests.support.serving import served

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops.domain.manifest import READER, ModelInput, ModelOutput, manifest_key, model_key, with_examination
+from mlops.domain.manifest import READER, manifest_key, model_key, with_examination
+from mlops.domain.model_description import ModelInput, ModelOutput
 from predict import s3
 from tests.support import onnx_models
 from tests.support.serving import Served, perceptron, served, weights_of

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 import pytest
 
-from mlops.domain.manifest import ModelInput
+from mlops.domain.model_description import ModelInput
 from mlops.domain.objective import ACCURACY, RMSE, Direction, Objective, named
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition

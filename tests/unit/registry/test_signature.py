@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlops.domain.manifest import ModelInput
+from mlops.domain.model_description import ModelInput
 from mlops_contract import Column, ColumnType, Contract, Task
 from promotion.signature import MAX_CHANGES, changes_for_callers
 from tests.support.table_models import COLUMNS, NUMBER_COLUMNS, changed, contract

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlops.domain.manifest import ModelInput, ModelOutput, check_description
+from mlops.domain.model_description import ModelInput, ModelOutput, check_description
 from mlops_contract import Task
 from mlops_conversion.reference import reference
 

@@ -9,15 +9,24 @@ start.
 """
 
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlops.domain.manifest_fields import Fields, is_not_finite, is_text, is_whole
+from mlops.domain.manifest_fields import Fields, is_not_finite
 from mlops.domain.manifest_fields import ManifestError as ManifestError
-from mlops_contract import Contract, ContractError, Task
+from mlops.domain.model_description import (
+    SHA256,
+    Explanations,
+    ModelInput,
+    ModelOutput,
+    check_description,
+    contract_of,
+    explanations_of,
+    table_reference_of,
+)
+from mlops_contract import Contract, Task
 
 if TYPE_CHECKING:
     from mlops_contract.table_reference import TableReference
@@ -28,11 +37,8 @@ READER = 2
 READER_OF_CONTRACTS = 2
 """The first reader that serves models of named columns."""
 SERVING_PREFIX = "serving/"
-SHA256 = r"[0-9a-f]{64}"
 MAX_MANIFEST_BYTES = 4 << 20
 """Size limit of the JSON, in readers and in the gate."""
-HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
-"""The histograms of a reference; each may be missing."""
 
 
 def manifest_key(model_name: str, stage: str) -> str:
@@ -45,38 +51,9 @@ def model_key(model_name: str, sha256: str) -> str:
     return f"{SERVING_PREFIX}{model_name}/{sha256}.onnx"
 
 
-@dataclass(frozen=True)
-class ModelInput:
-    """The model's only input: float32 `[n, features]`. For flattened images, `image` is `[rows, columns]`."""
-
-    name: str
-    features: int
-    image: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class ModelOutput:
-    """The model's class probabilities: float32 `[n, classes]`, rows summing to 1. A quantity is one "class"."""
-
-    name: str
-    classes: int
-
-
 def explain_key(model_name: str, sha256: str) -> str:
     """Return the S3 key of the file that explains the answers of the ONNX file with this hash."""
     return f"{SERVING_PREFIX}{model_name}/{sha256}.explain.npz"
-
-
-@dataclass(frozen=True)
-class Explanations:
-    """The file that explains the model's answers, or why they are not explained.
-
-    The ONNX file states the SHA-256, so it is bound as the model is.
-    """
-
-    sha256: str | None = None
-    size: int = 0
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,82 +168,6 @@ class Manifest:
         return table_reference_of(self.column_reference, self.contract)
 
 
-def contract_of(document: Any) -> Contract | None:
-    """Read a contract; None is none. Raises ManifestError."""
-    try:
-        return Contract.from_document(document) if document is not None else None
-    except ContractError as error:
-        raise ManifestError(str(error)) from error
-
-
-def explanations_of(document: Any) -> Explanations | None:
-    """Read what explains a model's answers; None is nothing. Raises ManifestError."""
-    if document is None:
-        return None
-    fields = Fields(document, "explanations")
-    if fields.has("reason"):
-        return Explanations(reason=fields.text("reason"))
-    sha256 = fields.text("sha256")
-    if not re.fullmatch(SHA256, sha256):
-        raise ManifestError("the field explanations.sha256 is not 64 hexadecimal digits")
-    return Explanations(sha256, fields.whole("size", least=1))
-
-
-def table_reference_of(document: Any, contract: Contract | None) -> "TableReference | None":
-    """Read a reference of columns; None is none, or one of a later format. Raises ManifestError."""
-    if document is None:
-        return None
-    if contract is None:
-        raise ManifestError("the field column_reference needs a contract")
-    from mlops_contract.table_reference import TableReference  # models of images and vectors start without it
-
-    try:
-        return TableReference.from_document(document, contract)
-    except ContractError as error:
-        raise ManifestError(str(error)) from error
-
-
-def check_description(
-    model_input: ModelInput | None,
-    output: ModelOutput,
-    labels: Sequence[Any],
-    self_test: Any,
-    reference: Any,
-    contract: Contract | None = None,
-    column_reference: Any = None,
-) -> None:
-    """Check the description in a model's file, which its manifest repeats.
-
-    The gate calls this before a version is moved, so that promotion never writes a manifest that cannot be read.
-
-    Raises:
-        ManifestError: A part of the description has a wrong type, or does not fit another part.
-    """
-    for index, label in enumerate(labels):
-        if not is_text(label) and not is_whole(label):
-            raise ManifestError(f"the field labels[{index}] is neither text nor a whole number of 64 bits")
-    if (model_input is None) == (contract is None):
-        raise ManifestError("it must have either the field input or the field contract")
-    regression = contract is not None and contract.task is Task.REGRESSION
-    if regression and (labels or output.classes != 1 or reference is not None):
-        raise ManifestError("a regression model has one output, and neither labels nor a reference")
-    if not regression and len(labels) != output.classes:
-        raise ManifestError(f"the {len(labels)} labels do not fit {output.classes} classes")
-    if contract is not None and output.name != contract.output:
-        raise ManifestError(f"the field output.name is not {contract.output!r}, as the contract's task needs")
-    image = model_input.image if model_input is not None else None
-    if model_input is not None and image is not None:
-        if len(image) != 2 or not all(is_whole(side) and side >= 1 for side in image):
-            raise ManifestError("the field input.image is not two positive whole numbers")
-        if math.prod(image) != model_input.features:
-            raise ManifestError(f"the image {image} does not have {model_input.features} pixels")
-    if self_test is not None:
-        _check_self_test(Fields(self_test, "self_test"), of_rows=contract is not None)
-    if reference is not None:
-        _check_reference(Fields(reference, "reference"), len(labels))
-    table_reference_of(column_reference, contract)
-
-
 def with_cache_epoch(data: bytes, epoch: int, epoch_id: str) -> bytes:
     """Return a manifest's JSON with another cache epoch. Unknown fields are not changed."""
     return _json({**_document(data), "cache_epoch": epoch, "cache_epoch_id": epoch_id})
@@ -280,31 +181,6 @@ def with_examination(data: bytes, revision: int, refusal: str | None, at: str) -
 def _input(source: Fields) -> ModelInput:
     image = tuple(source.items("image")) if source.has("image") else None
     return ModelInput(source.text("name"), source.whole("features", least=1), image)
-
-
-def _check_self_test(test: Fields, *, of_rows: bool) -> None:
-    if of_rows:
-        if not test.items("rows") or not all(isinstance(row, dict) for row in test.items("rows")):
-            raise ManifestError("the field self_test.rows is not a list of objects, at least one")
-        test.text("outputs")
-    else:
-        test.text("inputs")
-        test.text("probabilities")
-    if test.has("tolerance"):
-        test.number("tolerance")
-
-
-def _check_reference(reference: Fields, classes: int) -> None:
-    reference.whole("count", least=0)
-    if len(reference.object("predictions").numbers("counts")) != classes:
-        raise ManifestError(f"the field reference.predictions.counts does not have {classes} numbers")
-    for name in HISTOGRAMS:
-        if reference.has(name):
-            reference.object(name).numbers("counts")
-    if reference.has("block_means"):
-        means = reference.object("block_means")
-        if len(means.numbers("sums")) != len(means.numbers("squares")):
-            raise ManifestError("the field reference.block_means must have as many sums as squares")
 
 
 def _metrics(metrics: Fields) -> dict[str, float]:

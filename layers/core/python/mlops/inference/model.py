@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 
-from mlops.domain.manifest import (
+from mlops.domain.manifest import Manifest, ManifestError
+from mlops.domain.model_description import (
     Explanations,
-    Manifest,
-    ManifestError,
     ModelInput,
     ModelOutput,
     check_description,

@@ -4,7 +4,8 @@ from typing import Any
 
 import onnxruntime
 
-from mlops.domain.manifest import Manifest, ModelOutput
+from mlops.domain.manifest import Manifest
+from mlops.domain.model_description import ModelOutput
 from mlops_contract import Contract, Task
 from mlops_contract.contract import CATEGORIES, NUMBERS
 from mlops_contract.session import ModelRefused

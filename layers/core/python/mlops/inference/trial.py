@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlops.domain.manifest import Manifest, ModelInput
+from mlops.domain.manifest import Manifest
+from mlops.domain.model_description import ModelInput
 from mlops.inference.answers import answers_of, answers_of_table, batch_body, row_body, rows_body, single_body
 from mlops.inference.model import SUM_TOLERANCE, TOLERANCE, Floats, Model, ModelRefused, brief, self_test_difference
 from mlops.inference.table_rows import Row, generated_table_rows

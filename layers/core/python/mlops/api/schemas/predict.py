@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from mlops.domain.manifest import ModelInput
+from mlops.domain.model_description import ModelInput
 from mlops.domain.names import ModelName
 from mlops.domain.request import Request
 
