@@ -6,7 +6,7 @@ from scipy import stats
 
 from benchmarks.columns import CHANGES, detection, evidently_difference, false_month
 from mlops.domain.drift.column_drift import compare_columns
-from mlops.domain.drift.column_tests import holm, merged, more_often, raw_psi, shape_of
+from mlops.domain.drift.column_tests import holm, merged, more_often, moved, raw_psi, shape_of
 from mlops.domain.drift.thresholds import DriftThresholds, Verdict
 from mlops_contract.table_reference import ColumnReference, Kind, TableReference
 
@@ -56,6 +56,30 @@ def test_p_values_without_drift_are_as_rare_as_they_say(bins: int) -> None:
     p_values = np.array([shape_of(*pair).p_value for pair in zip(*samples, strict=True)])
     assert (p_values < 0.01).mean() < 0.02
     assert (p_values < 0.001).mean() < 0.004
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_moved_is_the_rank_sum_test_of_the_binned_values(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    bins = int(random.integers(1, 12))
+    shares = random.dirichlet(np.ones(bins), 2)
+    before, after = (random.multinomial(size, share) for size, share in zip((300, 120), shares, strict=True))
+    values = [np.repeat(np.arange(bins), counts) for counts in (before, after)]
+    expected = stats.mannwhitneyu(*values, method="asymptotic", use_continuity=False).pvalue if bins > 1 else 1.0
+    assert moved(before.tolist(), after.tolist()) == pytest.approx(expected, rel=1e-9)
+
+
+def test_moved_says_nothing_of_no_values() -> None:
+    assert moved([0, 0], [3, 4]) == moved([3, 4], [0, 0]) == moved([5], [7]) == 1.0
+
+
+def test_p_values_of_ordered_bins_are_as_rare_as_they_say() -> None:
+    random = np.random.default_rng(7)
+    shares = np.array([0.02, 0.01, *np.full(10, 0.096), 0.01])
+    pairs = [(random.multinomial(1000, shares).tolist(), random.multinomial(300, shares).tolist()) for _ in range(4000)]
+    p_values = np.array([shape_of(*pair, slice(1, None)).p_value for pair in pairs])
+    assert (p_values < 0.01).mean() < 0.015
+    assert (p_values < 0.001).mean() < 0.003
 
 
 def test_the_raw_psi_is_that_of_the_formula_and_none_where_it_is_infinite() -> None:

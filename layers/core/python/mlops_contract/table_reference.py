@@ -72,6 +72,11 @@ class ColumnReference:
                 return 3
         return 2
 
+    @property
+    def ordered(self) -> slice | None:
+        """Which of the bins are in the order of their values; None if the values have no order."""
+        return slice(BELOW, None) if self.kind is Kind.NUMBER else None
+
     def bins(self) -> list[str]:
         """Name the bins, in their order, for people."""
         match self.kind:

@@ -159,7 +159,7 @@ def _compared(column: ColumnReference, now: Bins) -> ColumnDrift:
         )
         for change, place in places.items()
     )
-    shape = shape_of(column.counts, now)
+    shape = shape_of(column.counts, now, column.ordered)
     return ColumnDrift(column, tuple(now), shape.psi, shape.raw_psi, shape.p_value, Verdict.STABLE, shares)
 
 
