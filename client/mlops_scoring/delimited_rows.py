@@ -10,13 +10,13 @@ from pyarrow import csv
 
 from mlops_contract import Contract
 from mlops_contract.arrow_columns import ArrowEncoder
+from mlops_contract.cells import BLANKS
 from mlops_contract.table_files import check_columns, header_of
 from mlops_scoring.chunks import Chunk, Spoiled, even
 from mlops_scoring.streams import UTF8_MARK, buffered
 
 BLOCK_BYTES = 4 << 20
 """A row must fit."""
-_BLANKS = " \t\r"
 
 
 def chunks(name: str, file: BinaryIO, contract: Contract, keep: Sequence[str]) -> Iterator[Chunk]:
@@ -95,4 +95,4 @@ class _Lines:
 
 def _trimmed(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the cells without blanks around them, as training reads them."""
-    return pa.RecordBatch.from_arrays([pc.utf8_trim(column, _BLANKS) for column in batch.columns], schema=batch.schema)
+    return pa.RecordBatch.from_arrays([pc.utf8_trim(column, BLANKS) for column in batch.columns], schema=batch.schema)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlops_contract.cells import reader_of
 from mlops_contract.columns import Column, ColumnType
 from mlops_contract.contract import CATEGORIES, NUMBERS, Contract
 from mlops_contract.dates import Doubles, date_parts
@@ -18,8 +19,7 @@ from mlops_contract.rows import Feeds, Refusal
 from mlops_contract.values import ABSENT, ValueRefused, limits, take_of
 
 _NUMBER_TEXT = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-"""A number as JSON has it."""
-_BOOLEANS = {"true": True, "false": False}
+"""A number as JSON has it: most cells, and Arrow reads them all at once."""
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800.0, 253_402_300_800.0
 """The years 1 to 9999."""
 Refusals = dict[int, Refusal]
@@ -42,13 +42,14 @@ class ArrowEncoder:
 
     Args:
         contract: The model's.
-        cells: Whether all columns are texts of a CSV file's cells: the contract then says what each text is. An empty
-            cell is null, numbers are written as in JSON, and booleans are true or false, in any case.
+        cells: Whether all columns are texts of a CSV file's cells: `cells.reader_of` then says what each text is.
     """
 
     def __init__(self, contract: Contract, *, cells: bool = False) -> None:
         self.contract, self._cells = contract, cells
         self._takes = [(column, take_of(column)) for column in contract.columns]
+        forms = contract.forms if cells else {}
+        self._reads = {column.name: reader_of(column, forms.get(column.name)) for column in contract.columns}
 
     def check(self, schema: pa.Schema) -> None:
         """Check the types of a file's columns. Raises ColumnRefused."""
@@ -94,17 +95,27 @@ class ArrowEncoder:
     ) -> np.ndarray[Any, Any]:
         """Return the numbers `[n, width]` of a column of text that is no category."""
         if self._cells and column.type in (ColumnType.DOUBLE, ColumnType.LONG):
-            filled = pc.if_else(pc.equal(values, ""), None, values)
-            are_numbers = pc.match_substring_regex(filled, _NUMBER_TEXT)
-            doubles = _doubles(pc.cast(pc.if_else(are_numbers, filled, None), pa.float64()))
-            # What is filled and no number is refused as the text that it is.
-            for row in np.flatnonzero(pc.equal(are_numbers, False).fill_null(False).to_numpy(zero_copy_only=False)):
-                _check(int(row), column, take, filled[int(row)].as_py(), refusals)
-                doubles[row] = 0.0
-            return _numbers(column, take, doubles, refusals)[:, None]
+            return _numbers(column, take, self._cells_of(column, take, values, refusals), refusals)[:, None]
         converted = self._distinct(column, take, values, refusals)
         width = column.type.width
         return np.array(converted.tolist(), np.float64).reshape(len(values), width)
+
+    def _cells_of(self, column: Column, take: Callable[[Any], Any], values: pa.Array, refusals: Refusals) -> Doubles:
+        """Return the numbers `[n]` in cells, NaN for missing ones. What is no number is refused as the text it is."""
+        texts = values
+        if column.name in self.contract.forms:  # a decimal comma; with a point beside it, it is no number
+            texts = pc.if_else(
+                pc.match_substring(values, "."), "", pc.replace_substring(values, ",", ".", max_replacements=1)
+            )
+        usual = pc.match_substring_regex(texts, _NUMBER_TEXT)
+        doubles = _doubles(pc.cast(pc.if_else(usual, texts, None), pa.float64()))
+        for row in np.flatnonzero(~usual.to_numpy(zero_copy_only=False)):
+            value = self._reads[column.name](values[int(row)].as_py())
+            if type(value) is str:
+                _check(int(row), column, take, value, refusals)
+                value = 0.0
+            doubles[row] = np.nan if value is None else value
+        return doubles
 
     def _distinct(
         self, column: Column, take: Callable[[Any], Any], values: pa.Array, refusals: Refusals
@@ -128,11 +139,7 @@ class ArrowEncoder:
 
     def _read(self, column: Column, text: str | None) -> Any:
         """Return the value that a text stands for."""
-        if not self._cells:
-            return text
-        if not text:
-            return None
-        return _BOOLEANS.get(text.lower(), text) if column.type is ColumnType.BOOLEAN else text
+        return text if text is None or not self._cells else self._reads[column.name](text)
 
 
 def _doubles(values: pa.Array) -> Doubles:
