@@ -96,7 +96,12 @@ def test_a_network_of_400_mb_is_promoted_and_replaced_while_it_answers(s3: Any, 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "ARTIFACT_BUCKET": "bucket", "MODEL_REFRESH_SECONDS": "0"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{ROOT / 'layers/core/python'}{os.pathsep}{ROOT / 'functions/predict'}",
+            "ARTIFACT_BUCKET": "bucket",
+            "MODEL_REFRESH_SECONDS": "0",
+        },
     ) as predict:
         assert predict.stdin is not None
         assert predict.stderr is not None
