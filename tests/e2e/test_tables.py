@@ -287,10 +287,10 @@ def test_a_quantity_is_predicted_as_a_number_without_a_confidence(api, prices):
     assert "confidences" not in batch
 
 
-def test_drift_of_quantities_is_said_not_to_be_watched(api, prices):
+def test_drift_of_quantities_needs_rows(api, prices):
     status = api.get(f"/drift/status?model_name={PRICES}")
     assert (status["status"], status["psi"], status["signal"]) == ("insufficient_data", None, None)
-    assert "not watched" in status["message"]
+    assert "counted rows in the current window of the 200 that a verdict needs" in status["message"]
 
 
 @pytest.mark.slow

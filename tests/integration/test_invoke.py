@@ -51,7 +51,10 @@ def test_an_event_of_ones_own(invoke, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("nothing", "there is no function 'nothing'; choose one of: drift, "), ("migration", "it exists on AWS only")],
+    [
+        ("nothing", "there is no function 'nothing'; choose one of: batch_predictions, drift, "),
+        ("migration", "it exists on AWS only"),
+    ],
 )
 def test_what_cannot_run_here_is_said(invoke, name: str, said: str):
     ran = invoke(name)

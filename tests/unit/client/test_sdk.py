@@ -283,8 +283,20 @@ def test_drift_over_time_is_typed_and_reads_as_a_table(client, server):
         "step_hours": 1,
         "against": "reference",
         "against_samples": 1000,
-        "thresholds": {"warning": 0.1, "alert": 0.2, "retrain": 0.25, "alpha": 0.01, "minimum_samples": 200},
-        "points": [{"start": hours[0], "end": hours[1], **few}, {"start": hours[1], "end": hours[2], **many}],
+        "thresholds": {
+            "warning": 0.1,
+            "alert": 0.2,
+            "retrain": 0.25,
+            "alpha": 0.01,
+            "minimum_samples": 200,
+            "share_warning": 0.01,
+            "share_alert": 0.03,
+            "columns_alpha": 0.01,
+        },
+        "points": [
+            {"start": start, "end": end, "column": None, "columns": [], **found}
+            for start, end, found in zip(hours, hours[1:], (few, many), strict=False)
+        ],
     }
     for _ in range(2):
         server.will(200, history)

@@ -61,7 +61,7 @@ def explained(made: Converted) -> dict[str, Any]:
     model = loaded(served)
     parsed = parse(json.dumps({"row": {"age": 40.5, "job": "pilot", "visits": 3}}), SINGLE, NAME)
     explanations = RowExplanations.of(Objects(served.objects()), model, parsed, "true")  # type: ignore[arg-type]
-    document: dict[str, Any] = json.loads(answer(model, parsed, False, explanations)[0])
+    document: dict[str, Any] = json.loads(answer(model, parsed, False, "request", explanations)[0])
     return document
 
 
