@@ -13,6 +13,8 @@ from pyarrow import csv, parquet
 from tests.support import installed_client
 from tests.support.steps import ENDED, promote, train
 
+pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
+
 MODEL = "scored-churn"
 ROWS = 3_000
 PLANS = ("basic", "family", "business")

@@ -14,6 +14,8 @@ from tests.e2e.browser import find_axe, find_chromium
 from tests.support.steps import ENDED, promote
 from tools.screenshots.browser import FLAGS
 
+pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
 VIEWS = ("draw", "jobs", "runs", "models", "drift", "health")
@@ -208,7 +210,6 @@ def test_two_runs_stand_side_by_side_with_their_curves(open_console, api, model,
     expect(winner).to_contain_text(f"{loss['values'][loss['best']]:.4g}")
 
 
-@pytest.mark.slow
 def test_metrics_that_runs_logged_themselves_are_shown(open_console, mlflow):
     experiment = f"team/{uuid.uuid4().hex[:6]} own metrics"
     experiment_id = mlflow._post("experiments/create", {"name": experiment})["experiment_id"]
@@ -300,7 +301,6 @@ def test_what_it_costs_is_said_with_what_is_assumed(open_console, versions):
     expect(cost).to_contain_text(re.compile(r"Assumed: list prices of us-east-1, looked up on \d{4}-\d\d-\d\d"))
 
 
-@pytest.mark.slow
 def test_a_job_is_started_watched_and_read(open_console):
     page = open_console("jobs")
     page.get_by_role("button", name="New run").click()
@@ -326,7 +326,6 @@ def test_a_wrong_key_is_refused_and_a_right_one_is_gone_with_the_tab(open_consol
     expect(another.get_by_label("API key")).to_be_visible()
 
 
-@pytest.mark.slow
 def test_when_the_api_is_down_it_says_so_and_goes_on_when_it_is_back(open_console):
     page = open_console("jobs")
     expect(page.locator("tbody tr").first).to_be_visible()

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.steps import ENDED, promote, train
 
+pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
+
 MODEL = "drifting"
 
 
@@ -85,7 +87,6 @@ def retrains(api):
     return [sweep for sweep in api.get("/sweeps?limit=100")["sweeps"] if sweep["model_name"] == MODEL]
 
 
-@pytest.mark.slow
 def test_from_clean_to_drifted_to_one_retrain(api, aws_client, version, drift_function, told, held_out):
     clean = held_out[0][:300]
     nothing = api.get(f"/drift/status?model_name={MODEL}")
@@ -187,7 +188,6 @@ def test_metrics_are_prometheus_text(api, version):
     assert api.send("GET", "/metrics", headers={"x-api-key": "wrong"}).status == 403
 
 
-@pytest.mark.slow
 def test_one_search_shows_a_whole_story(api, aws_client):
     """The id of POST /sweeps stands in the lines of the API, of the job, of Batch's events and of the promotion."""
     asked = {"num_runs": 1, "epochs": 1, "model_name": "story", "stage": "Staging", "experiment_name": "drifting"}

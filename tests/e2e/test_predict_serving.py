@@ -19,6 +19,8 @@ from infra.local.stack import Stack
 from tests.conftest import RunningStack
 from tests.support.steps import promote, train, wait_until_served
 
+pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
+
 MODEL = "followed"
 VERSIONS = 4
 CLIENTS = 8
@@ -56,7 +58,6 @@ def versions(api: Api) -> list[int]:
     return found
 
 
-@pytest.mark.slow
 def test_requests_through_a_stream_of_promotions(api: Api, stack: RunningStack, versions: list[int], held_out) -> None:
     images, _ = held_out
     wait_until_served(api, MODEL, versions[0], images[0])
@@ -142,7 +143,6 @@ def paused(stack: RunningStack) -> Iterator[Callable[..., None]]:
         os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.slow
 def test_predictions_go_on_without_mlflow_and_postgres(
     api: Api, versions: list[int], held_out, paused: Callable[..., None]
 ) -> None:
@@ -155,7 +155,6 @@ def test_predictions_go_on_without_mlflow_and_postgres(
         time.sleep(0.1)
 
 
-@pytest.mark.slow
 def test_bad_files_put_into_the_bucket_by_hand_leave_the_model_serving(
     api: Api, aws_client: Callable[[str], Any], outputs: dict[str, str], versions: list[int], held_out
 ) -> None:

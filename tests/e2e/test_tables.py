@@ -16,6 +16,8 @@ from tritonclient.utils import triton_to_np_dtype
 from infra.local.api import ApiError
 from tests.support.steps import ENDED, promote, train
 
+pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
+
 CHURN, PRICES = "leaving", "flat-prices"
 ROWS = 600
 SEED = 20_260
@@ -109,7 +111,6 @@ STAYS = {"plan": "business", "fee": 12.5, "calls": 0, "newsletter": True, "since
 LEAVES = {"plan": "basic", "fee": 88, "calls": 7, "newsletter": False, "since": "2024-11-30T09:30:00Z"}
 
 
-@pytest.mark.slow
 def test_a_classifier_of_a_table_is_better_than_one_that_knows_no_columns(api, churn):
     assert churn["objective"] == {"name": "roc_auc", "direction": "maximise"}
     assert churn["metrics"]["roc_auc"] > churn["metrics"]["baseline_roc_auc"] + 0.3
@@ -117,7 +118,6 @@ def test_a_classifier_of_a_table_is_better_than_one_that_knows_no_columns(api, c
     assert detail["production_version"] == churn["model_version"]
 
 
-@pytest.mark.slow
 def test_the_gate_has_asked_the_rows_of_each_proof(api, churn, prices):
     for model in (CHURN, PRICES):
         *_, first = api.get(f"/models/{model}/history")["transitions"]
@@ -215,7 +215,6 @@ def test_a_row_that_the_contract_does_not_allow_is_refused_by_column(api, churn,
     assert error["message"].startswith(message)
 
 
-@pytest.mark.slow
 def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, churn, addresses):
     detail = {"model_name": CHURN, "retrain_id": "tables-1", "stage": "Staging", "reason": "a test"}
     entry = {"Source": "mlops", "DetailType": "Retrain Requested", "Detail": json.dumps(detail)}
@@ -238,7 +237,6 @@ def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, churn,
     assert (staging["prediction"], staging["model_version"]) == ("yes", ended["model_version"])
 
 
-@pytest.mark.slow
 def test_a_tpe_sweep_learns_from_its_runs_and_registers_the_best_on_validation(api, addresses):
     asked = {
         "strategy": "tpe",
@@ -293,7 +291,6 @@ def test_drift_of_quantities_needs_rows(api, prices):
     assert "counted rows in the current window of the 200 that a verdict needs" in status["message"]
 
 
-@pytest.mark.slow
 def test_a_classifier_does_not_take_the_place_of_a_regression_model(api, addresses, prices):
     job = train(
         api,
