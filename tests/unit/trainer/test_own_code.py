@@ -170,6 +170,25 @@ def test_requirements_that_would_replace_a_package_of_the_image_are_refused(worl
     assert "never started" not in output
 
 
+def test_an_index_that_does_not_answer_fails_the_run_with_pips_words(world: World) -> None:
+    (world.folder / "train.py").write_text("raise AssertionError('never started')\n")
+    (world.folder / "requirements.txt").write_text("a-package-that-is-nowhere\n")
+    variables = world.job("job_000076", script="train.py", requirements="requirements.txt")
+    code, output = world.run({**variables, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"})
+    assert code == 1, output
+    error = Runs(world.tracking, 60).state(variables["MLFLOW_RUN_ID"]).error or ""
+    assert "requirements.txt cannot be installed" in error
+    assert "a-package-that-is-nowhere" in error
+
+
+def test_a_script_that_prints_without_end_fills_no_log_and_goes_on(world: World) -> None:
+    (world.folder / "train.py").write_text("for _ in range(22):\n    print(('x' * 999 + '\\n') * 1000, end='')\n")
+    code, output = world.run(world.job("job_000077", script="train.py"))
+    assert code == 0, output[-2000:]
+    assert output.count("x") < 21_000_000
+    assert "script.output_cut" in output
+
+
 def test_what_a_script_leaves_behind_ends_with_it(world: World, tmp_path: Path) -> None:
     """Its output is read to the end of the script, not to that of a process that holds it open."""
     (world.folder / "train.py").write_text(
