@@ -201,9 +201,15 @@ def test_a_killed_container_leaves_no_script_behind(client: Client, tmp_path: Pa
     runner.kill()
     with pytest.raises(JobFailed, match="137"):
         running.wait(300)
-    gone, alive = psutil.wait_procs(scripts, 30)
-    assert gone
-    assert not alive
+    eventually(lambda: not any(map(_runs, scripts)), seconds=30)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process still does something: what has ended may wait for the machine's first process to notice."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_code_that_was_not_uploaded_is_refused(api: Api) -> None:
