@@ -3,17 +3,15 @@
 from collections.abc import Iterable
 
 from mlops.aws.batch import Batch
-from mlops.aws.batch_job import BatchJob
+from mlops.aws.batch_job import BatchJob, lost
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.eventbridge import Events
-from mlops.aws.scoring_jobs import ScoringSettings, batch_of_scoring, lost_job
+from mlops.aws.scoring_jobs import ScoringSettings, batch_of_scoring
 from mlops.domain.batch_prediction import BatchPrediction
-from reconcile.lost_ends import LostEnds
+from reconcile.lost_ends import LostEnds, gone
 
 
 class LostBatchPredictions(LostEnds[BatchPrediction]):
-    remedy = "start the batch prediction again"
-
     def __init__(self, table: BatchPredictionsTable, batch: Batch, events: Events, queue: str) -> None:
         super().__init__(batch, events)
         self._table, self._queue = table, queue
@@ -38,5 +36,7 @@ class LostBatchPredictions(LostEnds[BatchPrediction]):
             return batch_job_id
         return record.batch_job_id
 
-    def lost_job(self, record: BatchPrediction, reason: str) -> BatchJob:
-        return lost_job(record, self._queue, reason)
+    def lost_job(self, record: BatchPrediction, batch_job_id: str | None) -> BatchJob:
+        return lost(
+            record.batch_id, batch_job_id, self._queue, f"{gone(batch_job_id)}; start the batch prediction again"
+        )

@@ -8,12 +8,10 @@ from mlops.aws.conversion_jobs import ConversionSettings, batch_of_conversions, 
 from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.eventbridge import Events
 from mlops.domain.conversion import Conversion
-from reconcile.lost_ends import LostEnds
+from reconcile.lost_ends import LostEnds, gone
 
 
 class LostConversions(LostEnds[Conversion]):
-    remedy = "promote the version again"
-
     def __init__(self, table: ConversionsTable, batch: Batch, events: Events, queue: str) -> None:
         super().__init__(batch, events)
         self._table, self._queue = table, queue
@@ -32,5 +30,5 @@ class LostConversions(LostEnds[Conversion]):
     def batch_job_id(self, record: Conversion) -> str | None:
         return record.batch_job_id or self._batch.find(record.conversion_id)
 
-    def lost_job(self, record: Conversion, reason: str) -> BatchJob:
-        return lost_job(record, self._queue, reason)
+    def lost_job(self, record: Conversion, batch_job_id: str | None) -> BatchJob:
+        return lost_job(record, self._queue, f"{gone(batch_job_id)}; promote the version again")

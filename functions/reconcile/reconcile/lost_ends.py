@@ -6,7 +6,7 @@ Only job_events ends them, so the lost event is published again, with the source
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mlops.aws.batch import Batch
 from mlops.aws.batch_job import ENDED, BatchJob
@@ -14,7 +14,8 @@ from mlops.aws.eventbridge import Events
 from reconcile.failures import Failures
 
 GRACE = timedelta(minutes=10)
-"""Events may be late, and a job may be submitted again until then."""
+"""Events may be late, DescribeJobs may not return a job that was submitted a moment ago, and a job may be submitted
+again until then."""
 
 
 class Started(Protocol):
@@ -30,9 +31,6 @@ Record = TypeVar("Record", bound=Started)
 class LostEnds(ABC, Generic[Record]):
     """Announces the ends of the jobs of one kind of record."""
 
-    remedy: ClassVar[str]
-    """What people do if a job is gone."""
-
     def __init__(self, batch: Batch, events: Events) -> None:
         self._batch, self._events = batch, events
 
@@ -42,13 +40,19 @@ class LostEnds(ABC, Generic[Record]):
         Raises:
             ExceptionGroup: At the end, if some could not be checked or published.
         """
-        failures, announced = Failures(), []
-        for record in self.open_records():
-            if datetime.now(UTC) - datetime.fromisoformat(record.created_at) <= GRACE:
-                continue
+        failures = Failures()
+        jobs: list[tuple[Record, str | None]] = []
+        for record in self._started_some_time_ago():
+            with failures.isolated(self.job_name(record)):
+                jobs.append((record, self.batch_job_id(record)))
+        known = {job["jobId"]: job for job in self._batch.describe([each for _, each in jobs if each])}
+        announced = []
+        for record, batch_job_id in jobs:
             name = self.job_name(record)
             with failures.isolated(name):
-                if self._announce(record):
+                job = known.get(batch_job_id or "") or self.lost_job(record, batch_job_id)
+                if job["status"] in ENDED:
+                    self._events.job_state(job)
                     announced.append(name)
         failures.raise_all()
         return announced
@@ -66,16 +70,14 @@ class LostEnds(ABC, Generic[Record]):
         """Return Batch's id of a record's job; None if Batch never had it."""
 
     @abstractmethod
-    def lost_job(self, record: Record, reason: str) -> BatchJob:
-        """Return the failed state of a job that AWS Batch does not have."""
+    def lost_job(self, record: Record, batch_job_id: str | None) -> BatchJob:
+        """Return the failed state of a job that AWS Batch does not have. Batch keeps ended jobs for a week."""
 
-    def _announce(self, record: Record) -> bool:
-        """Publish the end of a record's job; False if it has not ended."""
-        batch_job_id = self.batch_job_id(record)
-        found = self._batch.describe([batch_job_id]) if batch_job_id else []
-        reason = "AWS Batch does not have the job any more" if batch_job_id else "it never reached AWS Batch"
-        job = found[0] if found else self.lost_job(record, f"{reason}; {self.remedy}")
-        if job["status"] not in ENDED:
-            return False
-        self._events.job_state(job)
-        return True
+    def _started_some_time_ago(self) -> list[Record]:
+        moment = datetime.now(UTC)
+        return [record for record in self.open_records() if moment - datetime.fromisoformat(record.created_at) > GRACE]
+
+
+def gone(batch_job_id: str | None) -> str:
+    """Say what is known of a job that AWS Batch does not have."""
+    return "AWS Batch does not have the job any more" if batch_job_id else "it never reached AWS Batch"

@@ -58,3 +58,14 @@ class BatchJob(_Required, total=False):
 def environment_of(job: BatchJob) -> dict[str, str]:
     """Return the job's environment variables."""
     return {variable["name"]: variable["value"] for variable in job.get("container", {}).get("environment", [])}
+
+
+def lost(name: str, batch_job_id: str | None, queue: str, reason: str) -> BatchJob:
+    """Return the failed state of a job that AWS Batch does not have, as an event would say it."""
+    return {
+        "jobId": batch_job_id or "",
+        "jobName": name,
+        "jobQueue": queue,
+        "status": "FAILED",
+        "statusReason": reason,
+    }

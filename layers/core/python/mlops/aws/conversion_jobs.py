@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from mlops.aws.batch import Batch, BatchSettings, SubmissionRefused
-from mlops.aws.batch_job import BatchJob, EnvironmentVariable
+from mlops.aws.batch_job import BatchJob, EnvironmentVariable, lost
 from mlops.aws.conversions_table import ConversionsTable
 from mlops.domain.conversion import Conversion, ConversionStatus
 from mlops.settings import Settings
@@ -89,14 +89,8 @@ def identity(conversion: Conversion) -> dict[str, str]:
 def lost_job(conversion: Conversion, queue: str, reason: str) -> BatchJob:
     """Return the failed state of a job that AWS Batch does not have."""
     environment = [EnvironmentVariable(name=name, value=value) for name, value in identity(conversion).items()]
-    return {
-        "jobId": conversion.batch_job_id or "",
-        "jobName": conversion.conversion_id,
-        "jobQueue": queue,
-        "status": "FAILED",
-        "statusReason": reason,
-        "container": {"environment": environment},
-    }
+    job = lost(conversion.conversion_id, conversion.batch_job_id, queue, reason)
+    return {**job, "container": {"environment": environment}}
 
 
 def is_overdue(conversion: Conversion) -> bool:

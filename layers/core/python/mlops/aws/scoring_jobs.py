@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from mlops.aws.batch import Batch, BatchSettings
-from mlops.aws.batch_job import BatchJob
-from mlops.domain.batch_prediction import BatchPrediction
 from mlops.settings import Settings
 
 
@@ -15,17 +13,6 @@ class ScoringSettings(Settings):
 
     scoring_queue: str
     scoring_job_definition: str
-
-
-def lost_job(batch: BatchPrediction, queue: str, reason: str) -> BatchJob:
-    """Return the failed state of a job that AWS Batch does not have."""
-    return {
-        "jobId": batch.batch_job_id or "",
-        "jobName": batch.batch_id,
-        "jobQueue": queue,
-        "status": "FAILED",
-        "statusReason": reason,
-    }
 
 
 @cache
