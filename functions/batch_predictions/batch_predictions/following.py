@@ -76,8 +76,8 @@ class BatchPredictions(Dependencies):
         address = f"s3://{self.settings.artifact_bucket}/{key}"
         if self.files.has(key, request.size):
             return DataUpload(input=address, url=None)
-        url, headers = self.files.upload_address(key, request.sha256, request.size)
-        return DataUpload(input=address, url=url, headers=dict(headers))
+        place = self.files.upload(key, request.sha256, request.size)
+        return DataUpload(input=address, url=place.url, headers=dict(place.headers))
 
     def model_file(self, name: str, stage: str) -> ServedModelFile:
         """Return an address of the file that serves a stage. Raises NoModelInStage, DependencyUnavailable."""

@@ -1,18 +1,16 @@
 """The objects of batch predictions in S3: inputs as they are now, plans, outputs, and signed addresses."""
 
-import base64
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from mlops.aws.signed_addresses import Upload, signing_s3, upload
 from mlops.domain.batch_prediction import CLAIM_FILE, SUCCESS_FILE
 from mlops.domain.scoring_plan import InputFile, ScoringPlan, plan_key
 from mlops_contract.table_files import HEAD_BYTES, is_hidden
@@ -42,11 +40,7 @@ class BatchPredictionFiles:
 
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
-        # Addresses are signed for the bucket's own host: a signature does not survive a redirect to it.
-        config = Config(
-            max_pool_connections=PARALLEL_READS, signature_version="s3v4", s3={"addressing_style": "virtual"}
-        )
-        self._s3 = boto3.client("s3", config=config)
+        self._s3 = signing_s3(max_pool_connections=PARALLEL_READS)
 
     @classmethod
     def from_environment(cls) -> "BatchPredictionFiles":
@@ -136,12 +130,9 @@ class BatchPredictionFiles:
                 return False
             raise
 
-    def upload_address(self, key: str, sha256: str, size: int) -> tuple[str, Mapping[str, str]]:
-        """Return where to put an object, and the headers of the request. S3 accepts this content only."""
-        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        target = {"Bucket": self.bucket, "Key": key, "ContentLength": size, "ChecksumSHA256": checksum}
-        url: str = self._s3.generate_presigned_url("put_object", Params=target, ExpiresIn=SIGNED_SECONDS)
-        return url, {"content-length": str(size), "x-amz-checksum-sha256": checksum}
+    def upload(self, key: str, sha256: str, size: int) -> Upload:
+        """Return where to put an object. S3 accepts only content with this hash and this size."""
+        return upload(self._s3, self.bucket, key, sha256, size, SIGNED_SECONDS)
 
     def download_address(self, bucket: str, key: str) -> str:
         """Return an address that serves an object for `SIGNED_SECONDS`."""

@@ -1,26 +1,14 @@
 """Archives of people's own code in the artifact bucket, by their hash: `code/<sha256>.tar.gz`."""
 
-import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from mlops.aws.signed_addresses import Upload, signing_s3, upload
 from mlops.domain.code_run import archive_key
 
 UPLOAD_SECONDS = 900
 _MISSING = ("NoSuchKey", "404")
-
-
-@dataclass(frozen=True)
-class Upload:
-    """Where a caller puts an archive: a PUT to `url` with these `headers`, which are part of its signature."""
-
-    url: str
-    headers: Mapping[str, str]
 
 
 class CodeArchives:
@@ -28,10 +16,7 @@ class CodeArchives:
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
-        # Version 4 signs headers: the address of an older form would allow any content. And `virtual` names the host of
-        # the bucket's region: a signature does not survive a redirect to it.
-        config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
-        self._s3 = boto3.client("s3", config=config)
+        self._s3 = signing_s3()
 
     @classmethod
     def of_bucket(cls, bucket: str) -> "CodeArchives":
@@ -49,18 +34,7 @@ class CodeArchives:
 
     def upload(self, digest: str, size: int) -> Upload:
         """Return where to put an archive. S3 accepts only content with this hash and this size."""
-        checksum = base64.b64encode(bytes.fromhex(digest)).decode()
-        url = self._s3.generate_presigned_url(
-            "put_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": archive_key(digest),
-                "ContentLength": size,
-                "ChecksumSHA256": checksum,
-            },
-            ExpiresIn=UPLOAD_SECONDS,
-        )
-        return Upload(url, {"content-length": str(size), "x-amz-checksum-sha256": checksum})
+        return upload(self._s3, self._bucket, archive_key(digest), digest, size, UPLOAD_SECONDS)
 
 
 @cache
