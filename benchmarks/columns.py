@@ -251,24 +251,16 @@ def storage(predictions: int, rows_per_line: int) -> dict[str, float]:
     import time
     import zlib
 
-    import boto3
     from moto import mock_aws
 
     from mlops.aws.dynamodb import DynamoTable
     from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
     from prediction_log.delivery import Delivery, Line
     from prediction_log.ledger import count_delivery
+    from tests.support.tables import make_table
 
     with mock_aws():
-        made = boto3.resource("dynamodb", region_name="us-east-1").create_table(
-            TableName=f"stats-{uuid.uuid4().hex[:8]}",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("series", "slot")],
-            KeySchema=[
-                {"AttributeName": "series", "KeyType": "HASH"},
-                {"AttributeName": "slot", "KeyType": "RANGE"},
-            ],
-        )
+        made = make_table("PredictionStatsTable", f"stats-{uuid.uuid4().hex[:8]}", "us-east-1")
         stats = PredictionStats(DynamoTable(made))
         random = np.random.default_rng(0)
         units: list[int] = []

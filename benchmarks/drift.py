@@ -177,17 +177,10 @@ def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168,
     from mlops.aws.serving_bucket import ServedModels
     from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
     from tests.support.serving import served
+    from tests.support.tables import make_table
 
     with mock_aws():
-        table = boto3.resource("dynamodb", region_name="us-east-1").create_table(
-            TableName=f"stats-{uuid.uuid4().hex[:8]}",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("series", "slot")],
-            KeySchema=[
-                {"AttributeName": "series", "KeyType": "HASH"},
-                {"AttributeName": "slot", "KeyType": "RANGE"},
-            ],
-        )
+        table = make_table("PredictionStatsTable", f"stats-{uuid.uuid4().hex[:8]}", "us-east-1")
         manifest = served().manifest
         series = Series(manifest.model_name, manifest.model_version, manifest.stage)
         written = 0

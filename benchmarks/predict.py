@@ -210,10 +210,7 @@ class NoAnswers:
 
 
 def measure_peers(app: Any, onnx: bytes, rounds: int) -> dict[str, Any]:
-    """CPU time per request, all in this process and in turn; all threads of a peer are counted.
-
-    The lower quartile of many short rounds: what else runs on the machine evicts caches, and that only ever adds.
-    """
+    """CPU time per request, all in this process and in turn."""
 
     def ours(event: peers.Event) -> bytes:
         text: str = app.handler(event, None)["body"]
@@ -228,17 +225,7 @@ def measure_peers(app: Any, onnx: bytes, rounds: int) -> dict[str, Any]:
         calls: dict[str, peers.Peer] = {name: own.get(name) or getattr(peers, name)(onnx) for name in PEERS}
         first = peers.event("/predict", bodies(1)[0])
         peers.agree({name: call(first) for name, call in calls.items()})
-        cpu: dict[str, list[float]] = {name: [] for name in PEERS}
-        for number in range(rounds):
-            for name, call in calls.items():
-                # Each other ones: an answer is never one that was kept.
-                seed = 10_000 + number * len(calls) + list(calls).index(name)
-                events = [peers.event("/predict", body) for body in bodies(150, seed=seed)]
-                began = time.process_time()
-                for event in events:
-                    call(event)
-                cpu[name].append((time.process_time() - began) / len(events))
-    found = {name: float(np.percentile(values, 25)) * 1e6 for name, values in cpu.items()}
+        found = peers.cpu_us(calls, lambda seed: bodies(150, seed=seed), rounds)
     return {
         "requests": rounds * 150,
         "cpu_us": {name: round(value, 1) for name, value in found.items()},

@@ -232,7 +232,7 @@ def measure_batch(handler: Handler, repeat: int) -> dict[str, Any]:
 
 
 def measure_peers(handler: Handler, models: Models, rounds: int) -> dict[str, Any]:
-    """CPU time per request, all in this process and in turn: the lower quartile of many short rounds."""
+    """CPU time per request, all in this process and in turn."""
 
     def ours(event: peers.Event) -> bytes:
         text: str = handler(event, None)["body"]
@@ -244,18 +244,9 @@ def measure_peers(handler: Handler, models: Models, rounds: int) -> dict[str, An
         "fastapi_pandas": fastapi_pandas(models.pipeline),
         "mlflow": mlflow(models.pipeline),
     }
-    cpu: dict[str, list[float]] = {name: [] for name in calls}
     with quiet():
         _agree(calls)
-        for number in range(rounds):
-            for at, (name, call) in enumerate(calls.items()):
-                # Each other ones: an answer is never one that was kept.
-                events = [peers.event("/predict", body) for body in bodies(40, 10_000 + number * len(calls) + at)]
-                began = time.process_time()
-                for event in events:
-                    call(event)
-                cpu[name].append((time.process_time() - began) / len(events))
-    found = {name: float(np.percentile(values, 25)) * 1e6 for name, values in cpu.items()}
+        found = peers.cpu_us(calls, lambda seed: bodies(40, seed), rounds)
     return {
         "requests": rounds * 40,
         "cpu_us": {name: round(value, 1) for name, value in found.items()},
