@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import torch
 import urllib3
@@ -19,7 +18,7 @@ from infra.local.settings import ROOT
 from mlops_client import Client
 from mlops_client.errors import JobFailed, NotFound
 from tests.support import installed_client
-from tests.support.job_processes import process_of
+from tests.support.job_processes import process_of, runs
 from tests.support.steps import ENDED
 from tests.support.waiting import eventually
 from tests.support.wheels import make_wheel
@@ -201,15 +200,7 @@ def test_a_killed_container_leaves_no_script_behind(client: Client, tmp_path: Pa
     runner.kill()
     with pytest.raises(JobFailed, match="137"):
         running.wait(300)
-    eventually(lambda: not any(map(_runs, scripts)), seconds=30)
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Whether a process still does something: what has ended may wait for the machine's first process to notice."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    eventually(lambda: not any(runs(script.pid) for script in scripts), seconds=30)
 
 
 def test_code_that_was_not_uploaded_is_refused(api: Api) -> None:

@@ -35,6 +35,14 @@ def process_of(job_id: str) -> psutil.Process:
     )
 
 
+def runs(pid: int) -> bool:
+    """Whether a process still does something: what has ended may wait for the machine's first process to notice."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _job_id(environment: Mapping[str, str]) -> str | None:
     """Return the id of the job; a run of a sweep knows its own from its place in Batch's array."""
     index = environment.get("AWS_BATCH_JOB_ARRAY_INDEX")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.tables.through_trainer import Unwatched
 from mlops.domain.manifest import explain_key
 from mlops.domain.stages import Stage
 from mlops_contract import Task
@@ -33,25 +34,11 @@ SMALL = {
 EXPLAINED = ("linear", "random_forest", "lightgbm", "xgboost")
 
 
-class Session:
-    """Of a training that nobody watches."""
-
-    def resume(self) -> None:
-        return None
-
-    def should_stop(self) -> bool:
-        return False
-
-    def on_train_begin(self, epochs: int) -> None: ...
-
-    def on_epoch_end(self, epoch: int, metrics: object, state: object) -> None: ...
-
-
 def made(model_type: str, task: Task = Task.CLASSIFICATION, classes: int = 2, **more: Any) -> Served:
     """A model that was trained, exported and admitted."""
     dataset = coded.made(task, classes=classes)
     parameters = Parameters(model_type=model_type, hyperparameters=SMALL[model_type], **more)
-    exported = export(models.find(model_type).train(dataset, models.resolved(parameters), Session()), dataset)
+    exported = export(models.find(model_type).train(dataset, models.resolved(parameters), Unwatched()), dataset)
     placement = Placement("made", 1, Stage.PRODUCTION, "run", {}, "tr_1")
     return admitted(exported.content, exported.proof_rows, exported.explanation, placement)
 

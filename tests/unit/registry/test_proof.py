@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from benchmarks.tables.through_trainer import Unwatched
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition
 from mlops_contract import Task
@@ -31,23 +32,9 @@ PLACEMENT = Placement(MODEL, 1, Stage.PRODUCTION, "run", {}, "tr_1")
 LIMITS = Limits(1769)
 
 
-class Session:
-    """Of a training that nobody watches."""
-
-    def resume(self) -> None:
-        return None
-
-    def should_stop(self) -> bool:
-        return False
-
-    def on_train_begin(self, epochs: int) -> None: ...
-
-    def on_epoch_end(self, epoch: int, metrics: object, state: object) -> None: ...
-
-
 def trained(task: Task) -> Trained:
     asked = Parameters(model_type="lightgbm", hyperparameters={"n_estimators": 20, "min_child_samples": 5})
-    return models.find("lightgbm").train(coded.made(task), models.resolved(asked), Session())
+    return models.find("lightgbm").train(coded.made(task), models.resolved(asked), Unwatched())
 
 
 @pytest.fixture(scope="module")

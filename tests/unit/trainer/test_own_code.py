@@ -18,6 +18,7 @@ from infra.local.settings import ROOT
 from mlops.domain.code_run import archive_key
 from mlops.registry.runs import Runs
 from mlops_client.packing import pack
+from tests.support.job_processes import runs
 from tests.support.limited_mlflow import limited_mlflow
 from tests.support.waiting import eventually
 from tests.support.wheels import make_wheel
@@ -199,14 +200,7 @@ def test_what_a_script_leaves_behind_ends_with_it(world: World, tmp_path: Path) 
     code, output = world.run(world.job("job_000074", script="train.py"))
     assert code == 0, output
     left = int((tmp_path / "pid").read_text())
-    eventually(lambda: not _runs(left))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    eventually(lambda: not runs(left))
 
 
 @pytest.mark.parametrize(("script", "said"), [("gone.py", "is not in the archive"), ("train.py", "damaged")])
