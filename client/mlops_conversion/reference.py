@@ -51,7 +51,7 @@ class Reference(TypedDict):
 def reference(
     inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None, task: Task = Task.CLASSIFICATION
 ) -> Reference | None:
-    """The reference of a model; None if it predicts a quantity, whose distribution is not watched yet.
+    """The reference of a model; None if it predicts a quantity: the reference of its columns has that too.
 
     Args:
         inputs: float32 `[n, features]`.
