@@ -22,7 +22,8 @@ from prediction_log.delivery import Line
 from prediction_log.line_counts import count_lines
 
 SERIES = Series("churn", 3, "Production")
-HOUR = hour_of(time.time())
+NOW = time.time()
+HOUR = hour_of(NOW)
 LAYOUT = "0123456789ab"
 
 
@@ -80,9 +81,9 @@ class TestLines:
             counts_of_columns(line([1, 1, 1], n=2))
 
     def test_lines_of_one_hour_are_added_up(self) -> None:
-        lines = [Line(str(i), time.time(), json.dumps(line([1, 0, 0, 1]))) for i in range(5)]
-        other = Line("other", time.time(), json.dumps(line([0, 1], layout="f" * 12)))
-        broken = Line("broken", time.time(), json.dumps(line([0, 1, 1])))
+        lines = [Line(str(i), NOW, json.dumps(line([1, 0, 0, 1]))) for i in range(5)]
+        other = Line("other", NOW, json.dumps(line([0, 1], layout="f" * 12)))
+        broken = Line("broken", NOW, json.dumps(line([0, 1, 1])))
         result = count_lines([*lines, other, broken])
         assert result.columns == {(SERIES, HOUR): {LAYOUT: [5, 0, 0, 5], "f" * 12: [0, 1]}}
         assert (result.lines, result.skipped) == (6, {"malformed": 1})

@@ -7,6 +7,7 @@ from typing import Any
 import onnx
 import pytest
 
+from benchmarks.tables.through_trainer import Unwatched
 from mlops.domain.manifest import explain_key, model_key
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult
@@ -16,7 +17,7 @@ from promotion.examination import Beside, Examine, examine, examine_apart
 from promotion.gate import GateSettings, check_integrity
 from tests.support import coded
 from tests.unit.registry.fakes import MODEL, ONNX, World
-from tests.unit.registry.test_proof import LIMITS, PLACEMENT, Session, changed, trained
+from tests.unit.registry.test_proof import LIMITS, PLACEMENT, changed, trained
 from trainer import models
 from trainer.export import Exported, export
 from trainer.parameters import Parameters
@@ -33,7 +34,7 @@ def other() -> Exported:
     dataset = coded.made(Task.CLASSIFICATION)
     turned = replace(dataset, train=replace(dataset.train, targets=1 - dataset.train.targets))
     asked = Parameters(model_type="lightgbm", hyperparameters={"n_estimators": 20, "min_child_samples": 5})
-    return export(models.find("lightgbm").train(turned, models.resolved(asked), Session()), turned)
+    return export(models.find("lightgbm").train(turned, models.resolved(asked), Unwatched()), turned)
 
 
 def check(data: bytes, beside: Beside, *, admitted: bool = False, how: Examine = examine) -> GateResult:
