@@ -23,7 +23,7 @@ def main(requests: int, swaps: int) -> dict[str, Any]:
         environment.enter(bucket.variables())
         import numpy as np
 
-        from benchmarks.peers import event
+        from benchmarks.direct import event
 
         random = np.random.default_rng(1)
         events = [event("/predict", json.dumps({"image": random.random(784).round(4).tolist()})) for _ in range(2000)]

@@ -139,7 +139,7 @@ WAYS: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
 
 def requests(seed: int) -> list[dict[str, Any]]:
     """Events that are all different, so that no answer is a kept one."""
-    from benchmarks.peers import event
+    from benchmarks.direct import event
 
     random = np.random.default_rng(seed)
     return [

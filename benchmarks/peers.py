@@ -4,7 +4,6 @@ Each peer is a function from API Gateway's event to the response's body.
 """
 
 import asyncio
-import itertools
 import json
 import tempfile
 import time
@@ -13,29 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import orjson
 from fastapi import FastAPI
 from mangum import Mangum
 from pydantic import BaseModel
 
+from benchmarks import direct
 from mlops.domain.names import DEFAULT_MODEL_NAME
 
-Event = dict[str, Any]
-Peer = Callable[[Event], bytes]
 
-
-def session_of(onnx: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-
-
-def floor(onnx: bytes) -> Peer:
+def floor(onnx: bytes) -> direct.Peer:
     """No less can be done: decode with orjson, make an array, run the session, encode the same answer with orjson."""
-    session = session_of(onnx)
+    session = direct.session_of(onnx)
 
-    def answer(event: Event) -> bytes:
+    def answer(event: direct.Event) -> bytes:
         pixels = np.array(orjson.loads(event["body"])["image"], dtype=np.float32).reshape(1, -1)
         probabilities = session.run(["probabilities"], {"inputs": pixels})[0][0]
         best = int(probabilities.argmax())
@@ -66,7 +56,7 @@ class Answer(BaseModel):
 def fastapi_app(onnx: bytes, *, on_the_loop: bool) -> FastAPI:
     """A plain FastAPI application. What computes is a plain function there, which FastAPI runs in a thread;
     `on_the_loop` makes it a coroutine, which saves the hop to the thread and blocks every other request meanwhile."""
-    session = session_of(onnx)
+    session = direct.session_of(onnx)
     app = FastAPI()
 
     def predict(body: Body) -> Answer:
@@ -81,16 +71,16 @@ def fastapi_app(onnx: bytes, *, on_the_loop: bool) -> FastAPI:
     return app
 
 
-def fastapi(onnx: bytes) -> Peer:
+def fastapi(onnx: bytes) -> direct.Peer:
     """The FastAPI application alone, called as an ASGI server calls it."""
     return asgi(fastapi_app(onnx, on_the_loop=False), "/predict", lambda body: body.encode())
 
 
-def fastapi_mangum(onnx: bytes, *, on_the_loop: bool = False) -> Peer:
+def fastapi_mangum(onnx: bytes, *, on_the_loop: bool = False) -> direct.Peer:
     """The FastAPI application as a Lambda function behind API Gateway."""
     handler = Mangum(fastapi_app(onnx, on_the_loop=on_the_loop), lifespan="off")
 
-    def answer(event: Event) -> bytes:
+    def answer(event: direct.Event) -> bytes:
         response = handler(event, None)
         assert response["statusCode"] == 200, response["body"]
         text: str = response["body"]
@@ -99,12 +89,12 @@ def fastapi_mangum(onnx: bytes, *, on_the_loop: bool = False) -> Peer:
     return answer
 
 
-def fastapi_mangum_async(onnx: bytes) -> Peer:
+def fastapi_mangum_async(onnx: bytes) -> direct.Peer:
     """The same with the model run on the event loop."""
     return fastapi_mangum(onnx, on_the_loop=True)
 
 
-def mlflow(onnx: bytes) -> Peer:
+def mlflow(onnx: bytes) -> direct.Peer:
     """MLflow's own scoring server, what `mlflow models serve` runs, without the HTTP server in front of it."""
     import mlflow.onnx
     import mlflow.pyfunc
@@ -132,7 +122,7 @@ def mlflow(onnx: bytes) -> Peer:
     )
 
 
-def asgi(app: Any, path: str, encode: Callable[[str], bytes]) -> Peer:
+def asgi(app: Any, path: str, encode: Callable[[str], bytes]) -> direct.Peer:
     """Calls an ASGI application with as little around it as can be."""
     loop = asyncio.new_event_loop()
 
@@ -166,24 +156,7 @@ def asgi(app: Any, path: str, encode: Callable[[str], bytes]) -> Peer:
     return lambda event: loop.run_until_complete(call(encode(event["body"])))
 
 
-_IDS = itertools.count()
-_EVENT: Event = {
-    "httpMethod": "POST",
-    "headers": {"content-type": "application/json", "host": "localhost"},
-    "multiValueHeaders": {"content-type": ["application/json"], "host": ["localhost"]},
-    "queryStringParameters": None,
-    "multiValueQueryStringParameters": None,
-    "isBase64Encoded": False,
-}
-
-
-def event(path: str, body: str) -> Event:
-    """An event of API Gateway's REST proxy integration, with an id of its own."""
-    context = {"requestId": f"00000000-0000-4000-8000-{next(_IDS):012}", "identity": {"apiKeyId": "key"}}
-    return {**_EVENT, "resource": path, "path": path, "requestContext": context, "body": body}
-
-
-def cpu_us(calls: Mapping[str, Peer], bodies: Callable[[int], Sequence[str]], rounds: int) -> dict[str, float]:
+def cpu_us(calls: Mapping[str, direct.Peer], bodies: Callable[[int], Sequence[str]], rounds: int) -> dict[str, float]:
     """Return each call's CPU time per request in microseconds; all threads of a call are counted.
 
     The lower quartile of many short rounds, in turn: what else runs on the machine evicts caches, and that only ever
@@ -192,7 +165,7 @@ def cpu_us(calls: Mapping[str, Peer], bodies: Callable[[int], Sequence[str]], ro
     cpu: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds):
         for at, (name, call) in enumerate(calls.items()):
-            events = [event("/predict", body) for body in bodies(10_000 + number * len(calls) + at)]
+            events = [direct.event("/predict", body) for body in bodies(10_000 + number * len(calls) + at)]
             began = time.process_time()
             for each in events:
                 call(each)

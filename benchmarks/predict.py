@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import cold, environment, load, machine, monitoring, peers
+from benchmarks import cold, direct, environment, load, machine, monitoring, peers
 from benchmarks.local_stack import local_stack
 from infra.local import deploy
 from tests.support.serving import FEATURES, served
@@ -55,7 +55,7 @@ def main() -> None:
         say("cold: fresh processes")
         result["cold"] = measure_cold(bucket, model.manifest.key, max(3, int(15 * scale)))
         environment.enter(bucket.variables())
-        with quiet():
+        with direct.quiet():
             from predict import app
 
             assert app.models.current(model.manifest.model_name, "Production")
@@ -104,7 +104,7 @@ def keys(result: dict[str, Any]) -> dict[str, float]:
 def measure_cold(bucket: environment.Bucket, key: str, repeat: int) -> dict[str, Any]:
     """Medians over processes started in turn, so that all three meet the same moments of the machine."""
     variables = bucket.variables() | {"BENCH_KEY": key, "BENCH_FILE": str(bucket.path(key))}
-    event = peers.event("/predict", bodies(1)[0])
+    event = direct.event("/predict", bodies(1)[0])
     seconds: dict[str, list[float]] = {name: [] for name in cold.PROGRAMS}
     for _ in range(repeat):
         for name in cold.PROGRAMS:
@@ -122,10 +122,10 @@ def measure_warm(handler: Handler, onnx: bytes, rounds: int) -> dict[str, Any]:
     """Each body once through the floor and once through the handler, in turn; the median round of each ratio."""
     floor = peers.floor(onnx)
     rows: list[dict[str, float]] = []
-    with quiet():
+    with direct.quiet():
         for number in range(rounds):
             times: tuple[list[float], list[float]] = ([], [])
-            for event in [peers.event("/predict", body) for body in bodies(2000, seed=number)]:
+            for event in [direct.event("/predict", body) for body in bodies(2000, seed=number)]:
                 began = time.perf_counter()
                 floor(event)
                 between = time.perf_counter()
@@ -155,12 +155,12 @@ def measure_batch(handler: Handler, repeat: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind, extra in (("decimals", {}), ("bytes", {"scale": 255})):
         images = [json.loads(body)["image"] for body in bodies(100, kind=kind)]
-        batch = peers.event("/predict/batch", json.dumps({"images": images, **extra}))
+        batch = direct.event("/predict/batch", json.dumps({"images": images, **extra}))
         singles, batches = [], []
-        with quiet():
+        with direct.quiet():
             for _ in range(repeat):
                 batches.append(per_request(handler, [batch]) / len(images))
-                events = [peers.event("/predict", body) for body in bodies(20, kind=kind, seed=len(singles) + 5000)]
+                events = [direct.event("/predict", body) for body in bodies(20, kind=kind, seed=len(singles) + 5000)]
                 singles.append(per_request(handler, events))
         single, each = statistics.median(singles), statistics.median(batches)
         found[kind] = {
@@ -178,17 +178,17 @@ def measure_answer_cache(app: Any, rounds: int) -> dict[str, Any]:
     texts = bodies(2000)
     kept, none = AnswerCache(), NoAnswers()
     cpu: dict[str, list[float]] = {"hit": [], "miss": [], "without": []}
-    with quiet():
+    with direct.quiet():
         for number in range(rounds):
             for name, cache in (("miss", kept), ("without", none)):
                 app.answers = cache
-                events = [peers.event("/predict", body) for body in bodies(2000, seed=1000 + number)]
+                events = [direct.event("/predict", body) for body in bodies(2000, seed=1000 + number)]
                 cpu[name].append(per_request(app.handler, events))
             app.answers = kept
             # The same text in another object each time, as a request brings it.
-            app.handler(peers.event("/predict", texts[0]), None)
+            app.handler(direct.event("/predict", texts[0]), None)
             cpu["hit"].append(
-                per_request(app.handler, [peers.event("/predict", texts[0][:-1] + "}") for _ in range(2000)])
+                per_request(app.handler, [direct.event("/predict", texts[0][:-1] + "}") for _ in range(2000)])
             )
     hit, miss, without = (statistics.median(cpu[name]) * 1e6 for name in ("hit", "miss", "without"))
     return {
@@ -212,18 +212,18 @@ class NoAnswers:
 def measure_peers(app: Any, onnx: bytes, rounds: int) -> dict[str, Any]:
     """CPU time per request, all in this process and in turn."""
 
-    def ours(event: peers.Event) -> bytes:
+    def ours(event: direct.Event) -> bytes:
         text: str = app.handler(event, None)["body"]
         return text.encode()
 
-    def ours_measuring_all(event: peers.Event) -> bytes:
+    def ours_measuring_all(event: direct.Event) -> bytes:
         with measuring_all(app):
             return ours(event)
 
     own = {"ours": ours, "ours_measuring_all": ours_measuring_all}
-    with quiet():
-        calls: dict[str, peers.Peer] = {name: own.get(name) or getattr(peers, name)(onnx) for name in PEERS}
-        first = peers.event("/predict", bodies(1)[0])
+    with direct.quiet():
+        calls: dict[str, direct.Peer] = {name: own.get(name) or getattr(peers, name)(onnx) for name in PEERS}
+        first = direct.event("/predict", bodies(1)[0])
         peers.agree({name: call(first) for name, call in calls.items()})
         found = peers.cpu_us(calls, lambda seed: bodies(150, seed=seed), rounds)
     return {
@@ -315,13 +315,6 @@ def measuring_all(app: Any) -> Iterator[None]:
         yield
     finally:
         app.measured = before
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """The handler's log lines are written, as they are in Lambda, but to nowhere."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
 
 
 def say(what: str) -> None:

@@ -117,7 +117,7 @@ def _answer(
 ) -> Answer:
     manifest = model.manifest
     if manifest.input is None:
-        from predict import tables  # only for table models: other ones start without it
+        import predict.tables as tables  # only for table models: other ones start without it
 
         explanations = None
         if explain is not None:
@@ -129,10 +129,7 @@ def _answer(
         raise request.only_rows_are_explained()
     else:
         outcome = ask(model, parsed, request_id)
-        if batch:
-            document = batch_body(manifest, outcome.answers)
-        else:
-            document = single_body(manifest, outcome.answers, outcome.outputs)
+        document = (batch_body if batch else single_body)(manifest, outcome.answers)
     return Answer(body, model.serial, manifest.model_name, parsed.version, document, outcome.record, outcome.counts)
 
 

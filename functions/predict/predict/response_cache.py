@@ -4,6 +4,7 @@ An answer belongs to a model by the model's serial number, and each loaded model
 never repeated after a promotion, nothing has to be invalidated, and no answer keeps an old model in memory.
 """
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class AnswerCache:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._entries: dict[Key, tuple[Answer, int]] = {}  # the one used last is the last
+        # The one used last is the last. To find its first, a dict walks over all that were removed before it.
+        self._entries: OrderedDict[Key, tuple[Answer, int]] = OrderedDict()
         self.size = 0
         """Bytes held."""
 
@@ -48,7 +50,7 @@ class AnswerCache:
         entry = self._entries.get(key)
         if entry is None or entry[0].request_body != body:
             return None
-        self._entries[key] = self._entries.pop(key)
+        self._entries.move_to_end(key)
         return entry[0]
 
     def put(self, key: Key, answer: Answer) -> None:
@@ -62,7 +64,7 @@ class AnswerCache:
         self._entries[key] = answer, size
         self.size += size
         while self.size > self._max_bytes:
-            self.size -= self._entries.pop(next(iter(self._entries)))[1]
+            self.size -= self._entries.popitem(last=False)[1][1]
 
 
 def key_of(route: str, body: str) -> Key:

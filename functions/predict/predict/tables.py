@@ -40,7 +40,7 @@ def answer(
         return rows_body(manifest, asked.answers, encoded.warnings, explained), asked
     # A list of numbers gets a list, as from a model of vectors.
     named = parsed.source == "row"
-    return row_body(manifest, asked.answers, asked.outputs, encoded.warnings, explained, named=named), asked
+    return row_body(manifest, asked.answers, encoded.warnings, explained, named=named), asked
 
 
 def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str) -> Outcome:

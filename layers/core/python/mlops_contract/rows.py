@@ -8,6 +8,7 @@ import numpy as np
 
 from mlops_contract.columns import Column, ColumnType
 from mlops_contract.contract import CATEGORIES, NUMBERS, Contract
+from mlops_contract.ordinary_rows import OrdinaryRows
 from mlops_contract.values import ABSENT, ValueRefused, is_text, limits, listed, shown, take_of
 from mlops_contract.whole_columns import encode_columns
 
@@ -67,6 +68,7 @@ class RowEncoder:
         self._others = [(column, column.name, take_of(column)) for column in others]
         self._columns = [(column.name, take_of(column)) for column in contract.columns]
         self._dated = any(column.type is ColumnType.DATETIME for column in others)
+        self._ordinary = OrdinaryRows.of(others, strings)
         self._seen = [
             (column.name, frozenset({*column.levels, column.null_token, None}))
             for column in contract.columns
@@ -87,6 +89,8 @@ class RowEncoder:
         Raises:
             RowsRefused: A row does not fit the contract.
         """
+        if len(rows) == 1 and self._ordinary is not None and (ordinary := self._ordinary.feeds(rows[0])) is not None:
+            return Encoded(ordinary, [])
         try:
             feeds = self._feeds(rows)
         except ValueRefused:

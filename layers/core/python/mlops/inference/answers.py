@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,15 +16,20 @@ class NotFinite(ValueError):
     """The model's arithmetic overflows with this input, so there is no answer."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The most probable class of each row: its label, and its probability as numpy's float32.
+class Answers(NamedTuple):
+    """The most probable class of each row: its label, and its probability.
 
-    Of a regression model the predictions are quantities, as numpy's float32, and there are no confidences.
+    Of a regression model the predictions are quantities, and there are no confidences.
+
+    Attributes:
+        predictions: Labels; quantities as numpy's float32.
+        confidences: As numpy's float32, or as `shortest` has them.
+        first: All probabilities of the first row, as `shortest` has them; none for a quantity.
     """
 
     predictions: list[Any]
     confidences: list[Any]
+    first: Sequence[float] = ()
 
 
 def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
@@ -34,11 +38,24 @@ def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
     Raises:
         NotFinite: A row's largest probability is not a finite number.
     """
+    first = shortest(probabilities[0])
+    if len(probabilities) == 1:  # a call of numpy takes longer than all of this
+        if None in first:  # JSON has no infinity and no NaN
+            raise NotFinite
+        confidence = max(first)
+        label = manifest.labels[first.index(confidence)]
+        return Answers([label], [confidence if 0 <= confidence <= 1 else _at_most_one(confidence)], first)
     classes = probabilities.argmax(axis=1).tolist()
     confidences = [probabilities[row, best] for row, best in enumerate(classes)]
     if not all(0 <= confidence <= 1 for confidence in confidences):
         confidences = [_at_most_one(confidence) for confidence in confidences]
-    return Answers([manifest.labels[index] for index in classes], confidences)
+    return Answers([manifest.labels[index] for index in classes], confidences, first)
+
+
+def shortest(numbers: Floats) -> list[Any]:
+    """Return float32 numbers as Python's, each the shortest decimal that means the same float32; None for NaN."""
+    found: list[Any] = orjson.loads(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY))
+    return found
 
 
 def _at_most_one(confidence: Any) -> Any:
@@ -48,13 +65,13 @@ def _at_most_one(confidence: Any) -> Any:
     return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
 
 
-def single_body(manifest: Manifest, answers: Answers, probabilities: Floats) -> str:
+def single_body(manifest: Manifest, answers: Answers) -> str:
     """Return the answer for one row as JSON."""
     return _encoded(
         {
             "prediction": answers.predictions[0],
             "confidence": answers.confidences[0],
-            "probabilities": probabilities[0],
+            "probabilities": answers.first,
             "model_name": manifest.model_name,
             "model_version": manifest.model_version,
             "model_stage": manifest.stage,
@@ -92,7 +109,6 @@ def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
 def row_body(
     manifest: Manifest,
     answers: Answers,
-    outputs: Floats,
     warnings: Sequence[str] = (),
     more: dict[str, Any] = NOTHING_MORE,
     *,
@@ -103,22 +119,20 @@ def row_body(
     Args:
         manifest: Says which model answers.
         answers: Its answer.
-        outputs: float32 `[1, classes]`, or `[1, 1]`.
         warnings: What to know about the answer.
         more: Further fields.
         named: Whether probabilities go by their labels.
     """
     document: dict[str, Any] = {"prediction": answers.predictions[0]}
     if answers.confidences:
-        labels = map(str, manifest.labels)
         document["confidence"] = answers.confidences[0]
-        document["probabilities"] = dict(zip(labels, outputs[0], strict=True)) if named else outputs[0]
-    document |= {
-        "model_name": manifest.model_name,
-        "model_version": manifest.model_version,
-        "model_stage": manifest.stage,
-    }
-    return _encoded(document | more | ({"warnings": warnings} if warnings else {}))
+        document["probabilities"] = (
+            dict(zip(map(str, manifest.labels), answers.first, strict=True)) if named else answers.first
+        )
+    document["model_name"] = manifest.model_name
+    document["model_version"] = manifest.model_version
+    document["model_stage"] = manifest.stage
+    return _encoded(document, warnings, more)
 
 
 def rows_body(
@@ -128,13 +142,15 @@ def rows_body(
     document: dict[str, Any] = {"predictions": answers.predictions}
     if answers.confidences:
         document["confidences"] = answers.confidences
-    document |= {
-        "model_name": manifest.model_name,
-        "model_version": manifest.model_version,
-        "batch_size": len(answers.predictions),
-    }
-    return _encoded(document | more | ({"warnings": warnings} if warnings else {}))
+    document["model_name"] = manifest.model_name
+    document["model_version"] = manifest.model_version
+    document["batch_size"] = len(answers.predictions)
+    return _encoded(document, warnings, more)
 
 
-def _encoded(document: dict[str, Any]) -> str:
+def _encoded(document: dict[str, Any], warnings: Sequence[str] = (), more: dict[str, Any] = NOTHING_MORE) -> str:
+    if more:
+        document |= more
+    if warnings:
+        document["warnings"] = warnings
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -88,10 +88,10 @@ def _is_written_exactly(manifest: Manifest, whole: Floats) -> bool:
     """Return whether the answers that predict would write read back as the model's."""
     if manifest.contract is None:
         answers = answers_of(manifest, whole)
-        document, batch = json.loads(single_body(manifest, answers, whole)), json.loads(batch_body(manifest, answers))
+        document, batch = json.loads(single_body(manifest, answers)), json.loads(batch_body(manifest, answers))
     else:
         answers = answers_of_table(manifest, whole)
-        document, batch = json.loads(row_body(manifest, answers, whole)), json.loads(rows_body(manifest, answers))
+        document, batch = json.loads(row_body(manifest, answers)), json.loads(rows_body(manifest, answers))
     if len(batch["predictions"]) != len(whole):
         return False
     if manifest.predicts_quantity:

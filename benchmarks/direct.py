@@ -1,0 +1,41 @@
+"""How the handler and what it is compared with are called. It imports little, so that a process has little else."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import onnxruntime
+
+Event = dict[str, Any]
+Peer = Callable[[Event], bytes]
+
+_IDS = itertools.count()
+_EVENT: Event = {
+    "httpMethod": "POST",
+    "headers": {"content-type": "application/json", "host": "localhost"},
+    "multiValueHeaders": {"content-type": ["application/json"], "host": ["localhost"]},
+    "queryStringParameters": None,
+    "multiValueQueryStringParameters": None,
+    "isBase64Encoded": False,
+}
+
+
+def event(path: str, body: str) -> Event:
+    """An event of API Gateway's REST proxy integration, with an id of its own."""
+    context = {"requestId": f"00000000-0000-4000-8000-{next(_IDS):012}", "identity": {"apiKeyId": "key"}}
+    return {**_EVENT, "resource": path, "path": path, "requestContext": context, "body": body}
+
+
+def session_of(onnx: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """The handler's log lines are written, as they are in Lambda, but to nowhere."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
