@@ -24,7 +24,7 @@ MODELS = ROOT / "client" / "mlops_client" / "models.py"
 DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
-    *("Health", "Ready", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
+    *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
     *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_client.config import read_login
-from mlops_client.models import Health, Ready
+from mlops_client.models import Health, Me, Ready
 from mlops_client.records import decode
 from mlops_client.routes.batch_predictions import BatchPredictionRoutes
 from mlops_client.routes.drift import DriftRoutes
@@ -46,6 +46,10 @@ class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, 
     def health(self) -> Health:
         """Return whether the API is up. It does not check the services behind it."""
         return decode(Health, self.transport.call("GET", "/health"))
+
+    def me(self) -> Me:
+        """Return whose key this is, its role, and the models that it is for."""
+        return decode(Me, self.transport.call("GET", "/me"))
 
     def ready(self) -> Ready:
         """Return whether the services behind the API answer; `status` is degraded if one does not."""

@@ -302,6 +302,20 @@ class LogLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Me:
+    """What the key of the request may do."""
+
+    name: str
+    """Name of the key, as the history shows it"""
+    owner: str
+    """The person or team that the key belongs to"""
+    role: str
+    """predict, read, train, approve or admin; each may do what those before it may do"""
+    models: list[str]
+    """The models and experiments that the key is for; a name that ends in * stands for all names with this beginning"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricPoint:
     step: int
     value: float

@@ -82,7 +82,7 @@ def smoke_test(stack: str) -> None:
 
     outputs = stack_outputs(stack)
     keys = Keys(outputs)
-    key_id, value = keys.create(SMOKE_KEY, "read")
+    key_id, value = keys.create(SMOKE_KEY, "read", SMOKE_KEY)
     try:
         Smoke(outputs["ApiUrl"], value).run()
     except SmokeFailed as failure:

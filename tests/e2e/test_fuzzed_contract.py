@@ -48,7 +48,19 @@ def keys(make_settings: Callable[[], Settings]) -> Iterator[Callable[[str | None
     assert promote(admin, job["model_version"], reason="fixture")["status"] == "succeeded"
     made: dict[str | None, Api] = {"admin": admin, None: Api(settings.api_url, None)}
     for role in ("read", "predict"):
-        command = ["-m", "tools.keys", "create", "--name", f"fuzz-{role}", "--role", role, "--stack", "mlops-local"]
+        command = [
+            "-m",
+            "tools.keys",
+            "create",
+            "--name",
+            f"fuzz-{role}",
+            "--owner",
+            "fuzz",
+            "--role",
+            role,
+            "--stack",
+            "mlops-local",
+        ]
         variables = {**os.environ, **environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
         output = subprocess.run(
             [sys.executable, *command], env=variables, cwd=ROOT, capture_output=True, text=True, check=True

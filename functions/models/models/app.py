@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from mlops.api.http import PathText, lambda_handler
+from mlops.api.auth import require_name
+from mlops.api.http import CurrentCaller, PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
 from mlops.api.schemas.transitions import Transition, TransitionHistory
@@ -21,16 +22,19 @@ RegisteredName = Annotated[PathText, Path(description="Name of a registered mode
 
 
 @router.get("/models")
-def list_models(limit: PageSize = 50, cursor: Cursor = None) -> ModelList:
-    """List registered models, by name."""
-    rows, total, next_cursor = Catalogue.from_environment().models(limit, cursor)
+def list_models(caller: CurrentCaller, limit: PageSize = 50, cursor: Cursor = None) -> ModelList:
+    """List the registered models that the key is for, by name."""
+    rows, total, next_cursor = Catalogue.from_environment().models(limit, cursor, caller.models)
     models = [Model.model_validate({**row, **_servable(row["name"])}) for row in rows]
     return ModelList(models=models, total_count=total, next_cursor=next_cursor)
 
 
 @router.get("/models/{name}")
-def model_detail(name: RegisteredName, limit: PageSize = 100, cursor: Cursor = None) -> ModelDetail:
+def model_detail(
+    name: RegisteredName, caller: CurrentCaller, limit: PageSize = 100, cursor: Cursor = None
+) -> ModelDetail:
     """Get a model, with a page of its versions, newest first."""
+    require_name(caller, name)
     catalogue = Catalogue.from_environment()
     model = catalogue.model(name)
     versions, next_cursor = catalogue.versions(name, limit, cursor)
@@ -49,11 +53,14 @@ def model_detail(name: RegisteredName, limit: PageSize = 100, cursor: Cursor = N
 
 
 @router.get("/models/{name}/history")
-def model_history(name: RegisteredName, limit: PageSize = 50, cursor: Cursor = None) -> TransitionHistory:
+def model_history(
+    name: RegisteredName, caller: CurrentCaller, limit: PageSize = 50, cursor: Cursor = None
+) -> TransitionHistory:
     """List the transitions of a model, newest first, with the gate's results.
 
     The history of a model that was deleted in MLflow stays readable.
     """
+    require_name(caller, name)
     table = TransitionsTable.from_environment()
     registered = True
     try:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from mlops.api.parameters import refuse_unknown
+from mlops.domain.access import Grant
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
 from predict import records, replies, request
@@ -21,7 +22,7 @@ Ask = Callable[[ServedModel, request.Request, str], Outcome]
 
 
 class Call(NamedTuple):
-    """A request. `ask` asks models of images and vectors."""
+    """A request. `ask` asks models of images and vectors; `grant` says what its key may do."""
 
     event: dict[str, Any]
     request_id: str
@@ -29,6 +30,7 @@ class Call(NamedTuple):
     models: ModelCache
     default_model: str
     ask: Ask
+    grant: Grant | None = None
 
     @property
     def model_name(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from mlops.domain.errors import NotFound
 from predict import contracts, invocations, open_inference
+from predict.access import permit
 from predict.called import Call, Response
 
 ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
@@ -23,4 +24,6 @@ def answer(call: Call, method: str, resource: str) -> Response:
     route = ROUTES.get((method, resource))
     if route is None:
         raise NotFound.of_route(method, call.event["path"])
+    if "{name}" in resource:
+        permit(call.grant, call.model_name)
     return route(call)

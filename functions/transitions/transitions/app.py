@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from mlops.api.auth import require_name
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.schemas.conversions import Conversion
@@ -33,7 +34,7 @@ class Submission:
     def __init__(
         self, request: Request, response: Response, caller: CurrentCaller, wait: Wait = 0, key: IdempotencyKey = None
     ) -> None:
-        self.requests = TransitionRequests.from_environment()
+        self.requests, self.caller = TransitionRequests.from_environment(), caller
         self.requested_by: tuple[str, str] = (caller.name, request.scope["aws.event"]["requestContext"]["requestId"])
         self._context, self._response, self._wait, self._key = request.scope["aws.context"], response, wait, key
 
@@ -58,6 +59,7 @@ class Submission:
 @router.post("/models/transition", status_code=202)
 def request_transition(body: TransitionRequest, submission: Annotated[Submission, Depends()]) -> Transition:
     """Move a model version to Staging, Production or Archived. The gates check it before it is moved."""
+    require_name(submission.caller, body.model_name)
     return submission.answer("transition", body, lambda: submission.requests.move(body, *submission.requested_by))
 
 
@@ -68,15 +70,18 @@ def roll_back(name: ModelName, body: RollbackRequest, submission: Annotated[Subm
     It serves the file that was admitted at the time. Versions that were rolled back from are skipped, so a second
     rollback goes further back.
     """
+    require_name(submission.caller, name)
     return submission.answer(
         f"rollback/{name}", body, lambda: submission.requests.roll_back(name, body.reason, *submission.requested_by)
     )
 
 
 @router.get("/models/transitions/{transition_id}")
-def transition_status(transition_id: str) -> Transition:
+def transition_status(transition_id: str, caller: CurrentCaller) -> Transition:
     """Get a transition: its status and the results of the gate."""
-    return Transition.model_validate(TransitionsTable.from_environment().find(transition_id), from_attributes=True)
+    transition = TransitionsTable.from_environment().find(transition_id)
+    require_name(caller, transition.model_name)
+    return Transition.model_validate(transition, from_attributes=True)
 
 
 @router.post("/models/{name}/versions/{version}/conversion", status_code=202)
@@ -88,6 +93,7 @@ def convert_version(
     A transition to Staging or Production does this by itself. If a conversion of the version runs or has succeeded, it
     is returned, and nothing is started. One that has failed is tried again.
     """
+    require_name(caller, name)
     requests = ConversionRequests.from_environment()
     conversion = requests.start(name, version, caller.name, request_id_of(request))
     if conversion.status is ConversionStatus.SUCCEEDED:
@@ -96,10 +102,11 @@ def convert_version(
 
 
 @router.get("/models/{name}/versions/{version}/conversion")
-def conversion_status(name: ModelName, version: VersionNumber) -> Conversion:
+def conversion_status(name: ModelName, version: VersionNumber, caller: CurrentCaller) -> Conversion:
     """Get the last conversion of a version: its status, and why it failed."""
+    require_name(caller, name)
     conversion = ConversionRequests.from_environment().state(name, version)
     return Conversion.model_validate(conversion, from_attributes=True)
 
 
-handler = lambda_handler(router)
+handler = lambda_handler(router, changes="approve")

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 import boto3
-from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from botocore.config import Config
 
 Item = dict[str, Any]
@@ -196,6 +196,20 @@ def table_named(name: str, attempts: int | None = None) -> DynamoTable:
     """
     config = Config(retries={"mode": "standard", "total_max_attempts": attempts}) if attempts else None
     return DynamoTable(boto3.resource("dynamodb", config=config).Table(name))
+
+
+def named(attribute: str, patterns: Sequence[str]) -> ConditionBase | None:
+    """Return the condition that an attribute, if there is one, has a name of these patterns; None if all names do.
+
+    A pattern is a name, or the beginning of names followed by `*`.
+    """
+    if "*" in patterns:
+        return None
+    condition: ConditionBase = Attr(attribute).not_exists()
+    for pattern in patterns:
+        whole = Attr(attribute)
+        condition |= whole.begins_with(pattern[:-1]) if pattern.endswith("*") else whole.eq(pattern)
+    return condition
 
 
 def _projection(attributes: Sequence[str]) -> dict[str, Any]:

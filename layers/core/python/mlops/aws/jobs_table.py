@@ -14,7 +14,8 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
+from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, named, table_named
+from mlops.domain.access import ALL_MODELS
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
 from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
@@ -154,18 +155,27 @@ class JobsTable:
         return [runs[job_id] for job_id in job_ids if job_id in runs]
 
     def page(
-        self, kind: type[_Kind], status: JobStatus | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        kind: type[_Kind],
+        status: JobStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        names: Sequence[str] = ALL_MODELS,
     ) -> RecordPage[_Kind]:
-        """Return a page of the records of one kind, newest first. Raises ValidationFailed for an invalid cursor."""
+        """Return a page of the records of one kind, newest first, of models and experiments with these names.
+
+        Raises:
+            ValidationFailed: The cursor is not valid.
+        """
         start: dict[str, Any] = {}
         if cursor:
             within = {"status": str(status)} if status else {"kind": kind.KIND}
             start = {"ExclusiveStartKey": {"job_id": _id_in(cursor, kind), **within}}
         # One more than the page holds tells whether another follows.
-        newest = self._query(kind, status, **start, Limit=limit + 1, ScanIndexForward=False)
+        newest = self._query(kind, status, names, **start, Limit=limit + 1, ScanIndexForward=False)
         records = list(itertools.islice(newest, limit + 1))
         next_cursor = encode_cursor(records[limit - 1].job_id) if len(records) > limit else None
-        return RecordPage(records[:limit], self._count(kind, status), next_cursor)
+        return RecordPage(records[:limit], self._count(kind, status, names), next_cursor)
 
     def newest(self, kind: type[_Kind]) -> Iterator[_Kind]:
         """Iterate over the records of a kind, newest first, and read them on demand."""
@@ -186,14 +196,20 @@ class JobsTable:
         """Return how many runs are pending or running."""
         return sum(self._count(Job, status) for status in ACTIVE)
 
-    def _query(self, kind: type[_Kind], status: JobStatus | None = None, **request: Any) -> Iterator[_Kind]:
+    def _query(
+        self,
+        kind: type[_Kind],
+        status: JobStatus | None = None,
+        names: Sequence[str] = ALL_MODELS,
+        **request: Any,
+    ) -> Iterator[_Kind]:
         condition, index = _selection(kind, status)
-        items = self._table.query(condition, IndexName=index, FilterExpression=_IS_OURS, **request)
+        items = self._table.query(condition, IndexName=index, FilterExpression=_ours(names), **request)
         return (record for record in map(from_item, items) if isinstance(record, kind))
 
-    def _count(self, kind: type[_Kind], status: JobStatus | None) -> int:
+    def _count(self, kind: type[_Kind], status: JobStatus | None, names: Sequence[str] = ALL_MODELS) -> int:
         condition, index = _selection(kind, status)
-        return self._table.count(condition, IndexName=index, FilterExpression=_IS_OURS)
+        return self._table.count(condition, IndexName=index, FilterExpression=_ours(names))
 
     # For the trainer
 
@@ -279,6 +295,15 @@ class JobsTable:
 
 def _key(job_id: str) -> dict[str, str]:
     return {"job_id": job_id}
+
+
+def _ours(names: Sequence[str]) -> ConditionBase:
+    """Return the condition that an item is a record of the API, and that its model and experiment have these names."""
+    condition: ConditionBase = _IS_OURS
+    for attribute in ("model_name", "experiment_name"):
+        if (matching := named(attribute, names)) is not None:
+            condition &= matching
+    return condition
 
 
 def _id_in(cursor: str, kind: type[Job] | type[Sweep]) -> str:
