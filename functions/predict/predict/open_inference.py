@@ -102,7 +102,7 @@ def infer(call: Call) -> Response:
     outputs = [output for output in _outputs(model.manifest, outcome) if output["name"] in wanted]
     answer = {"model_name": model.manifest.model_name, "model_version": str(model.manifest.model_version)}
     answer |= {"id": document["id"]} if "id" in document else {}
-    return call.predicted(model, staleness, {**answer, "outputs": outputs}, outcome.line, warnings)
+    return call.predicted(model, staleness, {**answer, "outputs": outputs}, outcome, warnings)
 
 
 def _tensor(name: str, datatype: str, width: int) -> dict[str, Any]:
