@@ -381,6 +381,8 @@ class Prediction:
     """With ?explain=…, what each column adds to this answer; null if that cannot be said exactly"""
     explanation_reason: str | None = None
     """Why an explanation is null; missing if none is"""
+    prediction_id: str | None = None
+    """Id of the answer, with which its label comes back later: POST /feedback"""
     probabilities: list[float] | dict[str, float] | None = None
     """Probability of each class: a list in the order of the model's labels; of a row, an object by label"""
     warnings: list[str] | None = None
@@ -579,6 +581,8 @@ class BatchPrediction:
     """Why an explanation is null; missing if none is"""
     explanations: list[Explanation | None] | None = None
     """With ?explain=…, the explanation of each row; null if the model's answers have none"""
+    prediction_id: str | None = None
+    """Id of the answer; with the number of a row, from 0, its label comes back later: POST /feedback"""
     warnings: list[str] | None = None
     """What to know about the answers, such as values that were not seen in training; missing if nothing"""
 

@@ -19,6 +19,7 @@ from mlops.inference.answers import NotFinite, answers_of, batch_body, single_bo
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.access import Access, permit
+from predict.feedback import kept_of, new_id, with_id
 from predict.inputs import beyond_the_model, inputs_of
 from predict.model_cache import ModelCache, ServedModel
 from predict.replies import ok, problem_of, unexpected
@@ -76,8 +77,7 @@ def handler(event: Event, context: Any) -> Response:
             return raise_epoch(event, request_id, settings.default_model_name)
         from predict import called, protocols  # only for those who use them
 
-        grant = access.grant(event)
-        call = called.Call(event, request_id, began, models, settings.default_model_name, ask, grant)
+        call = called.Call(event, request_id, began, models, settings.default_model_name, ask, access.grant)
         return protocols.answer(call, method, path)
     except PlatformError as error:
         records.refused(request_id, path, error.status, error.code, began, predicts=method == "POST")
@@ -106,9 +106,10 @@ def predict(
         answer = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
+    minted = new_id(answer.rows)
     columns = answer.counts.of(request_id, repeated=hit) if answer.counts is not None else ""
-    records.prediction(request_id, answer.record + columns, cache, seconds, began)
-    return ok(answer.body, request_id, cache, seconds)
+    records.prediction(request_id, answer.record + columns + answer.kept.line(minted), cache, seconds, began)
+    return ok(with_id(answer.body, minted), request_id, cache, seconds)
 
 
 def _chosen(model_name: str, stage: str, version: int | None, grant: Grant | None) -> tuple[ServedModel, float]:
@@ -138,7 +139,18 @@ def _answer(
     else:
         outcome = ask(model, parsed, request_id)
         document = (batch_body if batch else single_body)(manifest, outcome.answers)
-    return Answer(body, model.serial, manifest.model_name, parsed.version, document, outcome.record, outcome.counts)
+    rows = len(outcome.outputs) if batch else 1
+    return Answer(
+        body,
+        model.serial,
+        manifest.model_name,
+        parsed.version,
+        document,
+        outcome.record,
+        outcome.kept,
+        rows,
+        outcome.counts,
+    )
 
 
 def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records.Outcome:
@@ -161,7 +173,7 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
     record = records.record(manifest, classified.predictions, classified.confidences, signals)
-    return records.Outcome(classified, probabilities, record)
+    return records.Outcome(classified, probabilities, record, kept_of(manifest, probabilities))
 
 
 def warm_up() -> None:

@@ -19,6 +19,8 @@ HISTOGRAMS = {"confidence": "c", "mean_intensity": "i", "ink_share": "k"}
 LATENCY_EDGES_MS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)
 LIFETIME_NAMES = ("n", "r", "h", "cs", "ls")
 """Also counted over a version's whole life, with classes, confidence and latency, for Prometheus."""
+KEPT = "f"
+"""Predictions whose answers are kept until their labels are known. predict's lines say which."""
 PERMILLE = 1000
 REGRESSION = "regression"
 """The `task` in the lines of models that predict a quantity. They have `n`, and neither labels nor confidences."""
