@@ -17,7 +17,7 @@ from mlops.aws.feedback_table import DifferentLabel, FeedbackTable, LabelPlace
 from mlops.aws.stats_table import hour_of
 from mlops.domain.feedback.kept_answers import KeptAnswers
 from mlops.domain.feedback.outcome import outcome_of
-from mlops.domain.feedback.prediction_id import mint
+from mlops.domain.feedback.prediction_id import Mint
 
 MODEL, LABELS = "churn", ("no", "yes")
 DAY = 24 * 3600
@@ -48,7 +48,7 @@ class Stream:
     def _request(self, quantities: bool) -> None:
         rows, now = self.random.choice([1, 1, 2, 5]), time.time()
         made = now - self.random.uniform(0, 30 * DAY)
-        place = LabelPlace(MODEL, mint(1).text, 0, made)
+        place = LabelPlace(MODEL, Mint().make(1).text, 0, made)
         version = self.random.choice([1, 2])
         if quantities:
             outputs = tuple((float32(self.random.uniform(-5, 5)),) for _ in range(rows))
@@ -151,7 +151,7 @@ def test_a_process_that_dies_at_any_call_changes_nothing(
 def test_both_sides_at_once_count_once(table: FeedbackTable, raw_table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answers arrive right after the label was parked, and before its side reads again."""
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     kept = KeptAnswers(1, "Production", hour_of(now), ((0.2, 0.8),), LABELS)
     client = raw_table.meta.client
     transact, done = client.transact_write_items, []
@@ -174,7 +174,7 @@ def test_a_conflict_is_tried_again_and_other_errors_are_not(
     table: FeedbackTable, raw_table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     client = raw_table.meta.client
     transact = client.transact_write_items
     errors = [
@@ -196,12 +196,12 @@ def test_a_conflict_is_tried_again_and_other_errors_are_not(
     assert table.give(place, "yes", "test", None, replace=False) == "waiting"
     errors.append(ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "TransactWriteItems"))
     with pytest.raises(ClientError):
-        table.give(LabelPlace(MODEL, mint(1).text, 0, now), "yes", "test", None, replace=False)
+        table.give(LabelPlace(MODEL, Mint().make(1).text, 0, now), "yes", "test", None, replace=False)
 
 
 def test_a_different_label_needs_replace(table: FeedbackTable) -> None:
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     assert table.give(place, "yes", "test", None, replace=False) == "waiting"
     with pytest.raises(DifferentLabel):
         table.give(place, "no", "test", None, replace=False)
@@ -216,7 +216,7 @@ def test_a_different_label_needs_replace(table: FeedbackTable) -> None:
 
 def test_a_label_that_came_first_and_is_none_of_the_models_is_told(table: FeedbackTable) -> None:
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     table.give(place, "maybe", "test", None, replace=False)
     table.keep({place: KeptAnswers(1, "Production", hour_of(now), ((0.2, 0.8),), LABELS)})
     assert totals_of(table) == {(1, hour_of(now)): Counter(refused=1)}
@@ -228,7 +228,7 @@ def test_a_label_that_came_first_and_is_none_of_the_models_is_told(table: Feedba
 
 def test_expired_items_that_dynamodb_has_not_deleted_yet_are_not_there(raw_table: Any, table: FeedbackTable) -> None:
     old = time.time() - 61 * DAY
-    place = LabelPlace(MODEL, mint(1).text, 0, old)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, old)
     table.keep({place: KeptAnswers(1, "Production", hour_of(old), ((0.2, 0.8),), LABELS)})
     assert table.give(LabelPlace(MODEL, place.id, 0, time.time()), "yes", "test", None, replace=False) == "waiting"
     assert totals_of(table) == {}

@@ -14,7 +14,7 @@ from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.stats_table import PredictionStats, Series, hour_of
 from mlops.domain.feedback.kept_answers import KeptAnswers, Malformed, kept_of
 from mlops.domain.feedback.own_id import hashed
-from mlops.domain.feedback.prediction_id import mint
+from mlops.domain.feedback.prediction_id import Mint
 from prediction_log import app
 from prediction_log.waiting_answers import keep_in
 from tests.support.tables import make_table
@@ -31,7 +31,7 @@ def line_of(outputs: Any, /, **feedback: Any) -> dict[str, Any]:
     """The line of rows with these probabilities of no and yes."""
     numbers = np.array(outputs, "<f4")
     kept = {
-        "id": mint(1).text,
+        "id": Mint().make(1).text,
         "n": len(numbers),
         "outputs": base64.b64encode(numbers.tobytes()).decode(),
         "labels": ["no", "yes"],
