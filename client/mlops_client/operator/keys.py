@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, get_args
 from mlops_client.errors import BadInput
 from mlops_client.operator import aws
 
-Role = Literal["predict", "read", "train", "admin"]
+Role = Literal["predict", "read", "feedback", "train", "admin"]
 MAX_NAME_LENGTH = 100
 
 

@@ -10,7 +10,7 @@ import boto3
 
 from mlops.domain.errors import Forbidden
 
-Role = Literal["predict", "read", "train", "admin"]
+Role = Literal["predict", "read", "feedback", "train", "admin"]
 RANK: dict[Role, int] = {role: rank for rank, role in enumerate(get_args(Role))}
 """Each role may do what the roles before it may do."""
 CACHE_SECONDS = 60.0
