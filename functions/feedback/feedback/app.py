@@ -1,9 +1,10 @@
 """The routes that take labels, and those that say how well the predictions were."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from feedback.check import PerformanceCheck
 from feedback.intake import Intake
 from feedback.report import PerformanceReport
 from mlops.api.http import CurrentCaller, lambda_handler
@@ -61,4 +62,9 @@ def performance_history(
     return PerformanceReport.from_environment().history(model_name, model_version, hours, step_hours)
 
 
-handler = lambda_handler(router, changes="feedback")
+def on_schedule(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """Check every model in Production, and return the verdict by model name."""
+    return PerformanceCheck.from_environment().run()
+
+
+handler = lambda_handler(router, changes="feedback", on_event=on_schedule)

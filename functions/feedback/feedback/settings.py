@@ -15,6 +15,7 @@ class LabelSettings(Settings):
         feedback_min_coverage: The share of these predictions that needs to have a label.
         feedback_min_labels: How many labels a verdict needs.
         feedback_window_hours: How far a scheduled check looks back.
+        feedback_repeat_hours: After this time an alert that lasts is sent again.
     """
 
     default_model_name: str
@@ -23,3 +24,4 @@ class LabelSettings(Settings):
     feedback_min_coverage: float = 0.5
     feedback_min_labels: int = 100
     feedback_window_hours: int = 720
+    feedback_repeat_hours: float = 24
