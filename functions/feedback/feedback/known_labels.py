@@ -3,8 +3,9 @@
 import time
 
 from mlops.aws.serving_bucket import ServedModels
-from mlops.domain.errors import NoModelInStage, ValidationFailed
-from mlops.domain.feedback.outcome import Label
+from mlops.domain.errors import NoModelInStage
+from mlops.domain.feedback.kept_answers import UnknownLabel
+from mlops.domain.feedback.outcome import Label, quantity_of
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import ALIASES
 
@@ -23,19 +24,18 @@ class KnownLabels:
 
         Raises:
             NoModelInStage: No version of the model serves, so no prediction of it is still to come.
-            ValidationFailed: No version that serves has this label.
+            UnknownLabel: No version that serves has this label.
         """
         manifests = self._manifests(model_name)
         if not manifests:
             raise NoModelInStage(model_name, "Production")
         if any(manifest.predicts_quantity for manifest in manifests):
-            if isinstance(label, str):
-                raise ValidationFailed.of_field("label", "must be a number: the model predicts a quantity")
+            quantity_of(label)
             return
         labels = [*dict.fromkeys(str(known) for manifest in manifests for known in manifest.labels)]
         if str(label) not in labels:
             shown = ", ".join(known[:40] for known in labels[:20]) + (", …" if len(labels) > 20 else "")
-            raise ValidationFailed.of_field("label", f"must be one of the model's labels: {shown}")
+            raise UnknownLabel(f"must be one of the model's labels: {shown}")
 
     def _manifests(self, model_name: str) -> list[Manifest]:
         read, manifests = self._read.get(model_name, (0.0, []))

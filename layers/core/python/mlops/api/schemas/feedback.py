@@ -72,8 +72,7 @@ class FeedbackBatchRequest(Request):
 
 class FeedbackAccepted(BaseModel):
     status: Status = Field(
-        description="counted, or replaced; unchanged: it was there already; waiting: its prediction is not known yet, "
-        "and it will be counted when it is; not_sampled: the prediction was not kept"
+        description="unchanged: it was counted before; waiting: for its prediction; not_sampled: that was not kept"
     )
 
 

@@ -82,12 +82,21 @@ def _of_class(answers: KeptAnswers, outputs: tuple[float, ...], label: Label) ->
 
 
 def _of_quantity(unit: int, output: float, label: Label) -> Totals:
-    if isinstance(label, str):
-        raise UnknownLabel("must be a number: the model predicts a quantity")
-    predicted, true = _units(output, unit), _units(label, unit)
+    predicted, true = _units(output, unit), _units(quantity_of(label), unit)
     error = predicted - true
     sums = {"es": error, "ea": abs(error), "ee": error * error, "ys": true, "yy": true * true}
     return Counter({"n": 1, f"{_UNIT}{unit}": 1, **sums})
+
+
+def quantity_of(label: Label) -> int | float:
+    """Return a label as a number, also one that is sent as text. Raises UnknownLabel: it is none."""
+    try:
+        number = float(label) if isinstance(label, str) else label
+    except ValueError:
+        number = math.nan
+    if number != number or number in (math.inf, -math.inf):
+        raise UnknownLabel("must be a number: the model predicts a quantity")
+    return number
 
 
 def unit_of(totals: Mapping[str, int]) -> int | None:
