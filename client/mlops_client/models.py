@@ -275,6 +275,22 @@ class Dependency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EstimatedPerformance:
+    """
+    An estimate without labels, from the confidences. It is no measurement.
+
+    It holds if answers with a given confidence are right as often as on the held-out rows, and if those had all kinds
+    of rows that come now. It cannot see that the same inputs now have other labels.
+    """
+
+    accuracy: float
+    error: float
+    """Standard error, as held-out rows and predictions are samples"""
+    predictions: int
+    """Predictions in the window"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """What each column adds to an answer. `base` and the parts add up to what `of` says."""
 
@@ -906,6 +922,8 @@ class VersionPerformance:
     """Null for quantities, and without labels"""
     regression: QuantityPerformance | None
     """Null for classes, and without labels"""
+    estimated: EstimatedPerformance | None
+    """Null for quantities, fewer than 100 predictions, and files without accuracies by confidence"""
     held_out: dict[str, float] | None
     """Metrics on the rows held out in training; null if the version serves no stage any more"""
     verdict: PerformanceVerdict

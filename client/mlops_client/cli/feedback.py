@@ -174,6 +174,8 @@ def _figures(version: VersionPerformance) -> str:
             f"bias {_figure(quantities.bias)}",
             *([f"R² {_figure(quantities.r2)}"] if quantities.r2 is not None else []),
         ]
+    if version.estimated is not None:
+        parts.append(f"accuracy estimated without labels {version.estimated.accuracy:.4g}")
     return "; ".join(parts)
 
 

@@ -14,6 +14,7 @@ from mlops.aws.performance_records import PerformanceRecords
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hour_of, hours_before
 from mlops.domain.feedback.class_figures import ClassFigures
+from mlops.domain.feedback.estimate import estimated_accuracy
 from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.feedback.verdict import Needs, Performance, judge
 from mlops.domain.manifest import Manifest
@@ -81,6 +82,7 @@ class PerformanceCheck:
         figures = mature.figures()
         needs = Needs(settings.feedback_min_labels, settings.feedback_min_coverage)
         judgement = judge(figures, mature.labels, mature.kept, held_out_of(manifest), needs)
+        estimated = estimated_accuracy(manifest.reference, self._cohorts.between(name, version, first).predictions)
         metric = value = None
         if figures is not None:
             if isinstance(figures, ClassFigures):
@@ -94,6 +96,7 @@ class PerformanceCheck:
             metric=metric,
             value=value,
             message=judgement.message,
+            estimated=estimated.accuracy if estimated is not None else None,
             labels=mature.labels,
             coverage=mature.coverage,
             checked_at=now(),

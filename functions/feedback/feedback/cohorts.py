@@ -1,7 +1,7 @@
 """The totals of a version's labels, and what they are compared with."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops.aws.feedback_table import FeedbackTable
@@ -17,10 +17,17 @@ from mlops.domain.stages import ALIASES
 
 @dataclass(frozen=True)
 class Cohort:
-    """The predictions of some hours: how many were kept, and the totals of the hours that have labels, in order."""
+    """The predictions of some hours.
+
+    Attributes:
+        kept: How many were kept, with a label or without.
+        hours: The totals of the hours that have labels, in order.
+        predictions: The counts of all predictions, by hour and stage.
+    """
 
     kept: int
     hours: Sequence[Totals]
+    predictions: Sequence[Mapping[str, int]] = ()
 
     @property
     def labels(self) -> int:
@@ -53,12 +60,13 @@ class Cohorts:
 
     def between(self, model_name: str, version: int, first: str, last: str | None = None) -> Cohort:
         """Return a version's predictions of the hours from `first` to `last`, both included; without `last`, to now."""
-        kept = sum(
-            counts.get(KEPT, 0)
+        predictions = [
+            counts
             for stage in ALIASES
             for _, counts in self._stats.hours(Series(model_name, version, stage.value), first, last)
-        )
-        return Cohort(kept, [totals for _, totals in self._table.hours(model_name, version, first, last)])
+        ]
+        labels = [totals for _, totals in self._table.hours(model_name, version, first, last)]
+        return Cohort(sum(counts.get(KEPT, 0) for counts in predictions), labels, predictions)
 
     def by_hour(self, model_name: str, version: int, first: str) -> tuple[Totals, dict[str, Totals]]:
         """Return the kept predictions by hour, and the totals of labels by the hour of their predictions."""

@@ -11,6 +11,7 @@ from feedback.settings import LabelSettings
 from mlops.api.schemas.performance import (
     Calibration,
     ClassPerformance,
+    EstimatedPerformance,
     Figure,
     PerformanceHistory,
     PerformancePoint,
@@ -24,6 +25,7 @@ from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.aws.stats_table import PredictionStats, hour_of, hours_before
 from mlops.domain.errors import DependencyUnavailable, NotFound
 from mlops.domain.feedback.class_figures import ClassFigures
+from mlops.domain.feedback.estimate import estimated_accuracy
 from mlops.domain.feedback.intervals import Estimate
 from mlops.domain.feedback.quantity_figures import QuantityFigures
 from mlops.domain.feedback.verdict import Needs, judge
@@ -129,6 +131,7 @@ class PerformanceReport:
             refused=whole.refused,
             classification=_of_classes(figures) if isinstance(figures, ClassFigures) else None,
             regression=_of_quantities(figures) if isinstance(figures, QuantityFigures) else None,
+            estimated=_estimated(manifest, whole),
             held_out=manifest.metrics if manifest is not None else None,
             verdict=self.verdict(mature, manifest),
         )
@@ -163,6 +166,13 @@ def _of_classes(figures: ClassFigures) -> ClassPerformance:
         labels=list(figures.labels),
         confusion=[list(row) for row in figures.confusion],
     )
+
+
+def _estimated(manifest: Manifest | None, cohort: Cohort) -> EstimatedPerformance | None:
+    estimate = estimated_accuracy(manifest.reference, cohort.predictions) if manifest is not None else None
+    if estimate is None:
+        return None
+    return EstimatedPerformance(accuracy=estimate.accuracy, error=estimate.error, predictions=estimate.predictions)
 
 
 def _of_quantities(figures: QuantityFigures) -> QuantityPerformance:

@@ -195,6 +195,11 @@ def _labels(reading: Reading) -> Iterator[Metric]:
         feedback.add_metric([name, str(version), "refused"], totals.get(REFUSED_LABELS, 0))
     accuracy = GaugeMetricFamily("mlops_live_accuracy", "Share of labels that the model got right.", labels=names)
     error = GaugeMetricFamily("mlops_live_mean_error", "Mean size of the errors, by the labels.", labels=names)
+    estimated = GaugeMetricFamily(
+        "mlops_estimated_accuracy",
+        "Accuracy that the confidences let expect; an estimate without labels.",
+        labels=names,
+    )
     degraded = GaugeMetricFamily(
         "mlops_performance_degraded", "1 if a version does worse than in training, otherwise 0.", labels=names
     )
@@ -204,8 +209,10 @@ def _labels(reading: Reading) -> Iterator[Metric]:
         values = [record.model_name, str(record.model_version)]
         if record.value is not None:
             (accuracy if record.metric == "accuracy" else error).add_metric(values, record.value)
+        if record.estimated is not None:
+            estimated.add_metric(values, record.estimated)
         degraded.add_metric(values, record.status is Performance.DEGRADED)
-    yield from (feedback, accuracy, error, degraded)
+    yield from (feedback, accuracy, error, estimated, degraded)
 
 
 def _jobs(reading: Reading) -> Iterator[Metric]:

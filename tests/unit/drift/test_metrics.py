@@ -60,7 +60,16 @@ def reading(make_line):
         columns=columns,
     )
     performance = PerformanceRecord(
-        "digits", 3, Performance.DEGRADED, "accuracy", 0.71, "71.0% of 200 labels are right", 200, 0.8, now()
+        "digits",
+        3,
+        Performance.DEGRADED,
+        "accuracy",
+        0.71,
+        "71.0% of 200 labels are right",
+        200,
+        0.8,
+        now(),
+        estimated=0.87,
     )
     regression = replace(performance, model_name="regressor", model_version=1, metric="mae", value=2.5)
     regression = replace(regression, status=Performance.OK)
@@ -125,6 +134,7 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_feedback_total", model="digits", version="3", outcome="counted") == 200
     assert value(samples, "mlops_feedback_total", outcome="refused") == 4
     assert value(samples, "mlops_live_accuracy", model="digits", version="3") == 0.71
+    assert value(samples, "mlops_estimated_accuracy", model="digits") == 0.87
     assert value(samples, "mlops_live_mean_error", model="regressor") == 2.5
     assert value(samples, "mlops_performance_degraded", model="digits") == 1
     assert value(samples, "mlops_performance_degraded", model="regressor") == 0

@@ -1,20 +1,24 @@
 """Figures from totals against scikit-learn's from the labels themselves; intervals and verdicts against simulation."""
 
+import dataclasses
 import time
 from collections import Counter
 from typing import Any
 
+import boto3
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 from sklearn import metrics
 
+from mlops.aws.stats_table import Marker, Series, hour_of
 from mlops.domain.feedback.class_figures import ClassFigures, class_figures
 from mlops.domain.feedback.intervals import bootstrap, wilson
 from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
 from mlops.domain.feedback.outcome import outcome_of, unit_of
 from mlops.domain.feedback.quantity_figures import QuantityFigures, quantity_figures
 from mlops.domain.feedback.verdict import HeldOut, Needs, Performance, judge
+from mlops.domain.manifest import manifest_key
 
 NEEDS = Needs(100, 0.5)
 DAY = 24 * 3600
@@ -254,3 +258,21 @@ class TestRoutes:
     def test_nothing_is_known_of_a_model_that_never_served(self, platform: Any) -> None:
         assert platform.ask("GET", "/performance/status", model_name="unknown")[0] == 404
         assert platform.ask("GET", "/performance/history", model_name="unknown")[0] == 409
+
+    def test_the_estimate_stands_beside_the_figures(self, platform: Any, manifest: Any) -> None:
+        assert platform.status()["versions"][0]["estimated"] is None
+        counts = [0] * 19
+        counts[7] = 100
+        known = dataclasses.replace(
+            manifest,
+            reference={
+                **manifest.reference,
+                "accuracy_by_confidence": {"counts": counts, "right": [0] * 7 + [90] + [0] * 11},
+            },
+        )
+        boto3.client("s3").put_object(Bucket="artifacts", Key=manifest_key("churn", "Production"), Body=known.to_json())
+        place = Series("churn", 3, "Production"), hour_of(time.time())
+        platform.stats.add([Marker("estimate")], {place: {"n": 200, "c7": 200}}, {})
+        estimated = platform.status()["versions"][0]["estimated"]
+        assert estimated["accuracy"] == pytest.approx((90 + 2 * 0.75) / 102)
+        assert estimated["predictions"] == 200

@@ -58,6 +58,18 @@ class PerformanceVerdict(BaseModel):
     coverage: float | None = Field(description="Labels per kept prediction")
 
 
+class EstimatedPerformance(BaseModel):
+    """An estimate without labels, from the confidences. It is no measurement.
+
+    It holds if answers with a given confidence are right as often as on the held-out rows, and if those had all kinds
+    of rows that come now. It cannot see that the same inputs now have other labels.
+    """
+
+    accuracy: float
+    error: float = Field(description="Standard error, as held-out rows and predictions are samples")
+    predictions: int = Field(description="Predictions in the window")
+
+
 class VersionPerformance(BaseModel):
     model_version: int
     stage: Literal["Production", "Staging"] | None = Field(description="The stage that it serves now")
@@ -69,6 +81,9 @@ class VersionPerformance(BaseModel):
     )
     classification: ClassPerformance | None = Field(description="Null for quantities, and without labels")
     regression: QuantityPerformance | None = Field(description="Null for classes, and without labels")
+    estimated: EstimatedPerformance | None = Field(
+        description="Null for quantities, fewer than 100 predictions, and files without accuracies by confidence"
+    )
     held_out: dict[str, float] | None = Field(
         description="Metrics on the rows held out in training; null if the version serves no stage any more"
     )

@@ -17,6 +17,7 @@ class PerformanceRecord:
         labels: How many of them have a label.
         coverage: Which share of those that were kept.
         checked_at: ISO 8601 in UTC.
+        estimated: The accuracy that the confidences of all predictions let expect; None without an estimate.
         alerted_at: Unix time at which the current alert was last sent.
     """
 
@@ -30,6 +31,7 @@ class PerformanceRecord:
     coverage: float | None
     checked_at: str
     alerted_at: float | None = None
+    estimated: float | None = None
 
     def detail(self) -> dict[str, Any]:
         """Return the record as an event has it."""
@@ -60,6 +62,7 @@ class PerformanceRecord:
                 coverage=_optional(record.get("coverage")),
                 checked_at=str(record["checked_at"]),
                 alerted_at=_optional(record.get("alerted_at")),
+                estimated=_optional(record.get("estimated")),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"the record of a performance check cannot be read: {error!r}") from error
