@@ -27,7 +27,8 @@ ANSWERS = (
     *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
+    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),
+    *("FeedbackBatchResult", "PerformanceStatus", "PerformanceHistory"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""

@@ -55,6 +55,17 @@ class BatchPredictionState(HasEnded):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calibration:
+    tenth: int
+    """9 has the confidences from 0.9 to 1"""
+    labels: int
+    confidence: float
+    """Mean confidence of these predictions"""
+    accuracy: float
+    """Share of them that was right"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CodeUpload:
     code: str
     """The SHA-256 of the archive, which names it in POST /runs"""
@@ -264,6 +275,22 @@ class Dependency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EstimatedPerformance:
+    """
+    An estimate without labels, from the confidences. It is no measurement.
+
+    It holds if answers with a given confidence are right as often as on the held-out rows, and if those had all kinds
+    of rows that come now. It cannot see that the same inputs now have other labels.
+    """
+
+    accuracy: float
+    error: float
+    """Standard error, as held-out rows and predictions are samples"""
+    predictions: int
+    """Predictions in the window"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """What each column adds to an answer. `base` and the parts add up to what `of` says."""
 
@@ -275,6 +302,33 @@ class Explanation:
     """What each column adds to it"""
     label: int | str | None = None
     """The class that is explained; missing if the model predicts a quantity"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackAccepted:
+    status: Literal["counted", "waiting", "unchanged", "replaced", "not_sampled"]
+    """unchanged: it was counted before; waiting: for its prediction; not_sampled: that was not kept"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackResult:
+    """What became of a label of a batch: its status, or its error."""
+
+    status: Literal["counted", "waiting", "unchanged", "replaced", "not_sampled"] | Literal["refused"]
+    code: str | None
+    """The error's code, if it was refused"""
+    detail: str | None
+    """What is wrong, and what to do"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float | None
+    """Null with labels of fewer than five hours"""
+    high: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,6 +423,40 @@ class Objective:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PerformancePoint:
+    start: str
+    """ISO 8601 in UTC"""
+    end: str
+    predictions: int
+    """Kept predictions of these hours"""
+    labels: int
+    accuracy: Figure | None
+    """Null for quantities, and without labels"""
+    log_loss: float | None
+    mae: float | None
+    """Null for classes, and without labels"""
+    bias: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceVerdict:
+    """About predictions that are older than the label delay, as labels that come early are not like others."""
+
+    status: Literal["insufficient_data", "ok", "degraded"]
+    """degraded: worse than on the held-out rows, beyond chance"""
+    metric: Literal["accuracy", "mae"] | None
+    """The figure that is compared"""
+    message: str
+    """The result in a sentence"""
+    predictions: int
+    """Kept predictions that are old enough"""
+    labels: int
+    """Their labels"""
+    coverage: float | None
+    """Labels per kept prediction"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     prediction: int | str | float
     """Label of the most probable class; the quantity, if the model predicts one"""
@@ -395,6 +483,20 @@ class Progress:
     """Epochs completed"""
     epochs: int
     """Number of epochs; 0 if it is not known, as of your own code that does not say it"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantityPerformance:
+    """Of a model of a quantity, in its unit. The intervals are of a bootstrap over hours."""
+
+    mae: Figure
+    """Mean size of the errors"""
+    rmse: Figure
+    """Root of the mean squared error"""
+    bias: Figure
+    """Mean error: predicted less true"""
+    r2: Figure | None
+    """Share of the variance that is explained; null if all labels are the same"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -588,6 +690,29 @@ class BatchPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassPerformance:
+    """Of a classifier. The interval of the accuracy is Wilson's; the others are of a bootstrap over hours."""
+
+    accuracy: Figure
+    macro_f1: Figure
+    """Mean F1 of the classes that occur, true or predicted"""
+    log_loss: Figure
+    """In nats"""
+    auc: Figure | None
+    """Area under the ROC curve, from binned scores; of two classes only"""
+    auc_error: float | None
+    """By how much the bins may have changed the area at most"""
+    calibration_error: float
+    """Mean distance of confidence and accuracy over the tenths"""
+    calibration: list[Calibration]
+    """Tenths that have labels"""
+    labels: list[str]
+    """Classes that occur, true or predicted"""
+    confusion: list[list[int]]
+    """Number of labels by true class (rows) and predicted class; empty with more than 50 classes"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     experiment_id: str
     name: str
@@ -692,6 +817,14 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedbackBatchResult:
+    results: list[FeedbackResult]
+    """In the order of the labels"""
+    counts: dict[str, int]
+    """How many labels have each status"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job(HasEnded):
     job_id: str
     experiment_name: str
@@ -753,6 +886,15 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PerformanceHistory:
+    model_name: str
+    model_version: int
+    step_hours: int
+    points: list[PerformancePoint]
+    """By the time of the predictions, oldest first, without gaps"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepState(HasEnded):
     sweep_id: str
     status: Literal["pending", "running", "completed", "failed", "cancelled", "pruned"]
@@ -775,6 +917,30 @@ class SweepState(HasEnded):
     """The transition of that version to `stage`"""
     unranked: dict[str, str] = field(default_factory=dict)
     """Why runs that completed or were pruned have no rank, by job id"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionPerformance:
+    model_version: int
+    stage: Literal["Staging", "Production"] | None
+    """The stage that it serves now"""
+    predictions: int
+    """Kept predictions in the window, with a label or without"""
+    labels: int
+    """Their labels"""
+    coverage: float | None
+    """Labels per kept prediction"""
+    refused: int
+    """Labels that came before their prediction, and then were none of the model's or of no row"""
+    classification: ClassPerformance | None
+    """Null for quantities, and without labels"""
+    regression: QuantityPerformance | None
+    """Null for classes, and without labels"""
+    estimated: EstimatedPerformance | None
+    """Null for quantities, fewer than 100 predictions, and files without accuracies by confidence"""
+    held_out: dict[str, float] | None
+    """Metrics on the rows held out in training; null if the version serves no stage any more"""
+    verdict: PerformanceVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -812,3 +978,22 @@ class ModelDetail:
     """Whether its versions can be promoted, and asked for predictions"""
     staging_refusal: str | None = None
     """The same, for the version in Staging"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceStatus:
+    model_name: str
+    start: str
+    """First hour of predictions, ISO 8601 in UTC"""
+    end: str
+    """End of the last hour"""
+    delay_hours: int
+    """Verdicts are about predictions that are older"""
+    minimum_labels: int
+    minimum_coverage: float
+    waiting: int
+    """Labels of the last 24 hours whose prediction is not known yet"""
+    unmatched: int
+    """Older labels whose prediction did not come"""
+    versions: list[VersionPerformance]
+    """Those that serve come first, then newer ones"""

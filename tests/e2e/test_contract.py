@@ -145,7 +145,7 @@ def test_roles(api, key_of, production_model, held_out):
     assert predicting.send("POST", "/predict", image).status == 200
     assert reading.send("POST", "/predict", image).status == 200
     assert reading.send("GET", "/train/jobs").status == 200
-    assert "read, train or admin" in problem_of(predicting.send("GET", "/train/jobs"), 403)["detail"]
+    assert "read, feedback, train or admin" in problem_of(predicting.send("GET", "/train/jobs"), 403)["detail"]
     assert "admin" in problem_of(reading.send("POST", "/train", {}), 403)["detail"]
     wish = {"model_name": "digit-classifier", "version": 1, "stage": "Archived"}
     for changing in (reading, Api(api.url, key_of("train"))):

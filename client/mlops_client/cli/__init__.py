@@ -12,6 +12,7 @@ from mlops_client.cli import (
     contract,
     data,
     drift,
+    feedback,
     jobs,
     model_types,
     operator,
@@ -63,6 +64,7 @@ for module in (
     predicting,
     scoring,
     drift,
+    feedback,
     operator,
 ):
     module.register(app)

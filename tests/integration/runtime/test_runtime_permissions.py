@@ -63,6 +63,7 @@ model_uuid: permissions
 utc_time_created: '2026-01-01 00:00:00'
 """
 
+WORSE = "of a version that does worse than in training, for which labels have to be of predictions of another day"
 REPEATED = "Powertools reads a record that the refused write did not bring along"
 
 # Granted, and not called on this walk: (role, action, resource) to the reason.
@@ -70,6 +71,9 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("DriftFunctionRole", "dynamodb:UpdateItem", "PredictionStatsTable"): "after a retrain, which is off by default",
     ("DriftFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MetricsFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("FeedbackFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("FeedbackFunctionRole", "sns:Publish", "AlertsTopic"): WORSE,
+    ("FeedbackFunctionRole", "events:PutEvents", "event-bus/default"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
@@ -405,6 +409,7 @@ class Walk:
         api.post("/predict", {"image": inverted[0], "model_name": MODEL})
         for start in range(0, len(inverted), 80):
             api.post("/predict/batch", {"images": inverted[start : start + 80], "model_name": MODEL})
+        self._labels()
         api.get(f"/models/{MODEL}/contract")
         api.post(f"/models/{MODEL}/invocations", {"instances": inverted[:1]})
         api.get(f"/v2/models/{MODEL}")
@@ -414,11 +419,26 @@ class Walk:
         assert found["status"] == "alert", found
         for path in ("stats", "distribution"):
             api.get(f"/drift/{path}?hours=24&model_name={MODEL}")
-        for name in ("DriftFunction", "MetricsFunction"):
+        for name in ("DriftFunction", "FeedbackFunction", "MetricsFunction"):
             self._invoke(name, {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
         retrain = {"model_name": MODEL, "num_runs": 1, "reason": "permissions"}
         self._invoke("TrainingFunction", {"id": "permissions", "detail": retrain})
         self._invoke("TrainingFunction", {"detail": {"models": MODEL, "reason": "permissions"}})
+
+    def _labels(self) -> None:
+        """Labels right after their predictions, whose lines are still on their way, and one that is changed."""
+        api = self._api
+        image = {"image": self._images[0], "model_name": MODEL}
+        for _ in range(10):
+            label = {"prediction_id": api.post("/predict", image)["prediction_id"], "label": 1, "model_name": MODEL}
+            api.post("/feedback", label)
+        status = f"/performance/status?model_name={MODEL}"
+        api.wait(status, until=lambda answer: answer["waiting"] == 0 and answer["versions"][0]["labels"] == 10)
+        api.post("/feedback", {**label, "label": 2, "replace": True})
+        last = api.post("/predict", image)["prediction_id"]
+        api.wait(status, until=lambda answer: answer["versions"][0]["predictions"] >= 11)
+        assert api.post("/feedback", {**label, "prediction_id": last})["status"] == "counted"
+        api.get(f"/performance/history?model_name={MODEL}")
 
     def mishaps(self) -> None:
         """What went wrong on the way, and is put right."""

@@ -16,6 +16,8 @@ from batch_predictions.settings import BatchPredictionSettings
 from batch_predictions.starting import BatchPredictionStarts
 from drift.report import DriftReport
 from drift.statistics import PredictionReport
+from feedback.intake import Intake
+from feedback.report import PerformanceReport
 from metrics.sources import Sources
 from mlops.api.auth import AccessKeys
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
@@ -83,6 +85,10 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/drift/history"): ("read", "query"),
     ("GET", "/drift/stats"): ("read", "query"),
     ("GET", "/drift/distribution"): ("read", "query"),
+    ("POST", "/feedback"): ("feedback", "body"),
+    ("POST", "/feedback/batch"): ("feedback", "body"),
+    ("GET", "/performance/status"): ("read", "query"),
+    ("GET", "/performance/history"): ("read", "query"),
     ("GET", "/metrics"): ("read", "all"),
 }
 BODIES: dict[str, dict[str, Any]] = {
@@ -93,6 +99,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/batch-predictions": {"model_name": "{model}", "input": "s3://bucket/a.csv", "output": "s3://bucket/scored/"},
     "/batch-predictions/uploads": {"name": "a.csv", "sha256": SHA256, "size": 1},
     "/models/transition": {"model_name": "{model}", "version": 1, "stage": "Staging"},
+    "/feedback": {"model_name": "{model}", "id": "order-1", "label": "yes"},
+    "/feedback/batch": {"model_name": "{model}", "labels": [{"id": "order-1", "label": "yes"}]},
 }
 
 
@@ -137,7 +145,7 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     following = BatchPredictions(BatchPredictionSettings("b"), batches, away, away, away)
     for adapter in (Submissions, CodeRuns, BatchPredictionStarts, TransitionRequests, ConversionRequests):
         monkeypatch.setattr(adapter, "from_environment", Away)
-    for adapter in (DriftReport, PredictionReport, Sources):
+    for adapter in (DriftReport, PredictionReport, Sources, Intake, PerformanceReport):
         monkeypatch.setattr(adapter, "from_environment", Away)
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)

@@ -145,8 +145,24 @@ class FeedbackTable:
                 at = LabelPlace(place.model_name, place.id, row, place.made)
                 self._attempt(partial(self._join, at, kept))
 
-    def give(self, place: LabelPlace, label: Label, actor: str, observed_at: str | None, replace: bool) -> Given:
+    def give(
+        self,
+        place: LabelPlace,
+        label: Label,
+        actor: str,
+        observed_at: str | None,
+        replace: bool,
+        before_parking: Callable[[], None] = lambda: None,
+    ) -> Given:
         """Store the label of a row, and count it if the row's answer is known. Can be repeated.
+
+        Args:
+            place: Whose label it is.
+            label: The label.
+            actor: The name of the key that sends it.
+            observed_at: When it became known, ISO 8601 in UTC.
+            replace: Whether it may take the place of another label.
+            before_parking: Checks the label if the row's answer is not known. It may raise any error.
 
         Raises:
             DifferentLabel: The row has another label, and `replace` is false.
@@ -157,7 +173,7 @@ class FeedbackTable:
             ClientError: DynamoDB refuses. The call can be repeated.
         """
         given = {"label": json.dumps(label), "actor": actor, "observed_at": observed_at}
-        return self._attempt(partial(self._give, place, label, given, replace))
+        return self._attempt(partial(self._give, place, label, given, replace, before_parking))
 
     def hours(self, model_name: str, version: int, first: str, last: str | None = None) -> Iterator[tuple[str, Totals]]:
         """Yield the totals of a version for each hour of predictions that has labels, in order."""
@@ -185,12 +201,15 @@ class FeedbackTable:
                 recent, older = (recent + number, older) if item["slot"] >= since else (recent, older + number)
         return recent, older
 
-    def _give(self, place: LabelPlace, label: Label, given: Item, replace: bool) -> Given | None:
+    def _give(
+        self, place: LabelPlace, label: Label, given: Item, replace: bool, before_parking: Callable[[], None]
+    ) -> Given | None:
         """Do one attempt; None if another writer was faster."""
         answers, before = self._read(place)
         counted = _counted_of(answers, place.row, label) if answers is not None else None
         if before is None:
             if counted is None:
+                before_parking()
                 # The answers are read again, after the label is there: they may have come in between.
                 return None if not self._park(place, given) or self._read(place)[0] is not None else Given.WAITING
             item = {**_key(place.series, place.slot), **given, "revision": 0, "expires": self._expires(place.made)}
@@ -208,6 +227,7 @@ class FeedbackTable:
         if not replace:
             raise DifferentLabel
         if "counted" not in before and counted is None:
+            before_parking()
             self._table.update(
                 _key(place.series, place.slot),
                 {**given, "revision": int(before["revision"]) + 1},

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from mlops.domain.errors import Forbidden
 from mlops.domain.manifest import SERVING_PREFIX
 
-Role = Literal["predict", "read", "train", "approve", "admin"]
+Role = Literal["predict", "read", "feedback", "train", "approve", "admin"]
 RANK: dict[Role, int] = {role: rank for rank, role in enumerate(get_args(Role))}
 """Each role may do what the roles before it may do."""
 ALL_MODELS = ("*",)
