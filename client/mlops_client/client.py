@@ -8,13 +8,22 @@ from mlops_client.records import decode
 from mlops_client.routes.batch_predictions import BatchPredictionRoutes
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
+from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
 from mlops_client.transport import Transport
 
 
-class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, BatchPredictionRoutes, DriftRoutes):
+class Client(
+    OwnCodeRoutes,
+    ExperimentRoutes,
+    RegistryRoutes,
+    GovernanceRoutes,
+    PredictionRoutes,
+    BatchPredictionRoutes,
+    DriftRoutes,
+):
     """The platform's API.
 
     A request that fails for a temporary reason is sent again. A request that changes something has an Idempotency-Key,
