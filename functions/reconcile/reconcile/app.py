@@ -11,12 +11,13 @@ from reconcile.lost_conversions import LostConversions
 from reconcile.lost_jobs import LostJobs
 from reconcile.lost_messages import LostMessages
 from reconcile.misplaced_aliases import MisplacedAliases
+from reconcile.stale_grants import StaleGrants
 from reconcile.waiting_jobs import WaitingJobs
 
 logger = Logger()
 ROUND = (
     *(LostMessages, MisplacedAliases, LostJobs, LostConversions, LostBatchPredictions, WaitingJobs),
-    *(DeletedModels, HistoryDigests),
+    *(DeletedModels, HistoryDigests, StaleGrants),
 )
 
 

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from mlops.aws.governance_table import GovernanceTable
 
 PREFIX = "history/heads/"
-_THERE = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
 class HistoryDigests:
@@ -44,7 +43,7 @@ class HistoryDigests:
                 IfNoneMatch="*",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _THERE:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
                 raise
             self._done = day
             return []

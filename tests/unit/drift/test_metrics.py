@@ -25,7 +25,7 @@ from mlops.domain.drift.verdict import Verdict
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
-from mlops.domain.transition import Transition
+from mlops.domain.transition import Transition, TransitionStatus
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.support.tables import make_table
@@ -213,6 +213,7 @@ def test_the_tables_are_read(stats, records, stats_table, make_line):
     queued = transition("tr_1", now())
     transitions.create(queued)
     history.put_item(Item={"model_name": "digits", "transition_id": "tr_2", "open": "1"})
+    transitions.create(replace(transition("tr_3", now()), status=TransitionStatus.AWAITING_APPROVAL))
     sources = Sources(
         MetricsSettings("digits", json.dumps({"promotion": url})),
         *(stats, ServedModels("artifacts"), records, jobs, transitions),
