@@ -9,6 +9,7 @@ from mlops_client.routes.batch_predictions import BatchPredictionRoutes
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
 from mlops_client.routes.feedback import FeedbackRoutes
+from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
@@ -19,6 +20,7 @@ class Client(
     OwnCodeRoutes,
     ExperimentRoutes,
     RegistryRoutes,
+    GovernanceRoutes,
     PredictionRoutes,
     BatchPredictionRoutes,
     DriftRoutes,

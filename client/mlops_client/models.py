@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from mlops_client.states import HasEnded
 
@@ -264,6 +264,19 @@ class DataUpload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What somebody has decided about a transition that waits."""
+
+    approved: bool
+    name: str
+    """Name of the key"""
+    owner: str
+    """Owner of the key"""
+    at: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dependency:
     ok: bool
     detail: str
@@ -272,6 +285,20 @@ class Dependency:
     """For s3: seconds since the default model's Production manifest was written"""
     warning: str | None = None
     """What works and is not in order, with the remedy; null if there is nothing"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftRules:
+    """From when on a check warns, alerts and asks for a retrain."""
+
+    alert: float | None = None
+    """The PSI of an alert"""
+    minimum_samples: int | None = None
+    """Without so many predictions there is no verdict"""
+    retrain: float | None = None
+    """The PSI of a retrain"""
+    warning: float | None = None
+    """The PSI of a warning"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +370,18 @@ class GateResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GateRules:
+    """What the gate asks of a version."""
+
+    max_latency_ms: float | None = None
+    """The longest time of one prediction, in milliseconds"""
+    metric_margin: float | None = None
+    """How much worse the objective may be than that of the version in Production"""
+    proof_tolerance: float | None = None
+    """The share of a proof's rows that may be answered otherwise"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Health:
     status: Literal["ok"]
     version: str
@@ -364,7 +403,7 @@ class Me:
     owner: str
     """The person or team that the key belongs to"""
     role: str
-    """predict, read, train, approve or admin; each may do what those before it may do"""
+    """predict, read, feedback, train, approve or admin; each may do what those before may"""
     models: list[str]
     """The models and experiments that the key is for; a name that ends in * stands for all names with this beginning"""
 
@@ -391,6 +430,9 @@ class Model:
     """Why it is not servable, with the remedy; null if it is"""
     servable: bool = True
     """Whether its versions can be promoted, and asked for predictions"""
+
+
+Owner: TypeAlias = str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -420,6 +462,14 @@ class Objective:
     """Name of the metric, as in `metrics`"""
     direction: Literal["maximise", "minimise"]
     """Whether higher or lower values are better"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParamChange:
+    name: str
+    before: str | None
+    """In the run of the version that would be replaced; null if it has none"""
+    now: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -486,6 +536,21 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromotionComparison:
+    """A version that waits for approval, beside the one that it would replace."""
+
+    metrics: dict[str, str]
+    replaced_metrics: dict[str, str]
+    params: list[ParamChange]
+    """The parameters that differ, at most 100 of them"""
+    params_changed: int
+    """How many differ"""
+    dataset_digest: str | None = None
+    replaced_dataset_digest: str | None = None
+    replaced_version: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantityPerformance:
     """Of a model of a quantity, in its unit. The intervals are of a bootstrap over hours."""
 
@@ -504,6 +569,20 @@ class Ready:
     status: Literal["ready", "degraded"]
     dependencies: dict[str, Dependency]
     """By name: dynamodb, s3 and tracking (MLflow)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainRules:
+    """Whether and how drift trains the model again."""
+
+    cooldown_hours: float | None = None
+    """Hours between two retrains because of drift"""
+    on_drift: bool | None = None
+    """Whether drift asks for a retrain"""
+    runs: int | None = None
+    """Runs of a retrain"""
+    stage: Literal["Staging", "Production", "none"] | None = None
+    """Where the best run's version goes"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -636,12 +715,20 @@ class Transition:
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "converting", "succeeded", "rejected", "failed"]
-    """converting: a job converts the version to ONNX; then the transition goes on by itself"""
+    status: Literal["queued", "converting", "awaiting_approval", "succeeded", "rejected", "failed"]
+    """converting: a job converts the version to ONNX, and it goes on by itself. awaiting_approval: see `decisions`"""
     actor: str
     """Name of the API key that requested it"""
     created_at: str
+    actor_owner: str | None = None
+    """Owner of the key that requested it"""
+    approvals_needed: int = 0
+    """How many people have to approve it"""
+    comparison: PromotionComparison | None = None
+    """What an approver is shown"""
     completed_at: str | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    """What people have decided. Without a decision it is rejected after seven days"""
     error: str | None = None
     """The reason, if the transition was rejected or failed"""
     force: bool = False
@@ -656,6 +743,23 @@ class Transition:
     """The version that was in the stage before"""
     sha256: str | None = None
     """SHA-256 of the ONNX file that the gate admitted. The version is bound to this file"""
+    void: str | None = None
+    """Why earlier approvals do not count any more"""
+    waiting_since: str | None = None
+    """When it began to wait for approval"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Whether the history is as it was written."""
+
+    valid: bool
+    entries: int
+    """Entries of the chain"""
+    problem: str | None = None
+    """The first entry or transition that is wrong, and how"""
+    sha256: str | None = None
+    """Hash of the last entry. Compare it with one that you have kept elsewhere"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -872,6 +976,21 @@ class ModelContract:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The settings of a model. What is null, or left out, is as the template's parameters say."""
+
+    approvals: dict[Literal["Staging", "Production"], int] | None = None
+    """How many people have to approve a transition to a stage, besides the one who asks for it"""
+    description: str = ""
+    drift: DriftRules = field(default_factory=lambda: DriftRules())
+    gate: GateRules = field(default_factory=lambda: GateRules())
+    owners: list[Owner] | None = None
+    """Who is told that a transition waits for approval"""
+    retrain: RetrainRules = field(default_factory=lambda: RetrainRules())
+    tags: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelVersion:
     version: int
     stage: str
@@ -892,6 +1011,21 @@ class PerformanceHistory:
     step_hours: int
     points: list[PerformancePoint]
     """By the time of the predictions, oldest first, without gaps"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsState:
+    model_name: str
+    version: int
+    """Counts the changes; 0 if nobody has set any"""
+    settings: ModelSettings
+    """What was set"""
+    effective: ModelSettings
+    """What holds: what was set, and the stack's parameters for all else"""
+    changed_at: str | None = None
+    changed_by: str | None = None
+    """Name of the key that changed them last"""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.local.api import Api
-from mlops.domain.feedback.prediction_id import mint
+from mlops.domain.feedback.prediction_id import Mint
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 
@@ -82,8 +82,8 @@ def test_what_is_wrong_is_said(api: Api, production_model: Any, answers: list[tu
     assert api.send("POST", "/feedback", {"prediction_id": "wrong", "label": 1}).status == 404
     assert api.send("POST", "/feedback", {"prediction_id": id_, "label": "cat"}).status == 422
     assert api.send("POST", "/feedback", {"prediction_id": id_, "row": 1, "label": 1}).status == 422
-    assert api.post("/feedback", {"prediction_id": mint(0).text, "label": 1}) == {"status": "not_sampled"}
-    early = mint(1)  # of a prediction whose line never comes
+    assert api.post("/feedback", {"prediction_id": Mint().make(0).text, "label": 1}) == {"status": "not_sampled"}
+    early = Mint().make(1)  # of a prediction whose line never comes
     assert api.send("POST", "/feedback", {"prediction_id": early.text, "label": 1}).status == 202
     assert api.get("/performance/status")["waiting"] >= 1
 

@@ -51,7 +51,7 @@ def performance_status(
     caller: CurrentCaller, model_name: Model = None, hours: Hours = 720, delay_hours: DelayHours = None
 ) -> PerformanceStatus:
     """Return how well each version predicted, by its labels, and whether that is worse than in training."""
-    return PerformanceReport.from_environment().status(_named(caller, model_name), hours, delay_hours)
+    return PerformanceReport.from_environment().status(_permitted(caller, model_name), hours, delay_hours)
 
 
 @router.get("/performance/history")
@@ -63,11 +63,13 @@ def performance_history(
     step_hours: StepHours = 24,
 ) -> PerformanceHistory:
     """Return how well a version predicted over time, by the time of its predictions."""
-    return PerformanceReport.from_environment().history(_named(caller, model_name), model_version, hours, step_hours)
+    return PerformanceReport.from_environment().history(
+        _permitted(caller, model_name), model_version, hours, step_hours
+    )
 
 
-def _named(caller: Caller, model_name: str | None) -> str:
-    """Return the model that is asked about. Raises Forbidden: the caller's key is not for it."""
+def _permitted(caller: Caller, model_name: str | None) -> str:
+    """Return the model that a request is about. Raises Forbidden: the key is not for it."""
     name = model_name or LabelSettings.from_environment().default_model_name
     require_name(caller, name)
     return name

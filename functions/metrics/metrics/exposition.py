@@ -253,7 +253,7 @@ def _transitions(reading: Reading) -> Iterator[Metric]:
     longest = GaugeMetricFamily(
         "mlops_transition_oldest_queued_seconds", "Time since the oldest of these transitions was requested."
     )
-    longest.add_metric([], longest_wait((transition.created_at for transition in reading.open_transitions), reading.at))
+    longest.add_metric([], longest_wait((transition.since for transition in reading.open_transitions), reading.at))
     yield from (ended, queued, longest)
 
 

@@ -111,11 +111,11 @@ class Sources:
             labels=self._feedback.lifetime(),
             performance=list(self._performance.all().values()),
             jobs=self._recent_jobs(),
-            # One that waits for a conversion is in nobody's queue.
+            # One that waits for a conversion or for people is in nobody's queue.
             open_transitions=[
                 transition
                 for transition in self._transitions.still_open()
-                if transition.status is not TransitionStatus.CONVERTING
+                if transition.status not in (TransitionStatus.CONVERTING, TransitionStatus.AWAITING_APPROVAL)
             ],
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )

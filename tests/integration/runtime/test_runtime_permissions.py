@@ -42,6 +42,7 @@ from tests.integration.runtime.recording import (
     signed_tracking_calls,
     tracking_calls,
 )
+from tests.support.keys import make_key
 from tests.support.steps import ENDED, free_ports, promote, train
 from tests.support.waiting import wait_for_server
 
@@ -150,6 +151,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             walk = Walk(api, client, physical, outputs, recording, held_out[0])
             job = walk.train()
             walk.registry()
+            walk.governance(Api(stack.api_url, make_key(stack.env, "approver", "approve", owner="somebody else")))
             walk.conversions(recording.settings.tracking_url)
             walk.batch_predictions()
             walk.predictions()
@@ -309,6 +311,20 @@ class Walk:
         api.get("/models")
         api.get(f"/models/{MODEL}")
         api.get(f"/models/{MODEL}/history")
+
+    def governance(self, approver: Api) -> None:
+        """Settings, a transition that waits and is approved by somebody else, the verified history, its export."""
+        api, (first, _) = self._api, self._versions
+        api.get("/me")
+        change = {"expected_version": 0, "settings": {"approvals": {"Staging": 1}}, "reason": "permissions"}
+        assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
+        assert api.get(f"/models/{MODEL}/settings")["version"] == 1
+        waiting = promote(api, first, "Staging", model=MODEL, reason="permissions")
+        assert waiting["status"] == "awaiting_approval", waiting
+        route = f"/models/transitions/{waiting['transition_id']}"
+        assert approver.post(f"{route}/approve?wait=20", {})["status"] == "succeeded"
+        assert api.get(f"{route}/export")["verification"]["valid"]
+        assert api.get(f"/models/{MODEL}/history?verify=true")["verification"]["valid"]
 
     def conversions(self, tracking_url: str) -> None:
         """Versions that were logged with plain MLflow: one converted by route, one by a transition."""

@@ -30,6 +30,7 @@ from mlops.domain.job import Job, Sweep
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition
 from mlops.registry.sql.catalogue import Catalogue
+from models.model_settings import ModelSettingsStore
 from tests.support.away import Away
 from tests.support.gateway import CONTEXT, api_event
 from tests.support.tables import make_table
@@ -37,6 +38,8 @@ from tools.openapi import OPEN_PATHS, ROUTED
 from training.code_runs import CodeRuns
 from training.submission import Submissions
 from transitions.conversion_requests import ConversionRequests
+from transitions.decisions import Decisions
+from transitions.export import PromotionExports
 from transitions.transition_requests import TransitionRequests
 
 ROLES = get_args(Role)
@@ -75,7 +78,12 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/models"): ("read", "list"),
     ("GET", "/models/{name}"): ("read", "path"),
     ("GET", "/models/{name}/history"): ("read", "path"),
-    ("POST", "/models/transition"): ("approve", "body"),
+    ("GET", "/models/{name}/settings"): ("read", "path"),
+    ("PUT", "/models/{name}/settings"): ("admin", "path"),
+    ("POST", "/models/transition"): ("train", "body"),  # if nobody else has to approve it, `approve`
+    ("POST", "/models/transitions/{transition_id}/approve"): ("approve", "path"),
+    ("POST", "/models/transitions/{transition_id}/reject"): ("approve", "path"),
+    ("GET", "/models/transitions/{transition_id}/export"): ("read", "path"),
     ("POST", "/models/{name}/rollback"): ("approve", "path"),
     ("GET", "/models/transitions/{transition_id}"): ("read", "path"),
     ("POST", "/models/{name}/versions/{version}/conversion"): ("approve", "path"),
@@ -98,6 +106,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/runs": {"code": SHA256, "script": "train.py", "experiment_name": "{model}"},
     "/batch-predictions": {"model_name": "{model}", "input": "s3://bucket/a.csv", "output": "s3://bucket/scored/"},
     "/batch-predictions/uploads": {"name": "a.csv", "sha256": SHA256, "size": 1},
+    "/models/{name}/settings": {"expected_version": 0, "settings": {}, "reason": "because"},
     "/models/transition": {"model_name": "{model}", "version": 1, "stage": "Staging"},
     "/feedback": {"model_name": "{model}", "id": "order-1", "label": "yes"},
     "/feedback/batch": {"model_name": "{model}", "labels": [{"id": "order-1", "label": "yes"}]},
@@ -109,6 +118,9 @@ class FakeCatalogue(Away):
 
     def experiment(self, name: str) -> dict[str, Any]:
         return {"experiment_id": 1, "name": name, "objective": None}
+
+    def model(self, name: str) -> dict[str, Any]:
+        return {"production_version": None, "staging_version": None}
 
     def experiments(self, *_: Any) -> tuple[list[Any], int, None]:
         return [], 0, None
@@ -150,6 +162,10 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
     monkeypatch.setattr(BatchPredictions, "from_environment", lambda: following)
+    for adapter in (ModelSettingsStore, PromotionExports):
+        monkeypatch.setattr(adapter, "from_environment", Away)
+    decisions = Decisions(transitions, away, away)
+    monkeypatch.setattr(Decisions, "from_environment", lambda: decisions)
     monkeypatch.setattr(Catalogue, "from_environment", FakeCatalogue)
     for name, number in IDS.items():
         jobs.create(Job(f"job_{number}", experiment_name=name, model_name=name, actor="nobody"))
@@ -184,7 +200,7 @@ def ask(route: Route, key: str, model: str) -> tuple[int, dict[str, Any]]:
         name=model, experiment=model, job_id=f"job_{number}", sweep_id=f"sweep_{number}",
         batch_id=f"batch_{number:0>20}", transition_id=f"tr_{number}", run_id="r", version=1,
     )  # fmt: skip
-    body = BODIES.get(template, {}) if method == "POST" else None
+    body = BODIES.get(template, {}) if method in ("POST", "PUT") else None
     text = None if body is None else json.dumps(body).replace("{model}", model)
     query = {"model_name": model} if TABLE[route][1] == "query" else {}
     query |= {"runs": "a,b"} if template.endswith("/compare") else {}

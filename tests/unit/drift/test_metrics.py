@@ -25,13 +25,13 @@ from mlops.domain.drift.counts import counts_of, lifetime
 from mlops.domain.drift.record import ColumnRecord, DriftRecord, SignalRecord
 from mlops.domain.drift.verdict import Verdict
 from mlops.domain.feedback.kept_answers import KeptAnswers
-from mlops.domain.feedback.prediction_id import mint
+from mlops.domain.feedback.prediction_id import Mint
 from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.feedback.verdict import Performance
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
-from mlops.domain.transition import Transition
+from mlops.domain.transition import Transition, TransitionStatus
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.support.tables import make_table
@@ -243,12 +243,13 @@ def test_the_tables_are_read(stats, records, stats_table, make_line):
     transitions.create(queued)
     history.put_item(Item={"model_name": "digits", "transition_id": "tr_2", "open": "1"})
     feedback = FeedbackTable(DynamoTable(make_table("FeedbackTable", "feedback")))
-    place = LabelPlace("digits", mint(1).text, 0, time.time())
+    place = LabelPlace("digits", Mint().make(1).text, 0, time.time())
     feedback.keep({place: KeptAnswers(4, "Production", "2026-01-01T00", ((0.25, 0.75),), (0, 1))})
     feedback.give(place, 1, "ann", None, replace=False)
     PerformanceRecords(feedback._table).save(
         PerformanceRecord("digits", 4, Performance.OK, "accuracy", 1.0, "fine", 1, 1.0, now())
     )
+    transitions.create(replace(transition("tr_3", now()), status=TransitionStatus.AWAITING_APPROVAL))
     sources = Sources(
         MetricsSettings("digits", json.dumps({"promotion": url})),
         *(stats, ServedModels("artifacts"), records, jobs, transitions, feedback, PerformanceRecords(feedback._table)),

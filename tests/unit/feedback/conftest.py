@@ -21,7 +21,7 @@ from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.stats_table import Marker, PredictionStats, Series, hour_of
 from mlops.domain.drift.counts import KEPT
 from mlops.domain.feedback.kept_answers import KeptAnswers, KeptRequest
-from mlops.domain.feedback.prediction_id import mint, text_of
+from mlops.domain.feedback.prediction_id import Mint, text_of
 from mlops.domain.manifest import Manifest, manifest_key
 from prediction_log.waiting_answers import keep_in
 from tests.support import gateway
@@ -75,7 +75,7 @@ class Platform:
     ) -> str:
         """Let a version answer rows; the lines are delivered at once unless `delivered` is false. Returns the id."""
         at = time.time() if seconds is None else seconds
-        minted = mint(1.0 if sampled else 0.0)._replace(seconds=int(at))
+        minted = Mint().make(1.0 if sampled else 0.0)._replace(seconds=int(at))
         packed = (int(at) << 1 | sampled).to_bytes(5) + os.urandom(10)
         minted = minted._replace(text=text_of(packed))
         if delivered and sampled:
