@@ -7,7 +7,8 @@ import binascii
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -23,7 +24,8 @@ BATCH_SHARE = float(os.environ.get("FEEDBACK_BATCH_SHARE", "0.1"))
 """Of requests for several rows."""
 MAX_NUMBERS = 16_384
 """Outputs that a line keeps: 88 of the 256 kB that it may have. The first rows of a larger batch are kept."""
-MAX_LABELS_BYTES = 32_768
+MAX_LABELS_CHARACTERS = 32_768
+"""Of the labels of a model; with more nothing is kept."""
 OWN_ID = "id"
 """The name in a row that is its caller's id, unless the model has a column of that name."""
 DIGITS = 6
@@ -68,18 +70,17 @@ def kept_of(manifest: "Manifest", outputs: "np.ndarray", own: Sequence[str] = ()
     rows = min(len(outputs), MAX_NUMBERS // outputs.shape[1])
     if not rows:
         return NOTHING
-    numbers = outputs[:rows].astype("<f4", copy=False).tobytes()
-    fields: dict[str, Any] = {"n": rows, "outputs": binascii.b2a_base64(numbers, newline=False).decode()}
-    if manifest.predicts_quantity:
-        fields["unit"] = unit_of(manifest)
-    else:
-        fields["labels"] = manifest.labels
-    if own:
-        fields["own"] = own[:rows]
-    text = orjson.dumps(fields)[1:-1].decode()
-    if len(text) - len(fields["outputs"]) > MAX_LABELS_BYTES:
+    kind = f'"unit":{unit_of(manifest)}' if manifest.predicts_quantity else _labels(manifest.labels)
+    if len(kind) > MAX_LABELS_CHARACTERS:
         return NOTHING
-    return Kept(text, rows)
+    numbers = binascii.b2a_base64(outputs[:rows].astype("<f4", copy=False).tobytes(), newline=False).decode()
+    ids = f',"own":{orjson.dumps(own[:rows]).decode()}' if own else ""
+    return Kept(f'"n":{rows},"outputs":"{numbers}",{kind}{ids}', rows)
+
+
+@lru_cache(maxsize=16)
+def _labels(labels: tuple[int | str, ...]) -> str:
+    return orjson.dumps({"labels": labels})[1:-1].decode()
 
 
 def unit_of(manifest: "Manifest") -> int:
