@@ -30,7 +30,9 @@ Version = Annotated[int | None, Query(ge=1, lt=2**31, description="Without it, t
 StepHours = Annotated[int, Query(ge=1, le=24 * 7, description="Hours per point; use more if labels are few")]
 
 
-@router.post("/feedback")
+@router.post(
+    "/feedback", responses={202: {"model": FeedbackAccepted, "description": "Its prediction is not known yet"}}
+)
 def give_label(body: FeedbackRequest, caller: CurrentCaller, response: Response) -> FeedbackAccepted:
     """Tell what became known of a prediction. The answer is 202 if the prediction itself is not known yet."""
     require_name(caller, body.model_name)

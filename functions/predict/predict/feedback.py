@@ -23,7 +23,8 @@ BATCH_SHARE = float(os.environ.get("FEEDBACK_BATCH_SHARE", "0.1"))
 """Of requests for several rows."""
 MAX_NUMBERS = 16_384
 """Outputs that a line keeps: 88 of the 256 kB that it may have. The first rows of a larger batch are kept."""
-MAX_LABELS_BYTES = 32_768
+MAX_LABELS_CHARACTERS = 32_768
+"""Of the labels of a model; with more nothing is kept."""
 OWN_ID = "id"
 """The name in a row that is its caller's id, unless the model has a column of that name."""
 DIGITS = 6
@@ -79,7 +80,7 @@ class AnswerKeeper:
         more = self._constant
         if own:
             more = f'{more},"own":{orjson.dumps(own[:rows]).decode()}'
-        if not rows or len(more) > MAX_LABELS_BYTES:
+        if not rows or len(self._constant) > MAX_LABELS_CHARACTERS:
             return NOTHING
         numbers = binascii.b2a_base64(outputs[:rows].tobytes(), newline=False).decode()
         return Kept(f'"n":{rows},"outputs":"{numbers}",{more}', rows)
