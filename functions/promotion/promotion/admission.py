@@ -5,7 +5,6 @@ transition of the version, also a rollback, serves that file from `serving/`. Tr
 artifacts, so a file that has changed there is reported, and never served.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -18,10 +17,10 @@ from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from mlops_contract import Task
 from mlops_contract.onnx_file import ModelFile
-from promotion.consent import Consent, compared
+from promotion.consent import Consent, Seen, compared
 from promotion.dependencies import Dependencies
 from promotion.examination import Beside, Examined, Placement
-from promotion.gate import GateSettings, check_integrity, passed
+from promotion.gate import check_integrity, passed
 from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
 from promotion.serving_store import MODEL_FILE, UnreadableManifest
@@ -69,7 +68,8 @@ class Admission:
         def examined() -> Examined:
             return self._examined(transition, version, file, metrics, beside)
 
-        settings = self._gate_of(name)
+        stored = self._history.settings(name)
+        settings = self._settings.of(stored.settings)
         integrity = check_integrity(
             file,
             bound or source.registered,
@@ -89,7 +89,8 @@ class Admission:
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
-        self._consent.check(transition, version, file.sha256, gates, compared(run, version, champion_run, replaced))
+        seen = compared(run, version, champion_run, replaced)
+        self._consent.check(transition, version, stored, Seen(file.sha256, gates, seen))
         explained_by = manifest.explanations.sha256 if manifest.explanations is not None else None
         self._serving.publish(name, file, beside.explaining(explained_by) if explained_by else None)
         if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
@@ -149,11 +150,6 @@ class Admission:
             f"Version {version.version} was admitted as the file with the SHA-256 {sha256}, which is gone; {remark}. "
             "Register the model as a new version"
         )
-
-    def _gate_of(self, model_name: str) -> GateSettings:
-        """Return the gate's limits, with those that the model's settings have. Raises DependencyUnavailable."""
-        own = self._history.settings(model_name).settings.gate
-        return replace(self._settings, **own.model_dump(exclude_none=True))
 
     def _replaced(self, transition: Transition) -> Version | None:
         """Return the version to be replaced, if there is one."""

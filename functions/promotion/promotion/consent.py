@@ -6,54 +6,58 @@ decisions are void, and the transition waits again.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlops.domain.approval import MEASURED, Binding
 from mlops.domain.history import canonical, digest
+from mlops.domain.model_settings import StoredSettings
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from promotion.dependencies import Dependencies
 from promotion.rejection import Rejected
 
-MOST_CHANGES = 100
-"""Parameters that an approver is shown. A run of own code may have thousands."""
+MOST_SHOWN, LONGEST_SHOWN = 100, 200
+"""Parameters and metrics that an approver is shown, and characters of each. Runs of own code may have thousands."""
 
 
 class AwaitingApproval(Exception):
     """The gate has passed, and people have to decide. Nothing was moved."""
 
-    def __init__(
-        self, binding: Binding, gates: Gates, needed: int, comparison: Mapping[str, Any], void: str | None
-    ) -> None:
+    def __init__(self, binding: Binding, seen: "Seen", needed: int, void: str | None) -> None:
         super().__init__("the transition waits for approval")
-        self.binding, self.gates, self.needed, self.comparison, self.void = binding, gates, needed, comparison, void
+        self.binding, self.seen, self.needed, self.void = binding, seen, needed, void
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an approver is shown: the hash of the file, the gate's results, and the comparison beside them."""
+
+    sha256: str
+    gates: Gates
+    comparison: Mapping[str, Any]
 
 
 class Consent:
     """The step between the gate and the admission of a file."""
 
     def __init__(self, dependencies: Dependencies) -> None:
-        self._history, self._transitions = dependencies.history, dependencies.transitions
+        self._transitions = dependencies.transitions
 
-    def check(
-        self, transition: Transition, version: Version, sha256: str, gates: Gates, comparison: Mapping[str, Any]
-    ) -> None:
+    def check(self, transition: Transition, version: Version, stored: StoredSettings, seen: Seen) -> None:
         """Return if the transition needs no approval, or has it.
 
         Args:
             transition: The transition.
             version: The version.
-            sha256: The hash of its file.
-            gates: The results of the gate.
-            comparison: What an approver is shown beside them.
+            stored: The model's settings, which the gate has used.
+            seen: What an approver is shown.
 
         Raises:
             AwaitingApproval: Somebody has to approve it.
             Rejected: An alias was moved by hand to a version that nobody has approved.
-            DependencyUnavailable: The settings cannot be read.
         """
-        stored = self._history.settings(transition.model_name)
         needed = stored.settings.approvals_for(transition.stage, transition.force)
         if not needed:
             return
@@ -64,15 +68,15 @@ class Consent:
                 f"Transitions of this model to {transition.stage} need approval: request one with "
                 "POST /models/transition, instead of moving the alias"
             )
-        if self._approved_before(transition, version, sha256):
+        if self._approved_before(transition, version, seen.sha256):
             return
-        binding = Binding(sha256, _digest(gates), stored.version, transition.replaced_version)
+        binding = Binding(seen.sha256, _digest(seen.gates), stored.version, transition.replaced_version)
         changes = binding.changes(transition.binding) if transition.binding and transition.decisions else []
         approvals = sum(decision.approved for decision in transition.decisions)
         if transition.binding is not None and not changes and approvals >= needed:
             return
         void = f"{' and '.join(changes)} changed after the approval" if changes else None
-        raise AwaitingApproval(binding, gates, needed, comparison, void)
+        raise AwaitingApproval(binding, seen, needed, void)
 
     def _approved_before(self, transition: Transition, version: Version, sha256: str) -> bool:
         """Return whether it is a rollback to a version that was approved for this stage, as this file."""
@@ -110,13 +114,24 @@ def compared(
     changed = [name for name in sorted(new.keys() | old.keys()) if new.get(name) != old.get(name)]
     return {
         "replaced_version": replaced.version if replaced else None,
-        "metrics": {name: str(value) for name, value in run.get("metrics", {}).items()},
-        "replaced_metrics": {name: str(value) for name, value in champion.get("metrics", {}).items()},
+        "metrics": _shown(run.get("metrics", {})),
+        "replaced_metrics": _shown(champion.get("metrics", {})),
         "dataset_digest": version.tags.get("dataset_digest"),
         "replaced_dataset_digest": replaced.tags.get("dataset_digest") if replaced else None,
-        "params": [{"name": name, "before": old.get(name), "now": new.get(name)} for name in changed[:MOST_CHANGES]],
+        "params": [
+            {"name": _cut(name), "before": _cut(old.get(name)), "now": _cut(new.get(name))}
+            for name in changed[:MOST_SHOWN]
+        ],
         "params_changed": len(changed),
     }
+
+
+def _shown(metrics: Mapping[str, float]) -> dict[str, str | None]:
+    return {name: _cut(str(metrics[name])) for name in sorted(metrics)[:MOST_SHOWN]}
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def _digest(gates: Gates) -> str:

@@ -1,5 +1,6 @@
 """Transitions that somebody else has to approve: on moto's tables and queue, with promotion as it is."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,8 @@ from mlops.aws.promotion_queue import PromotionQueue
 from mlops.domain.access import Caller
 from mlops.domain.errors import Conflict, Forbidden
 from mlops.domain.transition import Transition, TransitionStatus
+from mlops.registry.rest import Version
+from promotion.consent import compared
 from reconcile.lost_messages import LostMessages, ResendSettings
 from tests.support.tables import make_table
 from tests.unit.registry.fakes import MODEL, Crash, World
@@ -297,3 +300,16 @@ def test_the_process_dies_after_each_change(aws: None) -> None:
     assert changes > 10
     for fatal in range(1, changes):
         walk(fatal, fatal)
+
+
+def test_what_an_approver_is_shown_fits_a_record() -> None:
+    """MLflow takes parameters of 6,000 characters, and own code may log thousands of them."""
+    version = Version(MODEL, 2, "r2", "", {"dataset_digest": "d2"}, "None", "")
+    before = Version(MODEL, 1, "r1", "", {"dataset_digest": "d1"}, "Production", "")
+    params = {f"p{number:04d}" + "n" * 240: "v" * 6000 for number in range(3000)}
+    metrics = {f"m{number}": 0.5 for number in range(3000)}
+    seen = compared({"params": params, "metrics": metrics}, version, {"params": {"depth": "2"}}, before)
+    assert (seen["params_changed"], len(seen["params"]), len(seen["metrics"])) == (3001, 100, 100)
+    assert len(json.dumps(seen)) < 100_000
+    assert (seen["replaced_version"], seen["dataset_digest"], seen["replaced_dataset_digest"]) == (1, "d2", "d1")
+    assert {"name": "depth", "before": "2", "now": None} in seen["params"]
