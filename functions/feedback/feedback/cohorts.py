@@ -56,7 +56,7 @@ class Cohort:
 
 class Cohorts:
     def __init__(self, table: FeedbackTable, stats: PredictionStats) -> None:
-        self._table, self._stats = table, stats
+        self._totals, self._stats = table.totals, stats
 
     def between(self, model_name: str, version: int, first: str, last: str | None = None) -> Cohort:
         """Return a version's predictions of the hours from `first` to `last`, both included; without `last`, to now."""
@@ -65,7 +65,7 @@ class Cohorts:
             for stage in ALIASES
             for _, counts in self._stats.hours(Series(model_name, version, stage.value), first, last)
         ]
-        labels = [totals for _, totals in self._table.hours(model_name, version, first, last)]
+        labels = [totals for _, totals in self._totals.hours(model_name, version, first, last)]
         return Cohort(sum(counts.get(KEPT, 0) for counts in predictions), labels, predictions)
 
     def by_hour(self, model_name: str, version: int, first: str) -> tuple[Totals, dict[str, Totals]]:
@@ -74,7 +74,7 @@ class Cohorts:
         for stage in ALIASES:
             for hour, counts in self._stats.hours(Series(model_name, version, stage.value), first):
                 kept[hour] += counts.get(KEPT, 0)
-        return kept, dict(self._table.hours(model_name, version, first))
+        return kept, dict(self._totals.hours(model_name, version, first))
 
 
 def held_out_of(manifest: Manifest) -> HeldOut:

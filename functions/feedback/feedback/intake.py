@@ -1,14 +1,16 @@
 """Take labels: find the prediction that each belongs to, and count it."""
 
 import time
+from contextlib import suppress
 from functools import cache, partial
 
 from feedback.known_labels import KnownLabels
 from feedback.settings import LabelSettings
 from mlops.api.schemas.feedback import FeedbackAccepted, FeedbackBatchResult, FeedbackResult, Label
-from mlops.aws.feedback_table import AnswersExpired, DifferentLabel, FeedbackTable, LabelPlace, NoSuchRow
+from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.domain.errors import Conflict, DependencyUnavailable, Gone, NotFound, PlatformError, ValidationFailed
+from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, NoSuchRow
 from mlops.domain.feedback.kept_answers import UnknownLabel
 from mlops.domain.feedback.own_id import hashed
 from mlops.domain.feedback.prediction_id import Malformed, parse
@@ -39,7 +41,7 @@ class Intake:
             LabelConflict: The prediction has another label.
             ValidationFailed: The model cannot answer this label, or the request had no such row.
         """
-        place = self._place(model_name, label)
+        place = self._place(model_name, label, time.time())
         if place is None:
             return FeedbackAccepted(status="not_sampled")
         check = partial(self._known.check, model_name, label.label)
@@ -62,9 +64,16 @@ class Intake:
         return FeedbackAccepted(status=given.value)
 
     def take_all(self, model_name: str, labels: list[Label], actor: str) -> FeedbackBatchResult:
-        """Take labels one after the other. One that is refused does not stop the others."""
+        """Take labels: the simple ones together, then the others one after the other.
+
+        One that is refused does not stop the others.
+        """
         until, results = time.monotonic() + BATCH_SECONDS, []
-        for label in labels:
+        together = self._take_new(model_name, labels, actor)
+        for number, label in enumerate(labels):
+            if number in together:
+                results.append(FeedbackResult(status="counted", code=None, detail=None))
+                continue
             try:
                 if time.monotonic() > until:
                     raise DependencyUnavailable("There was no time left for this label; send it again")
@@ -77,17 +86,30 @@ class Intake:
             counts[result.status] = counts.get(result.status, 0) + 1
         return FeedbackBatchResult(results=results, counts=counts)
 
-    def _place(self, model_name: str, label: Label) -> LabelPlace | None:
+    def _take_new(self, model_name: str, labels: list[Label], actor: str) -> set[int]:
+        """Count what are first labels of known predictions. Returns the numbers of these labels."""
+        numbers: dict[LabelPlace, int] = {}
+        now = time.time()
+        for number, label in enumerate(labels):
+            with suppress(PlatformError):  # `take` raises it again
+                place = self._place(model_name, label, now)
+                if place is not None:
+                    numbers.setdefault(place, number)  # the first of several labels of a prediction
+        given = {place: labels[number].label for place, number in numbers.items()}
+        observed = {place: labels[number].observed_at for place, number in numbers.items()}
+        return {numbers[place] for place in self._table.give_new(given, observed, actor)}
+
+    def _place(self, model_name: str, label: Label, now: float) -> LabelPlace | None:
         """Return where the label belongs; None if the prediction was not kept."""
         if label.prediction_id is None:
-            return LabelPlace(model_name, hashed(str(label.id)), 0, time.time())
+            return LabelPlace(model_name, hashed(str(label.id)), 0, now)
         try:
             minted = parse(label.prediction_id)
         except Malformed as error:
             raise NotFound(f"There is no prediction of this id: a prediction_id {error}") from None
-        if minted.seconds > time.time() + _DAY:
+        if minted.seconds > now + _DAY:
             raise NotFound("There is no prediction of this id: predict has not made it")
-        if time.time() - minted.seconds > self._days * _DAY:
+        if now - minted.seconds > self._days * _DAY:
             raise self._too_old()
         return LabelPlace(model_name, minted.text, label.row, minted.seconds) if minted.sampled else None
 

@@ -64,11 +64,11 @@ class PerformanceReport:
         end = hours_before(hour_of(time.time()), -1)
         start = hours_before(end, hours)
         manifests = self._manifests(name)
-        labelled = sorted((version for _, version in self._table.lifetime(name)), reverse=True)[:MOST_VERSIONS]
+        labelled = sorted((version for _, version in self._table.totals.lifetime(name)), reverse=True)[:MOST_VERSIONS]
         versions = [*dict.fromkeys([*manifests, *labelled])]
         if not versions:
             raise NotFound(f"The model {name!r} serves no stage, and none of its versions has labels")
-        waiting, unmatched = self._table.waiting(name, hours_before(end, WAIT_HOURS))
+        waiting, unmatched = self._table.totals.waiting(name, hours_before(end, WAIT_HOURS))
         return PerformanceStatus(
             model_name=name,
             start=_text(start),

@@ -108,7 +108,7 @@ class Sources:
             unreadable=unreadable,
             refused=refused,
             drift=self._records.all(),
-            labels=self._feedback.lifetime(),
+            labels=self._feedback.totals.lifetime(),
             performance=list(self._performance.all().values()),
             jobs=self._recent_jobs(),
             # One that waits for a conversion or for people is in nobody's queue.

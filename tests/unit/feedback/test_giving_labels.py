@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from feedback import intake
+from mlops.aws import dynamodb
 from mlops.domain.feedback.own_id import hashed
 
 DAY = 24 * 3600
@@ -143,15 +145,13 @@ def test_a_batch_goes_on_after_a_label_that_is_refused(platform: Any) -> None:
 
 
 def test_labels_beyond_the_time_are_refused_and_can_be_sent_again(platform: Any, monkeypatch: Any) -> None:
-    from feedback import intake
-
-    prediction = platform.answered(ROW)
-    body = {"model_name": "churn", "labels": [{"prediction_id": prediction, "label": "yes"}]}
+    labels = [{"prediction_id": platform.answered(ROW), "label": "yes"}, {"id": "later", "label": "yes"}]
+    body = {"model_name": "churn", "labels": labels}
     monkeypatch.setattr(intake, "BATCH_SECONDS", -1.0)
-    _, refused = platform.ask("POST", "/feedback/batch", body)
-    assert refused["results"][0]["code"] == "dependency_unavailable"
+    _, first = platform.ask("POST", "/feedback/batch", body)
+    assert [result["code"] for result in first["results"]] == [None, "dependency_unavailable"]
     monkeypatch.setattr(intake, "BATCH_SECONDS", 20.0)
-    assert platform.ask("POST", "/feedback/batch", body)[1]["counts"] == {"counted": 1}
+    assert platform.ask("POST", "/feedback/batch", body)[1]["counts"] == {"unchanged": 1, "waiting": 1}
 
 
 @pytest.mark.parametrize(
@@ -162,3 +162,24 @@ def test_roles(platform: Any, role: str, gives: int, reads: int) -> None:
     body = {"model_name": "churn", "prediction_id": platform.answered(ROW), "label": "yes"}
     assert platform.ask("POST", "/feedback", body, role=role)[0] == gives
     assert platform.ask("GET", "/performance/status", role=role)[0] == reads
+
+
+def test_a_thousand_labels_are_few_transactions(platform: Any, raw_table: Any, monkeypatch: Any) -> None:
+    """25 labels with their totals in each, so a batch is far from the time limit; of rows of several hours as well."""
+    now = time.time()
+    ids = [platform.answered([(0.25, 0.75)] * 100, seconds=now - 3600 * hour) for hour in range(3)]
+    client = dynamodb.table_named(raw_table.name, 6)._table.meta.client
+    transact, calls = client.transact_write_items, []
+
+    def counting(**request: Any) -> Any:
+        calls.append(len(request["TransactItems"]))
+        return transact(**request)
+
+    monkeypatch.setattr(client, "transact_write_items", counting)
+    labels = [{"prediction_id": id_, "row": row, "label": "yes"} for row in range(100) for id_ in ids]
+    labels += [{"prediction_id": ids[0], "row": 0, "label": "no"}, {"prediction_id": ids[0], "row": 1, "label": "yes"}]
+    _, body = platform.ask("POST", "/feedback/batch", {"model_name": "churn", "labels": labels})
+    assert body["counts"] == {"counted": 300, "refused": 1, "unchanged": 1}
+    assert body["results"][-2]["code"] == "label_conflict"
+    assert calls == [29] * 12  # 25 labels, three hours, and the version's life
+    assert platform.status()["versions"][0]["labels"] == 300

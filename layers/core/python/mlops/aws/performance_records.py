@@ -6,7 +6,7 @@ import time
 from boto3.dynamodb.conditions import Key
 
 from mlops.aws.dynamodb import DynamoTable, Item, table_named
-from mlops.aws.feedback_table import FeedbackSettings
+from mlops.aws.feedback_settings import FeedbackSettings
 from mlops.domain.feedback.record import PerformanceRecord
 
 logger = logging.getLogger(__name__)
