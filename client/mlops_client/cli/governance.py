@@ -116,6 +116,7 @@ def _given(state: SettingsState) -> dict[str, Any]:
     return {
         name: {key: value for key, value in part.items() if value is not None} if isinstance(part, dict) else part
         for name, part in asdict(state.settings).items()
+        if part is not None
     }
 
 

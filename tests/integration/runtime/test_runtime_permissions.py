@@ -314,15 +314,19 @@ class Walk:
 
     def governance(self, approver: Api) -> None:
         """Settings, a transition that waits and is approved by somebody else, the verified history, its export."""
-        api, (first, _) = self._api, self._versions
+        api, (_, second) = self._api, self._versions
         api.get("/me")
-        change = {"expected_version": 0, "settings": {"approvals": {"Staging": 1}}, "reason": "permissions"}
+        by_hand = {name: {"S": value} for name, value in (("key_id", "by-hand"), ("name", "eve"), ("role", "read"))}
+        self._client("dynamodb").put_item(TableName=self._outputs["AccessKeysTableName"], Item=by_hand)
+        change = {"expected_version": 0, "settings": {"approvals": {"Production": 1}}, "reason": "permissions"}
         assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
         assert api.get(f"/models/{MODEL}/settings")["version"] == 1
-        waiting = promote(api, first, "Staging", model=MODEL, reason="permissions")
+        waiting = promote(api, second, model=MODEL, reason="permissions", force=True)
         assert waiting["status"] == "awaiting_approval", waiting
         route = f"/models/transitions/{waiting['transition_id']}"
         assert approver.post(f"{route}/approve?wait=20", {})["status"] == "succeeded"
+        change |= {"expected_version": 1, "settings": {}}  # what follows waits for nobody
+        assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
         assert api.get(f"{route}/export")["verification"]["valid"]
         assert api.get(f"/models/{MODEL}/history?verify=true")["verification"]["valid"]
 
