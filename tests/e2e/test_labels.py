@@ -1,5 +1,6 @@
 """Labels on the running stack: from /predict over the log to /feedback, and to the figures of the version."""
 
+import json
 import time
 from typing import Any
 
@@ -93,3 +94,19 @@ def test_metrics_have_the_labels(api: Api, production_model: Any, answers: list[
     while family not in (text := api.send("GET", "/metrics").data.decode()):  # an answer is repeated for some seconds
         assert time.monotonic() < deadline, text
         time.sleep(1)
+
+
+def test_training_measures_how_often_each_confidence_is_right(
+    api: Api, production_model: Any, held_out: Any, aws_client: Any, outputs: dict[str, str]
+) -> None:
+    key = f"serving/{production_model['model_name']}/Production.json"
+    stored = aws_client("s3").get_object(Bucket=outputs["ArtifactBucketName"], Key=key)["Body"].read()
+    manifest = json.loads(stored)
+    measured = manifest["reference"]["accuracy_by_confidence"]
+    assert sum(measured["counts"]) == manifest["reference"]["count"]
+    assert sum(measured["right"]) / sum(measured["counts"]) == pytest.approx(manifest["metrics"]["accuracy"])
+    api.post("/predict/batch", {"images": held_out[0][:100]})
+    number = production_model["model_version"]
+    status = api.wait("/performance/status", until=lambda answer: version_of(answer, number)["estimated"] is not None)
+    estimated = version_of(status, number)["estimated"]
+    assert estimated["accuracy"] == pytest.approx(manifest["metrics"]["accuracy"], abs=0.1)
