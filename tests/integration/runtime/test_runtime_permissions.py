@@ -314,7 +314,7 @@ class Walk:
 
     def governance(self, approver: Api) -> None:
         """Settings, a transition that waits and is approved by somebody else, the verified history, its export."""
-        api, (_, second) = self._api, self._versions
+        api, (first, second) = self._api, self._versions
         api.get("/me")
         by_hand = {name: {"S": value} for name, value in (("key_id", "by-hand"), ("name", "eve"), ("role", "read"))}
         self._client("dynamodb").put_item(TableName=self._outputs["AccessKeysTableName"], Item=by_hand)
@@ -327,6 +327,7 @@ class Walk:
         assert approver.post(f"{route}/approve?wait=20", {})["status"] == "succeeded"
         change |= {"expected_version": 1, "settings": {}}  # what follows waits for nobody
         assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
+        assert promote(api, first, "Staging", model=MODEL, reason="permissions")["status"] == "succeeded"
         assert api.get(f"{route}/export")["verification"]["valid"]
         assert api.get(f"/models/{MODEL}/history?verify=true")["verification"]["valid"]
 
