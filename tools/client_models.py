@@ -28,6 +28,7 @@ ANSWERS = (
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
     *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
+    *("WebhookState", "CreatedWebhook", "WebhookDetail", "WebhookSecret", "WebhookTestAccepted"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""

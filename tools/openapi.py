@@ -20,7 +20,17 @@ from tools import api_docs
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "functions" / "portal" / "portal" / "openapi.json"
 PAGE = ROOT / "docs" / "api.md"
-ROUTED = ("portal", "training", "batch_predictions", "experiments", "models", "transitions", "drift", "metrics")
+ROUTED = (
+    "portal",
+    "training",
+    "batch_predictions",
+    "experiments",
+    "models",
+    "transitions",
+    "drift",
+    "metrics",
+    "webhooks",
+)
 OPEN_PATHS = ("/health", "/ready")
 
 

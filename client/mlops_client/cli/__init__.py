@@ -21,6 +21,7 @@ from mlops_client.cli import (
     runs,
     scoring,
     training,
+    webhooks,
 )
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
@@ -63,6 +64,7 @@ for module in (
     predicting,
     scoring,
     drift,
+    webhooks,
     operator,
 ):
     module.register(app)

@@ -46,6 +46,10 @@ class Grant:
             pattern == name or (pattern[-1:] == "*" and name.startswith(pattern[:-1])) for pattern in self.models
         )
 
+    def covers_pattern(self, pattern: str) -> bool:
+        """Return whether the key is for all names of a pattern, which is a name or ends in `*`."""
+        return any(own == pattern or (own[-1:] == "*" and pattern.startswith(own[:-1])) for own in self.models)
+
 
 @dataclass(frozen=True)
 class Caller:
