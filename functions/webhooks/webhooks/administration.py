@@ -3,7 +3,7 @@
 import time
 from functools import cache
 
-from mlops.api.auth import Caller
+from mlops.api.auth import Caller, require_patterns
 from mlops.api.schemas.webhooks import (
     CreatedWebhook,
     WebhookDetail,
@@ -15,7 +15,7 @@ from mlops.api.schemas.webhooks import (
 from mlops.aws.webhook_queue import WebhookMessage, WebhookQueue
 from mlops.aws.webhook_secrets import WebhookSecrets
 from mlops.aws.webhooks_table import WebhooksTable
-from mlops.domain.errors import Conflict, Forbidden, NotFound
+from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.timestamps import from_milliseconds, now
 from mlops.domain.webhooks.event import TEST, PlatformEvent
 from mlops.domain.webhooks.request import WebhookRequest
@@ -46,12 +46,7 @@ class Administration:
             Conflict: There are too many.
         """
         models = tuple(request.models or caller.models)
-        for pattern in models:
-            if not caller.grant.covers_pattern(pattern):
-                raise Forbidden(
-                    f"The key {caller.name!r} is for {', '.join(caller.models)}, and `models` has {pattern!r}; leave "
-                    "it out, or ask an operator for a key whose models include it"
-                )
+        require_patterns(caller, models, "`models`")
         if len(self._table.all()) >= MOST_WEBHOOKS:
             raise Conflict(f"There are {MOST_WEBHOOKS} webhooks, which is the limit; delete one that nobody needs")
         webhook_id, secret = new_webhook_id(), new_secret()
@@ -74,7 +69,7 @@ class Administration:
         return WebhookList(webhooks=[state_of(webhook) for webhook in self._table.all() if _is_for(caller, webhook)])
 
     def detail(self, webhook_id: str, caller: Caller) -> WebhookDetail:
-        """Return a webhook with its deliveries. Raises NotFound."""
+        """Return a webhook with its deliveries. Raises NotFound, and Forbidden if the key is not for its models."""
         webhook = self._of(webhook_id, caller)
         return WebhookDetail(
             **state_of(webhook).model_dump(),
@@ -87,6 +82,7 @@ class Administration:
 
         Raises:
             NotFound: There is none of this id.
+            Forbidden: The key is not for its models.
         """
         webhook = self._of(webhook_id, caller)
         known = (webhook.secret_id, webhook.previous_secret_id)
@@ -95,7 +91,7 @@ class Administration:
         return state_of(webhook)
 
     def test(self, webhook_id: str, caller: Caller, request_id: str) -> WebhookTestAccepted:
-        """Queue a message for a webhook. Raises NotFound."""
+        """Queue a message for a webhook. Raises NotFound, and Forbidden if the key is not for its models."""
         self._of(webhook_id, caller)
         data = {"webhook_id": webhook_id, "actor": caller.name}
         message = WebhookMessage(webhook_id, PlatformEvent(TEST, request_id, webhook_id, now(), data))
@@ -108,6 +104,7 @@ class Administration:
 
         Raises:
             NotFound: There is none of this id.
+            Forbidden: The key is not for its models.
             Conflict: Somebody else has rotated it at the same time.
         """
         webhook, secret = self._of(webhook_id, caller), new_secret()
@@ -126,8 +123,9 @@ class Administration:
 
     def _of(self, webhook_id: str, caller: Caller) -> Webhook:
         webhook = self._table.find(webhook_id)
-        if webhook is None or not _is_for(caller, webhook):
-            raise NotFound(f"There is no webhook {webhook_id!r} that this key may see; GET /webhooks lists them")
+        if webhook is None:
+            raise NotFound(f"There is no webhook {webhook_id!r}; GET /webhooks lists them")
+        require_patterns(caller, webhook.models, "this webhook")
         return webhook
 
 

@@ -72,6 +72,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("MetricsFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("WebhooksFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
         "ECS reads the password for the container, before it starts"
     ),
@@ -149,6 +150,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             walk.conversions(recording.settings.tracking_url)
             walk.batch_predictions()
             walk.predictions()
+            walk.webhooks()
             walk.mishaps()
             walk.settle()
         as_whom = {call.resource.rpartition("/")[2]: call for call in logins.calls}
@@ -419,6 +421,17 @@ class Walk:
         retrain = {"model_name": MODEL, "num_runs": 1, "reason": "permissions"}
         self._invoke("TrainingFunction", {"id": "permissions", "detail": retrain})
         self._invoke("TrainingFunction", {"detail": {"models": MODEL, "reason": "permissions"}})
+
+    def webhooks(self) -> None:
+        """One that is made, tried, given new secrets, and deleted. Its receiver cannot be reached."""
+        api, wanted = self._api, {"url": "https://hooks.invalid.example/permissions", "events": ["job.failed"]}
+        route = f"/webhooks/{api.post('/webhooks', wanted)['webhook_id']}"
+        api.get("/webhooks")
+        api.post(f"{route}/test")
+        api.wait(route, until=lambda each: any(one["error"] for one in each["deliveries"]), seconds=120)
+        for _ in range(2):
+            api.post(f"{route}/secret")
+        assert api.send("DELETE", route).status == 200
 
     def mishaps(self) -> None:
         """What went wrong on the way, and is put right."""

@@ -22,11 +22,13 @@ from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.aws.webhooks_table import WebhooksTable
 from mlops.domain.access import RANK, Role
 from mlops.domain.batch_prediction import BatchPrediction
 from mlops.domain.job import Job, Sweep
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition
+from mlops.domain.webhooks.webhook import Webhook
 from mlops.registry.sql.catalogue import Catalogue
 from tests.support.away import Away
 from tests.support.gateway import CONTEXT, api_event
@@ -36,6 +38,7 @@ from training.code_runs import CodeRuns
 from training.submission import Submissions
 from transitions.conversion_requests import ConversionRequests
 from transitions.transition_requests import TransitionRequests
+from webhooks.administration import Administration
 
 ROLES = get_args(Role)
 OWN, FOREIGN = "mine-1", "other-1"
@@ -84,6 +87,12 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/drift/stats"): ("read", "query"),
     ("GET", "/drift/distribution"): ("read", "query"),
     ("GET", "/metrics"): ("read", "all"),
+    ("POST", "/webhooks"): ("admin", "body"),
+    ("GET", "/webhooks"): ("admin", "list"),
+    ("GET", "/webhooks/{webhook_id}"): ("admin", "path"),
+    ("DELETE", "/webhooks/{webhook_id}"): ("admin", "path"),
+    ("POST", "/webhooks/{webhook_id}/test"): ("admin", "path"),
+    ("POST", "/webhooks/{webhook_id}/secret"): ("admin", "path"),
 }
 BODIES: dict[str, dict[str, Any]] = {
     "/train": {"model_type": "mlp", "model_name": "{model}", "experiment_name": "{model}"},
@@ -93,6 +102,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/batch-predictions": {"model_name": "{model}", "input": "s3://bucket/a.csv", "output": "s3://bucket/scored/"},
     "/batch-predictions/uploads": {"name": "a.csv", "sha256": SHA256, "size": 1},
     "/models/transition": {"model_name": "{model}", "version": 1, "stage": "Staging"},
+    "/webhooks": {"url": "https://hooks.example.com/", "events": ["*"], "models": ["{model}"]},
 }
 
 
@@ -133,7 +143,9 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     jobs = JobsTable(DynamoTable(make_table("JobsTable", "jobs")))
     transitions = TransitionsTable(DynamoTable(make_table("TransitionsTable", "transitions")))
     batches = BatchPredictionsTable(DynamoTable(make_table("BatchPredictionsTable", "batches")))
+    webhooks = WebhooksTable(DynamoTable(make_table("WebhooksTable", "webhooks")))
     away: Any = Away()
+    administration = Administration(webhooks, away, away)
     following = BatchPredictions(BatchPredictionSettings("b"), batches, away, away, away)
     for adapter in (Submissions, CodeRuns, BatchPredictionStarts, TransitionRequests, ConversionRequests):
         monkeypatch.setattr(adapter, "from_environment", Away)
@@ -143,11 +155,13 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
     monkeypatch.setattr(BatchPredictions, "from_environment", lambda: following)
     monkeypatch.setattr(Catalogue, "from_environment", FakeCatalogue)
+    monkeypatch.setattr("webhooks.administration._administration", lambda: administration)
     for name, number in IDS.items():
         jobs.create(Job(f"job_{number}", experiment_name=name, model_name=name, actor="nobody"))
         jobs.create(Sweep(f"sweep_{number}", experiment_name=name, model_name=name, actor="nobody"))
         transitions.create(Transition(f"tr_{number}", name, 1, Stage.STAGING, "nobody"))
         batches.create(batch_prediction(f"batch_{number:0>20}", name))
+        webhooks.create(Webhook(f"wh_{number:0>20}", "hooks.example.com", ("*",), (name,), "nobody", "secret-1"))
     access = AccessKeys.from_environment()
     for role in ROLES:
         access.add(f"all-{role}", role, role)
@@ -175,6 +189,7 @@ def ask(route: Route, key: str, model: str) -> tuple[int, dict[str, Any]]:
     path = template.format(
         name=model, experiment=model, job_id=f"job_{number}", sweep_id=f"sweep_{number}",
         batch_id=f"batch_{number:0>20}", transition_id=f"tr_{number}", run_id="r", version=1,
+        webhook_id=f"wh_{number:0>20}",
     )  # fmt: skip
     body = BODIES.get(template, {}) if method == "POST" else None
     text = None if body is None else json.dumps(body).replace("{model}", model)

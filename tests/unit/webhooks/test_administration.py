@@ -145,7 +145,8 @@ def test_a_key_for_some_models_subscribes_to_these_only(platform: Platform) -> N
     assert of_all not in [each["webhook_id"] for each in listed]
     assert len(listed) == 2
     for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/secret")]:
-        assert platform.ask(method, f"/webhooks/{of_all}{path}", key="churn-admin")[0] == 404
+        status, problem = platform.ask(method, f"/webhooks/{of_all}{path}", key="churn-admin")
+        assert (status, "is for churn*, and this webhook has '*'" in problem["detail"]) == (403, True)
 
 
 def test_there_is_a_limit(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

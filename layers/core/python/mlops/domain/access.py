@@ -116,6 +116,20 @@ def require_all(caller: Caller, what: str) -> None:
         )
 
 
+def require_patterns(caller: Caller, patterns: Iterable[str], what: str) -> None:
+    """Check that a caller's key is for all names of some patterns.
+
+    Raises:
+        Forbidden: It is not. Says for which names it is, and that `what` has others.
+    """
+    for pattern in patterns:
+        if not caller.grant.covers_pattern(pattern):
+            raise Forbidden(
+                f"The key {caller.name!r} is for {', '.join(caller.models)}, and {what} has {pattern!r}; ask an "
+                "operator for a key whose models include it"
+            )
+
+
 class AccessError(ValueError):
     """The file of grants cannot be read."""
 
