@@ -30,6 +30,7 @@ ANSWERS = (
     *("SettingsState", "Verification"),
     *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),
     *("FeedbackBatchResult", "PerformanceStatus", "PerformanceHistory"),
+    *("WebhookState", "CreatedWebhook", "WebhookDetail", "WebhookSecret", "WebhookTestAccepted"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""

@@ -30,6 +30,7 @@ ROUTED = (
     "drift",
     "feedback",
     "metrics",
+    "webhooks",
 )
 OPEN_PATHS = ("/health", "/ready")
 LATE_PATHS = ("/feedback",)

@@ -13,6 +13,7 @@ from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
+from mlops_client.routes.webhooks import WebhookRoutes
 from mlops_client.transport import Transport
 
 
@@ -25,6 +26,7 @@ class Client(
     BatchPredictionRoutes,
     DriftRoutes,
     FeedbackRoutes,
+    WebhookRoutes,
 ):
     """The platform's API.
 

@@ -254,6 +254,24 @@ class Conversion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CreatedWebhook:
+    webhook_id: str
+    host: str
+    """The host of the address; the rest of it is not shown, as it may be a secret"""
+    events: list[str]
+    models: list[str]
+    format: str
+    actor: str
+    """Name of the API key that made it"""
+    created_at: str
+    secret: str
+    """Signs the messages. It is shown here only"""
+    description: str | None = None
+    previous_secret_until: str | None = None
+    """Until then the secret before the last rotation signs too"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataUpload:
     input: str
     """The address to give as `input`"""
@@ -760,6 +778,77 @@ class Verification:
     """The first entry or transition that is wrong, and how"""
     sha256: str | None = None
     """Hash of the last entry. Compare it with one that you have kept elsewhere"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDelivery:
+    message_id: str
+    """The header webhook-id, which is the same for each try"""
+    event_type: str
+    state: Literal["pending", "retrying", "delivered", "dead"]
+    attempts: int
+    """How many tries have begun"""
+    created_at: str
+    delivered_at: str | None = None
+    error: str | None = None
+    """Why the last try failed; null while it runs, and if it was stopped"""
+    last_attempt_at: str | None = None
+    next_attempt_at: str | None = None
+    """When the next try is due; null if none follows"""
+    response_status: int | None = None
+    """The status of the last try's answer, if there was one"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDetail:
+    webhook_id: str
+    host: str
+    """The host of the address; the rest of it is not shown, as it may be a secret"""
+    events: list[str]
+    models: list[str]
+    format: str
+    actor: str
+    """Name of the API key that made it"""
+    created_at: str
+    deliveries: list[WebhookDelivery]
+    """The last 20, the newest first; kept for 30 days"""
+    dead_letters: list[WebhookDelivery]
+    """The last 20 whose tries have all failed, the newest first; kept for 30 days"""
+    description: str | None = None
+    previous_secret_until: str | None = None
+    """Until then the secret before the last rotation signs too"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSecret:
+    webhook_id: str
+    secret: str
+    """Signs the messages from now on. It is shown here only"""
+    previous_secret_until: str
+    """Until then the secret before signs too"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookState:
+    webhook_id: str
+    host: str
+    """The host of the address; the rest of it is not shown, as it may be a secret"""
+    events: list[str]
+    models: list[str]
+    format: str
+    actor: str
+    """Name of the API key that made it"""
+    created_at: str
+    description: str | None = None
+    previous_secret_until: str | None = None
+    """Until then the secret before the last rotation signs too"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookTestAccepted:
+    webhook_id: str
+    message_id: str
+    """The message that is sent; GET /webhooks/{webhook_id} shows what became of it"""
 
 
 @dataclass(frozen=True, kw_only=True)

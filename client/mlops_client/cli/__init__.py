@@ -23,6 +23,7 @@ from mlops_client.cli import (
     runs,
     scoring,
     training,
+    webhooks,
 )
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
@@ -67,6 +68,7 @@ for module in (
     scoring,
     drift,
     feedback,
+    webhooks,
     operator,
 ):
     module.register(app)

@@ -77,6 +77,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("FeedbackFunctionRole", "events:PutEvents", "event-bus/default"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("WebhooksFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
         "ECS reads the password for the container, before it starts"
     ),
@@ -155,6 +156,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             walk.conversions(recording.settings.tracking_url)
             walk.batch_predictions()
             walk.predictions()
+            walk.webhooks()
             walk.mishaps()
             walk.settle()
         as_whom = {call.resource.rpartition("/")[2]: call for call in logins.calls}
@@ -460,6 +462,17 @@ class Walk:
         api.wait(status, until=lambda answer: answer["versions"][0]["predictions"] >= 11)
         assert api.post("/feedback", {**label, "prediction_id": last})["status"] == "counted"
         api.get(f"/performance/history?model_name={MODEL}")
+
+    def webhooks(self) -> None:
+        """One that is made, tried, given new secrets, and deleted. Its receiver cannot be reached."""
+        api, wanted = self._api, {"url": "https://hooks.invalid.example/permissions", "events": ["job.failed"]}
+        route = f"/webhooks/{api.post('/webhooks', wanted)['webhook_id']}"
+        api.get("/webhooks")
+        api.post(f"{route}/test")
+        api.wait(route, until=lambda each: any(one["error"] for one in each["deliveries"]), seconds=120)
+        for _ in range(2):
+            api.post(f"{route}/secret")
+        assert api.send("DELETE", route).status == 200
 
     def mishaps(self) -> None:
         """What went wrong on the way, and is put right."""

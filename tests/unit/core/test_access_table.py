@@ -24,11 +24,13 @@ from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.aws.webhooks_table import WebhooksTable
 from mlops.domain.access import RANK, Role
 from mlops.domain.batch_prediction import BatchPrediction
 from mlops.domain.job import Job, Sweep
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition
+from mlops.domain.webhooks.webhook import Webhook
 from mlops.registry.sql.catalogue import Catalogue
 from models.model_settings import ModelSettingsStore
 from tests.support.away import Away
@@ -41,6 +43,7 @@ from transitions.conversion_requests import ConversionRequests
 from transitions.decisions import Decisions
 from transitions.export import PromotionExports
 from transitions.transition_requests import TransitionRequests
+from webhooks.administration import Administration
 
 ROLES = get_args(Role)
 OWN, FOREIGN = "mine-1", "other-1"
@@ -98,6 +101,12 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/performance/status"): ("read", "query"),
     ("GET", "/performance/history"): ("read", "query"),
     ("GET", "/metrics"): ("read", "all"),
+    ("POST", "/webhooks"): ("admin", "body"),
+    ("GET", "/webhooks"): ("admin", "list"),
+    ("GET", "/webhooks/{webhook_id}"): ("admin", "path"),
+    ("DELETE", "/webhooks/{webhook_id}"): ("admin", "path"),
+    ("POST", "/webhooks/{webhook_id}/test"): ("admin", "path"),
+    ("POST", "/webhooks/{webhook_id}/secret"): ("admin", "path"),
 }
 BODIES: dict[str, dict[str, Any]] = {
     "/train": {"model_type": "mlp", "model_name": "{model}", "experiment_name": "{model}"},
@@ -110,6 +119,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/models/transition": {"model_name": "{model}", "version": 1, "stage": "Staging"},
     "/feedback": {"model_name": "{model}", "id": "order-1", "label": "yes"},
     "/feedback/batch": {"model_name": "{model}", "labels": [{"id": "order-1", "label": "yes"}]},
+    "/webhooks": {"url": "https://hooks.example.com/", "events": ["*"], "models": ["{model}"]},
 }
 
 
@@ -153,7 +163,9 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     jobs = JobsTable(DynamoTable(make_table("JobsTable", "jobs")))
     transitions = TransitionsTable(DynamoTable(make_table("TransitionsTable", "transitions")))
     batches = BatchPredictionsTable(DynamoTable(make_table("BatchPredictionsTable", "batches")))
+    webhooks = WebhooksTable(DynamoTable(make_table("WebhooksTable", "webhooks")))
     away: Any = Away()
+    administration = Administration(webhooks, away, away)
     following = BatchPredictions(BatchPredictionSettings("b"), batches, away, away, away)
     for adapter in (Submissions, CodeRuns, BatchPredictionStarts, TransitionRequests, ConversionRequests):
         monkeypatch.setattr(adapter, "from_environment", Away)
@@ -167,11 +179,13 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     decisions = Decisions(transitions, away, away)
     monkeypatch.setattr(Decisions, "from_environment", lambda: decisions)
     monkeypatch.setattr(Catalogue, "from_environment", FakeCatalogue)
+    monkeypatch.setattr("webhooks.administration._administration", lambda: administration)
     for name, number in IDS.items():
         jobs.create(Job(f"job_{number}", experiment_name=name, model_name=name, actor="nobody"))
         jobs.create(Sweep(f"sweep_{number}", experiment_name=name, model_name=name, actor="nobody"))
         transitions.create(Transition(f"tr_{number}", name, 1, Stage.STAGING, "nobody"))
         batches.create(batch_prediction(f"batch_{number:0>20}", name))
+        webhooks.create(Webhook(f"wh_{number:0>20}", "hooks.example.com", ("*",), (name,), "nobody", "secret-1"))
     access = AccessKeys.from_environment()
     for role in ROLES:
         access.add(f"all-{role}", role, role)
@@ -199,6 +213,7 @@ def ask(route: Route, key: str, model: str) -> tuple[int, dict[str, Any]]:
     path = template.format(
         name=model, experiment=model, job_id=f"job_{number}", sweep_id=f"sweep_{number}",
         batch_id=f"batch_{number:0>20}", transition_id=f"tr_{number}", run_id="r", version=1,
+        webhook_id=f"wh_{number:0>20}",
     )  # fmt: skip
     body = BODIES.get(template, {}) if method in ("POST", "PUT") else None
     text = None if body is None else json.dumps(body).replace("{model}", model)

@@ -14,6 +14,7 @@ from mlops.domain.access import Role as Role
 from mlops.domain.access import require as require
 from mlops.domain.access import require_all as require_all
 from mlops.domain.access import require_name as require_name
+from mlops.domain.access import require_patterns as require_patterns
 from mlops.domain.errors import Forbidden
 
 CACHE_SECONDS = 60.0

@@ -49,6 +49,10 @@ class Grant:
     def _beginnings(self) -> tuple[str, ...]:
         return tuple(pattern[:-1] for pattern in self.models if pattern.endswith("*"))
 
+    def covers_pattern(self, pattern: str) -> bool:
+        """Return whether the key is for all names of a pattern, which is a name or ends in `*`."""
+        return any(own == pattern or (own[-1:] == "*" and pattern.startswith(own[:-1])) for own in self.models)
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -113,6 +117,20 @@ def require_all(caller: Caller, what: str) -> None:
         raise Forbidden(
             f"The key {caller.name!r} is for {', '.join(caller.models)}; {what} needs a key for all models ('*')"
         )
+
+
+def require_patterns(caller: Caller, patterns: Iterable[str], what: str) -> None:
+    """Check that a caller's key is for all names of some patterns.
+
+    Raises:
+        Forbidden: It is not. Says for which names it is, and that `what` has others.
+    """
+    for pattern in patterns:
+        if not caller.grant.covers_pattern(pattern):
+            raise Forbidden(
+                f"The key {caller.name!r} is for {', '.join(caller.models)}, and {what} has {pattern!r}; ask an "
+                "operator for a key whose models include it"
+            )
 
 
 class AccessError(ValueError):
