@@ -76,8 +76,7 @@ def handler(event: Event, context: Any) -> Response:
             return raise_epoch(event, request_id, settings.default_model_name)
         from predict import called, protocols  # only for those who use them
 
-        grant = access.grant(event)
-        call = called.Call(event, request_id, began, models, settings.default_model_name, ask, grant)
+        call = called.Call(event, request_id, began, models, settings.default_model_name, ask, access.grant)
         return protocols.answer(call, method, path)
     except PlatformError as error:
         records.refused(request_id, path, error.status, error.code, began, predicts=method == "POST")

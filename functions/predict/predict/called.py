@@ -22,7 +22,7 @@ Ask = Callable[[ServedModel, request.Request, str], Outcome]
 
 
 class Call(NamedTuple):
-    """A request. `ask` asks models of images and vectors; `grant` says what its key may do."""
+    """A request. `ask` asks models of images and vectors; `grant` finds what its key may do."""
 
     event: dict[str, Any]
     request_id: str
@@ -30,7 +30,7 @@ class Call(NamedTuple):
     models: ModelCache
     default_model: str
     ask: Ask
-    grant: Grant | None = None
+    grant: Callable[[Mapping[str, Any]], Grant | None]
 
     @property
     def model_name(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mlops.domain.errors import NotFound
+from mlops.domain.errors import NotFound, PlatformError
 from predict import contracts, invocations, open_inference
 from predict.access import permit
 from predict.called import Call, Response
@@ -24,6 +24,18 @@ def answer(call: Call, method: str, resource: str) -> Response:
     route = ROUTES.get((method, resource))
     if route is None:
         raise NotFound.of_route(method, call.event["path"])
-    if "{name}" in resource:
-        permit(call.grant, call.model_name)
+    if resource != "/v2/health/live":  # which says that the server is there, whatever S3 does
+        _check(call, resource)
     return route(call)
+
+
+def _check(call: Call, resource: str) -> None:
+    """Check that the key may ask, and ask this model. Raises Forbidden, DependencyUnavailable, ValidationFailed."""
+    try:
+        grant = call.grant(call.event)
+        if "{name}" in resource:
+            permit(grant, call.model_name)
+    except PlatformError as error:
+        if resource.startswith("/v2"):  # the field that clients of this protocol show
+            error.extra["error"] = error.detail
+        raise
