@@ -126,8 +126,8 @@ CLI_DOCS := $(SOURCES) $(BIN)/typer mlops_client.cli utils docs --name mlops --t
 cli-docs: install ## write docs/cli.md from the commands' help
 	@$(CLI_DOCS) --output docs/cli.md
 
-key: install ## create an API key: make key NAME=alice ROLE=read
-	@$(SOURCES) $(BIN)/python -m tools.keys create --name "$(NAME)" --role "$(ROLE)"
+key: install ## create an API key: make key NAME=alice OWNER=alice ROLE=read MODELS="churn*"
+	@$(SOURCES) $(BIN)/python -m tools.keys create --name "$(NAME)" --owner "$(OWNER)" --role "$(ROLE)" $(if $(MODELS),--models $(foreach model,$(MODELS),"$(model)"))
 
 keys: install ## list the API keys with their ids and roles
 	@$(SOURCES) $(BIN)/python -m tools.keys list

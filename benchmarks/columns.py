@@ -288,7 +288,7 @@ def storage(predictions: int, rows_per_line: int) -> dict[str, float]:
             }
             text, now = json.dumps(line), time.time()
             lines = tuple(Line(f"{delivery}-{place}", now, text) for place in range(10))
-            list(count_delivery(stats, Delivery(f"stream {delivery}", lines)))
+            list(count_delivery(stats, list, Delivery(f"stream {delivery}", lines)))
         reads = {"items": 0, "queries": 0}
         query = made.query
 

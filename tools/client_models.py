@@ -24,10 +24,13 @@ MODELS = ROOT / "client" / "mlops_client" / "models.py"
 DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
-    *("Health", "Ready", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
+    *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
+    *("SettingsState", "Verification"),
+    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),
+    *("FeedbackBatchResult", "PerformanceStatus", "PerformanceHistory"),
+    *("WebhookState", "CreatedWebhook", "WebhookDetail", "WebhookSecret", "WebhookTestAccepted"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""

@@ -20,8 +20,20 @@ from tools import api_docs
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "functions" / "portal" / "portal" / "openapi.json"
 PAGE = ROOT / "docs" / "api.md"
-ROUTED = ("portal", "training", "batch_predictions", "experiments", "models", "transitions", "drift", "metrics")
+ROUTED = (
+    "portal",
+    "training",
+    "batch_predictions",
+    "experiments",
+    "models",
+    "transitions",
+    "drift",
+    "feedback",
+    "metrics",
+    "webhooks",
+)
 OPEN_PATHS = ("/health", "/ready")
+LATE_PATHS = ("/feedback",)
 
 
 def predict_router() -> APIRouter:
@@ -175,6 +187,8 @@ def _problem_responses(path: str) -> dict[str, Any]:
             "422": "The request is not valid; `errors` names each field",
             "429": "Too many requests",
         }
+    if path in LATE_PATHS:
+        statuses |= {"410": "It came too late"}
     return {status: {"description": text, "content": content} for status, text in statuses.items()}
 
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from mlops_client.config import read_login
-from mlops_client.models import Health, Ready
+from mlops_client.models import Health, Me, Ready
 from mlops_client.records import decode
 from mlops_client.routes.batch_predictions import BatchPredictionRoutes
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
+from mlops_client.routes.feedback import FeedbackRoutes
+from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
+from mlops_client.routes.webhooks import WebhookRoutes
 from mlops_client.transport import Transport
 
 
-class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, BatchPredictionRoutes, DriftRoutes):
+class Client(
+    OwnCodeRoutes,
+    ExperimentRoutes,
+    RegistryRoutes,
+    GovernanceRoutes,
+    PredictionRoutes,
+    BatchPredictionRoutes,
+    DriftRoutes,
+    FeedbackRoutes,
+    WebhookRoutes,
+):
     """The platform's API.
 
     A request that fails for a temporary reason is sent again. A request that changes something has an Idempotency-Key,
@@ -46,6 +59,10 @@ class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, 
     def health(self) -> Health:
         """Return whether the API is up. It does not check the services behind it."""
         return decode(Health, self.transport.call("GET", "/health"))
+
+    def me(self) -> Me:
+        """Return whose key this is, its role, and the models that it is for."""
+        return decode(Me, self.transport.call("GET", "/me"))
 
     def ready(self) -> Ready:
         """Return whether the services behind the API answer; `status` is degraded if one does not."""

@@ -20,9 +20,9 @@ from infra.deploy.versions import delete_old_versions
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 SMOKE_KEY = "smoke-test"
 BY_HAND = """The stack is deleted. These resources hold data, so they are kept, and cost money until you delete them:
-  the artifact bucket (empty it first, old versions too), the DynamoDB tables except the one whose items expire,
-  the last snapshot of the database, the two image repositories, API Gateway's log role (other APIs may use it), and the
-  bucket in which `sam deploy` keeps code. docs/operations.md has the commands."""
+  the artifact bucket (empty it first, old versions too), the DynamoDB tables except the one whose items expire, the
+  parameters of webhooks, the last snapshot of the database, the two image repositories, API Gateway's log role (other
+  APIs may use it), and the bucket in which `sam deploy` keeps code. docs/operations.md has the commands."""
 
 
 def account() -> str:
@@ -82,7 +82,7 @@ def smoke_test(stack: str) -> None:
 
     outputs = stack_outputs(stack)
     keys = Keys(outputs)
-    key_id, value = keys.create(SMOKE_KEY, "read")
+    key_id, value = keys.create(SMOKE_KEY, "read", SMOKE_KEY)
     try:
         Smoke(outputs["ApiUrl"], value).run()
     except SmokeFailed as failure:

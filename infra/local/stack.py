@@ -203,7 +203,19 @@ class Stack:
             **aws_environment(self.settings),
             "PYTHONPATH": os.pathsep.join((str(self.settings.root), str(self.settings.root / "client"))),
         }
-        command = ("-m", "tools.keys", "create", "--name", "local", "--role", "admin", "--stack", STACK_NAME)
+        command = (
+            "-m",
+            "tools.keys",
+            "create",
+            "--name",
+            "local",
+            "--owner",
+            "local",
+            "--role",
+            "admin",
+            "--stack",
+            STACK_NAME,
+        )
         made = subprocess.run(
             [sys.executable, *command], cwd=self.settings.root, env=environment, capture_output=True, text=True
         )

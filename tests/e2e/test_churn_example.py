@@ -89,7 +89,7 @@ def test_the_boxes_train_promote_and_ask(shell: Any, dataset: str, api: Api) -> 
 def test_the_workflow_trains_with_one_key_and_promotes_with_another(
     shell: Any, stack: Any, dataset: str, folder: Path, api: Api
 ) -> None:
-    key = json.loads(shell("mlops keys create ci --role train --json", {}))
+    key = json.loads(shell("mlops keys create ci --owner ci --role train --json", {}))
     output = folder / "github-output"
     variables = {"DATASET": dataset, "GITHUB_OUTPUT": str(output), "GITHUB_SHA": "0123abc"}
     train, promote = (WORKFLOW["jobs"][name] for name in ("train", "promote"))

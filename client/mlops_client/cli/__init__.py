@@ -12,6 +12,8 @@ from mlops_client.cli import (
     contract,
     data,
     drift,
+    feedback,
+    governance,
     jobs,
     model_types,
     operator,
@@ -21,6 +23,7 @@ from mlops_client.cli import (
     runs,
     scoring,
     training,
+    webhooks,
 )
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
@@ -59,10 +62,13 @@ for module in (
     jobs,
     runs,
     registry,
+    governance,
     contract,
     predicting,
     scoring,
     drift,
+    feedback,
+    webhooks,
     operator,
 ):
     module.register(app)

@@ -1,4 +1,4 @@
-"""mlops login, logout, doctor."""
+"""mlops login, logout, me, doctor."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from mlops_client.cli import output
-from mlops_client.cli.options import Json, SignIn
+from mlops_client.cli.options import Json, SignIn, new_client
 
 
 def register(app: typer.Typer) -> None:
     app.command("login")(login)
     app.command("logout")(logout)
+    app.command("me")(me)
     app.command("doctor")(doctor)
 
 
@@ -64,6 +65,16 @@ def logout() -> None:
     from mlops_client.config import forget_login
 
     output.print_line("signed out" if forget_login() else "there is no stored login")
+
+
+def me(as_json: Json = False) -> None:
+    """Show whose key you use, its role, and the models that it is for."""
+    key = new_client().me()
+    if as_json:
+        output.print_json(key)
+    else:
+        models = "all models" if "*" in key.models else ", ".join(key.models)
+        output.print_line(f"{key.name} (owner: {key.owner}): {key.role}, for {models}")
 
 
 def doctor(as_json: Json = False) -> None:

@@ -73,23 +73,37 @@ def ui(
 @keys_app.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="Name of the person or program with this key. The history shows it.")],
+    owner: Annotated[
+        str, typer.Option("--owner", help="The person or team that the key belongs to. It cannot be changed later.")
+    ],
     role: Annotated[
         str,
         typer.Option(
             "--role",
-            help="predict: only predictions; read: also read everything; train: also start training, and cancel "
-            "what it has started; admin: everything.",
+            help="predict: only predictions; read: also read everything; train: also start training, cancel what it "
+            "has started, and ask for promotions that need approval; approve: also promote, roll back, approve and "
+            "reject; admin: everything.",
         ),
     ] = "read",
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--models",
+            metavar="NAME",
+            help="A model or an experiment that the key is for, such as churn, or churn* for all whose names begin so. "
+            "Can be repeated. The default is all of them.",
+        ),
+    ] = None,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
     """Create a key, and print it. It cannot be shown again."""
-    from mlops_client.operator.keys import Keys
+    from mlops_client.operator.keys import ALL_MODELS, Keys
 
-    key_id, value = Keys.of(stack).create(name, role)
+    key_id, value = Keys.of(stack).create(name, role, owner, models or ALL_MODELS)
     if as_json:
-        output.print_json({"key_id": key_id, "name": name, "role": role, "key": value})
+        made = {"key_id": key_id, "name": name, "owner": owner, "role": role, "models": models or [*ALL_MODELS]}
+        output.print_json({**made, "key": value})
     else:
         output.print_line(value)
         output.note("keep it now: it cannot be shown again. On AWS a new key works after some minutes")
@@ -102,10 +116,17 @@ def keys_list(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
 
     keys = Keys.of(stack).all()
     if as_json:
-        output.print_json([{"key_id": key["id"], "name": key["name"], "role": key["role"]} for key in keys])
+        output.print_json([{"key_id": key["id"], **{n: v for n, v in key.items() if n != "id"}} for key in keys])
         return
-    columns = [Column("name", 9), Column("role", 8), Column("id", 5, style="dim")]
-    output.show(columns, [[key["name"], key["role"], key["id"]] for key in keys], "no keys")
+    columns = [
+        Column("name", 9),
+        Column("role", 8),
+        Column("models", 6),
+        Column("owner", 7),
+        Column("id", 5, style="dim"),
+    ]
+    rows = [[key["name"], key["role"], " ".join(key["models"]), key["owner"], key["id"]] for key in keys]
+    output.show(columns, rows, "no keys")
 
 
 @keys_app.command("rotate")
@@ -114,7 +135,7 @@ def keys_rotate(
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
-    """Create a new key with the same name and role. The old key works until you remove it."""
+    """Create a new key with the same name, owner, role and models. The old key works until you remove it."""
     from mlops_client.operator.keys import Keys
 
     value, old = Keys.of(stack).rotate(name)

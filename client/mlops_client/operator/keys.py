@@ -1,14 +1,19 @@
-"""API keys with roles: a key in API Gateway, in the stack's usage plan, and its role in the table of access keys."""
+"""API keys: a key in API Gateway, in the stack's usage plan; whose it is and what it may do, in the table of keys."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 from mlops_client.errors import BadInput
 from mlops_client.operator import aws
+from mlops_client.operator.grants import GrantsFile
 
-Role = Literal["predict", "read", "train", "admin"]
+Role = Literal["predict", "read", "feedback", "train", "approve", "admin"]
 MAX_NAME_LENGTH = 100
+ALL_MODELS = ("*",)
+_PATTERN = re.compile(r"\*|[^*\x00-\x1f\x7f-\x9f]{1,200}\*?")
 
 
 class UnknownKey(BadInput):
@@ -21,6 +26,8 @@ class ApiKey(TypedDict):
     id: str
     name: str
     role: str
+    models: list[str]
+    owner: str
 
 
 class Keys:
@@ -35,6 +42,7 @@ class Keys:
         self._outputs = outputs
         self._gateway: Any = session.client("apigateway")
         self._table: Any = session.resource("dynamodb").Table(outputs["AccessKeysTableName"])
+        self._grants = GrantsFile(session.client("s3"), outputs["ArtifactBucketName"], self._table)
 
     @classmethod
     def of(cls, stack: str) -> Keys:
@@ -42,22 +50,36 @@ class Keys:
         return cls(aws.stack_outputs(stack))
 
     @aws.translated_errors()
-    def create(self, name: str, role: str) -> tuple[str, str]:
+    def create(self, name: str, role: str, owner: str, models: Sequence[str] = ALL_MODELS) -> tuple[str, str]:
         """Create a key, and return its ID and its value.
 
-        The role is written before the key becomes valid, so that no key works without a role.
+        What it may do is written before the key becomes valid, so that no key works without a role.
+
+        Args:
+            name: The name that the history shows.
+            role: One of `Role`.
+            owner: The person or team that the key belongs to. It cannot be changed later.
+            models: The models and experiments that it is for, by name. A name that ends in `*` stands for all names
+                with this beginning.
 
         Raises:
-            BadInput: The name or the role is not valid.
+            BadInput: An argument is not valid.
         """
         if role not in get_args(Role):
             raise BadInput(f"there is no role {role!r}; choose one of {', '.join(get_args(Role))}")
-        if not name or len(name) > MAX_NAME_LENGTH or "/" in name or not name.isprintable():
-            raise BadInput(
-                f"the name {name!r} is not valid; use 1 to {MAX_NAME_LENGTH} printable characters without a slash"
-            )
+        _check_text("name", name)
+        _check_text("owner", owner)
+        if not models:
+            raise BadInput("a key needs at least one model; '*' stands for all")
+        for pattern in models:
+            if not _PATTERN.fullmatch(pattern):
+                raise BadInput(f"{pattern!r} is not the name of a model, or its beginning followed by one '*'")
         key = self._gateway.create_api_key(name=f"{self._outputs['StackName']}-{name}", enabled=True)
-        self._table.put_item(Item={"key_id": key["id"], "name": name, "role": role})
+        self._table.put_item(
+            Item={"key_id": key["id"], "name": name, "role": role, "owner": owner, "models": list(models)},
+            ConditionExpression="attribute_not_exists(key_id)",
+        )
+        self._grants.write()
         self._gateway.create_usage_plan_key(usagePlanId=self._plan, keyId=key["id"], keyType="API_KEY")
         return key["id"], key["value"]
 
@@ -68,13 +90,21 @@ class Keys:
         for page in self._gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=self._plan):
             for key in page["items"]:
                 item = self._table.get_item(Key={"key_id": key["id"]}).get("Item", {})
-                name, role = str(item.get("name", key.get("name", ""))), str(item.get("role", "none"))
-                keys.append({"id": key["id"], "name": name, "role": role})
+                name = str(item.get("name", key.get("name", "")))
+                keys.append(
+                    {
+                        "id": key["id"],
+                        "name": name,
+                        "role": str(item.get("role", "none")),
+                        "models": list(map(str, item.get("models") or ALL_MODELS)),
+                        "owner": str(item.get("owner") or name),
+                    }
+                )
         return sorted(keys, key=lambda key: (key["name"], key["id"]))
 
     @aws.translated_errors()
     def rotate(self, name: str) -> tuple[str, list[str]]:
-        """Create a new key with the name and role of an existing one.
+        """Create a new key with the name, owner, role and models of an existing one.
 
         Returns:
             The new key's value, and the IDs of the old keys. Revoke them when nobody uses them any more.
@@ -85,7 +115,9 @@ class Keys:
         old = [key for key in self.all() if key["name"] == name]
         if not old:
             raise UnknownKey(f"there is no key with the name {name!r}; list the keys: `mlops keys list` or `make keys`")
-        return self.create(name, old[0]["role"])[1], [key["id"] for key in old]
+        latest = old[0]
+        value = self.create(name, latest["role"], latest["owner"], latest["models"])[1]
+        return value, [key["id"] for key in old]
 
     @aws.translated_errors()
     def revoke(self, key_id: str) -> None:
@@ -99,7 +131,15 @@ class Keys:
         self._gateway.delete_usage_plan_key(usagePlanId=self._plan, keyId=key_id)
         self._gateway.delete_api_key(apiKey=key_id)
         self._table.delete_item(Key={"key_id": key_id})
+        self._grants.write()
 
     @property
     def _plan(self) -> str:
         return self._outputs["UsagePlanId"]
+
+
+def _check_text(field: str, text: str) -> None:
+    if not text or len(text) > MAX_NAME_LENGTH or "/" in text or not text.isprintable():
+        raise BadInput(
+            f"the {field} {text!r} is not valid; use 1 to {MAX_NAME_LENGTH} printable characters without a slash"
+        )

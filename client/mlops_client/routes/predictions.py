@@ -90,6 +90,10 @@ class PredictionRoutes(Routes):
             version: See `predict`.
             explain: See `predict`.
 
+        Returns:
+            The answers. It has a `prediction_id` if they came in one request; for labels of larger batches, send rows
+            with an `id` of your own.
+
         Raises:
             BadInput: Not exactly one of images, inputs and rows is given, it is empty, or it cannot be sent.
             Invalid: The API refuses an input. Its index counts all inputs, from 0.
@@ -112,6 +116,7 @@ class PredictionRoutes(Routes):
             answers.append(answer)
             warnings += [renumbered(warning, field, start) for warning in answer.warnings or ()]
         return BatchPrediction(
+            prediction_id=answers[0].prediction_id if len(answers) == 1 else None,
             predictions=[prediction for answer in answers for prediction in answer.predictions],
             confidences=[confidence for answer in answers for confidence in answer.confidences or ()] or None,
             model_name=answers[-1].model_name,

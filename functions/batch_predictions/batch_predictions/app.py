@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 
 from batch_predictions.following import BatchPredictions
 from batch_predictions.starting import BatchPredictionStarts
+from mlops.api.auth import require_name
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.pagination import Cursor, SmallPageSize
@@ -35,6 +36,7 @@ def start_batch_prediction(
 
     The answer comes at once; GET /batch-predictions/{batch_id} follows it.
     """
+    require_name(caller, body.model_name)
     starts = BatchPredictionStarts.from_environment()
     return once(
         lambda: starts.start(body, caller.name, request_id_of(request)).model_dump(mode="json"),
@@ -47,15 +49,17 @@ def start_batch_prediction(
 
 
 @router.get("/batch-predictions")
-def list_batch_predictions(limit: SmallPageSize = 20, cursor: Cursor = None) -> BatchPredictionList:
-    """List batch predictions, newest first."""
-    return BatchPredictions.from_environment().page(limit, cursor)
+def list_batch_predictions(
+    caller: CurrentCaller, limit: SmallPageSize = 20, cursor: Cursor = None
+) -> BatchPredictionList:
+    """List the batch predictions of models that the key is for, newest first."""
+    return BatchPredictions.from_environment().page(limit, cursor, caller)
 
 
 @router.get("/batch-predictions/{batch_id}")
-def batch_prediction_status(batch_id: BatchPredictionId) -> BatchPredictionState:
+def batch_prediction_status(batch_id: BatchPredictionId, caller: CurrentCaller) -> BatchPredictionState:
     """Get a batch prediction: its status, how many shards and rows are done, and how many rows were set aside."""
-    return BatchPredictions.from_environment().state(batch_id)
+    return BatchPredictions.from_environment().state(batch_id, caller)
 
 
 @router.delete("/batch-predictions/{batch_id}", status_code=202)
@@ -65,9 +69,9 @@ def cancel_batch_prediction(batch_id: BatchPredictionId, caller: CurrentCaller) 
 
 
 @router.get("/batch-predictions/{batch_id}/files")
-def batch_prediction_files(batch_id: BatchPredictionId) -> BatchPredictionFileList:
+def batch_prediction_files(batch_id: BatchPredictionId, caller: CurrentCaller) -> BatchPredictionFileList:
     """List the files of a batch prediction that has completed, with addresses that serve them."""
-    return BatchPredictions.from_environment().written_files(batch_id)
+    return BatchPredictions.from_environment().written_files(batch_id, caller)
 
 
 @router.post("/batch-predictions/uploads")
@@ -77,8 +81,9 @@ def upload_data(body: DataUploadRequest) -> DataUpload:
 
 
 @router.get("/models/{name}/file", tags=["models"])
-def model_file(name: ModelName, stage: ServingStage = "Production") -> ServedModelFile:
+def model_file(name: ModelName, caller: CurrentCaller, stage: ServingStage = "Production") -> ServedModelFile:
     """Get an address that serves the ONNX file of a version that serves, which has its contract within."""
+    require_name(caller, name)
     return BatchPredictions.from_environment().model_file(name, stage)
 
 

@@ -2,7 +2,7 @@
 
 from batch_predictions.dependencies import Dependencies
 from batch_predictions.views import state_of
-from mlops.api.auth import Caller, authorise_own
+from mlops.api.auth import Caller, authorise_own, require_name
 from mlops.api.schemas.batch_predictions import (
     BatchPredictionFileList,
     BatchPredictionList,
@@ -20,13 +20,13 @@ from mlops_contract.table_files import FileRefused, format_of
 class BatchPredictions(Dependencies):
     """The batch predictions that were started."""
 
-    def state(self, batch_id: str) -> BatchPredictionState:
-        """Return how far one is. Raises NotFound."""
-        return self._state(self.table.get(batch_id))
+    def state(self, batch_id: str, caller: Caller) -> BatchPredictionState:
+        """Return how far one is. Raises NotFound, and Forbidden if the key is not for its model."""
+        return self._state(self._of(batch_id, caller))
 
-    def page(self, limit: int, cursor: str | None) -> BatchPredictionList:
-        """Return a page of them, newest first. Raises ValidationFailed for an invalid cursor."""
-        page = self.table.page(limit, cursor)
+    def page(self, limit: int, cursor: str | None, caller: Caller) -> BatchPredictionList:
+        """Return a page of those that the key is for, newest first. Raises ValidationFailed for an invalid cursor."""
+        page = self.table.page(limit, cursor, caller.models)
         return BatchPredictionList(
             batch_predictions=[self._state(record) for record in page.records], next_cursor=page.next_cursor
         )
@@ -36,21 +36,27 @@ class BatchPredictions(Dependencies):
 
         Raises:
             NotFound: There is none of this id.
-            Forbidden: Another key has started it, and the caller is no admin.
+            Forbidden: Another key has started it, and the caller is no admin; or the key is not for its model.
             Conflict: It has ended.
         """
-        record = self.table.get(batch_id)
+        record = self._of(batch_id, caller)
         authorise_own(caller, record.actor, batch_id)
         if record.status.has_ended:
             raise Conflict(f"{batch_id} has already ended ({record.status}) and cannot be cancelled")
         self.table.request_cancel(batch_id)
         if record.batch_job_id is not None:  # else reconcile stops it, as soon as the id is known
             self.batch.stop(record.batch_job_id, "cancelled through the API")
-        return self.state(batch_id)
+        return self.state(batch_id, caller)
 
-    def written_files(self, batch_id: str) -> BatchPredictionFileList:
-        """Return the files of the answers, with addresses. Raises NotFound, and Conflict if it has not completed."""
-        record = self.table.get(batch_id)
+    def written_files(self, batch_id: str, caller: Caller) -> BatchPredictionFileList:
+        """Return the files of the answers, with addresses.
+
+        Raises:
+            NotFound: There is none of this id.
+            Forbidden: The key is not for its model.
+            Conflict: It has not completed.
+        """
+        record = self._of(batch_id, caller)
         if record.status is not JobStatus.COMPLETED:
             raise Conflict(f"{batch_id} is {record.status}; only what has completed has files that are whole")
         bucket, prefix = bucket_of(record.output), key_of(record.output)
@@ -90,6 +96,11 @@ class BatchPredictions(Dependencies):
             size=manifest.size,
             url=self.files.download_address(self.files.bucket, manifest.key),
         )
+
+    def _of(self, batch_id: str, caller: Caller) -> BatchPrediction:
+        record = self.table.get(batch_id)
+        require_name(caller, record.model_name)
+        return record
 
     def _state(self, record: BatchPrediction) -> BatchPredictionState:
         shards = [] if record.status.has_ended else self.table.shards(record.batch_id)

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Path, Query
 
 from experiments.artifacts import Artifacts
 from experiments.comparison import compare
-from mlops.api.http import PathText, lambda_handler
+from mlops.api.auth import Caller, require_name
+from mlops.api.http import CurrentCaller, PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.experiments import (
     Comparison,
@@ -33,6 +34,7 @@ ExperimentRef = Annotated[PathText, Path(description="Name or id of an experimen
 
 @router.get("/experiments")
 def list_experiments(
+    caller: CurrentCaller,
     limit: PageSize = 50,
     cursor: Cursor = None,
     order_by: Annotated[str, Query(max_length=300, description="created_at or name, and asc or desc")] = (
@@ -40,8 +42,9 @@ def list_experiments(
     ),
     name: Name = None,
 ) -> ExperimentList:
-    """List experiments, each with its best run."""
-    rows, total, next_cursor = Catalogue.from_environment().experiments(limit, cursor, order_by, name)
+    """List the experiments that the key is for, each with its best run."""
+    found = Catalogue.from_environment().experiments(limit, cursor, order_by, name, caller.models)
+    rows, total, next_cursor = found
     experiments = [Experiment.model_validate(row | {"objective": _objective(row).document}) for row in rows]
     return ExperimentList(experiments=experiments, total_count=total, next_cursor=next_cursor)
 
@@ -49,6 +52,7 @@ def list_experiments(
 @router.get("/experiments/{experiment}")
 def list_runs(
     experiment: ExperimentRef,
+    caller: CurrentCaller,
     limit: PageSize = 50,
     cursor: Cursor = None,
     order_by: Annotated[
@@ -65,7 +69,7 @@ def list_runs(
 ) -> RunList:
     """List the runs of an experiment, with their params and metrics."""
     catalogue = Catalogue.from_environment()
-    parent = catalogue.experiment(experiment)
+    parent = _experiment(catalogue, experiment, caller)
     objective = _objective(parent)
     rows, total, next_cursor = catalogue.runs(parent["experiment_id"], limit, cursor, order_by, status, name, objective)
     return RunList.model_validate(
@@ -81,10 +85,10 @@ def list_runs(
 
 
 @router.get("/experiments/{experiment}/runs/{run_id}")
-def run_detail(experiment: ExperimentRef, run_id: str) -> RunDetail:
+def run_detail(experiment: ExperimentRef, run_id: str, caller: CurrentCaller) -> RunDetail:
     """Get a run: params, metrics and their history, tags and artifacts."""
     catalogue = Catalogue.from_environment()
-    parent = catalogue.experiment(experiment)
+    parent = _experiment(catalogue, experiment, caller)
     (run,) = catalogue.runs_by_id(parent["experiment_id"], [run_id])
     addresses = {"": run["artifact_uri"]} | {
         f"{model['name']}/": model["artifact_uri"] for model in catalogue.logged_models(run_id)
@@ -103,6 +107,7 @@ def run_detail(experiment: ExperimentRef, run_id: str) -> RunDetail:
 @router.get("/experiments/{experiment}/compare")
 def compare_runs(
     experiment: ExperimentRef,
+    caller: CurrentCaller,
     runs: Annotated[str, Query(max_length=1000, description="2 to 10 run ids, comma-separated")],
 ) -> Comparison:
     """Compare runs: the params and metrics that differ, and the best run of each metric."""
@@ -110,9 +115,16 @@ def compare_runs(
     if not 2 <= len(run_ids) <= MAX_COMPARED:
         raise ValidationFailed.of_field("runs", f"takes 2 to {MAX_COMPARED} different run ids, comma-separated")
     catalogue = Catalogue.from_environment()
-    parent = catalogue.experiment(experiment)
+    parent = _experiment(catalogue, experiment, caller)
     rows = catalogue.runs_by_id(parent["experiment_id"], run_ids)
     return compare(str(parent["experiment_id"]), parent["name"], [RunRow.model_validate(_run(row)) for row in rows])
+
+
+def _experiment(catalogue: Catalogue, name_or_id: str, caller: Caller) -> dict[str, Any]:
+    """Return an experiment that the caller's key is for. Raises NotFound, Forbidden."""
+    experiment = catalogue.experiment(name_or_id)
+    require_name(caller, experiment["name"], "experiment")
+    return experiment
 
 
 def _objective(experiment: dict[str, Any]) -> Objective:

@@ -1,13 +1,15 @@
-"""Handle state changes of AWS Batch's jobs: update records, and end sweeps, conversions and batch predictions."""
+"""Handle state changes of AWS Batch's jobs: update records, end sweeps, conversions and batch
+predictions, and announce ends."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from job_events.announcement import Announcements
 from job_events.batch_prediction_end import BatchPredictionEnds
 from job_events.conversion_end import ConversionEnds
 from job_events.job_states import JobStates
-from mlops.aws.batch_job import BatchJob, environment_of
+from mlops.aws.batch_job import ENDED, BatchJob, environment_of
 from mlops.domain import batch_prediction, conversion
 
 logger = Logger()
@@ -22,6 +24,8 @@ def handler(event: dict[str, Any], context: Any) -> None:
     logger.info("job state changed", job=job["jobName"], status=job["status"], reason=job.get("statusReason"))
     if not _part(job).from_environment().follow(job):
         logger.info("not a job of ours", job=job["jobName"], status=job["status"], batch_job_id=job.get("jobId"))
+    elif job["status"] in ENDED:
+        Announcements.from_environment().announce(job)
 
 
 def _part(job: BatchJob) -> type[ConversionEnds] | type[BatchPredictionEnds] | type[JobStates]:

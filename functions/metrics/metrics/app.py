@@ -10,6 +10,7 @@ from metrics.exposition import CONTENT_TYPE, render
 from metrics.health_report import report
 from metrics.sources import Sources
 from metrics.transition_events import count_transition
+from mlops.api.auth import require_all
 from mlops.api.http import CurrentCaller, lambda_handler
 
 router = APIRouter(tags=["platform"])
@@ -20,8 +21,9 @@ _cached: tuple[float, bytes] = (-CACHE_SECONDS, b"")
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(_: CurrentCaller) -> Response:
+def metrics(caller: CurrentCaller) -> Response:
     """Return metrics of predictions, drift, jobs, transitions and queues in Prometheus' text format."""
+    require_all(caller, "GET /metrics, which has the metrics of all models,")
     global _cached
     if time.monotonic() - _cached[0] >= CACHE_SECONDS:
         _cached = (time.monotonic(), render(Sources.from_environment().read()))

@@ -1,4 +1,4 @@
-"""The routes without an API key: health, readiness, the API's documentation and the web console."""
+"""The routes about the platform itself: health, readiness, the API's documentation, the web console, and the key."""
 
 import importlib.util
 from pathlib import Path
@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from mlops import __version__
-from mlops.api.http import lambda_handler
-from mlops.api.schemas.platform import Health, Ready
+from mlops.api.http import IdentifiedCaller, lambda_handler
+from mlops.api.schemas.platform import Health, Me, Ready
 from portal.console_files import PAGE, console_file
 from portal.readiness import Readiness
 
@@ -44,6 +44,12 @@ def ready(response: Response) -> Ready:
         response.status_code = 503
         response.headers["retry-after"] = "10"
     return state
+
+
+@router.get("/me", tags=["platform"])
+def me(caller: IdentifiedCaller) -> Me:
+    """Get what your key may do: its role, and the models that it is for. Every key may ask this."""
+    return Me(name=caller.name, owner=caller.owner, role=caller.role, models=list(caller.models))
 
 
 @router.get("/openapi.json", include_in_schema=False)

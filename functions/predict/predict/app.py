@@ -13,10 +13,13 @@ from typing import Any
 # Before numpy is imported: its BLAS would start one thread per processor, for products that take microseconds.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from mlops.domain.access import Grant
 from mlops.domain.errors import PlatformError
 from mlops.inference.answers import NotFinite, answers_of, batch_body, single_body
 from mlops.settings import Settings
 from predict import records, request, samples
+from predict.access import Access, permit
+from predict.feedback import ids, new_id, with_id
 from predict.inputs import beyond_the_model, inputs_of
 from predict.model_cache import ModelCache, ServedModel
 from predict.replies import ok, problem_of, unexpected
@@ -46,6 +49,7 @@ class PredictSettings(Settings):
 settings = PredictSettings.from_environment()
 bucket = Bucket.from_environment(settings.artifact_bucket)
 models = ModelCache(bucket, settings.model_refresh_seconds, records.report)
+access = Access(bucket, records.report)
 answers = AnswerCache()
 measured = SignalShare(settings.drift_signal_share)
 
@@ -65,14 +69,15 @@ def handler(event: Event, context: Any) -> Response:
     route = ROUTES.get(path) if method == "POST" else None
     try:
         if route is not None:
-            return predict(event, path, route[0], route[1], request_id, began)
+            grant = access.grant(event)
+            return predict(event, path, route[0], route[1], grant, request_id, began)
         if path == "/predict/cache" and method == "DELETE":
             from predict.cache_epoch import raise_epoch  # needs boto3, which no prediction should wait for
 
             return raise_epoch(event, request_id, settings.default_model_name)
         from predict import called, protocols  # only for those who use them
 
-        call = called.Call(event, request_id, began, models, settings.default_model_name, ask)
+        call = called.Call(event, request_id, began, models, settings.default_model_name, ask, access.grant)
         return protocols.answer(call, method, path)
     except PlatformError as error:
         records.refused(request_id, path, error.status, error.code, began, predicts=method == "POST")
@@ -82,7 +87,9 @@ def handler(event: Event, context: Any) -> Response:
         return unexpected(request_id)
 
 
-def predict(event: Event, path: str, fields: request.Fields, stage: str, request_id: str, began: float) -> Response:
+def predict(
+    event: Event, path: str, fields: request.Fields, stage: str, grant: Grant | None, request_id: str, began: float
+) -> Response:
     """Answer with the stage's current model, or repeat the answer that the same model gave to the same body.
 
     A request that names a version is answered by it, from any stage that the route may ask.
@@ -91,20 +98,22 @@ def predict(event: Event, path: str, fields: request.Fields, stage: str, request
     key = key_of(path if explain is None else f"{path}?explain={explain}", body)
     answer, hit = answers.get(key, body), False
     if answer is not None:
-        model, staleness = _chosen(answer.model_name, stage, answer.version)
+        model, staleness = _chosen(answer.model_name, stage, answer.version, grant)
         hit = answer.serial == model.serial
     if answer is None or not hit:
         parsed = request.parse(body, fields, settings.default_model_name)
-        model, staleness = _chosen(parsed.model_name, stage, parsed.version)
+        model, staleness = _chosen(parsed.model_name, stage, parsed.version, grant)
         answer = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
+    minted = new_id(answer.rows)
     columns = answer.counts.of(request_id, repeated=hit) if answer.counts is not None else ""
-    records.prediction(request_id, answer.record + columns, cache, seconds, began)
-    return ok(answer.body, request_id, cache, seconds)
+    records.prediction(request_id, answer.record + columns + answer.kept.line(minted), cache, seconds, began)
+    return ok(with_id(answer.body, minted), request_id, cache, seconds)
 
 
-def _chosen(model_name: str, stage: str, version: int | None) -> tuple[ServedModel, float]:
+def _chosen(model_name: str, stage: str, version: int | None, grant: Grant | None) -> tuple[ServedModel, float]:
+    permit(grant, model_name)
     if version is None:
         return models.current(model_name, stage)
     from predict.pinned import pinned  # few requests name a version
@@ -130,7 +139,18 @@ def _answer(
     else:
         outcome = ask(model, parsed, request_id)
         document = (batch_body if batch else single_body)(manifest, outcome.answers)
-    return Answer(body, model.serial, manifest.model_name, parsed.version, document, outcome.record, outcome.counts)
+    rows = len(outcome.outputs) if batch else 1
+    return Answer(
+        body,
+        model.serial,
+        manifest.model_name,
+        parsed.version,
+        document,
+        outcome.record,
+        outcome.kept,
+        rows,
+        outcome.counts,
+    )
 
 
 def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records.Outcome:
@@ -153,11 +173,12 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
     record = records.record(manifest, classified.predictions, classified.confidences, signals)
-    return records.Outcome(classified, probabilities, record)
+    return records.Outcome(classified, probabilities, record, model.keeper.kept(probabilities))
 
 
 def warm_up() -> None:
     """Load the default model while the environment starts. If there is none, the environment starts without it."""
+    access.warm_up()
     try:
         models.current(settings.default_model_name, "Production")
     except PlatformError as error:
@@ -165,9 +186,12 @@ def warm_up() -> None:
 
 
 def after_restore() -> None:
-    """Drop what a SnapStart snapshot must not carry over: connections, credentials and the age of the manifests."""
+    """Drop what a SnapStart snapshot must not carry over: connections, credentials, random bytes, and the age of the
+    manifests."""
     bucket.forget()
+    ids.forget()
     models.recheck()
+    access.recheck()
     warm_up()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.api.auth import AccessKeys, authorise
+from mlops.api.auth import AccessKeys, authorise, require_name
 from mlops.api.parameters import refuse_unknown
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionQueue
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
@@ -22,7 +22,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
     """Queue a new cache epoch for both stages of the model. Promotion skips a stage that no version serves.
 
     Raises:
-        Forbidden: The key's role is not admin.
+        Forbidden: The key's role is not admin, or the key is not for this model.
         ValidationFailed: The query's `model_name` is not a valid name, or the query has another parameter.
         DependencyUnavailable: The table of keys or the promotion queue does not answer.
     """
@@ -36,6 +36,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
         model_name = asked.get("model_name", default_model)
         if not is_servable(model_name):
             raise ValidationFailed.of_field("model_name", RULE)
+        require_name(caller, model_name)
         queue = PromotionQueue.from_environment()
         for stage in STAGES:
             queue.send(

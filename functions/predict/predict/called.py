@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from mlops.api.parameters import refuse_unknown
+from mlops.domain.access import Grant
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
 from predict import records, replies, request
+from predict.feedback import new_id
 from predict.model_cache import ModelCache, ServedModel
 from predict.pinned import pinned
 from predict.records import Outcome
@@ -21,7 +23,7 @@ Ask = Callable[[ServedModel, request.Request, str], Outcome]
 
 
 class Call(NamedTuple):
-    """A request. `ask` asks models of images and vectors."""
+    """A request. `ask` asks models of images and vectors; `grant_of` says what the key of an event may do."""
 
     event: dict[str, Any]
     request_id: str
@@ -29,6 +31,7 @@ class Call(NamedTuple):
     models: ModelCache
     default_model: str
     ask: Ask
+    grant_of: Callable[[dict[str, Any]], Grant | None]
 
     @property
     def model_name(self) -> str:
@@ -85,13 +88,23 @@ class Call(NamedTuple):
         return replies.found(document, self.request_id)
 
     def predicted(
-        self, model: ServedModel, staleness: float, document: dict[str, Any], record: str, warnings: Sequence[str] = ()
+        self,
+        model: ServedModel,
+        staleness: float,
+        document: dict[str, Any],
+        outcome: Outcome,
+        warnings: Sequence[str] = (),
     ) -> Response:
         """Log a prediction, and answer with it. The headers have what the protocol's body has no place for."""
-        seconds = f"{staleness:.1f}"
+        seconds, minted = f"{staleness:.1f}", new_id(len(outcome.outputs))
+        record = outcome.line + outcome.kept.line(minted)
         records.prediction(self.request_id, record, "miss", seconds, self.began)
         response = replies.found(document, self.request_id)
-        headers = {"x-model-version": str(model.manifest.model_version), "x-model-staleness": seconds}
+        headers = {
+            "x-model-version": str(model.manifest.model_version),
+            "x-model-staleness": seconds,
+            "x-prediction-id": minted.text,
+        }
         if warnings:
             text = "; ".join(warnings).encode("unicode_escape").decode()  # headers are ASCII, in one line
             headers["x-model-warnings"] = text[:MAX_WARNINGS]

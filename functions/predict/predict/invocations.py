@@ -25,7 +25,7 @@ def invoke(call: Call) -> Response:
     else:
         outcome, warnings = _of_rows(call, model)
     document = {"predictions": outcome.answers.predictions}
-    return call.predicted(model, staleness, document, outcome.line, warnings)
+    return call.predicted(model, staleness, document, outcome, warnings)
 
 
 def _of_rows(call: Call, model: ServedModel) -> tuple[Outcome, list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlops import __version__
-from mlops.domain.errors import NoModelInStage, PlatformError, ValidationFailed
+from mlops.domain.errors import NoModelInStage, ValidationFailed
 from mlops.domain.manifest import Manifest
 from mlops_contract import Column, ColumnType
 from predict import row_bodies, tables, tensors
@@ -34,6 +34,7 @@ PREDICTION, PROBABILITIES = "prediction", "probabilities"
 MAX_DIMENSIONS = 3
 """Of a tensor: images have three."""
 BINARY_HEADER = "inference-header-content-length"
+LIVE = "/v2/health/live"
 _FIELDS = frozenset({"id", "parameters", "inputs", "outputs"})
 _BINARY = (
     "has binary tensors, which are not taken: send JSON; with tritonclient: "
@@ -102,7 +103,7 @@ def infer(call: Call) -> Response:
     outputs = [output for output in _outputs(model.manifest, outcome) if output["name"] in wanted]
     answer = {"model_name": model.manifest.model_name, "model_version": str(model.manifest.model_version)}
     answer |= {"id": document["id"]} if "id" in document else {}
-    return call.predicted(model, staleness, {**answer, "outputs": outputs}, outcome.line, warnings)
+    return call.predicted(model, staleness, {**answer, "outputs": outputs}, outcome, warnings)
 
 
 def _tensor(name: str, datatype: str, width: int) -> dict[str, Any]:
@@ -236,25 +237,12 @@ def _flat(source: str, tensor: dict[str, Any]) -> list[Any]:
     return data
 
 
-def _with_error(route: Callable[[Call], Response]) -> Callable[[Call], Response]:
-    """Add the field `error` to problem documents: clients of the protocol show it."""
-
-    def answer(call: Call) -> Response:
-        try:
-            return route(call)
-        except PlatformError as error:
-            error.extra["error"] = error.detail
-            raise
-
-    return answer
-
-
 _MODEL = "/v2/models/{name}"
-ROUTES = {
-    (method, path): _with_error(route)
+ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
+    (method, path): route
     for method, path, route in (
         ("GET", "/v2", server),
-        ("GET", "/v2/health/live", live),
+        ("GET", LIVE, live),
         ("GET", "/v2/health/ready", ready),
         ("GET", _MODEL, metadata),
         ("GET", f"{_MODEL}/ready", model_ready),

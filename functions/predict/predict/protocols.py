@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from mlops.domain.errors import NotFound
+from mlops.domain.errors import NotFound, PlatformError
 from predict import contracts, invocations, open_inference
+from predict.access import permit
 from predict.called import Call, Response
 
 ROUTES: dict[tuple[str, str], Callable[[Call], Response]] = {
@@ -23,4 +24,13 @@ def answer(call: Call, method: str, resource: str) -> Response:
     route = ROUTES.get((method, resource))
     if route is None:
         raise NotFound.of_route(method, call.event["path"])
-    return route(call)
+    try:
+        if resource != open_inference.LIVE:  # a process is alive whether or not it can read what keys may do
+            grant = call.grant_of(call.event)
+            if "{name}" in resource:
+                permit(grant, call.model_name)
+        return route(call)
+    except PlatformError as error:
+        if (method, resource) in open_inference.ROUTES:
+            error.extra["error"] = error.detail  # clients of that protocol show this field
+        raise

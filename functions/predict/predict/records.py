@@ -17,6 +17,7 @@ from mlops.domain.manifest import Manifest
 if TYPE_CHECKING:
     from mlops.inference.answers import Answers
     from predict.column_counts import RowCounts
+    from predict.feedback import Kept
 
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "mlops")
 COUNTED = {
@@ -32,6 +33,8 @@ class Outcome(NamedTuple):
     answers: "Answers"
     outputs: np.ndarray
     record: str
+    kept: "Kept"
+    """Of the answers, until their labels are known."""
     counts: "RowCounts | None" = None
     """Of a table's columns, if the request is counted."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from predict.column_counts import RowCounts
+    from predict.feedback import Kept
 
 MAX_BYTES = 2 << 20
 """About 250 answers. More would hardly help, and would displace the model's weights from the processor's cache."""
@@ -32,6 +33,8 @@ class Answer(NamedTuple):
     version: int | None  # that the request pinned
     body: str
     record: str
+    kept: "Kept"
+    rows: int
     counts: "RowCounts | None" = None
 
 
@@ -75,5 +78,6 @@ def key_of(route: str, body: str) -> Key:
 def _size(answer: Answer) -> int:
     """Return the bytes that an entry takes; a str that is not ASCII takes up to four per character."""
     body = answer.request_body
-    logged = len(answer.record) + (len(answer.counts.fields) if answer.counts is not None else 0)
+    counts = len(answer.counts.fields) if answer.counts is not None else 0
+    logged = len(answer.record) + len(answer.kept.fields) + counts
     return len(body) * (1 if body.isascii() else 4) + len(answer.body) + logged + ENTRY_OVERHEAD

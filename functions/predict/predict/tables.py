@@ -1,5 +1,6 @@
 """Answer requests to table models: rows of named columns, or lists of numbers in the order of the columns."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from mlops.domain.errors import ValidationFailed
 from mlops.inference.answers import NotFinite, answers_of_table, row_body, rows_body
 from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
 from predict import records
+from predict.feedback import OWN_ID
 from predict.inputs import beyond_the_model
 from predict.model_cache import ServedModel
 from predict.records import Outcome
@@ -33,8 +35,9 @@ def answer(
         ValidationFailed: The contract does not allow a value, or the model has no finite answer. Names row and column.
     """
     assert model.encoder is not None
+    parsed, own = _with_own_ids(parsed, model.encoder, batch)
     manifest, encoded = model.manifest, _encoded(parsed, model.encoder, batch)
-    asked = outcome(model, encoded.feeds, parsed.source, request_id)
+    asked = outcome(model, encoded.feeds, parsed.source, request_id, own)
     explained = explanations.fields(encoded.feeds, asked.outputs, batch) if explanations else {}
     if batch:
         return rows_body(manifest, asked.answers, encoded.warnings, explained), asked
@@ -43,8 +46,15 @@ def answer(
     return row_body(manifest, asked.answers, encoded.warnings, explained, named=named), asked
 
 
-def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str) -> Outcome:
-    """Ask the model encoded rows, and count their columns. `source` is the field that they came from.
+def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own: Sequence[str] = ()) -> Outcome:
+    """Ask the model encoded rows, and count their columns.
+
+    Args:
+        model: The model.
+        feeds: The rows as its inputs.
+        source: The field that they came from.
+        request_id: The request's id.
+        own: The callers' ids of the rows, if they sent some.
 
     Raises:
         ValidationFailed: The model has no finite answer.
@@ -59,7 +69,20 @@ def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str) -> O
     else:
         record = records.record(manifest, answers.predictions, answers.confidences, None)
     counts = model.columns.count(request_id, feeds, outputs) if model.columns is not None else None
-    return Outcome(answers, outputs, record, counts)
+    return Outcome(answers, outputs, record, model.keeper.kept(outputs, own), counts)
+
+
+def _with_own_ids(parsed: Request, encoder: RowEncoder, batch: bool) -> tuple[Request, Sequence[str]]:
+    """Take the callers' ids out of rows, if the first row has one that is no column."""
+    if parsed.source not in ("row", "rows"):
+        return parsed, ()
+    rows = parsed.value if batch else (parsed.value,)
+    if OWN_ID not in rows[0] or any(column.name == OWN_ID for column in encoder.contract.columns):
+        return parsed, ()
+    from predict.own_ids import own_ids  # few callers send ids of their own
+
+    without, own = own_ids(parsed.source, rows, batch)
+    return parsed._replace(value=without if batch else without[0]), own
 
 
 def _encoded(parsed: Request, encoder: RowEncoder, batch: bool) -> Encoded:

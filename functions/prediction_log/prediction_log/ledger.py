@@ -13,6 +13,7 @@ from mlops.aws.stats_table import SKIPPED, Marker, PredictionStats, fits
 from prediction_log.delivery import Delivery, Line
 from prediction_log.input_samples import store
 from prediction_log.line_counts import Counted, count_lines
+from prediction_log.waiting_answers import Keep
 
 DIGEST_BYTES = 8
 """Of a line's id. A minute of a stream holds some thousand lines: two of them have the same digest once in 10^12."""
@@ -23,13 +24,13 @@ Key = tuple[str, bytes]
 """A line's minute of its stream, and its digest."""
 
 
-def count_delivery(stats: PredictionStats, delivery: Delivery) -> Iterator[Counted]:
-    """Count the new lines of a delivery, and store its samples. Yields what each transaction counted.
+def count_delivery(stats: PredictionStats, keep: Keep, delivery: Delivery) -> Iterator[Counted]:
+    """Count the new lines of a delivery, and store its samples and answers. Yields what each transaction counted.
 
     Raises:
         ClientError: DynamoDB or S3 refuses. The delivery can be repeated.
     """
-    return _count(stats, {(f"{delivery.stream} {_minute(line)}", _digest(line)): line for line in delivery.lines})
+    return _count(stats, keep, {(f"{delivery.stream} {_minute(line)}", _digest(line)): line for line in delivery.lines})
 
 
 def count_undecodable(stats: PredictionStats, data: str) -> Iterator[Counted]:
@@ -40,7 +41,7 @@ def count_undecodable(stats: PredictionStats, data: str) -> Iterator[Counted]:
         yield counted
 
 
-def _count(stats: PredictionStats, lines: Mapping[Key, Line]) -> Iterator[Counted]:
+def _count(stats: PredictionStats, keep: Keep, lines: Mapping[Key, Line]) -> Iterator[Counted]:
     while True:
         before = {minute: stats.markers(minute) for minute in {minute for minute, _ in lines}}
         seen = {(minute, digest) for minute, markers in before.items() for digest in _digests(markers)}
@@ -51,10 +52,11 @@ def _count(stats: PredictionStats, lines: Mapping[Key, Line]) -> Iterator[Counte
         if len(new) > LINES_PER_TRANSACTION or not fits(markers, counted.hours, counted.totals, counted.columns):
             keys = list(new)
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
-                yield from _count(stats, {key: new[key] for key in half})
+                yield from _count(stats, keep, {key: new[key] for key in half})
             return
         for sample in counted.samples:
             store(sample)
+        keep(counted.kept)  # before the lines count as counted: after an exception they are delivered again
         if stats.add(markers, counted.hours, counted.totals, counted.columns):
             yield counted
             return

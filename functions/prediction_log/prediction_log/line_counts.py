@@ -14,7 +14,9 @@ from typing import Any
 
 from mlops.aws.stats_table import NAMES_PER_UPDATE, REFUSED, SKIPPED, Series, hour_of
 from mlops.domain.drift.column_counts import ByLayout, counts_of_columns, together
-from mlops.domain.drift.counts import Counts, Malformed, counts_of, lifetime
+from mlops.domain.drift.counts import KEPT, Counts, Malformed, counts_of, lifetime
+from mlops.domain.feedback.kept_answers import KeptRequest, kept_of
+from mlops.domain.feedback.kept_answers import Malformed as MalformedFeedback
 from mlops.domain.stages import ALIASES
 from prediction_log.delivery import Line
 from prediction_log.input_samples import Sample, is_sample
@@ -40,6 +42,8 @@ class Counted:
     lines: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
+    kept: list[tuple[str, KeptRequest]] = field(default_factory=list)
+    """Answers that wait for labels, with the names of their models."""
 
 
 def count_lines(lines: Iterable[Line]) -> Counted:
@@ -55,8 +59,11 @@ def count_lines(lines: Iterable[Line]) -> Counted:
                 folder = _series(fields).key.replace("#", "/")
                 counted.samples.append(Sample(folder, hour_of(line.seconds), line.id, fields))
                 continue
-            series, counts, columns = _counts(fields)
-            place = series, hour_of(line.seconds)
+            hour = hour_of(line.seconds)
+            series, counts, columns, kept = _counts(fields, hour)
+            place = series, hour
+            if kept is not None:
+                counted.kept.append((series.model_name, kept))
             if columns:
                 counted.columns[place] = _together(counted.columns.get(place, {}), columns)
         except _Skip as skip:
@@ -92,22 +99,24 @@ def _fields(text: str) -> Mapping[str, Any]:
     return line
 
 
-def _counts(line: Mapping[str, Any]) -> tuple[Series, Counts, dict[str, list[int]]]:
+def _counts(line: Mapping[str, Any], hour: str) -> tuple[Series, Counts, dict[str, list[int]], KeptRequest | None]:
     if line.get("status") != 200:
         status, code = line.get("status"), line.get("code")
         if type(status) is not int or not 100 <= status < 1000 or not _is_name(code):
             raise _Skip("malformed")
-        return REFUSED, Counter({f"{status}/{code}": 1}), {}
+        return REFUSED, Counter({f"{status}/{code}": 1}), {}, None
     series = _series(line)
     try:
-        counts, columns = counts_of(line), counts_of_columns(line)
-    except (Malformed, OverflowError) as error:
+        counts, columns, kept = counts_of(line), counts_of_columns(line), kept_of(line, hour)
+    except (Malformed, MalformedFeedback, OverflowError) as error:
         raise _Skip("malformed") from error
+    if kept is not None:
+        counts[KEPT] = kept.answers.rows
     if not all(map(_is_storable, counts)):
         raise _Skip("malformed")
     if len(counts) > NAMES_PER_UPDATE:  # more than a hundred predictions: predict writes no such line
         raise _Skip("malformed")
-    return series, counts, columns
+    return series, counts, columns, kept
 
 
 def _together(before: ByLayout, columns: ByLayout) -> dict[str, list[int]]:

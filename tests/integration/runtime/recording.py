@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-TARGETS = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "AWSEvents": "events", "Logs_20140328": "logs"}
+TARGETS = {
+    "DynamoDB_20120810": "dynamodb",
+    "AmazonSQS": "sqs",
+    "AmazonSSM": "ssm",
+    "AWSEvents": "events",
+    "Logs_20140328": "logs",
+}
 BATCH = {each.lower(): each for each in ("SubmitJob", "DescribeJobs", "ListJobs", "TerminateJob", "CancelJob")}
 HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
@@ -148,11 +154,17 @@ def _json_calls(service: str, operation: str, asked: dict[str, Any], logical: Ma
         return [Call(f"dynamodb:{action}", logical[each["TableName"]]) for action, each in parts]
     if operation == "BatchGetItem":
         return [Call("dynamodb:BatchGetItem", logical[name]) for name in asked["RequestItems"]]
+    if operation == "BatchWriteItem":
+        return [Call("dynamodb:BatchWriteItem", logical[name]) for name in asked["RequestItems"]]
     if service == "dynamodb":
         index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
         return [Call(f"dynamodb:{operation}", logical[asked["TableName"]] + index)]
     if service == "sqs":
         return [Call(f"sqs:{operation}", logical[asked["QueueUrl"]])]
+    if service == "ssm":
+        names = asked["Names"] if "Names" in asked else [asked["Name"]]
+        # They begin with the stack's name.
+        return [Call(f"ssm:{operation}", f"parameter/StackName/{name.split('/', 2)[2]}") for name in names]
     if service == "logs":
         group = logical.get(asked["logGroupName"], asked["logGroupName"])
         return [Call(f"logs:{operation}", f"log-group:{group}:log-stream:{asked['logStreamName']}")]

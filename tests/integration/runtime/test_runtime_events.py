@@ -44,6 +44,8 @@ def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
         ("transitions", 404, {"code": "not_found"}),
         ("predict", 200, {"model_stage": "Production"}),
         ("drift", 200, {"status", "thresholds"}),
+        ("feedback", 200, {"versions", "waiting"}),
+        ("webhooks", 200, {"webhooks"}),
     ],
 )
 def test_a_request(emulate: Emulate, production_model: Any, name: str, status: int, holds: Any) -> None:
@@ -86,6 +88,10 @@ def test_promotion_works_a_message_off(
     before = epoch()
     assert emulate("promotion").invoke(event("promotion")) is None
     assert epoch() == before + 1
+
+
+def test_webhook_delivery_drops_the_message_of_a_webhook_that_is_gone(emulate: Emulate) -> None:
+    assert emulate("webhook_delivery").invoke(event("webhook_delivery")) == {"batchItemFailures": []}
 
 
 def test_prediction_log_counts_a_delivery(emulate: Emulate) -> None:

@@ -13,6 +13,7 @@ import urllib3
 from moto import mock_aws
 from typer.testing import CliRunner
 
+from mlops.domain.access import ACCESS_KEY, Grant, grants_from_json
 from mlops_client.cli import app
 from mlops_client.errors import BadInput
 from mlops_client.operator import aws, datasets, mlflow_proxy
@@ -34,13 +35,23 @@ def keys(monkeypatch) -> Iterator[Keys]:
             BillingMode="PAY_PER_REQUEST",
         )
         plan = boto3.client("apigateway", "eu-west-1").create_usage_plan(name="p")["id"]
-        yield Keys({"StackName": "mlops-dev", "UsagePlanId": plan, "AccessKeysTableName": "keys"})
+        outputs = {"StackName": "mlops-dev", "UsagePlanId": plan, "AccessKeysTableName": "keys"}
+        boto3.client("s3", "eu-west-1").create_bucket(
+            Bucket="stack", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        yield Keys({**outputs, "ArtifactBucketName": "stack"})
+
+
+def granted() -> dict[str, Grant]:
+    """The grants that predict reads, by the id of the key."""
+    stored = boto3.client("s3", "eu-west-1").get_object(Bucket="stack", Key=ACCESS_KEY)
+    return grants_from_json(stored["Body"].read())
 
 
 def test_a_key_of_another_application_is_not_removed(keys):
     gateway = boto3.client("apigateway", "eu-west-1")
     foreign = gateway.create_api_key(name="other", enabled=True)["id"]
-    own, _ = keys.create("alice", "read")
+    own, _ = keys.create("alice", "read", "alice")
     with pytest.raises(UnknownKey, match="there is no key with the id"):
         keys.revoke(foreign)
     keys.revoke(own)
@@ -50,8 +61,59 @@ def test_a_key_of_another_application_is_not_removed(keys):
 @pytest.mark.parametrize(("name", "role"), [("a/b", "read"), ("a\x1b[2J", "read"), ("", "read"), ("alice", "owner")])
 def test_a_key_whose_name_or_role_is_not_valid_is_not_made(keys, name, role):
     with pytest.raises(BadInput):
-        keys.create(name, role)
+        keys.create(name, role, "alice")
     assert keys.all() == []
+
+
+@pytest.mark.parametrize("models", [[], [""], ["a*b"], ["**"], ["a\n"]])
+def test_a_key_for_names_that_no_model_has_is_not_made(keys, models):
+    with pytest.raises(BadInput):
+        keys.create("alice", "read", "alice", models)
+    assert keys.all() == []
+
+
+@pytest.mark.parametrize("owner", ["", "a/b", "x" * 101])
+def test_a_key_without_a_proper_owner_is_not_made(keys, owner):
+    with pytest.raises(BadInput, match="owner"):
+        keys.create("alice", "read", owner)
+    assert keys.all() == []
+
+
+def test_predict_learns_each_key_that_is_made_rotated_and_removed(keys):
+    first, _ = keys.create("alice", "predict", "team", ["churn*", "digits"])
+    second, _ = keys.create("bob", "admin", "bob")
+    assert granted() == {first: Grant("predict", ("churn*", "digits")), second: Grant("admin")}
+    keys.rotate("alice")
+    (third,) = granted().keys() - {first, second}
+    assert granted()[third] == Grant("predict", ("churn*", "digits"))
+    assert {key["owner"] for key in keys.all() if key["name"] == "alice"} == {"team"}, "the owner stays"
+    keys.revoke(first)
+    assert granted().keys() == {second, third}
+
+
+def test_a_key_of_the_version_before_is_for_all_models(keys):
+    """The file comes with the first key that is made by this version, and has the earlier ones too."""
+    keys._table.put_item(Item={"key_id": "old", "name": "carol", "role": "train"})
+    keys.create("alice", "read", "alice")
+    assert granted()["old"] == Grant("train")
+
+
+def test_a_key_that_is_made_at_the_same_time_is_not_lost(keys, monkeypatch):
+    grants, first = keys._grants, True
+    scan = grants._grants
+
+    def scanned_while_another_is_made():
+        nonlocal first
+        found = scan()
+        if first:
+            first = False
+            keys._table.put_item(Item={"key_id": "other", "name": "dan", "role": "read"})
+            grants.write()
+        return found
+
+    monkeypatch.setattr(grants, "_grants", scanned_while_another_is_made)
+    mine, _ = keys.create("alice", "read", "alice")
+    assert granted().keys() == {"other", mine}
 
 
 def test_the_roles_are_those_of_the_api():

@@ -221,12 +221,20 @@ def test_old_versions_are_deleted_but_for_what_serves(client: Versions, deleted:
 def keys(aws: None) -> Keys:
     gateway = boto3.client("apigateway")
     make_table("AccessKeysTable", "keys")
+    boto3.client("s3").create_bucket(Bucket="artifacts")
     plan = gateway.create_usage_plan(name="plan")["id"]
-    return Keys({"StackName": "mlops-dev", "UsagePlanId": plan, "AccessKeysTableName": "keys"})
+    return Keys(
+        {
+            "StackName": "mlops-dev",
+            "UsagePlanId": plan,
+            "AccessKeysTableName": "keys",
+            "ArtifactBucketName": "artifacts",
+        }
+    )
 
 
 def test_a_key_is_rotated_without_a_gap(keys: Keys) -> None:
-    first, _ = keys.create("alice", "read")
+    first, _ = keys.create("alice", "read", "alice")
     value, old = keys.rotate("alice")
     assert value
     assert old == [first]
@@ -241,7 +249,7 @@ def test_a_key_is_rotated_without_a_gap(keys: Keys) -> None:
 
 
 def test_rotating_says_a_command_for_each_old_key(keys: Keys, monkeypatch, capsys) -> None:
-    old = [keys.create("alice", "read")[0] for _ in range(2)]
+    old = [keys.create("alice", "read", "alice")[0] for _ in range(2)]
     monkeypatch.setattr("mlops_client.operator.aws.stack_outputs", lambda stack: keys._outputs)
     monkeypatch.setattr("sys.argv", ["keys", "rotate", "--name", "alice"])
     assert main() == 0

@@ -42,6 +42,7 @@ class Context:
 @pytest.fixture
 def deliver(stats, monkeypatch):
     monkeypatch.setattr(app, "stats", lambda: stats)
+    monkeypatch.setattr(app, "keep", lambda: list)
     return lambda data: app.handler({"awslogs": {"data": data}}, Context())
 
 

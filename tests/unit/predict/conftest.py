@@ -77,6 +77,11 @@ class Answered:
         self.text: str = response["body"]
         self.json: Any = json.loads(self.text)
 
+    @property
+    def without_id(self) -> dict[str, Any]:
+        """The answer without the prediction's id, which is another one each time."""
+        return {name: value for name, value in self.json.items() if name != "prediction_id"}
+
 
 class Clock:
     """Seconds that pass when the test says so."""

@@ -38,7 +38,7 @@ def test_answers_with_the_models_own_arithmetic(predict: Any) -> None:
     assert answer.json["probabilities"] == pytest.approx(expected.tolist(), abs=1e-6)
     assert answer.json["prediction"] == int(expected.argmax())
     assert answer.json["confidence"] == pytest.approx(float(expected.max()), abs=1e-6)
-    assert answer.json | {"probabilities": None, "prediction": None, "confidence": None} == {
+    assert answer.without_id | {"probabilities": None, "prediction": None, "confidence": None} == {
         "prediction": None,
         "confidence": None,
         "probabilities": None,
@@ -75,7 +75,7 @@ def test_every_form_of_an_image_gets_the_same_answer(predict: Any, body: dict[st
 def test_a_body_that_api_gateway_passes_as_base64_is_the_same_body(predict: Any) -> None:
     text = json.dumps({"image": PIXELS})
     encoded = base64.b64encode(text.encode()).decode()
-    assert predict.call(encoded, isBase64Encoded=True).json == predict.call(text).json
+    assert predict.call(encoded, isBase64Encoded=True).without_id == predict.call(text).without_id
 
 
 def test_a_batch_answers_as_single_requests_do(predict: Any) -> None:
@@ -216,7 +216,8 @@ def test_unknown_routes_are_404(predict: Any) -> None:
 def test_a_kept_answer_is_marked_and_the_same(predict: Any) -> None:
     first, second = predict.call({"image": PIXELS}), predict.call({"image": PIXELS})
     assert (first.headers["x-cache"], second.headers["x-cache"]) == ("miss", "hit")
-    assert first.text == second.text
+    assert first.without_id == second.without_id
+    assert first.text.replace(first.json["prediction_id"], "") == second.text.replace(second.json["prediction_id"], "")
 
 
 def test_headers_are_those_of_every_other_route(predict: Any) -> None:
@@ -233,7 +234,8 @@ class TestLogLine:
         lines()
         answer = predict.call({"image": PIXELS})
         (line,) = lines()
-        signals = line.pop("signals_permille")
+        signals, kept = line.pop("signals_permille"), line.pop("feedback")
+        assert kept["id"] == answer.json["prediction_id"]
         assert line.pop("latency_ms") > 0
         assert line == {
             "event": "mlops.prediction",
@@ -261,6 +263,7 @@ class TestLogLine:
         predict.call({"image": PIXELS})
         (second,) = lines()
         assert second["cache"] == "hit"
+        assert first["feedback"].pop("id") != second["feedback"].pop("id")
         assert second | {"cache": "", "latency_ms": 0} == first | {"cache": "", "latency_ms": 0}
 
     def test_a_batch_of_100_stays_far_below_what_cloudwatch_takes(

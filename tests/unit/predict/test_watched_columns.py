@@ -102,18 +102,27 @@ class LambdaContext:
 
 @pytest.fixture
 def platform(store: Any, start: Any, lines: Any, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    name = f"stats-{uuid.uuid4().hex[:8]}"
+    name, feedback = f"stats-{uuid.uuid4().hex[:8]}", f"feedback-{uuid.uuid4().hex[:8]}"
     make_table("PredictionStatsTable", name)
+    make_table("FeedbackTable", feedback)
     topic = boto3.client("sns").create_topic(Name=f"alerts-{uuid.uuid4().hex[:8]}")["TopicArn"]
     for variable, value in {
         "PREDICTION_STATS_TABLE": name,
+        "FEEDBACK_TABLE": feedback,
         "ALERTS_TOPIC": topic,
         "EVENT_BUS": "default",
         "DEFAULT_MODEL_NAME": MODEL,
         "ACCESS_KEYS_TABLE": "keys",
     }.items():
         monkeypatch.setenv(variable, value)
-    cached = (prediction_log.app.stats, drift.check._check, drift.report._report, drift_events._events, table_named)
+    cached = (
+        prediction_log.app.stats,
+        prediction_log.app.keep,
+        drift.check._check,
+        drift.report._report,
+        drift_events._events,
+        table_named,
+    )
     for made in cached:
         made.cache_clear()
     return Platform(store, start, lines, {"topic": topic, "lambda": LambdaContext()})

@@ -8,11 +8,13 @@ import pytest
 
 from mlops.api.schemas.models import ModelDetail
 from mlops.aws import serving_bucket
+from mlops.domain.access import Caller
 from mlops.domain.manifest import manifest_key
 from models import app
 from tests.support.serving import served
 
 BUCKET, MODEL = "artifacts", "m"
+ADMIN = Caller("ann", "admin")
 REFUSAL = "it answers with 1 number per row"
 
 
@@ -48,16 +50,16 @@ def refusals(detail: ModelDetail) -> tuple[str | None, str | None]:
 def test_each_stage_has_its_own_reason(put: Callable[[str, bytes], None]) -> None:
     put("Production", manifest(2, "Production", REFUSAL))
     put("Staging", manifest(3, "Staging", None))
-    assert refusals(app.model_detail(MODEL)) == (REFUSAL, None)
+    assert refusals(app.model_detail(MODEL, ADMIN)) == (REFUSAL, None)
     put("Production", manifest(2, "Production", None))
     put("Staging", manifest(3, "Staging", "no softmax"))
-    assert refusals(app.model_detail(MODEL)) == (None, "no softmax")
+    assert refusals(app.model_detail(MODEL, ADMIN)) == (None, "no softmax")
 
 
 def test_the_reason_of_the_version_before_is_not_the_next_ones(put: Callable[[str, bytes], None]) -> None:
     """The alias has moved already, and the manifest follows."""
     put("Production", manifest(1, "Production", REFUSAL))
-    assert refusals(app.model_detail(MODEL)) == (None, None)
+    assert refusals(app.model_detail(MODEL, ADMIN)) == (None, None)
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"schema":1,"min_reader":99}'])
@@ -66,18 +68,18 @@ def test_a_manifest_that_cannot_be_read_keeps_nothing_from_being_shown(
 ) -> None:
     put("Production", body)
     put("Staging", manifest(3, "Staging", "no softmax"))
-    assert refusals(app.model_detail(MODEL)) == (None, "no softmax")
+    assert refusals(app.model_detail(MODEL, ADMIN)) == (None, "no softmax")
 
 
 def test_a_bucket_that_does_not_answer_keeps_nothing_from_being_shown(put: Callable[[str, bytes], None]) -> None:
     boto3.client("s3").delete_bucket(Bucket=BUCKET)
-    detail = app.model_detail(MODEL)
+    detail = app.model_detail(MODEL, ADMIN)
     assert (detail.production_version, *refusals(detail)) == (2, None, None)
 
 
 @pytest.mark.parametrize("name", ["a/b", "../elsewhere", "x" * 2000])
 def test_a_name_that_cannot_be_served_is_not_looked_up(put: Callable[[str, bytes], None], name: str) -> None:
     boto3.client("s3").delete_bucket(Bucket=BUCKET)
-    detail = app.model_detail(name)
+    detail = app.model_detail(name, ADMIN)
     assert not detail.servable
     assert refusals(detail) == (None, None)

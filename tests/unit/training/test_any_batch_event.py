@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.settings import ROOT
+from job_events.announcement import Announcements
 from job_events.app import handler
 from job_events.job_states import JobStates
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.eventbridge import Events
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job, Sweep
 from tests.support.fuzzing import budget
@@ -78,6 +80,8 @@ def ours(number: int) -> JobsTable:
 
 def deliver(patch: pytest.MonkeyPatch, jobs: JobsTable, detail: dict[str, Any]) -> None:
     patch.setattr(JobStates, "from_environment", lambda: JobStates(jobs, None, None, None))
+    announcements = Announcements(jobs, None, Events("default"))  # type: ignore[arg-type]  # none is a batch prediction
+    patch.setattr(Announcements, "from_environment", lambda: announcements)
     handler({**SAMPLE, "detail": {**SAMPLE["detail"], **detail}}, CONTEXT)
 
 

@@ -1,25 +1,23 @@
-"""Decide who may do what. API Gateway checks the key; a table has the key's name and role."""
+"""Decide who may do what. API Gateway checks the key; a table has its name, its owner, its role and its models."""
 
 import os
 import time
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any
 
 import boto3
 
+from mlops.domain.access import ALL_MODELS as ALL_MODELS
+from mlops.domain.access import RANK as RANK
+from mlops.domain.access import Caller as Caller
+from mlops.domain.access import Role as Role
+from mlops.domain.access import require as require
+from mlops.domain.access import require_all as require_all
+from mlops.domain.access import require_name as require_name
+from mlops.domain.access import require_patterns as require_patterns
 from mlops.domain.errors import Forbidden
 
-Role = Literal["predict", "read", "train", "admin"]
-RANK: dict[Role, int] = {role: rank for rank, role in enumerate(get_args(Role))}
-"""Each role may do what the roles before it may do."""
 CACHE_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Caller:
-    name: str
-    role: Role
 
 
 class AccessKeys:
@@ -37,7 +35,7 @@ class AccessKeys:
         return _keys_of(os.environ["ACCESS_KEYS_TABLE"])
 
     def caller(self, key_id: str) -> Caller:
-        """Return the name and role of a key.
+        """Return whose key it is, and what it may do.
 
         Raises:
             Forbidden: The key is valid, but has no role.
@@ -47,15 +45,18 @@ class AccessKeys:
             item = self._table.get_item(Key={"key_id": key_id}).get("Item")
             if item is None:
                 raise Forbidden(
-                    "This API key has no role. Ask an operator for a key with a role: make key NAME=… ROLE=…"
+                    "This API key has no role. Ask an operator for a key with a role: make key NAME=… OWNER=… ROLE=…"
                 )
-            caller = Caller(name=str(item["name"]), role=item["role"])
+            caller = Caller.from_record(item)
             self._known[key_id] = (time.monotonic(), caller)
         return caller
 
-    def add(self, key_id: str, name: str, role: Role) -> None:
-        """Give a key a name and a role."""
-        self._table.put_item(Item={"key_id": key_id, "name": name, "role": role})
+    def add(
+        self, key_id: str, name: str, role: Role, models: tuple[str, ...] = ALL_MODELS, owner: str | None = None
+    ) -> None:
+        """Give a key a name, a role, the models that it is for, and an owner, by default its name."""
+        item = {"key_id": key_id, "name": name, "role": role, "models": list(models), "owner": owner or name}
+        self._table.put_item(Item=item)
 
 
 def authorise(caller: Caller, method: str, changes: Role = "admin") -> None:
@@ -67,20 +68,6 @@ def authorise(caller: Caller, method: str, changes: Role = "admin") -> None:
         Forbidden: The role does not allow it. Names the roles that do.
     """
     require(caller, "read" if method in ("GET", "HEAD") else changes)
-
-
-def require(caller: Caller, needed: Role, what: str = "this request") -> None:
-    """Check that a caller has the role `needed`, or one that may do more.
-
-    Raises:
-        Forbidden: It has not. Names the roles that may do `what`.
-    """
-    # A role of a later version of the platform has no rank here, and allows nothing.
-    if RANK.get(caller.role, -1) >= RANK[needed]:
-        return
-    *others, last = [role for role, rank in RANK.items() if rank >= RANK[needed]]
-    enough = f"{', '.join(others)} or {last}" if others else last
-    raise Forbidden(f"The key {caller.name!r} has the role {caller.role!r}; {what} needs the role {enough}")
 
 
 def authorise_own(caller: Caller, actor: str | None, what: str) -> None:

@@ -51,14 +51,25 @@ Handler = Callable[[Event, Any], Any]
 _key_header = APIKeyHeader(name="x-api-key", description="The API key", auto_error=False)
 
 
-def current_caller(request: Request, _: Annotated[str | None, Depends(_key_header)] = None) -> Caller:
+def identified_caller(request: Request, _: Annotated[str | None, Depends(_key_header)] = None) -> Caller:
+    """Return the caller of a request, whatever the role is.
+
+    Raises:
+        Forbidden: The key has no role.
+    """
+    key_id = request.scope["aws.event"]["requestContext"]["identity"].get("apiKeyId") or ""
+    return AccessKeys.from_environment().caller(key_id)
+
+
+IdentifiedCaller = Annotated[Caller, Depends(identified_caller)]
+
+
+def current_caller(request: Request, caller: IdentifiedCaller) -> Caller:
     """Return the caller of a request.
 
     Raises:
         Forbidden: The key has no role, or its role does not allow the method.
     """
-    key_id = request.scope["aws.event"]["requestContext"]["identity"].get("apiKeyId") or ""
-    caller = AccessKeys.from_environment().caller(key_id)
     authorise(caller, request.method, request.app.state.changes)
     return caller
 

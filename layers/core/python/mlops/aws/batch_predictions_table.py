@@ -4,13 +4,14 @@ The records are written by the API and job_events; a shard's item by its job, wh
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
+from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, named, table_named
+from mlops.domain.access import ALL_MODELS
 from mlops.domain.batch_prediction import ID_PREFIX, BatchPrediction, OutputFile, Shard, Totals
 from mlops.domain.errors import NotFound
 from mlops.domain.job import JobStatus
@@ -70,17 +71,25 @@ class BatchPredictionsTable:
         record = self._table.get(_record_key(batch_id))
         return BatchPrediction.from_record(record) if record is not None else None
 
-    def page(self, limit: int, cursor: str | None = None) -> BatchPredictionPage:
-        """Return a page of the records, newest first. Raises ValidationFailed for an invalid cursor."""
+    def page(self, limit: int, cursor: str | None = None, names: Sequence[str] = ALL_MODELS) -> BatchPredictionPage:
+        """Return a page of the records of models with these names, newest first.
+
+        Where `names` are not all names, a page may have fewer records than the limit, though others follow.
+
+        Raises:
+            ValidationFailed: The cursor is not valid.
+        """
         start: dict[str, Any] = {}
+        if (matching := named("model_name", names)) is not None:
+            start["FilterExpression"] = matching
         if cursor:
             batch_id = decode_cursor(cursor, MAX_KEY_BYTES)
             if not batch_id.startswith(ID_PREFIX):
                 raise unknown_cursor()
-            start = {"start": {"kind": _KIND, **_record_key(batch_id)}}
+            start |= {"start": {"kind": _KIND, **_record_key(batch_id)}}
         page = self._table.page(Key("kind").eq(_KIND), limit, **start, IndexName="by_time", ScanIndexForward=False)
         records = [BatchPrediction.from_record(item) for item in page.items]
-        return BatchPredictionPage(records, encode_cursor(records[-1].batch_id) if page.next_key else None)
+        return BatchPredictionPage(records, encode_cursor(page.next_key["batch_id"]) if page.next_key else None)
 
     def under_way(self) -> list[BatchPrediction]:
         """Return those that have not ended, from an index, which may be a moment behind."""

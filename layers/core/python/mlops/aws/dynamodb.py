@@ -1,5 +1,7 @@
 """A DynamoDB table with plain Python values. The adapters of single tables use it."""
 
+import random
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -7,13 +9,19 @@ from functools import cache
 from typing import Any, Literal
 
 import boto3
-from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
 
 Item = dict[str, Any]
 Key = Mapping[str, Any]
 MAX_KEY_BYTES = 1024
 """Of a sort key; DynamoDB refuses a request with a longer one."""
+_PUTS_PER_REQUEST = 25
+MAX_WAIT_SECONDS = 40.0
+"""For a throttled or conflicting write."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,23 @@ class DynamoTable:
                 pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
         return items
 
+    def put_many(self, items: Iterable[Item], max_wait_seconds: float = MAX_WAIT_SECONDS) -> None:
+        """Write items of different keys, in place of what is there.
+
+        Raises:
+            ClientError: DynamoDB refuses.
+            TimeoutError: It throttles for longer than `max_wait_seconds`. Some of the items are written.
+        """
+        requests = [{"PutRequest": Put(item).request()} for item in items]
+        wait = _Waiting(max_wait_seconds)
+        while requests:
+            part, requests = requests[:_PUTS_PER_REQUEST], requests[_PUTS_PER_REQUEST:]
+            answer = self._table.meta.client.batch_write_item(RequestItems={self.name: part})
+            left = answer.get("UnprocessedItems", {}).get(self.name, [])
+            if left and not wait.once():
+                raise TimeoutError(f"{len(left) + len(requests)} items could not be written to {self.name}")
+            requests = left + requests
+
     def put(self, item: Item, condition: ConditionBase | None = None) -> bool:
         """Write an item, as described at `Put`; False if the condition did not hold."""
         try:
@@ -155,6 +180,24 @@ class DynamoTable:
         requests = [{type(write).__name__: {"TableName": self.name, **write.request()}} for write in writes]
         self._table.meta.client.transact_write_items(TransactItems=requests)
 
+    def transact_if(self, writes: Sequence[Put | Update], max_wait_seconds: float = MAX_WAIT_SECONDS) -> bool:
+        """Carry out writes of different items if all their conditions hold; otherwise do nothing and return False.
+
+        Raises:
+            ClientError: DynamoDB refuses, or throttles for longer than `max_wait_seconds`. Nothing is done.
+        """
+        wait = _Waiting(max_wait_seconds)
+        while True:
+            try:
+                self.transact(writes)
+                return True
+            except ClientError as error:
+                codes = error_codes(error)
+                if CONDITION_FAILED in codes:
+                    return False
+                if NOT_DONE.isdisjoint(codes) or not wait.once():
+                    raise
+
     def delete(self, key: Key) -> None:
         """Delete an item. Idempotent."""
         self._table.delete_item(Key=dict(key))
@@ -163,6 +206,16 @@ class DynamoTable:
         """Iterate over the items of a key condition, and read pages on demand."""
         while True:
             answer = self._table.query(KeyConditionExpression=condition, **request)
+            yield from map(from_item, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def scan(self) -> Iterator[Item]:
+        """Iterate over all items of a small table, as they are now, and read pages on demand."""
+        request: dict[str, Any] = {"ConsistentRead": True}
+        while True:
+            answer = self._table.scan(**request)
             yield from map(from_item, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
@@ -186,6 +239,21 @@ class DynamoTable:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
+class _Waiting:
+    """Pauses between tries, of random lengths, so that writers that conflict try again at different times."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline, self._pause = time.monotonic() + seconds, 0.02
+
+    def once(self) -> bool:
+        """Wait; False if there is no time left for it."""
+        if time.monotonic() + self._pause > self._deadline:
+            return False
+        time.sleep(self._pause * random.uniform(0.5, 1.5))
+        self._pause = min(2.0, self._pause * 2)
+        return True
+
+
 @cache
 def table_named(name: str, attempts: int | None = None) -> DynamoTable:
     """Return the table of that name, with one connection per environment.
@@ -196,6 +264,20 @@ def table_named(name: str, attempts: int | None = None) -> DynamoTable:
     """
     config = Config(retries={"mode": "standard", "total_max_attempts": attempts}) if attempts else None
     return DynamoTable(boto3.resource("dynamodb", config=config).Table(name))
+
+
+def named(attribute: str, patterns: Sequence[str]) -> ConditionBase | None:
+    """Return the condition that an attribute, if there is one, has a name of these patterns; None if all names do.
+
+    A pattern is a name, or the beginning of names followed by `*`.
+    """
+    if "*" in patterns:
+        return None
+    condition: ConditionBase = Attr(attribute).not_exists()
+    for pattern in patterns:
+        whole = Attr(attribute)
+        condition |= whole.begins_with(pattern[:-1]) if pattern.endswith("*") else whole.eq(pattern)
+    return condition
 
 
 def _projection(attributes: Sequence[str]) -> dict[str, Any]:

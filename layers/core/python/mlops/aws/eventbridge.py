@@ -9,8 +9,10 @@ from typing import Any, TypedDict, get_type_hints
 import boto3
 
 from mlops.aws.batch_job import BatchJob
+from mlops.domain.batch_prediction import BatchPrediction
 from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.job import Job, Sweep
 from mlops.domain.transition import Transition
 
 SOURCE = "mlops"
@@ -31,6 +33,42 @@ class TransitionDetail(TypedDict):
     error: str | None
 
 
+class ApprovalDetail(TransitionDetail):
+    """Detail of an `Approval Requested` event: the transition that waits, and who is to be told."""
+
+    owners: list[str]
+    approvals_needed: int
+    void: str | None
+
+
+class JobEndDetail(TypedDict):
+    """Detail of a `Job Ended` or `Sweep Ended` event: fields of the record of a job outside sweeps, or of a sweep."""
+
+    job_id: str
+    status: str
+    model_name: str | None
+    experiment_name: str
+    model_version: int | None
+    actor: str | None
+    error: str | None
+    completed_at: str | None
+
+
+class BatchPredictionEndDetail(TypedDict):
+    """Detail of a `Batch Prediction Ended` event: fields of its record."""
+
+    batch_id: str
+    status: str
+    model_name: str
+    model_version: int
+    output: str
+    rows: int | None
+    rejected: int | None
+    actor: str
+    error: str | None
+    completed_at: str | None
+
+
 class Events:
     def __init__(self, bus: str) -> None:
         self._bus = bus
@@ -46,7 +84,32 @@ class Events:
         Raises:
             DependencyUnavailable: EventBridge did not accept it.
         """
-        self.put("Model Transition", {name: getattr(transition, name) for name in get_type_hints(TransitionDetail)})
+        self.put("Model Transition", _detail(TransitionDetail, transition))
+
+    def job_ended(self, record: Job | Sweep) -> None:
+        """Publish `Job Ended` or `Sweep Ended`, at least once. Consumers recognise a repeated event by its job_id.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not accept it.
+        """
+        self.put("Sweep Ended" if isinstance(record, Sweep) else "Job Ended", _detail(JobEndDetail, record))
+
+    def batch_prediction_ended(self, batch: BatchPrediction) -> None:
+        """Publish `Batch Prediction Ended`, at least once. Consumers recognise a repeated event by its batch_id.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not accept it.
+        """
+        self.put("Batch Prediction Ended", _detail(BatchPredictionEndDetail, batch))
+
+    def approval_requested(self, transition: Transition, owners: list[str]) -> None:
+        """Publish `Approval Requested`, at least once each time that a transition begins to wait.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not accept it.
+        """
+        names = get_type_hints(ApprovalDetail).keys() - {"owners"}
+        self.put("Approval Requested", {name: getattr(transition, name) for name in sorted(names)} | {"owners": owners})
 
     def job_state(self, job: BatchJob) -> None:
         """Publish `Batch Job State Change` in place of AWS Batch's own event, which was lost."""
@@ -66,6 +129,11 @@ class Events:
         entry = {"Source": SOURCE, "DetailType": detail_type, "Detail": body, "EventBusName": self._bus}
         if self._events.put_events(Entries=[entry])["FailedEntryCount"]:
             raise DependencyUnavailable("EventBridge did not accept the event; it is sent again later")
+
+
+def _detail(fields: type, record: object) -> dict[str, Any]:
+    """Return the fields of a record that an event has."""
+    return {name: getattr(record, name) for name in get_type_hints(fields)}
 
 
 @cache

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.jobs_selection import IS_OURS, id_in, ours, selection
+from mlops.domain.access import ALL_MODELS
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
-from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
+from mlops.domain.pagination import encode_cursor
 from mlops.domain.timestamps import now
 
 COUNTER = "counter"
@@ -25,9 +27,6 @@ COUNTER = "counter"
 ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 _ENDED = 1_000_000
 _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
-_IS_OURS = Attr("created_at").exists()
-"""Set on items that the API has created. In the previous version events and trainers could create items too. A stack
-may still have them; they are not records."""
 _OF_TRIALS = ("job_id", "kind", "created_at", "status", "attempt", "worker", "asked", "metrics", "curve")
 """What a sweep's trainers may read of its runs."""
 _Kind = TypeVar("_Kind", Job, Sweep)
@@ -86,7 +85,7 @@ class JobsTable:
 
     def create(self, record: Record) -> None:
         """Write a new record. If the same write comes again, it changes nothing."""
-        self._table.put(to_item(record), condition=~_IS_OURS)
+        self._table.put(to_item(record), condition=~IS_OURS)
 
     def claim(self, job_ids: Sequence[str], limit: int) -> bool:
         """Add runs, whose records exist already, to the active ones; False if that would exceed `limit`.
@@ -154,18 +153,27 @@ class JobsTable:
         return [runs[job_id] for job_id in job_ids if job_id in runs]
 
     def page(
-        self, kind: type[_Kind], status: JobStatus | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        kind: type[_Kind],
+        status: JobStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        names: Sequence[str] = ALL_MODELS,
     ) -> RecordPage[_Kind]:
-        """Return a page of the records of one kind, newest first. Raises ValidationFailed for an invalid cursor."""
+        """Return a page of the records of one kind, newest first, of models and experiments with these names.
+
+        Raises:
+            ValidationFailed: The cursor is not valid.
+        """
         start: dict[str, Any] = {}
         if cursor:
             within = {"status": str(status)} if status else {"kind": kind.KIND}
-            start = {"ExclusiveStartKey": {"job_id": _id_in(cursor, kind), **within}}
+            start = {"ExclusiveStartKey": {"job_id": id_in(cursor, kind), **within}}
         # One more than the page holds tells whether another follows.
-        newest = self._query(kind, status, **start, Limit=limit + 1, ScanIndexForward=False)
+        newest = self._query(kind, status, names, **start, Limit=limit + 1, ScanIndexForward=False)
         records = list(itertools.islice(newest, limit + 1))
         next_cursor = encode_cursor(records[limit - 1].job_id) if len(records) > limit else None
-        return RecordPage(records[:limit], self._count(kind, status), next_cursor)
+        return RecordPage(records[:limit], self._count(kind, status, names), next_cursor)
 
     def newest(self, kind: type[_Kind]) -> Iterator[_Kind]:
         """Iterate over the records of a kind, newest first, and read them on demand."""
@@ -186,14 +194,20 @@ class JobsTable:
         """Return how many runs are pending or running."""
         return sum(self._count(Job, status) for status in ACTIVE)
 
-    def _query(self, kind: type[_Kind], status: JobStatus | None = None, **request: Any) -> Iterator[_Kind]:
-        condition, index = _selection(kind, status)
-        items = self._table.query(condition, IndexName=index, FilterExpression=_IS_OURS, **request)
+    def _query(
+        self,
+        kind: type[_Kind],
+        status: JobStatus | None = None,
+        names: Sequence[str] = ALL_MODELS,
+        **request: Any,
+    ) -> Iterator[_Kind]:
+        condition, index = selection(kind, status)
+        items = self._table.query(condition, IndexName=index, FilterExpression=ours(names), **request)
         return (record for record in map(from_item, items) if isinstance(record, kind))
 
-    def _count(self, kind: type[_Kind], status: JobStatus | None) -> int:
-        condition, index = _selection(kind, status)
-        return self._table.count(condition, IndexName=index, FilterExpression=_IS_OURS)
+    def _count(self, kind: type[_Kind], status: JobStatus | None, names: Sequence[str] = ALL_MODELS) -> int:
+        condition, index = selection(kind, status)
+        return self._table.count(condition, IndexName=index, FilterExpression=ours(names))
 
     # For the trainer
 
@@ -272,29 +286,10 @@ class JobsTable:
 
         Only the changes are returned, because the trainer's role may not see more.
         """
-        holds = _IS_OURS if condition is None else _IS_OURS & condition
+        holds = IS_OURS if condition is None else IS_OURS & condition
         changed = self._table.update(_key(job_id), values, once=once, condition=holds, returns="UPDATED_NEW")
         return changed is not None
 
 
 def _key(job_id: str) -> dict[str, str]:
     return {"job_id": job_id}
-
-
-def _id_in(cursor: str, kind: type[Job] | type[Sweep]) -> str:
-    """Return the id in a cursor. DynamoDB refuses a start that is not within the query.
-
-    Raises:
-        ValidationFailed: It is not the cursor of a list of this kind.
-    """
-    identifier = decode_cursor(cursor, MAX_KEY_BYTES)
-    if not identifier.startswith(f"{kind.KIND}_"):
-        raise unknown_cursor()
-    return identifier
-
-
-def _selection(kind: type[Job] | type[Sweep], status: JobStatus | None) -> tuple[ConditionBase, str]:
-    """Return the key condition and the index for the records of one kind, optionally with one status."""
-    if status is None:
-        return Key("kind").eq(kind.KIND), "by_time"
-    return Key("status").eq(str(status)) & Key("job_id").begins_with(f"{kind.KIND}_"), "by_status"

@@ -3,7 +3,6 @@
 One transaction adds counts and a marker of what was counted, so that a repetition does not count again.
 """
 
-import random
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -12,11 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
-from botocore.exceptions import ClientError
 
 from mlops.aws.column_counts import GENERATION, NEW_DELTAS, ColumnCounts, Generation
-from mlops.aws.dynamodb import DynamoTable, Item, Put, Update, table_named
-from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
+from mlops.aws.dynamodb import MAX_WAIT_SECONDS, DynamoTable, Item, Put, Update, table_named
 from mlops.domain.drift.column_counts import ByLayout
 from mlops.domain.drift.counts import Counts
 from mlops.domain.drift.series import Series as Series
@@ -27,7 +24,7 @@ MARKER_SECONDS = 16 * 24 * 3600
 """Longer than a log line can be delivered again: CloudWatch Logs and the dead-letter queue keep lines for 14 days."""
 ITEMS_PER_TRANSACTION = 100
 NAMES_PER_UPDATE = 250
-"""DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
+"""DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 247 names."""
 _NO_COUNTS = ("series", "slot", "expires", GENERATION, NEW_DELTAS)
 _MARKED = "marker#"
 _CLIENT_ATTEMPTS = 6
@@ -87,7 +84,10 @@ class PredictionStats:
     """Adapter of the DynamoDB table `PREDICTION_STATS_TABLE` (key `series`, `slot`; `expires` is its TTL)."""
 
     def __init__(
-        self, table: DynamoTable, retention_seconds: int = 100 * _DAY_SECONDS, max_wait_seconds: float = 40.0
+        self,
+        table: DynamoTable,
+        retention_seconds: int = 100 * _DAY_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
     ) -> None:
         self._table = table
         self._retention = retention_seconds
@@ -122,7 +122,7 @@ class PredictionStats:
         name = " ".join(f"{marker.group} {marker.slot}" for marker in markers)
         for place, by_layout in columns.items():
             writes.append(self.columns.delta(*place, generations[place], name, by_layout))
-        if not self._transact(writes):
+        if not self._table.transact_if(writes, self._max_wait):
             return False
         for place, generation in generations.items():
             if generation.is_full:
@@ -190,23 +190,6 @@ class PredictionStats:
         if added:
             expires = int(time.time()) + self._retention
             yield Update({"series": series, "slot": slot}, {"expires": expires}, add=added, condition=condition)
-
-    def _transact(self, writes: list[Put | Update]) -> bool:
-        """Write all or nothing; False if a condition failed."""
-        deadline, pause = time.monotonic() + self._max_wait, 0.02
-        while True:
-            try:
-                self._table.transact(writes)
-                return True
-            except ClientError as error:
-                codes = error_codes(error)
-                if CONDITION_FAILED in codes:
-                    return False
-                if NOT_DONE.isdisjoint(codes) or time.monotonic() + pause > deadline:
-                    raise
-            # Deliveries that conflict at one item try again at different times.
-            time.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(2.0, pause * 2)
 
 
 def _numbers(item: Item) -> dict[str, int]:

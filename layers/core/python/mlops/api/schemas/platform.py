@@ -21,6 +21,18 @@ class Dependency(BaseModel):
     )
 
 
+class Me(BaseModel):
+    """What the key of the request may do."""
+
+    name: str = Field(description="Name of the key, as the history shows it")
+    owner: str = Field(description="The person or team that the key belongs to")
+    role: str = Field(description="predict, read, feedback, train, approve or admin; each may do what those before may")
+    models: list[str] = Field(
+        description="The models and experiments that the key is for; a name that ends in * stands for all names with "
+        "this beginning"
+    )
+
+
 class Ready(BaseModel):
     status: Literal["ready", "degraded"]
     dependencies: dict[str, Dependency] = Field(description="By name: dynamodb, s3 and tracking (MLflow)")

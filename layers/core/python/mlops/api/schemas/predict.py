@@ -37,7 +37,8 @@ Row = Annotated[
     dict[str, Scalar],
     Field(
         description="One value for each column of a table model, by its name. The model says which columns, types and "
-        "values it takes; a datetime is RFC 3339"
+        "values it takes; a datetime is RFC 3339. `id`, unless the model has a column of that name, is your own id of "
+        "the row, with which its label can come back: POST /feedback"
     ),
 ]
 Scale = Annotated[
@@ -152,6 +153,7 @@ EXPLANATION_REASON = "Why an explanation is null; missing if none is"
 
 
 class PredictResponse(BaseModel):
+    prediction_id: str = optional(description="Id of the answer, with which its label comes back later: POST /feedback")
     prediction: int | str | float = Field(
         description="Label of the most probable class; the quantity, if the model predicts one"
     )
@@ -172,6 +174,9 @@ class PredictResponse(BaseModel):
 
 
 class BatchPredictResponse(BaseModel):
+    prediction_id: str = optional(
+        description="Id of the answer; with the number of a row, from 0, its label comes back later: POST /feedback"
+    )
     predictions: list[int | str | float] = Field(
         description="Label of the most probable class, or the quantity, for each input"
     )

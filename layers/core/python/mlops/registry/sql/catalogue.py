@@ -3,7 +3,7 @@
 MLflow's REST API has no counts, and needs one call per experiment. One query returns a page, its count and best runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from mlops.domain.access import ALL_MODELS
 from mlops.domain.errors import DependencyUnavailable, NotFound
 from mlops.domain.objective import ACCURACY, Objective
 from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
@@ -80,8 +81,8 @@ ORDER BY key, place
 """
 
 _MODELS = """
-SELECT m.*, (SELECT count(*) FROM mlops.models) AS total_count
-FROM mlops.models m WHERE m.name > %(after)s ORDER BY m.name LIMIT %(limit)s
+SELECT m.*, (SELECT count(*) FROM mlops.models n WHERE n.name LIKE ANY(%(names)s)) AS total_count
+FROM mlops.models m WHERE m.name > %(after)s AND m.name LIKE ANY(%(names)s) ORDER BY m.name LIMIT %(limit)s
 """
 
 _VERSIONS = """
@@ -107,21 +108,30 @@ class Catalogue:
         return _catalogue()
 
     def experiments(
-        self, limit: int, cursor: str | None, order_by: str = "created_at desc", name: str | None = None
+        self,
+        limit: int,
+        cursor: str | None,
+        order_by: str = "created_at desc",
+        name: str | None = None,
+        names: Sequence[str] = ALL_MODELS,
     ) -> tuple[list[Row], int, str | None]:
         """Return a page of experiments, each with its best run: (rows, total number, next cursor).
 
         Args:
             order_by: created_at or name, and asc or desc.
             name: Only those whose name contains this text, in upper or lower case.
+            names: Only those with these names. One that ends in `*` stands for all names with this beginning.
 
         Raises:
             ValidationFailed: The order is not known, or the cursor is from another list.
         """
         order = parse_order(order_by, _EXPERIMENT_ORDERS, {})
-        filtered, values = "TRUE", {}
+        filters: list[str] = []
         if name:
-            filtered, values = "position(lower(%(name)s) IN lower(e.name)) > 0", {"name": name}
+            filters.append("position(lower(%(name)s) IN lower(e.name)) > 0")
+        if "*" not in names:
+            filters.append("e.name LIKE ANY(%(names)s)")
+        filtered, values = " AND ".join(filters) or "TRUE", {"name": name, "names": _like(names)}
         rows, next_cursor = self._ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
         return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
 
@@ -191,9 +201,16 @@ class Catalogue:
         query = "SELECT name, artifact_uri FROM mlops.logged_models WHERE run_id = %(run_id)s ORDER BY name"
         return self._rows(query, run_id=run_id)
 
-    def models(self, limit: int, cursor: str | None) -> tuple[list[Row], int, str | None]:
-        """Return a page of registered models by name: (rows, total number, next cursor)."""
-        rows = self._rows(_MODELS, after=decode_cursor(cursor) if cursor else "", limit=limit + 1)
+    def models(
+        self, limit: int, cursor: str | None, names: Sequence[str] = ALL_MODELS
+    ) -> tuple[list[Row], int, str | None]:
+        """Return a page of registered models by name: (rows, total number, next cursor).
+
+        Args:
+            names: Only models with these names. One that ends in `*` stands for all names with this beginning.
+        """
+        after = decode_cursor(cursor) if cursor else ""
+        rows = self._rows(_MODELS, after=after, names=_like(names), limit=limit + 1)
         return _page(rows, limit, "name")
 
     def model(self, name: str) -> Row:
@@ -268,6 +285,12 @@ class Catalogue:
             row_factory=dict_row,
         )
         return self._connection
+
+
+def _like(names: Sequence[str]) -> list[str]:
+    """Return the patterns of SQL's LIKE for names, of which some end in `*`."""
+    escaped = [name.translate({ord(special): f"\\{special}" for special in "\\%_"}) for name in names]
+    return [f"{name[:-1]}%" if name.endswith("*") else name for name in escaped]
 
 
 def _number(cursor: str) -> int:

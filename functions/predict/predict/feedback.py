@@ -1,0 +1,98 @@
+"""The id of an answer, and what its log line keeps of the answer until the label is known.
+
+prediction_log stores it, so no request waits for that. Of a cached answer the line repeats it under another id.
+"""
+
+import binascii
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from mlops.domain.feedback.prediction_id import Mint, PredictionId
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlops.domain.manifest import Manifest
+
+SHARE = float(os.environ.get("FEEDBACK_SHARE", "1"))
+BATCH_SHARE = float(os.environ.get("FEEDBACK_BATCH_SHARE", "0.1"))
+"""Of requests for several rows."""
+MAX_NUMBERS = 16_384
+"""Outputs that a line keeps: 88 of the 256 kB that it may have. The first rows of a larger batch are kept."""
+MAX_LABELS_CHARACTERS = 32_768
+"""Of the labels of a model; with more nothing is kept."""
+OWN_ID = "id"
+"""The name in a row that is its caller's id, unless the model has a column of that name."""
+DIGITS = 6
+"""How many decimal digits of the range of a quantity its errors are counted in."""
+SMALLEST_UNIT, LARGEST_UNIT = -30, 30
+
+
+class Kept(NamedTuple):
+    """What is kept of a request's answers: JSON fields without braces, and empty if it is nothing."""
+
+    fields: str
+    rows: int
+
+    def line(self, minted: PredictionId) -> str:
+        """Return the field for the log line, with a comma before; nothing if the id is not sampled."""
+        if not minted.sampled or not self.rows:
+            return ""
+        return f',"feedback":{{"id":"{minted.text}",{self.fields}}}'
+
+
+NOTHING = Kept("", 0)
+
+
+ids = Mint()
+
+
+def new_id(rows: int) -> PredictionId:
+    """Make the id of a request for so many rows."""
+    return ids.make(SHARE if rows == 1 else BATCH_SHARE)
+
+
+def with_id(body: str, minted: PredictionId) -> str:
+    """Return an answer's JSON object with the id before its other fields."""
+    return f'{{"prediction_id":"{minted.text}",{body[1:]}'
+
+
+class AnswerKeeper:
+    """Makes the log's part of one loaded model's answers."""
+
+    def __init__(self, manifest: "Manifest") -> None:
+        quantity = manifest.predicts_quantity
+        constant = {"unit": unit_of(manifest)} if quantity else {"labels": manifest.labels}
+        self._constant = orjson.dumps(constant)[1:-1].decode()
+
+    def kept(self, outputs: "np.ndarray", own: Sequence[str] = ()) -> Kept:
+        """Return what is kept of answers.
+
+        Args:
+            outputs: float32 `[n, k]`: probabilities of the labels, or one quantity.
+            own: The callers' ids of the rows, as `own_ids` returns them; empty if they have none.
+        """
+        rows = min(len(outputs), MAX_NUMBERS // outputs.shape[1])
+        more = self._constant
+        if own:
+            more = f'{more},"own":{orjson.dumps(own[:rows]).decode()}'
+        if not rows or len(self._constant) > MAX_LABELS_CHARACTERS:
+            return NOTHING
+        numbers = binascii.b2a_base64(outputs[:rows].tobytes(), newline=False).decode()
+        return Kept(f'"n":{rows},"outputs":"{numbers}",{more}', rows)
+
+
+def unit_of(manifest: "Manifest") -> int:
+    """Return the power of ten in which errors of a quantity are counted, so that their sums are whole numbers.
+
+    It is a millionth of the range of the answers to the held-out rows, rounded to a power of ten.
+    """
+    prediction = (manifest.column_reference or {}).get("prediction") or {}
+    low, high = prediction.get("low"), prediction.get("high")
+    if low is None or high is None or not high > low:
+        return -DIGITS
+    return max(SMALLEST_UNIT, min(LARGEST_UNIT, math.floor(math.log10(high - low)) - DIGITS))

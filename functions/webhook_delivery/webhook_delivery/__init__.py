@@ -1,0 +1,1 @@
+"""Sends the messages of webhooks to their addresses."""

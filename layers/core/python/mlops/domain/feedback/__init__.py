@@ -1,0 +1,1 @@
+"""What became known of predictions: their ids, what is kept of them, and how well they were."""

@@ -1,0 +1,141 @@
+"""What is kept of a request's answers, until their labels are known."""
+
+import binascii
+import json
+import math
+import sys
+import zlib
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlops.domain.feedback.prediction_id import Malformed as MalformedId
+from mlops.domain.feedback.prediction_id import PredictionId, parse
+
+MAX_ROWS = 1000
+MAX_NUMBERS = 16_384
+MAX_CONTENT_BYTES = 1_000_000
+UNITS = range(-30, 31)
+
+
+class Malformed(ValueError):
+    """The field `feedback` of a log line does not have the form that predict writes."""
+
+
+class UnknownLabel(ValueError):
+    """The label is none that the model can answer. The message says what it must be."""
+
+
+@dataclass(frozen=True)
+class KeptAnswers:
+    """The answers to a request's rows.
+
+    Attributes:
+        version: The model's version.
+        stage: In which it was.
+        hour: In which it answered, such as `2026-01-31T23`.
+        outputs: The probabilities of each row's labels; of a model of a quantity the quantity alone.
+        labels: The model's labels; empty if it predicts a quantity.
+        unit: The power of ten in which the errors of a quantity are counted.
+    """
+
+    version: int
+    stage: str
+    hour: str
+    outputs: tuple[tuple[float, ...], ...]
+    labels: tuple[int | str, ...] = ()
+    unit: int = 0
+
+    @property
+    def rows(self) -> int:
+        return len(self.outputs)
+
+    def row(self, number: int) -> "KeptAnswers":
+        """Return one row alone."""
+        return replace(self, outputs=(self.outputs[number],))
+
+    def place_of(self, label: int | float | str) -> int:
+        """Return the place of a label among the model's. Raises UnknownLabel."""
+        texts = [str(known) for known in self.labels]
+        if str(label) not in texts:
+            raise UnknownLabel(f"must be one of the labels of version {self.version}: {_some(texts)}")
+        return texts.index(str(label))
+
+    def to_content(self) -> bytes:
+        """Return everything but version, stage and hour, packed."""
+        numbers = array("f", [number for row in self.outputs for number in row])
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        document = {"n": self.rows, "unit": self.unit, "labels": self.labels}
+        return zlib.compress(json.dumps(document, separators=(",", ":")).encode() + b"\n" + numbers.tobytes())
+
+    @classmethod
+    def from_content(cls, version: int, stage: str, hour: str, content: bytes) -> "KeptAnswers":
+        """Read what `to_content` returned."""
+        head, _, numbers = zlib.decompress(content).partition(b"\n")
+        document = json.loads(head)
+        outputs = _rows(numbers, document["n"])
+        return cls(version, stage, hour, outputs, tuple(document["labels"]), document["unit"])
+
+
+@dataclass(frozen=True)
+class KeptRequest:
+    """A line's answers, and by which ids labels find them: the minted one, or the hash of each row's own one."""
+
+    id: PredictionId
+    answers: KeptAnswers
+    own: tuple[str, ...] = ()
+
+    def by_id(self) -> dict[str, KeptAnswers]:
+        """Return the answers by the id of each item that is stored."""
+        if not self.own:
+            return {self.id.text: self.answers}
+        return {own: self.answers.row(number) for number, own in enumerate(self.own)}
+
+
+def kept_of(line: Mapping[str, Any], hour: str) -> KeptRequest | None:
+    """Read the field `feedback` of a log line whose other fields are valid; None if it has none.
+
+    Raises:
+        Malformed: predict writes no such field.
+    """
+    fields = line.get("feedback")
+    if fields is None:
+        return None
+    try:
+        minted = parse(fields["id"])
+        labels = fields.get("labels")
+        outputs = _rows(binascii.a2b_base64(fields["outputs"]), fields["n"])
+        unit = 0 if labels is not None else fields["unit"]
+        own = tuple(parse(text).text for text in fields.get("own", ()))
+    except (KeyError, TypeError, ValueError, AttributeError, MalformedId) as error:
+        raise Malformed("the field feedback cannot be read") from error
+    width = len(outputs[0])
+    if labels is not None:
+        texts = {str(label) for label in labels} if isinstance(labels, list) else set()
+        if not {*map(type, labels)} <= {int, str} or len(texts) != width or len(labels) != width:
+            raise Malformed("the labels are not those of the outputs")
+    elif width != 1 or type(unit) is not int or unit not in UNITS:
+        raise Malformed("a quantity has one output and a unit")
+    if own and len(own) != len(outputs):
+        raise Malformed("the rows and their ids are not as many")
+    answers = KeptAnswers(line["model_version"], line["stage"], hour, outputs, tuple(labels or ()), unit)
+    return KeptRequest(minted, answers, own)
+
+
+def _rows(numbers: bytes, count: Any) -> tuple[tuple[float, ...], ...]:
+    values = array("f")
+    values.frombytes(numbers)
+    if sys.byteorder == "big":
+        values.byteswap()
+    if type(count) is not int or not 1 <= count <= MAX_ROWS or not values or len(values) % count:
+        raise ValueError("the outputs are not those of the rows")
+    if len(values) > MAX_NUMBERS or not all(map(math.isfinite, values)):
+        raise ValueError("the outputs are too many, or not finite")
+    width = len(values) // count
+    return tuple(tuple(values[start : start + width]) for start in range(0, len(values), width))
+
+
+def _some(texts: list[str], most: int = 20) -> str:
+    return ", ".join(text[:40] for text in texts[:most]) + (", …" if len(texts) > most else "")

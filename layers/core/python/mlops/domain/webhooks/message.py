@@ -1,0 +1,62 @@
+"""The body of a message, in the format that a webhook asks for."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlops.domain.webhooks.event import TEST, PlatformEvent
+from mlops.domain.webhooks.webhook import Format
+
+
+def body_of(event: PlatformEvent, form: Format) -> bytes:
+    """Return the body of an event's message: the same bytes each time."""
+    content = {"text": text_of(event)} if form == "slack" else _standard(event)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _standard(event: PlatformEvent) -> dict[str, Any]:
+    return {"type": event.type, "timestamp": event.timestamp, "data": dict(event.data)}
+
+
+def text_of(event: PlatformEvent) -> str:
+    """Return an event as one line for people, in Slack's markup."""
+    write = _TEXTS[event.type.partition(".")[0]]
+    # The characters that Slack gives a meaning; names and reasons come from callers.
+    return write(event, event.data).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _transition(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    told = f"{event.name} version {data.get('version')} to {data.get('stage')}: {data.get('status')}"
+    return _with_reason(told, data.get("error") or data.get("reason"))
+
+
+def _drift(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    told = "Drift alert" if event.type == "drift.alert" else "Drift is over"
+    return _with_reason(f"{told}: {event.name} version {data.get('model_version')}", data.get("message"))
+
+
+def _retrain(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    return _with_reason(f"Retrain of {event.name} requested", data.get("reason"))
+
+
+def _job(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    return _with_reason(f"{event.identity} ({event.name}): {data.get('status')}", data.get("error"))
+
+
+def _test(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    return f"Test of the webhook {data.get('webhook_id')}, asked for by {data.get('actor')}"
+
+
+def _with_reason(told: str, reason: Any) -> str:
+    return f"{told} ({reason})" if reason else told
+
+
+_TEXTS: dict[str, Callable[[PlatformEvent, Mapping[str, Any]], str]] = {
+    "transition": _transition,
+    "drift": _drift,
+    "retrain": _retrain,
+    "job": _job,
+    "sweep": _job,
+    "batch_prediction": _job,
+    TEST.partition(".")[0]: _test,
+}

@@ -1,0 +1,76 @@
+"""A webhook: an address, the events that it wants, and the ids of its secrets."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from mlops.domain.access import ALL_MODELS, Grant
+from mlops.domain.timestamps import now
+from mlops.domain.webhooks.event import TEST, PlatformEvent
+
+MOST_WEBHOOKS = 50
+"""Each event is compared with all of them."""
+OVERLAP_SECONDS = 24 * 3600
+"""How long the secret before still signs after a rotation, beside the new one."""
+
+Format = Literal["standard", "slack"]
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """The record of a webhook. Address and secrets are elsewhere (`mlops.aws.webhook_secrets`).
+
+    Attributes:
+        events: Types of events; `drift.*` stands for all of a family, `*` for all.
+        models: Names of models and experiments, with a `*` at the end for all names with this beginning.
+        host: The host of its address. The rest of an address may be a secret, as Slack's are.
+        secret_id: Which secret signs.
+        previous_secret_id, previous_until: The secret before, and the Unix time until which it signs too.
+    """
+
+    webhook_id: str
+    host: str
+    events: tuple[str, ...]
+    models: tuple[str, ...]
+    actor: str
+    secret_id: str
+    format: Format = "standard"
+    description: str | None = None
+    previous_secret_id: str | None = None
+    previous_until: float | None = None
+    created_at: str = field(default_factory=now)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Webhook":
+        """Read a record. Fields that this version does not have are left out."""
+        known = {entry.name: record[entry.name] for entry in fields(cls) if record.get(entry.name) is not None}
+        return cls(**{**known, "events": tuple(known["events"]), "models": tuple(known.get("models", ALL_MODELS))})
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the record, without fields that are None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def wants(self, event: PlatformEvent) -> bool:
+        """Return whether the webhook subscribes to an event."""
+        family = event.type.partition(".")[0]
+        subscribes = not {"*", event.type, f"{family}.*"}.isdisjoint(self.events)
+        return event.type == TEST or (subscribes and Grant("read", self.models).covers(event.name))
+
+    def signing_secret_ids(self, moment: float) -> list[str]:
+        """Return the ids of the secrets that sign at a Unix time, the newest first."""
+        previous = self.previous_secret_id
+        still_signs = previous is not None and moment < (self.previous_until or 0.0)
+        return [self.secret_id, previous] if previous is not None and still_signs else [self.secret_id]
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address."""
+    return urlsplit(url).hostname or ""
+
+
+def new_webhook_id() -> str:
+    """Return a new id. Ids sort by time in milliseconds, then at random."""
+    return f"wh_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
