@@ -19,6 +19,7 @@ const KINDS: Record<string, string> = {
   rejected: "bad",
   alert: "bad",
   degraded: "bad",
+  awaiting_approval: "warn",
   cancelled: "warn",
   pruned: "warn",
   warning: "warn",

@@ -59,6 +59,7 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
     }
   };
   const ended = outcome.state === "ended";
+  const over = ended && (outcome.moved.status === "succeeded" || outcome.moved.status === "awaiting_approval");
   return (
     <form onSubmit={submit}>
       <h2>{title}</h2>
@@ -79,7 +80,7 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
         <button class="button plain" type="button" onClick={close}>
           {ended ? "Close" : "Cancel"}
         </button>
-        {ended && outcome.moved.status === "succeeded" ? null : (
+        {over ? null : (
           <button class="button primary" type="submit" disabled={outcome.state === "waiting"}>
             {verb}
           </button>
@@ -89,7 +90,7 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
   );
 }
 
-function Result({ outcome }: { outcome: Outcome }) {
+export function Result({ outcome }: { outcome: Outcome }) {
   switch (outcome.state) {
     case "asking":
       return null;
@@ -106,7 +107,9 @@ function Result({ outcome }: { outcome: Outcome }) {
       return (
         <>
           <Gates gates={moved.gates} />
-          {moved.status === "succeeded" ? (
+          {moved.status === "awaiting_approval" ? (
+            <Waiting moved={moved} />
+          ) : moved.status === "succeeded" ? (
             <p>
               <Tag status="succeeded" />
               {` Version ${moved.version} is in ${moved.stage}`}
@@ -120,6 +123,14 @@ function Result({ outcome }: { outcome: Outcome }) {
     }
   }
 }
+
+const Waiting = ({ moved }: { moved: Transition }) => (
+  <p>
+    <Tag status="awaiting_approval" />
+    {` Somebody with a key of another owner has to approve it within seven days: `}
+    <code>{`mlops approve ${moved.transition_id}`}</code>
+  </p>
+);
 
 async function carryOut(
   decision: Decision,
