@@ -174,6 +174,7 @@ def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168,
 
     from drift.report import DriftReport
     from mlops.aws.dynamodb import DynamoTable
+    from mlops.aws.governance_table import GovernanceTable
     from mlops.aws.serving_bucket import ServedModels
     from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
     from tests.support.serving import served
@@ -212,7 +213,10 @@ def query_cost(predictions: int, rounds: int = 2, hours: tuple[int, int] = (168,
         body = replace(manifest, reference=reference).to_json()
         s3.put_object(Bucket="artifacts", Key=f"serving/{manifest.model_name}/Production.json", Body=body)
         stats, served_models = PredictionStats(DynamoTable(table)), ServedModels("artifacts")
-        report = DriftReport(stats, served_models, THRESHOLDS, manifest.model_name)
+        settings = GovernanceTable(
+            DynamoTable(make_table("GovernanceTable", f"governance-{uuid.uuid4()}", "us-east-1"))
+        )
+        report = DriftReport(stats, served_models, THRESHOLDS, manifest.model_name, settings)
         report.status(None, *hours)
         reads.update(queries=0, items=0)
         times = []

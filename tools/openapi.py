@@ -28,10 +28,12 @@ ROUTED = (
     "models",
     "transitions",
     "drift",
+    "feedback",
     "metrics",
     "webhooks",
 )
 OPEN_PATHS = ("/health", "/ready")
+LATE_PATHS = ("/feedback",)
 
 
 def predict_router() -> APIRouter:
@@ -185,6 +187,8 @@ def _problem_responses(path: str) -> dict[str, Any]:
             "422": "The request is not valid; `errors` names each field",
             "429": "Too many requests",
         }
+    if path in LATE_PATHS:
+        statuses |= {"410": "It came too late"}
     return {status: {"description": text, "content": content} for status, text in statuses.items()}
 
 

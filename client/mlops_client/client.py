@@ -8,6 +8,8 @@ from mlops_client.records import decode
 from mlops_client.routes.batch_predictions import BatchPredictionRoutes
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
+from mlops_client.routes.feedback import FeedbackRoutes
+from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
@@ -19,9 +21,11 @@ class Client(
     OwnCodeRoutes,
     ExperimentRoutes,
     RegistryRoutes,
+    GovernanceRoutes,
     PredictionRoutes,
     BatchPredictionRoutes,
     DriftRoutes,
+    FeedbackRoutes,
     WebhookRoutes,
 ):
     """The platform's API.

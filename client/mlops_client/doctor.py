@@ -44,7 +44,7 @@ def examine(url: str | None = None, key: str | None = None) -> list[Finding]:
         findings += _jobs(client) + _models(client)
     except Forbidden as error:
         if "role" in error.detail:
-            remedy = "ask an operator for a key with the role read, train or admin"
+            remedy = "ask an operator for a key with the role read or a higher one"
             findings.append(Finding("key", "warn", str(error), remedy))
         else:
             findings.append(Finding("key", "fail", str(error), f"mlops login {login.url}"))

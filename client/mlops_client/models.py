@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from mlops_client.states import HasEnded
 
@@ -52,6 +52,17 @@ class BatchPredictionState(HasEnded):
     rows_per_second: float | None = None
     """Since the first job started, all jobs together"""
     started_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    tenth: int
+    """9 has the confidences from 0.9 to 1"""
+    labels: int
+    confidence: float
+    """Mean confidence of these predictions"""
+    accuracy: float
+    """Share of them that was right"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +282,19 @@ class DataUpload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What somebody has decided about a transition that waits."""
+
+    approved: bool
+    name: str
+    """Name of the key"""
+    owner: str
+    """Owner of the key"""
+    at: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dependency:
     ok: bool
     detail: str
@@ -279,6 +303,36 @@ class Dependency:
     """For s3: seconds since the default model's Production manifest was written"""
     warning: str | None = None
     """What works and is not in order, with the remedy; null if there is nothing"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftRules:
+    """From when on a check warns, alerts and asks for a retrain."""
+
+    alert: float | None = None
+    """The PSI of an alert"""
+    minimum_samples: int | None = None
+    """Without so many predictions there is no verdict"""
+    retrain: float | None = None
+    """The PSI of a retrain"""
+    warning: float | None = None
+    """The PSI of a warning"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatedPerformance:
+    """
+    An estimate without labels, from the confidences. It is no measurement.
+
+    It holds if answers with a given confidence are right as often as on the held-out rows, and if those had all kinds
+    of rows that come now. It cannot see that the same inputs now have other labels.
+    """
+
+    accuracy: float
+    error: float
+    """Standard error, as held-out rows and predictions are samples"""
+    predictions: int
+    """Predictions in the window"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +350,33 @@ class Explanation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedbackAccepted:
+    status: Literal["counted", "waiting", "unchanged", "replaced", "not_sampled"]
+    """unchanged: it was counted before; waiting: for its prediction; not_sampled: that was not kept"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackResult:
+    """What became of a label of a batch: its status, or its error."""
+
+    status: Literal["counted", "waiting", "unchanged", "replaced", "not_sampled"] | Literal["refused"]
+    code: str | None
+    """The error's code, if it was refused"""
+    detail: str | None
+    """What is wrong, and what to do"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float | None
+    """Null with labels of fewer than five hours"""
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateResult:
     check: str
     """Name of the check"""
@@ -304,6 +385,18 @@ class GateResult:
     """What the check measured"""
     kind: Literal["integrity", "metric"] = "integrity"
     """`force` skips metric checks only"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRules:
+    """What the gate asks of a version."""
+
+    max_latency_ms: float | None = None
+    """The longest time of one prediction, in milliseconds"""
+    metric_margin: float | None = None
+    """How much worse the objective may be than that of the version in Production"""
+    proof_tolerance: float | None = None
+    """The share of a proof's rows that may be answered otherwise"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,7 +421,7 @@ class Me:
     owner: str
     """The person or team that the key belongs to"""
     role: str
-    """predict, read, train, approve or admin; each may do what those before it may do"""
+    """predict, read, feedback, train, approve or admin; each may do what those before may"""
     models: list[str]
     """The models and experiments that the key is for; a name that ends in * stands for all names with this beginning"""
 
@@ -355,6 +448,9 @@ class Model:
     """Why it is not servable, with the remedy; null if it is"""
     servable: bool = True
     """Whether its versions can be promoted, and asked for predictions"""
+
+
+Owner: TypeAlias = str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -387,6 +483,48 @@ class Objective:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParamChange:
+    name: str
+    before: str | None
+    """In the run of the version that would be replaced; null if it has none"""
+    now: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformancePoint:
+    start: str
+    """ISO 8601 in UTC"""
+    end: str
+    predictions: int
+    """Kept predictions of these hours"""
+    labels: int
+    accuracy: Figure | None
+    """Null for quantities, and without labels"""
+    log_loss: float | None
+    mae: float | None
+    """Null for classes, and without labels"""
+    bias: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceVerdict:
+    """About predictions that are older than the label delay, as labels that come early are not like others."""
+
+    status: Literal["insufficient_data", "ok", "degraded"]
+    """degraded: worse than on the held-out rows, beyond chance"""
+    metric: Literal["accuracy", "mae"] | None
+    """The figure that is compared"""
+    message: str
+    """The result in a sentence"""
+    predictions: int
+    """Kept predictions that are old enough"""
+    labels: int
+    """Their labels"""
+    coverage: float | None
+    """Labels per kept prediction"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     prediction: int | str | float
     """Label of the most probable class; the quantity, if the model predicts one"""
@@ -416,10 +554,53 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromotionComparison:
+    """A version that waits for approval, beside the one that it would replace."""
+
+    metrics: dict[str, str]
+    replaced_metrics: dict[str, str]
+    params: list[ParamChange]
+    """The parameters that differ, at most 100 of them"""
+    params_changed: int
+    """How many differ"""
+    dataset_digest: str | None = None
+    replaced_dataset_digest: str | None = None
+    replaced_version: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantityPerformance:
+    """Of a model of a quantity, in its unit. The intervals are of a bootstrap over hours."""
+
+    mae: Figure
+    """Mean size of the errors"""
+    rmse: Figure
+    """Root of the mean squared error"""
+    bias: Figure
+    """Mean error: predicted less true"""
+    r2: Figure | None
+    """Share of the variance that is explained; null if all labels are the same"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ready:
     status: Literal["ready", "degraded"]
     dependencies: dict[str, Dependency]
     """By name: dynamodb, s3 and tracking (MLflow)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainRules:
+    """Whether and how drift trains the model again."""
+
+    cooldown_hours: float | None = None
+    """Hours between two retrains because of drift"""
+    on_drift: bool | None = None
+    """Whether drift asks for a retrain"""
+    runs: int | None = None
+    """Runs of a retrain"""
+    stage: Literal["Staging", "Production", "none"] | None = None
+    """Where the best run's version goes"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -552,12 +733,20 @@ class Transition:
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "converting", "succeeded", "rejected", "failed"]
-    """converting: a job converts the version to ONNX; then the transition goes on by itself"""
+    status: Literal["queued", "converting", "awaiting_approval", "succeeded", "rejected", "failed"]
+    """converting: a job converts the version to ONNX, and it goes on by itself. awaiting_approval: see `decisions`"""
     actor: str
     """Name of the API key that requested it"""
     created_at: str
+    actor_owner: str | None = None
+    """Owner of the key that requested it"""
+    approvals_needed: int = 0
+    """How many people have to approve it"""
+    comparison: PromotionComparison | None = None
+    """What an approver is shown"""
     completed_at: str | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    """What people have decided. Without a decision it is rejected after seven days"""
     error: str | None = None
     """The reason, if the transition was rejected or failed"""
     force: bool = False
@@ -572,6 +761,23 @@ class Transition:
     """The version that was in the stage before"""
     sha256: str | None = None
     """SHA-256 of the ONNX file that the gate admitted. The version is bound to this file"""
+    void: str | None = None
+    """Why earlier approvals do not count any more"""
+    waiting_since: str | None = None
+    """When it began to wait for approval"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Whether the history is as it was written."""
+
+    valid: bool
+    entries: int
+    """Entries of the chain"""
+    problem: str | None = None
+    """The first entry or transition that is wrong, and how"""
+    sha256: str | None = None
+    """Hash of the last entry. Compare it with one that you have kept elsewhere"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -674,6 +880,29 @@ class BatchPrediction:
     """Id of the answer; with the number of a row, from 0, its label comes back later: POST /feedback"""
     warnings: list[str] | None = None
     """What to know about the answers, such as values that were not seen in training; missing if nothing"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassPerformance:
+    """Of a classifier. The interval of the accuracy is Wilson's; the others are of a bootstrap over hours."""
+
+    accuracy: Figure
+    macro_f1: Figure
+    """Mean F1 of the classes that occur, true or predicted"""
+    log_loss: Figure
+    """In nats"""
+    auc: Figure | None
+    """Area under the ROC curve, from binned scores; of two classes only"""
+    auc_error: float | None
+    """By how much the bins may have changed the area at most"""
+    calibration_error: float
+    """Mean distance of confidence and accuracy over the tenths"""
+    calibration: list[Calibration]
+    """Tenths that have labels"""
+    labels: list[str]
+    """Classes that occur, true or predicted"""
+    confusion: list[list[int]]
+    """Number of labels by true class (rows) and predicted class; empty with more than 50 classes"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -781,6 +1010,14 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedbackBatchResult:
+    results: list[FeedbackResult]
+    """In the order of the labels"""
+    counts: dict[str, int]
+    """How many labels have each status"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job(HasEnded):
     job_id: str
     experiment_name: str
@@ -828,6 +1065,21 @@ class ModelContract:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The settings of a model. What is null, or left out, is as the template's parameters say."""
+
+    approvals: dict[Literal["Staging", "Production"], int] | None = None
+    """How many people have to approve a transition to a stage, besides the one who asks for it"""
+    description: str = ""
+    drift: DriftRules = field(default_factory=lambda: DriftRules())
+    gate: GateRules = field(default_factory=lambda: GateRules())
+    owners: list[Owner] | None = None
+    """Who is told that a transition waits for approval"""
+    retrain: RetrainRules = field(default_factory=lambda: RetrainRules())
+    tags: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelVersion:
     version: int
     stage: str
@@ -839,6 +1091,30 @@ class ModelVersion:
     created_at: str
     objective: Objective | None = None
     """The metric that the gate compares; null if its direction is not known"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceHistory:
+    model_name: str
+    model_version: int
+    step_hours: int
+    points: list[PerformancePoint]
+    """By the time of the predictions, oldest first, without gaps"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsState:
+    model_name: str
+    version: int
+    """Counts the changes; 0 if nobody has set any"""
+    settings: ModelSettings
+    """What was set"""
+    effective: ModelSettings
+    """What holds: what was set, and the stack's parameters for all else"""
+    changed_at: str | None = None
+    changed_by: str | None = None
+    """Name of the key that changed them last"""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -864,6 +1140,30 @@ class SweepState(HasEnded):
     """The transition of that version to `stage`"""
     unranked: dict[str, str] = field(default_factory=dict)
     """Why runs that completed or were pruned have no rank, by job id"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionPerformance:
+    model_version: int
+    stage: Literal["Staging", "Production"] | None
+    """The stage that it serves now"""
+    predictions: int
+    """Kept predictions in the window, with a label or without"""
+    labels: int
+    """Their labels"""
+    coverage: float | None
+    """Labels per kept prediction"""
+    refused: int
+    """Labels that came before their prediction, and then were none of the model's or of no row"""
+    classification: ClassPerformance | None
+    """Null for quantities, and without labels"""
+    regression: QuantityPerformance | None
+    """Null for classes, and without labels"""
+    estimated: EstimatedPerformance | None
+    """Null for quantities, fewer than 100 predictions, and files without accuracies by confidence"""
+    held_out: dict[str, float] | None
+    """Metrics on the rows held out in training; null if the version serves no stage any more"""
+    verdict: PerformanceVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -901,3 +1201,22 @@ class ModelDetail:
     """Whether its versions can be promoted, and asked for predictions"""
     staging_refusal: str | None = None
     """The same, for the version in Staging"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceStatus:
+    model_name: str
+    start: str
+    """First hour of predictions, ISO 8601 in UTC"""
+    end: str
+    """End of the last hour"""
+    delay_hours: int
+    """Verdicts are about predictions that are older"""
+    minimum_labels: int
+    minimum_coverage: float
+    waiting: int
+    """Labels of the last 24 hours whose prediction is not known yet"""
+    unmatched: int
+    """Older labels whose prediction did not come"""
+    versions: list[VersionPerformance]
+    """Those that serve come first, then newer ones"""

@@ -8,6 +8,7 @@ from typing import TypedDict
 import numpy as np
 
 from mlops_contract import Task
+from mlops_contract.confidence_bins import BINS, EDGES
 
 TENTHS = [round(edge / 10, 1) for edge in range(11)]
 INK = 0.5
@@ -37,19 +38,31 @@ class BlockMeans(TypedDict):
     squares: list[float]
 
 
+class AccuracyByConfidence(TypedDict):
+    """Rows by bin of confidence (`mlops_contract.confidence_bins`): all of them, and those that were right."""
+
+    counts: list[int]
+    right: list[int]
+
+
 class Reference(TypedDict):
     """The reference as it stands in the model's file. The image signals are None for other vectors."""
 
     count: int
     predictions: Counts
     confidence: Histogram
+    accuracy_by_confidence: AccuracyByConfidence | None
     mean_intensity: Histogram | None
     ink_share: Histogram | None
     block_means: BlockMeans | None
 
 
 def reference(
-    inputs: np.ndarray, probabilities: np.ndarray, image: tuple[int, int] | None, task: Task = Task.CLASSIFICATION
+    inputs: np.ndarray,
+    probabilities: np.ndarray,
+    image: tuple[int, int] | None,
+    task: Task = Task.CLASSIFICATION,
+    targets: np.ndarray | None = None,
 ) -> Reference | None:
     """The reference of a model; None if it predicts a quantity: the reference of its columns has that too.
 
@@ -58,6 +71,7 @@ def reference(
         probabilities: The model's answers, float32 `[n, classes]`.
         image: (rows, columns) if the inputs are flattened images.
         task: What the model predicts.
+        targets: The place of each row's label, int `[n]`; None if the labels are not known.
     """
     if task is Task.REGRESSION:
         return None
@@ -66,10 +80,18 @@ def reference(
         "count": len(inputs),
         "predictions": {"counts": np.bincount(probabilities.argmax(axis=1), minlength=classes).tolist()},
         "confidence": _histogram(probabilities.max(axis=1)),
+        "accuracy_by_confidence": None if targets is None else _accuracies(probabilities, targets),
         "mean_intensity": _histogram(inputs.mean(axis=1)) if image else None,
         "ink_share": _histogram((inputs > INK).mean(axis=1)) if image else None,
         "block_means": _block_means(inputs, image) if image else None,
     }
+
+
+def _accuracies(probabilities: np.ndarray, targets: np.ndarray) -> AccuracyByConfidence:
+    bins = np.digitize(probabilities.max(axis=1).astype(np.float64), EDGES)
+    right = probabilities.argmax(axis=1) == targets
+    counts, hits = (np.bincount(found, minlength=BINS).tolist() for found in (bins, bins[right]))
+    return {"counts": counts, "right": hits}
 
 
 def _histogram(values: np.ndarray) -> Histogram:

@@ -229,14 +229,14 @@ def test_a_job_that_fails_says_why_with_exit_code_1(signed_in):
 @pytest.mark.slow
 def test_keys_of_every_role_are_made_listed_and_removed(signed_in, stack):
     operator = signed_in | stack.env | {"MLOPS_STACK": "mlops-local"}
-    made = mlops(operator, "keys", "create", "alice", "--role", "read", "--json")
+    made = mlops(operator, "keys", "create", "alice", "--owner", "alice", "--role", "read", "--json")
     assert made.returncode == 0, made.stderr
     key = json.loads(made.stdout)["key"]
     alice = signed_in | {"MLOPS_API_KEY": key}
     assert mlops(alice, "models").returncode == 0
     refused = mlops(alice, "train")
     assert refused.returncode == 3
-    assert "needs the role train or admin" in refused.stderr
+    assert "needs the role train, approve or admin" in refused.stderr
     listed = json.loads(mlops(operator, "keys", "list", "--json").stdout)
     (mine,) = [each for each in listed if each["name"] == "alice"]
     rotated = json.loads(mlops(operator, "keys", "rotate", "alice", "--json").stdout)

@@ -1,14 +1,12 @@
 """What every caller may rely on: keys, roles, problem documents, headers, bounds."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from infra.local.api import Api
 from infra.local.settings import ROOT
+from tests.support.keys import make_key
 
 OPEN = ("/health", "/ready", "/docs", "/openapi.json")
 CLOSED = ("/train/jobs", "/experiments", "/models", "/sweeps", "/train/status/job_000001")
@@ -129,12 +127,7 @@ def key_of(stack):
     """Keys by role, made as an operator makes them."""
 
     def make(role):
-        command = ["-m", "tools.keys", "create", "--name", f"test-{role}", "--role", role, "--stack", "mlops-local"]
-        environment = {**os.environ, **stack.env, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
-        made = subprocess.run(
-            [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        return made.stdout.strip()
+        return make_key(stack.env, f"test-{role}", role, owner="test")
 
     return make
 
@@ -145,7 +138,7 @@ def test_roles(api, key_of, production_model, held_out):
     assert predicting.send("POST", "/predict", image).status == 200
     assert reading.send("POST", "/predict", image).status == 200
     assert reading.send("GET", "/train/jobs").status == 200
-    assert "read, train or admin" in problem_of(predicting.send("GET", "/train/jobs"), 403)["detail"]
+    assert "read, feedback, train, approve or admin" in problem_of(predicting.send("GET", "/train/jobs"), 403)["detail"]
     assert "admin" in problem_of(reading.send("POST", "/train", {}), 403)["detail"]
     wish = {"model_name": "digit-classifier", "version": 1, "stage": "Archived"}
     for changing in (reading, Api(api.url, key_of("train"))):

@@ -7,9 +7,6 @@ It has a stack of its own, because an admin's requests start jobs and move versi
 """
 
 import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +25,7 @@ from infra.local.settings import ROOT, Settings
 from infra.local.stack import Stack
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from tests.support.fuzzing import JSON, budget
+from tests.support.keys import make_key
 from tests.support.steps import promote, train
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.fuzz]
@@ -48,24 +46,7 @@ def keys(make_settings: Callable[[], Settings]) -> Iterator[Callable[[str | None
     assert promote(admin, job["model_version"], reason="fixture")["status"] == "succeeded"
     made: dict[str | None, Api] = {"admin": admin, None: Api(settings.api_url, None)}
     for role in ("read", "predict"):
-        command = [
-            "-m",
-            "tools.keys",
-            "create",
-            "--name",
-            f"fuzz-{role}",
-            "--owner",
-            "fuzz",
-            "--role",
-            role,
-            "--stack",
-            "mlops-local",
-        ]
-        variables = {**os.environ, **environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
-        output = subprocess.run(
-            [sys.executable, *command], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        made[role] = Api(settings.api_url, output.stdout.strip())
+        made[role] = Api(settings.api_url, make_key(environment, f"fuzz-{role}", role, owner="fuzz"))
     yield made.__getitem__
     Stack(settings, say=lambda text: None).reset()
 

@@ -185,6 +185,8 @@ def test_a_transition_whose_message_was_never_sent_is_sent_by_reconcile(api, wor
     sent = LostMessages(ResendSettings(resend_seconds=0), world.transitions, queue).look()
     assert f"{message['transition_id']}#1" in sent
     assert ended(api, message["transition_id"])["status"] == "succeeded"
+    # It stays open until it is in the model's history and announced.
+    eventually(lambda: not world.transitions.still_open(world.model))
     assert LostMessages(ResendSettings(resend_seconds=0), world.transitions, queue).look() == []
 
 

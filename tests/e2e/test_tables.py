@@ -278,7 +278,7 @@ def test_a_quantity_is_predicted_as_a_number_without_a_confidence(api, prices):
     assert prices["metrics"]["rmse"] < prices["metrics"]["baseline_rmse"] / 5
     answer = api.post("/predict", {"row": {"area": 100, "rooms": 4, "district": "Old Town"}, "model_name": PRICES})
     assert answer["prediction"] == pytest.approx(606_000, rel=0.02)
-    assert answer.keys() == {"prediction", "model_name", "model_version", "model_stage"}
+    assert answer.keys() == {"prediction_id", "prediction", "model_name", "model_version", "model_stage"}
     rows = [{"area": area, "rooms": 2, "district": None} for area in (30.5, 90)]
     batch = api.post("/predict/batch", {"rows": rows, "model_name": PRICES})
     assert batch["predictions"][0] < batch["predictions"][1]

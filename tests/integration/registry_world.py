@@ -18,6 +18,8 @@ from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
+from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.model_history import ModelHistory
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import ALIASES, Stage
@@ -73,13 +75,14 @@ class Watched:
 class World:
     """One model and a promoter whose every change can be the last thing it does."""
 
-    def __init__(self, model: str, table: str, bucket: str, conversions: str) -> None:
+    def __init__(self, model: str, table: str, bucket: str, conversions: str, governance: str) -> None:
         self.model, self.bucket, self.effects = model, bucket, Effects()
         self.s3 = boto3.client("s3")
         self.tracking = Tracking.from_environment()
         self._table = boto3.resource("dynamodb").Table(table)
         self.transitions = TransitionsTable(DynamoTable(self._table))
         self._conversions = ConversionsTable(DynamoTable(boto3.resource("dynamodb").Table(conversions)))
+        self.governance = GovernanceTable(DynamoTable(boto3.resource("dynamodb").Table(governance)))
         self.tracking._post("registered-models/create", {"name": model})
 
     def promoter(self) -> promoter.Promoter:
@@ -96,7 +99,8 @@ class World:
             setattr(each, name, Watched(getattr(each, name), self.effects))
         limits = gate.GateSettings(max_latency_ms=1000, max_model_bytes=1_000_000)
         converted: Any = ConversionJobs(self._conversions, None)  # type: ignore[arg-type]  # nothing to convert
-        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted)
+        history = ModelHistory(self.governance, transitions)
+        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, history)
         return promoter.Promoter(dependencies, events)
 
     def _watch_calls(self, tracking: Tracking) -> None:
@@ -213,4 +217,6 @@ def make_world(stack: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
     deployed = deploy.describe(stack.settings)
     assert deployed is not None
     conversions = deploy.physical_ids(stack.settings)["ConversionsTable"]
-    return World(name, deployed.outputs["TransitionsTableName"], deployed.outputs["ArtifactBucketName"], conversions)
+    names = [deployed.outputs[f"{name}Name"] for name in ("TransitionsTable", "ArtifactBucket", "GovernanceTable")]
+    table, bucket, governance = names
+    return World(name, table, bucket, conversions, governance)

@@ -3,8 +3,12 @@
 import json
 from typing import Any
 
+import boto3
+
 from infra.local import deploy
+from infra.local.environment import aws_environment
 from infra.local.settings import Settings
+from mlops_client.operator.grants import GrantsFile
 from tools.runtime.artifacts import ROOT
 
 FOLDER = ROOT / "events"
@@ -19,7 +23,13 @@ def give_their_key_a_role(settings: Settings) -> None:
     """Make the key of the events an admin's, in the running stack of `settings`."""
     present = deploy.describe(settings)
     assert present is not None
-    deploy.client(settings, "dynamodb").put_item(
-        TableName=present.outputs["AccessKeysTableName"],
-        Item={"key_id": {"S": "events"}, "name": {"S": "events"}, "role": {"S": "admin"}},
+    environment = aws_environment(settings)
+    aws = boto3.Session(
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_DEFAULT_REGION"],
     )
+    resource: Any = aws.resource("dynamodb", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    table = resource.Table(present.outputs["AccessKeysTableName"])
+    table.put_item(Item={"key_id": "events", "name": "events", "role": "admin"})
+    GrantsFile(deploy.client(settings, "s3"), present.outputs["ArtifactBucketName"], table).write()

@@ -27,6 +27,7 @@ LEAST_WRAPPED = 30
 
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
     "converting": "cyan",
+    "awaiting_approval": "yellow",
     "failed": "red",
     "rejected": "red",
     "cancelled": "yellow",

@@ -79,6 +79,12 @@ def show_transition(transition: Transition) -> None:
     if transition.status == "succeeded":
         replaced = f", in place of version {transition.replaced_version}" if transition.replaced_version else ""
         out.print(f"{name} is in {transition.stage}{replaced}", style="green", soft_wrap=True)
+    elif transition.status == "awaiting_approval":
+        left = transition.approvals_needed - len(transition.decisions)
+        output.print_line(
+            f"{name} waits for {left} approval{'s' if left > 1 else ''} before it goes to {transition.stage}"
+        )
+        output.note(f"somebody else can approve it: mlops approve {transition.transition_id}")
     elif transition.status in UNDER_WAY:
         status, history = transition.status, f"mlops history {transition.model_name}"
         output.print_line(f"{transition.transition_id} is {status}; see: {history}")

@@ -42,6 +42,8 @@ class GrantsFile:
         while True:
             page = self._table.scan(**request)
             for item in page["Items"]:
+                if "role" not in item:  # it may nothing
+                    continue
                 models = list(map(str, item.get("models") or ("*",)))
                 grants[str(item["key_id"])] = {"role": str(item["role"]), "models": models}
             if "LastEvaluatedKey" not in page:

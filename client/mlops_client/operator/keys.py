@@ -10,7 +10,7 @@ from mlops_client.errors import BadInput
 from mlops_client.operator import aws
 from mlops_client.operator.grants import GrantsFile
 
-Role = Literal["predict", "read", "train", "approve", "admin"]
+Role = Literal["predict", "read", "feedback", "train", "approve", "admin"]
 MAX_NAME_LENGTH = 100
 ALL_MODELS = ("*",)
 _PATTERN = re.compile(r"\*|[^*\x00-\x1f\x7f-\x9f]{1,200}\*?")

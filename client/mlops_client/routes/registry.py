@@ -63,6 +63,8 @@ class RegistryRoutes(Routes):
         Raises:
             TransitionRefused: A gate rejected it, or it failed. It has the results of the gates.
             WaitTimeout: It is still queued, or converting. It continues.
+
+        If it returns with the status awaiting_approval, somebody else has to approve it: `approve`.
         """
         body: dict[str, Any] = {"model_name": model_name, "version": version, "stage": stage}
         body |= given({"reason": reason, "force": force or None})
@@ -83,6 +85,30 @@ class RegistryRoutes(Routes):
     def transition(self, transition_id: str) -> Transition:
         """Return a transition with its outcome."""
         return decode(Transition, self.transport.call("GET", path("models", "transitions", transition_id)))
+
+    def approve(self, transition_id: str, comment: str | None = None, *, wait: float = 120) -> Transition:
+        """Approve a transition that waits, and wait for the outcome.
+
+        Args:
+            transition_id: The transition. Somebody else, with a key of another owner, has to have asked for it.
+            comment: Kept in the history.
+            wait: Seconds to wait at most.
+
+        Raises:
+            Forbidden: You have asked for it yourself, or your key may not approve.
+            TransitionRefused: It failed.
+            WaitTimeout: It is still queued. It continues.
+        """
+        route = path("models", "transitions", transition_id, "approve")
+        return self._transition(route, given({"comment": comment}), wait, None)
+
+    def reject(self, transition_id: str, comment: str | None = None, *, wait: float = 120) -> Transition:
+        """Reject a transition that waits, and return it. The arguments are those of `approve`."""
+        route = path("models", "transitions", transition_id, "reject")
+        try:
+            return self._transition(route, given({"comment": comment}), wait, None)
+        except TransitionRefused as refused:
+            return refused.transition
 
     def convert(self, version: int, model_name: str = DEFAULT_MODEL) -> Conversion:
         """Start the conversion of a version that was logged with plain MLflow to ONNX, unless it runs or has succeeded.

@@ -1,15 +1,18 @@
 """The scheduled check: store the verdict of every model in Production, and send alerts."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from aws_lambda_powertools import Logger
 
+from drift.settings import CheckSettings as CheckSettings
+from drift.settings import HasSettings, own_retrains, own_thresholds
 from drift.windows import Windows, columns_of, drift_of, samples_of, series_of
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
 from mlops.aws.embedded_metrics import embedded
+from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.record import DriftRecord
@@ -17,24 +20,8 @@ from mlops.domain.drift.retrain import RetrainClaim, RetrainRequest
 from mlops.domain.drift.verdict import DriftThresholds, Verdict
 from mlops.domain.manifest import Manifest
 from mlops.domain.timestamps import now
-from mlops.settings import Settings
 
 logger = Logger()
-
-
-@dataclass(frozen=True)
-class CheckSettings(Settings):
-    """Settings of the check: its windows, and the limits of retrains."""
-
-    drift_baseline_hours: int = 168
-    drift_current_hours: int = 24
-    drift_repeat_hours: float = 24
-    """An alert that lasts is sent again after this time."""
-    retrain_on_drift: bool = False
-    retrain_cooldown_hours: float = 24
-    retrain_daily_budget: int = 2
-    retrain_runs: int = 1
-    retrain_stage: str = "Staging"
 
 
 class DriftCheck:
@@ -46,9 +33,10 @@ class DriftCheck:
         events: DriftEvents,
         thresholds: DriftThresholds,
         settings: CheckSettings,
+        governance: HasSettings,
     ) -> None:
         self._stats, self._served, self._records, self._events = stats, served, records, events
-        self._thresholds, self._settings = thresholds, settings
+        self._thresholds, self._settings, self._governance = thresholds, settings, governance
 
     @classmethod
     def from_environment(cls) -> "DriftCheck":
@@ -75,16 +63,18 @@ class DriftCheck:
         return verdicts
 
     def _check(self, manifest: Manifest) -> Verdict:
+        own = self._governance.settings(manifest.model_name).settings
+        thresholds = own_thresholds(self._thresholds, own)
         windows = Windows.ending_now(self._settings.drift_baseline_hours, self._settings.drift_current_hours)
         if manifest.contract is not None:
             # So that a query reads one item for each hour that is over, however many deliveries it had.
             self._stats.columns.fold_past(series_of(manifest), windows.current_start, hours_before(windows.end, 2))
-        columns = columns_of(self._stats, manifest, windows.current_start, self._thresholds)
-        drift = drift_of(manifest, samples_of(self._stats, manifest, windows), columns, self._thresholds)
+        columns = columns_of(self._stats, manifest, windows.current_start, thresholds)
+        drift = drift_of(manifest, samples_of(self._stats, manifest, windows), columns, thresholds)
         record = self._notify(DriftRecord.of(manifest.model_name, manifest.model_version, drift, now()))
         # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.
         self._records.save(record)
-        self._retrain(record)
+        self._retrain(record, thresholds, own_retrains(self._settings, own))
         _log(record)
         return record.status
 
@@ -115,16 +105,16 @@ class DriftCheck:
             return replace(record, alerted_at=None, alerted_columns=())
         return record
 
-    def _retrain(self, record: DriftRecord) -> None:
+    def _retrain(self, record: DriftRecord, thresholds: DriftThresholds, settings: CheckSettings) -> None:
         """Request a retrain with an event, if it is switched on and within its limits."""
-        if not self._settings.retrain_on_drift:
+        if not settings.retrain_on_drift:
             return
         request = self._records.unsent_retrain(record.model_name)
         if request is None:
-            if record.status is not Verdict.ALERT or (record.psi or 0.0) < self._thresholds.drift_retrain:
+            if record.status is not Verdict.ALERT or (record.psi or 0.0) < thresholds.drift_retrain:
                 return
-            request = self._request(record)
-            limits = RetrainLimits(self._settings.retrain_cooldown_hours * 3600, self._settings.retrain_daily_budget)
+            request = self._request(record, settings)
+            limits = RetrainLimits(settings.retrain_cooldown_hours * 3600, settings.retrain_daily_budget)
             claim = self._records.claim_retrain(request, limits, time.time())
             if claim is not RetrainClaim.CLAIMED:
                 logger.info("no retrain", model=record.model_name, reason=claim)
@@ -134,13 +124,13 @@ class DriftCheck:
         self._records.retrain_sent(record.model_name)
         logger.info("retrain requested", model=record.model_name, retrain_id=request.retrain_id)
 
-    def _request(self, record: DriftRecord) -> RetrainRequest:
+    def _request(self, record: DriftRecord, settings: CheckSettings) -> RetrainRequest:
         return RetrainRequest.model_validate(
             {
                 "retrain_id": f"drift-{record.model_name[:60]}-{time.time_ns() // 1_000_000}",
                 "model_name": record.model_name,
-                "num_runs": self._settings.retrain_runs,
-                "stage": self._settings.retrain_stage if self._settings.retrain_stage != "none" else None,
+                "num_runs": settings.retrain_runs,
+                "stage": settings.retrain_stage if settings.retrain_stage != "none" else None,
                 "reason": f"drift: {record.message}",
             }
         )
@@ -167,4 +157,5 @@ def _check() -> DriftCheck:
         DriftEvents.from_environment(),
         DriftThresholds.from_environment(),
         CheckSettings.from_environment(),
+        GovernanceTable.from_environment(),
     )

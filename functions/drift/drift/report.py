@@ -4,7 +4,7 @@ from functools import cache
 from itertools import pairwise
 
 from drift.column_report import column_detail, column_moves, columns_result
-from drift.settings import ReportSettings
+from drift.settings import HasSettings, ReportSettings, own_thresholds
 from drift.windows import (
     Windows,
     columns_of,
@@ -26,6 +26,7 @@ from mlops.api.schemas.drift import (
     Thresholds,
     Window,
 )
+from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.column_words import sentence_of_all
@@ -39,21 +40,31 @@ BASELINE_HOURS = 168
 
 class DriftReport:
     def __init__(
-        self, stats: PredictionStats, served: ServedModels, thresholds: DriftThresholds, default_model: str
+        self,
+        stats: PredictionStats,
+        served: ServedModels,
+        thresholds: DriftThresholds,
+        default_model: str,
+        governance: HasSettings,
     ) -> None:
         self._stats, self._served, self._thresholds, self._default = stats, served, thresholds, default_model
+        self._governance = governance
 
     @classmethod
     def from_environment(cls) -> "DriftReport":
         return _report()
 
+    def _thresholds_of(self, model_name: str) -> DriftThresholds:
+        return own_thresholds(self._thresholds, self._governance.settings(model_name).settings)
+
     def status(self, model_name: str | None, baseline_hours: int, current_hours: int) -> DriftStatus:
         """Compare the current window with the reference and with the baseline window. Raises NoModelInStage."""
         manifest = self._served.manifest(model_name or self._default)
+        thresholds = self._thresholds_of(manifest.model_name)
         windows = Windows.ending_now(baseline_hours, current_hours)
         samples = samples_of(self._stats, manifest, windows)
-        columns = columns_of(self._stats, manifest, windows.current_start, self._thresholds)
-        drift = drift_of(manifest, samples, columns, self._thresholds)
+        columns = columns_of(self._stats, manifest, windows.current_start, thresholds)
+        drift = drift_of(manifest, samples, columns, thresholds)
         return DriftStatus(
             model_name=manifest.model_name,
             model_version=manifest.model_version,
@@ -63,7 +74,7 @@ class DriftReport:
             column=drift.column.name if drift.column else None,
             against=drift.against,
             message=drift.message,
-            thresholds=_thresholds(self._thresholds),
+            thresholds=_thresholds(thresholds),
             comparisons=[_comparison(comparison) for comparison in drift.comparisons],
             columns=columns_result(drift.columns),
             current=_window(windows.current_start, windows.end, current_hours, samples.current.count),
@@ -82,8 +93,9 @@ class DriftReport:
             NotFound: The model has no columns, or none of that name is watched.
         """
         manifest = self._served.manifest(model_name or self._default)
+        thresholds = self._thresholds_of(manifest.model_name)
         windows = Windows.ending_now(1, current_hours)
-        drift = columns_of(self._stats, manifest, windows.current_start, self._thresholds)
+        drift = columns_of(self._stats, manifest, windows.current_start, thresholds)
         if drift is None:
             raise NotFound(f"{manifest.model_name} takes images or vectors, which have no columns; GET /drift/status")
         named = [entry for entry in (drift.moved if moved else drift.columns) if column in (None, entry.name)]
@@ -94,7 +106,7 @@ class DriftReport:
             model_version=manifest.model_version,
             status=drift.verdict.value,
             message=sentence_of_all(drift),
-            thresholds=_thresholds(self._thresholds),
+            thresholds=_thresholds(thresholds),
             current=_window(
                 windows.current_start,
                 windows.end,
@@ -109,6 +121,7 @@ class DriftReport:
     def history(self, model_name: str | None, hours: int, step_hours: int) -> DriftHistory:
         """Compare consecutive windows with the reference. Raises NoModelInStage."""
         manifest = self._served.manifest(model_name or self._default)
+        thresholds = self._thresholds_of(manifest.model_name)
         series, bounds = series_of(manifest), steps_ending_now(hours, step_hours)
         against: Against = "reference"
         other = reference_of(manifest)
@@ -117,7 +130,7 @@ class DriftReport:
             first, last = (hours_before(bounds[0], ago) for ago in (BASELINE_HOURS, 1))
             other = summary_of(self._stats.window(series, first, last))
         samples = samples_of_steps(self._stats, series, bounds)
-        columns = columns_of_steps(self._stats, manifest, bounds, self._thresholds)
+        columns = columns_of_steps(self._stats, manifest, bounds, thresholds)
         return DriftHistory(
             model_name=manifest.model_name,
             model_version=manifest.model_version,
@@ -126,14 +139,14 @@ class DriftReport:
             step_hours=step_hours,
             against=against,
             against_samples=other.count,
-            thresholds=_thresholds(self._thresholds),
+            thresholds=_thresholds(thresholds),
             points=[
                 _point(
                     start,
                     end,
                     of_columns(sample, compared)
                     if manifest.predicts_quantity and compared is not None
-                    else Drift(sample, (compare(against, sample, other, self._thresholds),), compared),
+                    else Drift(sample, (compare(against, sample, other, thresholds),), compared),
                 )
                 for (start, end), sample, compared in zip(pairwise(bounds), samples, columns, strict=True)
             ],
@@ -216,4 +229,5 @@ def _report() -> DriftReport:
         ServedModels.from_environment(),
         DriftThresholds.from_environment(),
         ReportSettings.from_environment().default_model_name,
+        GovernanceTable.from_environment(),
     )

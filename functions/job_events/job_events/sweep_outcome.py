@@ -76,6 +76,7 @@ def _transition(sweep: Sweep, best: Job, version: int, objective: Objective) -> 
         version=version,
         stage=Stage(str(sweep.stage)),
         actor=sweep.actor or "sweep",
+        actor_owner=sweep.actor_owner,
         reason=f"best of {sweep.job_id}: {best.job_id}, {objective.name} {best.metrics[objective.name]:.6g}",
         request_id=sweep.request_id,
         competes=sweep.is_retrain,

@@ -20,6 +20,8 @@ from mlops.domain.drift.counts import (
 )
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.verdict import Verdict
+from mlops.domain.feedback.outcome import REFUSED as REFUSED_LABELS
+from mlops.domain.feedback.verdict import Performance
 from mlops.domain.job import JobStatus
 from mlops.domain.stages import Stage
 
@@ -46,6 +48,7 @@ class _Families(Collector):
         yield from _predictions(reading.totals)
         yield from _serving(reading)
         yield from _drift(reading)
+        yield from _labels(reading)
         yield from _jobs(reading)
         yield from _transitions(reading)
         yield from _queues(reading.queues)
@@ -184,6 +187,34 @@ def _current(reading: Reading) -> Iterator[DriftRecord]:
             yield record
 
 
+def _labels(reading: Reading) -> Iterator[Metric]:
+    names = ["model", "version"]
+    feedback = CounterMetricFamily("mlops_feedback", "Labels of predictions.", labels=[*names, "outcome"])
+    for (name, version), totals in reading.labels.items():
+        feedback.add_metric([name, str(version), "counted"], totals.get("n", 0))
+        feedback.add_metric([name, str(version), "refused"], totals.get(REFUSED_LABELS, 0))
+    accuracy = GaugeMetricFamily("mlops_live_accuracy", "Share of labels that the model got right.", labels=names)
+    error = GaugeMetricFamily("mlops_live_mean_error", "Mean size of the errors, by the labels.", labels=names)
+    estimated = GaugeMetricFamily(
+        "mlops_estimated_accuracy",
+        "Accuracy that the confidences let expect; an estimate without labels.",
+        labels=names,
+    )
+    degraded = GaugeMetricFamily(
+        "mlops_performance_degraded", "1 if a version does worse than in training, otherwise 0.", labels=names
+    )
+    for record in reading.performance:
+        if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) != record.model_version:
+            continue
+        values = [record.model_name, str(record.model_version)]
+        if record.value is not None:
+            (accuracy if record.metric == "accuracy" else error).add_metric(values, record.value)
+        if record.estimated is not None:
+            estimated.add_metric(values, record.estimated)
+        degraded.add_metric(values, record.status is Performance.DEGRADED)
+    yield from (feedback, accuracy, error, estimated, degraded)
+
+
 def _jobs(reading: Reading) -> Iterator[Metric]:
     states = Counter(job.status for job in reading.jobs)
     jobs = GaugeMetricFamily("mlops_jobs", "Training jobs of the last 24 hours, and all active ones.", labels=["state"])
@@ -222,7 +253,7 @@ def _transitions(reading: Reading) -> Iterator[Metric]:
     longest = GaugeMetricFamily(
         "mlops_transition_oldest_queued_seconds", "Time since the oldest of these transitions was requested."
     )
-    longest.add_metric([], longest_wait((transition.created_at for transition in reading.open_transitions), reading.at))
+    longest.add_metric([], longest_wait((transition.since for transition in reading.open_transitions), reading.at))
     yield from (ended, queued, longest)
 
 

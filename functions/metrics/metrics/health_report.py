@@ -17,7 +17,7 @@ STATES = (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.COMPLETED, JobStatus.F
 def report(reading: Reading) -> None:
     """Write the metrics OldestPendingJob, OldestQueuedTransition and ProductionModels, and Jobs by state."""
     pending = [job.created_at for job in reading.jobs if job.status is JobStatus.PENDING]
-    queued = [transition.created_at for transition in reading.open_transitions]
+    queued = [transition.since for transition in reading.open_transitions]
     health = {
         "OldestPendingJob": (longest_wait(pending, reading.at), "Seconds"),
         "OldestQueuedTransition": (longest_wait(queued, reading.at), "Seconds"),

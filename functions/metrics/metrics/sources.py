@@ -16,11 +16,14 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from mlops.aws.drift_records import DriftRecords
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.jobs_table import JobsTable
+from mlops.aws.performance_records import PerformanceRecords
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, Series
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.record import DriftRecord
+from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.job import Job
 from mlops.domain.stages import ALIASES, Stage
 from mlops.domain.transition import Transition, TransitionStatus
@@ -56,6 +59,8 @@ class Reading:
         unreadable: Model name and stage of the manifests that cannot be read.
         refused: Model name and stage of what serves, and the gate would no longer admit.
         drift: The last check of each model.
+        labels: The totals of labels by model and version.
+        performance: The last check of each model's labels.
         jobs: Jobs created within JOB_SECONDS, and older ones that have not ended.
         open_transitions: Transitions that are queued, or have ended and are not announced yet.
     """
@@ -66,6 +71,8 @@ class Reading:
     unreadable: Collection[tuple[str, Stage]] = ()
     refused: Collection[tuple[str, Stage]] = ()
     drift: Collection[DriftRecord] = ()
+    labels: Mapping[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)
+    performance: Collection[PerformanceRecord] = ()
     jobs: Collection[Job] = ()
     open_transitions: Collection[Transition] = ()
     queues: Mapping[str, QueueDepth] = field(default_factory=dict)
@@ -80,9 +87,12 @@ class Sources:
         records: DriftRecords,
         jobs: JobsTable,
         transitions: TransitionsTable,
+        feedback: FeedbackTable,
+        performance: PerformanceRecords,
     ) -> None:
         self._settings, self._stats, self._served, self._records = settings, stats, served, records
         self._jobs, self._transitions = jobs, transitions
+        self._feedback, self._performance = feedback, performance
         self._sqs = boto3.client("sqs")
 
     @classmethod
@@ -98,12 +108,14 @@ class Sources:
             unreadable=unreadable,
             refused=refused,
             drift=self._records.all(),
+            labels=self._feedback.totals.lifetime(),
+            performance=list(self._performance.all().values()),
             jobs=self._recent_jobs(),
-            # One that waits for a conversion is in nobody's queue.
+            # One that waits for a conversion or for people is in nobody's queue.
             open_transitions=[
                 transition
                 for transition in self._transitions.still_open()
-                if transition.status is not TransitionStatus.CONVERTING
+                if transition.status not in (TransitionStatus.CONVERTING, TransitionStatus.AWAITING_APPROVAL)
             ],
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )
@@ -157,4 +169,6 @@ def _sources() -> Sources:
         DriftRecords.from_environment(),
         JobsTable.from_environment(),
         TransitionsTable.from_environment(),
+        FeedbackTable.from_environment(),
+        PerformanceRecords.from_environment(),
     )

@@ -2,19 +2,24 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from mlops.api.auth import require_name
 from mlops.api.http import CurrentCaller, PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
+from mlops.api.schemas.history import TransitionHistory, Verification
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
-from mlops.api.schemas.transitions import Transition, TransitionHistory
+from mlops.api.schemas.settings import SettingsChange, SettingsState
+from mlops.api.schemas.transitions import Transition
+from mlops.aws.model_history import ModelHistory
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import NotFound
 from mlops.domain.model_name import unservable_reason
+from mlops.domain.names import ModelName
 from mlops.domain.stages import ALIASES, Stage
 from mlops.registry.sql.catalogue import Catalogue
+from models.model_settings import ModelSettingsStore
 
 router = APIRouter(tags=["models"])
 # Whatever MLflow has registered can be read, though not every name can be served.
@@ -54,7 +59,11 @@ def model_detail(
 
 @router.get("/models/{name}/history")
 def model_history(
-    name: RegisteredName, caller: CurrentCaller, limit: PageSize = 50, cursor: Cursor = None
+    name: RegisteredName,
+    caller: CurrentCaller,
+    limit: PageSize = 50,
+    cursor: Cursor = None,
+    verify: Annotated[bool, Query(description="Also check that the history is as it was written")] = False,
 ) -> TransitionHistory:
     """List the transitions of a model, newest first, with the gate's results.
 
@@ -71,7 +80,38 @@ def model_history(
         registered = False
     page = table.history(name, limit, cursor)
     transitions = [Transition.model_validate(transition, from_attributes=True) for transition in page.transitions]
-    return TransitionHistory(registered=registered, transitions=transitions, next_cursor=page.next_cursor)
+    return TransitionHistory(
+        registered=registered,
+        transitions=transitions,
+        verification=_verification(name) if verify else None,
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.get("/models/{name}/settings")
+def model_settings(name: ModelName, caller: CurrentCaller) -> SettingsState:
+    """Get the settings of a model: of the gate, approvals, drift and retrains, and who owns it."""
+    require_name(caller, name)
+    Catalogue.from_environment().model(name)
+    return ModelSettingsStore.from_environment().read(name)
+
+
+@router.put("/models/{name}/settings")
+def change_settings(name: ModelName, body: SettingsChange, caller: CurrentCaller) -> SettingsState:
+    """Replace the settings of a model. The history keeps who did it, and why."""
+    require_name(caller, name)
+    Catalogue.from_environment().model(name)
+    return ModelSettingsStore.from_environment().change(name, body, caller)
+
+
+def _verification(name: str) -> Verification:
+    head, problem = ModelHistory.from_environment().verify(name)
+    return Verification(
+        valid=problem is None,
+        problem=problem,
+        entries=head.seq if head else 0,
+        sha256=head.sha256 if head else None,
+    )
 
 
 def _servable(name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mlops.inference.answers import NotFinite, answers_of, batch_body, single_bo
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.access import Access, permit
-from predict.feedback import kept_of, new_id, with_id
+from predict.feedback import ids, new_id, with_id
 from predict.inputs import beyond_the_model, inputs_of
 from predict.model_cache import ModelCache, ServedModel
 from predict.replies import ok, problem_of, unexpected
@@ -173,7 +173,7 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
     record = records.record(manifest, classified.predictions, classified.confidences, signals)
-    return records.Outcome(classified, probabilities, record, kept_of(manifest, probabilities))
+    return records.Outcome(classified, probabilities, record, model.keeper.kept(probabilities))
 
 
 def warm_up() -> None:
@@ -186,8 +186,10 @@ def warm_up() -> None:
 
 
 def after_restore() -> None:
-    """Drop what a SnapStart snapshot must not carry over: connections, credentials and the age of the manifests."""
+    """Drop what a SnapStart snapshot must not carry over: connections, credentials, random bytes, and the age of the
+    manifests."""
     bucket.forget()
+    ids.forget()
     models.recheck()
     access.recheck()
     warm_up()

@@ -7,11 +7,11 @@ import binascii
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from mlops.domain.feedback.prediction_id import PredictionId, mint
+from mlops.domain.feedback.prediction_id import Mint, PredictionId
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,8 @@ BATCH_SHARE = float(os.environ.get("FEEDBACK_BATCH_SHARE", "0.1"))
 """Of requests for several rows."""
 MAX_NUMBERS = 16_384
 """Outputs that a line keeps: 88 of the 256 kB that it may have. The first rows of a larger batch are kept."""
-MAX_LABELS_BYTES = 32_768
+MAX_LABELS_CHARACTERS = 32_768
+"""Of the labels of a model; with more nothing is kept."""
 OWN_ID = "id"
 """The name in a row that is its caller's id, unless the model has a column of that name."""
 DIGITS = 6
@@ -47,9 +48,12 @@ class Kept(NamedTuple):
 NOTHING = Kept("", 0)
 
 
+ids = Mint()
+
+
 def new_id(rows: int) -> PredictionId:
     """Make the id of a request for so many rows."""
-    return mint(SHARE if rows == 1 else BATCH_SHARE)
+    return ids.make(SHARE if rows == 1 else BATCH_SHARE)
 
 
 def with_id(body: str, minted: PredictionId) -> str:
@@ -57,29 +61,29 @@ def with_id(body: str, minted: PredictionId) -> str:
     return f'{{"prediction_id":"{minted.text}",{body[1:]}'
 
 
-def kept_of(manifest: "Manifest", outputs: "np.ndarray", own: Sequence[str] = ()) -> Kept:
-    """Return what is kept of answers.
+class AnswerKeeper:
+    """Makes the log's part of one loaded model's answers."""
 
-    Args:
-        manifest: The model's.
-        outputs: float32 `[n, k]`: probabilities of the labels, or one quantity.
-        own: The callers' ids of the rows, as `own_ids` returns them; empty if they have none.
-    """
-    rows = min(len(outputs), MAX_NUMBERS // outputs.shape[1])
-    if not rows:
-        return NOTHING
-    numbers = outputs[:rows].astype("<f4", copy=False).tobytes()
-    fields: dict[str, Any] = {"n": rows, "outputs": binascii.b2a_base64(numbers, newline=False).decode()}
-    if manifest.predicts_quantity:
-        fields["unit"] = unit_of(manifest)
-    else:
-        fields["labels"] = manifest.labels
-    if own:
-        fields["own"] = own[:rows]
-    text = orjson.dumps(fields)[1:-1].decode()
-    if len(text) - len(fields["outputs"]) > MAX_LABELS_BYTES:
-        return NOTHING
-    return Kept(text, rows)
+    def __init__(self, manifest: "Manifest") -> None:
+        quantity = manifest.predicts_quantity
+        constant = {"unit": unit_of(manifest)} if quantity else {"labels": manifest.labels}
+        self._constant = orjson.dumps(constant)[1:-1].decode()
+
+    def kept(self, outputs: "np.ndarray", own: Sequence[str] = ()) -> Kept:
+        """Return what is kept of answers.
+
+        Args:
+            outputs: float32 `[n, k]`: probabilities of the labels, or one quantity.
+            own: The callers' ids of the rows, as `own_ids` returns them; empty if they have none.
+        """
+        rows = min(len(outputs), MAX_NUMBERS // outputs.shape[1])
+        more = self._constant
+        if own:
+            more = f'{more},"own":{orjson.dumps(own[:rows]).decode()}'
+        if not rows or len(self._constant) > MAX_LABELS_CHARACTERS:
+            return NOTHING
+        numbers = binascii.b2a_base64(outputs[:rows].tobytes(), newline=False).decode()
+        return Kept(f'"n":{rows},"outputs":"{numbers}",{more}', rows)
 
 
 def unit_of(manifest: "Manifest") -> int:

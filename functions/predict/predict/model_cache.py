@@ -13,6 +13,7 @@ from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
 from mlops.inference.model import Model, ModelRefused, load, proved
 from mlops_contract.onnx_file import ModelFile
+from predict.feedback import AnswerKeeper
 from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable, Sink
 from predict.signals import Signals
 
@@ -55,6 +56,7 @@ class ServedModel(Model):
     """A loaded model. `signals` is None if its inputs are not images, and `columns` if its file has no reference of
     columns."""
 
+    keeper: AnswerKeeper = field(kw_only=True)
     signals: Signals | None = None
     columns: "ColumnCounter | None" = None
     serial: int = field(default_factory=itertools.count(1).__next__)
@@ -68,7 +70,8 @@ class ServedModel(Model):
             from predict.column_counts import counter_of  # only for table models: other ones start without it
 
             columns = counter_of(manifest.contract, manifest.table_reference())
-        return cls(manifest, model.session, model.encoder, Signals(image) if image else None, columns)
+        signals = Signals(image) if image else None
+        return cls(manifest, model.session, model.encoder, signals, columns, keeper=AnswerKeeper(manifest))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from mlops.domain.errors import ValidationFailed
 from mlops.inference.answers import NotFinite, answers_of_table, row_body, rows_body
 from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
 from predict import records
-from predict.feedback import OWN_ID, kept_of
+from predict.feedback import OWN_ID
 from predict.inputs import beyond_the_model
 from predict.model_cache import ServedModel
 from predict.records import Outcome
@@ -69,7 +69,7 @@ def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own:
     else:
         record = records.record(manifest, answers.predictions, answers.confidences, None)
     counts = model.columns.count(request_id, feeds, outputs) if model.columns is not None else None
-    return Outcome(answers, outputs, record, kept_of(manifest, outputs, own), counts)
+    return Outcome(answers, outputs, record, model.keeper.kept(outputs, own), counts)
 
 
 def _with_own_ids(parsed: Request, encoder: RowEncoder, batch: bool) -> tuple[Request, Sequence[str]]:

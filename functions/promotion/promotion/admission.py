@@ -17,6 +17,7 @@ from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from mlops_contract import Task
 from mlops_contract.onnx_file import ModelFile
+from promotion.consent import Consent, Seen, compared
 from promotion.dependencies import Dependencies
 from promotion.examination import Beside, Examined, Placement
 from promotion.gate import check_integrity, passed
@@ -35,6 +36,7 @@ class Admission:
         self._transitions, self._settings = dependencies.transitions, dependencies.gate
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
         self._examine, self._files = dependencies.examine, VersionFiles(dependencies)
+        self._history, self._consent = dependencies.history, Consent(dependencies)
 
     def admit(self, transition: Transition, version: Version) -> tuple[Manifest, Gates]:
         """Check the version's file and copy it to `serving/`.
@@ -44,6 +46,7 @@ class Admission:
 
         Raises:
             Rejected: The gate refuses it, or the file that was admitted before is gone.
+            AwaitingApproval: Somebody has to approve it.
             Conflict: MLflow has no file of the version that can be served.
         """
         name, run = version.model_name, self._run(version)
@@ -65,23 +68,29 @@ class Admission:
         def examined() -> Examined:
             return self._examined(transition, version, file, metrics, beside)
 
+        stored = self._history.settings(name)
+        settings = self._settings.of(stored.settings)
         integrity = check_integrity(
             file,
             bound or source.registered,
             examined,
-            self._settings,
+            settings,
             remark,
             admitted=bound is not None,
         )
         gates, manifest = integrity.results, integrity.manifest
         if not passed(gates) or manifest is None:
             raise Rejected(failures(gates), gates)
+        replaced = self._replaced(transition)
+        champion_run = self._run(replaced) if replaced is not None else {}
         if _competes(transition):
             challenger = _contender(version, metrics, manifest)
-            champion, margin = self._champion(transition), self._settings.metric_margin
+            champion, margin = self._champion(transition, replaced, champion_run), settings.metric_margin
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
+        seen = compared(run, version, champion_run, replaced)
+        self._consent.check(transition, version, stored, Seen(file.sha256, gates, seen))
         explained_by = manifest.explanations.sha256 if manifest.explanations is not None else None
         self._serving.publish(name, file, beside.explaining(explained_by) if explained_by else None)
         if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since
@@ -142,18 +151,23 @@ class Admission:
             "Register the model as a new version"
         )
 
-    def _champion(self, transition: Transition) -> Contender | None:
-        """Return the version to be replaced, if there is one, with the metrics that it had at its admission."""
+    def _replaced(self, transition: Transition) -> Version | None:
+        """Return the version to be replaced, if there is one."""
         number = transition.replaced_version
         if number is None or number == transition.version:
             return None
         try:
-            replaced = self._tracking.version(transition.model_name, number)
+            return self._tracking.version(transition.model_name, number)
         except NotFound:  # deleted in MLflow since
             return None
-        manifest = self._manifest(transition, number)
+
+    def _champion(self, transition: Transition, replaced: Version | None, run: dict[str, Any]) -> Contender | None:
+        """Return the version to be replaced as the gate compares it, with the metrics that it had at its admission."""
+        if replaced is None:
+            return None
+        manifest = self._manifest(transition, replaced.version)
         admitted = manifest.metrics if manifest is not None else {}
-        return _contender(replaced, self._run(replaced).get("metrics", {}) | admitted, manifest)
+        return _contender(replaced, run.get("metrics", {}) | admitted, manifest)
 
     def _manifest(self, transition: Transition, version: int) -> Manifest | None:
         """Return the version's manifest; None if there is none or it cannot be read."""

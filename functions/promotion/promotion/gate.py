@@ -1,9 +1,10 @@
 """The integrity checks of a file. They are never skipped, not even with `force`."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops.domain.manifest import Manifest
+from mlops.domain.model_settings import ModelSettings
 from mlops.domain.transition import GateResult
 from mlops.inference.model import ModelRefused
 from mlops.settings import Settings
@@ -34,6 +35,10 @@ class GateSettings(Settings):
     allow_control_flow: bool = False
     proof_tolerance: float = 0.001
     predict_memory_mb: int = 1769
+
+    def of(self, model: ModelSettings) -> "GateSettings":
+        """Return the limits, with those that the model's settings have."""
+        return replace(self, **model.gate.model_dump(exclude_none=True))
 
     @property
     def limits(self) -> Limits:

@@ -12,14 +12,18 @@ from aws_lambda_powertools import Logger
 
 from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.eventbridge import Events
+from mlops.aws.model_history import ModelHistory
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionMessage
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.approval import has_expired
 from mlops.domain.errors import DependencyUnavailable, PlatformError
 from mlops.domain.stages import ALIASES
+from mlops.domain.timestamps import now
 from mlops.domain.transition import Gates, Transition, TransitionKind, TransitionStatus
 from mlops.registry.rest import Tracking
 from promotion.alias_repair import AliasRepair, entry_id
 from promotion.archive_tags import ArchiveTags
+from promotion.consent import AwaitingApproval
 from promotion.conversion import Converting
 from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
@@ -46,6 +50,7 @@ class Promoter:
     def __init__(self, dependencies: Dependencies, events: Events, max_tries: int = 3) -> None:
         self._events, self._max_tries = events, max_tries
         self._transitions, self._serving = dependencies.transitions, dependencies.serving
+        self._history = dependencies.history
         self._executor = TransitionExecutor(dependencies)
         self._repair = AliasRepair(dependencies, self._executor)
         self._reexamination = Reexamination(dependencies)
@@ -86,7 +91,11 @@ class Promoter:
 
     def _end_all(self, model_name: str, until: str, certain: list[str] | None = None) -> None:
         """End the open transitions up to `until`, and those of `certain`, which the index may not have yet."""
-        ids = {transition.transition_id for transition in self._transitions.still_open(model_name, until)}
+        ids = {
+            transition.transition_id
+            for transition in self._transitions.still_open(model_name, until)
+            if transition.status is not TransitionStatus.AWAITING_APPROVAL  # for days, and others may go before it
+        }
         for transition_id in certain or []:
             if self._transitions.exists(model_name, transition_id):
                 ids.add(transition_id)
@@ -95,8 +104,15 @@ class Promoter:
 
     def _end(self, model_name: str, transition_id: str) -> None:
         transition = self._transitions.begin(model_name, transition_id)
+        rejection = next((decision for decision in transition.decisions if not decision.approved), None)
         if transition.status.has_ended:
             self._announce(transition)
+        elif transition.status is TransitionStatus.AWAITING_APPROVAL:
+            self._wait(transition)
+        elif rejection is not None:
+            comment = f": {rejection.comment}" if rejection.comment else ""
+            error = f"Rejected by {rejection.name} ({rejection.owner}){comment}"
+            self._finish(transition, TransitionStatus.REJECTED, error)
         elif transition.tries > self._max_tries:
             # The process ended before the transition did: out of memory or time.
             error = (
@@ -116,6 +132,8 @@ class Promoter:
             # Waiting does not count as a try.
             self._transitions.note(transition, status=TransitionStatus.CONVERTING, tries=transition.tries - 1)
             logger.info("transition waits for a conversion", transition_id=transition.transition_id)
+        except AwaitingApproval as waiting:
+            self._hold(transition, waiting)
         except Rejected as rejection:
             self._finish(transition, TransitionStatus.REJECTED, rejection.reason, rejection.gates)
         except DependencyUnavailable as outage:
@@ -135,6 +153,32 @@ class Promoter:
         else:
             self._finish(transition, TransitionStatus.SUCCEEDED, gates=gates)
 
+    def _hold(self, transition: Transition, waiting: AwaitingApproval) -> None:
+        """Note what is to be decided. Other transitions of the model go on; what this one replaces is decided again."""
+        noted = self._transitions.note(
+            transition,
+            status=TransitionStatus.AWAITING_APPROVAL,
+            binding=waiting.binding,
+            gates=waiting.seen.gates,
+            approvals_needed=waiting.needed,
+            comparison=waiting.seen.comparison,
+            decisions=(),
+            void=waiting.void,
+            waiting_since=now(),
+        )
+        self._wait(noted)
+
+    def _wait(self, transition: Transition) -> None:
+        """Tell, once, that the transition waits; end it if it has waited for too long."""
+        since = str(transition.waiting_since)
+        if has_expired(since):
+            self._finish(transition, TransitionStatus.REJECTED, f"Nobody has decided since {since}; request it again")
+            return
+        if transition.announced_waiting != since:
+            owners = self._history.settings(transition.model_name).settings.owners
+            self._events.approval_requested(transition, owners)
+        self._transitions.note(transition, announced_waiting=since, tries=0)
+
     def _refused(self, transition: Transition) -> TransitionStatus:
         """Return rejected if nothing has changed; after the admission the alias may have moved, which is failed."""
         now = self._transitions.get(transition.model_name, transition.transition_id)
@@ -149,14 +193,15 @@ class Promoter:
         self._announce(self._transitions.get(name, transition_id))
 
     def _announce(self, transition: Transition) -> None:
-        """Publish the outcome on EventBridge. The transition stays open until then."""
+        """Add the outcome to the history, and publish it on EventBridge. The transition stays open until then."""
         if transition.open:
+            self._history.ended(transition)
             self._events.transition_ended(transition)
             self._transitions.close(transition)
 
 
 def _too_old(transition: Transition) -> bool:
-    return datetime.now(UTC) - datetime.fromisoformat(transition.created_at) > GIVE_UP_AFTER
+    return datetime.now(UTC) - datetime.fromisoformat(transition.since) > GIVE_UP_AFTER
 
 
 @cache
@@ -168,5 +213,6 @@ def _promoter() -> Promoter:
         ArchiveTags.from_environment(),
         GateSettings.from_environment(),
         ConversionJobs.from_environment(),
+        ModelHistory.from_environment(),
     )
     return Promoter(dependencies, Events.from_environment(), int(os.environ["MAX_RECEIVES"]))

@@ -37,12 +37,14 @@ class TransitionExecutor:
             Rejected: The lifecycle or the gate refuses it. Nothing was moved.
             PlatformError: The registry refuses it.
             Converting: The version is being converted. Nothing was noted or moved.
+            AwaitingApproval: Somebody has to approve it. Nothing was moved.
             DependencyUnavailable: A service does not answer. A later try continues from here.
         """
         name, entered = transition.model_name, transition.stage
         model = self._tracking.model(name)
         version = self._tracking.version(name, transition.version)
-        if transition.from_stage is None:
+        waited = transition.binding is not None and transition.sha256 is None
+        if transition.from_stage is None or waited:  # other versions may serve since it began to wait
             transition = self._decide(transition, model, version)
         left = Stage(str(transition.from_stage))
         gates: Gates = ()

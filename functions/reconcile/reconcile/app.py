@@ -5,15 +5,20 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from reconcile.deleted_models import DeletedModels
+from reconcile.history_digests import HistoryDigests
 from reconcile.lost_batch_predictions import LostBatchPredictions
 from reconcile.lost_conversions import LostConversions
 from reconcile.lost_jobs import LostJobs
 from reconcile.lost_messages import LostMessages
 from reconcile.misplaced_aliases import MisplacedAliases
+from reconcile.stale_grants import StaleGrants
 from reconcile.waiting_jobs import WaitingJobs
 
 logger = Logger()
-ROUND = (LostMessages, MisplacedAliases, LostJobs, LostConversions, LostBatchPredictions, WaitingJobs, DeletedModels)
+ROUND = (
+    *(LostMessages, MisplacedAliases, LostJobs, LostConversions, LostBatchPredictions, WaitingJobs),
+    *(DeletedModels, HistoryDigests, StaleGrants),
+)
 
 
 @logger.inject_lambda_context(clear_state=True)

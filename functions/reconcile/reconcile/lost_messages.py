@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from mlops.aws.promotion_queue import PromotionQueue, transition_message
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.domain.transition import Transition
+from mlops.domain.approval import has_expired
+from mlops.domain.transition import Transition, TransitionStatus
 from mlops.settings import Settings
 
 GIVE_UP_AFTER = timedelta(hours=25)
@@ -44,6 +45,14 @@ class LostMessages:
         return sent
 
     def _due(self, transition: Transition, moment: datetime) -> bool:
-        created = datetime.fromisoformat(transition.created_at)
-        last = datetime.fromisoformat(transition.resent_at or transition.created_at)
-        return moment - last >= self._wait and moment - created < GIVE_UP_AFTER
+        if transition.status is TransitionStatus.AWAITING_APPROVAL:
+            return _is_overdue(transition)
+        since = datetime.fromisoformat(transition.since)
+        last = max(since, datetime.fromisoformat(transition.resent_at or transition.since))
+        return moment - last >= self._wait and moment - since < GIVE_UP_AFTER
+
+
+def _is_overdue(transition: Transition) -> bool:
+    """Return whether promotion has to end a transition that waits for approval, or to tell that it does."""
+    since = str(transition.waiting_since)
+    return has_expired(since) or transition.announced_waiting != since

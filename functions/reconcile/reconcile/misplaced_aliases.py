@@ -68,8 +68,9 @@ class MisplacedAliases:
         models |= {name: RegisteredModel(name, {}) for name in served.versions.keys() - models.keys()}
         differing = {name for name, model in models.items() if self._aliases(model) != served.versions.get(name, {})}
         differing |= self._mirrored_wrongly(models)
-        waits = TransitionStatus.CONVERTING  # for minutes, in which nothing of the model is moved
-        busy = {entry.model_name for entry in self._transitions.still_open() if entry.status is not waits}
+        # For minutes or days, in which nothing of the model is moved.
+        waits = (TransitionStatus.CONVERTING, TransitionStatus.AWAITING_APPROVAL)
+        busy = {entry.model_name for entry in self._transitions.still_open() if entry.status not in waits}
         asked = []
         for name in sorted((differing | served.due) - busy - served.unknown):
             with failures.isolated(name):

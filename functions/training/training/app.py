@@ -2,6 +2,7 @@
 events that ask for retrains."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
@@ -114,7 +115,8 @@ def start_sweep(body: SweepRequest, request: Request, caller: CurrentCaller, key
     _require_names(caller, body.model_name, body.experiment_name)
     if body.stage is not None:
         require(caller, "approve", "`stage`, which promotes the best model,")
-    return _started(Submissions.from_environment().sweep, "sweeps", body, request, caller, key)
+    sweep = partial(Submissions.from_environment().sweep, owner=caller.owner)
+    return _started(sweep, "sweeps", body, request, caller, key)
 
 
 @router.get("/model-types", response_model=ModelTypeList)

@@ -75,10 +75,12 @@ class Submissions:
             status="pending",
         )
 
-    def sweep(self, request: SweepRequest, actor: str, request_id: str | None = None) -> SweepAccepted:
-        """Submit a sweep, as one job.
+    def sweep(
+        self, request: SweepRequest, actor: str, request_id: str | None = None, owner: str | None = None
+    ) -> SweepAccepted:
+        """Submit a sweep, as one job; `owner` is that of the key.
 
-        Args and errors are those of `train`. An invalid `space` is a ValidationFailed too.
+        Other args and the errors are those of `train`. An invalid `space` is a ValidationFailed too.
         """
         model_type = check(request, self._types.read(), self._settings)
         given = hyperparameters.checked(request, model_type)
@@ -98,6 +100,7 @@ class Submissions:
             model_name=request.model_name,
             request=_recorded(request, plan),
             actor=actor,
+            actor_owner=owner,
             request_id=request_id,
             job_ids=tuple(identifiers),
             ranks_by_validation=plan.ranks_by_validation,

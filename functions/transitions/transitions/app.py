@@ -5,15 +5,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from mlops.api.auth import require_name
+from mlops.api.auth import Caller, require, require_name
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.schemas.conversions import Conversion
-from mlops.api.schemas.transitions import RollbackRequest, Transition, TransitionRequest
+from mlops.api.schemas.history import PromotionExport
+from mlops.api.schemas.transitions import DecisionRequest, RollbackRequest, Transition, TransitionRequest
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.conversion import ConversionStatus
 from mlops.domain.names import ModelName
 from transitions.conversion_requests import ConversionRequests
+from transitions.decisions import Decisions
+from transitions.export import PromotionExports
 from transitions.transition_requests import TransitionRequests
 
 router = APIRouter(tags=["models"])
@@ -29,22 +32,25 @@ Wait = Annotated[
 
 
 class Submission:
-    """The common part of both routes: submit once per Idempotency-Key, and wait for the outcome if requested."""
+    """The common part of the routes: submit once per Idempotency-Key, and wait for the outcome if requested."""
 
     def __init__(
         self, request: Request, response: Response, caller: CurrentCaller, wait: Wait = 0, key: IdempotencyKey = None
     ) -> None:
         self.requests, self.caller = TransitionRequests.from_environment(), caller
-        self.requested_by: tuple[str, str] = (caller.name, request.scope["aws.event"]["requestContext"]["requestId"])
+        self.requested_by: tuple[Caller, str] = (caller, request.scope["aws.event"]["requestContext"]["requestId"])
         self._context, self._response, self._wait, self._key = request.scope["aws.context"], response, wait, key
 
     def answer(
-        self, route: str, body: TransitionRequest | RollbackRequest, submit: Callable[[], dict[str, Any]]
+        self,
+        route: str,
+        body: TransitionRequest | RollbackRequest | DecisionRequest,
+        submit: Callable[[], dict[str, Any]],
     ) -> Transition:
         """Submit the transition, and return its record."""
         submitted = once(
             submit,
-            caller=self.requested_by[0],
+            caller=self.caller.name,
             route=route,
             key=self._key,
             body=body.model_dump(mode="json"),
@@ -58,8 +64,14 @@ class Submission:
 
 @router.post("/models/transition", status_code=202)
 def request_transition(body: TransitionRequest, submission: Annotated[Submission, Depends()]) -> Transition:
-    """Move a model version to Staging, Production or Archived. The gates check it before it is moved."""
+    """Move a model version to Staging, Production or Archived. The gates check it before it is moved.
+
+    If the model's settings ask for approval, it then waits until somebody else approves it. A key with the role
+    `train` can ask for such transitions; others need the role `approve`.
+    """
     require_name(submission.caller, body.model_name)
+    if not submission.requests.needs_approval(body):
+        require(submission.caller, "approve", "a transition that nobody else has to approve")
     return submission.answer("transition", body, lambda: submission.requests.move(body, *submission.requested_by))
 
 
@@ -68,8 +80,9 @@ def roll_back(name: ModelName, body: RollbackRequest, submission: Annotated[Subm
     """Move the version that was in Production before back to Production.
 
     It serves the file that was admitted at the time. Versions that were rolled back from are skipped, so a second
-    rollback goes further back.
+    rollback goes further back. A rollback to a version that was approved before does not wait for approval.
     """
+    require(submission.caller, "approve", "a rollback")
     require_name(submission.caller, name)
     return submission.answer(
         f"rollback/{name}", body, lambda: submission.requests.roll_back(name, body.reason, *submission.requested_by)
@@ -84,6 +97,43 @@ def transition_status(transition_id: str, caller: CurrentCaller) -> Transition:
     return Transition.model_validate(transition, from_attributes=True)
 
 
+@router.post("/models/transitions/{transition_id}/approve", status_code=202)
+def approve_transition(
+    transition_id: str, body: DecisionRequest, submission: Annotated[Submission, Depends()]
+) -> Transition:
+    """Approve a transition that waits. Who has asked for it cannot approve it, with any key.
+
+    An approval is for the file, the gate's results, the settings and the version in the stage as they are now. If one
+    of them changes before the version is moved, the approval is void, and the transition waits again.
+    """
+    return _decide(transition_id, body, submission, approved=True)
+
+
+@router.post("/models/transitions/{transition_id}/reject", status_code=202)
+def reject_transition(
+    transition_id: str, body: DecisionRequest, submission: Annotated[Submission, Depends()]
+) -> Transition:
+    """Reject a transition that waits. Who has asked for it cannot reject it, with any key."""
+    return _decide(transition_id, body, submission, approved=False)
+
+
+def _decide(transition_id: str, body: DecisionRequest, submission: Submission, *, approved: bool) -> Transition:
+    decisions = Decisions.from_environment()
+    return submission.answer(
+        f"{'approve' if approved else 'reject'}/{transition_id}",
+        body,
+        lambda: decisions.decide(transition_id, submission.caller, approved=approved, comment=body.comment),
+    )
+
+
+@router.get("/models/transitions/{transition_id}/export")
+def export_transition(transition_id: str, caller: CurrentCaller) -> PromotionExport:
+    """Get one document about a transition: data, code, parameters, gate, proof, decisions, place in the history."""
+    transition = TransitionsTable.from_environment().find(transition_id)
+    require_name(caller, transition.model_name)
+    return PromotionExports.from_environment().document(transition)
+
+
 @router.post("/models/{name}/versions/{version}/conversion", status_code=202)
 def convert_version(
     name: ModelName, version: VersionNumber, request: Request, response: Response, caller: CurrentCaller
@@ -93,6 +143,7 @@ def convert_version(
     A transition to Staging or Production does this by itself. If a conversion of the version runs or has succeeded, it
     is returned, and nothing is started. One that has failed is tried again.
     """
+    require(caller, "approve", "a conversion")
     require_name(caller, name)
     requests = ConversionRequests.from_environment()
     conversion = requests.start(name, version, caller.name, request_id_of(request))
@@ -109,4 +160,4 @@ def conversion_status(name: ModelName, version: VersionNumber, caller: CurrentCa
     return Conversion.model_validate(conversion, from_attributes=True)
 
 
-handler = lambda_handler(router, changes="approve")
+handler = lambda_handler(router, changes="train")

@@ -4,12 +4,14 @@ import time
 from functools import cache
 from typing import Any
 
+from mlops.api.auth import Caller
 from mlops.api.schemas.transitions import TransitionRequest
+from mlops.aws.model_history import ModelHistory
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import Conflict, NotFound, TransitionNotAllowed, ValidationFailed
-from mlops.domain.stages import Stage, allowed_from, refusal
-from mlops.domain.transition import Transition, new_transition_id
+from mlops.domain.stages import ALIASES, Stage, allowed_from, refusal
+from mlops.domain.transition import Transition, TransitionStatus, new_transition_id
 from mlops.domain.transition_history import rollback_targets
 from mlops.registry.rest import Tracking
 
@@ -17,14 +19,23 @@ POLL_SECONDS = 0.1
 
 
 class TransitionRequests:
-    def __init__(self, tracking: Tracking, transitions: TransitionsTable, queue: PromotionQueue) -> None:
-        self._tracking, self._transitions, self._queue = tracking, transitions, queue
+    def __init__(
+        self, tracking: Tracking, transitions: TransitionsTable, queue: PromotionQueue, history: ModelHistory
+    ) -> None:
+        self._tracking, self._transitions, self._queue, self._history = tracking, transitions, queue, history
 
     @classmethod
     def from_environment(cls) -> "TransitionRequests":
         return _transition_requests()
 
-    def move(self, request: TransitionRequest, actor: str, request_id: str) -> dict[str, Any]:
+    def needs_approval(self, request: TransitionRequest) -> bool:
+        """Return whether somebody else has to approve a transition. Raises DependencyUnavailable."""
+        if Stage(request.stage) not in ALIASES:
+            return False
+        settings = self._history.settings(request.model_name).settings
+        return settings.approvals_for(request.stage, request.force) > 0
+
+    def move(self, request: TransitionRequest, caller: Caller, request_id: str) -> dict[str, Any]:
         """Request a transition, and return its id and the model's name.
 
         Raises:
@@ -46,12 +57,14 @@ class TransitionRequests:
                 stage=Stage(request.stage),
                 reason=request.reason,
                 force=request.force,
-                actor=actor,
+                actor=caller.name,
+                actor_owner=caller.owner,
+                actor_key=caller.key_id,
                 request_id=request_id,
             )
         )
 
-    def roll_back(self, model_name: str, reason: str | None, actor: str, request_id: str) -> dict[str, Any]:
+    def roll_back(self, model_name: str, reason: str | None, caller: Caller, request_id: str) -> dict[str, Any]:
         """Request the rollback to the version that was in Production before; if none is now, to the last one that was.
 
         Raises:
@@ -69,7 +82,9 @@ class TransitionRequests:
                 stage=Stage.PRODUCTION,
                 reason=reason or ("rolled back" if present is None else f"rolled back from version {present}"),
                 force=True,
-                actor=actor,
+                actor=caller.name,
+                actor_owner=caller.owner,
+                actor_key=caller.key_id,
                 request_id=request_id,
             )
         )
@@ -83,7 +98,8 @@ class TransitionRequests:
         while True:
             transition = self._transitions.get(model_name, transition_id)
             ended = transition.status.has_ended
-            if ended or time.monotonic() >= deadline:
+            waits = transition.status is TransitionStatus.AWAITING_APPROVAL
+            if ended or waits or time.monotonic() >= deadline:
                 return transition, ended and wait_seconds > 0
             time.sleep(POLL_SECONDS)
 
@@ -128,5 +144,8 @@ class TransitionRequests:
 @cache
 def _transition_requests() -> TransitionRequests:
     return TransitionRequests(
-        Tracking.from_environment(), TransitionsTable.from_environment(), PromotionQueue.from_environment()
+        Tracking.from_environment(),
+        TransitionsTable.from_environment(),
+        PromotionQueue.from_environment(),
+        ModelHistory.from_environment(),
     )

@@ -44,6 +44,7 @@ def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
         ("transitions", 404, {"code": "not_found"}),
         ("predict", 200, {"model_stage": "Production"}),
         ("drift", 200, {"status", "thresholds"}),
+        ("feedback", 200, {"versions", "waiting"}),
         ("webhooks", 200, {"webhooks"}),
     ],
 )

@@ -42,6 +42,7 @@ from tests.integration.runtime.recording import (
     signed_tracking_calls,
     tracking_calls,
 )
+from tests.support.keys import make_key
 from tests.support.steps import ENDED, free_ports, promote, train
 from tests.support.waiting import wait_for_server
 
@@ -63,6 +64,7 @@ model_uuid: permissions
 utc_time_created: '2026-01-01 00:00:00'
 """
 
+WORSE = "of a version that does worse than in training, for which labels have to be of predictions of another day"
 REPEATED = "Powertools reads a record that the refused write did not bring along"
 
 # Granted, and not called on this walk: (role, action, resource) to the reason.
@@ -70,6 +72,9 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("DriftFunctionRole", "dynamodb:UpdateItem", "PredictionStatsTable"): "after a retrain, which is off by default",
     ("DriftFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MetricsFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("FeedbackFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("FeedbackFunctionRole", "sns:Publish", "AlertsTopic"): WORSE,
+    ("FeedbackFunctionRole", "events:PutEvents", "event-bus/default"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("WebhooksFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
@@ -147,6 +152,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             walk = Walk(api, client, physical, outputs, recording, held_out[0])
             job = walk.train()
             walk.registry()
+            walk.governance(Api(stack.api_url, make_key(stack.env, "approver", "approve", owner="somebody else")))
             walk.conversions(recording.settings.tracking_url)
             walk.batch_predictions()
             walk.predictions()
@@ -308,6 +314,25 @@ class Walk:
         api.get(f"/models/{MODEL}")
         api.get(f"/models/{MODEL}/history")
 
+    def governance(self, approver: Api) -> None:
+        """Settings, a transition that waits and is approved by somebody else, the verified history, its export."""
+        api, (first, second) = self._api, self._versions
+        api.get("/me")
+        by_hand = {name: {"S": value} for name, value in (("key_id", "by-hand"), ("name", "eve"), ("role", "read"))}
+        self._client("dynamodb").put_item(TableName=self._outputs["AccessKeysTableName"], Item=by_hand)
+        change = {"expected_version": 0, "settings": {"approvals": {"Production": 1}}, "reason": "permissions"}
+        assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
+        assert api.get(f"/models/{MODEL}/settings")["version"] == 1
+        waiting = promote(api, second, model=MODEL, reason="permissions", force=True)
+        assert waiting["status"] == "awaiting_approval", waiting
+        route = f"/models/transitions/{waiting['transition_id']}"
+        assert approver.post(f"{route}/approve?wait=20", {})["status"] == "succeeded"
+        change |= {"expected_version": 1, "settings": {}}  # what follows waits for nobody
+        assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
+        assert promote(api, first, "Staging", model=MODEL, reason="permissions")["status"] == "succeeded"
+        assert api.get(f"{route}/export")["verification"]["valid"]
+        assert api.get(f"/models/{MODEL}/history?verify=true")["verification"]["valid"]
+
     def conversions(self, tracking_url: str) -> None:
         """Versions that were logged with plain MLflow: one converted by route, one by a transition."""
         api, name = self._api, f"{MODEL}-converted"
@@ -407,6 +432,7 @@ class Walk:
         api.post("/predict", {"image": inverted[0], "model_name": MODEL})
         for start in range(0, len(inverted), 80):
             api.post("/predict/batch", {"images": inverted[start : start + 80], "model_name": MODEL})
+        self._labels()
         api.get(f"/models/{MODEL}/contract")
         api.post(f"/models/{MODEL}/invocations", {"instances": inverted[:1]})
         api.get(f"/v2/models/{MODEL}")
@@ -416,11 +442,26 @@ class Walk:
         assert found["status"] == "alert", found
         for path in ("stats", "distribution"):
             api.get(f"/drift/{path}?hours=24&model_name={MODEL}")
-        for name in ("DriftFunction", "MetricsFunction"):
+        for name in ("DriftFunction", "FeedbackFunction", "MetricsFunction"):
             self._invoke(name, {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
         retrain = {"model_name": MODEL, "num_runs": 1, "reason": "permissions"}
         self._invoke("TrainingFunction", {"id": "permissions", "detail": retrain})
         self._invoke("TrainingFunction", {"detail": {"models": MODEL, "reason": "permissions"}})
+
+    def _labels(self) -> None:
+        """Labels right after their predictions, whose lines are still on their way, and one that is changed."""
+        api = self._api
+        image = {"image": self._images[0], "model_name": MODEL}
+        for _ in range(10):
+            label = {"prediction_id": api.post("/predict", image)["prediction_id"], "label": 1, "model_name": MODEL}
+            api.post("/feedback", label)
+        status = f"/performance/status?model_name={MODEL}"
+        api.wait(status, until=lambda answer: answer["waiting"] == 0 and answer["versions"][0]["labels"] == 10)
+        api.post("/feedback", {**label, "label": 2, "replace": True})
+        last = api.post("/predict", image)["prediction_id"]
+        api.wait(status, until=lambda answer: answer["versions"][0]["predictions"] >= 11)
+        assert api.post("/feedback", {**label, "prediction_id": last})["status"] == "counted"
+        api.get(f"/performance/history?model_name={MODEL}")
 
     def webhooks(self) -> None:
         """One that is made, tried, given new secrets, and deleted. Its receiver cannot be reached."""

@@ -31,6 +31,7 @@ from promotion.examination import examine
 from promotion.gate import GateSettings
 from promotion.promoter import Promoter
 from promotion.serving_store import ServingStore
+from tests.support.governance import FakeHistory
 from tests.support.tables import make_table
 from tests.unit.registry.fakes import MODEL, Effects, FakeEvents, FakeTracking
 
@@ -87,6 +88,7 @@ def test_a_plain_model_comes_to_production(aws: None, tmp_path: Path, monkeypatc
         ArchiveTags(BUCKET),
         GateSettings(max_latency_ms=1e6),
         ConversionJobs(conversions, batch),  # type: ignore[arg-type]
+        FakeHistory(),  # type: ignore[arg-type]
         examine,
     )
     promoter = Promoter(dependencies, FakeEvents(Effects()))  # type: ignore[arg-type]

@@ -16,6 +16,8 @@ from batch_predictions.settings import BatchPredictionSettings
 from batch_predictions.starting import BatchPredictionStarts
 from drift.report import DriftReport
 from drift.statistics import PredictionReport
+from feedback.intake import Intake
+from feedback.report import PerformanceReport
 from metrics.sources import Sources
 from mlops.api.auth import AccessKeys
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
@@ -30,6 +32,7 @@ from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition
 from mlops.domain.webhooks.webhook import Webhook
 from mlops.registry.sql.catalogue import Catalogue
+from models.model_settings import ModelSettingsStore
 from tests.support.away import Away
 from tests.support.gateway import CONTEXT, api_event
 from tests.support.tables import make_table
@@ -37,6 +40,8 @@ from tools.openapi import OPEN_PATHS, ROUTED
 from training.code_runs import CodeRuns
 from training.submission import Submissions
 from transitions.conversion_requests import ConversionRequests
+from transitions.decisions import Decisions
+from transitions.export import PromotionExports
 from transitions.transition_requests import TransitionRequests
 from webhooks.administration import Administration
 
@@ -76,7 +81,12 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/models"): ("read", "list"),
     ("GET", "/models/{name}"): ("read", "path"),
     ("GET", "/models/{name}/history"): ("read", "path"),
-    ("POST", "/models/transition"): ("approve", "body"),
+    ("GET", "/models/{name}/settings"): ("read", "path"),
+    ("PUT", "/models/{name}/settings"): ("admin", "path"),
+    ("POST", "/models/transition"): ("train", "body"),  # if nobody else has to approve it, `approve`
+    ("POST", "/models/transitions/{transition_id}/approve"): ("approve", "path"),
+    ("POST", "/models/transitions/{transition_id}/reject"): ("approve", "path"),
+    ("GET", "/models/transitions/{transition_id}/export"): ("read", "path"),
     ("POST", "/models/{name}/rollback"): ("approve", "path"),
     ("GET", "/models/transitions/{transition_id}"): ("read", "path"),
     ("POST", "/models/{name}/versions/{version}/conversion"): ("approve", "path"),
@@ -86,6 +96,10 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/drift/history"): ("read", "query"),
     ("GET", "/drift/stats"): ("read", "query"),
     ("GET", "/drift/distribution"): ("read", "query"),
+    ("POST", "/feedback"): ("feedback", "body"),
+    ("POST", "/feedback/batch"): ("feedback", "body"),
+    ("GET", "/performance/status"): ("read", "query"),
+    ("GET", "/performance/history"): ("read", "query"),
     ("GET", "/metrics"): ("read", "all"),
     ("POST", "/webhooks"): ("admin", "body"),
     ("GET", "/webhooks"): ("admin", "list"),
@@ -101,7 +115,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "/runs": {"code": SHA256, "script": "train.py", "experiment_name": "{model}"},
     "/batch-predictions": {"model_name": "{model}", "input": "s3://bucket/a.csv", "output": "s3://bucket/scored/"},
     "/batch-predictions/uploads": {"name": "a.csv", "sha256": SHA256, "size": 1},
+    "/models/{name}/settings": {"expected_version": 0, "settings": {}, "reason": "because"},
     "/models/transition": {"model_name": "{model}", "version": 1, "stage": "Staging"},
+    "/feedback": {"model_name": "{model}", "id": "order-1", "label": "yes"},
+    "/feedback/batch": {"model_name": "{model}", "labels": [{"id": "order-1", "label": "yes"}]},
     "/webhooks": {"url": "https://hooks.example.com/", "events": ["*"], "models": ["{model}"]},
 }
 
@@ -111,6 +128,9 @@ class FakeCatalogue(Away):
 
     def experiment(self, name: str) -> dict[str, Any]:
         return {"experiment_id": 1, "name": name, "objective": None}
+
+    def model(self, name: str) -> dict[str, Any]:
+        return {"production_version": None, "staging_version": None}
 
     def experiments(self, *_: Any) -> tuple[list[Any], int, None]:
         return [], 0, None
@@ -149,11 +169,15 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     following = BatchPredictions(BatchPredictionSettings("b"), batches, away, away, away)
     for adapter in (Submissions, CodeRuns, BatchPredictionStarts, TransitionRequests, ConversionRequests):
         monkeypatch.setattr(adapter, "from_environment", Away)
-    for adapter in (DriftReport, PredictionReport, Sources):
+    for adapter in (DriftReport, PredictionReport, Sources, Intake, PerformanceReport):
         monkeypatch.setattr(adapter, "from_environment", Away)
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
     monkeypatch.setattr(BatchPredictions, "from_environment", lambda: following)
+    for adapter in (ModelSettingsStore, PromotionExports):
+        monkeypatch.setattr(adapter, "from_environment", Away)
+    decisions = Decisions(transitions, away, away)
+    monkeypatch.setattr(Decisions, "from_environment", lambda: decisions)
     monkeypatch.setattr(Catalogue, "from_environment", FakeCatalogue)
     monkeypatch.setattr("webhooks.administration._administration", lambda: administration)
     for name, number in IDS.items():
@@ -191,7 +215,7 @@ def ask(route: Route, key: str, model: str) -> tuple[int, dict[str, Any]]:
         batch_id=f"batch_{number:0>20}", transition_id=f"tr_{number}", run_id="r", version=1,
         webhook_id=f"wh_{number:0>20}",
     )  # fmt: skip
-    body = BODIES.get(template, {}) if method == "POST" else None
+    body = BODIES.get(template, {}) if method in ("POST", "PUT") else None
     text = None if body is None else json.dumps(body).replace("{model}", model)
     query = {"model_name": model} if TABLE[route][1] == "query" else {}
     query |= {"runs": "a,b"} if template.endswith("/compare") else {}

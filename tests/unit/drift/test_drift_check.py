@@ -17,6 +17,7 @@ from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
 from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.drift.verdict import DriftThresholds
+from tests.support.governance import FakeHistory
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
@@ -37,6 +38,7 @@ class Platform:
 
     def __init__(self, stats, table, bucket):
         self.stats, self.table, self.bucket = stats, table, bucket
+        self.history = FakeHistory()
         self.records = DriftRecords(DynamoTable(table))
         self.s3, self.sqs = boto3.client("s3"), boto3.client("sqs")
         self.s3.create_bucket(Bucket=bucket)
@@ -71,6 +73,7 @@ class Platform:
             DriftEvents(self.topic, "default"),
             DriftThresholds(),
             CheckSettings(**settings),
+            self.history,
         )
         return made.run()
 
@@ -237,3 +240,19 @@ def test_the_manifest_of_a_newer_version_is_checked(platform):
     platform.s3.put_object(Bucket=platform.bucket, Key=f"serving/{MODEL}/Production.json", Body=body)
     platform.predicted(TWO)
     assert platform.check() == {MODEL: "alert"}
+
+
+def test_a_model_has_thresholds_and_retrains_of_its_own(platform):
+    """The stack asks for 200 predictions and retrains nothing; this model asks for more, then for a retrain."""
+    platform.predicted(TWO)
+    platform.history.set(drift={"minimum_samples": 401})
+    assert platform.check() == {MODEL: "insufficient_data"}
+    assert platform.sent("bus") == []
+    platform.history.set(drift={"alert": 9.0, "warning": 0.1})
+    assert platform.check() == {MODEL: "warning"}
+    platform.history.set(retrain={"on_drift": True, "runs": 3, "stage": "none"})
+    assert platform.check() == {MODEL: "alert"}
+    assert platform.sent("bus") == ["Drift Alert", "Retrain Requested"]
+    platform.history.set(retrain={"on_drift": False})
+    assert platform.check(retrain_on_drift=True) == {MODEL: "alert"}
+    assert platform.sent("bus") == [], "the model's settings win over the stack's"

@@ -13,6 +13,7 @@ from mlops.aws.stats_table import Marker, Series, hour_of, hours_before
 from mlops.domain.drift.counts import Summary
 from mlops.domain.drift.verdict import DriftThresholds, compare
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
+from tests.support.governance import FakeHistory
 from tests.support.serving import served
 
 MODEL = "digit-classifier"
@@ -24,7 +25,7 @@ EVEN, TWO = {str(label): 40 for label in range(10)}, {"0": 200, "1": 200}
 @pytest.fixture
 def report(stats):
     boto3.client("s3").create_bucket(Bucket="artifacts")
-    return DriftReport(stats, ServedModels("artifacts"), DriftThresholds(), MODEL)
+    return DriftReport(stats, ServedModels("artifacts"), DriftThresholds(), MODEL, FakeHistory())
 
 
 @pytest.fixture

@@ -15,17 +15,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from metrics.exposition import render
 from metrics.sources import MetricsSettings, QueueDepth, Reading, Sources
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.jobs_table import JobsTable
+from mlops.aws.performance_records import PerformanceRecords
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.counts import counts_of, lifetime
 from mlops.domain.drift.record import ColumnRecord, DriftRecord, SignalRecord
 from mlops.domain.drift.verdict import Verdict
+from mlops.domain.feedback.kept_answers import KeptAnswers
+from mlops.domain.feedback.prediction_id import Mint
+from mlops.domain.feedback.record import PerformanceRecord
+from mlops.domain.feedback.verdict import Performance
 from mlops.domain.job import Job, JobStatus
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
-from mlops.domain.transition import Transition
+from mlops.domain.transition import Transition, TransitionStatus
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.support.tables import make_table
@@ -53,6 +59,20 @@ def reading(make_line):
         column="income",
         columns=columns,
     )
+    performance = PerformanceRecord(
+        "digits",
+        3,
+        Performance.DEGRADED,
+        "accuracy",
+        0.71,
+        "71.0% of 200 labels are right",
+        200,
+        0.8,
+        now(),
+        estimated=0.87,
+    )
+    regression = replace(performance, model_name="regressor", model_version=1, metric="mae", value=2.5)
+    regression = replace(regression, status=Performance.OK)
     return Reading(
         at=at,
         totals={
@@ -65,6 +85,8 @@ def reading(make_line):
         unreadable=[("torn", "Production")],
         refused=[("regressor", "Production")],
         drift=[drift, replace(drift, model_name="other"), replace(drift, model_version=2)],
+        labels={("digits", 3): {"n": 200, "h": 142, "refused": 4}},
+        performance=[performance, replace(performance, model_version=2), regression],
         jobs=[
             Job("job_000002", status=JobStatus.COMPLETED, started_at=now(), completed_at=now()),
             Job("job_000001", created_at="2026-01-01T00:00:00.000Z"),
@@ -109,6 +131,13 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_column_unseen_ratio", column="job") == 0.003
     assert value(samples, "mlops_column_out_of_range_ratio", column="income") == 0.38
     assert [value(samples, "mlops_column_alert", column=name) for name in ("income", "job")] == [1, 0]
+    assert value(samples, "mlops_feedback_total", model="digits", version="3", outcome="counted") == 200
+    assert value(samples, "mlops_feedback_total", outcome="refused") == 4
+    assert value(samples, "mlops_live_accuracy", model="digits", version="3") == 0.71
+    assert value(samples, "mlops_estimated_accuracy", model="digits") == 0.87
+    assert value(samples, "mlops_live_mean_error", model="regressor") == 2.5
+    assert value(samples, "mlops_performance_degraded", model="digits") == 1
+    assert value(samples, "mlops_performance_degraded", model="regressor") == 0
     assert value(samples, "mlops_jobs", state="pending") == 1
     assert value(samples, "mlops_job_oldest_pending_seconds") > 86400
     assert value(samples, "mlops_transitions_queued") == 1
@@ -213,14 +242,24 @@ def test_the_tables_are_read(stats, records, stats_table, make_line):
     queued = transition("tr_1", now())
     transitions.create(queued)
     history.put_item(Item={"model_name": "digits", "transition_id": "tr_2", "open": "1"})
+    feedback = FeedbackTable(DynamoTable(make_table("FeedbackTable", "feedback")))
+    place = LabelPlace("digits", Mint().make(1).text, 0, time.time())
+    feedback.keep({place: KeptAnswers(4, "Production", "2026-01-01T00", ((0.25, 0.75),), (0, 1))})
+    feedback.give(place, 1, "ann", None, replace=False)
+    PerformanceRecords(feedback._table).save(
+        PerformanceRecord("digits", 4, Performance.OK, "accuracy", 1.0, "fine", 1, 1.0, now())
+    )
+    transitions.create(replace(transition("tr_3", now()), status=TransitionStatus.AWAITING_APPROVAL))
     sources = Sources(
         MetricsSettings("digits", json.dumps({"promotion": url})),
-        *(stats, ServedModels("artifacts"), records, jobs, transitions),
+        *(stats, ServedModels("artifacts"), records, jobs, transitions, feedback, PerformanceRecords(feedback._table)),
     )
     found = sources.read()
     assert found.open_transitions == [queued]
     assert sorted(job.job_id for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
     assert found.totals[SERIES]["n"] == 5
+    assert found.labels["digits", 4]["n"] == 1
+    assert [record.status for record in found.performance] == [Performance.OK]
     assert (found.serving, found.unreadable) == ({"digits": {}}, [])
     s3 = boto3.client("s3")
     for name in ("digits", "other"):

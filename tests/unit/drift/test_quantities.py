@@ -18,6 +18,7 @@ from mlops_contract import Task
 from prediction_log.delivery import Line, decode
 from prediction_log.ledger import count_delivery
 from prediction_log.line_counts import count_lines
+from tests.support.governance import FakeHistory
 from tests.support.table_models import served_table
 
 MODEL = "price"
@@ -73,7 +74,7 @@ def test_a_line_without_labels_that_does_not_say_so_is_malformed() -> None:
 
 
 def test_the_status_and_the_history_say_that_nothing_is_watched(counted: Any) -> None:
-    report = DriftReport(counted, Served(), DriftThresholds(), MODEL)  # type: ignore[arg-type]
+    report = DriftReport(counted, Served(), DriftThresholds(), MODEL, FakeHistory())  # type: ignore[arg-type]
     status = report.status(None, 168, 24)
     assert (status.status, status.message, status.current.samples) == ("insufficient_data", f"{NO_REFERENCE}.", 300)
     assert (status.comparisons, status.columns.note) == ([], NO_REFERENCE)
@@ -94,6 +95,7 @@ def test_the_check_records_it_and_sends_nothing(counted: Any, records: Any) -> N
         Events(),  # type: ignore[arg-type]
         DriftThresholds(),
         CheckSettings(retrain_on_drift=True),
+        FakeHistory(),
     )
     assert check.run() == {MODEL: "insufficient_data"}
     assert records.last(MODEL).message == f"{NO_REFERENCE}."

@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from metrics.sources import MetricsSettings, Sources
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.jobs_table import JobsTable
+from mlops.aws.performance_records import PerformanceRecords
 from mlops.aws.serving_bucket import PARALLEL_READS, ServedModels
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.manifest import ManifestError, manifest_key
@@ -74,9 +76,11 @@ def test_a_scrape_reads_all_manifests_in_as_few_steps_as_can_run_at_a_time(stats
     models = ServedModels(BUCKET)
     watch(models, before=barrier.wait)
     jobs, transitions = make_table("JobsTable", "jobs"), make_table("TransitionsTable", "transitions")
+    feedback = DynamoTable(make_table("FeedbackTable", "feedback"))
     sources = Sources(
         MetricsSettings(MODELS[0], json.dumps({})),
         *(stats, models, records, JobsTable(DynamoTable(jobs)), TransitionsTable(DynamoTable(transitions))),
+        *(FeedbackTable(feedback), PerformanceRecords(feedback)),
     )
     reading = sources.read()
     assert reading.serving == {name: {Stage.PRODUCTION: 4} for name in MODELS}

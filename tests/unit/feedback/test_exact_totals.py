@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mlops.aws.feedback_table import DifferentLabel, FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.stats_table import hour_of
+from mlops.domain.feedback.giving import DifferentLabel
 from mlops.domain.feedback.kept_answers import KeptAnswers
 from mlops.domain.feedback.outcome import outcome_of
-from mlops.domain.feedback.prediction_id import mint
+from mlops.domain.feedback.prediction_id import Mint
 
 MODEL, LABELS = "churn", ("no", "yes")
 DAY = 24 * 3600
@@ -48,7 +49,7 @@ class Stream:
     def _request(self, quantities: bool) -> None:
         rows, now = self.random.choice([1, 1, 2, 5]), time.time()
         made = now - self.random.uniform(0, 30 * DAY)
-        place = LabelPlace(MODEL, mint(1).text, 0, made)
+        place = LabelPlace(MODEL, Mint().make(1).text, 0, made)
         version = self.random.choice([1, 2])
         if quantities:
             outputs = tuple((float32(self.random.uniform(-5, 5)),) for _ in range(rows))
@@ -78,15 +79,17 @@ class Stream:
         return totals
 
 
-def carry_out(table: FeedbackTable, stream: Stream, interrupt: Callable[[], None] = lambda: None) -> None:
-    """Let everything arrive. What is killed is sent again, as Lambda and callers do."""
+def carry_out(
+    table: FeedbackTable, stream: Stream, interrupt: Callable[[], None] = lambda: None, together: bool = False
+) -> None:
+    """Let everything arrive. What is killed is sent again, as Lambda and callers do. `together` as a batch does."""
     for _, kind, what in stream.events:
         while True:
             interrupt()
             try:
                 if kind == "answers":
                     table.keep({what: stream.answers[what]})
-                else:
+                elif not together or what[0] not in table.give_new({what[0]: what[1]}, {what[0]: None}, "test"):
                     table.give(what[0], what[1], "test", None, replace=True)
                 break
             except Killed:
@@ -96,7 +99,7 @@ def carry_out(table: FeedbackTable, stream: Stream, interrupt: Callable[[], None
 def totals_of(table: FeedbackTable) -> Totals:
     found: Totals = {}
     for version in (1, 2):
-        for hour, totals in table.hours(MODEL, version, "0000"):
+        for hour, totals in table.totals.hours(MODEL, version, "0000"):
             found[version, hour] = Counter({name: value for name, value in totals.items() if value})
     return {key: totals for key, totals in found.items() if totals}
 
@@ -109,10 +112,10 @@ def nonzero(totals: Totals) -> Totals:
 @pytest.mark.parametrize("seed", range(12))
 def test_totals_equal_those_from_scratch(table: FeedbackTable, seed: int, quantities: bool) -> None:
     stream = Stream(seed, quantities)
-    carry_out(table, stream)
+    carry_out(table, stream, together=bool(seed % 2))
     assert totals_of(table) == nonzero(stream.expected())
-    assert table.waiting(MODEL, "0000") == (0, 0)
-    lifetime = table.lifetime(MODEL)
+    assert table.totals.waiting(MODEL, "0000") == (0, 0)
+    lifetime = table.totals.lifetime(MODEL)
     for version in (1, 2):
         hours = [part for (number, _), part in stream.expected().items() if number == version]
         assert lifetime.get((MODEL, version), Counter())["n"] == sum(part["n"] for part in hours)
@@ -141,17 +144,17 @@ def test_a_process_that_dies_at_any_call_changes_nothing(
         armed[0] = dice.random() < 0.7
 
     stream = Stream(seed, quantities=bool(seed % 2))
-    carry_out(table, stream, interrupt)
+    carry_out(table, stream, interrupt, together=bool(seed % 3))
     armed[0] = False
     # A label that was parked just before the end is joined when its delivery is repeated, as it is after an exception.
     assert totals_of(table) == nonzero(stream.expected())
-    assert table.waiting(MODEL, "0000") == (0, 0)
+    assert table.totals.waiting(MODEL, "0000") == (0, 0)
 
 
 def test_both_sides_at_once_count_once(table: FeedbackTable, raw_table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answers arrive right after the label was parked, and before its side reads again."""
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     kept = KeptAnswers(1, "Production", hour_of(now), ((0.2, 0.8),), LABELS)
     client = raw_table.meta.client
     transact, done = client.transact_write_items, []
@@ -167,14 +170,14 @@ def test_both_sides_at_once_count_once(table: FeedbackTable, raw_table: Any, mon
     table.give(place, "yes", "test", None, replace=False)
     (found,) = totals_of(table).values()
     assert (found["n"], found["h"]) == (1, 1)
-    assert table.waiting(MODEL, "0000") == (0, 0)
+    assert table.totals.waiting(MODEL, "0000") == (0, 0)
 
 
 def test_a_conflict_is_tried_again_and_other_errors_are_not(
     table: FeedbackTable, raw_table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     client = raw_table.meta.client
     transact = client.transact_write_items
     errors = [
@@ -196,12 +199,12 @@ def test_a_conflict_is_tried_again_and_other_errors_are_not(
     assert table.give(place, "yes", "test", None, replace=False) == "waiting"
     errors.append(ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "TransactWriteItems"))
     with pytest.raises(ClientError):
-        table.give(LabelPlace(MODEL, mint(1).text, 0, now), "yes", "test", None, replace=False)
+        table.give(LabelPlace(MODEL, Mint().make(1).text, 0, now), "yes", "test", None, replace=False)
 
 
 def test_a_different_label_needs_replace(table: FeedbackTable) -> None:
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     assert table.give(place, "yes", "test", None, replace=False) == "waiting"
     with pytest.raises(DifferentLabel):
         table.give(place, "no", "test", None, replace=False)
@@ -216,11 +219,11 @@ def test_a_different_label_needs_replace(table: FeedbackTable) -> None:
 
 def test_a_label_that_came_first_and_is_none_of_the_models_is_told(table: FeedbackTable) -> None:
     now = time.time()
-    place = LabelPlace(MODEL, mint(1).text, 0, now)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, now)
     table.give(place, "maybe", "test", None, replace=False)
     table.keep({place: KeptAnswers(1, "Production", hour_of(now), ((0.2, 0.8),), LABELS)})
     assert totals_of(table) == {(1, hour_of(now)): Counter(refused=1)}
-    assert table.lifetime(MODEL)[MODEL, 1]["refused"] == 1
+    assert table.totals.lifetime(MODEL)[MODEL, 1]["refused"] == 1
     assert table.give(place, "yes", "test", None, replace=True) == "replaced"
     (found,) = totals_of(table).values()
     assert (found["n"], found["h"], found["refused"]) == (1, 1, 0)
@@ -228,7 +231,7 @@ def test_a_label_that_came_first_and_is_none_of_the_models_is_told(table: Feedba
 
 def test_expired_items_that_dynamodb_has_not_deleted_yet_are_not_there(raw_table: Any, table: FeedbackTable) -> None:
     old = time.time() - 61 * DAY
-    place = LabelPlace(MODEL, mint(1).text, 0, old)
+    place = LabelPlace(MODEL, Mint().make(1).text, 0, old)
     table.keep({place: KeptAnswers(1, "Production", hour_of(old), ((0.2, 0.8),), LABELS)})
     assert table.give(LabelPlace(MODEL, place.id, 0, time.time()), "yes", "test", None, replace=False) == "waiting"
     assert totals_of(table) == {}

@@ -14,7 +14,7 @@ from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.stats_table import PredictionStats, Series, hour_of
 from mlops.domain.feedback.kept_answers import KeptAnswers, Malformed, kept_of
 from mlops.domain.feedback.own_id import hashed
-from mlops.domain.feedback.prediction_id import mint
+from mlops.domain.feedback.prediction_id import Mint
 from prediction_log import app
 from prediction_log.waiting_answers import keep_in
 from tests.support.tables import make_table
@@ -31,7 +31,7 @@ def line_of(outputs: Any, /, **feedback: Any) -> dict[str, Any]:
     """The line of rows with these probabilities of no and yes."""
     numbers = np.array(outputs, "<f4")
     kept = {
-        "id": mint(1).text,
+        "id": Mint().make(1).text,
         "n": len(numbers),
         "outputs": base64.b64encode(numbers.tobytes()).decode(),
         "labels": ["no", "yes"],
@@ -80,7 +80,7 @@ def test_a_delivery_that_comes_twice_keeps_the_same(
     assert deliver(data)["lines"] == deliver(data)["lines"] + 1
     assert table.give(place(line["feedback"]["id"], 1), "yes", "test", None, replace=False) == "counted"
     assert deliver(data)["lines"] == 0
-    ((_, totals),) = table.hours("churn", 3, "0000")
+    ((_, totals),) = table.totals.hours("churn", 3, "0000")
     assert (totals["n"], totals["h"]) == (1, 0)
     assert stats.window(SERIES, "0000")["f"] == 2
 
@@ -90,7 +90,7 @@ def test_own_ids_find_their_rows(deliver: Any, table: FeedbackTable, make_delive
     table.give(place(own[1]), "no", "test", None, replace=False)
     deliver(make_delivery(line_of([[0.25, 0.75], [0.9, 0.1]], own=own)))
     assert table.give(place(own[0]), "no", "test", None, replace=False) == "counted"
-    ((_, totals),) = table.hours("churn", 3, "0000")
+    ((_, totals),) = table.totals.hours("churn", 3, "0000")
     assert (totals["n"], totals["h"]) == (2, 1)
 
 
@@ -113,7 +113,7 @@ def test_a_function_killed_before_the_lines_count_counts_them_at_the_next_delive
         deliver(data)
     monkeypatch.setattr(stats, "add", add)
     assert deliver(data)["lines"] == 1
-    ((_, totals),) = table.hours("churn", 3, "0000")
+    ((_, totals),) = table.totals.hours("churn", 3, "0000")
     assert (totals["n"], totals["h"]) == (1, 1)
     assert stats.window(SERIES, "0000")["f"] == 1
 

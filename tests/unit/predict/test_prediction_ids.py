@@ -1,6 +1,7 @@
 """Each answer has an id of its own, also one from the cache, and its line keeps what a label is compared with."""
 
 import base64
+import copy
 import json
 import time
 from collections.abc import Callable
@@ -126,7 +127,22 @@ def test_other_texts_are_no_ids(text: str) -> None:
 
 
 def test_the_share_of_sampled_ids() -> None:
-    assert sum(prediction_id.mint(0.1).sampled for _ in range(20_000)) == pytest.approx(2000, abs=300)
-    assert all(prediction_id.mint(1).sampled for _ in range(100))
-    ids = [prediction_id.mint(0.5) for _ in range(100)]
+    mint = prediction_id.Mint()
+    assert sum(mint.make(0.1).sampled for _ in range(20_000)) == pytest.approx(2000, abs=300)
+    assert all(mint.make(1).sampled for _ in range(100))
+    ids = [mint.make(0.5) for _ in range(100)]
     assert [prediction_id.parse(each.text) for each in ids] == ids
+
+
+def test_no_two_ids_are_equal() -> None:
+    mint = prediction_id.Mint()
+    assert len({mint.make(1).text for _ in range(2_000)}) == 2_000
+
+
+def test_two_processes_of_one_snapshot_make_other_ids() -> None:
+    mint = prediction_id.Mint()
+    mint.make(1)
+    restored = [copy.copy(mint) for _ in range(2)]
+    for each in restored:
+        each.forget()
+    assert len({each.make(1).text[7:] for each in restored}) == 2

@@ -22,6 +22,7 @@ from promotion.dependencies import Dependencies
 from promotion.examination import Examine, examine
 from promotion.gate import GateSettings
 from promotion.serving_store import UnreadableManifest
+from tests.support.governance import FakeHistory
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
@@ -131,14 +132,20 @@ class FakeTransitions:
         return self.note(transition, tries=transition.tries + 1)
 
     def finish(self, transition: Transition, status: TransitionStatus, **values: Any) -> bool:
-        if self.items[transition.transition_id]["status"] not in ("queued", "converting"):
+        if TransitionStatus(self.items[transition.transition_id]["status"]).has_ended:
             return False
         self._update(transition, {"status": status, **values})
         return True
 
     def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
+        for name in [name for name, value in changes.items() if value is None]:
+            self.items[transition.transition_id].pop(transition.recorded_as(name), None)
         self._update(transition, changes)
         return self.get(transition.model_name, transition.transition_id)
+
+    def entered(self, model_name: str, stage: Stage) -> list[Transition]:
+        items = [item for _, item in sorted(self.items.items()) if item["stage"] == stage]
+        return [Transition.from_record(deepcopy(item)) for item in items if item["status"] == "succeeded"]
 
     def close(self, transition: Transition) -> None:
         self.items[transition.transition_id].pop("open", None)
@@ -350,9 +357,14 @@ class FakeEvents:
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
         self.announced: list[str] = []
+        self.waiting: list[tuple[str, list[str]]] = []
 
     def transition_ended(self, transition: Transition) -> None:
         self.announced.append(transition.transition_id)
+        self._effects.happened()
+
+    def approval_requested(self, transition: Transition, owners: list[str]) -> None:
+        self.waiting.append((transition.transition_id, owners))
         self._effects.happened()
 
 
@@ -371,6 +383,7 @@ class World:
         self.serving, self.archive_tags = FakeServing(self.effects), FakeArchiveTags(self.effects)
         self.events = FakeEvents(self.effects)
         self.conversions = FakeConversions(self.effects)
+        self.history = FakeHistory(self.effects.happened)
         gate = GateSettings(max_latency_ms=1e6)
         dependencies: Any = Dependencies(
             self.tracking,  # type: ignore[arg-type]
@@ -379,6 +392,7 @@ class World:
             self.archive_tags,  # type: ignore[arg-type]
             gate,
             self.conversions,  # type: ignore[arg-type]
+            self.history,  # type: ignore[arg-type]
             examining,
         )
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
@@ -386,10 +400,14 @@ class World:
         for _ in range(versions):
             self.tracking.add_version()
 
-    def ask(self, version: int, stage: str, force: bool = True, competes: bool = False) -> dict[str, Any]:
+    def ask(
+        self, version: int, stage: str, force: bool = True, competes: bool = False, owner: str | None = None
+    ) -> dict[str, Any]:
         """Record a transition and return its message."""
         identifier = self.next_id()
         asked = Transition(identifier, MODEL, version, Stage(stage), "tester", force=force, competes=competes)
+        if owner is not None:
+            asked = replace(asked, actor_owner=owner, actor_key=f"key-of-{owner}")
         self.transitions.create(asked)
         return {"kind": "transition", "transition_id": identifier, "model_name": MODEL}
 

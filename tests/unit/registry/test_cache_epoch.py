@@ -13,6 +13,7 @@ from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings
 from promotion.serving_store import ServingStore
 from promotion.transition_executor import Dependencies
+from tests.support.governance import FakeHistory
 from tests.unit.registry.fakes import MODEL, ONNX, Crash
 
 BUCKET = "artifacts"
@@ -29,7 +30,7 @@ def store(aws: None) -> ServingStore:
 
 @pytest.fixture
 def deliver(store: ServingStore) -> Callable[[dict[str, Any]], None]:
-    dependencies: Any = Dependencies(None, None, store, None, GateSettings(), None)  # type: ignore[arg-type]
+    dependencies: Any = Dependencies(None, None, store, None, GateSettings(), None, FakeHistory())  # type: ignore[arg-type]
     return promoter.Promoter(dependencies, None).handle  # type: ignore[arg-type]
 
 

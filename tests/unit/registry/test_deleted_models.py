@@ -57,7 +57,8 @@ def test_the_history_of_a_deleted_model_stays_readable_page_by_page(ask: Ask, tr
 
 
 def test_a_model_that_is_there_says_so_with_and_without_a_history(ask: Ask, transitions: TransitionsTable) -> None:
-    assert ask("GET", "/models/kept/history") == (200, {"registered": True, "transitions": [], "next_cursor": None})
+    empty = {"registered": True, "transitions": [], "verification": None, "next_cursor": None}
+    assert ask("GET", "/models/kept/history") == (200, empty)
     moved(transitions, "kept")
     status, page = ask("GET", "/models/kept/history")
     assert (status, page["registered"], len(page["transitions"])) == (200, True, 1)

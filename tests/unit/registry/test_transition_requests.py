@@ -8,13 +8,19 @@ from typing import Any
 import boto3
 import pytest
 
+from mlops.api.auth import AccessKeys
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.approval import Binding
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, TransitionStatus
+from mlops.registry.rest import Version
+from promotion.consent import compared
 from tests.support import gateway
+from tests.support.governance import FakeHistory
 from tests.unit.registry.fakes import MODEL, Effects, FakeTracking
 from transitions import app
+from transitions.decisions import Decisions
 from transitions.transition_requests import TransitionRequests
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]
@@ -37,8 +43,21 @@ def queue_url(aws: None) -> str:
 
 
 @pytest.fixture
-def ask(transitions: TransitionsTable, tracking: FakeTracking, queue_url: str, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    requests = TransitionRequests(tracking, transitions, PromotionQueue(queue_url))  # type: ignore[arg-type]
+def history() -> FakeHistory:
+    return FakeHistory()
+
+
+@pytest.fixture
+def ask(
+    transitions: TransitionsTable,
+    tracking: FakeTracking,
+    queue_url: str,
+    history: FakeHistory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Ask:
+    adapters: Any = (tracking, transitions, PromotionQueue(queue_url), history)
+    monkeypatch.setattr(Decisions, "from_environment", lambda: Decisions(transitions, adapters[3], adapters[2]))
+    requests = TransitionRequests(*adapters)
     monkeypatch.setattr(TransitionRequests, "from_environment", lambda: requests)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
     monkeypatch.setenv("ACCESS_KEYS_TABLE", gateway.make_access_keys())
@@ -70,6 +89,12 @@ def test_a_request_is_recorded_queued_and_answered(ask: Ask, queue_url: str, tra
         "sha256": None,
         "error": None,
         "completed_at": None,
+        "actor_owner": "ann",
+        "approvals_needed": 0,
+        "decisions": [],
+        "comparison": None,
+        "waiting_since": None,
+        "void": None,
     }
     recorded = transitions.get(MODEL, identifier)
     assert (recorded.created_at, recorded.request_id) == (created_at, "req-1")
@@ -156,3 +181,58 @@ def test_a_rollback_passes_over_versions_that_were_deleted_or_are_others_by_now(
     assert ask("POST", f"/models/{MODEL}/rollback", {})[1]["version"] == 1
     tracking.created_at[1] = "9999-01-01T00:00:00.000Z"
     assert ask("POST", f"/models/{MODEL}/rollback", {})[0] == 409
+
+
+def test_who_may_train_can_ask_for_what_others_approve(ask: Ask, history: FakeHistory, queue_url: str) -> None:
+    keys = AccessKeys.from_environment()
+    keys.add("trainer", "tim", "train", owner="tim")
+    body = {"model_name": MODEL, "version": 1, "stage": "Production"}
+
+    def asked(**changes: Any) -> tuple[int, dict[str, Any]]:
+        event = gateway.api_event("POST", "/models/transition", json.dumps({**body, **changes}), key="trainer")
+        answer = app.handler(event, gateway.CONTEXT)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    status, problem = asked()
+    assert (status, problem["code"]) == (403, "forbidden")
+    assert "a transition that nobody else has to approve needs the role approve or admin" in problem["detail"]
+    history.set(approvals={"Production": 1})
+    status, transition = asked()
+    assert (status, transition["actor"], transition["actor_owner"]) == (202, "tim", "tim")
+    assert asked(stage="Staging")[0] == 403
+    assert asked(stage="Staging", force=True, reason="x")[0] == 202, "where anything needs approval, force does"
+    assert asked(stage="Archived")[0] == 403
+    assert len(messages(queue_url)) == 2
+
+
+def test_a_request_that_waits_for_approval_is_answered_at_once(
+    ask: Ask, transitions: TransitionsTable, history: FakeHistory
+) -> None:
+    _, asked = ask("POST", "/models/transition", {"model_name": MODEL, "version": 1, "stage": "Staging"})
+    recorded = transitions.get(MODEL, asked["transition_id"])
+    transitions.note(
+        recorded,
+        status=TransitionStatus.AWAITING_APPROVAL,
+        binding=Binding("a" * 64, "b" * 64, 1),
+        approvals_needed=1,
+        waiting_since=recorded.created_at.replace("Z", "+00:00"),
+        comparison=compared({"params": {"depth": "3"}}, version(1), {"params": {"depth": "2"}}, version(2)),
+    )
+    status, waiting = ask("GET", f"/models/transitions/{asked['transition_id']}")
+    assert status == 200
+    assert (waiting["status"], waiting["approvals_needed"]) == ("awaiting_approval", 1)
+    assert waiting["comparison"]["params"] == [{"name": "depth", "before": "2", "now": "3"}]
+    status, problem = ask("POST", f"/models/transitions/{asked['transition_id']}/approve", {})
+    assert (status, "somebody else has to decide" in problem["detail"]) == (403, True)
+    AccessKeys.from_environment().add("boss", "bea", "approve", owner="bea")
+    route = f"/models/transitions/{asked['transition_id']}/approve"
+    event = gateway.api_event("POST", route, json.dumps({"comment": "fine"}), key="boss")
+    answer = app.handler(event, gateway.CONTEXT)
+    assert answer["statusCode"] == 202
+    approved = json.loads(answer["body"])
+    assert (approved["status"], approved["decisions"][0]["comment"]) == ("queued", "fine")
+    assert "key_id" not in approved["decisions"][0]
+
+
+def version(number: int) -> Version:
+    return Version(MODEL, number, "", "", {}, "None", "")

@@ -23,3 +23,13 @@ def test_classes_have_their_shares_and_confidence_and_a_manifest_takes_them(task
     assert made["confidence"]["counts"] == [0, 0, 0, 0, 0, 0, 1, 1, 0, 1]
     assert made["mean_intensity"] is made["ink_share"] is made["block_means"] is None
     check_description(ModelInput("inputs", 2), ModelOutput("probabilities", 2), ("no", "yes"), None, made)
+
+
+def test_with_the_labels_it_says_how_often_each_confidence_is_right():
+    made = reference(INPUTS, PROBABILITIES, None, targets=np.array([0, 0, 1]))
+    assert made is not None
+    measured = made["accuracy_by_confidence"]
+    assert measured is not None
+    assert {place: count for place, count in enumerate(measured["counts"]) if count} == {6: 1, 7: 1, 8: 1}
+    assert {place: count for place, count in enumerate(measured["right"]) if count} == {8: 1}  # float32(0.9) < 0.9
+    check_description(ModelInput("inputs", 2), ModelOutput("probabilities", 2), ("no", "yes"), None, made)

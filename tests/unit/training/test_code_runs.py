@@ -198,7 +198,7 @@ def test_a_stack_without_own_code_says_how_it_is_allowed(ask: Ask, monkeypatch: 
 def test_who_may_not_train_starts_nothing(ask: Ask, path: str, role: str) -> None:
     status, problem = ask("POST", path, {}, role=role)
     assert status == 403
-    assert "train or admin" in problem["detail"]
+    assert "train, approve or admin" in problem["detail"]
 
 
 def test_a_key_that_trains_promotes_nothing_by_a_sweep(ask: Ask, jobs: JobsTable) -> None:

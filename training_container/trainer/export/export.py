@@ -83,7 +83,9 @@ def _checked(trained: Trained, dataset: Dataset) -> Checked:
 def _described(checked: Checked, dataset: Dataset) -> bytes:
     description = {
         "labels": list(dataset.labels),
-        "reference": reference(dataset.held_out.inputs, checked.answers, dataset.image, dataset.task),
+        "reference": reference(
+            dataset.held_out.inputs, checked.answers, dataset.image, dataset.task, dataset.held_out.targets
+        ),
         **checked.description,
     }
     return described(onnx.load_from_string(checked.model), description)

@@ -211,6 +211,16 @@ class DynamoTable:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def scan(self) -> Iterator[Item]:
+        """Iterate over all items of a small table, as they are now, and read pages on demand."""
+        request: dict[str, Any] = {"ConsistentRead": True}
+        while True:
+            answer = self._table.scan(**request)
+            yield from map(from_item, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def page(self, condition: ConditionBase, limit: int, start: Key | None = None, **request: Any) -> Page:
         """Return one page of a query, from after the key `start` on."""
         if start is not None:

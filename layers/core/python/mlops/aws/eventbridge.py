@@ -33,6 +33,14 @@ class TransitionDetail(TypedDict):
     error: str | None
 
 
+class ApprovalDetail(TransitionDetail):
+    """Detail of an `Approval Requested` event: the transition that waits, and who is to be told."""
+
+    owners: list[str]
+    approvals_needed: int
+    void: str | None
+
+
 class JobEndDetail(TypedDict):
     """Detail of a `Job Ended` or `Sweep Ended` event: fields of the record of a job outside sweeps, or of a sweep."""
 
@@ -93,6 +101,15 @@ class Events:
             DependencyUnavailable: EventBridge did not accept it.
         """
         self.put("Batch Prediction Ended", _detail(BatchPredictionEndDetail, batch))
+
+    def approval_requested(self, transition: Transition, owners: list[str]) -> None:
+        """Publish `Approval Requested`, at least once each time that a transition begins to wait.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not accept it.
+        """
+        names = get_type_hints(ApprovalDetail).keys() - {"owners"}
+        self.put("Approval Requested", {name: getattr(transition, name) for name in sorted(names)} | {"owners": owners})
 
     def job_state(self, job: BatchJob) -> None:
         """Publish `Batch Job State Change` in place of AWS Batch's own event, which was lost."""

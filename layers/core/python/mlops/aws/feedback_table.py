@@ -9,63 +9,33 @@ The mark has what was added. A changed label takes exactly that away again.
 
 import json
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from mlops.aws.dynamodb import DynamoTable, Item, Put, Update, table_named
+from mlops.aws.feedback_settings import FeedbackSettings
+from mlops.aws.label_totals import Counted, LabelTotals
 from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, Given, NoSuchRow
 from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
-from mlops.domain.feedback.outcome import LIFETIME, REFUSED, Label, Totals, outcome_of
-from mlops.settings import Settings
+from mlops.domain.feedback.outcome import REFUSED, Label, outcome_of
 
 T = TypeVar("T")
 
 ANSWERS, PARKED, LABEL = "answers", "parked", "label"
-_LIFETIME = "lifetime"
 _DAY = 24 * 3600
 _CLIENT_ATTEMPTS = 6
+_LABELS_PER_TRANSACTION = 25
+"""With the totals of an hour and of a version's life for each they are 75 items, and a transaction may have 100."""
+_MAX_WAIT_SECONDS = 5.0
+"""For a write that conflicts with others. A caller waits for it."""
 _MAX_ATTEMPTS = 12
 """Of reading and writing one label, if others write it at the same time."""
-
-
-@dataclass(frozen=True)
-class FeedbackSettings(Settings):
-    """Settings: the table, how many days answers wait for labels, and how many days totals are kept."""
-
-    feedback_table: str
-    feedback_days: int = 60
-    stats_retention_days: int = 100
-
-
-class Given(StrEnum):
-    """What became of a label."""
-
-    COUNTED = "counted"
-    WAITING = "waiting"
-    UNCHANGED = "unchanged"
-    REPLACED = "replaced"
-
-
-class DifferentLabel(Exception):
-    """The row has another label, which is not to be replaced."""
-
-
-class NoSuchRow(Exception):
-    """The request had fewer rows, or fewer were kept. `rows` says how many."""
-
-    def __init__(self, rows: int) -> None:
-        super().__init__(rows)
-        self.rows = rows
-
-
-class AnswersExpired(Exception):
-    """The answers, which a label has been compared with, are not kept any more."""
 
 
 @dataclass(frozen=True)
@@ -89,28 +59,13 @@ class LabelPlace:
         return f"{LABEL}#{self.row:04}"
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """What a label has added, and to which totals."""
-
-    version: int
-    hour: str
-    totals: Mapping[str, int]
-
-    def to_text(self) -> str:
-        return json.dumps([self.version, self.hour, self.totals], separators=(",", ":"))
-
-    @classmethod
-    def of(cls, text: str) -> "_Counted":
-        return cls(*json.loads(text))
-
-
 class FeedbackTable:
     """Adapter of the DynamoDB table `FEEDBACK_TABLE` (key `series`, `slot`; `expires` is its TTL)."""
 
     def __init__(self, table: DynamoTable, feedback_days: int = 60, retention_days: int = 100) -> None:
         self._table = table
-        self._kept_seconds, self._retention = feedback_days * _DAY, retention_days * _DAY
+        self._kept_seconds = feedback_days * _DAY
+        self.totals = LabelTotals(table, retention_days * _DAY, self._kept_seconds)
 
     @classmethod
     def from_environment(cls) -> "FeedbackTable":
@@ -145,8 +100,24 @@ class FeedbackTable:
                 at = LabelPlace(place.model_name, place.id, row, place.made)
                 self._attempt(partial(self._join, at, kept))
 
-    def give(self, place: LabelPlace, label: Label, actor: str, observed_at: str | None, replace: bool) -> Given:
+    def give(
+        self,
+        place: LabelPlace,
+        label: Label,
+        actor: str,
+        observed_at: str | None,
+        replace: bool,
+        before_parking: Callable[[], None] = lambda: None,
+    ) -> Given:
         """Store the label of a row, and count it if the row's answer is known. Can be repeated.
+
+        Args:
+            place: Whose label it is.
+            label: The label.
+            actor: The name of the key that sends it.
+            observed_at: When it became known, ISO 8601 in UTC.
+            replace: Whether it may take the place of another label.
+            before_parking: Checks the label if the row's answer is not known. It may raise any error.
 
         Raises:
             DifferentLabel: The row has another label, and `replace` is false.
@@ -157,48 +128,62 @@ class FeedbackTable:
             ClientError: DynamoDB refuses. The call can be repeated.
         """
         given = {"label": json.dumps(label), "actor": actor, "observed_at": observed_at}
-        return self._attempt(partial(self._give, place, label, given, replace))
+        return self._attempt(partial(self._give, place, label, given, replace, before_parking))
 
-    def hours(self, model_name: str, version: int, first: str, last: str | None = None) -> Iterator[tuple[str, Totals]]:
-        """Yield the totals of a version for each hour of predictions that has labels, in order."""
-        condition = Key("series").eq(_totals(model_name, version)) & Key("slot").between(first, f"{last or '9999'}~")
-        for item in self._table.query(condition):
-            yield item["slot"], _numbers(item)
+    def give_new(
+        self, labels: Mapping[LabelPlace, Label], observed: Mapping[LabelPlace, str | None], actor: str
+    ) -> set[LabelPlace]:
+        """Count the first labels of rows whose answers are known, many in a transaction.
 
-    def lifetime(self, model_name: str | None = None) -> dict[tuple[str, int], Totals]:
-        """Return the totals over the life of each version of one model, or of all models, within the retention time."""
-        condition: ConditionBase = Key("series").eq(_LIFETIME)
-        if model_name is not None:
-            condition &= Key("slot").begins_with(f"{model_name}#")
-        totals = {}
-        for item in self._table.query(condition):
-            name, _, version = item["slot"].rpartition("#")
-            totals[name, int(version)] = _numbers(item)
-        return totals
+        Args:
+            labels: Labels of one model.
+            observed: When each became known, ISO 8601 in UTC.
+            actor: The name of the key that sends them.
 
-    def waiting(self, model_name: str, since: str) -> tuple[int, int]:
-        """Return how many labels wait for their prediction: those that came since the hour, and those before it."""
-        recent = older = 0
-        for item in self._table.query(Key("series").eq(_waiting(model_name))):
-            number = int(item.get("parked", 0)) - int(item.get("joined", 0))
-            if _is_valid(item):
-                recent, older = (recent + number, older) if item["slot"] >= since else (recent, older + number)
-        return recent, older
+        Returns:
+            The places of the labels that were counted. `give` says what is with the others. Can be repeated.
 
-    def _give(self, place: LabelPlace, label: Label, given: Item, replace: bool) -> Given | None:
+        Raises:
+            ClientError: DynamoDB refuses. Some of the labels may be counted.
+        """
+        keys = {(place.series, slot) for place in labels for slot in (ANSWERS, place.slot)}
+        items = self._table.get_many([_key(series, slot) for series, slot in sorted(keys)])
+        found = {(item["series"], item["slot"]): item for item in items if _is_valid(item)}
+        answers = {series: _answers(item) for (series, slot), item in found.items() if slot == ANSWERS}
+        new: list[tuple[LabelPlace, Counted]] = []
+        for place, label in labels.items():
+            kept = answers.get(place.series)
+            if kept is not None and (place.series, place.slot) not in found:
+                with suppress(UnknownLabel, NoSuchRow):
+                    new.append((place, _counted_of(kept, place.row, label)))
+        done: set[LabelPlace] = set()
+        for start in range(0, len(new), _LABELS_PER_TRANSACTION):
+            part = new[start : start + _LABELS_PER_TRANSACTION]
+            writes: list[Put | Update] = []
+            for place, counted in part:
+                given = {"label": json.dumps(labels[place]), "actor": actor, "observed_at": observed[place]}
+                writes.append(self._put(place, given, counted=counted.to_text()))
+            writes += self.totals.changes(part[0][0].model_name, (), (counted for _, counted in part))
+            if self._table.transact_if(writes, _MAX_WAIT_SECONDS):
+                done |= {place for place, _ in part}
+        return done
+
+    def _give(
+        self, place: LabelPlace, label: Label, given: Item, replace: bool, before_parking: Callable[[], None]
+    ) -> Given | None:
         """Do one attempt; None if another writer was faster."""
         answers, before = self._read(place)
         counted = _counted_of(answers, place.row, label) if answers is not None else None
         if before is None:
             if counted is None:
+                before_parking()
                 # The answers are read again, after the label is there: they may have come in between.
                 return None if not self._park(place, given) or self._read(place)[0] is not None else Given.WAITING
-            item = {**_key(place.series, place.slot), **given, "revision": 0, "expires": self._expires(place.made)}
             writes: list[Put | Update] = [
-                Put({**item, "counted": counted.to_text()}, _is_free()),
-                *self._changes(place, None, counted),
+                self._put(place, given, counted=counted.to_text()),
+                *self.totals.changes(place.model_name, (), (counted,)),
             ]
-            return Given.COUNTED if self._table.transact_if(writes) else None
+            return Given.COUNTED if self._table.transact_if(writes, _MAX_WAIT_SECONDS) else None
         if before["label"] == given["label"]:
             if "counted" in before:
                 return Given.UNCHANGED
@@ -208,6 +193,7 @@ class FeedbackTable:
         if not replace:
             raise DifferentLabel
         if "counted" not in before and counted is None:
+            before_parking()
             self._table.update(
                 _key(place.series, place.slot),
                 {**given, "revision": int(before["revision"]) + 1},
@@ -226,12 +212,12 @@ class FeedbackTable:
         try:
             counted = _counted_of(answers, place.row, json.loads(item["label"]))
         except (UnknownLabel, NoSuchRow):
-            counted = _Counted(answers.version, answers.hour, {REFUSED: 1})
+            counted = Counted(answers.version, answers.hour, {REFUSED: 1})
         return self._settle(place, item, counted) or None
 
-    def _settle(self, place: LabelPlace, before: Item, counted: _Counted, given: Item | None = None) -> bool:
+    def _settle(self, place: LabelPlace, before: Item, counted: Counted, given: Item | None = None) -> bool:
         """Count a stored label, in place of what it has added before. False if another writer was faster."""
-        added = _Counted.of(before["counted"]) if "counted" in before else None
+        added = Counted.of(before["counted"]) if "counted" in before else None
         update = Update(
             _key(place.series, place.slot),
             {
@@ -242,36 +228,26 @@ class FeedbackTable:
             },
             condition=_is_unchanged(before),
         )
-        writes = [update, *self._changes(place, added, counted)]
+        writes = [update, *self.totals.changes(place.model_name, (added,), (counted,))]
         if added is None:
-            writes.append(self._waits(place.model_name, before["parked_in"], "joined"))
-        return self._table.transact_if(writes)
+            writes.append(self.totals.waits(place.model_name, before["parked_in"], "joined"))
+        return self._table.transact_if(writes, _MAX_WAIT_SECONDS)
 
     def _park(self, place: LabelPlace, given: Item) -> bool:
         hour = time.strftime("%Y-%m-%dT%H", time.gmtime())
         expires = self._expires(place.made)
-        item = {**_key(place.series, place.slot), **given, "revision": 0, "parked_in": hour, "expires": expires}
         rows = Update(_key(place.series, PARKED), {"expires": expires}, add={"rows": {str(place.row)}})
-        return self._table.transact_if([Put(item, _is_free()), rows, self._waits(place.model_name, hour, "parked")])
+        writes: list[Put | Update] = [
+            self._put(place, given, parked_in=hour),
+            rows,
+            self.totals.waits(place.model_name, hour, "parked"),
+        ]
+        return self._table.transact_if(writes, _MAX_WAIT_SECONDS)
 
-    def _waits(self, model_name: str, hour: str, name: str) -> Update:
-        return Update(_key(_waiting(model_name), hour), {"expires": self._expires(time.time())}, add={name: 1})
-
-    def _changes(self, place: LabelPlace, before: _Counted | None, after: _Counted) -> Iterator[Update]:
-        """Yield the writes of totals that count `after` in place of `before`."""
-        sums: dict[tuple[str, str], Totals] = defaultdict(Counter)
-        for counted, sign in ((before, -1), (after, 1)):
-            if counted is None:
-                continue
-            version = f"{place.model_name}#{counted.version}"
-            for name, value in counted.totals.items():
-                sums[f"totals#{version}", counted.hour][name] += sign * value
-                if name in LIFETIME:
-                    sums[_LIFETIME, version][name] += sign * value
-        expires = int(time.time()) + self._retention
-        for (series, slot), totals in sums.items():
-            if added := {name: value for name, value in totals.items() if value}:
-                yield Update(_key(series, slot), {"expires": expires}, add=added)
+    def _put(self, place: LabelPlace, given: Item, **state: str) -> Put:
+        """Return the write of the first label of a row."""
+        item = {**_key(place.series, place.slot), **given, **state, "revision": 0}
+        return Put({**item, "expires": self._expires(place.made)}, _is_free())
 
     def _read(self, place: LabelPlace) -> tuple[KeptAnswers | None, Item | None]:
         """Return the answers and the stored label, if they are there."""
@@ -291,10 +267,10 @@ class FeedbackTable:
         return int(made) + self._kept_seconds
 
 
-def _counted_of(answers: KeptAnswers, row: int, label: Label) -> _Counted:
+def _counted_of(answers: KeptAnswers, row: int, label: Label) -> Counted:
     if row >= answers.rows:
         raise NoSuchRow(answers.rows)
-    return _Counted(answers.version, answers.hour, outcome_of(answers, row, label))
+    return Counted(answers.version, answers.hour, outcome_of(answers, row, label))
 
 
 def _answers(item: Item | None) -> KeptAnswers | None:
@@ -316,17 +292,5 @@ def _is_unchanged(item: Item) -> ConditionBase:
     return Attr("revision").eq(item["revision"])
 
 
-def _numbers(item: Item) -> Totals:
-    return Counter({name: value for name, value in item.items() if name != "expires" and type(value) is int})
-
-
 def _key(series: str, slot: str) -> dict[str, str]:
     return {"series": series, "slot": slot}
-
-
-def _totals(model_name: str, version: int) -> str:
-    return f"totals#{model_name}#{version}"
-
-
-def _waiting(model_name: str) -> str:
-    return f"waiting#{model_name}"

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, named, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.jobs_selection import IS_OURS, id_in, ours, selection
 from mlops.domain.access import ALL_MODELS
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
-from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
+from mlops.domain.pagination import encode_cursor
 from mlops.domain.timestamps import now
 
 COUNTER = "counter"
@@ -26,9 +27,6 @@ COUNTER = "counter"
 ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 _ENDED = 1_000_000
 _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
-_IS_OURS = Attr("created_at").exists()
-"""Set on items that the API has created. In the previous version events and trainers could create items too. A stack
-may still have them; they are not records."""
 _OF_TRIALS = ("job_id", "kind", "created_at", "status", "attempt", "worker", "asked", "metrics", "curve")
 """What a sweep's trainers may read of its runs."""
 _Kind = TypeVar("_Kind", Job, Sweep)
@@ -87,7 +85,7 @@ class JobsTable:
 
     def create(self, record: Record) -> None:
         """Write a new record. If the same write comes again, it changes nothing."""
-        self._table.put(to_item(record), condition=~_IS_OURS)
+        self._table.put(to_item(record), condition=~IS_OURS)
 
     def claim(self, job_ids: Sequence[str], limit: int) -> bool:
         """Add runs, whose records exist already, to the active ones; False if that would exceed `limit`.
@@ -170,7 +168,7 @@ class JobsTable:
         start: dict[str, Any] = {}
         if cursor:
             within = {"status": str(status)} if status else {"kind": kind.KIND}
-            start = {"ExclusiveStartKey": {"job_id": _id_in(cursor, kind), **within}}
+            start = {"ExclusiveStartKey": {"job_id": id_in(cursor, kind), **within}}
         # One more than the page holds tells whether another follows.
         newest = self._query(kind, status, names, **start, Limit=limit + 1, ScanIndexForward=False)
         records = list(itertools.islice(newest, limit + 1))
@@ -203,13 +201,13 @@ class JobsTable:
         names: Sequence[str] = ALL_MODELS,
         **request: Any,
     ) -> Iterator[_Kind]:
-        condition, index = _selection(kind, status)
-        items = self._table.query(condition, IndexName=index, FilterExpression=_ours(names), **request)
+        condition, index = selection(kind, status)
+        items = self._table.query(condition, IndexName=index, FilterExpression=ours(names), **request)
         return (record for record in map(from_item, items) if isinstance(record, kind))
 
     def _count(self, kind: type[_Kind], status: JobStatus | None, names: Sequence[str] = ALL_MODELS) -> int:
-        condition, index = _selection(kind, status)
-        return self._table.count(condition, IndexName=index, FilterExpression=_ours(names))
+        condition, index = selection(kind, status)
+        return self._table.count(condition, IndexName=index, FilterExpression=ours(names))
 
     # For the trainer
 
@@ -288,38 +286,10 @@ class JobsTable:
 
         Only the changes are returned, because the trainer's role may not see more.
         """
-        holds = _IS_OURS if condition is None else _IS_OURS & condition
+        holds = IS_OURS if condition is None else IS_OURS & condition
         changed = self._table.update(_key(job_id), values, once=once, condition=holds, returns="UPDATED_NEW")
         return changed is not None
 
 
 def _key(job_id: str) -> dict[str, str]:
     return {"job_id": job_id}
-
-
-def _ours(names: Sequence[str]) -> ConditionBase:
-    """Return the condition that an item is a record of the API, and that its model and experiment have these names."""
-    condition: ConditionBase = _IS_OURS
-    for attribute in ("model_name", "experiment_name"):
-        if (matching := named(attribute, names)) is not None:
-            condition &= matching
-    return condition
-
-
-def _id_in(cursor: str, kind: type[Job] | type[Sweep]) -> str:
-    """Return the id in a cursor. DynamoDB refuses a start that is not within the query.
-
-    Raises:
-        ValidationFailed: It is not the cursor of a list of this kind.
-    """
-    identifier = decode_cursor(cursor, MAX_KEY_BYTES)
-    if not identifier.startswith(f"{kind.KIND}_"):
-        raise unknown_cursor()
-    return identifier
-
-
-def _selection(kind: type[Job] | type[Sweep], status: JobStatus | None) -> tuple[ConditionBase, str]:
-    """Return the key condition and the index for the records of one kind, optionally with one status."""
-    if status is None:
-        return Key("kind").eq(kind.KIND), "by_time"
-    return Key("status").eq(str(status)) & Key("job_id").begins_with(f"{kind.KIND}_"), "by_status"

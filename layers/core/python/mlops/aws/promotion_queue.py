@@ -94,8 +94,18 @@ def request_transition(transitions: TransitionsTable, queue: PromotionQueue, tra
     A recorded transition is always carried out: if the queue does not answer, it is only delayed.
     """
     transitions.create(transition)
+    _send(queue, transition, transition.transition_id)
+
+
+def queue_again(queue: PromotionQueue, transition: Transition) -> None:
+    """Queue a recorded transition that goes on after a decision. If the queue does not answer, it is only delayed."""
+    _send(queue, transition, f"{transition.transition_id}#{transition.since}")
+
+
+def _send(queue: PromotionQueue, transition: Transition, deduplication_id: str) -> None:
+    message = transition_message(transition.model_name, transition.transition_id, transition.request_id)
     try:
-        queue.send(transition_message(transition.model_name, transition.transition_id, transition.request_id))
+        queue.send(message, deduplication_id)
     except (BotoCoreError, ClientError):
         logger.warning("the queue refused the message of %s; reconcile sends it again", transition.transition_id)
 

@@ -24,7 +24,7 @@ MARKER_SECONDS = 16 * 24 * 3600
 """Longer than a log line can be delivered again: CloudWatch Logs and the dead-letter queue keep lines for 14 days."""
 ITEMS_PER_TRANSACTION = 100
 NAMES_PER_UPDATE = 250
-"""DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 236 names."""
+"""DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 247 names."""
 _NO_COUNTS = ("series", "slot", "expires", GENERATION, NEW_DELTAS)
 _MARKED = "marker#"
 _CLIENT_ATTEMPTS = 6

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, Item, table_named
+from mlops.domain.approval import Decision
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.stages import Stage
@@ -87,10 +88,14 @@ class TransitionsTable:
     def note(self, transition: Transition, **changes: Unpack[TransitionChanges]) -> Transition:
         """Record results of a step, for a later delivery of the same message, and return the record.
 
+        A change to None removes what was noted before.
+
         Raises:
             NotFound: There is no such transition.
         """
-        record = self._update(transition, record_of(changes), Attr("transition_id").exists())
+        gone = [transition.recorded_as(name) for name, value in changes.items() if value is None]
+        key, condition = _key(transition.model_name, transition.transition_id), Attr("transition_id").exists()
+        record = self._table.update(key, record_of(changes), remove=gone, condition=condition)
         if record is None:
             raise _not_found(transition.transition_id)
         return Transition.from_record(record)
@@ -138,9 +143,34 @@ class TransitionsTable:
         records = self._table.query(_of(model_name), FilterExpression=admitted, ConsistentRead=True)
         return next((str(record["admitted"]) for record in records), None)
 
+    def all_of(self, model_name: str) -> list[Transition]:
+        """Return all transitions of a model, the oldest first."""
+        return _whole(self._table.query(_of(model_name), ConsistentRead=True))
+
+    def decide(self, transition: Transition, decision: Decision) -> Transition | None:
+        """Add a decision to a transition that waits, and queue it if that was the last one that it needs.
+
+        Returns:
+            The record; None if it does not wait any more, or others have decided since `transition` was read.
+        """
+        assert transition.binding is not None
+        decisions = (*transition.decisions, decision)
+        values = record_of({"decisions": decisions})
+        if not decision.approved or len(decisions) >= transition.approvals_needed:
+            values |= {"status": TransitionStatus.QUEUED, "queued_at": now(), "tries": 0, "resends": 0}
+        before = record_of({"binding": transition.binding, "decisions": transition.decisions})
+        same = Attr("status").eq(TransitionStatus.AWAITING_APPROVAL) & Attr("binding").eq(before["binding"])
+        same &= Attr("decisions").eq(before["decisions"]) | Attr("decisions").not_exists()
+        record = self._update(transition, values, same)
+        return Transition.from_record(record) if record is not None else None
+
     def productions(self, model_name: str) -> list[Transition]:
         """Return the transitions that moved a version to Production, the oldest first."""
-        done = Attr("stage").eq(Stage.PRODUCTION) & Attr("status").eq(TransitionStatus.SUCCEEDED)
+        return self.entered(model_name, Stage.PRODUCTION)
+
+    def entered(self, model_name: str, stage: Stage) -> list[Transition]:
+        """Return the transitions that moved a version to a stage, the oldest first."""
+        done = Attr("stage").eq(stage) & Attr("status").eq(TransitionStatus.SUCCEEDED)
         return _whole(self._table.query(_of(model_name), FilterExpression=done, ConsistentRead=True))
 
     def overtaken_by(self, transition: Transition) -> Transition | None:

@@ -6,12 +6,13 @@ Imports only the standard library, because predict reads the rules at its cold s
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from mlops.domain.errors import Forbidden
 from mlops.domain.manifest import SERVING_PREFIX
 
-Role = Literal["predict", "read", "train", "approve", "admin"]
+Role = Literal["predict", "read", "feedback", "train", "approve", "admin"]
 RANK: dict[Role, int] = {role: rank for rank, role in enumerate(get_args(Role))}
 """Each role may do what the roles before it may do."""
 ALL_MODELS = ("*",)
@@ -42,9 +43,11 @@ class Grant:
 
     def covers(self, name: str) -> bool:
         """Return whether the key is for the model or experiment of this name."""
-        return any(
-            pattern == name or (pattern[-1:] == "*" and name.startswith(pattern[:-1])) for pattern in self.models
-        )
+        return name in self.models or name.startswith(self._beginnings)
+
+    @cached_property
+    def _beginnings(self) -> tuple[str, ...]:
+        return tuple(pattern[:-1] for pattern in self.models if pattern.endswith("*"))
 
     def covers_pattern(self, pattern: str) -> bool:
         """Return whether the key is for all names of a pattern, which is a name or ends in `*`."""

@@ -83,6 +83,10 @@ class IdempotencyConflict(Conflict):
     code, title = "idempotency_conflict", "Idempotency-Key was used with another request"
 
 
+class Gone(PlatformError):
+    status, code, title = 410, "gone", "It is not kept any more"
+
+
 class PayloadTooLarge(PlatformError):
     status, code, title = 413, "payload_too_large", "The request body is too large"
 

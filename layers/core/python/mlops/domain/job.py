@@ -105,6 +105,8 @@ class Sweep(_Record):
     KIND: ClassVar[str] = "sweep"
 
     model_name: str = ""
+    actor_owner: str | None = None
+    """The owner of the key that has started it; None in records of older versions, and for retrains."""
     job_ids: tuple[str, ...] = ()
     best_job_id: str | None = None
     transition_id: str | None = None

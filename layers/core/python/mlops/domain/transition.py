@@ -3,10 +3,11 @@
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Literal, TypedDict
 
+from mlops.domain.approval import Binding, Decision
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 
@@ -15,13 +16,15 @@ class TransitionStatus(StrEnum):
     QUEUED = "queued"
     CONVERTING = "converting"
     """It waits until a job has converted the version to ONNX, and then goes on by itself."""
+    AWAITING_APPROVAL = "awaiting_approval"
+    """It waits until somebody else approves or rejects it, or a week is over."""
     SUCCEEDED = "succeeded"
     REJECTED = "rejected"
     FAILED = "failed"
 
     @property
     def has_ended(self) -> bool:
-        return self not in (TransitionStatus.QUEUED, TransitionStatus.CONVERTING)
+        return self in (TransitionStatus.SUCCEEDED, TransitionStatus.REJECTED, TransitionStatus.FAILED)
 
 
 class TransitionKind(StrEnum):
@@ -59,6 +62,14 @@ class TransitionChanges(TypedDict, total=False):
     put_back: str
     refused_gates: Gates
     tries: int
+    binding: Binding
+    decisions: tuple[Decision, ...]
+    approvals_needed: int
+    comparison: Mapping[str, Any]
+    waiting_since: str
+    announced_waiting: str | None
+    queued_at: str
+    void: str | None
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,15 @@ class Transition:
         unreadable_manifest: For a repair: the ETag of a manifest that cannot be read.
         put_back: For a repair: why the alias is moved back.
         refused_gates: For a repair that is refused: the results of the gate.
+        actor_owner, actor_key: The owner and the id of the key that asked; None if the platform did.
+        approvals_needed: How many people have to approve it.
+        binding: What a decision about it is about.
+        decisions: What people have decided since it waits.
+        comparison: What the approver is shown beside the gate's results.
+        waiting_since: When it began to wait for approval.
+        announced_waiting: The `waiting_since` of which an event was sent.
+        queued_at: When it was queued again, after a decision.
+        void: Why earlier approvals do not count.
     """
 
     transition_id: str
@@ -113,6 +133,26 @@ class Transition:
     unreadable_manifest: str | None = None
     put_back: str | None = None
     refused_gates: Gates = ()
+    actor_owner: str | None = None
+    actor_key: str | None = None
+    approvals_needed: int = 0
+    binding: Binding | None = None
+    decisions: tuple[Decision, ...] = ()
+    comparison: Mapping[str, Any] | None = None
+    waiting_since: str | None = None
+    announced_waiting: str | None = None
+    queued_at: str | None = None
+    void: str | None = None
+
+    @property
+    def since(self) -> str:
+        """When it was queued last."""
+        return self.queued_at or self.created_at
+
+    @staticmethod
+    def recorded_as(name: str) -> str:
+        """Return the name of a field in records."""
+        return _RECORDED.get(name, name)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Transition":
@@ -142,11 +182,16 @@ class Transition:
 
 def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields of a transition as in a record, without those that are None."""
-    return {
-        _RECORDED.get(name, name): [asdict(gate) for gate in value] if name in ("gates", "refused_gates") else value
-        for name, value in values.items()
-        if value is not None
-    }
+    return {_RECORDED.get(name, name): _recorded(value) for name, value in values.items() if value is not None}
+
+
+def _recorded(value: Any) -> Any:
+    """Return a value as in a record: records within it become objects, without what is None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: entry for name, entry in asdict(value).items() if entry is not None}
+    if isinstance(value, tuple | list):
+        return [_recorded(entry) for entry in value]
+    return value
 
 
 def new_transition_id() -> str:
@@ -178,4 +223,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "resends": int,
     "gates": _gates,
     "refused_gates": _gates,
+    "approvals_needed": int,
+    "binding": Binding.from_record,
+    "decisions": lambda records: tuple(map(Decision.from_record, records)),
 }

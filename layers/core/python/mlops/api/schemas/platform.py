@@ -26,7 +26,7 @@ class Me(BaseModel):
 
     name: str = Field(description="Name of the key, as the history shows it")
     owner: str = Field(description="The person or team that the key belongs to")
-    role: str = Field(description="predict, read, train, approve or admin; each may do what those before it may do")
+    role: str = Field(description="predict, read, feedback, train, approve or admin; each may do what those before may")
     models: list[str] = Field(
         description="The models and experiments that the key is for; a name that ends in * stands for all names with "
         "this beginning"

@@ -27,6 +27,34 @@ class GateResult(BaseModel):
     kind: Literal["integrity", "metric"] = Field(default="integrity", description="`force` skips metric checks only")
 
 
+class Decision(BaseModel):
+    """What somebody has decided about a transition that waits."""
+
+    approved: bool
+    name: str = Field(description="Name of the key")
+    owner: str = Field(description="Owner of the key")
+    comment: str | None = None
+    at: str
+
+
+class ParamChange(BaseModel):
+    name: str
+    before: str | None = Field(description="In the run of the version that would be replaced; null if it has none")
+    now: str | None
+
+
+class PromotionComparison(BaseModel):
+    """A version that waits for approval, beside the one that it would replace."""
+
+    replaced_version: int | None = None
+    metrics: dict[str, str]
+    replaced_metrics: dict[str, str]
+    dataset_digest: str | None = None
+    replaced_dataset_digest: str | None = None
+    params: list[ParamChange] = Field(description="The parameters that differ, at most 100 of them")
+    params_changed: int = Field(description="How many differ")
+
+
 class Transition(BaseModel):
     transition_id: str
     kind: Literal["transition", "mend"] = Field(
@@ -35,8 +63,9 @@ class Transition(BaseModel):
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "converting", "succeeded", "rejected", "failed"] = Field(
-        description="converting: a job converts the version to ONNX; then the transition goes on by itself"
+    status: Literal["queued", "converting", "awaiting_approval", "succeeded", "rejected", "failed"] = Field(
+        description="converting: a job converts the version to ONNX, and it goes on by itself. "
+        "awaiting_approval: see `decisions`"
     )
     from_stage: str | None = Field(default=None, description="The version's previous stage")
     replaced_version: int | None = Field(default=None, description="The version that was in the stage before")
@@ -50,17 +79,23 @@ class Transition(BaseModel):
     error: str | None = Field(default=None, description="The reason, if the transition was rejected or failed")
     created_at: str
     completed_at: str | None = None
-
-
-class TransitionHistory(BaseModel):
-    registered: bool = Field(
-        default=True, description="Whether the model is in the registry; false if it was deleted in MLflow"
+    actor_owner: str | None = Field(default=None, description="Owner of the key that requested it")
+    approvals_needed: int = Field(default=0, description="How many people have to approve it")
+    decisions: list[Decision] = Field(
+        default=[], description="What people have decided. Without a decision it is rejected after seven days"
     )
-    transitions: list[Transition]
-    next_cursor: str | None = None
+    comparison: PromotionComparison | None = Field(default=None, description="What an approver is shown")
+    waiting_since: str | None = Field(default=None, description="When it began to wait for approval")
+    void: str | None = Field(default=None, description="Why earlier approvals do not count any more")
 
 
 class RollbackRequest(Request):
     reason: Annotated[
+        str | None, Field(min_length=1, max_length=1000, description="The reason, for the model's history")
+    ] = None
+
+
+class DecisionRequest(Request):
+    comment: Annotated[
         str | None, Field(min_length=1, max_length=1000, description="The reason, for the model's history")
     ] = None

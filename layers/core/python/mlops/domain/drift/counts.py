@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops.domain.drift.divergence import Moments
+from mlops_contract.confidence_bins import BINS as BINS_OF_CONFIDENCE
+from mlops_contract.confidence_bins import TENTHS, bin_of
 
 BINS = 10
 BLOCKS = 49
@@ -19,6 +21,8 @@ HISTOGRAMS = {"confidence": "c", "mean_intensity": "i", "ink_share": "k"}
 LATENCY_EDGES_MS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000)
 LIFETIME_NAMES = ("n", "r", "h", "cs", "ls")
 """Also counted over a version's whole life, with classes, confidence and latency, for Prometheus."""
+TOP_BINS = BINS_OF_CONFIDENCE - TENTHS
+"""Finer bins of the confidences from 0.9 on, from which an accuracy is estimated."""
 KEPT = "f"
 """Predictions whose answers are kept until their labels are known. predict's lines say which."""
 PERMILLE = 1000
@@ -30,6 +34,11 @@ MILLION = 1_000_000
 Counts = Counter[str]
 
 
+def top_bin_name(place: int) -> str:
+    """Return the name of the count of a finer bin."""
+    return f"d{place}"
+
+
 class Malformed(ValueError):
     """The line does not have the form that predict writes. The message says what is wrong."""
 
@@ -37,9 +46,10 @@ class Malformed(ValueError):
 def counts_of(line: Mapping[str, Any]) -> Counts:
     """Return the counts of the log line of one answered request. Raises Malformed.
 
-    `n` predictions, `r` requests, `h` answers from the cache, `p:<label>` by class, `c0`…`c9` by confidence, `cs` and
-    `cq` its sum and sum of squares, `l0`…`l10` requests by latency, `ls` its sum. Of images: `i0`…`i9` mean intensity,
-    `k0`…`k9` share of ink, `m` their number, and `s00`…`s48`, `q00`…`q48` the sums and squares of the block means.
+    `n` predictions, `r` requests, `h` answers from the cache, `p:<label>` by class, `c0`…`c9` by confidence, `d0`…`d9`
+    finer from 0.9 on, `cs` and `cq` its sum and sum of squares, `l0`…`l10` requests by latency, `ls` its sum. Of
+    images: `i0`…`i9` mean intensity, `k0`…`k9` share of ink, `m` their number, and `s00`…`s48`, `q00`…`q48` the sums
+    and squares of the block means.
     """
     n = line.get("n")
     if type(n) is not int or n < 1:
@@ -69,6 +79,8 @@ def _class_counts(line: Mapping[str, Any], n: int) -> Counts:
     for confidence in _list(line, "confidences", n):
         value = _number(confidence, "a confidence", 1 + 1e-4)
         counts[f"c{_bin(value)}"] += 1
+        if _bin(value) == BINS - 1:
+            counts[top_bin_name(max(0, bin_of(value) - TENTHS))] += 1
         counts["cs"] += round(value * MILLION)
         counts["cq"] += round(value * value * MILLION)
     return counts

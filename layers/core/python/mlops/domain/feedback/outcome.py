@@ -2,20 +2,22 @@
 
 Of classes: `n` labels, `h` right ones, `k:["true","predicted"]` by pair, and by confidence (ten equal bins) `n0`…`n9`,
 `h0`…`h9` and `c0`…`c9`, the sum of confidences in millionths. `w` is the log loss in millionths of a nat. Of two
-classes, `p00`…`p63` and `q00`…`q63` are the positive and the negative ones by score (bins of the logit).
+classes, `p000`…`p127` and `q000`…`q127` are the positive and the negative ones by score (bins of the logit).
 
 Of quantities, in units of about a millionth of the range of the answers in training: `n` labels, and the sums `es` of
 errors (predicted less true), `ea` of their sizes, `ee` of their squares, `ys` of labels and `yy` of their squares.
+`u:-6` are those whose unit is 10^-6.
 """
 
 import json
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
 
 CONFIDENCE_BINS = 10
-SCORE_BINS = 64
+SCORE_BINS = 128
 MILLION = 1_000_000
 LEAST_PROBABILITY = 1e-15
 """A label that the model thought impossible costs 34.5 nats: the logarithm of zero is infinite."""
@@ -26,6 +28,7 @@ REFUSED = "refused"
 LIFETIME = ("n", "h", "ea", REFUSED)
 """Also counted over a version's whole life."""
 _LOGIT_RANGE = 8.0
+_UNIT = "u:"
 
 Label = int | float | str
 Totals = Counter[str]
@@ -50,7 +53,7 @@ def pair_of(name: str) -> tuple[str, str] | None:
 
 
 def score_bin(score: float) -> int:
-    """Return the bin of a probability, by its logit: 0 up to -8, 63 from 8 on."""
+    """Return the bin of a probability, by its logit: 0 up to -8, 127 from 8 on."""
     if not 0 < score < 1:
         return SCORE_BINS - 1 if score >= 1 else 0
     place = (math.log(score / (1 - score)) + _LOGIT_RANGE) * SCORE_BINS / (2 * _LOGIT_RANGE)
@@ -74,16 +77,32 @@ def _of_class(answers: KeptAnswers, outputs: tuple[float, ...], label: Label) ->
         }
     )
     if len(outputs) == 2:
-        totals[f"{'p' if true == 1 else 'q'}{score_bin(outputs[1]):02}"] = 1
+        totals[f"{'p' if true == 1 else 'q'}{score_bin(outputs[1]):03}"] = 1
     return totals
 
 
 def _of_quantity(unit: int, output: float, label: Label) -> Totals:
-    if isinstance(label, str):
-        raise UnknownLabel("must be a number: the model predicts a quantity")
-    predicted, true = _units(output, unit), _units(label, unit)
+    predicted, true = _units(output, unit), _units(quantity_of(label), unit)
     error = predicted - true
-    return Counter({"n": 1, "es": error, "ea": abs(error), "ee": error * error, "ys": true, "yy": true * true})
+    sums = {"es": error, "ea": abs(error), "ee": error * error, "ys": true, "yy": true * true}
+    return Counter({"n": 1, f"{_UNIT}{unit}": 1, **sums})
+
+
+def quantity_of(label: Label) -> int | float:
+    """Return a label as a number, also one that is sent as text. Raises UnknownLabel: it is none."""
+    try:
+        number = float(label) if isinstance(label, str) else label
+    except ValueError:
+        number = math.nan
+    if number != number or number in (math.inf, -math.inf):
+        raise UnknownLabel("must be a number: the model predicts a quantity")
+    return number
+
+
+def unit_of(totals: Mapping[str, int]) -> int | None:
+    """Return the power of ten of the unit of sums; None if they are of classes, or of several units."""
+    units = [int(name.removeprefix(_UNIT)) for name, count in totals.items() if name.startswith(_UNIT) and count]
+    return units[0] if len(units) == 1 else None
 
 
 def _units(value: float, unit: int) -> int:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 TIME_BYTES, RANDOM_BYTES = 5, 10
 LENGTH = 20
 _STEPS = 1 << 32
+_IDS_AT_ONCE = 256
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
@@ -34,13 +35,25 @@ class PredictionId(NamedTuple):
     sampled: bool
 
 
-def mint(share: float) -> PredictionId:
-    """Make an id. `share` is the part of the ids that are sampled, 0 to 1."""
-    random = os.urandom(RANDOM_BYTES)
-    sampled = int.from_bytes(random[:4]) < share * _STEPS
-    seconds = int(time.time())
-    packed = (seconds << 1 | sampled).to_bytes(TIME_BYTES) + random
-    return PredictionId(text_of(packed), seconds, sampled)
+class Mint:
+    """Makes ids. It asks the system for random bytes once for many ids, because each time is a system call."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the random bytes that are left: a snapshot of the process would use them twice."""
+        self._random, self._at = b"", 0
+
+    def make(self, share: float) -> PredictionId:
+        """Make an id. `share` is the part of the ids that are sampled, 0 to 1."""
+        if self._at == len(self._random):
+            self._random, self._at = os.urandom(RANDOM_BYTES * _IDS_AT_ONCE), 0
+        random = self._random[self._at : self._at + RANDOM_BYTES]
+        self._at += RANDOM_BYTES
+        sampled = int.from_bytes(random[:4]) < share * _STEPS
+        seconds = int(time.time())
+        return PredictionId(text_of((seconds << 1 | sampled).to_bytes(TIME_BYTES) + random), seconds, sampled)
 
 
 def parse(text: str) -> PredictionId:

@@ -1,0 +1,1 @@
+"""Labels of predictions, and how well the predictions were."""

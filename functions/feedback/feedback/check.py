@@ -1,0 +1,126 @@
+"""The scheduled check: store how well every model in Production does, and send alerts."""
+
+import time
+from dataclasses import replace
+from functools import cache
+
+from aws_lambda_powertools import Logger
+
+from feedback.cohorts import Cohorts, held_out_of
+from feedback.settings import LabelSettings
+from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.performance_events import PerformanceEvents
+from mlops.aws.performance_records import PerformanceRecords
+from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import PredictionStats, hour_of, hours_before
+from mlops.domain.feedback.class_figures import ClassFigures
+from mlops.domain.feedback.estimate import estimated_accuracy
+from mlops.domain.feedback.record import PerformanceRecord
+from mlops.domain.feedback.verdict import Needs, Performance, judge
+from mlops.domain.manifest import Manifest
+from mlops.domain.timestamps import now
+
+logger = Logger()
+
+
+class PerformanceCheck:
+    def __init__(
+        self,
+        cohorts: Cohorts,
+        served: ServedModels,
+        records: PerformanceRecords,
+        events: PerformanceEvents,
+        settings: LabelSettings,
+    ) -> None:
+        self._cohorts, self._served, self._records, self._events = cohorts, served, records, events
+        self._settings = settings
+
+    @classmethod
+    def from_environment(cls) -> "PerformanceCheck":
+        return _check()
+
+    def run(self) -> dict[str, str]:
+        """Check all models in Production, and return the verdict by name. If one fails, the others are still checked.
+
+        Raises:
+            RuntimeError: At the end, with the names of the models that failed. Lambda tries again.
+        """
+        verdicts: dict[str, str] = {}
+        failed: list[str] = []
+        before = self._records.all()
+        for name in self._served.names():
+            try:
+                manifest = self._served.find(name)
+                if manifest is not None:
+                    verdicts[name] = self._check(manifest, before.get(name)).value
+            except Exception:
+                logger.exception("performance check failed", model=name)
+                failed.append(name)
+        if failed:
+            raise RuntimeError(f"the performance check of {', '.join(failed)} failed; the log says why")
+        return verdicts
+
+    def _check(self, manifest: Manifest, before: PerformanceRecord | None) -> Performance:
+        record = self._record(manifest)
+        if before is not None and before.model_version == record.model_version:
+            record = replace(record, alerted_at=before.alerted_at)
+        record = self._notify(record)
+        # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.
+        self._records.save(record)
+        fields = record.detail()
+        fields["explanation"] = fields.pop("message")  # a log line has a message of its own
+        logger.info("performance checked", **fields)
+        return record.status
+
+    def _record(self, manifest: Manifest) -> PerformanceRecord:
+        settings, name, version = self._settings, manifest.model_name, manifest.model_version
+        end = hours_before(hour_of(time.time()), -1)
+        first, last = (
+            hours_before(end, hours) for hours in (settings.feedback_window_hours, settings.feedback_delay_hours + 1)
+        )
+        mature = self._cohorts.between(name, version, first, last)
+        figures = mature.figures()
+        needs = Needs(settings.feedback_min_labels, settings.feedback_min_coverage)
+        judgement = judge(figures, mature.labels, mature.kept, held_out_of(manifest), needs)
+        estimated = estimated_accuracy(manifest.reference, self._cohorts.between(name, version, first).predictions)
+        metric = value = None
+        if figures is not None:
+            if isinstance(figures, ClassFigures):
+                metric, value = "accuracy", figures.accuracy.value
+            else:
+                metric, value = "mae", figures.mae.value
+        return PerformanceRecord(
+            model_name=name,
+            model_version=version,
+            status=judgement.verdict,
+            metric=metric,
+            value=value,
+            message=judgement.message,
+            estimated=estimated.accuracy if estimated is not None else None,
+            labels=mature.labels,
+            coverage=mature.coverage,
+            checked_at=now(),
+        )
+
+    def _notify(self, record: PerformanceRecord) -> PerformanceRecord:
+        """Send an alert when a loss is found, while it lasts, and when it is over."""
+        if record.status is Performance.DEGRADED:
+            repeat = self._settings.feedback_repeat_hours * 3600
+            if record.alerted_at is None or time.time() - record.alerted_at >= repeat:
+                self._events.alert(record)
+                return replace(record, alerted_at=time.time())
+        elif record.status is Performance.OK and record.alerted_at is not None:  # without data it goes on
+            self._events.recovered(record)
+            return replace(record, alerted_at=None)
+        return record
+
+
+@cache
+def _check() -> PerformanceCheck:
+    return PerformanceCheck(
+        Cohorts(FeedbackTable.from_environment(), PredictionStats.from_environment()),
+        ServedModels.from_environment(),
+        PerformanceRecords.from_environment(),
+        PerformanceEvents.from_environment(),
+        LabelSettings.from_environment(),
+    )

@@ -1,0 +1,83 @@
+"""The totals of a version's labels, and what they are compared with."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.stats_table import PredictionStats, Series
+from mlops.domain.drift.counts import KEPT
+from mlops.domain.feedback.class_figures import ClassFigures, class_figures
+from mlops.domain.feedback.outcome import REFUSED, Totals, unit_of
+from mlops.domain.feedback.quantity_figures import QuantityFigures, quantity_figures
+from mlops.domain.feedback.verdict import HeldOut
+from mlops.domain.manifest import Manifest
+from mlops.domain.stages import ALIASES
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The predictions of some hours.
+
+    Attributes:
+        kept: How many were kept, with a label or without.
+        hours: The totals of the hours that have labels, in order.
+        predictions: The counts of all predictions, by hour and stage.
+    """
+
+    kept: int
+    hours: Sequence[Totals]
+    predictions: Sequence[Mapping[str, int]] = ()
+
+    @property
+    def labels(self) -> int:
+        return sum(hour["n"] for hour in self.hours)
+
+    @property
+    def refused(self) -> int:
+        return sum(hour[REFUSED] for hour in self.hours)
+
+    @property
+    def coverage(self) -> float | None:
+        return round(self.labels / self.kept, 6) if self.kept else None
+
+    def figures(self) -> ClassFigures | QuantityFigures | None:
+        """Return how well the predictions were; None without labels, or if their sums have different units."""
+        if not self.labels:
+            return None
+        hours, totals = [dict(hour) for hour in self.hours], Counter[str]()
+        for hour in self.hours:
+            totals.update(hour)
+        if "w" in totals:
+            return class_figures(hours)
+        unit = unit_of(totals)
+        return None if unit is None else quantity_figures(hours, unit)
+
+
+class Cohorts:
+    def __init__(self, table: FeedbackTable, stats: PredictionStats) -> None:
+        self._totals, self._stats = table.totals, stats
+
+    def between(self, model_name: str, version: int, first: str, last: str | None = None) -> Cohort:
+        """Return a version's predictions of the hours from `first` to `last`, both included; without `last`, to now."""
+        predictions = [
+            counts
+            for stage in ALIASES
+            for _, counts in self._stats.hours(Series(model_name, version, stage.value), first, last)
+        ]
+        labels = [totals for _, totals in self._totals.hours(model_name, version, first, last)]
+        return Cohort(sum(counts.get(KEPT, 0) for counts in predictions), labels, predictions)
+
+    def by_hour(self, model_name: str, version: int, first: str) -> tuple[Totals, dict[str, Totals]]:
+        """Return the kept predictions by hour, and the totals of labels by the hour of their predictions."""
+        kept: Totals = Counter()
+        for stage in ALIASES:
+            for hour, counts in self._stats.hours(Series(model_name, version, stage.value), first):
+                kept[hour] += counts.get(KEPT, 0)
+        return kept, dict(self._totals.hours(model_name, version, first))
+
+
+def held_out_of(manifest: Manifest) -> HeldOut:
+    """Return what a version scored on the rows held out in training."""
+    rows = (manifest.reference or {}).get("count") or (manifest.column_reference or {}).get("rows") or 0
+    return HeldOut(int(rows), manifest.metrics)

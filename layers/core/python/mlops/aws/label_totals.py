@@ -1,0 +1,102 @@
+"""The totals of labels in the feedback table: by version and hour of the prediction, and over a version's life."""
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from boto3.dynamodb.conditions import ConditionBase, Key
+
+from mlops.aws.dynamodb import DynamoTable, Item, Update
+from mlops.domain.feedback.outcome import LIFETIME, Totals
+
+_LIFETIME = "lifetime"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a label has added, and to which totals."""
+
+    version: int
+    hour: str
+    totals: Mapping[str, int]
+
+    def to_text(self) -> str:
+        return json.dumps([self.version, self.hour, self.totals], separators=(",", ":"))
+
+    @classmethod
+    def of(cls, text: str) -> "Counted":
+        return cls(*json.loads(text))
+
+
+class LabelTotals:
+    """Adapter of the totals in the table `FEEDBACK_TABLE`.
+
+    Args:
+        table: The table.
+        retention_seconds: How long totals are kept.
+        waiting_seconds: How long it is kept how many labels of an hour wait.
+    """
+
+    def __init__(self, table: DynamoTable, retention_seconds: int, waiting_seconds: int) -> None:
+        self._table, self._retention, self._waiting = table, retention_seconds, waiting_seconds
+
+    def hours(self, model_name: str, version: int, first: str, last: str | None = None) -> Iterator[tuple[str, Totals]]:
+        """Yield the totals of a version for each hour of predictions that has labels, in order."""
+        condition = Key("series").eq(_totals(model_name, version)) & Key("slot").between(first, f"{last or '9999'}~")
+        for item in self._table.query(condition):
+            yield item["slot"], _numbers(item)
+
+    def lifetime(self, model_name: str | None = None) -> dict[tuple[str, int], Totals]:
+        """Return the totals over the life of each version of one model, or of all models, within the retention time."""
+        condition: ConditionBase = Key("series").eq(_LIFETIME)
+        if model_name is not None:
+            condition &= Key("slot").begins_with(f"{model_name}#")
+        totals = {}
+        for item in self._table.query(condition):
+            name, _, version = item["slot"].rpartition("#")
+            totals[name, int(version)] = _numbers(item)
+        return totals
+
+    def waiting(self, model_name: str, since: str) -> tuple[int, int]:
+        """Return how many labels wait for their prediction: those that came since the hour, and those before it."""
+        recent = older = 0
+        for item in self._table.query(Key("series").eq(_waiting(model_name))):
+            number = int(item.get("parked", 0)) - int(item.get("joined", 0))
+            if item["expires"] > time.time():
+                recent, older = (recent + number, older) if item["slot"] >= since else (recent, older + number)
+        return recent, older
+
+    def waits(self, model_name: str, hour: str, name: str) -> Update:
+        """Return the write that counts a label of an hour as `parked`, or as `joined` with its prediction."""
+        expires = int(time.time()) + self._waiting
+        return Update({"series": _waiting(model_name), "slot": hour}, {"expires": expires}, add={name: 1})
+
+    def changes(self, model_name: str, removed: Iterable[Counted | None], added: Iterable[Counted]) -> Iterator[Update]:
+        """Yield the writes of totals that count what is added in place of what is removed."""
+        sums: dict[tuple[str, str], Totals] = defaultdict(Counter)
+        for counted, sign in (*((each, -1) for each in removed), *((each, 1) for each in added)):
+            if counted is None:
+                continue
+            version = f"{model_name}#{counted.version}"
+            for name, value in counted.totals.items():
+                sums[f"totals#{version}", counted.hour][name] += sign * value
+                if name in LIFETIME:
+                    sums[_LIFETIME, version][name] += sign * value
+        expires = int(time.time()) + self._retention
+        for (series, slot), totals in sums.items():
+            if change := {name: value for name, value in totals.items() if value}:
+                yield Update({"series": series, "slot": slot}, {"expires": expires}, add=change)
+
+
+def _numbers(item: Item) -> Totals:
+    return Counter({name: value for name, value in item.items() if name != "expires" and type(value) is int})
+
+
+def _totals(model_name: str, version: int) -> str:
+    return f"totals#{model_name}#{version}"
+
+
+def _waiting(model_name: str) -> str:
+    return f"waiting#{model_name}"
