@@ -56,6 +56,7 @@ class Administration:
             host=host_of(request.url),
             events=tuple(request.events),
             models=models,
+            key_models=caller.models,
             actor=caller.name,
             secret_id=self._secrets.add_secret(webhook_id, secret),
             format=request.format,

@@ -106,6 +106,22 @@ def test_each_webhook_gets_what_it_wants(platform: Platform) -> None:
     }
 
 
+def test_a_key_is_told_nothing_that_it_could_not_read(platform: Platform) -> None:
+    """A job belongs to a model and to an experiment, and reading it needs a key for both."""
+    body = {"url": f"https://{HOST}/in", "events": ["*"]}
+    for key in ("churn-admin", "k1"):
+        status, made = platform.ask("POST", "/webhooks", {**body, "models": ["churn*"]}, key=key)
+        assert (status, made["models"]) == (201, ["churn*"])
+    job = {"job_id": "job_000001", "status": "failed", "model_name": "churn"}
+    platform.happens(event("Job Ended", **job, experiment_name="fraud"))
+    (message,) = platform.messages()
+    told = platform.table.find(json.loads(message["body"])["webhook_id"])
+    assert told is not None
+    assert told.actor == "ann", "whose key is for all models"
+    platform.happens(event("Job Ended", **{**job, "job_id": "job_000002"}, experiment_name="churn-trials"))
+    assert len(platform.messages()) == 2
+
+
 def test_a_repeated_event_is_one_message(platform: Platform, receiver: Receiver) -> None:
     """EventBridge delivers at least once, and whoever published an event may do so again, with another id."""
     webhook_id = platform.create()["webhook_id"]

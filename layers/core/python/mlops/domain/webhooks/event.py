@@ -34,6 +34,7 @@ class PlatformEvent:
         name: The model, or the experiment where there is no model.
         timestamp: When it happened, ISO 8601 in UTC.
         data: What is known of it, which can be JSON.
+        other_names: Further models and experiments that a key must be for to know of it.
     """
 
     type: str
@@ -41,6 +42,7 @@ class PlatformEvent:
     name: str
     timestamp: str
     data: Mapping[str, Any]
+    other_names: tuple[str, ...] = ()
 
     def message_id(self, webhook_id: str) -> str:
         """Return the id of its message to a webhook. It is the same each time, so that a receiver sees repetitions."""
@@ -90,10 +92,11 @@ def read_event(event: Mapping[str, Any]) -> PlatformEvent:
         raise NotAnEvent(f"{source.status} makes it a {kind!r}, which webhooks do not send")
     # A retrain that another program requests may have no id of its own.
     identity = detail.get(source.identity) if source.identity else None
-    name = next((str(detail[field]) for field in source.names if detail.get(field)), None)
-    if name is None:
+    names = [str(detail[field]) for field in source.names if detail.get(field)]
+    if not names:
         raise NotAnEvent(f"{source.names[0]} is missing")
-    return PlatformEvent(kind, str(identity or _text(event, "id")), name, _text(event, "time"), detail)
+    name, *others = names
+    return PlatformEvent(kind, str(identity or _text(event, "id")), name, _text(event, "time"), detail, tuple(others))
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

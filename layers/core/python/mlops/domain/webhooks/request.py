@@ -11,7 +11,8 @@ from mlops.domain.webhooks.event import EVENT_TYPES, FAMILIES
 from mlops.domain.webhooks.webhook import Format
 
 _HOST = re.compile(r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$")
-_PRINTABLE = re.compile(r"^[\x21-\x7e]+$")
+_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+"""Those of RFC 3986. Parameter Store takes no braces, which are none of them."""
 _KNOWN = frozenset({"*", *EVENT_TYPES, *(f"{family}.*" for family in FAMILIES)})
 
 WebhookId = Annotated[
@@ -54,8 +55,8 @@ class WebhookRequest(Request):
             raise ValueError(f"is not an address: {error}") from error
         if parts.scheme != "https":
             raise ValueError("must begin with https://")
-        if not _PRINTABLE.match(value):
-            raise ValueError("must be ASCII without blanks; encode other characters, and the host as xn--…")
+        if not _CHARACTERS.fullmatch(value):
+            raise ValueError("has characters that an address cannot have; encode them as %…, and the host as xn--…")
         if "@" in parts.netloc:
             raise ValueError("must have no user name or password; receivers check the signature")
         if port not in (None, 443):

@@ -26,6 +26,7 @@ class Webhook:
     Attributes:
         events: Types of events; `drift.*` stands for all of a family, `*` for all.
         models: Names of models and experiments, with a `*` at the end for all names with this beginning.
+        key_models: What the key that made it is for: nothing is sent of which the key could not read.
         host: The host of its address. The rest of an address may be a secret, as Slack's are.
         secret_id: Which secret signs.
         previous_secret_id, previous_until: The secret before, and the Unix time until which it signs too.
@@ -37,6 +38,7 @@ class Webhook:
     models: tuple[str, ...]
     actor: str
     secret_id: str
+    key_models: tuple[str, ...] = ALL_MODELS
     format: Format = "standard"
     description: str | None = None
     previous_secret_id: str | None = None
@@ -46,8 +48,11 @@ class Webhook:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Webhook":
         """Read a record. Fields that this version does not have are left out."""
-        known = {entry.name: record[entry.name] for entry in fields(cls) if record.get(entry.name) is not None}
-        return cls(**{**known, "events": tuple(known["events"]), "models": tuple(known.get("models", ALL_MODELS))})
+        known: dict[str, Any] = {
+            entry.name: record[entry.name] for entry in fields(cls) if record.get(entry.name) is not None
+        }
+        known |= {name: tuple(known[name]) for name in ("events", "models", "key_models") if name in known}
+        return cls(**known)
 
     def to_record(self) -> dict[str, Any]:
         """Return the record, without fields that are None."""
@@ -57,7 +62,8 @@ class Webhook:
         """Return whether the webhook subscribes to an event."""
         family = event.type.partition(".")[0]
         subscribes = not {"*", event.type, f"{family}.*"}.isdisjoint(self.events)
-        return event.type == TEST or (subscribes and Grant("read", self.models).covers(event.name))
+        may_know = all(map(Grant("read", self.key_models).covers, (event.name, *event.other_names)))
+        return event.type == TEST or (subscribes and may_know and Grant("read", self.models).covers(event.name))
 
     def signing_secret_ids(self, moment: float) -> list[str]:
         """Return the ids of the secrets that sign at a Unix time, the newest first."""
