@@ -27,11 +27,11 @@ ANSWERS = (
     *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile"),
+    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "Rollout"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""
-BASES = dict.fromkeys(("Job", "SweepState", "BatchPredictionState"), "mlops_client.states.HasEnded")
+BASES = dict.fromkeys(("Job", "SweepState", "BatchPredictionState", "Rollout"), "mlops_client.states.HasEnded")
 HEADER = (
     '"""The API\'s answers as frozen records. Generated from openapi.json: change that, then run `make openapi`."""'
 )

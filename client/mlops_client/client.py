@@ -11,10 +11,19 @@ from mlops_client.routes.experiments import ExperimentRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
+from mlops_client.routes.rollouts import RolloutRoutes
 from mlops_client.transport import Transport
 
 
-class Client(OwnCodeRoutes, ExperimentRoutes, RegistryRoutes, PredictionRoutes, BatchPredictionRoutes, DriftRoutes):
+class Client(
+    OwnCodeRoutes,
+    ExperimentRoutes,
+    RegistryRoutes,
+    RolloutRoutes,
+    PredictionRoutes,
+    BatchPredictionRoutes,
+    DriftRoutes,
+):
     """The platform's API.
 
     A request that fails for a temporary reason is sent again. A request that changes something has an Idempotency-Key,

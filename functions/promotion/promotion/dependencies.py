@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlops.aws.conversion_jobs import ConversionJobs
+from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.registry.rest import Tracking
 from promotion.archive_tags import ArchiveTags
@@ -14,7 +15,7 @@ from promotion.serving_store import ServingStore
 @dataclass(frozen=True)
 class Dependencies:
     """What promotion needs: MLflow, the history, the served files, archive tags, the gate's limits, the conversions,
-    and the examiner."""
+    the rollouts, and the examiner."""
 
     tracking: Tracking
     transitions: TransitionsTable
@@ -22,4 +23,5 @@ class Dependencies:
     archive_tags: ArchiveTags
     gate: GateSettings
     conversions: ConversionJobs
+    rollouts: OpenRollouts
     examine: Examine = examine_apart

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 
 from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.eventbridge import Events
+from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionMessage
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import DependencyUnavailable, PlatformError
@@ -168,5 +169,6 @@ def _promoter() -> Promoter:
         ArchiveTags.from_environment(),
         GateSettings.from_environment(),
         ConversionJobs.from_environment(),
+        OpenRollouts.from_environment(),
     )
     return Promoter(dependencies, Events.from_environment(), int(os.environ["MAX_RECEIVES"]))

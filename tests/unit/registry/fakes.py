@@ -356,6 +356,19 @@ class FakeEvents:
         self._effects.happened()
 
 
+class FakeRollouts:
+    """Notes which transitions ended a rollout, if there was one."""
+
+    def __init__(self, effects: Effects) -> None:
+        self.gave_way: list[str] = []
+        self._effects = effects
+
+    def give_way(self, transition: Transition) -> None:
+        if transition.transition_id not in self.gave_way:
+            self.gave_way.append(transition.transition_id)
+            self._effects.happened()
+
+
 class World:
     """A model `m`, and a promoter that works on it.
 
@@ -371,6 +384,7 @@ class World:
         self.serving, self.archive_tags = FakeServing(self.effects), FakeArchiveTags(self.effects)
         self.events = FakeEvents(self.effects)
         self.conversions = FakeConversions(self.effects)
+        self.rollouts = FakeRollouts(self.effects)
         gate = GateSettings(max_latency_ms=1e6)
         dependencies: Any = Dependencies(
             self.tracking,  # type: ignore[arg-type]
@@ -379,6 +393,7 @@ class World:
             self.archive_tags,  # type: ignore[arg-type]
             gate,
             self.conversions,  # type: ignore[arg-type]
+            self.rollouts,  # type: ignore[arg-type]
             examining,
         )
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]
