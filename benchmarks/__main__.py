@@ -20,6 +20,7 @@ PARTS = {
     "train": "MNIST_DIR",
     "drift": "MNIST_DIR",
     "columns": None,
+    "rollouts": None,
 }
 """Part → the variable without which it has nothing to measure."""
 

@@ -27,14 +27,14 @@ ANSWERS = (
     *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("SettingsState", "Verification"),
+    *("SettingsState", "Verification", "Rollout"),
     *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),
     *("FeedbackBatchResult", "PerformanceStatus", "PerformanceHistory"),
     *("WebhookState", "CreatedWebhook", "WebhookDetail", "WebhookSecret", "WebhookTestAccepted"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""
-BASES = dict.fromkeys(("Job", "SweepState", "BatchPredictionState"), "mlops_client.states.HasEnded")
+BASES = dict.fromkeys(("Job", "SweepState", "BatchPredictionState", "Rollout"), "mlops_client.states.HasEnded")
 HEADER = (
     '"""The API\'s answers as frozen records. Generated from openapi.json: change that, then run `make openapi`."""'
 )

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Header, Query
 from fastapi import Path as PathParameter
 
 from mlops import __version__
@@ -27,6 +27,7 @@ ROUTED = (
     "experiments",
     "models",
     "transitions",
+    "rollout",
     "drift",
     "feedback",
     "metrics",
@@ -48,13 +49,24 @@ def predict_router() -> APIRouter:
         "instead of the predicted one (in quotation marks if the label is true or false)",
     )
 
+    routing_key: Any = Header(
+        default=None,
+        alias="x-routing-key",
+        description="During a rollout, requests with the same key, such as the id of a customer, are answered by the "
+        "same version. Without it, each request is drawn by itself",
+    )
+
     @router.post("/predict")
-    def predict(body: schemas.PredictRequest, explain: str | None = explain) -> schemas.PredictResponse:
+    def predict(
+        body: schemas.PredictRequest, explain: str | None = explain, routing_key: str | None = routing_key
+    ) -> schemas.PredictResponse:
         """Predict one input with the Production version of a model."""
         raise NotImplementedError
 
     @router.post("/predict/batch")
-    def predict_batch(body: schemas.BatchPredictRequest, explain: str | None = explain) -> schemas.BatchPredictResponse:
+    def predict_batch(
+        body: schemas.BatchPredictRequest, explain: str | None = explain, routing_key: str | None = routing_key
+    ) -> schemas.BatchPredictResponse:
         """Predict up to 100 inputs with the Production version of a model."""
         raise NotImplementedError
 

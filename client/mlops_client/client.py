@@ -13,6 +13,7 @@ from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
 from mlops_client.routes.registry import RegistryRoutes
+from mlops_client.routes.rollouts import RolloutRoutes
 from mlops_client.routes.webhooks import WebhookRoutes
 from mlops_client.transport import Transport
 
@@ -22,6 +23,7 @@ class Client(
     ExperimentRoutes,
     RegistryRoutes,
     GovernanceRoutes,
+    RolloutRoutes,
     PredictionRoutes,
     BatchPredictionRoutes,
     DriftRoutes,

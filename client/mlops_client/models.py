@@ -400,6 +400,33 @@ class GateRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GuardrailFigure:
+    guardrail: str
+    """Its name in the plan"""
+    limit: float
+    observations: int
+    """Of how many requests that is"""
+    evidence: float
+    """0 to 1: at 1 there is so much evidence that the rollout is rolled back"""
+    observed: float | None = None
+    """What was observed; for max_latency_ratio the share of requests that exceed it, at most one half"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guardrails:
+    """What the challenger may not do. Each may be null: then it is not tested."""
+
+    max_disagreement: float | None = 0.2
+    """Largest share of rows that the two versions answer differently"""
+    max_error_rate: float | None = 0.01
+    """Largest share of requests that only the version in Production can answer"""
+    max_latency_ratio: float | None = 2.0
+    """Largest time of the challenger, in times of the version in Production"""
+    min_accuracy_delta: float | None = None
+    """Smallest accuracy minus that of Production, on rows with labels. For classes"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Health:
     status: Literal["ok"]
     version: str
@@ -541,6 +568,8 @@ class Prediction:
     """Id of the answer, with which its label comes back later: POST /feedback"""
     probabilities: list[float] | dict[str, float] | None = None
     """Probability of each class: a list in the order of the model's labels; of a row, an object by label"""
+    variant: Literal["canary"] | None = None
+    """canary: the challenger of a rollout has answered; missing otherwise"""
     warnings: list[str] | None = None
     """What to know about the answers, such as values that were not seen in training; missing if nothing"""
 
@@ -601,6 +630,26 @@ class RetrainRules:
     """Runs of a retrain"""
     stage: Literal["Staging", "Production", "none"] | None = None
     """Where the best run's version goes"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutCounts:
+    requests: int
+    """Requests to the model, whichever version answered"""
+    canary: int
+    """Requests that the challenger answered"""
+    asked: int
+    """Requests for which the challenger was asked, to answer or to be compared"""
+    failed: int
+    """Of those, the ones that only the version in Production could answer"""
+    skipped: int
+    """Requests for which the challenger was not loaded, or had no time"""
+    pairs: int
+    """Requests that both versions answered"""
+    disagreed: int
+    """Of those, in thousandths: the shares of rows that were answered differently"""
+    slower: int
+    """Of the pairs, those where the challenger exceeded max_latency_ratio"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -690,6 +739,20 @@ class SignedFile:
     size: int
     url: str
     """Serves the file for an hour, without a key"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A share of the callers, for some time."""
+
+    weight: float
+    """Percent of the routing keys that the challenger answers"""
+    minutes: int
+    """The step takes at least so long"""
+    max_minutes: int = 10080
+    """If the step has not seen enough by then, the rollout is aborted"""
+    min_requests: int = 100
+    """The step waits until the challenger has answered so many requests"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -878,6 +941,8 @@ class BatchPrediction:
     """With ?explain=…, the explanation of each row; null if the model's answers have none"""
     prediction_id: str | None = None
     """Id of the answer; with the number of a row, from 0, its label comes back later: POST /feedback"""
+    variant: Literal["canary"] | None = None
+    """canary: the challenger of a rollout has answered; missing otherwise"""
     warnings: list[str] | None = None
     """What to know about the answers, such as values that were not seen in training; missing if nothing"""
 
@@ -1100,6 +1165,53 @@ class PerformanceHistory:
     step_hours: int
     points: list[PerformancePoint]
     """By the time of the predictions, oldest first, without gaps"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Steps and guardrails."""
+
+    steps: list[Step]
+    """With growing weights"""
+    guardrails: Guardrails | None = None
+    shadow_minutes: int = 30
+    """For so long the challenger is asked, and nobody gets its answers; 0: no such"""
+    shadow_share: float = 0.25
+    """Share of the requests, in every step, for which both versions are asked and compared"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout(HasEnded):
+    rollout_id: str
+    model_name: str
+    version: int
+    """The challenger"""
+    champion: int
+    """The version in Production when it began"""
+    sha256: str
+    """SHA-256 of the challenger's file"""
+    status: Literal["starting", "running", "paused", "promoting", "succeeded", "rolled_back", "aborted", "failed"]
+    phase: int
+    """Index of the present phase. The shadow, if there is one, is the first"""
+    weight: float
+    """Percent of the routing keys that the challenger answers now"""
+    plan: Plan
+    actor: str
+    """Name of the API key that requested it"""
+    created_at: str
+    phase_began_at: str
+    broken: str | None = None
+    """The guardrail that has ended it"""
+    completed_at: str | None = None
+    figures: list[GuardrailFigure] = field(default_factory=list)
+    """What is known about each guardrail"""
+    note: str | None = None
+    """What it waits for, or why it ended"""
+    phases: list[RolloutCounts] | None = None
+    """What the requests of each phase have shown; not in lists"""
+    reason: str | None = None
+    transition_id: str | None = None
+    """The transition to Production, its last step"""
 
 
 @dataclass(frozen=True, kw_only=True)

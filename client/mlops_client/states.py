@@ -1,18 +1,18 @@
-"""The states of jobs, sweeps and batch predictions."""
+"""The states of jobs, sweeps, batch predictions and rollouts."""
 
-ENDED = frozenset({"completed", "failed", "cancelled", "pruned"})
-"""The final states of jobs, sweeps and batch predictions."""
+ENDED = frozenset({"completed", "failed", "cancelled", "pruned", "succeeded", "rolled_back", "aborted"})
+"""The final states of jobs, sweeps, batch predictions and rollouts."""
 
 UNDER_WAY = frozenset({"queued", "converting"})
 """The states of a transition that has not ended."""
 
 
 class HasEnded:
-    """The record of a job, a sweep or a batch prediction."""
+    """The record of a job, a sweep, a batch prediction or a rollout."""
 
     status: str
 
     @property
     def ended(self) -> bool:
-        """Return whether it has completed or failed, or was cancelled or pruned."""
+        """Return whether it has completed or failed, or was cancelled, pruned, rolled back or aborted."""
         return self.status in ENDED

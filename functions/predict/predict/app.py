@@ -23,7 +23,8 @@ from predict.feedback import ids, new_id, with_id
 from predict.inputs import beyond_the_model, inputs_of
 from predict.model_cache import ModelCache, ServedModel
 from predict.replies import ok, problem_of, unexpected
-from predict.response_cache import Answer, AnswerCache, key_of
+from predict.response_cache import Answer, AnswerCache, Key, key_of
+from predict.rollouts import Rollouts
 from predict.s3 import Bucket
 from predict.signals import SignalShare
 
@@ -49,6 +50,7 @@ class PredictSettings(Settings):
 settings = PredictSettings.from_environment()
 bucket = Bucket.from_environment(settings.artifact_bucket)
 models = ModelCache(bucket, settings.model_refresh_seconds, records.report)
+rollouts = Rollouts(bucket, models, settings.model_refresh_seconds, records.report)
 access = Access(bucket, records.report)
 answers = AnswerCache()
 measured = SignalShare(settings.drift_signal_share)
@@ -92,24 +94,64 @@ def predict(
 ) -> Response:
     """Answer with the stage's current model, or repeat the answer that the same model gave to the same body.
 
-    A request that names a version is answered by it, from any stage that the route may ask.
+    A request that names a version is answered by it, from any stage that the route may ask. During a rollout, another
+    one may be answered by the challenger.
     """
     body, explain = request.text_of(event), request.explain_of(event)
     key = key_of(path if explain is None else f"{path}?explain={explain}", body)
-    answer, hit = answers.get(key, body), False
-    if answer is not None:
-        model, staleness = _chosen(answer.model_name, stage, answer.version, grant)
-        hit = answer.serial == model.serial
-    if answer is None or not hit:
+    answer, parsed = answers.get(key, body), None
+    if answer is None:
         parsed = request.parse(body, fields, settings.default_model_name)
         model, staleness = _chosen(parsed.model_name, stage, parsed.version, grant)
-        answer = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
+        pinned = parsed.version is not None
+    else:
+        model, staleness = _chosen(answer.model_name, stage, answer.version, grant)
+        pinned = answer.version is not None
+    trial = rollouts.of(model) if stage == "Production" and not pinned else None
+    hit, shown, tried = answer is not None and answer.serial == model.serial, "", ""
+    if trial is not None:
+        from predict import trials  # only while there is a rollout
+
+        routing_key = request.header_of(event, trials.ROUTING_HEADER) or request_id
+        ask = _Ask(parsed, body, fields, request_id, explain, key)
+        answer, hit, shown, tried = trials.COMPARISONS.answer(trial, model, routing_key, request_id, ask)
+    elif answer is None or not hit:
+        parsed = parsed or request.parse(body, fields, settings.default_model_name)
+        answer, _ = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     minted = new_id(answer.rows)
     columns = answer.counts.of(request_id, repeated=hit) if answer.counts is not None else ""
-    records.prediction(request_id, answer.record + columns + answer.kept.line(minted), cache, seconds, began)
-    return ok(with_id(answer.body, minted), request_id, cache, seconds)
+    records.prediction(request_id, answer.record + columns + answer.kept.line(minted) + tried, cache, seconds, began)
+    return ok(with_id(answer.body, minted, shown), request_id, cache, seconds)
+
+
+class _Ask:
+    """Asks either version of a rollout one request, and keeps the answers of both: `key` is that of the champion's."""
+
+    def __init__(
+        self,
+        parsed: request.Request | None,
+        body: str,
+        fields: request.Fields,
+        request_id: str,
+        explain: str | None,
+        key: Key,
+    ) -> None:
+        self._parsed, self._body, self._fields = parsed, body, fields
+        self._request_id, self._explain, self._key = request_id, explain, key
+
+    def cached(self, model: ServedModel, variant: str = "") -> Answer | None:
+        """Return what the model has answered to the same body, if that is known."""
+        known = answers.get((variant + self._key[0], *self._key[1:]), self._body)
+        return known if known is not None and known.serial == model.serial else None
+
+    def ask(self, model: ServedModel, variant: str = "") -> tuple[Answer, records.Outcome]:
+        """Ask the model. Raises as `_answer` does."""
+        self._parsed = self._parsed or request.parse(self._body, self._fields, settings.default_model_name)
+        made = _answer(model, self._parsed, self._body, self._fields is request.BATCH, self._request_id, self._explain)
+        answers.put((variant + self._key[0], *self._key[1:]), made[0])
+        return made
 
 
 def _chosen(model_name: str, stage: str, version: int | None, grant: Grant | None) -> tuple[ServedModel, float]:
@@ -123,7 +165,7 @@ def _chosen(model_name: str, stage: str, version: int | None, grant: Grant | Non
 
 def _answer(
     model: ServedModel, parsed: request.Request, body: str, batch: bool, request_id: str, explain: str | None
-) -> Answer:
+) -> tuple[Answer, records.Outcome]:
     manifest = model.manifest
     if manifest.input is None:
         import predict.tables as tables  # only for table models: other ones start without it
@@ -140,7 +182,7 @@ def _answer(
         outcome = ask(model, parsed, request_id)
         document = (batch_body if batch else single_body)(manifest, outcome.answers)
     rows = len(outcome.outputs) if batch else 1
-    return Answer(
+    answer = Answer(
         body,
         model.serial,
         manifest.model_name,
@@ -151,6 +193,7 @@ def _answer(
         rows,
         outcome.counts,
     )
+    return answer, outcome
 
 
 def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records.Outcome:
@@ -180,7 +223,7 @@ def warm_up() -> None:
     """Load the default model while the environment starts. If there is none, the environment starts without it."""
     access.warm_up()
     try:
-        models.current(settings.default_model_name, "Production")
+        rollouts.of(models.current(settings.default_model_name, "Production")[0])
     except PlatformError as error:
         records.report("mlops.cold", model_name=settings.default_model_name, code=error.code)
 
@@ -191,6 +234,7 @@ def after_restore() -> None:
     bucket.forget()
     ids.forget()
     models.recheck()
+    rollouts.recheck()
     access.recheck()
     warm_up()
 

@@ -68,8 +68,7 @@ class Call(NamedTuple):
 
     def header(self, name: str) -> str:
         """Return a header by its lower-case name; empty if the request does not have it."""
-        headers = self.event.get("headers") or {}
-        return next((value for key, value in headers.items() if key.lower() == name), "")
+        return request.header_of(self.event, name)
 
     def text(self) -> str:
         """Return the body. Raises PayloadTooLarge, or ValidationFailed: it is not UTF-8."""

@@ -56,9 +56,9 @@ def new_id(rows: int) -> PredictionId:
     return ids.make(SHARE if rows == 1 else BATCH_SHARE)
 
 
-def with_id(body: str, minted: PredictionId) -> str:
-    """Return an answer's JSON object with the id before its other fields."""
-    return f'{{"prediction_id":"{minted.text}",{body[1:]}'
+def with_id(body: str, minted: PredictionId, fields: str = "") -> str:
+    """Return an answer's JSON object with the id before its other fields. `fields` is JSON that ends with a comma."""
+    return f'{{"prediction_id":"{minted.text}",{fields}{body[1:]}'
 
 
 class AnswerKeeper:

@@ -11,6 +11,7 @@ from onnxruntime import InferenceSession
 
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
+from mlops.domain.rollout.live import CANARY
 from mlops.inference.model import Model, ModelRefused, load, proved
 from mlops_contract.onnx_file import ModelFile
 from predict.feedback import AnswerKeeper
@@ -41,6 +42,9 @@ RETRY_REFUSED_SECONDS = 60.0
 """A refused model is tried again after this time, because its file may have been repaired."""
 OUTAGE_SECONDS = 1.0
 """While no model is loaded and S3 is down, requests are refused at once for this time, and do not wait for S3."""
+
+_SHOWN = {CANARY: "Production"}
+"""A challenger answers in the place of Production, and its manifest says so."""
 
 
 class Objects(Protocol):
@@ -122,6 +126,10 @@ class ModelCache:
             self._refresh(slot, model_name, stage)
             now = self._clock()
         return slot.model, max(0.0, now - slot.confirmed)
+
+    def drop(self, model_name: str, stage: str) -> None:
+        """Forget a model that answers no more, so that its memory is free."""
+        self._slots.pop((model_name, stage), None)
 
     def recheck(self) -> None:
         """Let the next request check the manifests: the environment was restored from a snapshot."""
@@ -219,9 +227,11 @@ class ModelCache:
             manifest = Manifest.from_json(data)
         except ManifestError as error:
             raise ModelRefused(str(error)) from error
-        if (manifest.model_name, manifest.stage) != (model_name, stage):
+        if (manifest.model_name, manifest.stage) != (model_name, _SHOWN.get(stage, stage)):
             raise ModelRefused(f"the manifest belongs to {manifest.model_name!r} in {manifest.stage!r}")
         session = self._session(manifest, held)
+        if session is None and stage != CANARY:
+            self.drop(model_name, CANARY)  # two models fit, not three; it is loaded again if its rollout goes on
         model = ServedModel.of(proved(manifest, session) if session else load(manifest, self._file(manifest)))
         self._report(
             "mlops.model_loaded",

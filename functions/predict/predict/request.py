@@ -60,6 +60,12 @@ class Request(NamedTuple):
     version: int | None = None  # the only one that may answer; None is the one in the stage
 
 
+def header_of(event: dict[str, Any], name: str) -> str:
+    """Return a header by its lower-case name; empty if the request does not have it."""
+    headers = event.get("headers") or {}
+    return next((value for key, value in headers.items() if key.lower() == name), "")
+
+
 def text_of(event: dict[str, Any]) -> str:
     """Return the event's body as API Gateway hands it over.
 

@@ -49,7 +49,9 @@ def _count(stats: PredictionStats, keep: Keep, lines: Mapping[Key, Line]) -> Ite
         if not new:
             return
         counted, markers = count_lines(new.values()), _markers(new, before)
-        if len(new) > LINES_PER_TRANSACTION or not fits(markers, counted.hours, counted.totals, counted.columns):
+        if len(new) > LINES_PER_TRANSACTION or not fits(
+            markers, counted.hours, counted.totals, counted.columns, counted.rollouts
+        ):
             keys = list(new)
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
                 yield from _count(stats, keep, {key: new[key] for key in half})
@@ -57,7 +59,7 @@ def _count(stats: PredictionStats, keep: Keep, lines: Mapping[Key, Line]) -> Ite
         for sample in counted.samples:
             store(sample)
         keep(counted.kept)  # before the lines count as counted: after an exception they are delivered again
-        if stats.add(markers, counted.hours, counted.totals, counted.columns):
+        if stats.add(markers, counted.hours, counted.totals, counted.columns, counted.rollouts):
             yield counted
             return
 

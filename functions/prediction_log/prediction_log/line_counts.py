@@ -1,8 +1,8 @@
 """Convert a delivery's lines to counts by series and hour.
 
 Unknown fields, which a later version of predict may write, are ignored. A line with a `min_reader` above READER, or
-with an unknown `kind` or `variant` (such as `canary`), counts as skipped, so it is not counted as a prediction of
-Production.
+with an unknown `kind` or `variant`, counts as skipped, so it is not counted as a prediction of Production. What a
+rollout's challenger answers, with the variant `canary`, is a series of its own.
 """
 
 import json
@@ -17,6 +17,9 @@ from mlops.domain.drift.column_counts import ByLayout, counts_of_columns, togeth
 from mlops.domain.drift.counts import KEPT, Counts, Malformed, counts_of, lifetime
 from mlops.domain.feedback.kept_answers import KeptRequest, kept_of
 from mlops.domain.feedback.kept_answers import Malformed as MalformedFeedback
+from mlops.domain.rollout.counts import Malformed as MalformedRollout
+from mlops.domain.rollout.counts import counts_of_line
+from mlops.domain.rollout.live import CANARY, CANARY_VARIANT
 from mlops.domain.stages import ALIASES
 from prediction_log.delivery import Line
 from prediction_log.input_samples import Sample, is_sample
@@ -39,6 +42,8 @@ class Counted:
     hours: dict[tuple[Series, str], Counts] = field(default_factory=lambda: defaultdict(Counter))
     totals: dict[Series, Counts] = field(default_factory=lambda: defaultdict(Counter))
     columns: dict[tuple[Series, str], dict[str, list[int]]] = field(default_factory=dict)
+    rollouts: dict[tuple[str, int], Counts] = field(default_factory=lambda: defaultdict(Counter))
+    """Counts of rollouts, by id and phase."""
     lines: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
@@ -61,6 +66,7 @@ def count_lines(lines: Iterable[Line]) -> Counted:
                 continue
             hour = hour_of(line.seconds)
             series, counts, columns, kept = _counts(fields, hour)
+            trial = _trial(fields)
             place = series, hour
             if kept is not None:
                 counted.kept.append((series.model_name, kept))
@@ -72,6 +78,8 @@ def count_lines(lines: Iterable[Line]) -> Counted:
             counted.totals[SKIPPED][skip.reason] += 1
             continue
         counted.hours[place].update(counts)
+        if trial is not None:
+            counted.rollouts[trial[0]].update(trial[1])
         counted.lines += 1
     for (series, _), counts in counted.hours.items():
         counted.totals[series].update(lifetime(counts) if series.version else counts)
@@ -94,7 +102,11 @@ def _fields(text: str) -> Mapping[str, Any]:
     needed = 1 if line.get("min_reader") is None else line["min_reader"]
     if type(needed) is not int or needed < 1:
         raise _Skip("malformed")
-    if needed > READER or line.get("variant") is not None or not (line.get("kind") is None or is_sample(line)):
+    if line.get("variant") is None:
+        known = line.get("kind") is None or is_sample(line)
+    else:
+        known = line["variant"] == CANARY_VARIANT and line.get("kind") is None and line.get("status") == 200
+    if needed > READER or not known:
         raise _Skip("newer")
     return line
 
@@ -119,6 +131,16 @@ def _counts(line: Mapping[str, Any], hour: str) -> tuple[Series, Counts, dict[st
     return series, counts, columns, kept
 
 
+def _trial(line: Mapping[str, Any]) -> tuple[tuple[str, int], Mapping[str, int]] | None:
+    """Return what a line adds to the counts of a rollout, if it belongs to one."""
+    if line.get("rollout") is None:
+        return None
+    try:
+        return counts_of_line(line["rollout"])
+    except MalformedRollout as error:
+        raise _Skip("malformed") from error
+
+
 def _together(before: ByLayout, columns: ByLayout) -> dict[str, list[int]]:
     try:
         return together((before, columns))
@@ -133,7 +155,7 @@ def _series(line: Mapping[str, Any]) -> Series:
         raise _Skip("malformed")
     if not isinstance(stage, str) or stage not in ALIASES:
         raise _Skip("malformed")
-    return Series(name, version, stage)
+    return Series(name, version, stage if line.get("variant") is None else CANARY)
 
 
 def _is_name(value: Any) -> bool:

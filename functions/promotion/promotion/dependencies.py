@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.model_history import ModelHistory
+from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.registry.rest import Tracking
 from promotion.archive_tags import ArchiveTags
@@ -15,7 +16,7 @@ from promotion.serving_store import ServingStore
 @dataclass(frozen=True)
 class Dependencies:
     """What promotion needs: MLflow, the transitions, the served files, archive tags, the gate's limits, the
-    conversions, the history with the settings, and the examiner."""
+    conversions, the rollouts, the history with the settings, and the examiner."""
 
     tracking: Tracking
     transitions: TransitionsTable
@@ -23,5 +24,6 @@ class Dependencies:
     archive_tags: ArchiveTags
     gate: GateSettings
     conversions: ConversionJobs
+    rollouts: OpenRollouts
     history: ModelHistory
     examine: Examine = examine_apart

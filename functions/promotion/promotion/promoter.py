@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.eventbridge import Events
 from mlops.aws.model_history import ModelHistory
+from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionMessage
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.approval import has_expired
@@ -213,6 +214,7 @@ def _promoter() -> Promoter:
         ArchiveTags.from_environment(),
         GateSettings.from_environment(),
         ConversionJobs.from_environment(),
+        OpenRollouts.from_environment(),
         ModelHistory.from_environment(),
     )
     return Promoter(dependencies, Events.from_environment(), int(os.environ["MAX_RECEIVES"]))

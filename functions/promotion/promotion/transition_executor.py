@@ -2,8 +2,8 @@
 what was noted, and repeats what may have been done.
 
 The order makes this safe. Decisions are noted first. The gate's results are noted when the file is in `serving/`, and
-the gate does not run again. The alias is one row, so only one version can hold it. The manifest follows, then tags and
-MLflow's stages (first those of the replaced version), then the archive tags of files.
+the gate does not run again. A rollout of what moves ends next. The alias is one row, so only one version can hold it.
+The manifest follows, then tags and MLflow's stages (first those of the replaced version), then the files' archive tags.
 """
 
 from aws_lambda_powertools import Logger
@@ -28,6 +28,7 @@ class TransitionExecutor:
     def __init__(self, dependencies: Dependencies) -> None:
         self._transitions, self._archive_tags = dependencies.transitions, dependencies.archive_tags
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
+        self._rollouts = dependencies.rollouts
         self._admission, self._conversion = Admission(dependencies), ConversionStep(dependencies)
 
     def execute(self, transition: Transition) -> Gates:
@@ -48,8 +49,11 @@ class TransitionExecutor:
             transition = self._decide(transition, model, version)
         left = Stage(str(transition.from_stage))
         gates: Gates = ()
+        manifest = None
         if entered in ALIASES:
             manifest, gates = self._admission.admit(transition, version)
+        self._rollouts.give_way(transition)
+        if manifest is not None:
             self._tracking.set_alias(name, ALIASES[entered], version.version)
             self._serving.write_manifest(manifest)
         self.leave(model, left, entered, version)

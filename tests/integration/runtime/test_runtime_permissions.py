@@ -76,6 +76,9 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("FeedbackFunctionRole", "sns:Publish", "AlertsTopic"): WORSE,
     ("FeedbackFunctionRole", "events:PutEvents", "event-bus/default"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("RolloutFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("RolloutFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
+    ("RolloutFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("WebhooksFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
@@ -152,6 +155,7 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
             walk = Walk(api, client, physical, outputs, recording, held_out[0])
             job = walk.train()
             walk.registry()
+            walk.rollouts()
             walk.governance(Api(stack.api_url, make_key(stack.env, "approver", "approve", owner="somebody else")))
             walk.conversions(recording.settings.tracking_url)
             walk.batch_predictions()
@@ -332,6 +336,28 @@ class Walk:
         assert promote(api, first, "Staging", model=MODEL, reason="permissions")["status"] == "succeeded"
         assert api.get(f"{route}/export")["verification"]["valid"]
         assert api.get(f"/models/{MODEL}/history?verify=true")["verification"]["valid"]
+
+    def rollouts(self) -> None:
+        """One that is aborted, one that another transition ends, and one that goes to Production."""
+        api, (first, second) = self._api, self._versions
+        route = f"/models/{MODEL}/rollouts"
+        plan = {"version": second, "steps": [{"weight": 100, "minutes": 60}], "shadow_minutes": 0}
+        aborted = api.post(route, plan, {"Idempotency-Key": "permissions"})["rollout_id"]
+        assert api.send("POST", route, plan, {"Idempotency-Key": "permissions-refused"}).status == 409
+        for action in ("pause", "resume", "abort"):
+            api.post(f"{route}/{aborted}/{action}", {})
+        ended = api.post(route, plan)["rollout_id"]
+        assert promote(api, second, "Archived", MODEL)["status"] == "succeeded"
+        assert api.get(f"{route}/{ended}")["status"] == "aborted"
+        assert promote(api, second, "Staging", MODEL)["status"] == "succeeded"
+        completed = api.post(route, plan)["rollout_id"]
+        api.post(f"{route}/{completed}/complete", {})
+        deadline = time.monotonic() + 60
+        while api.get(f"{route}/{completed}")["status"] == "promoting":
+            assert time.monotonic() < deadline
+            self._invoke("RolloutFunction", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+        assert [entry["status"] for entry in api.get(route)["rollouts"]] == ["succeeded", "aborted", "aborted"]
+        assert promote(api, first, "Staging", MODEL)["status"] == "succeeded"
 
     def conversions(self, tracking_url: str) -> None:
         """Versions that were logged with plain MLflow: one converted by route, one by a transition."""

@@ -19,7 +19,10 @@ from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.conversion_results import ConversionResults
 from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import PromotionQueue, read_message, request_transition
+from mlops.aws.rollout_files import RolloutFiles
+from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import Stage
@@ -88,6 +91,7 @@ def test_a_plain_model_comes_to_production(aws: None, tmp_path: Path, monkeypatc
         ArchiveTags(BUCKET),
         GateSettings(max_latency_ms=1e6),
         ConversionJobs(conversions, batch),  # type: ignore[arg-type]
+        OpenRollouts(RolloutsTable(DynamoTable(make_table("RolloutsTable", "rollouts"))), RolloutFiles(BUCKET)),
         FakeHistory(),  # type: ignore[arg-type]
         examine,
     )

@@ -295,7 +295,7 @@ def test_what_a_newer_predict_writes_besides_changes_no_count(stats, deliver, ma
 @pytest.mark.parametrize(
     "change",
     [
-        {"variant": "canary"},
+        {"variant": "another"},
         {"variant": "shadow"},
         {"variant": ["canary"]},
         {"variant": ""},

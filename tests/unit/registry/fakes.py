@@ -368,6 +368,19 @@ class FakeEvents:
         self._effects.happened()
 
 
+class FakeRollouts:
+    """Notes which transitions ended a rollout, if there was one."""
+
+    def __init__(self, effects: Effects) -> None:
+        self.gave_way: list[str] = []
+        self._effects = effects
+
+    def give_way(self, transition: Transition) -> None:
+        if transition.transition_id not in self.gave_way:
+            self.gave_way.append(transition.transition_id)
+            self._effects.happened()
+
+
 class World:
     """A model `m`, and a promoter that works on it.
 
@@ -384,6 +397,7 @@ class World:
         self.events = FakeEvents(self.effects)
         self.conversions = FakeConversions(self.effects)
         self.history = FakeHistory(self.effects.happened)
+        self.rollouts = FakeRollouts(self.effects)
         gate = GateSettings(max_latency_ms=1e6)
         dependencies: Any = Dependencies(
             self.tracking,  # type: ignore[arg-type]
@@ -392,6 +406,7 @@ class World:
             self.archive_tags,  # type: ignore[arg-type]
             gate,
             self.conversions,  # type: ignore[arg-type]
+            self.rollouts,  # type: ignore[arg-type]
             self.history,  # type: ignore[arg-type]
             examining,
         )

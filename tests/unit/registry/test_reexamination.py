@@ -63,6 +63,7 @@ class Registry:
             self.world.archive_tags,  # type: ignore[arg-type]
             GateSettings(max_latency_ms=1e6),
             self.world.conversions,  # type: ignore[arg-type]
+            self.world.rollouts,  # type: ignore[arg-type]
             self.world.history,  # type: ignore[arg-type]
             self.examiner,
         )

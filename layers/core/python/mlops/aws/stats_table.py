@@ -27,6 +27,7 @@ NAMES_PER_UPDATE = 250
 """DynamoDB takes at most 300 operators and 4 KB of update expression. A line of a hundred images has 247 names."""
 _NO_COUNTS = ("series", "slot", "expires", GENERATION, NEW_DELTAS)
 _MARKED = "marker#"
+_ROLLOUT = "rollout#"
 _CLIENT_ATTEMPTS = 6
 """Fewer than boto3's default, because `PredictionStats.add` itself tries again, as long as a delivery may wait."""
 _DAY_SECONDS = 24 * 3600
@@ -61,6 +62,8 @@ def hours_before(hour: str, hours: int) -> str:
 Hours = Mapping[tuple[Series, str], Mapping[str, int]]
 Totals = Mapping[Series, Mapping[str, int]]
 Columns = Mapping[tuple[Series, str], ByLayout]
+Rollouts = Mapping[tuple[str, int], Mapping[str, int]]
+"""Counts of a rollout's requests, by its id and phase."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,15 @@ class Marker:
     content: bytes = b""
 
 
-def fits(markers: Collection[Marker], hours: Hours, totals: Totals, columns: Columns | None = None) -> bool:
+def fits(
+    markers: Collection[Marker],
+    hours: Hours,
+    totals: Totals,
+    columns: Columns | None = None,
+    rollouts: Rollouts | None = None,
+) -> bool:
     """Return whether DynamoDB accepts this much in one transaction."""
-    updates = [*hours.values(), *totals.values()]
+    updates = [*hours.values(), *totals.values(), *(rollouts or {}).values()]
     names = max(map(len, updates), default=0)
     return len(markers) + len(updates) + len(columns or ()) <= ITEMS_PER_TRANSACTION and names <= NAMES_PER_UPDATE
 
@@ -99,8 +108,16 @@ class PredictionStats:
         settings = StatsSettings.from_environment()
         return cls(table_named(settings.prediction_stats_table, _CLIENT_ATTEMPTS), settings.retention_seconds)
 
-    def add(self, markers: Collection[Marker], hours: Hours, totals: Totals, columns: Columns | None = None) -> bool:
-        """Add counts to hours of series and to totals, all or nothing. `columns` are of some of these hours.
+    def add(
+        self,
+        markers: Collection[Marker],
+        hours: Hours,
+        totals: Totals,
+        columns: Columns | None = None,
+        rollouts: Rollouts | None = None,
+    ) -> bool:
+        """Add counts to hours of series, to totals and to rollouts, all or nothing. `columns` are of some of these
+        hours.
 
         They must fit into one transaction (`fits`).
 
@@ -119,6 +136,8 @@ class PredictionStats:
             writes += self._addition(series.key, f"{hour}/{series.stage}", counts, generations.get((series, hour)))
         for series, counts in totals.items():
             writes += self._addition(TOTALS, series.total_slot, counts)
+        for (rollout_id, phase), counts in (rollouts or {}).items():
+            writes += self._addition(_ROLLOUT + rollout_id, f"{phase:03}", counts)
         name = " ".join(f"{marker.group} {marker.slot}" for marker in markers)
         for place, by_layout in columns.items():
             writes.append(self.columns.delta(*place, generations[place], name, by_layout))
@@ -134,6 +153,11 @@ class PredictionStats:
         condition = Key("series").eq(_MARKED + group)
         items = self._table.query(condition, ConsistentRead=True)
         return [Marker(group, item["slot"], item["content"].value) for item in items]
+
+    def rollout(self, rollout_id: str) -> dict[int, dict[str, int]]:
+        """Return the counts of a rollout's requests by phase, including those just written."""
+        items = self._table.query(Key("series").eq(_ROLLOUT + rollout_id), ConsistentRead=True)
+        return {int(item["slot"]): _numbers(item) for item in items}
 
     def window(self, series: Series, first: str, last: str | None = None) -> Counts:
         """Return the sum of a series' counts from the hour `first` to `last`, both included; without `last`, to the

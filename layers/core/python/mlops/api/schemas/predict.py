@@ -149,11 +149,13 @@ class Explanation(BaseModel):
     parts: dict[str, float] = Field(description="What each column adds to it")
 
 
+VARIANT = "canary: the challenger of a rollout has answered; missing otherwise"
 EXPLANATION_REASON = "Why an explanation is null; missing if none is"
 
 
 class PredictResponse(BaseModel):
     prediction_id: str = optional(description="Id of the answer, with which its label comes back later: POST /feedback")
+    variant: Literal["canary"] = optional(description=VARIANT)
     prediction: int | str | float = Field(
         description="Label of the most probable class; the quantity, if the model predicts one"
     )
@@ -177,6 +179,7 @@ class BatchPredictResponse(BaseModel):
     prediction_id: str = optional(
         description="Id of the answer; with the number of a row, from 0, its label comes back later: POST /feedback"
     )
+    variant: Literal["canary"] = optional(description=VARIANT)
     predictions: list[int | str | float] = Field(
         description="Label of the most probable class, or the quantity, for each input"
     )

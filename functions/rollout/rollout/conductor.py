@@ -1,0 +1,233 @@
+"""Take a rollout one step on. Each step can be repeated, and whatever dies in between, the next minute goes on.
+
+The record says how far a rollout is, and the file in S3 is written after it. At the end it is the other way round: the
+file is removed first. So a record that runs without a file is one whose end was not recorded.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+
+from aws_lambda_powertools import Logger
+
+from mlops.aws.open_rollouts import OpenRollouts
+from mlops.aws.promotion_queue import PromotionQueue, request_transition
+from mlops.aws.rollout_files import RolloutFiles, StoredRollout
+from mlops.aws.rollouts_table import RolloutsTable
+from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
+from mlops.aws.stats_table import PredictionStats
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.errors import NotFound
+from mlops.domain.manifest import Manifest
+from mlops.domain.rollout.counts import Counts
+from mlops.domain.rollout.live import VALID_SECONDS, LiveRollout
+from mlops.domain.rollout.rollout import Figure, Rollout, RolloutStatus
+from mlops.domain.rollout.verdict import Next, Verdict, judge
+from mlops.domain.stages import Stage
+from mlops.domain.timestamps import from_milliseconds
+from mlops.domain.transition import Transition, TransitionStatus, new_transition_id
+
+NO_RATIO = 1.0
+"""In the file of a rollout whose plan has no guardrail of latency: predict counts, and nobody looks at it."""
+
+logger = Logger(child=True)
+
+
+class Conductor:
+    """Takes rollouts on. `now` is the Unix time."""
+
+    def __init__(
+        self,
+        table: RolloutsTable,
+        files: RolloutFiles,
+        served: ServedModels,
+        stats: PredictionStats,
+        transitions: TransitionsTable,
+        queue: PromotionQueue,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._table, self._files, self._served, self._stats = table, files, served, stats
+        self._transitions, self._queue, self._now = transitions, queue, now
+        self._open = OpenRollouts(table, files)
+
+    @classmethod
+    def from_environment(cls) -> "Conductor":
+        return _conductor()
+
+    def run(self) -> dict[str, str]:
+        """Take every open rollout on, and return their statuses by id.
+
+        Raises:
+            RuntimeError: Some could not be taken on. The others were, and the log has the reasons.
+        """
+        statuses, failed = {}, []
+        for rollout in self._table.all_open():
+            try:
+                self.advance(rollout)
+                statuses[rollout.rollout_id] = str(self._table.get(rollout.model_name, rollout.rollout_id).status)
+            except Exception:
+                logger.exception("rollout not advanced", rollout_id=rollout.rollout_id, model=rollout.model_name)
+                failed.append(rollout.rollout_id)
+        if failed:
+            raise RuntimeError(f"{', '.join(failed)} could not be taken on; the log has the reasons")
+        return statuses
+
+    def advance(self, rollout: Rollout) -> None:
+        """Take a rollout one step on."""
+        if rollout.status.has_ended:
+            return
+        if rollout.status is RolloutStatus.PROMOTING:
+            self._follow_transition(rollout)
+        elif (change := self._change_in_production(rollout)) is not None:
+            self._open.end(rollout, RolloutStatus.ABORTED, change)
+        elif rollout.status is RolloutStatus.STARTING:
+            self.start(rollout)
+        else:
+            self._look(rollout)
+
+    def start(self, rollout: Rollout) -> Rollout:
+        """Tell predict of a rollout that is recorded, and return its record."""
+        challenger = self._challenger(rollout)
+        if challenger is None:
+            note = f"version {rollout.version} has left Staging; move it there again, and start another rollout"
+            self._open.end(rollout, RolloutStatus.ABORTED, note)
+        else:
+            self._files.publish(challenger, self._live(rollout))
+            started = self._table.change(rollout, status=RolloutStatus.RUNNING, phase_began_at=self._time())
+            if started is None:  # it was ended meanwhile
+                self._files.remove(rollout.model_name, rollout.rollout_id)
+        return self._table.get(rollout.model_name, rollout.rollout_id)
+
+    def promote(self, rollout: Rollout) -> Rollout | None:
+        """Begin the last step: the transition to Production. Return None if the rollout has changed meanwhile."""
+        promoting = self._table.change(
+            rollout,
+            status=RolloutStatus.PROMOTING,
+            transition_id=new_transition_id(),
+            note="the version goes to Production",
+        )
+        if promoting is not None:
+            self._request(promoting)
+        return promoting
+
+    def _time(self) -> str:
+        return from_milliseconds(int(self._now() * 1000))
+
+    def _look(self, rollout: Rollout) -> None:
+        stored = self._files.read(rollout.model_name)
+        verdict = self._verdict(rollout)
+        figures = tuple(map(Figure.of, verdict.findings))
+        if verdict.next is Next.ROLL_BACK:
+            broken = verdict.broken.guardrail if verdict.broken else None
+            self._open.end(rollout, RolloutStatus.ROLLED_BACK, verdict.reason, broken=broken, figures=figures)
+        elif stored is None or stored.live is None or stored.live.id != rollout.rollout_id:
+            note = "its file in S3 was removed or replaced, so predict does not follow it any more"
+            self._open.end(rollout, RolloutStatus.ABORTED, note, figures=figures)
+        elif rollout.status is RolloutStatus.PAUSED:
+            self._wait(rollout, stored, figures, "it is paused")
+        elif verdict.next is Next.GIVE_UP:
+            self._open.end(rollout, RolloutStatus.ABORTED, verdict.reason, figures=figures)
+        elif verdict.next is Next.PROMOTE:
+            self.promote(rollout)
+            self._renew(rollout, stored)
+        elif verdict.next is Next.ADVANCE:
+            after = self._table.change(
+                rollout,
+                phase=rollout.phase + 1,
+                phase_began_at=self._time(),
+                figures=figures,
+                note="a new phase begins",
+            )
+            self._renew(after or rollout, stored)
+        else:
+            self._wait(rollout, stored, figures, verdict.reason)
+
+    def _wait(self, rollout: Rollout, stored: StoredRollout, figures: tuple[Figure, ...], note: str) -> None:
+        self._table.change(rollout, figures=figures, note=note)
+        self._renew(rollout, stored)
+
+    def _verdict(self, rollout: Rollout) -> Verdict:
+        counted = self._stats.rollout(rollout.rollout_id)
+        phases = [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
+        began = datetime.fromisoformat(rollout.phase_began_at).timestamp()
+        return judge(rollout.plan, phases, (self._now() - began) / 60)
+
+    def _follow_transition(self, rollout: Rollout) -> None:
+        try:
+            transition = self._transitions.get(rollout.model_name, str(rollout.transition_id))
+        except NotFound:  # the process that wanted to request it has died
+            self._request(rollout)
+            return
+        if not transition.status.has_ended:
+            stored = self._files.read(rollout.model_name)
+            if stored is not None:
+                self._renew(rollout, stored)
+        elif transition.status is TransitionStatus.SUCCEEDED:
+            self._open.end(rollout, RolloutStatus.SUCCEEDED, f"version {rollout.version} is in Production")
+        else:
+            note = f"the transition to Production was {transition.status}: {transition.error or 'see its gates'}"
+            self._open.end(rollout, RolloutStatus.FAILED, note)
+
+    def _request(self, rollout: Rollout) -> None:
+        transition = Transition(
+            transition_id=str(rollout.transition_id),
+            model_name=rollout.model_name,
+            version=rollout.version,
+            stage=Stage.PRODUCTION,
+            actor=rollout.actor,
+            reason=f"the last step of the rollout {rollout.rollout_id}",
+            request_id=rollout.request_id,
+        )
+        request_transition(self._transitions, self._queue, transition)
+
+    def _renew(self, rollout: Rollout, stored: StoredRollout) -> None:
+        """Move the time on until which predict follows the rollout. Nothing is written if it was ended meanwhile."""
+        self._files.renew(rollout.model_name, self._live(rollout), stored.etag)
+
+    def _live(self, rollout: Rollout) -> LiveRollout:
+        plan = rollout.plan
+        return LiveRollout(
+            id=rollout.rollout_id,
+            champion=rollout.champion,
+            version=rollout.version,
+            sha256=rollout.sha256,
+            step=rollout.phase,
+            weight=rollout.weight,
+            share=plan.shadow_share,
+            latency_ratio=plan.guardrails.max_latency_ratio or NO_RATIO,
+            until=self._now() + VALID_SECONDS,
+        )
+
+    def _change_in_production(self, rollout: Rollout) -> str | None:
+        """Return what is different in Production since the rollout began; None if nothing is."""
+        try:
+            manifest = self._served.find(rollout.model_name, Stage.PRODUCTION)
+        except UnreadableManifest:  # promotion repairs it; until then predict answers with what it has loaded
+            return None
+        if manifest is None:
+            return "no version is in Production any more"
+        if manifest.model_version != rollout.champion:
+            return f"version {manifest.model_version} is in Production now"
+        return None
+
+    def _challenger(self, rollout: Rollout) -> Manifest | None:
+        try:
+            manifest = self._served.find(rollout.model_name, Stage.STAGING)
+        except UnreadableManifest:
+            return None
+        if manifest is None or (manifest.model_version, manifest.sha256) != (rollout.version, rollout.sha256):
+            return None
+        return manifest
+
+
+@cache
+def _conductor() -> Conductor:
+    return Conductor(
+        RolloutsTable.from_environment(),
+        RolloutFiles.from_environment(),
+        ServedModels.from_environment(),
+        PredictionStats.from_environment(),
+        TransitionsTable.from_environment(),
+        PromotionQueue.from_environment(),
+    )

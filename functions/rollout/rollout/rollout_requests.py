@@ -1,0 +1,160 @@
+"""Check requests for rollouts, record them, and change rollouts that are under way."""
+
+from functools import cache
+
+from mlops.api.schemas.rollouts import RolloutRequest
+from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.open_rollouts import OpenRollouts
+from mlops.aws.rollouts_table import RolloutPage, RolloutsTable
+from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import PredictionStats
+from mlops.domain.errors import Conflict, NoModelInStage, ValidationFailed
+from mlops.domain.rollout.counts import Counts
+from mlops.domain.rollout.plan import Plan
+from mlops.domain.rollout.rollout import Rollout, RolloutStatus, new_rollout_id
+from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
+from rollout.conductor import Conductor
+
+_UNDER_WAY = (RolloutStatus.STARTING, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+
+
+class RolloutRequests:
+    def __init__(
+        self,
+        table: RolloutsTable,
+        ends: OpenRollouts,
+        served: ServedModels,
+        stats: PredictionStats,
+        governance: GovernanceTable,
+        conductor: Conductor,
+    ) -> None:
+        self._table, self._ends, self._served = table, ends, served
+        self._stats, self._governance, self._conductor = stats, governance, conductor
+
+    @classmethod
+    def from_environment(cls) -> "RolloutRequests":
+        return _rollout_requests()
+
+    def start(self, model_name: str, request: RolloutRequest, actor: str, request_id: str) -> Rollout:
+        """Record a rollout, and tell predict of it.
+
+        Raises:
+            NoModelInStage: No version is in Production.
+            Conflict: The version is not in Staging, or is in Production, or the model has a rollout under way, or
+                somebody has to approve what its callers get.
+            ValidationFailed: The plan has a guardrail that cannot be tested.
+            DependencyUnavailable: S3 does not answer, or a manifest cannot be read.
+        """
+        if request.guardrails.min_accuracy_delta is not None:
+            raise ValidationFailed.of_field(
+                "guardrails.min_accuracy_delta", "is not tested by this version of the platform; leave it out"
+            )
+        if self._governance.settings(model_name).settings.approvals_for(Stage.PRODUCTION, force=False):
+            raise Conflict(
+                f"Versions of {model_name!r} need an approval before they answer in Production, and a rollout does not "
+                "wait for one; request the transition, with POST /models/transition"
+            )
+        champion = self._served.manifest(model_name, Stage.PRODUCTION)
+        if champion.model_version == request.version:
+            raise Conflict(f"Version {request.version} of {model_name!r} is in Production already")
+        challenger = self._staged(model_name, request.version)
+        rollout = Rollout(
+            rollout_id=new_rollout_id(),
+            model_name=model_name,
+            version=request.version,
+            sha256=challenger,
+            champion=champion.model_version,
+            plan=Plan.model_validate(request.model_dump(exclude={"version", "reason"})),
+            actor=actor,
+            reason=request.reason,
+            request_id=request_id,
+        )
+        if not self._table.create(rollout):
+            present = self._table.open_of(model_name)
+            name = f"{present.rollout_id!r} of version {present.version}" if present else "another one"
+            raise Conflict(f"The model {model_name!r} has a rollout under way, {name}; abort it, or wait for its end")
+        return self._conductor.start(rollout)
+
+    def get(self, model_name: str, rollout_id: str) -> Rollout:
+        """Return a rollout. Raises NotFound."""
+        return self._table.get(model_name, rollout_id)
+
+    def counts(self, rollout: Rollout) -> list[Counts]:
+        """Return what the requests of each phase so far have shown."""
+        counted = self._stats.rollout(rollout.rollout_id)
+        return [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
+
+    def page(self, model_name: str, limit: int, cursor: str | None) -> RolloutPage:
+        """Return rollouts of a model, the newest first."""
+        return self._table.page(model_name, limit, cursor)
+
+    def pause(self, model_name: str, rollout_id: str) -> Rollout:
+        """Let a rollout keep its phase. Raises NotFound, or Conflict: it does not run."""
+        rollout = self._under_way(model_name, rollout_id, RolloutStatus.RUNNING)
+        changed = self._table.change(rollout, status=RolloutStatus.PAUSED, note="it is paused")
+        return changed or self._changed(rollout)
+
+    def resume(self, model_name: str, rollout_id: str) -> Rollout:
+        """Let a rollout go on; the time of its phase begins anew. Raises NotFound, or Conflict: it is not paused."""
+        rollout = self._under_way(model_name, rollout_id, RolloutStatus.PAUSED)
+        changed = self._table.change(rollout, status=RolloutStatus.RUNNING, phase_began_at=now(), note="it goes on")
+        return changed or self._changed(rollout)
+
+    def abort(self, model_name: str, rollout_id: str, reason: str | None, actor: str) -> Rollout:
+        """End a rollout: within predict's refresh interval only Production answers.
+
+        Raises NotFound, or Conflict: it has ended, or its last step is under way.
+        """
+        rollout = self._under_way(model_name, rollout_id, *_UNDER_WAY)
+        note = f"aborted by {actor}" + (f": {reason}" if reason else "")
+        self._ends.end(rollout, RolloutStatus.ABORTED, note)
+        return self._table.get(model_name, rollout_id)
+
+    def complete(self, model_name: str, rollout_id: str) -> Rollout:
+        """Skip what is left of a rollout: its version goes to Production by an ordinary transition, with its gates.
+
+        Raises NotFound, or Conflict: it does not run.
+        """
+        rollout = self._under_way(model_name, rollout_id, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+        return self._conductor.promote(rollout) or self._changed(rollout)
+
+    def _staged(self, model_name: str, version: int) -> str:
+        """Return the hash of the file with which a version is in Staging."""
+        remedy = (
+            f"move it there first: POST /models/transition with "
+            f'{{"model_name": "{model_name}", "version": {version}, "stage": "Staging"}}. The gates check it then'
+        )
+        try:
+            manifest = self._served.manifest(model_name, Stage.STAGING)
+        except NoModelInStage as error:
+            raise Conflict(f"Version {version} of {model_name!r} is not in Staging; {remedy}") from error
+        if manifest.model_version != version:
+            raise Conflict(
+                f"Version {version} of {model_name!r} is not in Staging, where version {manifest.model_version} is; "
+                f"{remedy}"
+            )
+        return manifest.sha256
+
+    def _under_way(self, model_name: str, rollout_id: str, *statuses: RolloutStatus) -> Rollout:
+        rollout = self._table.get(model_name, rollout_id)
+        if rollout.status not in statuses:
+            wanted = " or ".join(statuses)
+            raise Conflict(f"The rollout {rollout_id!r} is {rollout.status}, and this needs one that is {wanted}")
+        return rollout
+
+    def _changed(self, rollout: Rollout) -> Rollout:
+        """Raise the error of a rollout that has changed since it was read."""
+        raise Conflict(f"The rollout {rollout.rollout_id!r} has just changed; look at it, and try again")
+
+
+@cache
+def _rollout_requests() -> RolloutRequests:
+    return RolloutRequests(
+        RolloutsTable.from_environment(),
+        OpenRollouts.from_environment(),
+        ServedModels.from_environment(),
+        PredictionStats.from_environment(),
+        GovernanceTable.from_environment(),
+        Conductor.from_environment(),
+    )

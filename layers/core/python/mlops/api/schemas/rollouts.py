@@ -1,0 +1,70 @@
+"""The requests and the responses of the rollout routes."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from mlops.domain.request import Request
+from mlops.domain.rollout.plan import Plan
+
+Reason = Annotated[str | None, Field(min_length=1, max_length=1000, description="The reason, for the record")]
+
+
+class RolloutRequest(Plan):
+    version: Annotated[int, Field(ge=1, description="Version of the model. It must be in Staging")]
+    reason: Reason = None
+
+
+class RolloutAction(Request):
+    reason: Reason = None
+
+
+class GuardrailFigure(BaseModel):
+    guardrail: str = Field(description="Its name in the plan")
+    limit: float
+    observed: float | None = Field(
+        default=None,
+        description="What was observed; for max_latency_ratio the share of requests that exceed it, at most one half",
+    )
+    observations: int = Field(description="Of how many requests that is")
+    evidence: float = Field(description="0 to 1: at 1 there is so much evidence that the rollout is rolled back")
+
+
+class RolloutCounts(BaseModel):
+    requests: int = Field(description="Requests to the model, whichever version answered")
+    canary: int = Field(description="Requests that the challenger answered")
+    asked: int = Field(description="Requests for which the challenger was asked, to answer or to be compared")
+    failed: int = Field(description="Of those, the ones that only the version in Production could answer")
+    skipped: int = Field(description="Requests for which the challenger was not loaded, or had no time")
+    pairs: int = Field(description="Requests that both versions answered")
+    disagreed: int = Field(description="Of those, in thousandths: the shares of rows that were answered differently")
+    slower: int = Field(description="Of the pairs, those where the challenger exceeded max_latency_ratio")
+
+
+class Rollout(BaseModel):
+    rollout_id: str
+    model_name: str
+    version: int = Field(description="The challenger")
+    champion: int = Field(description="The version in Production when it began")
+    sha256: str = Field(description="SHA-256 of the challenger's file")
+    status: Literal["starting", "running", "paused", "promoting", "succeeded", "rolled_back", "aborted", "failed"]
+    phase: int = Field(description="Index of the present phase. The shadow, if there is one, is the first")
+    weight: float = Field(description="Percent of the routing keys that the challenger answers now")
+    plan: Plan
+    note: str | None = Field(default=None, description="What it waits for, or why it ended")
+    broken: str | None = Field(default=None, description="The guardrail that has ended it")
+    figures: list[GuardrailFigure] = Field(default=[], description="What is known about each guardrail")
+    phases: list[RolloutCounts] | None = Field(
+        default=None, description="What the requests of each phase have shown; not in lists"
+    )
+    actor: str = Field(description="Name of the API key that requested it")
+    reason: str | None = None
+    transition_id: str | None = Field(default=None, description="The transition to Production, its last step")
+    created_at: str
+    phase_began_at: str
+    completed_at: str | None = None
+
+
+class RolloutList(BaseModel):
+    rollouts: list[Rollout]
+    next_cursor: str | None = None

@@ -1,0 +1,93 @@
+"""What a rollout is asked to do: its steps, and the guardrails that end it. Frozen into the rollout's record."""
+
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from mlops.domain.request import Request
+
+WEEK = 7 * 24 * 60
+MAX_STEPS = 10
+
+_Minutes = Annotated[int, Field(ge=1, le=WEEK)]
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Step(Request):
+    """A share of the callers, for some time."""
+
+    weight: Annotated[float, Field(gt=0, le=100, description="Percent of the routing keys that the challenger answers")]
+    minutes: Annotated[_Minutes, Field(description="The step takes at least so long")]
+    min_requests: Annotated[
+        int, Field(ge=1, le=10_000_000, description="The step waits until the challenger has answered so many requests")
+    ] = 100
+    max_minutes: Annotated[
+        _Minutes, Field(description="If the step has not seen enough by then, the rollout is aborted")
+    ] = WEEK
+
+    @model_validator(mode="after")
+    def _has_time(self) -> Self:
+        if self.max_minutes < self.minutes:
+            raise PydanticCustomError("step_time", "max_minutes must be at least minutes")
+        return self
+
+
+class Guardrails(Request):
+    """What the challenger may not do. Each may be null: then it is not tested."""
+
+    max_error_rate: Annotated[
+        _Share | None,
+        Field(description="Largest share of requests that only the version in Production can answer"),
+    ] = 0.01
+    max_latency_ratio: Annotated[
+        float | None,
+        Field(ge=1, le=100, description="Largest time of the challenger, in times of the version in Production"),
+    ] = 2.0
+    max_disagreement: Annotated[
+        _Share | None, Field(description="Largest share of rows that the two versions answer differently")
+    ] = 0.2
+    min_accuracy_delta: Annotated[
+        float | None,
+        Field(ge=-1, le=0, description="Smallest accuracy minus that of Production, on rows with labels. For classes"),
+    ] = None
+
+    @property
+    def tested(self) -> int:
+        """How many guardrails there are."""
+        return sum(limit is not None for limit in self.model_dump().values())
+
+
+class Plan(Request):
+    """Steps and guardrails."""
+
+    steps: Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS, description="With growing weights")]
+    shadow_minutes: Annotated[
+        int,
+        Field(
+            ge=0, le=WEEK, description="For so long the challenger is asked, and nobody gets its answers; 0: no such"
+        ),
+    ] = 30
+    shadow_share: Annotated[
+        _Share | Annotated[float, Field(ge=1, le=1)],
+        Field(description="Share of the requests, in every step, for which both versions are asked and compared"),
+    ] = 0.25
+    guardrails: Annotated[Guardrails, Field(default_factory=Guardrails)]
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        weights = [step.weight for step in self.steps]
+        if any(later <= earlier for earlier, later in pairwise(weights)):
+            raise PydanticCustomError("step_weights", "each step must have a larger weight than the one before")
+        return self
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of each phase. The shadow, if there is one, is the first, with weight 0."""
+        return (*((0.0,) if self.shadow_minutes else ()), *(step.weight for step in self.steps))
+
+    def step_of(self, phase: int) -> Step | None:
+        """Return the step of a phase; None of the shadow. Raises IndexError after the last phase."""
+        before = 1 if self.shadow_minutes else 0
+        return None if phase < before else self.steps[phase - before]

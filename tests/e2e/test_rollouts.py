@@ -1,0 +1,99 @@
+"""Rollouts through the whole stack: a bad challenger goes back by itself, and a good one goes to Production."""
+
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.support.steps import promote, train
+
+pytestmark = pytest.mark.slow
+MODEL = "rolled-out"
+ENDED = ("succeeded", "rolled_back", "aborted", "failed")
+LENIENT = {"max_latency_ratio": None, "max_disagreement": 0.3}  # other tests take the machine's time
+
+
+@pytest.fixture(scope="module")
+def versions(api: Any) -> tuple[int, int]:
+    """A version in Production, another that is as good, and one that has learnt nothing."""
+    first = train(api, epochs=4, learning_rate=0.005, model_name=MODEL)
+    assert promote(api, first["model_version"], model=MODEL)["status"] == "succeeded"
+    good = train(api, epochs=4, learning_rate=0.005, seed=7, model_name=MODEL)
+    bad = train(api, epochs=1, learning_rate=0.00001, seed=8, model_name=MODEL)
+    return good["model_version"], bad["model_version"]
+
+
+def ask_until(api: Any, rollout: dict[str, Any], images: Any, ended: Any, seconds: float) -> tuple[Any, Counter[Any]]:
+    """Send requests of many customers until the rollout is as `ended` says; it, and how many each version answered."""
+    answered: Counter[Any] = Counter()
+    choose = random.Random(5)
+    deadline, looked = time.monotonic() + seconds, 0.0
+    route = f"/models/{MODEL}/rollouts/{rollout['rollout_id']}"
+    while True:
+        image = [min(1.0, max(0.0, pixel + choose.uniform(0, 0.001))) for pixel in choose.choice(images)]
+        customer = {"x-routing-key": f"customer {choose.randrange(50)}"}
+        answer = api.post("/predict", {"image": image, "model_name": MODEL}, customer)
+        answered[answer["model_version"], answer.get("variant")] += 1
+        if time.monotonic() - looked > 1:
+            looked, now = time.monotonic(), api.get(route)
+            if ended(now):
+                return now, answered
+        assert time.monotonic() < deadline, (now, answered)
+        time.sleep(0.05)
+
+
+def test_a_bad_challenger_is_rolled_back_in_the_shadow_and_answers_nobody(
+    api: Any, held_out: Any, versions: tuple[int, int]
+) -> None:
+    _, bad = versions
+    assert promote(api, bad, "Staging", MODEL)["status"] == "succeeded"
+    plan = {"version": bad, "steps": [{"weight": 50, "minutes": 1}], "shadow_minutes": 1, "guardrails": LENIENT}
+    rollout = api.post(f"/models/{MODEL}/rollouts", {**plan, "shadow_share": 1.0, "reason": "e2e"})
+    assert (rollout["status"], rollout["weight"]) == ("running", 0)
+    refused = api.send("POST", f"/models/{MODEL}/rollouts", plan)
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    ended, answered = ask_until(api, rollout, held_out[0], lambda now: now["status"] in ENDED, 240)
+    assert (ended["status"], ended["broken"], ended["weight"]) == ("rolled_back", "max_disagreement", 0)
+    assert set(answered) == {(1, None)}
+    figure = next(figure for figure in ended["figures"] if figure["guardrail"] == "max_disagreement")
+    assert figure["observed"] > 0.5
+    assert 10 < figure["observations"] <= ended["phases"][0]["pairs"]  # lines go on arriving
+    assert api.get(f"/models/{MODEL}")["production_version"] == 1
+
+
+def test_a_good_challenger_answers_its_customers_and_goes_to_production(
+    api: Any, held_out: Any, versions: tuple[int, int]
+) -> None:
+    good, _ = versions
+    assert promote(api, good, "Staging", MODEL)["status"] == "succeeded"
+    step = {"weight": 50, "minutes": 1, "min_requests": 20}
+    plan = {"version": good, "steps": [step], "shadow_minutes": 0, "shadow_share": 0.5, "guardrails": LENIENT}
+    rollout = api.post(f"/models/{MODEL}/rollouts", plan)
+    ended, answered = ask_until(api, rollout, held_out[0], lambda now: now["status"] in ENDED, 300)
+    assert ended["status"] == "succeeded", ended
+    assert answered[1, None] > 0
+    assert answered[good, "canary"] > 0
+    counts = ended["phases"][0]
+    assert counts["canary"] >= 20
+    assert counts["failed"] == 0
+    transition = api.get(f"/models/transitions/{ended['transition_id']}")
+    assert (transition["status"], transition["version"]) == ("succeeded", good)
+    assert transition["reason"] == f"the last step of the rollout {ended['rollout_id']}"
+    assert api.get(f"/models/{MODEL}")["production_version"] == good
+    listed = api.get(f"/models/{MODEL}/rollouts")["rollouts"]
+    assert [entry["status"] for entry in listed][:2] == ["succeeded", "rolled_back"]
+
+
+def test_a_rollback_ends_a_rollout_first(api: Any, held_out: Any, versions: tuple[int, int]) -> None:
+    _, bad = versions
+    assert promote(api, bad, "Staging", MODEL)["status"] == "succeeded"
+    plan = {"version": bad, "steps": [{"weight": 100, "minutes": 60}], "shadow_minutes": 0, "guardrails": LENIENT}
+    rollout = api.post(f"/models/{MODEL}/rollouts", plan)
+    back = api.post(f"/models/{MODEL}/rollback?wait=20", {"reason": "e2e"})
+    assert back["status"] == "succeeded", back
+    ended = api.get(f"/models/{MODEL}/rollouts/{rollout['rollout_id']}")
+    assert ended["status"] == "aborted"
+    assert back["transition_id"] in ended["note"]
+    assert api.get(f"/models/{MODEL}")["production_version"] == back["version"] == 1

@@ -1,0 +1,143 @@
+"""Fixtures: the function rollout over moto's S3, DynamoDB and SQS, with models in Production and in Staging."""
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.open_rollouts import OpenRollouts
+from mlops.aws.promotion_queue import PromotionQueue
+from mlops.aws.rollout_files import RolloutFiles
+from mlops.aws.rollouts_table import RolloutsTable
+from mlops.aws.serving_bucket import ServedModels
+from mlops.aws.stats_table import Marker, PredictionStats
+from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.rollout.rollout import Rollout
+from rollout.conductor import Conductor
+from rollout.rollout_requests import RolloutRequests
+from tests.support.serving import served
+from tests.support.tables import make_table
+
+MODEL = "digit-classifier"
+
+
+class Crash(BaseException):
+    """The process dies."""
+
+
+class Watched:
+    """A boto3 client or table whose changing calls are counted, and after one of which the process dies."""
+
+    CHANGES = ("put_object", "delete_object", "put_item", "update_item", "transact_write_items", "send_message")
+
+    def __init__(self, inner: Any, effects: "Effects") -> None:
+        self._inner, self._effects = inner, effects
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name not in self.CHANGES:
+            return found
+
+        def call(**arguments: Any) -> Any:
+            answer = found(**arguments)
+            self._effects.happened()
+            return answer
+
+        return call
+
+
+class Effects:
+    def __init__(self) -> None:
+        self.count, self.fatal = 0, -1
+
+    def happened(self) -> None:
+        self.count += 1
+        if self.count == self.fatal:
+            raise Crash
+
+
+class WatchedTable(DynamoTable):
+    """A table whose single and transactional writes are watched."""
+
+    def __init__(self, table: Any, effects: Effects) -> None:
+        super().__init__(Watched(table, effects))
+        self._effects = effects
+
+    def transact(self, writes: Any) -> None:
+        super().transact(writes)
+        self._effects.happened()
+
+
+class World:
+    """One model with version 1 in Production and version 2 in Staging, and what acts on its rollouts."""
+
+    def __init__(self) -> None:
+        self.effects, self.now = Effects(), time.time()
+        self.bucket = f"artifacts-{uuid.uuid4().hex[:8]}"
+        self.s3 = boto3.client("s3")
+        self.s3.create_bucket(Bucket=self.bucket)
+        queue = boto3.client("sqs").create_queue(
+            QueueName=f"{uuid.uuid4().hex[:8]}.fifo", Attributes={"FifoQueue": "true"}
+        )
+        self.table = RolloutsTable(WatchedTable(make_table("RolloutsTable", f"r{uuid.uuid4().hex}"), self.effects))
+        self.transitions = TransitionsTable(
+            WatchedTable(make_table("TransitionsTable", f"t{uuid.uuid4().hex}"), self.effects)
+        )
+        self.stats = PredictionStats(DynamoTable(make_table("PredictionStatsTable", f"s{uuid.uuid4().hex}")))
+        self.files, self.served = RolloutFiles(self.bucket), ServedModels(self.bucket)
+        self.files._s3 = Watched(self.files._s3, self.effects)
+        self.queue = PromotionQueue(queue["QueueUrl"])
+        self.queue._sqs = Watched(self.queue._sqs, self.effects)
+        self.open = OpenRollouts(self.table, self.files)
+        self.conductor = Conductor(
+            self.table, self.files, self.served, self.stats, self.transitions, self.queue, lambda: self.now
+        )
+        self.governance = GovernanceTable(DynamoTable(make_table("GovernanceTable", f"g{uuid.uuid4().hex}")))
+        self.requests = RolloutRequests(self.table, self.open, self.served, self.stats, self.governance, self.conductor)
+        self.serve(1, "Production")
+        self.serve(2, "Staging")
+        self._counted = 0
+
+    def serve(self, version: int, stage: str) -> None:
+        model = served(version, stage=stage)
+        for key, data in model.objects().items():
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def count(self, rollout: Rollout, **counts: int) -> None:
+        """Count requests, as prediction_log does."""
+        self._counted += 1
+        assert self.stats.add(
+            [Marker(f"test {self._counted}")], {}, {}, None, {(rollout.rollout_id, rollout.phase): counts}
+        )
+
+    def minutes(self, minutes: float) -> None:
+        self.now += 60 * minutes
+
+    def get(self, rollout: Rollout) -> Rollout:
+        return self.table.get(rollout.model_name, rollout.rollout_id)
+
+    def live(self) -> Any:
+        stored = self.files.read(MODEL)
+        return stored.live if stored else None
+
+
+@pytest.fixture
+def world(aws: None) -> World:
+    return World()
+
+
+@pytest.fixture
+def begin(world: World) -> Callable[..., Rollout]:
+    from mlops.api.schemas.rollouts import RolloutRequest
+
+    def beginning(**changes: Any) -> Rollout:
+        steps = [{"weight": 5.0, "minutes": 10}, {"weight": 50.0, "minutes": 10}]
+        request = RolloutRequest.model_validate({"version": 2, "steps": steps, "shadow_minutes": 5, **changes})
+        return world.requests.start(MODEL, request, "ada", "request-1")
+
+    return beginning
