@@ -33,6 +33,7 @@ from mlops.domain.transition import Transition
 from mlops.domain.webhooks.webhook import Webhook
 from mlops.registry.sql.catalogue import Catalogue
 from models.model_settings import ModelSettingsStore
+from rollout.rollout_requests import RolloutRequests
 from tests.support.away import Away
 from tests.support.gateway import CONTEXT, api_event
 from tests.support.tables import make_table
@@ -91,6 +92,13 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/models/transitions/{transition_id}"): ("read", "path"),
     ("POST", "/models/{name}/versions/{version}/conversion"): ("approve", "path"),
     ("GET", "/models/{name}/versions/{version}/conversion"): ("read", "path"),
+    ("POST", "/models/{name}/rollouts"): ("approve", "path"),
+    ("GET", "/models/{name}/rollouts"): ("read", "path"),
+    ("GET", "/models/{name}/rollouts/{rollout_id}"): ("read", "path"),
+    ("POST", "/models/{name}/rollouts/{rollout_id}/pause"): ("approve", "path"),
+    ("POST", "/models/{name}/rollouts/{rollout_id}/resume"): ("approve", "path"),
+    ("POST", "/models/{name}/rollouts/{rollout_id}/abort"): ("approve", "path"),
+    ("POST", "/models/{name}/rollouts/{rollout_id}/complete"): ("approve", "path"),
     ("GET", "/drift/status"): ("read", "query"),
     ("GET", "/drift/columns"): ("read", "query"),
     ("GET", "/drift/history"): ("read", "query"),
@@ -117,6 +125,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/batch-predictions/uploads": {"name": "a.csv", "sha256": SHA256, "size": 1},
     "/models/{name}/settings": {"expected_version": 0, "settings": {}, "reason": "because"},
     "/models/transition": {"model_name": "{model}", "version": 1, "stage": "Staging"},
+    "/models/{name}/rollouts": {"version": 2, "steps": [{"weight": 5, "minutes": 30}]},
     "/feedback": {"model_name": "{model}", "id": "order-1", "label": "yes"},
     "/feedback/batch": {"model_name": "{model}", "labels": [{"id": "order-1", "label": "yes"}]},
     "/webhooks": {"url": "https://hooks.example.com/", "events": ["*"], "models": ["{model}"]},
@@ -167,7 +176,14 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     away: Any = Away()
     administration = Administration(webhooks, away, away)
     following = BatchPredictions(BatchPredictionSettings("b"), batches, away, away, away)
-    for adapter in (Submissions, CodeRuns, BatchPredictionStarts, TransitionRequests, ConversionRequests):
+    for adapter in (
+        Submissions,
+        CodeRuns,
+        BatchPredictionStarts,
+        TransitionRequests,
+        ConversionRequests,
+        RolloutRequests,
+    ):
         monkeypatch.setattr(adapter, "from_environment", Away)
     for adapter in (DriftReport, PredictionReport, Sources, Intake, PerformanceReport):
         monkeypatch.setattr(adapter, "from_environment", Away)
@@ -213,7 +229,7 @@ def ask(route: Route, key: str, model: str) -> tuple[int, dict[str, Any]]:
     path = template.format(
         name=model, experiment=model, job_id=f"job_{number}", sweep_id=f"sweep_{number}",
         batch_id=f"batch_{number:0>20}", transition_id=f"tr_{number}", run_id="r", version=1,
-        webhook_id=f"wh_{number:0>20}",
+        webhook_id=f"wh_{number:0>20}", rollout_id=f"ro_{number:0>20}",
     )  # fmt: skip
     body = BODIES.get(template, {}) if method in ("POST", "PUT") else None
     text = None if body is None else json.dumps(body).replace("{model}", model)
