@@ -5,6 +5,7 @@ The queue is left out, so that a test decides when a message arrives; the deploy
 
 import hashlib
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,8 +21,14 @@ from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
 from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.model_history import ModelHistory
+from mlops.aws.open_rollouts import OpenRollouts
+from mlops.aws.rollout_files import RolloutFiles
+from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.manifest import Manifest
+from mlops.domain.rollout.live import LiveRollout
+from mlops.domain.rollout.plan import Plan
+from mlops.domain.rollout.rollout import Rollout, RolloutStatus, new_rollout_id
 from mlops.domain.stages import ALIASES, Stage
 from mlops.domain.transition import Transition, new_transition_id
 from mlops.registry.rest import Tracking
@@ -72,10 +79,24 @@ class Watched:
         return call
 
 
+class WatchedRollouts(RolloutsTable):
+    """The rollouts table, whose ends are counted."""
+
+    def __init__(self, table: DynamoTable, effects: Effects) -> None:
+        super().__init__(table)
+        self._effects = effects
+
+    def end(self, rollout: Rollout, status: RolloutStatus, **changes: Any) -> bool:
+        ended = super().end(rollout, status, **changes)
+        self._effects.happened("transact_write_items")
+        return ended
+
+
 class World:
     """One model and a promoter whose every change can be the last thing it does."""
 
     def __init__(self, model: str, table: str, bucket: str, conversions: str, governance: str) -> None:
+    def __init__(self, model: str, table: str, bucket: str, conversions: str, rollouts: str) -> None:
         self.model, self.bucket, self.effects = model, bucket, Effects()
         self.s3 = boto3.client("s3")
         self.tracking = Tracking.from_environment()
@@ -83,6 +104,7 @@ class World:
         self.transitions = TransitionsTable(DynamoTable(self._table))
         self._conversions = ConversionsTable(DynamoTable(boto3.resource("dynamodb").Table(conversions)))
         self.governance = GovernanceTable(DynamoTable(boto3.resource("dynamodb").Table(governance)))
+        self.rollouts = WatchedRollouts(DynamoTable(boto3.resource("dynamodb").Table(rollouts)), self.effects)
         self.tracking._post("registered-models/create", {"name": model})
 
     def promoter(self) -> promoter.Promoter:
@@ -95,13 +117,39 @@ class World:
             archive_tags.ArchiveTags(self.bucket),
             Events("default"),
         )
-        for each, name in ((files, "_s3"), (tags, "_s3"), (events, "_events")):
+        rollout_files = RolloutFiles(self.bucket)
+        for each, name in ((files, "_s3"), (rollout_files, "_s3"), (tags, "_s3"), (events, "_events")):
             setattr(each, name, Watched(getattr(each, name), self.effects))
         limits = gate.GateSettings(max_latency_ms=1000, max_model_bytes=1_000_000)
         converted: Any = ConversionJobs(self._conversions, None)  # type: ignore[arg-type]  # nothing to convert
         history = ModelHistory(self.governance, transitions)
         dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, history)
+        rollouts = OpenRollouts(self.rollouts, rollout_files)
+        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, rollouts)
         return promoter.Promoter(dependencies, events)
+
+    def begin_rollout(self, champion: int, challenger: int) -> Rollout:
+        """Record a rollout that runs, and write what predict reads of it."""
+        plan = Plan.model_validate({"steps": [{"weight": 5, "minutes": 1}]})
+        files = RolloutFiles(self.bucket)
+        manifest = serving.ServingStore(self.bucket).manifest(self.model, Stage.STAGING)
+        assert manifest is not None
+        rollout = Rollout(
+            new_rollout_id(),
+            self.model,
+            challenger,
+            manifest.sha256,
+            champion,
+            plan,
+            "test",
+            status=RolloutStatus.RUNNING,
+        )
+        assert self.rollouts.create(rollout)
+        live = LiveRollout(
+            rollout.rollout_id, champion, challenger, rollout.sha256, 0, 5.0, 1.0, 2.0, time.time() + 300
+        )
+        files.publish(manifest, live)
+        return rollout
 
     def _watch_calls(self, tracking: Tracking) -> None:
         call: Callable[..., Any] = tracking._call
@@ -220,3 +268,5 @@ def make_world(stack: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
     names = [deployed.outputs[f"{name}Name"] for name in ("TransitionsTable", "ArtifactBucket", "GovernanceTable")]
     table, bucket, governance = names
     return World(name, table, bucket, conversions, governance)
+    outputs, rollouts = deployed.outputs, deploy.physical_ids(stack.settings)["RolloutsTable"]
+    return World(name, outputs["TransitionsTableName"], outputs["ArtifactBucketName"], conversions, rollouts)

@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from mlops.aws.rollout_files import RolloutFiles
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.stages import Stage
 from tests.integration.registry_world import ONNX, Crash, World, make_world, serving
@@ -22,6 +23,7 @@ def world(stack, monkeypatch) -> World:
 @pytest.mark.slow
 def test_a_crash_after_each_single_change_converges_on_redelivery(world):
     """From Staging to Production in place of another, and back with the roles changed, until every change was the last.
+    Each time a rollout of the version is under way, and ends first.
 
     tests/unit/registry walks the other scenarios on fakes.
     """
@@ -30,6 +32,7 @@ def test_a_crash_after_each_single_change_converges_on_redelivery(world):
     walked: list[str] = []
     for step in itertools.count(1):
         world.move(after, "Staging")
+        rollout = world.begin_rollout(before, after)
         message, entries = world.ask(after, "Production", force=True), len(world.history())
         promoter = world.promoter()
         world.effects.seen, world.effects.fatal = [], step
@@ -48,6 +51,10 @@ def test_a_crash_after_each_single_change_converges_on_redelivery(world):
         assert (state["archived"], state["open"]) == ([before], []), walked[-1]
         assert world.history()[-1] == (after, "Production", "succeeded")
         assert len(world.history()) == entries
+        ended = world.rollouts.get(world.model, rollout.rollout_id)
+        assert (ended.status, str(message["transition_id"]) in str(ended.note)) == ("aborted", True), walked[-1]
+        assert RolloutFiles(world.bucket).read(world.model) is None
+        assert world.rollouts.open_of(world.model) is None
         if not died:
             break
         before, after = after, before
@@ -60,6 +67,7 @@ def test_a_crash_after_each_single_change_converges_on_redelivery(world):
         "delete_object",
         "put_object_tagging",
         "update_item",
+        "transact_write_items",
         "put_events",
     }
     assert step > 15

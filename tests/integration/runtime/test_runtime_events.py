@@ -42,6 +42,7 @@ def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
         ("experiments", 200, {"experiments", "total_count"}),
         ("models", 200, {"models", "total_count"}),
         ("transitions", 404, {"code": "not_found"}),
+        ("rollout", 200, {"rollouts", "next_cursor"}),
         ("predict", 200, {"model_stage": "Production"}),
         ("drift", 200, {"status", "thresholds"}),
         ("feedback", 200, {"versions", "waiting"}),

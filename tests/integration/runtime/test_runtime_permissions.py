@@ -340,16 +340,19 @@ class Walk:
     def rollouts(self) -> None:
         """One that is aborted, one that another transition ends, and one that goes to Production."""
         api, (first, second) = self._api, self._versions
-        route = f"/models/{MODEL}/rollouts"
-        plan = {"version": second, "steps": [{"weight": 100, "minutes": 60}], "shadow_minutes": 0}
+        route, force = f"/models/{MODEL}/rollouts", {"reason": "permissions", "force": True}
+        # The first one is the better one, so that the gate of the last step takes it.
+        assert promote(api, second, "Production", MODEL, **force)["status"] == "succeeded"
+        assert promote(api, first, "Staging", MODEL)["status"] == "succeeded"
+        plan = {"version": first, "steps": [{"weight": 100, "minutes": 60}], "shadow_minutes": 0}
         aborted = api.post(route, plan, {"Idempotency-Key": "permissions"})["rollout_id"]
         assert api.send("POST", route, plan, {"Idempotency-Key": "permissions-refused"}).status == 409
         for action in ("pause", "resume", "abort"):
             api.post(f"{route}/{aborted}/{action}", {})
         ended = api.post(route, plan)["rollout_id"]
-        assert promote(api, second, "Archived", MODEL)["status"] == "succeeded"
+        assert promote(api, first, "Archived", MODEL)["status"] == "succeeded"
         assert api.get(f"{route}/{ended}")["status"] == "aborted"
-        assert promote(api, second, "Staging", MODEL)["status"] == "succeeded"
+        assert promote(api, first, "Staging", MODEL)["status"] == "succeeded"
         completed = api.post(route, plan)["rollout_id"]
         api.post(f"{route}/{completed}/complete", {})
         deadline = time.monotonic() + 60
@@ -357,7 +360,7 @@ class Walk:
             assert time.monotonic() < deadline
             self._invoke("RolloutFunction", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
         assert [entry["status"] for entry in api.get(route)["rollouts"]] == ["succeeded", "aborted", "aborted"]
-        assert promote(api, first, "Staging", MODEL)["status"] == "succeeded"
+        assert promote(api, second, "Staging", MODEL)["status"] == "succeeded"
 
     def conversions(self, tracking_url: str) -> None:
         """Versions that were logged with plain MLflow: one converted by route, one by a transition."""
