@@ -11,7 +11,7 @@ from moto.sqs.models import sqs_backends
 
 from mlops.aws.webhook_queue import MalformedMessage, read_message
 from mlops.aws.webhook_secrets import WebhookSecrets
-from mlops.domain.webhooks.event import read_event
+from mlops.domain.webhooks.event import DETAIL_TYPES, read_event
 from mlops.domain.webhooks.message import body_of
 from tests.support.gateway import CONTEXT
 from tests.support.https_receiver import Received, Receiver
@@ -373,11 +373,18 @@ EVENTS = {
     "Model Transition": TRANSITION["detail"],
     "Drift Alert": {"model_name": "churn", "model_version": 3, "message": "age is missing"},
     "Drift Recovered": {"model_name": "churn", "model_version": 3, "message": "as in training"},
+    "Performance Alert": {"model_name": "churn", "model_version": 3, "message": "accuracy 0.7"},
+    "Performance Recovered": {"model_name": "churn", "model_version": 3, "message": "accuracy 0.9"},
+    "Approval Requested": {"model_name": "churn", "version": 3, "stage": "Production", "actor": "ann", "reason": "x"},
     "Retrain Requested": {"model_name": "churn", "reason": "drift", "retrain_id": "r1"},
     "Job Ended": {"job_id": "job_000001", "status": "failed", "model_name": None, "experiment_name": "e", "error": "x"},
     "Sweep Ended": {"job_id": "sweep_000001", "status": "completed", "model_name": "churn", "experiment_name": "e"},
     "Batch Prediction Ended": {"batch_id": "batch_1", "status": "cancelled", "model_name": "churn"},
 }
+
+
+def test_all_events_are_tested() -> None:
+    assert EVENTS.keys() == set(DETAIL_TYPES)
 
 
 @pytest.mark.parametrize(("detail_type", "detail"), EVENTS.items())

@@ -42,6 +42,16 @@ def _drift(event: PlatformEvent, data: Mapping[str, Any]) -> str:
     return _with_reason(f"{told}: {event.name} version {data.get('model_version')}", data.get("message"))
 
 
+def _performance(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    told = "Performance alert" if event.type == "performance.alert" else "Performance has recovered"
+    return _with_reason(f"{told}: {event.name} version {data.get('model_version')}", data.get("message"))
+
+
+def _approval(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    told = f"{event.name} version {data.get('version')} to {data.get('stage')} waits for approval"
+    return _with_reason(f"{told}, asked for by {data.get('actor')}", data.get("reason"))
+
+
 def _retrain(event: PlatformEvent, data: Mapping[str, Any]) -> str:
     return _with_reason(f"Retrain of {event.name} requested", data.get("reason"))
 
@@ -61,6 +71,8 @@ def _with_reason(told: str, reason: Any) -> str:
 _TEXTS: dict[str, Callable[[PlatformEvent, Mapping[str, Any]], str]] = {
     "transition": _transition,
     "drift": _drift,
+    "performance": _performance,
+    "approval": _approval,
     "retrain": _retrain,
     "job": _job,
     "sweep": _job,
