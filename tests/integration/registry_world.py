@@ -95,8 +95,7 @@ class WatchedRollouts(RolloutsTable):
 class World:
     """One model and a promoter whose every change can be the last thing it does."""
 
-    def __init__(self, model: str, table: str, bucket: str, conversions: str, governance: str) -> None:
-    def __init__(self, model: str, table: str, bucket: str, conversions: str, rollouts: str) -> None:
+    def __init__(self, model: str, table: str, bucket: str, conversions: str, governance: str, rollouts: str) -> None:
         self.model, self.bucket, self.effects = model, bucket, Effects()
         self.s3 = boto3.client("s3")
         self.tracking = Tracking.from_environment()
@@ -123,9 +122,8 @@ class World:
         limits = gate.GateSettings(max_latency_ms=1000, max_model_bytes=1_000_000)
         converted: Any = ConversionJobs(self._conversions, None)  # type: ignore[arg-type]  # nothing to convert
         history = ModelHistory(self.governance, transitions)
-        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, history)
         rollouts = OpenRollouts(self.rollouts, rollout_files)
-        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, rollouts)
+        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, rollouts, history)
         return promoter.Promoter(dependencies, events)
 
     def begin_rollout(self, champion: int, challenger: int) -> Rollout:
@@ -264,9 +262,7 @@ def make_world(stack: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
     monkeypatch.setattr(boto3, "client", _client)
     deployed = deploy.describe(stack.settings)
     assert deployed is not None
-    conversions = deploy.physical_ids(stack.settings)["ConversionsTable"]
     names = [deployed.outputs[f"{name}Name"] for name in ("TransitionsTable", "ArtifactBucket", "GovernanceTable")]
     table, bucket, governance = names
-    return World(name, table, bucket, conversions, governance)
-    outputs, rollouts = deployed.outputs, deploy.physical_ids(stack.settings)["RolloutsTable"]
-    return World(name, outputs["TransitionsTableName"], outputs["ArtifactBucketName"], conversions, rollouts)
+    made = deploy.physical_ids(stack.settings)
+    return World(name, table, bucket, made["ConversionsTable"], governance, made["RolloutsTable"])
