@@ -7,6 +7,7 @@ import json
 import time
 
 import pytest
+import standardwebhooks
 
 from mlops.domain.webhooks.signature import headers, new_secret
 
@@ -48,7 +49,6 @@ def test_a_receiver_with_either_secret_accepts_a_message() -> None:
 
 
 def test_a_library_of_the_specification_accepts_a_message() -> None:
-    standardwebhooks = pytest.importorskip("standardwebhooks")
     old, new = new_secret(), new_secret()
     made = headers("msg_1", int(time.time()), BODY, [new, old])
     for secret in (old, new):
