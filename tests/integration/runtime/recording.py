@@ -152,10 +152,8 @@ def _json_calls(service: str, operation: str, asked: dict[str, Any], logical: Ma
         }
         parts = [(kinds[kind], each) for item in asked["TransactItems"] for kind, each in item.items()]
         return [Call(f"dynamodb:{action}", logical[each["TableName"]]) for action, each in parts]
-    if operation == "BatchGetItem":
-        return [Call("dynamodb:BatchGetItem", logical[name]) for name in asked["RequestItems"]]
-    if operation == "BatchWriteItem":
-        return [Call("dynamodb:BatchWriteItem", logical[name]) for name in asked["RequestItems"]]
+    if operation in ("BatchGetItem", "BatchWriteItem"):
+        return [Call(f"dynamodb:{operation}", logical[name]) for name in asked["RequestItems"]]
     if service == "dynamodb":
         index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
         return [Call(f"dynamodb:{operation}", logical[asked["TableName"]] + index)]
