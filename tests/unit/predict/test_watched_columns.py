@@ -102,13 +102,15 @@ class LambdaContext:
 
 @pytest.fixture
 def platform(store: Any, start: Any, lines: Any, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    name, feedback = f"stats-{uuid.uuid4().hex[:8]}", f"feedback-{uuid.uuid4().hex[:8]}"
+    name, feedback, governance = (f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("stats", "feedback", "governance"))
     make_table("PredictionStatsTable", name)
     make_table("FeedbackTable", feedback)
+    make_table("GovernanceTable", governance)
     topic = boto3.client("sns").create_topic(Name=f"alerts-{uuid.uuid4().hex[:8]}")["TopicArn"]
     for variable, value in {
         "PREDICTION_STATS_TABLE": name,
         "FEEDBACK_TABLE": feedback,
+        "GOVERNANCE_TABLE": governance,
         "ALERTS_TOPIC": topic,
         "EVENT_BUS": "default",
         "DEFAULT_MODEL_NAME": MODEL,
