@@ -9,7 +9,8 @@ import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import DynamoTable, Put, Update
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb_requests import Put, Update
 from mlops.aws.transient import CONDITION_FAILED, error_codes
 
 

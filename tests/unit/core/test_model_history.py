@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from boto3.dynamodb.conditions import Key
 
-from mlops.aws.dynamodb import DynamoTable, Put, Update
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb_requests import Put, Update
 from mlops.aws.governance_table import GovernanceTable, VersionConflict
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.transitions_table import TransitionsTable

@@ -53,7 +53,7 @@ def test_a_check_that_replaces_another_leaves_nothing_of_it(records):
 
 
 def test_the_record_of_the_version_before_is_read_and_that_version_reads_ours(records, client, stats_table):
-    from mlops.aws.dynamodb import to_item
+    from mlops.aws.dynamodb_requests import to_item
 
     stats_table.put_item(Item=to_item(OLD))
     read = records.last("digits")
@@ -79,7 +79,7 @@ def test_the_record_of_the_version_before_is_read_and_that_version_reads_ours(re
     ids=lambda change: next(iter(change)),
 )
 def test_a_record_that_cannot_be_read_is_left_out_and_keeps_no_other_from_being_read(records, stats_table, change):
-    from mlops.aws.dynamodb import to_item
+    from mlops.aws.dynamodb_requests import to_item
 
     whole = record(name="other")
     records.save(whole)
@@ -90,7 +90,7 @@ def test_a_record_that_cannot_be_read_is_left_out_and_keeps_no_other_from_being_
 
 
 def test_what_a_newer_version_adds_to_a_record_is_ignored(records, stats_table):
-    from mlops.aws.dynamodb import to_item
+    from mlops.aws.dynamodb_requests import to_item
 
     columns = {"columns": {"age": 0.5}, "signals": [{**OLD["signals"][0], "column": "age"}]}
     stats_table.put_item(Item=to_item({**OLD, **columns}))

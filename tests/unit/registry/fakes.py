@@ -8,7 +8,8 @@ from typing import Any, Unpack
 
 from boto3.dynamodb.conditions import ConditionBase
 
-from mlops.aws.dynamodb import DynamoTable, Item, from_item
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb_requests import Item, from_item
 from mlops.aws.transitions_table import TransitionPage, TransitionsTable
 from mlops.domain.conversion import Conversion
 from mlops.domain.errors import Conflict, NotFound

@@ -14,7 +14,8 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import DynamoTable, Item, Put
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb_requests import Item, Put
 from mlops.domain.drift.column_counts import ByLayout, packed, together, unpacked
 from mlops.domain.drift.series import Series
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import DynamoTable, Item, Update, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item, Update
 from mlops.aws.stats_table import StatsSettings
 from mlops.aws.transient import CONDITION_FAILED, MET_ANOTHER_WRITE, error_codes
 from mlops.domain.drift.record import DriftRecord

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from mlops.aws.dynamodb import DynamoTable, Item, Put, Update, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item, Put, Update
 from mlops.aws.feedback_settings import FeedbackSettings
 from mlops.aws.label_totals import Counted, LabelTotals
 from mlops.domain.errors import DependencyUnavailable

@@ -13,7 +13,8 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb import DynamoTable, Put, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Put
 from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.history import GENESIS, SETTINGS, Entry, Head

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from boto3.dynamodb.conditions import ConditionBase, Key
 
-from mlops.aws.dynamodb import DynamoTable, Item, Update
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.dynamodb_requests import Item, Update
 from mlops.domain.feedback.outcome import LIFETIME, Totals
 
 _LIFETIME = "lifetime"

@@ -5,7 +5,8 @@ import time
 
 from boto3.dynamodb.conditions import Key
 
-from mlops.aws.dynamodb import DynamoTable, Item, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item
 from mlops.aws.feedback_settings import FeedbackSettings
 from mlops.domain.feedback.record import PerformanceRecord
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, Item, Put, Update, table_named
+from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item, Put, Update
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
 from mlops.domain.rollout.rollout import ID_PREFIX, RecordError, Rollout, RolloutStatus, record_of

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from mlops.aws.column_counts import GENERATION, NEW_DELTAS, ColumnCounts, Generation
-from mlops.aws.dynamodb import MAX_WAIT_SECONDS, DynamoTable, Item, Put, Update, table_named
+from mlops.aws.dynamodb import MAX_WAIT_SECONDS, DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item, Put, Update
 from mlops.domain.drift.column_counts import ByLayout
 from mlops.domain.drift.counts import Counts
 from mlops.domain.drift.series import Series as Series

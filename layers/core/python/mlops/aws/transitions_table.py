@@ -8,7 +8,8 @@ from typing import Any, Unpack
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
-from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, Item, table_named
+from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item
 from mlops.domain.approval import Decision
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor

@@ -5,7 +5,8 @@ import time
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from mlops.aws.dynamodb import DynamoTable, Item, table_named
+from mlops.aws.dynamodb import DynamoTable, table_named
+from mlops.aws.dynamodb_requests import Item
 from mlops.aws.webhook_queue import WebhookMessage
 from mlops.domain.timestamps import now
 from mlops.domain.webhooks.delivery import KEPT_SECONDS, Delivery, DeliveryState

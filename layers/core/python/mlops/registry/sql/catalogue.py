@@ -16,7 +16,7 @@ from mlops.domain.errors import DependencyUnavailable, NotFound
 from mlops.domain.objective import ACCURACY, Objective
 from mlops.domain.pagination import decode_cursor, encode_cursor, unknown_cursor
 from mlops.registry.sql.database import DatabaseSettings, connection_parameters, login_token
-from mlops.registry.sql.paging import Order, parse_order
+from mlops.registry.sql.paging import Order, like, page_of, parse_order
 
 Row = dict[str, Any]
 
@@ -131,7 +131,7 @@ class Catalogue:
             filters.append("position(lower(%(name)s) IN lower(e.name)) > 0")
         if "*" not in names:
             filters.append("e.name LIKE ANY(%(names)s)")
-        filtered, values = " AND ".join(filters) or "TRUE", {"name": name, "names": _like(names)}
+        filtered, values = " AND ".join(filters) or "TRUE", {"name": name, "names": like(names)}
         rows, next_cursor = self._ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
         return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
 
@@ -210,8 +210,8 @@ class Catalogue:
             names: Only models with these names. One that ends in `*` stands for all names with this beginning.
         """
         after = decode_cursor(cursor) if cursor else ""
-        rows = self._rows(_MODELS, after=after, names=_like(names), limit=limit + 1)
-        return _page(rows, limit, "name")
+        rows = self._rows(_MODELS, after=after, names=like(names), limit=limit + 1)
+        return page_of(rows, limit, "name")
 
     def model(self, name: str) -> Row:
         """Return a registered model. Raises NotFound."""
@@ -287,26 +287,11 @@ class Catalogue:
         return self._connection
 
 
-def _like(names: Sequence[str]) -> list[str]:
-    """Return the patterns of SQL's LIKE for names, of which some end in `*`."""
-    escaped = [name.translate({ord(special): f"\\{special}" for special in "\\%_"}) for name in names]
-    return [f"{name[:-1]}%" if name.endswith("*") else name for name in escaped]
-
-
 def _number(cursor: str) -> int:
     text = decode_cursor(cursor)
     if not text.isdecimal() or int(text) > _MAX_ID:
         raise unknown_cursor()
     return int(text)
-
-
-def _page(rows: list[Row], limit: int, key: str) -> tuple[list[Row], int, str | None]:
-    """Remove the extra row that shows whether there is a next page, and read the total from the rows."""
-    more, rows = len(rows) > limit, rows[:limit]
-    total = rows[0]["total_count"] if rows else 0
-    for row in rows:
-        del row["total_count"]
-    return rows, total, encode_cursor(str(rows[-1][key])) if more else None
 
 
 @cache

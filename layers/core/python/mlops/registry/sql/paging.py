@@ -6,6 +6,7 @@ Each list has a table of its keys: a caller's text is looked up there, and never
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,3 +87,18 @@ def parse_order(text: str, columns: dict[str, str], prefixes: dict[str, str]) ->
     if prefixes:
         message += "; put a name with a space in backticks"
     raise ValidationFailed.of_field("order_by", message)
+
+
+def like(names: Sequence[str]) -> list[str]:
+    """Return the patterns of SQL's LIKE for names, of which some end in `*`."""
+    escaped = [name.translate({ord(special): f"\\{special}" for special in "\\%_"}) for name in names]
+    return [f"{name[:-1]}%" if name.endswith("*") else name for name in escaped]
+
+
+def page_of(rows: list[dict[str, Any]], limit: int, key: str) -> tuple[list[dict[str, Any]], int, str | None]:
+    """Remove the extra row that shows whether there is a next page, and read the total from the rows."""
+    more, rows = len(rows) > limit, rows[:limit]
+    total = rows[0]["total_count"] if rows else 0
+    for row in rows:
+        del row["total_count"]
+    return rows, total, encode_cursor(str(rows[-1][key])) if more else None
