@@ -7,7 +7,6 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -35,48 +34,11 @@ from mlops.registry.rest import Tracking
 from promotion import archive_tags, gate, promoter
 from promotion import serving_store as serving
 from promotion.dependencies import Dependencies
+from tests.support.crashes import Effects, Watched
 from tests.support.serving import served
 
 NEW = {"stage": "Registered", "dataset_digest": "d1"}
 ONNX = served(features=4, image=None, classes=2).onnx
-
-
-class Crash(BaseException):
-    """The process died. Not an Exception, so no handler takes it for an error."""
-
-
-@dataclass
-class Effects:
-    """Counts the calls that change something, and dies right after a given one; `seen` names them."""
-
-    fatal: int | None = None
-    seen: list[str] = field(default_factory=list)
-
-    def happened(self, name: str) -> None:
-        self.seen.append(name)
-        if len(self.seen) == self.fatal:
-            raise Crash(name)
-
-
-class Watched:
-    """A boto3 client or table whose changing calls are counted."""
-
-    CHANGES = ("put_object", "delete_object", "put_object_tagging", "put_item", "update_item", "put_events")
-
-    def __init__(self, inner: Any, effects: Effects) -> None:
-        self._inner, self._effects = inner, effects
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if name not in self.CHANGES:
-            return found
-
-        def call(**arguments: Any) -> Any:
-            answer = found(**arguments)
-            self._effects.happened(name)
-            return answer
-
-        return call
 
 
 class WatchedRollouts(RolloutsTable):

@@ -8,7 +8,8 @@ import pytest
 from mlops.aws.rollout_files import RolloutFiles
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.stages import Stage
-from tests.integration.registry_world import ONNX, Crash, World, make_world, serving
+from tests.integration.registry_world import ONNX, World, make_world, serving
+from tests.support.crashes import Crash
 from tests.support.serving import served
 
 _numbers = itertools.count(1)
@@ -35,7 +36,7 @@ def test_a_crash_after_each_single_change_converges_on_redelivery(world):
         rollout = world.begin_rollout(before, after)
         message, entries = world.ask(after, "Production", force=True), len(world.history())
         promoter = world.promoter()
-        world.effects.seen, world.effects.fatal = [], step
+        world.effects.begin(step)
         try:
             promoter.handle(message)
             died = False

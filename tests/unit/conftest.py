@@ -1,6 +1,7 @@
 """Real adapters on moto's AWS: the same code as in production, another endpoint's worth of state per test."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,10 @@ from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.transitions_table import TransitionsTable
 from tests.support.tables import make_table
+
+
+RECURSION = 5000
+"""moto parses an expression with several calls for each of its parts, on top of pytest's own deep stack."""
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +30,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION))
     with mock_aws():
         yield
+    sys.setrecursionlimit(limit)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords, RetrainLimits
 from mlops.aws.embedded_metrics import embedded
 from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.served_checks import check_each
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.record import DriftRecord
@@ -43,24 +44,8 @@ class DriftCheck:
         return _check()
 
     def run(self) -> dict[str, str]:
-        """Check all models in Production, and return the verdict by name. If one fails, the others are still checked.
-
-        Raises:
-            RuntimeError: At the end, with the names of the models that failed. Lambda tries again.
-        """
-        verdicts: dict[str, str] = {}
-        failed: list[str] = []
-        for name in self._served.names():
-            try:
-                manifest = self._served.find(name)
-                if manifest is not None:
-                    verdicts[name] = self._check(manifest).value
-            except Exception:
-                logger.exception("drift check failed", model=name)
-                failed.append(name)
-        if failed:
-            raise RuntimeError(f"the drift check of {', '.join(failed)} failed; the log says why")
-        return verdicts
+        """Check all models in Production, and return the verdict by name. Raises RuntimeError: some checks failed."""
+        return check_each(self._served, "drift check", self._check)
 
     def _check(self, manifest: Manifest) -> Verdict:
         own = self._governance.settings(manifest.model_name).settings

@@ -11,6 +11,7 @@ from feedback.settings import LabelSettings
 from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.performance_events import PerformanceEvents
 from mlops.aws.performance_records import PerformanceRecords
+from mlops.aws.served_checks import check_each
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hour_of, hours_before
 from mlops.domain.feedback.class_figures import ClassFigures
@@ -40,25 +41,11 @@ class PerformanceCheck:
         return _check()
 
     def run(self) -> dict[str, str]:
-        """Check all models in Production, and return the verdict by name. If one fails, the others are still checked.
-
-        Raises:
-            RuntimeError: At the end, with the names of the models that failed. Lambda tries again.
-        """
-        verdicts: dict[str, str] = {}
-        failed: list[str] = []
+        """Check all models in Production, and return the verdict by name. Raises RuntimeError: some checks failed."""
         before = self._records.all()
-        for name in self._served.names():
-            try:
-                manifest = self._served.find(name)
-                if manifest is not None:
-                    verdicts[name] = self._check(manifest, before.get(name)).value
-            except Exception:
-                logger.exception("performance check failed", model=name)
-                failed.append(name)
-        if failed:
-            raise RuntimeError(f"the performance check of {', '.join(failed)} failed; the log says why")
-        return verdicts
+        return check_each(
+            self._served, "performance check", lambda manifest: self._check(manifest, before.get(manifest.model_name))
+        )
 
     def _check(self, manifest: Manifest, before: PerformanceRecord | None) -> Performance:
         record = self._record(manifest)

@@ -34,9 +34,10 @@ from promotion.examination import examine
 from promotion.gate import GateSettings
 from promotion.promoter import Promoter
 from promotion.serving_store import ServingStore
+from tests.support.crashes import Effects
 from tests.support.governance import FakeHistory
 from tests.support.tables import make_table
-from tests.unit.registry.fakes import MODEL, Effects, FakeEvents, FakeTracking
+from tests.unit.registry.fakes import MODEL, FakeEvents, FakeTracking
 
 BUCKET = "bucket"
 

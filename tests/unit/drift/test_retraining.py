@@ -13,8 +13,9 @@ from mlops.domain.job import Job
 from mlops.domain.model_types import ModelType
 from mlops.domain.recipe import RecipeError, recipe_of
 from mlops.domain.sweep import Sweep, child_parameters
+from tests.support.crashes import Effects
 from tests.support.model_types import PUBLISHED
-from tests.unit.registry.fakes import Effects, FakeTracking
+from tests.unit.registry.fakes import FakeTracking
 from training import retraining
 from training.retraining import sweep_of
 

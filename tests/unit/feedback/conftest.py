@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from feedback import app, intake, report
 from mlops.api import auth
@@ -29,20 +28,6 @@ from tests.support.serving import served
 from tests.support.tables import make_table
 
 MODEL, LABELS = "churn", ("no", "yes")
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for variable, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "POWERTOOLS_TRACE_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield
 
 
 @pytest.fixture

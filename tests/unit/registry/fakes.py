@@ -1,6 +1,6 @@
 """The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,30 +23,12 @@ from promotion.dependencies import Dependencies
 from promotion.examination import Examine, examine
 from promotion.gate import GateSettings
 from promotion.serving_store import UnreadableManifest
+from tests.support.crashes import Crash, Effects
 from tests.support.governance import FakeHistory
 from tests.support.serving import served
 
 ONNX = served(features=4, image=None, classes=2, self_test=False).onnx
 MODEL = "m"
-
-
-class Crash(BaseException):
-    """The process died. Not an Exception, so no handler takes it for an error."""
-
-
-class Effects:
-    """Counts what changes something, and dies right after a given one."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.fatal: int | None = None
-        self.watch: Callable[[], None] = lambda: None
-
-    def happened(self) -> None:
-        self.count += 1
-        self.watch()
-        if self.count == self.fatal:
-            raise Crash
 
 
 class FakeTracking:

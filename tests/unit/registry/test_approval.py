@@ -15,8 +15,9 @@ from mlops.domain.transition import Transition, TransitionStatus
 from mlops.registry.rest import Version
 from promotion.consent import compared
 from reconcile.lost_messages import LostMessages, ResendSettings
+from tests.support.crashes import Crash
 from tests.support.tables import make_table
-from tests.unit.registry.fakes import MODEL, Crash, World
+from tests.unit.registry.fakes import MODEL, World
 from transitions.decisions import Decisions
 
 ANN = Caller("ann", "approve", owner="ann", key_id="key-of-ann")

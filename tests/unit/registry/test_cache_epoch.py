@@ -13,8 +13,9 @@ from promotion.examination import Limits, Placement, examine
 from promotion.gate import GateSettings
 from promotion.serving_store import ServingStore
 from promotion.transition_executor import Dependencies
+from tests.support.crashes import Crash
 from tests.support.governance import FakeHistory
-from tests.unit.registry.fakes import MODEL, ONNX, Crash
+from tests.unit.registry.fakes import MODEL, ONNX
 
 BUCKET = "artifacts"
 

@@ -11,8 +11,9 @@ from mlops.aws.conversions_table import ConversionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.domain.conversion import ConversionStatus
 from tests.support import gateway
+from tests.support.crashes import Effects
 from tests.support.tables import make_table
-from tests.unit.registry.fakes import MODEL, Effects, FakeTracking
+from tests.unit.registry.fakes import MODEL, FakeTracking
 from transitions import app
 from transitions.conversion_requests import ConversionRequests
 

@@ -6,7 +6,8 @@ import pytest
 
 from mlops.domain.conversion import ConversionStatus
 from mlops_contract.onnx_file import ModelFile
-from tests.unit.registry.fakes import ONNX, Crash, World
+from tests.support.crashes import Crash
+from tests.unit.registry.fakes import ONNX, World
 
 PYFUNC = "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\nrun_id: r\n"
 SKLEARN = "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n  sklearn:\n    code: null\n"
@@ -184,7 +185,7 @@ def test_it_ends_the_same_wherever_the_process_dies(world: World) -> None:
         tried = World()
         tried.serving.logged[3], tried.serving.mlmodels[3] = None, SKLEARN
         message = tried.ask(3, "Production")
-        tried.effects.count, tried.effects.fatal = 0, fatal
+        tried.effects.begin(fatal)
         died = _deliver_until_done(tried, message)
         convert(tried)
         died = _deliver_until_done(tried, message) or died

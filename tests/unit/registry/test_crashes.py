@@ -9,8 +9,9 @@ import pytest
 
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.stages import Stage
+from tests.support.crashes import Crash
 from tests.support.tables import make_table
-from tests.unit.registry.fakes import Crash, World
+from tests.unit.registry.fakes import World
 
 Scenario = Callable[[World], dict]
 MakeWorld = Callable[[], World]

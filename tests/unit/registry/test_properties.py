@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops.domain.errors import DependencyUnavailable
-from tests.unit.registry.fakes import Crash, World
+from tests.support.crashes import Crash
+from tests.unit.registry.fakes import World
 
 VERSIONS = 4
 move = st.tuples(st.just("move"), st.integers(1, VERSIONS), st.sampled_from(["Staging", "Production", "Archived"]))

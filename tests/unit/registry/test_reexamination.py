@@ -22,8 +22,9 @@ from promotion.examination import NOTHING_BESIDE, Beside, Examine, Examined, Lim
 from promotion.gate import GateSettings
 from promotion.serving_store import ServingStore
 from tests.support import onnx_models
+from tests.support.crashes import Crash
 from tests.support.steps import as_a_newer_version_writes
-from tests.unit.registry.fakes import MODEL, ONNX, Crash, World
+from tests.unit.registry.fakes import MODEL, ONNX, World
 
 BUCKET = "artifacts"
 REGRESSOR = onnx_models.column(onnx_models.node("Identity", "z", "p")).SerializeToString()

@@ -17,8 +17,9 @@ from mlops.domain.transition import GateResult, TransitionStatus
 from mlops.registry.rest import Version
 from promotion.consent import compared
 from tests.support import gateway
+from tests.support.crashes import Effects
 from tests.support.governance import FakeHistory
-from tests.unit.registry.fakes import MODEL, Effects, FakeTracking
+from tests.unit.registry.fakes import MODEL, FakeTracking
 from transitions import app
 from transitions.decisions import Decisions
 from transitions.transition_requests import TransitionRequests

@@ -20,45 +20,11 @@ from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.rollout.rollout import Rollout
 from rollout.conductor import Conductor
 from rollout.rollout_requests import RolloutRequests
+from tests.support.crashes import Effects, Watched
 from tests.support.serving import served
 from tests.support.tables import make_table
 
 MODEL = "digit-classifier"
-
-
-class Crash(BaseException):
-    """The process dies."""
-
-
-class Watched:
-    """A boto3 client or table whose changing calls are counted, and after one of which the process dies."""
-
-    CHANGES = ("put_object", "delete_object", "put_item", "update_item", "transact_write_items", "send_message")
-
-    def __init__(self, inner: Any, effects: "Effects") -> None:
-        self._inner, self._effects = inner, effects
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if name not in self.CHANGES:
-            return found
-
-        def call(**arguments: Any) -> Any:
-            answer = found(**arguments)
-            self._effects.happened()
-            return answer
-
-        return call
-
-
-class Effects:
-    def __init__(self) -> None:
-        self.count, self.fatal = 0, -1
-
-    def happened(self) -> None:
-        self.count += 1
-        if self.count == self.fatal:
-            raise Crash
 
 
 class WatchedTable(DynamoTable):

@@ -12,7 +12,8 @@ from mlops.domain.rollout.live import CANARY, VALID_SECONDS
 from mlops.domain.rollout.rollout import RolloutStatus
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition, TransitionStatus
-from tests.unit.rollout.conftest import MODEL, Crash, World
+from tests.support.crashes import Crash
+from tests.unit.rollout.conftest import MODEL, World
 
 FINE = {"requests": 4_000, "canary": 400, "asked": 1_000, "pairs": 1_000, "disagreed": 80_000, "slower": 100}
 BROKEN = {"requests": 400, "canary": 100, "asked": 100, "failed": 40}
@@ -259,13 +260,13 @@ def test_one_that_cannot_be_taken_on_does_not_stop_the_others(world: World, begi
 
 def _survives(world: World, fatal: int, action: Any) -> bool:
     """Do something and die after the change of this number; return whether there were so many."""
-    world.effects.count, world.effects.fatal = 0, fatal
+    world.effects.begin(fatal)
     try:
         action()
     except Crash:
         return False
     finally:
-        world.effects.fatal = -1
+        world.effects.fatal = None
     return True
 
 
