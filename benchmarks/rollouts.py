@@ -1,4 +1,4 @@
-"""Rollouts by simulation: false rollbacks of challengers that are good enough, and the end of five kinds of bad ones.
+"""Rollouts by simulation: false rollbacks of challengers that are good enough, and the end of six kinds of bad ones.
 
     python -m benchmarks.rollouts [--rollouts 1000] [--bad 200]
 

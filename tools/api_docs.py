@@ -16,9 +16,12 @@ PREFACE = """# The API
 `make openapi` writes this page from the code. The platform serves the same document for programs at `/openapi.json`,
 and as pages at `/docs`.
 
-Bodies are JSON. Every route needs the header `x-api-key`, except those marked *open*. A key has a role: `predict` may
-call the predict routes, `read` may also send any GET, `train` may also start training and cancel what it has started,
-and `admin` may do everything. With a missing or wrong key the answer is 403.
+Bodies are JSON. Every route needs the header `x-api-key`, except those marked *open*. A key has a role, and each role
+may do what the ones before it may do: `predict` may call the predict routes, `read` may send any GET but those of
+webhooks, `feedback` may give labels, `train` may start training, cancel what it has started and ask for transitions
+that others have to approve, `approve` may promote, roll back, roll out, approve and reject, and `admin` may do
+everything. A key may be for some models only. With a missing or wrong key, or one that is not for the model, the answer
+is 403.
 
 Lists come in pages. To read the next page, send the `next_cursor` of the answer as `cursor`. On the last page it is
 null.
@@ -28,7 +31,7 @@ Errors are RFC 9457 problem documents (`application/problem+json`) with `type`, 
 
 | status | meaning |
 | --- | --- |
-| 403 | The key is missing or wrong, or its role does not allow the request |
+| 403 | The key is missing or wrong, its role does not allow the request, or it is not for the model |
 | 404 | There is no such route, or nothing with this name |
 | 409 | The request does not fit the current state; `code` says why |
 | 413 | The body is too large |

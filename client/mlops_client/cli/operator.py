@@ -80,9 +80,9 @@ def keys_create(
         str,
         typer.Option(
             "--role",
-            help="predict: only predictions; read: also read everything; train: also start training, cancel what it "
-            "has started, and ask for promotions that need approval; approve: also promote, roll back, approve and "
-            "reject; admin: everything.",
+            help="predict: only predictions; read: also read everything; feedback: also give labels; train: also start "
+            "training, cancel what it has started, and ask for promotions that need approval; approve: also promote, "
+            "roll back, approve and reject; admin: everything.",
         ),
     ] = "read",
     models: Annotated[

@@ -64,7 +64,7 @@ def batch_prediction_status(batch_id: BatchPredictionId, caller: CurrentCaller) 
 
 @router.delete("/batch-predictions/{batch_id}", status_code=202)
 def cancel_batch_prediction(batch_id: BatchPredictionId, caller: CurrentCaller) -> BatchPredictionState:
-    """Cancel a batch prediction that has not ended. A key with the role `train` can cancel only its own."""
+    """Cancel a batch prediction that has not ended. Only an admin's key can cancel what another key has started."""
     return BatchPredictions.from_environment().cancel(batch_id, caller)
 
 

@@ -50,7 +50,7 @@ class StaleGrants:
         except ClientError as error:
             if not is_transient(error):
                 raise
-            return []  # somebody makes a key just now; the next round looks again
+            return []  # somebody makes a key, or S3 does not answer; the next round looks again
         logger.warning("grants written again", keys=len(grants))
         return [ACCESS_KEY]
 

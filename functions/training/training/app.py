@@ -103,7 +103,7 @@ def job_logs(job_id: JobId, caller: CurrentCaller, cursor: Cursor = None) -> Log
 
 @router.delete("/train/jobs/{job_id}", status_code=202)
 def cancel_job(job_id: JobId, caller: CurrentCaller) -> Job:
-    """Cancel a training run that has not ended. A key with the role `train` can cancel only its own."""
+    """Cancel a training run that has not ended. Only an admin's key can cancel what another key has started."""
     _require_job(caller, job_id)
     Submissions.from_environment().cancel(job_id, caller)
     return job_status(job_id, caller)
@@ -145,7 +145,7 @@ def sweep_status(sweep_id: SweepId, caller: CurrentCaller) -> SweepState:
 
 @router.delete("/sweeps/{sweep_id}", status_code=202)
 def cancel_sweep(sweep_id: SweepId, caller: CurrentCaller) -> SweepState:
-    """Cancel the runs of a sweep that have not ended. A key with the role `train` can cancel only its own."""
+    """Cancel the runs of a sweep that have not ended. Only an admin's key can cancel what another key has started."""
     _require_job(caller, sweep_id)
     Submissions.from_environment().cancel(sweep_id, caller)
     return sweep_status(sweep_id, caller)

@@ -8,7 +8,6 @@ from typing import Any
 import boto3
 
 from mlops.domain.access import ALL_MODELS as ALL_MODELS
-from mlops.domain.access import RANK as RANK
 from mlops.domain.access import Caller as Caller
 from mlops.domain.access import Role as Role
 from mlops.domain.access import require as require
@@ -71,7 +70,7 @@ def authorise(caller: Caller, method: str, changes: Role = "admin") -> None:
 
 
 def authorise_own(caller: Caller, actor: str | None, what: str) -> None:
-    """Check that a caller may stop what `actor` has started: a key with the role `train` stops its own only.
+    """Check that a caller may stop what `actor` has started: only an admin's key stops what others have started.
 
     Raises:
         Forbidden: Another key has started it.
