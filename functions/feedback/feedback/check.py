@@ -65,11 +65,11 @@ class PerformanceCheck:
         first, last = (
             hours_before(end, hours) for hours in (settings.feedback_window_hours, settings.feedback_delay_hours + 1)
         )
-        mature = self._cohorts.between(name, version, first, last)
+        whole, mature = self._cohorts.since(name, version, first, last)
         figures = mature.figures()
         needs = Needs(settings.feedback_min_labels, settings.feedback_min_coverage)
         judgement = judge(figures, mature.labels, mature.kept, held_out_of(manifest), needs)
-        estimated = estimated_accuracy(manifest.reference, self._cohorts.between(name, version, first).predictions)
+        estimated = estimated_accuracy(manifest.reference, whole.predictions)
         metric = value = None
         if figures is not None:
             if isinstance(figures, ClassFigures):

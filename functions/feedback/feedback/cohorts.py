@@ -8,6 +8,7 @@ from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.stats_table import PredictionStats, Series
 from mlops.domain.drift.counts import KEPT
 from mlops.domain.feedback.class_figures import ClassFigures, class_figures
+from mlops.domain.feedback.intervals import total
 from mlops.domain.feedback.outcome import REFUSED, Totals, unit_of
 from mlops.domain.feedback.quantity_figures import QuantityFigures, quantity_figures
 from mlops.domain.feedback.verdict import HeldOut
@@ -45,28 +46,28 @@ class Cohort:
         """Return how well the predictions were; None without labels, or if their sums have different units."""
         if not self.labels:
             return None
-        hours, totals = [dict(hour) for hour in self.hours], Counter[str]()
-        for hour in self.hours:
-            totals.update(hour)
+        totals = total(self.hours)
         if "w" in totals:
-            return class_figures(hours)
+            return class_figures(self.hours)
         unit = unit_of(totals)
-        return None if unit is None else quantity_figures(hours, unit)
+        return None if unit is None else quantity_figures(self.hours, unit)
 
 
 class Cohorts:
     def __init__(self, table: FeedbackTable, stats: PredictionStats) -> None:
         self._totals, self._stats = table.totals, stats
 
-    def between(self, model_name: str, version: int, first: str, last: str | None = None) -> Cohort:
-        """Return a version's predictions of the hours from `first` to `last`, both included; without `last`, to now."""
+    def since(self, model_name: str, version: int, first: str, last_mature: str) -> tuple[Cohort, Cohort]:
+        """Return a version's predictions from the hour `first` on, and those of them up to `last_mature`, included."""
         predictions = [
-            counts
-            for stage in ALIASES
-            for _, counts in self._stats.hours(Series(model_name, version, stage.value), first, last)
+            each for stage in ALIASES for each in self._stats.hours(Series(model_name, version, stage.value), first)
         ]
-        labels = [totals for _, totals in self._totals.hours(model_name, version, first, last)]
-        return Cohort(sum(counts.get(KEPT, 0) for counts in predictions), labels, predictions)
+        labels = list(self._totals.hours(model_name, version, first))
+        mature = _cohort(
+            [each for each in predictions if each[0] <= last_mature],
+            [each for each in labels if each[0] <= last_mature],
+        )
+        return _cohort(predictions, labels), mature
 
     def by_hour(self, model_name: str, version: int, first: str) -> tuple[Totals, dict[str, Totals]]:
         """Return the kept predictions by hour, and the totals of labels by the hour of their predictions."""
@@ -75,6 +76,11 @@ class Cohorts:
             for hour, counts in self._stats.hours(Series(model_name, version, stage.value), first):
                 kept[hour] += counts.get(KEPT, 0)
         return kept, dict(self._totals.hours(model_name, version, first))
+
+
+def _cohort(predictions: Sequence[tuple[str, Mapping[str, int]]], labels: Sequence[tuple[str, Totals]]) -> Cohort:
+    counts = [each for _, each in predictions]
+    return Cohort(sum(each.get(KEPT, 0) for each in counts), [totals for _, totals in labels], counts)
 
 
 def held_out_of(manifest: Manifest) -> HeldOut:

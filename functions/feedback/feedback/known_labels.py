@@ -4,7 +4,7 @@ import time
 
 from mlops.aws.serving_bucket import ServedModels
 from mlops.domain.errors import NoModelInStage
-from mlops.domain.feedback.kept_answers import UnknownLabel
+from mlops.domain.feedback.kept_answers import UnknownLabel, some_of
 from mlops.domain.feedback.outcome import Label, quantity_of
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import ALIASES
@@ -13,7 +13,7 @@ CACHE_SECONDS = 60.0
 
 
 class KnownLabels:
-    """Reads the manifests of the versions that serve, at most once a minute."""
+    """Reads the manifests of the versions that serve, once a minute while one serves."""
 
     def __init__(self, served: ServedModels) -> None:
         self._served = served
@@ -34,8 +34,7 @@ class KnownLabels:
             return
         labels = [*dict.fromkeys(str(known) for manifest in manifests for known in manifest.labels)]
         if str(label) not in labels:
-            shown = ", ".join(known[:40] for known in labels[:20]) + (", …" if len(labels) > 20 else "")
-            raise UnknownLabel(f"must be one of the model's labels: {shown}")
+            raise UnknownLabel(f"must be one of the model's labels: {some_of(labels)}")
 
     def _manifests(self, model_name: str) -> list[Manifest]:
         read, manifests = self._read.get(model_name, (0.0, []))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from bisect import bisect_right
 from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, cast
@@ -27,6 +28,7 @@ from mlops.domain.errors import DependencyUnavailable, NotFound
 from mlops.domain.feedback.class_figures import ClassFigures
 from mlops.domain.feedback.estimate import estimated_accuracy
 from mlops.domain.feedback.intervals import Estimate
+from mlops.domain.feedback.outcome import Totals
 from mlops.domain.feedback.quantity_figures import QuantityFigures
 from mlops.domain.feedback.verdict import Needs, judge
 from mlops.domain.manifest import Manifest
@@ -94,13 +96,13 @@ class PerformanceReport:
         end = hours_before(hour_of(time.time()), -1)
         bounds = [hours_before(end, step_hours * steps) for steps in range(math.ceil(hours / step_hours), -1, -1)]
         kept, labels = self._cohorts.by_hour(name, number, bounds[0])
-        points = []
-        for start, stop in pairwise(bounds):
-            cohort = Cohort(
-                sum(count for hour, count in kept.items() if start <= hour < stop),
-                [totals for hour, totals in labels.items() if start <= hour < stop],
-            )
-            points.append(_point(start, stop, cohort))
+        counts, totals = [0] * len(bounds), [list[Totals]() for _ in bounds]  # the last: beyond the end, left out
+        for hour, count in kept.items():
+            counts[bisect_right(bounds, hour) - 1] += count
+        for hour, label_totals in labels.items():
+            totals[bisect_right(bounds, hour) - 1].append(label_totals)
+        cohorts = map(Cohort, counts, totals)
+        points = [_point(*step, cohort) for step, cohort in zip(pairwise(bounds), cohorts, strict=False)]
         return PerformanceHistory(model_name=name, model_version=number, step_hours=step_hours, points=points)
 
     def _manifests(self, model_name: str) -> dict[int, Manifest]:
@@ -118,8 +120,7 @@ class PerformanceReport:
     def _version(
         self, name: str, version: int, manifest: Manifest | None, start: str, last_mature: str
     ) -> VersionPerformance:
-        whole = self._cohorts.between(name, version, start)
-        mature = self._cohorts.between(name, version, start, last_mature)
+        whole, mature = self._cohorts.since(name, version, start, last_mature)
         figures = whole.figures()
         return VersionPerformance(
             model_version=version,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -21,6 +22,7 @@ from mlops.domain.drift.counts import (
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.verdict import Verdict
 from mlops.domain.feedback.outcome import REFUSED as REFUSED_LABELS
+from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.feedback.verdict import Performance
 from mlops.domain.job import JobStatus
 from mlops.domain.stages import Stage
@@ -141,7 +143,7 @@ def _drift(reading: Reading) -> Iterator[Metric]:
     age = GaugeMetricFamily(
         "mlops_drift_check_age_seconds", "Time since the last drift check of the model.", labels=labels
     )
-    for record in _current(reading):
+    for record in _current(reading.drift, reading):
         values = [record.model_name, str(record.model_version)]
         for signal in record.signals:
             psi.add_metric([*values, signal.signal, signal.against], signal.psi)
@@ -169,7 +171,7 @@ def _columns(reading: Reading) -> Iterator[Metric]:
     alert = GaugeMetricFamily(
         "mlops_column_alert", "1 if the column gave an alert at the last check, otherwise 0.", labels=labels
     )
-    for record in _current(reading):
+    for record in _current(reading.drift, reading):
         for column in record.columns:
             values = [record.model_name, str(record.model_version), column.name]
             psi.add_metric(values, column.psi)
@@ -180,9 +182,12 @@ def _columns(reading: Reading) -> Iterator[Metric]:
     yield from (psi, missing, unseen, beyond, alert)
 
 
-def _current(reading: Reading) -> Iterator[DriftRecord]:
+Checked = TypeVar("Checked", DriftRecord, PerformanceRecord)
+
+
+def _current(records: Iterable[Checked], reading: Reading) -> Iterator[Checked]:
     """Yield the last checks of what serves: a version that left Production is not checked any more."""
-    for record in reading.drift:
+    for record in records:
         if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) == record.model_version:
             yield record
 
@@ -203,9 +208,7 @@ def _labels(reading: Reading) -> Iterator[Metric]:
     degraded = GaugeMetricFamily(
         "mlops_performance_degraded", "1 if a version does worse than in training, otherwise 0.", labels=names
     )
-    for record in reading.performance:
-        if reading.serving.get(record.model_name, {}).get(Stage.PRODUCTION) != record.model_version:
-            continue
+    for record in _current(reading.performance, reading):
         values = [record.model_name, str(record.model_version)]
         if record.value is not None:
             (accuracy if record.metric == "accuracy" else error).add_metric(values, record.value)

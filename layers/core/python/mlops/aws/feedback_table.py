@@ -164,7 +164,7 @@ class FeedbackTable:
             for place, counted in part:
                 given = {"label": json.dumps(labels[place]), "actor": actor, "observed_at": observed[place]}
                 writes.append(self._put(place, given, counted=counted.to_text()))
-            writes += self.totals.changes(part[0][0].model_name, (), (counted for _, counted in part))
+            writes += self.totals.changes(part[0][0].model_name, None, (counted for _, counted in part))
             if self._table.transact_if(writes, _MAX_WAIT_SECONDS):
                 done |= {place for place, _ in part}
         return done
@@ -182,13 +182,13 @@ class FeedbackTable:
                 return None if not self._park(place, given) or self._read(place)[0] is not None else Given.WAITING
             writes: list[Put | Update] = [
                 self._put(place, given, counted=counted.to_text()),
-                *self.totals.changes(place.model_name, (), (counted,)),
+                *self.totals.changes(place.model_name, None, (counted,)),
             ]
             return Given.COUNTED if self._table.transact_if(writes, _MAX_WAIT_SECONDS) else None
         if before["label"] == given["label"]:
             if "counted" in before:
                 return Given.UNCHANGED
-            if answers is None or counted is None:
+            if counted is None:
                 return Given.WAITING
             return Given.COUNTED if self._settle(place, before, counted) else None
         if not replace:
@@ -229,7 +229,7 @@ class FeedbackTable:
             },
             condition=_is_unchanged(before),
         )
-        writes = [update, *self.totals.changes(place.model_name, (added,), (counted,))]
+        writes = [update, *self.totals.changes(place.model_name, added, (counted,))]
         if added is None:
             writes.append(self.totals.waits(place.model_name, before["parked_in"], "joined"))
         return self._table.transact_if(writes, _MAX_WAIT_SECONDS)

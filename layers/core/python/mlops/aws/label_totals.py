@@ -43,9 +43,9 @@ class LabelTotals:
     def __init__(self, table: DynamoTable, retention_seconds: int, waiting_seconds: int) -> None:
         self._table, self._retention, self._waiting = table, retention_seconds, waiting_seconds
 
-    def hours(self, model_name: str, version: int, first: str, last: str | None = None) -> Iterator[tuple[str, Totals]]:
-        """Yield the totals of a version for each hour of predictions that has labels, in order."""
-        condition = Key("series").eq(_totals(model_name, version)) & Key("slot").between(first, f"{last or '9999'}~")
+    def hours(self, model_name: str, version: int, first: str) -> Iterator[tuple[str, Totals]]:
+        """Yield the totals of a version for each hour of predictions from `first` on that has labels, in order."""
+        condition = Key("series").eq(_totals(model_name, version)) & Key("slot").gte(first)
         for item in self._table.query(condition):
             yield item["slot"], _numbers(item)
 
@@ -74,17 +74,15 @@ class LabelTotals:
         expires = int(time.time()) + self._waiting
         return Update({"series": _waiting(model_name), "slot": hour}, {"expires": expires}, add={name: 1})
 
-    def changes(self, model_name: str, removed: Iterable[Counted | None], added: Iterable[Counted]) -> Iterator[Update]:
+    def changes(self, model_name: str, removed: Counted | None, added: Iterable[Counted]) -> Iterator[Update]:
         """Yield the writes of totals that count what is added in place of what is removed."""
         sums: dict[tuple[str, str], Totals] = defaultdict(Counter)
-        for counted, sign in (*((each, -1) for each in removed), *((each, 1) for each in added)):
-            if counted is None:
-                continue
-            version = f"{model_name}#{counted.version}"
+        signed = [(each, 1) for each in added] if removed is None else [(removed, -1), *((each, 1) for each in added)]
+        for counted, sign in signed:
             for name, value in counted.totals.items():
-                sums[f"totals#{version}", counted.hour][name] += sign * value
+                sums[_totals(model_name, counted.version), counted.hour][name] += sign * value
                 if name in LIFETIME:
-                    sums[_LIFETIME, version][name] += sign * value
+                    sums[_LIFETIME, f"{model_name}#{counted.version}"][name] += sign * value
         expires = int(time.time()) + self._retention
         for (series, slot), totals in sums.items():
             if change := {name: value for name, value in totals.items() if value}:

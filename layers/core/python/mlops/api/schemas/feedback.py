@@ -1,6 +1,6 @@
 """Requests and responses of the feedback routes."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from mlops.domain.feedback.own_id import MAX_OWN_ID
 from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
 from mlops.domain.request import Request
+from mlops.domain.timestamps import text_of
 
 MAX_LABELS = 1000
 MAX_ROW = 999
@@ -31,7 +32,7 @@ def _moment(text: str) -> str:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise ValueError("must be a time with its zone, such as 2026-01-31T09:30:00Z")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return text_of(moment)
 
 
 class Label(Request):

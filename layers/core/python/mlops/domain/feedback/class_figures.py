@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops.domain.feedback.intervals import Estimate, Sums, bootstrap, wilson
+from mlops.domain.feedback.intervals import Estimate, Sums, bootstrap, total, wilson
 from mlops.domain.feedback.outcome import CONFIDENCE_BINS, MILLION, SCORE_BINS, pair_of
 
 MOST_CLASSES = 50
@@ -47,7 +47,7 @@ class ClassFigures:
 
 def class_figures(hours: Sequence[Sums]) -> ClassFigures:
     """Return the figures of the totals of hours, which have at least one label."""
-    totals = _sum(hours)
+    totals = total(hours)
     values, intervals = _figures(totals), bootstrap(hours, _figures)
 
     def estimate(name: str) -> Estimate | None:
@@ -117,13 +117,6 @@ def _auc(totals: Sums) -> tuple[float | None, float]:
         tied += positive * negative
         below += negative
     return (ranked + tied / 2) / pairs, tied / 2 / pairs
-
-
-def _sum(hours: Sequence[Sums]) -> Sums:
-    totals: Counter[str] = Counter()
-    for hour in hours:
-        totals.update(hour)
-    return dict(totals)
 
 
 def _by_number(label: str) -> tuple[int, int, str]:

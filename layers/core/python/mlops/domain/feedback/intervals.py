@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -23,6 +24,14 @@ class Estimate(NamedTuple):
     value: float
     low: float | None = None
     high: float | None = None
+
+
+def total(hours: Iterable[Mapping[str, int]]) -> Sums:
+    """Return the sum of the totals of hours."""
+    totals: Counter[str] = Counter()
+    for hour in hours:
+        totals.update(hour)
+    return dict(totals)
 
 
 def wilson(hits: int, count: int) -> Estimate:

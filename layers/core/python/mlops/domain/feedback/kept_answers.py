@@ -15,7 +15,6 @@ from mlops.domain.feedback.prediction_id import PredictionId, parse
 
 MAX_ROWS = 1000
 MAX_NUMBERS = 16_384
-MAX_CONTENT_BYTES = 1_000_000
 UNITS = range(-30, 31)
 
 
@@ -59,7 +58,7 @@ class KeptAnswers:
         """Return the place of a label among the model's. Raises UnknownLabel."""
         texts = [str(known) for known in self.labels]
         if str(label) not in texts:
-            raise UnknownLabel(f"must be one of the labels of version {self.version}: {_some(texts)}")
+            raise UnknownLabel(f"must be one of the labels of version {self.version}: {some_of(texts)}")
         return texts.index(str(label))
 
     def to_content(self) -> bytes:
@@ -137,5 +136,6 @@ def _rows(numbers: bytes, count: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(values[start : start + width]) for start in range(0, len(values), width))
 
 
-def _some(texts: list[str], most: int = 20) -> str:
+def some_of(texts: list[str], most: int = 20) -> str:
+    """Return the first of labels, as a message lists them."""
     return ", ".join(text[:40] for text in texts[:most]) + (", …" if len(texts) > most else "")

@@ -1,12 +1,11 @@
 """How well a model of a quantity was, from the totals of its labels."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mlops.domain.feedback.intervals import Estimate, Sums, bootstrap
+from mlops.domain.feedback.intervals import Estimate, Sums, bootstrap, total
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,8 @@ class QuantityFigures:
 
 def quantity_figures(hours: Sequence[Sums], unit: int) -> QuantityFigures:
     """Return the figures of the totals of hours, which have at least one label, in 10^`unit`."""
-    totals: Counter[str] = Counter()
-    for hour in hours:
-        totals.update(hour)
     of = partial(_figures, unit=unit)
-    values, intervals = of(dict(totals)), bootstrap(hours, of)
+    values, intervals = of(total(hours)), bootstrap(hours, of)
 
     def estimate(name: str) -> Estimate | None:
         value = values[name]
