@@ -12,7 +12,6 @@ from mlops.aws.jobs_table import JobsTable
 from mlops.aws.transitions_table import TransitionsTable
 from tests.support.tables import make_table
 
-
 RECURSION = 5000
 """moto parses an expression with several calls for each of its parts, on top of pytest's own deep stack."""
 

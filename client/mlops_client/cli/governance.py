@@ -130,7 +130,9 @@ def _apply(document: dict[str, Any], change: str) -> None:
     except ValueError:
         value = text
     part, _, key = name.partition(".")
-    if not key:
+    if not key and value is None:
+        document.pop(part, None)
+    elif not key:
         document[part] = value
     elif isinstance(place := document.setdefault(part, {}), dict):
         place[key] = value

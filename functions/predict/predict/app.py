@@ -100,21 +100,20 @@ def predict(
     body, explain = request.text_of(event), request.explain_of(event)
     key = key_of(path if explain is None else f"{path}?explain={explain}", body)
     answer, parsed = answers.get(key, body), None
+    asked: Answer | request.Request
     if answer is None:
-        parsed = request.parse(body, fields, settings.default_model_name)
-        model, staleness = _chosen(parsed.model_name, stage, parsed.version, grant)
-        pinned = parsed.version is not None
+        asked = parsed = request.parse(body, fields, settings.default_model_name)
     else:
-        model, staleness = _chosen(answer.model_name, stage, answer.version, grant)
-        pinned = answer.version is not None
-    trial = rollouts.of(model) if stage == "Production" and not pinned else None
+        asked = answer
+    model, staleness = _chosen(asked.model_name, stage, asked.version, grant)
+    trial = rollouts.of(model) if stage == "Production" and asked.version is None else None
     hit, shown, tried = answer is not None and answer.serial == model.serial, "", ""
     if trial is not None:
         from predict import trials  # only while there is a rollout
 
         routing_key = request.header_of(event, trials.ROUTING_HEADER) or request_id
-        ask = _Ask(parsed, body, fields, request_id, explain, key)
-        answer, hit, shown, tried = trials.COMPARISONS.answer(trial, model, routing_key, request_id, ask)
+        question = _Question(parsed, body, fields, request_id, explain, key)
+        answer, hit, shown, tried = trials.COMPARISONS.answer(trial, model, routing_key, request_id, question)
     elif answer is None or not hit:
         parsed = parsed or request.parse(body, fields, settings.default_model_name)
         answer, _ = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
@@ -126,7 +125,7 @@ def predict(
     return ok(with_id(answer.body, minted, shown), request_id, cache, seconds)
 
 
-class _Ask:
+class _Question:
     """Asks either version of a rollout one request, and keeps the answers of both: `key` is that of the champion's."""
 
     def __init__(
@@ -146,9 +145,14 @@ class _Ask:
         known = answers.get((variant + self._key[0], *self._key[1:]), self._body)
         return known if known is not None and known.serial == model.serial else None
 
+    def prepare(self) -> None:
+        """Parse the request, so that no model's time has this in it. Raises ValidationFailed."""
+        self._parsed = self._parsed or request.parse(self._body, self._fields, settings.default_model_name)
+
     def ask(self, model: ServedModel, variant: str = "") -> tuple[Answer, records.Outcome]:
         """Ask the model. Raises as `_answer` does."""
-        self._parsed = self._parsed or request.parse(self._body, self._fields, settings.default_model_name)
+        self.prepare()
+        assert self._parsed is not None
         made = _answer(model, self._parsed, self._body, self._fields is request.BATCH, self._request_id, self._explain)
         answers.put((variant + self._key[0], *self._key[1:]), made[0])
         return made

@@ -34,7 +34,7 @@ class _Known:
 class Rollouts:
     """The rollouts by model. Each file is read at most once in `refresh_seconds`.
 
-    `report(event, **fields)` is called on files that cannot be read. `clock` counts seconds; `now` is Unix time.
+    `report(event, **fields)` is called on files that are not valid. `clock` counts seconds; `now` is Unix time.
     """
 
     def __init__(

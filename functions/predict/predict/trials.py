@@ -22,8 +22,8 @@ from predict.response_cache import Answer
 from predict.rollouts import Trial
 
 BUDGET_SECONDS = 0.05
-"""After a comparison that takes longer, there is none for PAUSE_FACTOR times as long. So comparing takes at most a
-tenth of the time, however slow the challenger is."""
+"""After asking the challenger beside the champion took longer, that is not done for PAUSE_FACTOR times as long. So it
+takes at most a tenth of the time, however slow the challenger is."""
 PAUSE_FACTOR = 9
 TOLERANCE = 0.05
 """Quantities agree if they differ by at most this part of the range of the champion's answers to the held-out rows."""
@@ -34,6 +34,8 @@ class Question(Protocol):
     """A request, which either version can be asked. The answers of both are kept, under their variants."""
 
     def cached(self, model: ServedModel, variant: str = "") -> Answer | None: ...
+
+    def prepare(self) -> None: ...
 
     def ask(self, model: ServedModel, variant: str = "") -> tuple[Answer, Outcome]: ...
 
@@ -127,6 +129,7 @@ class Comparisons:
             return None
 
     def _timed(self, model: ServedModel, question: Question, variant: str = "") -> _Asked:
+        question.prepare()
         began = self._clock()
         answer, outcome = question.ask(model, variant)
         return _Asked(answer, outcome, self._clock() - began)

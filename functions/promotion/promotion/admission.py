@@ -81,9 +81,11 @@ class Admission:
         gates, manifest = integrity.results, integrity.manifest
         if not passed(gates) or manifest is None:
             raise Rejected(failures(gates), gates)
-        replaced = self._replaced(transition)
+        competes = _competes(transition)
+        is_shown = competes or stored.settings.approvals_for(transition.stage, transition.force)
+        replaced = self._replaced(transition) if is_shown else None
         champion_run = self._run(replaced) if replaced is not None else {}
-        if _competes(transition):
+        if competes:
             challenger = _contender(version, metrics, manifest)
             champion, margin = self._champion(transition, replaced, champion_run), settings.metric_margin
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))

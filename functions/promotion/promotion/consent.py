@@ -62,7 +62,7 @@ class Consent:
         if not needed:
             return
         if transition.kind is TransitionKind.REPAIR:
-            if self._served_before(transition, version):
+            if self._past(transition, version):
                 return
             raise Rejected(
                 f"Transitions of this model to {transition.stage} need approval: request one with "
@@ -86,9 +86,6 @@ class Consent:
             past.decisions and past.binding is not None and past.binding.sha256 == sha256
             for past in self._past(transition, version)
         )
-
-    def _served_before(self, transition: Transition, version: Version) -> bool:
-        return any(True for _ in self._past(transition, version))
 
     def _past(self, transition: Transition, version: Version) -> list[Transition]:
         """Return the transitions that moved the version to this stage. A model that was deleted has other versions."""

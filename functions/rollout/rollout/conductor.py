@@ -90,7 +90,10 @@ class Conductor:
         """Tell predict of a rollout that is recorded, and return its record."""
         challenger = self._challenger(rollout)
         if challenger is None:
-            note = f"version {rollout.version} has left Staging; move it there again, and start another rollout"
+            note = (
+                f"version {rollout.version} is not in Staging any more, or its manifest cannot be read; move it there "
+                "again, and start another rollout"
+            )
             self._open.end(rollout, RolloutStatus.ABORTED, note)
         else:
             self._files.publish(challenger, self._live(rollout))
@@ -110,6 +113,11 @@ class Conductor:
         if promoting is not None:
             self._request(promoting)
         return promoting
+
+    def counts(self, rollout: Rollout) -> list[Counts]:
+        """Return what the requests of each phase so far have shown."""
+        counted = self._stats.rollout(rollout.rollout_id)
+        return [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
 
     def _time(self) -> str:
         return from_milliseconds(int(self._now() * 1000))
@@ -148,10 +156,8 @@ class Conductor:
         self._renew(rollout, stored)
 
     def _verdict(self, rollout: Rollout) -> Verdict:
-        counted = self._stats.rollout(rollout.rollout_id)
-        phases = [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
         began = datetime.fromisoformat(rollout.phase_began_at).timestamp()
-        return judge(rollout.plan, phases, (self._now() - began) / 60)
+        return judge(rollout.plan, self.counts(rollout), (self._now() - began) / 60)
 
     def _follow_transition(self, rollout: Rollout) -> None:
         try:

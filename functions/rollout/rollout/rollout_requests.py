@@ -7,7 +7,6 @@ from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.rollouts_table import RolloutPage, RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
-from mlops.aws.stats_table import PredictionStats
 from mlops.domain.errors import Conflict, NoModelInStage, ValidationFailed
 from mlops.domain.rollout.counts import Counts
 from mlops.domain.rollout.plan import Plan
@@ -25,12 +24,11 @@ class RolloutRequests:
         table: RolloutsTable,
         ends: OpenRollouts,
         served: ServedModels,
-        stats: PredictionStats,
         governance: GovernanceTable,
         conductor: Conductor,
     ) -> None:
         self._table, self._ends, self._served = table, ends, served
-        self._stats, self._governance, self._conductor = stats, governance, conductor
+        self._governance, self._conductor = governance, conductor
 
     @classmethod
     def from_environment(cls) -> "RolloutRequests":
@@ -82,8 +80,7 @@ class RolloutRequests:
 
     def counts(self, rollout: Rollout) -> list[Counts]:
         """Return what the requests of each phase so far have shown."""
-        counted = self._stats.rollout(rollout.rollout_id)
-        return [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
+        return self._conductor.counts(rollout)
 
     def page(self, model_name: str, limit: int, cursor: str | None) -> RolloutPage:
         """Return rollouts of a model, the newest first."""
@@ -154,7 +151,6 @@ def _rollout_requests() -> RolloutRequests:
         RolloutsTable.from_environment(),
         OpenRollouts.from_environment(),
         ServedModels.from_environment(),
-        PredictionStats.from_environment(),
         GovernanceTable.from_environment(),
         Conductor.from_environment(),
     )

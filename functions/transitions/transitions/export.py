@@ -7,7 +7,7 @@ from mlops.api.schemas.history import ChainHead, ExportedEntry, ExportedRun, Pro
 from mlops.api.schemas.transitions import Transition as TransitionView
 from mlops.aws.model_history import ModelHistory
 from mlops.domain.errors import NotFound
-from mlops.domain.history import Entry
+from mlops.domain.history import BrokenChain, Entry
 from mlops.domain.transition import Transition
 from mlops.registry.rest import Tracking, Version
 
@@ -25,13 +25,13 @@ class PromotionExports:
     def document(self, transition: Transition) -> PromotionExport:
         """Return the document. Raises DependencyUnavailable."""
         name = transition.model_name
-        head, problem = self._history.verify(name)
+        entries, head, problem = self._history.examined(name)
         version = self._version(transition)
         return PromotionExport(
             transition=TransitionView.model_validate(transition, from_attributes=True),
             version_tags=dict(version.tags) if version else {},
             run=self._run(version),
-            entries=list(_about(self._history.governance.entries(name), transition.transition_id)),
+            entries=list(_about(entries, transition.transition_id)),
             head=ChainHead.model_validate(head, from_attributes=True) if head else None,
             verification=Verification(valid=problem is None, problem=problem, entries=head.seq if head else 0),
         )
@@ -61,6 +61,9 @@ class PromotionExports:
 def _about(entries: Iterable[Entry], transition_id: str) -> Iterable[ExportedEntry]:
     """Yield the entries about a transition: its outcome, and the decisions."""
     for entry in entries:
-        document: dict[str, Any] = entry.document
-        if transition_id in (document["id"], document["detail"].get("transition_id")):
+        try:
+            document: dict[str, Any] = entry.document
+        except BrokenChain:  # the verification says so
+            continue
+        if transition_id in (document.get("id"), document.get("detail", {}).get("transition_id")):
             yield ExportedEntry(seq=entry.seq, prev=entry.prev, sha256=entry.sha256, text=entry.text)

@@ -11,8 +11,7 @@ from mlops.domain.webhooks.webhook import Webhook
 
 def state_of(webhook: Webhook) -> WebhookState:
     """Make the answer about a webhook."""
-    until = webhook.previous_until
-    still_signs = until is not None and time.time() < until
+    until = webhook.overlap_until(time.time())
     return WebhookState(
         webhook_id=webhook.webhook_id,
         host=webhook.host,
@@ -22,7 +21,7 @@ def state_of(webhook: Webhook) -> WebhookState:
         description=webhook.description,
         actor=webhook.actor,
         created_at=webhook.created_at,
-        previous_secret_until=from_milliseconds(int(until * 1000)) if until is not None and still_signs else None,
+        previous_secret_until=from_milliseconds(int(until * 1000)) if until is not None else None,
     )
 
 

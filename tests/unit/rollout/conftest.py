@@ -64,7 +64,7 @@ class World:
             self.table, self.files, self.served, self.stats, self.transitions, self.queue, lambda: self.now
         )
         self.governance = GovernanceTable(DynamoTable(make_table("GovernanceTable", f"g{uuid.uuid4().hex}")))
-        self.requests = RolloutRequests(self.table, self.open, self.served, self.stats, self.governance, self.conductor)
+        self.requests = RolloutRequests(self.table, self.open, self.served, self.governance, self.conductor)
         self.serve(1, "Production")
         self.serve(2, "Staging")
         self._counted = 0

@@ -9,6 +9,7 @@ from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.history import (
     TRANSITION,
     BrokenChain,
+    Entry,
     Head,
     check_chain,
     check_transitions,
@@ -52,14 +53,18 @@ class ModelHistory:
         Returns:
             The head, and what is wrong with the first entry that is; None if nothing is.
         """
+        return self.examined(model_name)[1:]
+
+    def examined(self, model_name: str) -> tuple[list[Entry], Head | None, str | None]:
+        """Return the entries up to the head, and what `verify` returns."""
         head = self.governance.head(model_name)
         entries = [entry for entry in self.governance.entries(model_name) if head and entry.seq <= head.seq]
         try:
             check_chain(entries, head)
             check_transitions(entries, self.transitions.all_of(model_name))
         except BrokenChain as broken:
-            return head, str(broken)
-        return head, None
+            return entries, head, str(broken)
+        return entries, head, None
 
     def _genesis(self, model_name: str) -> dict[str, Any]:
         return genesis_of(self.transitions.all_of(model_name))

@@ -10,9 +10,6 @@ from functools import cache
 
 import boto3
 
-_MOST_PER_REQUEST = 10
-"""Parameter Store takes no more."""
-
 
 class SecretMissing(LookupError):
     """A parameter is not there: the webhook is being deleted."""
@@ -37,7 +34,7 @@ class WebhookSecrets:
 
     def add_url(self, webhook_id: str, url: str) -> None:
         """Store a webhook's address."""
-        self._put(f"{webhook_id}/url", url)
+        self._put(webhook_id, "url", url)
 
     def add_secret(self, webhook_id: str, secret: str) -> str:
         """Store a secret, and return its new id.
@@ -45,7 +42,7 @@ class WebhookSecrets:
         If the process dies before the id is in the webhook's record, nothing ever reads the secret.
         """
         secret_id = f"secret-{secrets.token_hex(8)}"
-        self._put(f"{webhook_id}/{secret_id}", secret)
+        self._put(webhook_id, secret_id, secret)
         return secret_id
 
     def delete_secret(self, webhook_id: str, secret_id: str) -> None:
@@ -64,7 +61,7 @@ class WebhookSecrets:
         """
         names = [self._name(webhook_id, part) for part in ("url", *secret_ids)]
         if unknown := [name for name in names if name not in self._known]:
-            answer = self._ssm.get_parameters(Names=unknown[:_MOST_PER_REQUEST], WithDecryption=True)
+            answer = self._ssm.get_parameters(Names=unknown, WithDecryption=True)
             self._known |= {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
         try:
             url, *found = [self._known[name] for name in names]
@@ -72,9 +69,9 @@ class WebhookSecrets:
             raise SecretMissing(f"Parameter Store has no parameter {error}") from error
         return url, found
 
-    def _put(self, name: str, value: str) -> None:
+    def _put(self, webhook_id: str, part: str, value: str) -> None:
         key = {"KeyId": self._key_arn} if self._key_arn else {}
-        self._ssm.put_parameter(Name=f"{self._path}/{name}", Value=value, Type="SecureString", **key)
+        self._ssm.put_parameter(Name=self._name(webhook_id, part), Value=value, Type="SecureString", **key)
 
     def _name(self, webhook_id: str, part: str) -> str:
         return f"{self._path}/{webhook_id}/{part}"

@@ -61,7 +61,7 @@ class WebhooksTable:
 
     def add_delivery(self, message: WebhookMessage) -> None:
         """Record a message that is about to be queued, unless it is recorded already."""
-        item = {**_delivery_key(message), **_first_fields(message), "created_at": now()}
+        item = {**_delivery_key(message), **_first_fields(message)}
         self._table.put(item, Attr("part").not_exists())
 
     def begin(self, message: WebhookMessage, attempt: int, next_attempt_at: str | None) -> bool:
@@ -70,7 +70,7 @@ class WebhooksTable:
         item = self._table.update(
             _delivery_key(message),
             values,
-            once={**_first_fields(message), "created_at": now()},
+            once=_first_fields(message),
             remove=("error", "response_status") if next_attempt_at else ("error", "response_status", "next_attempt_at"),
             condition=Attr("delivered_at").not_exists(),
         )
@@ -107,6 +107,7 @@ def _delivery_key(message: WebhookMessage) -> dict[str, str]:
 
 def _first_fields(message: WebhookMessage) -> Item:
     return {
+        "created_at": now(),
         "message_id": message.message_id,
         "event_type": message.event.type,
         "open": message.webhook_id,

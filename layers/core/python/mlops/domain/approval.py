@@ -94,8 +94,8 @@ def require_another(caller: Caller, asked: str, owner: str | None, key_id: str |
     Raises:
         Forbidden: It is the same key, or the same owner.
     """
-    theirs = {owner, asked} if owner is None else {owner}
-    if caller.key_id == key_id or caller.owner in theirs or (owner is None and caller.name == asked):
+    theirs = asked if owner is None else owner
+    if caller.key_id == key_id or caller.owner == theirs or (owner is None and caller.name == asked):
         raise Forbidden(
             f"The transition was asked for by {asked!r}, whose owner is {owner or asked!r}; somebody else has to "
             "decide, with a key of another owner"

@@ -1,7 +1,5 @@
 """Batch predictions: what a request may say, the record of one, and what its shards report."""
 
-import secrets
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -9,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from mlops.domain.ids import sortable_id
 from mlops.domain.job import JobStatus
 from mlops.domain.names import ModelName
 from mlops.domain.request import Request
@@ -116,7 +115,7 @@ def key_of(address: str) -> str:
 
 def new_batch_prediction_id() -> str:
     """Return a new id. Ids sort by time in milliseconds, then at random."""
-    return f"{ID_PREFIX}{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+    return sortable_id(ID_PREFIX)
 
 
 @dataclass(frozen=True)

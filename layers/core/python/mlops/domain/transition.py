@@ -1,13 +1,12 @@
 """A transition of a model version to a stage: who requested it and why, and the outcome."""
 
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Literal, TypedDict
 
 from mlops.domain.approval import Binding, Decision
+from mlops.domain.ids import sortable_id
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 
@@ -196,7 +195,7 @@ def _recorded(value: Any) -> Any:
 
 def new_transition_id() -> str:
     """Return a new id. Ids sort by time in milliseconds, then at random."""
-    return f"tr_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+    return sortable_id("tr_")
 
 
 def _gates(results: Any) -> Gates:

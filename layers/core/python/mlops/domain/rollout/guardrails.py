@@ -65,10 +65,10 @@ def findings(guardrails: Guardrails, phases: Sequence[Counts], planned: int) -> 
     needed = math.log(guardrails.tested / ALPHA) if guardrails.tested else math.inf
     everything = total(phases)
     results = []
+    since = [total(phases[start:]) for start in range(len(phases))]
+    missing = [-math.inf] * (planned - len(phases))
     for test in _tests(guardrails):
-        since = [total(phases[start:]) for start in range(len(phases))]
         evidence = [test.evidence(counts) if test.observations(counts) else -math.inf for counts in since]
-        missing = [-math.inf] * (planned - len(evidence))
         n = test.observations(everything)
         observed = test.kind(everything) / n if n else None
         results.append(Finding(test.guardrail, test.limit, observed, n, log_mean([*evidence, *missing]), needed))

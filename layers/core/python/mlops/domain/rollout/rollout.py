@@ -1,7 +1,5 @@
 """A rollout of a model version: who asked for it, how far it has come, and how it ended."""
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -9,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlops.domain.ids import sortable_id
 from mlops.domain.rollout.guardrails import Finding
 from mlops.domain.rollout.plan import Plan
 from mlops.domain.timestamps import now
@@ -150,7 +149,7 @@ def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def new_rollout_id() -> str:
     """Return a new id. Ids sort by time in milliseconds, then at random."""
-    return f"{ID_PREFIX}{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+    return sortable_id(ID_PREFIX)
 
 
 def _figure(record: Mapping[str, Any]) -> Figure:

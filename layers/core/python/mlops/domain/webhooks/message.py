@@ -37,14 +37,17 @@ def _transition(event: PlatformEvent, data: Mapping[str, Any]) -> str:
     return _with_reason(told, data.get("error") or data.get("reason"))
 
 
-def _drift(event: PlatformEvent, data: Mapping[str, Any]) -> str:
-    told = "Drift alert" if event.type == "drift.alert" else "Drift is over"
-    return _with_reason(f"{told}: {event.name} version {data.get('model_version')}", data.get("message"))
+_WATCHED = {
+    "drift.alert": "Drift alert",
+    "drift.recovered": "Drift is over",
+    "performance.alert": "Performance alert",
+    "performance.recovered": "Performance has recovered",
+}
 
 
-def _performance(event: PlatformEvent, data: Mapping[str, Any]) -> str:
-    told = "Performance alert" if event.type == "performance.alert" else "Performance has recovered"
-    return _with_reason(f"{told}: {event.name} version {data.get('model_version')}", data.get("message"))
+def _watched(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    told = f"{_WATCHED[event.type]}: {event.name} version {data.get('model_version')}"
+    return _with_reason(told, data.get("message"))
 
 
 def _approval(event: PlatformEvent, data: Mapping[str, Any]) -> str:
@@ -70,8 +73,8 @@ def _with_reason(told: str, reason: Any) -> str:
 
 _TEXTS: dict[str, Callable[[PlatformEvent, Mapping[str, Any]], str]] = {
     "transition": _transition,
-    "drift": _drift,
-    "performance": _performance,
+    "drift": _watched,
+    "performance": _watched,
     "approval": _approval,
     "retrain": _retrain,
     "job": _job,

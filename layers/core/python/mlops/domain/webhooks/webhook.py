@@ -1,15 +1,14 @@
 """A webhook: an address, the events that it wants, and the ids of its secrets."""
 
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from mlops.domain.access import ALL_MODELS, Grant
+from mlops.domain.ids import sortable_id
 from mlops.domain.timestamps import now
-from mlops.domain.webhooks.event import TEST, PlatformEvent
+from mlops.domain.webhooks.event import PlatformEvent
 
 MOST_WEBHOOKS = 50
 """Each event is compared with all of them."""
@@ -63,13 +62,16 @@ class Webhook:
         family = event.type.partition(".")[0]
         subscribes = not {"*", event.type, f"{family}.*"}.isdisjoint(self.events)
         may_know = all(map(Grant("read", self.key_models).covers, (event.name, *event.other_names)))
-        return event.type == TEST or (subscribes and may_know and Grant("read", self.models).covers(event.name))
+        return subscribes and may_know and Grant("read", self.models).covers(event.name)
 
     def signing_secret_ids(self, moment: float) -> list[str]:
         """Return the ids of the secrets that sign at a Unix time, the newest first."""
-        previous = self.previous_secret_id
-        still_signs = previous is not None and moment < (self.previous_until or 0.0)
-        return [self.secret_id, previous] if previous is not None and still_signs else [self.secret_id]
+        previous = self.previous_secret_id if self.overlap_until(moment) is not None else None
+        return [self.secret_id] if previous is None else [self.secret_id, previous]
+
+    def overlap_until(self, moment: float) -> float | None:
+        """Return the Unix time until which the secret before signs too; None if it signs no more."""
+        return self.previous_until if moment < (self.previous_until or 0.0) else None
 
 
 def host_of(url: str) -> str:
@@ -79,4 +81,4 @@ def host_of(url: str) -> str:
 
 def new_webhook_id() -> str:
     """Return a new id. Ids sort by time in milliseconds, then at random."""
-    return f"wh_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+    return sortable_id("wh_")
