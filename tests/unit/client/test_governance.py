@@ -80,6 +80,13 @@ def test_a_change_keeps_what_is_set_and_names_the_version(monkeypatch: pytest.Mo
     )
 
 
+def test_null_goes_back_to_what_the_stack_says_for_a_whole_part_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Answers(state(3, owners=["ann"], description="for wine", gate={"metric_margin": 0.5}), state(4))
+    arguments = [part for name in ("owners", "description", "gate") for part in ("--set", f"{name}=null")]
+    assert run(monkeypatch, answers, "settings", "wine", *arguments, "--reason", "audit").exit_code == 0
+    assert ModelSettings.model_validate(answers.asked[-1][2]["settings"]) == ModelSettings()
+
+
 @pytest.mark.parametrize("arguments", [["--set", "gate.metric_margin=1"], ["--set", "gate", "--reason", "x"]])
 def test_a_change_without_a_reason_or_a_value_is_not_sent(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str]

@@ -156,6 +156,17 @@ def test_one_document_has_what_a_transition_was_decided_by(history: ModelHistory
     assert (document.head.sha256, document.verification.valid) == (entry.sha256, True)
 
 
+def test_an_entry_that_is_not_json_is_said_in_the_document(history: ModelHistory) -> None:
+    made = promoted(history)
+    rows = history.governance._table._table
+    item = rows.get_item(Key={"part": MODEL, "item": "entry#000000002"})["Item"]
+    rows.put_item(Item={**item, "text": "{"})
+    tracking: Any = Tracking()
+    document = PromotionExports(tracking, history).document(made)
+    assert (document.verification.valid, document.verification.problem) == (False, "entry 2 is not JSON")
+    assert document.entries == []
+
+
 def test_the_heads_are_written_once_a_day(history: ModelHistory) -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="artifacts")
