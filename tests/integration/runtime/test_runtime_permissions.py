@@ -487,7 +487,7 @@ class Walk:
         status = f"/performance/status?model_name={MODEL}"
         api.wait(status, until=lambda answer: answer["waiting"] == 0 and answer["versions"][0]["labels"] == 10)
         api.post("/feedback", {**label, "label": 2, "replace": True})
-        # A label after its prediction's line. No route says when a line is there, so each try has a prediction of its own.
+        # A label after its prediction's line. No route says when that is there, so each try has a new prediction.
         for seconds in range(1, 12):
             late = {**label, "prediction_id": api.post("/predict", image)["prediction_id"]}
             time.sleep(seconds)
