@@ -1,15 +1,11 @@
 """Drift by column: false alarms in a month of hourly checks, detection, the PSI against Evidently's, and the costs.
 
-    python -m benchmarks.columns [--months 100] [--trials 300]
+    python -m benchmarks.columns [--months 100] [--checks 1000] [--trials 300]
 
 Evidently is compared where it is installed; it is no dependency of the platform.
 """
 
 import argparse
-import json
-import timeit
-import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -18,20 +14,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.column_costs import microseconds, storage
+from benchmarks.column_detection import CHANGES, HELD_OUT, THRESHOLDS, detection
 from mlops.domain.drift.column_drift import CHECKS, compare_columns
 from mlops.domain.drift.column_tests import LEAST_EXPECTED, more_often, raw_psi, shape_of
-from mlops.domain.drift.thresholds import DriftThresholds, Verdict
-from mlops_contract import Column, ColumnType, Contract, Task
-from mlops_contract.column_bins import ColumnBins, reference_of
-from mlops_contract.contract import CATEGORIES, NUMBERS
+from mlops.domain.drift.thresholds import Verdict
 from mlops_contract.table_reference import ColumnReference, Kind, TableReference
 
 WIDTHS = (10, 30, 200)
 ROWS_PER_DAY = (250, 1_200, 24_000)
 HOURS, WINDOW = 30 * 24, 24
-HELD_OUT = 1000
 SIZES = (200, 500, 1000)
-THRESHOLDS = DriftThresholds()
+FALSE_CHECK_ROWS = 1000
+DELIVERIES = ((1_000, 10, 10), (10_000, 1, 100), (1_000_000, 1000, 10))
+"""Predictions in an hour, rows of a line, and lines of a delivery."""
 _SCREEN = 0.8
 """A check whose columns all stay below this part of each threshold cannot give a verdict, and is not made."""
 _MARGIN = 10
@@ -104,6 +100,14 @@ def false_month(columns: int, rows_per_day: int, random: np.random.Generator) ->
     return worst in (Verdict.WARNING, Verdict.ALERT), worst is Verdict.ALERT
 
 
+def false_check(columns: int, rows: int, random: np.random.Generator) -> bool:
+    """Return whether a check of a table with nothing wrong, of its own reference, gives a warning or an alert."""
+    populations = table(columns, random)
+    reference = TableReference(HELD_OUT, tuple(population.reference for population in populations))
+    now = [count for each in populations for count in random.multinomial(rows, each.probabilities).tolist()]
+    return compare_columns(reference, now, THRESHOLDS).verdict is not Verdict.STABLE
+
+
 def _may_be_found(reference: ColumnReference, windows: Array, level: float) -> Array:
     """Return which windows may have a verdict on the column, bool `[checks]`: all that do, and few that do not.
 
@@ -127,69 +131,6 @@ def _may_be_found(reference: ColumnReference, windows: Array, level: float) -> A
         place = places[index]
         found[check] |= _more_often(int(before[place]), n, int(windows[check, place]), int(total[check])) <= level
     return found
-
-
-NUMBERS_OF_200, JOBS = 150, ("nurse", "baker", "pilot", "cook")
-
-
-def rows_of_200(count: int, random: np.random.Generator) -> dict[str, Array]:
-    """Rows of 150 numbers and 50 categories, as a model's inputs."""
-    return {
-        NUMBERS: np.exp(random.standard_normal((count, NUMBERS_OF_200))).astype(np.float32),
-        CATEGORIES: random.choice(np.array(JOBS, object), (count, 200 - NUMBERS_OF_200)),
-    }
-
-
-def _half_a_deviation(feeds: dict[str, Array]) -> None:
-    feeds[NUMBERS][:, 0] *= np.exp(np.float32(0.5))  # of the logarithm, which is what is normal
-
-
-def _dropped(feeds: dict[str, Array]) -> None:
-    feeds[NUMBERS][:, 0] = np.nan
-
-
-def _new_category(feeds: dict[str, Array]) -> None:
-    feeds[CATEGORIES][: round(0.05 * len(feeds[CATEGORIES])), 0] = "astronaut"
-
-
-def _times_100(feeds: dict[str, Array]) -> None:
-    feeds[NUMBERS][:, 0] *= 100
-
-
-CHANGES: dict[str, tuple[str, Callable[[dict[str, Array]], None]]] = {
-    "shift of half a standard deviation": ("c0", _half_a_deviation),
-    "dropped column": ("c0", _dropped),
-    "new category at 5 %": (f"c{NUMBERS_OF_200}", _new_category),
-    "unit error (× 100)": ("c0", _times_100),
-}
-
-
-def contract_of_200() -> Contract:
-    numbers = [Column(f"c{place}", ColumnType.DOUBLE, place) for place in range(NUMBERS_OF_200)]
-    texts = [
-        Column(f"c{NUMBERS_OF_200 + place}", ColumnType.STRING, place, levels=JOBS)
-        for place in range(200 - NUMBERS_OF_200)
-    ]
-    return Contract(Task.CLASSIFICATION, "outcome", (*numbers, *texts))
-
-
-def detection(change: str, size: int, trials: int) -> dict[str, float]:
-    """Return how often one changed column of 200 is named first, with an alert, and with a warning or an alert."""
-    random = np.random.default_rng([size, trials])
-    contract = contract_of_200()
-    name, alter = CHANGES[change]
-    alerts = either = 0
-    outputs = np.zeros((size, 2), np.float32)
-    for trial in range(trials):
-        if trial % 20 == 0:
-            reference = reference_of(contract, rows_of_200(HELD_OUT, random), np.zeros((HELD_OUT, 2), np.float32))
-            bins = ColumnBins(contract, reference)
-        feeds = rows_of_200(size, random)
-        alter(feeds)
-        first = compare_columns(reference, bins.count(feeds, outputs).tolist(), THRESHOLDS).columns[0]
-        alerts += first.name == name and first.verdict is Verdict.ALERT
-        either += first.name == name and first.verdict is not Verdict.STABLE
-    return {"alert": alerts / trials, "warning or alert": either / trials}
 
 
 def evidently_difference(pairs: int = 50) -> float | None:
@@ -218,101 +159,11 @@ def evidently_difference(pairs: int = 50) -> float | None:
     return None
 
 
-def microseconds(columns: int, rows: int) -> float:
-    """Return the time that counting adds to a request of so many rows, in microseconds per row."""
-    from predict.column_counts import ColumnCounter
-
-    contract = Contract(
-        Task.CLASSIFICATION,
-        "outcome",
-        (
-            *(Column(f"c{place}", ColumnType.DOUBLE, place) for place in range(columns - columns // 4)),
-            *(Column(f"t{place}", ColumnType.STRING, place, levels=JOBS) for place in range(columns // 4)),
-        ),
-    )
-    random = np.random.default_rng(0)
-
-    def feeds(count: int) -> dict[str, Array]:
-        return {
-            NUMBERS: random.standard_normal((count, contract.numbers)).astype(np.float32),
-            CATEGORIES: random.choice(np.array(JOBS, object), (count, contract.categories)),
-        }
-
-    counter = ColumnCounter(contract, reference_of(contract, feeds(1000), np.zeros((1000, 2), np.float32)))
-    counter._sampling.takes = lambda *_: 1  # type: ignore[method-assign]  # each request, as in the first of an hour
-    asked, outputs = feeds(rows), np.zeros((rows, 2), np.float32)
-    calls = max(20, 2000 // rows)
-    return min(timeit.repeat(lambda: counter.count("id", asked, outputs), number=calls, repeat=5)) / calls / rows * 1e6
-
-
-def storage(predictions: int, rows_per_line: int) -> dict[str, float]:
-    """Return what deliveries of ten lines of a 200-column model write, and what GET /drift/columns then reads."""
-    import base64
-    import time
-    import zlib
-
-    from moto import mock_aws
-
-    from mlops.aws.dynamodb import DynamoTable
-    from mlops.aws.stats_table import PredictionStats, Series, hour_of, hours_before
-    from prediction_log.delivery import Delivery, Line
-    from prediction_log.ledger import count_delivery
-    from tests.support.tables import make_table
-
-    with mock_aws():
-        made = make_table("PredictionStatsTable", f"stats-{uuid.uuid4().hex[:8]}", "us-east-1")
-        stats = PredictionStats(DynamoTable(made))
-        random = np.random.default_rng(0)
-        units: list[int] = []
-
-        def sent(params: Any, **_: Any) -> None:
-            requests = [next(iter(write.values())) for write in params["TransactItems"]]
-            units.append(sum(2 * -(-_size(request) // 1024) for request in requests))
-
-        made.meta.client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", sent)
-        deliveries = predictions // (10 * rows_per_line)
-        for delivery in range(deliveries):
-            counts = random.multinomial(rows_per_line, np.full(13, 1 / 13), 200).ravel().astype("<u2")
-            packed = base64.urlsafe_b64encode(zlib.compress(counts.tobytes(), 1)).decode()
-            line = {
-                "event": "mlops.prediction",
-                "status": 200,
-                "min_reader": 2,
-                "task": "regression",
-                "latency_ms": 1.5,
-                "model_name": "wide",
-                "model_version": 1,
-                "stage": "Production",
-                "n": rows_per_line,
-                "columns": {"layout": "0" * 12, "counts": packed},
-            }
-            text, now = json.dumps(line), time.time()
-            lines = tuple(Line(f"{delivery}-{place}", now, text) for place in range(10))
-            list(count_delivery(stats, list, Delivery(f"stream {delivery}", lines)))
-        reads = {"items": 0, "queries": 0}
-        query = made.query
-
-        def counted(**request: Any) -> Any:
-            answer = query(**request)
-            reads["items"] += answer["Count"]
-            reads["queries"] += 1
-            return answer
-
-        made.query = counted
-        sums = stats.columns.window(Series("wide", 1, "Production"), hours_before(hour_of(time.time()), 23))
-        assert sum(sums["0" * 12]) == 200 * deliveries * 10 * rows_per_line
-        return {"deliveries": deliveries, "write units a delivery": max(units), **reads}
-
-
-def _size(request: Any) -> int:
-    """Return about how many bytes an item or the changes of one have; the text of expressions makes it larger."""
-    return len(json.dumps(request, default=lambda value: "b" * len(getattr(value, "value", value))))
-
-
 def main() -> None:
     """Print the tables and write them to benchmarks/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--months", type=int, default=100, help="at each width; a fifth at the largest")
+    parser.add_argument("--checks", type=int, default=1000, help="single checks at each width")
     parser.add_argument("--trials", type=int, default=300, help="of each change and size")
     options = parser.parse_args()
     about = machine.describe("numpy")
@@ -324,13 +175,20 @@ def main() -> None:
             found = np.array([false_month(width, rows, random) for _ in range(count)])
             months[width, rows] = (float(found[:, 0].mean()), float(found[:, 1].mean()))
             print(f"{width} columns, {rows} rows a day: {months[width, rows]}", flush=True)
+    checks = {
+        width: sum(false_check(width, FALSE_CHECK_ROWS, random) for _ in range(options.checks))
+        for width, random in ((width, np.random.default_rng([width, 1])) for width in WIDTHS)
+    }
     found_changes = {(name, size): detection(name, size, options.trials) for name in CHANGES for size in SIZES}
     difference = evidently_difference()
     times = {(columns, rows): microseconds(columns, rows) for columns in (20, 200) for rows in (1, 100)}
-    stored = {count: storage(count, rows) for count, rows in ((1_000, 10), (1_000_000, 1000))}
+    stored = {(count, rows, lines): storage(count, rows, lines) for count, rows, lines in DELIVERIES}
     first = machine.table(
-        ["columns", *(f"{rows:,} rows a day" for rows in ROWS_PER_DAY)],
-        [[f"{width}", *(f"{months[width, rows][0]:.1%}" for rows in ROWS_PER_DAY)] for width in WIDTHS],
+        ["columns", *(f"{rows:,} rows a day" for rows in ROWS_PER_DAY), f"false of {options.checks:,} single checks"],
+        [
+            [f"{width}", *(f"{months[width, rows][0]:.1%}" for rows in ROWS_PER_DAY), f"{checks[width]}"]
+            for width in WIDTHS
+        ],
     )
     second = machine.table(
         ["one column of 200", *(f"{size} rows" for size in SIZES)],
@@ -344,15 +202,18 @@ def main() -> None:
         [[f"{columns}", *(f"{times[columns, rows]:.1f}" for rows in (1, 100))] for columns in (20, 200)],
     )
     fourth = machine.table(
-        ["predictions in an hour", *next(iter(stored.values()))],
-        [[f"{count:,}", *(f"{value}" for value in costs.values())] for count, costs in stored.items()],
+        ["predictions in an hour", "rows a line", "lines a delivery", *next(iter(stored.values()))],
+        [
+            [*(f"{each:,}" for each in delivered), *(f"{value}" for value in costs.values())]
+            for delivered, costs in stored.items()
+        ],
     )
     compared = "Evidently was not installed" if difference is None else f"largest difference {difference:.1e}"
     text = (
         f"A reference of {HELD_OUT} held-out rows; hourly checks of the last 24 hours.\n\n"
         f"## Months with a false warning or alert, {options.months} each, of 200 columns a fifth\n\n"
         f"Half of the columns are numbers, the others categories of 2, 10 and 50 levels; 2 % of the values are "
-        f"missing.\n\n{first}\n"
+        f"missing. Each of the single checks has a reference of its own, and {FALSE_CHECK_ROWS:,} rows.\n\n{first}\n"
         f"## Detection: the column is named first, with an alert / with a warning or an alert; {options.trials} trials "
         f"each\n\n{second}\n"
         f"## The raw PSI and Evidently's on the same bins\n\n{compared}.\n\n"
@@ -366,12 +227,16 @@ def main() -> None:
             {"columns": width, "rows_per_day": rows, "warning_or_alert": shares[0], "alert": shares[1]}
             for (width, rows), shares in months.items()
         ],
+        "false_checks": {"checks": options.checks, "by_width": checks},
         "detection": [{"change": name, "rows": size, **shares} for (name, size), shares in found_changes.items()],
         "evidently_difference": difference,
         "microseconds_per_row": [
             {"columns": columns, "rows": rows, "microseconds": value} for (columns, rows), value in times.items()
         ],
-        "storage": {str(count): costs for count, costs in stored.items()},
+        "storage": [
+            {"predictions": count, "rows_per_line": rows, "lines": lines, **costs}
+            for (count, rows, lines), costs in stored.items()
+        ],
     }
     machine.write("columns", "Drift by column", result, text)
 

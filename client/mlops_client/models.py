@@ -395,6 +395,8 @@ class GateRules:
     """The longest time of one prediction, in milliseconds"""
     metric_margin: float | None = None
     """How much worse the objective may be than that of the version in Production"""
+    min_live_accuracy: float | None = None
+    """Share of the labels of a version's own predictions that must be right"""
     proof_tolerance: float | None = None
     """The share of a proof's rows that may be answered otherwise"""
 
@@ -620,12 +622,14 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainRules:
-    """Whether and how drift trains the model again."""
+    """Whether and how drift, or a loss that labels show, trains the model again."""
 
     cooldown_hours: float | None = None
-    """Hours between two retrains because of drift"""
+    """Hours between two retrains that checks ask for"""
     on_drift: bool | None = None
     """Whether drift asks for a retrain"""
+    on_performance: bool | None = None
+    """Whether a performance that is worse than in training asks for a retrain"""
     runs: int | None = None
     """Runs of a retrain"""
     stage: Literal["Staging", "Production", "none"] | None = None

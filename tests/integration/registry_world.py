@@ -36,6 +36,7 @@ from promotion import serving_store as serving
 from promotion.dependencies import Dependencies
 from tests.support.crashes import Effects, Watched
 from tests.support.serving import served
+from tests.unit.registry.fakes import FakeLabels
 
 NEW = {"stage": "Registered", "dataset_digest": "d1"}
 ONNX = served(features=4, image=None, classes=2).onnx
@@ -85,7 +86,8 @@ class World:
         converted: Any = ConversionJobs(self._conversions, None)  # type: ignore[arg-type]  # nothing to convert
         history = ModelHistory(self.governance, transitions)
         rollouts = OpenRollouts(self.rollouts, rollout_files)
-        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, rollouts, history)
+        labels: Any = FakeLabels()
+        dependencies = Dependencies(tracking, transitions, files, tags, limits, converted, rollouts, history, labels)
         return promoter.Promoter(dependencies, events)
 
     def begin_rollout(self, champion: int, challenger: int) -> Rollout:

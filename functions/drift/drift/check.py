@@ -7,17 +7,17 @@ from functools import cache
 from aws_lambda_powertools import Logger
 
 from drift.settings import CheckSettings as CheckSettings
-from drift.settings import HasSettings, own_retrains, own_thresholds
+from drift.settings import HasSettings, own_thresholds
 from drift.windows import Windows, columns_of, drift_of, samples_of, series_of
 from mlops.aws.drift_events import DriftEvents
-from mlops.aws.drift_records import DriftRecords, RetrainLimits
+from mlops.aws.drift_records import DriftRecords
 from mlops.aws.embedded_metrics import embedded
 from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.retrains import Retrains
 from mlops.aws.served_checks import check_each
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.record import DriftRecord
-from mlops.domain.drift.retrain import RetrainClaim, RetrainRequest
 from mlops.domain.drift.verdict import DriftThresholds, Verdict
 from mlops.domain.manifest import Manifest
 from mlops.domain.timestamps import now
@@ -38,6 +38,7 @@ class DriftCheck:
     ) -> None:
         self._stats, self._served, self._records, self._events = stats, served, records, events
         self._thresholds, self._settings, self._governance = thresholds, settings, governance
+        self._retrains = Retrains(records, events.request_retrain)
 
     @classmethod
     def from_environment(cls) -> "DriftCheck":
@@ -59,7 +60,7 @@ class DriftCheck:
         record = self._notify(DriftRecord.of(manifest.model_name, manifest.model_version, drift, now()))
         # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.
         self._records.save(record)
-        self._retrain(record, thresholds, own_retrains(self._settings, own))
+        self._retrain(record, thresholds, self._settings.of(own))
         _log(record)
         return record.status
 
@@ -92,33 +93,9 @@ class DriftCheck:
 
     def _retrain(self, record: DriftRecord, thresholds: DriftThresholds, settings: CheckSettings) -> None:
         """Request a retrain with an event, if it is switched on and within its limits."""
-        if not settings.retrain_on_drift:
-            return
-        request = self._records.unsent_retrain(record.model_name)
-        if request is None:
-            if record.status is not Verdict.ALERT or (record.psi or 0.0) < thresholds.drift_retrain:
-                return
-            request = self._request(record, settings)
-            limits = RetrainLimits(settings.retrain_cooldown_hours * 3600, settings.retrain_daily_budget)
-            claim = self._records.claim_retrain(request, limits, time.time())
-            if claim is not RetrainClaim.CLAIMED:
-                logger.info("no retrain", model=record.model_name, reason=claim)
-                return
-        # If this is sent again, the id stays the same, and training starts once for an id.
-        self._events.request_retrain(request)
-        self._records.retrain_sent(record.model_name)
-        logger.info("retrain requested", model=record.model_name, retrain_id=request.retrain_id)
-
-    def _request(self, record: DriftRecord, settings: CheckSettings) -> RetrainRequest:
-        return RetrainRequest.model_validate(
-            {
-                "retrain_id": f"drift-{record.model_name[:60]}-{time.time_ns() // 1_000_000}",
-                "model_name": record.model_name,
-                "num_runs": settings.retrain_runs,
-                "stage": settings.retrain_stage if settings.retrain_stage != "none" else None,
-                "reason": f"drift: {record.message}",
-            }
-        )
+        if settings.retrain_on_drift:
+            is_due = record.status is Verdict.ALERT and (record.psi or 0.0) >= thresholds.drift_retrain
+            self._retrains.ask(record.model_name, "drift", record.message, settings, is_due=is_due)
 
 
 def _log(record: DriftRecord) -> None:

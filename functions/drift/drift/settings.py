@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from mlops.domain.drift.retrain import RetrainSettings
 from mlops.domain.drift.thresholds import DriftThresholds
 from mlops.domain.model_settings import ModelSettings, StoredSettings
 from mlops.settings import Settings
@@ -16,18 +17,13 @@ class ReportSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CheckSettings(Settings):
-    """Settings of the check: its windows, and the limits of retrains."""
+class CheckSettings(RetrainSettings):
+    """Settings of the check: its windows, beside those of retrains."""
 
     drift_baseline_hours: int = 168
     drift_current_hours: int = 24
     drift_repeat_hours: float = 24
     """An alert that lasts is sent again after this time."""
-    retrain_on_drift: bool = False
-    retrain_cooldown_hours: float = 24
-    retrain_daily_budget: int = 2
-    retrain_runs: int = 1
-    retrain_stage: str = "Staging"
 
 
 class HasSettings(Protocol):
@@ -42,9 +38,3 @@ def own_thresholds(thresholds: DriftThresholds, settings: ModelSettings) -> Drif
     """Return the thresholds, with those that the model's settings have."""
     own = settings.drift.model_dump(exclude_none=True)
     return replace(thresholds, **{f"drift_{name}": value for name, value in own.items()})
-
-
-def own_retrains(check: CheckSettings, settings: ModelSettings) -> CheckSettings:
-    """Return the settings of the check, with the rules of retrains that the model's settings have."""
-    own = settings.retrain.model_dump(exclude_none=True)
-    return replace(check, **{f"retrain_{name}": value for name, value in own.items()})

@@ -1,4 +1,4 @@
-"""The scheduled check: store how well every model in Production does, and send alerts."""
+"""The scheduled check: store how well every model in Production does, send alerts, and ask for retrains."""
 
 import time
 from dataclasses import replace
@@ -8,12 +8,17 @@ from aws_lambda_powertools import Logger
 
 from feedback.cohorts import Cohorts, held_out_of
 from feedback.settings import LabelSettings
+from mlops.aws.drift_records import DriftRecords
+from mlops.aws.eventbridge import Events
 from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.performance_events import PerformanceEvents
 from mlops.aws.performance_records import PerformanceRecords
+from mlops.aws.retrains import Retrains
 from mlops.aws.served_checks import check_each
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, hour_of, hours_before
+from mlops.domain.drift.retrain import RetrainSettings
 from mlops.domain.feedback.class_figures import ClassFigures
 from mlops.domain.feedback.estimate import estimated_accuracy
 from mlops.domain.feedback.record import PerformanceRecord
@@ -32,9 +37,13 @@ class PerformanceCheck:
         records: PerformanceRecords,
         events: PerformanceEvents,
         settings: LabelSettings,
+        retrains: Retrains,
+        retrain_settings: RetrainSettings,
+        governance: GovernanceTable,
     ) -> None:
         self._cohorts, self._served, self._records, self._events = cohorts, served, records, events
-        self._settings = settings
+        self._settings, self._governance = settings, governance
+        self._retrains, self._retrain_settings = retrains, retrain_settings
 
     @classmethod
     def from_environment(cls) -> "PerformanceCheck":
@@ -54,10 +63,18 @@ class PerformanceCheck:
         record = self._notify(record)
         # Saved after the notification: if the function stops in between, the alert is sent twice rather than never.
         self._records.save(record)
+        self._retrain(record)
         fields = record.detail()
         fields["explanation"] = fields.pop("message")  # a log line has a message of its own
         logger.info("performance checked", **fields)
         return record.status
+
+    def _retrain(self, record: PerformanceRecord) -> None:
+        """Request a retrain with an event, if it is switched on and within its limits."""
+        settings = self._retrain_settings.of(self._governance.settings(record.model_name).settings)
+        if settings.retrain_on_performance:
+            is_due = record.status is Performance.DEGRADED
+            self._retrains.ask(record.model_name, "performance", record.message, settings, is_due=is_due)
 
     def _record(self, manifest: Manifest) -> PerformanceRecord:
         settings, name, version = self._settings, manifest.model_name, manifest.model_version
@@ -110,4 +127,7 @@ def _check() -> PerformanceCheck:
         PerformanceRecords.from_environment(),
         PerformanceEvents.from_environment(),
         LabelSettings.from_environment(),
+        Retrains(DriftRecords.from_environment(), Events.from_environment().request_retrain),
+        RetrainSettings.from_environment(),
+        GovernanceTable.from_environment(),
     )

@@ -5,6 +5,7 @@ transition of the version, also a rollback, serves that file from `serving/`. Tr
 artifacts, so a file that has changed there is reported, and never served.
 """
 
+from collections import Counter
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -20,7 +21,8 @@ from mlops_contract.onnx_file import ModelFile
 from promotion.consent import Consent, Seen, compared
 from promotion.dependencies import Dependencies
 from promotion.examination import Beside, Examined, Placement
-from promotion.gate import check_integrity, passed
+from promotion.gate import GateSettings, check_integrity, passed
+from promotion.live_gate import check_live_accuracy
 from promotion.metric_gate import Contender, check_metrics
 from promotion.rejection import Rejected, failures
 from promotion.serving_store import MODEL_FILE, UnreadableManifest
@@ -37,6 +39,7 @@ class Admission:
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
         self._examine, self._files = dependencies.examine, VersionFiles(dependencies)
         self._history, self._consent = dependencies.history, Consent(dependencies)
+        self._labels = dependencies.labels
 
     def admit(self, transition: Transition, version: Version) -> tuple[Manifest, Gates]:
         """Check the version's file and copy it to `serving/`.
@@ -89,6 +92,7 @@ class Admission:
             challenger = _contender(version, metrics, manifest)
             champion, margin = self._champion(transition, replaced, champion_run), settings.metric_margin
             gates += tuple(check_metrics(challenger, champion, transition.stage, margin))
+            gates += self._live(version, challenger.task, settings)
             if not passed(gates) and not transition.force:
                 raise Rejected(failures(gates), gates)
         seen = compared(run, version, champion_run, replaced)
@@ -99,6 +103,14 @@ class Admission:
             self._tracking.set_tag(name, version.version, "sha256", file.sha256)
         self._transitions.note(transition, sha256=file.sha256, gates=gates)
         return manifest, gates
+
+    def _live(self, version: Version, task: str, settings: GateSettings) -> Gates:
+        """Return the check of the version's own labels, if the model's settings or the stack ask for it."""
+        needed, name = settings.min_live_accuracy, version.model_name
+        if not needed:
+            return ()
+        totals = self._labels.lifetime(name).get((name, version.version), Counter())
+        return (check_live_accuracy(totals, task, needed, settings.feedback_min_labels),)
 
     def _examined(
         self,

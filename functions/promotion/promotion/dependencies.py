@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlops.aws.conversion_jobs import ConversionJobs
+from mlops.aws.label_totals import LabelTotals
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.transitions_table import TransitionsTable
@@ -16,7 +17,7 @@ from promotion.serving_store import ServingStore
 @dataclass(frozen=True)
 class Dependencies:
     """What promotion needs: MLflow, the transitions, the served files, archive tags, the gate's limits, the
-    conversions, the rollouts, the history with the settings, and the examiner."""
+    conversions, the rollouts, the history with the settings, the totals of labels, and the examiner."""
 
     tracking: Tracking
     transitions: TransitionsTable
@@ -26,4 +27,5 @@ class Dependencies:
     conversions: ConversionJobs
     rollouts: OpenRollouts
     history: ModelHistory
+    labels: LabelTotals
     examine: Examine = examine_apart

@@ -26,6 +26,8 @@ class GateSettings(Settings):
         allow_control_flow: Whether a model may use the operators If, Loop and Scan.
         proof_tolerance: The share of the rows of a version's proof that may be answered otherwise than by the model
             that its file was made from.
+        min_live_accuracy: Share of the labels of a version's own predictions that must be right; 0 asks for none.
+        feedback_min_labels: With fewer labels a version's live accuracy is not judged.
         predict_memory_mb: Memory of the function predict in MiB.
     """
 
@@ -34,6 +36,8 @@ class GateSettings(Settings):
     max_latency_ms: float = 50.0
     allow_control_flow: bool = False
     proof_tolerance: float = 0.001
+    min_live_accuracy: float = 0.0
+    feedback_min_labels: int = 100
     predict_memory_mb: int = 1769
 
     def of(self, model: ModelSettings) -> "GateSettings":

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 
 from mlops.aws.conversion_jobs import ConversionJobs
 from mlops.aws.eventbridge import Events
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import CACHE_EPOCH, PromotionMessage
@@ -216,5 +217,6 @@ def _promoter() -> Promoter:
         ConversionJobs.from_environment(),
         OpenRollouts.from_environment(),
         ModelHistory.from_environment(),
+        FeedbackTable.from_environment().totals,
     )
     return Promoter(dependencies, Events.from_environment(), int(os.environ["MAX_RECEIVES"]))

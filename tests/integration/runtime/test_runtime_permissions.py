@@ -75,6 +75,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("FeedbackFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("FeedbackFunctionRole", "sns:Publish", "AlertsTopic"): WORSE,
     ("FeedbackFunctionRole", "events:PutEvents", "event-bus/default"): WORSE,
+    ("FeedbackFunctionRole", "dynamodb:UpdateItem", "PredictionStatsTable"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
@@ -324,14 +325,16 @@ class Walk:
         api.get("/me")
         by_hand = {name: {"S": value} for name, value in (("key_id", "by-hand"), ("name", "eve"), ("role", "read"))}
         self._client("dynamodb").put_item(TableName=self._outputs["AccessKeysTableName"], Item=by_hand)
-        change = {"expected_version": 0, "settings": {"approvals": {"Production": 1}}, "reason": "permissions"}
+        settings = {"approvals": {"Production": 1}, "gate": {"min_live_accuracy": 0.5}}
+        change = {"expected_version": 0, "settings": settings, "reason": "permissions"}
         assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
         assert api.get(f"/models/{MODEL}/settings")["version"] == 1
         waiting = promote(api, second, model=MODEL, reason="permissions", force=True)
         assert waiting["status"] == "awaiting_approval", waiting
         route = f"/models/transitions/{waiting['transition_id']}"
         assert approver.post(f"{route}/approve?wait=20", {})["status"] == "succeeded"
-        change |= {"expected_version": 1, "settings": {}}  # what follows waits for nobody
+        # What follows waits for nobody, and the check of labels looks for a retrain that is not sent.
+        change |= {"expected_version": 1, "settings": {"retrain": {"on_performance": True}}}
         assert api.send("PUT", f"/models/{MODEL}/settings", change).status == 200
         assert promote(api, first, "Staging", model=MODEL, reason="permissions")["status"] == "succeeded"
         assert api.get(f"{route}/export")["verification"]["valid"]

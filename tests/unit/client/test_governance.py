@@ -14,7 +14,7 @@ from mlops_client.cli import app
 from mlops_client.cli import governance as commands
 from tests.unit.client.test_promotions import MOVED
 
-DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.1, 0.2, 0.25, 200, False, 24.0, 1, "Staging")
+DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging")
 COMPARISON = {
     "replaced_version": 6,
     "metrics": {"accuracy": "0.97"},

@@ -37,7 +37,7 @@ from promotion.serving_store import ServingStore
 from tests.support.crashes import Effects
 from tests.support.governance import FakeHistory
 from tests.support.tables import make_table
-from tests.unit.registry.fakes import MODEL, FakeEvents, FakeTracking
+from tests.unit.registry.fakes import MODEL, FakeEvents, FakeLabels, FakeTracking
 
 BUCKET = "bucket"
 
@@ -94,6 +94,7 @@ def test_a_plain_model_comes_to_production(aws: None, tmp_path: Path, monkeypatc
         ConversionJobs(conversions, batch),  # type: ignore[arg-type]
         OpenRollouts(RolloutsTable(DynamoTable(make_table("RolloutsTable", "rollouts"))), RolloutFiles(BUCKET)),
         FakeHistory(),  # type: ignore[arg-type]
+        FakeLabels(),  # type: ignore[arg-type]
         examine,
     )
     promoter = Promoter(dependencies, FakeEvents(Effects()))  # type: ignore[arg-type]

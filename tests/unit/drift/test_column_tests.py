@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.columns import CHANGES, detection, evidently_difference, false_month
+from benchmarks.column_detection import CHANGES, detection
+from benchmarks.columns import WIDTHS, evidently_difference, false_check, false_month
 from mlops.domain.drift.column_drift import compare_columns
 from mlops.domain.drift.column_tests import holm, merged, more_often, moved, raw_psi, shape_of
 from mlops.domain.drift.thresholds import DriftThresholds, Verdict
@@ -97,6 +98,12 @@ def test_the_raw_psi_is_evidentlys() -> None:
 def test_months_with_nothing_wrong_have_no_alarm() -> None:
     random = np.random.default_rng(5)
     assert not any(any(false_month(10, 1200, random)) for _ in range(2))
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_checks_with_nothing_wrong_find_nothing(columns: int) -> None:
+    random = np.random.default_rng(columns)
+    assert sum(false_check(columns, 1000, random) for _ in range(20)) == 0
 
 
 @pytest.mark.parametrize("change", CHANGES)

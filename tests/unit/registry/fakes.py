@@ -1,5 +1,6 @@
 """The registry's neighbours in memory, as far as promotion uses them; tests/integration runs on the real ones."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -364,6 +365,16 @@ class FakeRollouts:
             self._effects.happened()
 
 
+class FakeLabels:
+    """The totals of labels over the life of versions."""
+
+    def __init__(self) -> None:
+        self.counted: dict[tuple[str, int], Counter[str]] = {}
+
+    def lifetime(self, model_name: str | None = None) -> dict[tuple[str, int], Counter[str]]:
+        return {key: totals for key, totals in self.counted.items() if model_name in (None, key[0])}
+
+
 class World:
     """A model `m`, and a promoter that works on it.
 
@@ -381,6 +392,7 @@ class World:
         self.conversions = FakeConversions(self.effects)
         self.history = FakeHistory(self.effects.happened)
         self.rollouts = FakeRollouts(self.effects)
+        self.labels = FakeLabels()
         gate = GateSettings(max_latency_ms=1e6)
         dependencies: Any = Dependencies(
             self.tracking,  # type: ignore[arg-type]
@@ -391,6 +403,7 @@ class World:
             self.conversions,  # type: ignore[arg-type]
             self.rollouts,  # type: ignore[arg-type]
             self.history,  # type: ignore[arg-type]
+            self.labels,  # type: ignore[arg-type]
             examining,
         )
         self.promoter = promoter.Promoter(dependencies, self.events)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Transitions that somebody else has to approve: on moto's tables and queue, with promotion as it is."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,6 +143,16 @@ def test_a_decision_counts_once(office: Office) -> None:
     assert transitions.decide(seen, Decision.of(EVE, False, None)) is None
     with pytest.raises(Conflict):
         office.decide(message, EVE)
+
+
+def test_labels_that_come_after_an_approval_do_not_void_it(office: Office) -> None:
+    office.world.history.set(approvals={"Production": 1}, gate={"min_live_accuracy": 0.6})
+    office.world.labels.counted[MODEL, 1] = Counter(n=100, h=70)
+    message = office.ask(1)
+    assert "70.0% of 100 labels" in str(office.state(message).gates)
+    office.world.labels.counted[MODEL, 1] = Counter(n=200, h=150)
+    assert office.approve(message).status is TransitionStatus.SUCCEEDED
+    assert "75.0% of 200 labels" in str(office.state(message).gates)
 
 
 def change_settings(office: Office) -> None:

@@ -31,7 +31,7 @@ def store(aws: None) -> ServingStore:
 
 @pytest.fixture
 def deliver(store: ServingStore) -> Callable[[dict[str, Any]], None]:
-    dependencies: Any = Dependencies(None, None, store, None, GateSettings(), None, None, FakeHistory())  # type: ignore[arg-type]
+    dependencies: Any = Dependencies(None, None, store, None, GateSettings(), None, None, FakeHistory(), None)  # type: ignore[arg-type]
     return promoter.Promoter(dependencies, None).handle  # type: ignore[arg-type]
 
 

@@ -25,7 +25,8 @@ from tests.support.tables import make_table
 from transitions.export import PromotionExports
 
 MODEL = "m"
-DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.1, 0.2, 0.25, 200, False, 24.0, 1, "Staging")
+DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging")
+GATE = {"metric_margin": 0.01, "max_latency_ms": 50.0, "proof_tolerance": 0.001, "min_live_accuracy": 0.0}
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
 
@@ -60,11 +61,11 @@ def put(ask: Ask, version: int, **settings: Any) -> tuple[int, dict[str, Any]]:
 def test_what_is_not_set_is_as_the_stack_says(ask: Ask) -> None:
     status, state = ask("GET", f"/models/{MODEL}/settings")
     assert (status, state["version"], state["changed_by"]) == (200, 0, None)
-    assert state["effective"]["gate"] == {"metric_margin": 0.01, "max_latency_ms": 50.0, "proof_tolerance": 0.001}
+    assert state["effective"]["gate"] == GATE
     status, state = put(ask, 0, gate={"metric_margin": 0.2}, approvals={"Production": 1}, owners=["ann"])
     assert (status, state["version"], state["changed_by"], state["reason"]) == (200, 1, "ann", "because")
     assert ask("GET", f"/models/{MODEL}/settings")[1] == state
-    assert state["effective"]["gate"] == {"metric_margin": 0.2, "max_latency_ms": 50.0, "proof_tolerance": 0.001}
+    assert state["effective"]["gate"] == GATE | {"metric_margin": 0.2}
     assert state["effective"]["drift"]["minimum_samples"] == 200
     assert state["settings"]["drift"]["minimum_samples"] is None
 

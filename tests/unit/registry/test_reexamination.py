@@ -66,6 +66,7 @@ class Registry:
             self.world.conversions,  # type: ignore[arg-type]
             self.world.rollouts,  # type: ignore[arg-type]
             self.world.history,  # type: ignore[arg-type]
+            self.world.labels,  # type: ignore[arg-type]
             self.examiner,
         )
         self.promoter = promoter.Promoter(dependencies, self.world.events)  # type: ignore[arg-type]

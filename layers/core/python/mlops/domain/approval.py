@@ -10,7 +10,7 @@ from mlops.domain.errors import Forbidden
 from mlops.domain.timestamps import now
 
 EXPIRES_AFTER = timedelta(days=7)
-MEASURED = ("latency",)
+MEASURED = ("latency", "live_accuracy")
 """Checks whose details are measured anew each time, and are not part of what was approved."""
 
 

@@ -27,6 +27,10 @@ class GateRules(Request):
     proof_tolerance: Annotated[
         float | None, Field(ge=0, le=1, description="The share of a proof's rows that may be answered otherwise")
     ] = None
+    min_live_accuracy: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Share of the labels of a version's own predictions that must be right"),
+    ] = None
 
 
 class DriftRules(Request):
@@ -41,11 +45,14 @@ class DriftRules(Request):
 
 
 class RetrainRules(Request):
-    """Whether and how drift trains the model again."""
+    """Whether and how drift, or a loss that labels show, trains the model again."""
 
     on_drift: Annotated[bool | None, Field(description="Whether drift asks for a retrain")] = None
+    on_performance: Annotated[
+        bool | None, Field(description="Whether a performance that is worse than in training asks for a retrain")
+    ] = None
     cooldown_hours: Annotated[
-        float | None, Field(ge=0, le=8760, description="Hours between two retrains because of drift")
+        float | None, Field(ge=0, le=8760, description="Hours between two retrains that checks ask for")
     ] = None
     runs: Annotated[int | None, Field(ge=1, le=100, description="Runs of a retrain")] = None
     stage: Annotated[
@@ -82,11 +89,13 @@ class SettingsDefaults(Settings):
     metric_margin: float
     max_latency_ms: float
     proof_tolerance: float
+    min_live_accuracy: float
     drift_warning: float
     drift_alert: float
     drift_retrain: float
     drift_minimum_samples: int
     retrain_on_drift: bool
+    retrain_on_performance: bool
     retrain_cooldown_hours: float
     retrain_runs: int
     retrain_stage: str
