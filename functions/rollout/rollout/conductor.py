@@ -1,16 +1,21 @@
 """Take a rollout one step on. Each step can be repeated, and whatever dies in between, the next minute goes on.
 
 The record says how far a rollout is, and the file in S3 is written after it. At the end it is the other way round: the
-file is removed first. So a record that runs without a file is one whose end was not recorded.
+file is removed first. So a record that runs without a file is one whose end was not recorded. The start is told to the
+model's history and to EventBridge before predict knows of it, the end after the record has it: whoever ends a rollout,
+its record stays in the index until that is done.
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 
 from aws_lambda_powertools import Logger
 
+from mlops.aws.eventbridge import Events
+from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.rollout_files import RolloutFiles, StoredRollout
@@ -19,10 +24,11 @@ from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.aws.stats_table import PredictionStats
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import NotFound
+from mlops.domain.history import ROLLOUT
 from mlops.domain.manifest import Manifest
 from mlops.domain.rollout.counts import Counts
 from mlops.domain.rollout.live import VALID_SECONDS, LiveRollout
-from mlops.domain.rollout.rollout import Figure, Rollout, RolloutStatus
+from mlops.domain.rollout.rollout import Figure, Rollout, RolloutStatus, described
 from mlops.domain.rollout.verdict import Next, Verdict, judge
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import from_milliseconds
@@ -45,10 +51,13 @@ class Conductor:
         stats: PredictionStats,
         transitions: TransitionsTable,
         queue: PromotionQueue,
+        history: ModelHistory,
+        events: Events,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._table, self._files, self._served, self._stats = table, files, served, stats
         self._transitions, self._queue, self._now = transitions, queue, now
+        self._history, self._events = history, events
         self._open = OpenRollouts(table, files)
 
     @classmethod
@@ -56,7 +65,7 @@ class Conductor:
         return _conductor()
 
     def run(self) -> dict[str, str]:
-        """Take every open rollout on, and return their statuses by id.
+        """Take every open rollout on, tell of those that have ended, and return their statuses by id.
 
         Raises:
             RuntimeError: Some could not be taken on. The others were, and the log has the reasons.
@@ -64,8 +73,7 @@ class Conductor:
         statuses, failed = {}, []
         for rollout in self._table.all_open():
             try:
-                self.advance(rollout)
-                statuses[rollout.rollout_id] = str(self._table.get(rollout.model_name, rollout.rollout_id).status)
+                statuses[rollout.rollout_id] = str(self.advance(rollout).status)
             except Exception:
                 logger.exception("rollout not advanced", rollout_id=rollout.rollout_id, model=rollout.model_name)
                 failed.append(rollout.rollout_id)
@@ -73,18 +81,14 @@ class Conductor:
             raise RuntimeError(f"{', '.join(failed)} could not be taken on; the log has the reasons")
         return statuses
 
-    def advance(self, rollout: Rollout) -> None:
-        """Take a rollout one step on."""
+    def advance(self, rollout: Rollout) -> Rollout:
+        """Take a rollout one step on, tell of its end if it has ended, and return its record."""
+        if not rollout.status.has_ended:
+            self._step(rollout)
+            rollout = self._table.get(rollout.model_name, rollout.rollout_id)
         if rollout.status.has_ended:
-            return
-        if rollout.status is RolloutStatus.PROMOTING:
-            self._follow_transition(rollout)
-        elif (change := self._change_in_production(rollout)) is not None:
-            self._open.end(rollout, RolloutStatus.ABORTED, change)
-        elif rollout.status is RolloutStatus.STARTING:
-            self.start(rollout)
-        else:
-            self._look(rollout)
+            self._tell_end(rollout)
+        return rollout
 
     def start(self, rollout: Rollout) -> Rollout:
         """Tell predict of a rollout that is recorded, and return its record."""
@@ -96,6 +100,7 @@ class Conductor:
             )
             self._open.end(rollout, RolloutStatus.ABORTED, note)
         else:
+            self._tell_start(rollout)
             self._files.publish(challenger, self._live(rollout))
             started = self._table.change(rollout, status=RolloutStatus.RUNNING, phase_began_at=self._time())
             if started is None:  # it was ended meanwhile
@@ -119,8 +124,29 @@ class Conductor:
         counted = self._stats.rollout(rollout.rollout_id)
         return [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
 
+    def _tell_start(self, rollout: Rollout) -> None:
+        detail = described(rollout)
+        self._history.append(rollout.model_name, ROLLOUT, f"{rollout.rollout_id}#started", detail)
+        self._events.rollout_started(rollout)
+
+    def _tell_end(self, rollout: Rollout) -> None:
+        detail = {**described(rollout), "phases": [asdict(counts) for counts in self.counts(rollout)]}
+        self._history.append(rollout.model_name, ROLLOUT, f"{rollout.rollout_id}#ended", detail)
+        self._events.rollout_ended(rollout)
+        self._table.told(rollout)
+
     def _time(self) -> str:
         return from_milliseconds(int(self._now() * 1000))
+
+    def _step(self, rollout: Rollout) -> None:
+        if rollout.status is RolloutStatus.PROMOTING:
+            self._follow_transition(rollout)
+        elif (change := self._change_in_production(rollout)) is not None:
+            self._open.end(rollout, RolloutStatus.ABORTED, change)
+        elif rollout.status is RolloutStatus.STARTING:
+            self.start(rollout)
+        else:
+            self._look(rollout)
 
     def _look(self, rollout: Rollout) -> None:
         stored = self._files.read(rollout.model_name)
@@ -236,4 +262,6 @@ def _conductor() -> Conductor:
         PredictionStats.from_environment(),
         TransitionsTable.from_environment(),
         PromotionQueue.from_environment(),
+        ModelHistory.from_environment(),
+        Events.from_environment(),
     )

@@ -80,6 +80,9 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("RolloutFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("RolloutFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("RolloutFunctionRole", "dynamodb:Query", "TransitionsTable"): (
+        "the first entry of a history hashes the transitions before; here transitions have made that entry"
+    ),
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("WebhooksFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (

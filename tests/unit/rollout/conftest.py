@@ -1,5 +1,6 @@
 """Fixtures: the function rollout over moto's S3, DynamoDB and SQS, with models in Production and in Staging."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -9,7 +10,9 @@ import boto3
 import pytest
 
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.eventbridge import Events
 from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.rollout_files import RolloutFiles
@@ -18,6 +21,7 @@ from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import Marker, PredictionStats
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.rollout.rollout import Rollout
+from mlops.domain.webhooks.event import PlatformEvent, read_event
 from rollout.conductor import Conductor
 from rollout.rollout_requests import RolloutRequests
 from tests.support.crashes import Effects, Watched
@@ -37,6 +41,25 @@ class WatchedTable(DynamoTable):
     def transact(self, writes: Any) -> None:
         super().transact(writes)
         self._effects.happened()
+
+
+class Bus(Watched):
+    """A bus whose events are kept as webhooks read them; while `away` it refuses them."""
+
+    def __init__(self, effects: Effects) -> None:
+        super().__init__(boto3.client("events"), effects)
+        self.told: list[PlatformEvent] = []
+        self.away = False
+
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:
+        if self.away:
+            return {"FailedEntryCount": len(Entries)}
+        for entry in Entries:
+            event = {"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"]), "id": "e", "time": "t"}
+            self.told.append(read_event(event))
+        answer = self._inner.put_events(Entries=Entries)
+        self._effects.happened("put_events")
+        return dict(answer)
 
 
 class World:
@@ -60,10 +83,22 @@ class World:
         self.queue = PromotionQueue(queue["QueueUrl"])
         self.queue._sqs = Watched(self.queue._sqs, self.effects)
         self.open = OpenRollouts(self.table, self.files)
-        self.conductor = Conductor(
-            self.table, self.files, self.served, self.stats, self.transitions, self.queue, lambda: self.now
+        self.governance = GovernanceTable(
+            WatchedTable(make_table("GovernanceTable", f"g{uuid.uuid4().hex}"), self.effects)
         )
-        self.governance = GovernanceTable(DynamoTable(make_table("GovernanceTable", f"g{uuid.uuid4().hex}")))
+        self.history, self.events = ModelHistory(self.governance, self.transitions), Events("default")
+        self.bus = self.events._events = Bus(self.effects)
+        self.conductor = Conductor(
+            self.table,
+            self.files,
+            self.served,
+            self.stats,
+            self.transitions,
+            self.queue,
+            self.history,
+            self.events,
+            lambda: self.now,
+        )
         self.requests = RolloutRequests(self.table, self.open, self.served, self.governance, self.conductor)
         self.serve(1, "Production")
         self.serve(2, "Staging")
@@ -86,6 +121,13 @@ class World:
 
     def get(self, rollout: Rollout) -> Rollout:
         return self.table.get(rollout.model_name, rollout.rollout_id)
+
+    def entries(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the status and the detail of each entry about rollouts, after the whole chain was verified."""
+        entries, _, problem = self.history.examined(MODEL)
+        assert problem is None
+        documents = [entry.document for entry in entries]
+        return [(each["detail"]["status"], each["detail"]) for each in documents if each["kind"] == "rollout"]
 
     def live(self) -> Any:
         stored = self.files.read(MODEL)

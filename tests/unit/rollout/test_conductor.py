@@ -270,7 +270,7 @@ def _survives(world: World, fatal: int, action: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("fatal", range(1, 6))
+@pytest.mark.parametrize("fatal", range(1, 8))
 def test_a_crash_after_any_step_of_the_start_converges(world: World, begin: Any, fatal: int) -> None:
     _survives(world, fatal, begin)
     for _ in range(2):
@@ -278,9 +278,11 @@ def test_a_crash_after_any_step_of_the_start_converges(world: World, begin: Any,
     (rollout,) = world.requests.page(MODEL, 10, None).rollouts
     assert rollout.status is RolloutStatus.RUNNING
     assert world.live().id == rollout.rollout_id
+    assert [status for status, _ in world.entries()] == ["starting"]
+    assert {event.type for event in world.bus.told} == {"rollout.started"}
 
 
-@pytest.mark.parametrize("fatal", range(1, 8))
+@pytest.mark.parametrize("fatal", range(1, 10))
 @pytest.mark.parametrize("ending", ["rolled_back", "aborted", "succeeded"])
 def test_a_crash_after_any_step_of_the_end_converges(world: World, begin: Any, fatal: int, ending: str) -> None:
     rollout = begin(shadow_minutes=0, steps=[{"weight": 100.0, "minutes": 1}])
@@ -307,6 +309,8 @@ def test_a_crash_after_any_step_of_the_end_converges(world: World, begin: Any, f
     assert world.live() is None
     assert world.table.open_of(MODEL) is None
     assert world.table.all_open() == []
+    assert [status for status, _ in world.entries()] == ["starting", ending]
+    assert {event.type for event in world.bus.told} == {"rollout.started", f"rollout.{ending}"}
 
 
 def test_a_crash_between_two_phases_leaves_predict_a_valid_file(world: World, begin: Any) -> None:

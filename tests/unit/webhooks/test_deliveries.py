@@ -371,6 +371,8 @@ def test_slack_gets_a_text(platform: Platform, receiver: Receiver) -> None:
 
 EVENTS = {
     "Model Transition": TRANSITION["detail"],
+    "Rollout Started": {"rollout_id": "ro_1", "model_name": "churn", "version": 3, "status": "starting", "reason": "x"},
+    "Rollout Ended": {"rollout_id": "ro_1", "model_name": "churn", "version": 3, "status": "rolled_back", "note": "x"},
     "Drift Alert": {"model_name": "churn", "model_version": 3, "message": "age is missing"},
     "Drift Recovered": {"model_name": "churn", "model_version": 3, "message": "as in training"},
     "Performance Alert": {"model_name": "churn", "model_version": 3, "message": "accuracy 0.7"},

@@ -13,6 +13,7 @@ from mlops.domain.batch_prediction import BatchPrediction
 from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.job import Job, Sweep
+from mlops.domain.rollout.rollout import Rollout, described
 from mlops.domain.transition import Transition
 
 SOURCE = "mlops"
@@ -110,6 +111,18 @@ class Events:
         """
         names = get_type_hints(ApprovalDetail).keys() - {"owners"}
         self.put("Approval Requested", {name: getattr(transition, name) for name in sorted(names)} | {"owners": owners})
+
+    def rollout_started(self, rollout: Rollout) -> None:
+        """Publish `Rollout Started`, at least once. Consumers recognise a repeated event by its rollout_id.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not accept it.
+        """
+        self.put("Rollout Started", {"model_name": rollout.model_name, **described(rollout)})
+
+    def rollout_ended(self, rollout: Rollout) -> None:
+        """Publish `Rollout Ended`, likewise, with the figures of the last look."""
+        self.put("Rollout Ended", {"model_name": rollout.model_name, **described(rollout)})
 
     def job_state(self, job: BatchJob) -> None:
         """Publish `Batch Job State Change` in place of AWS Batch's own event, which was lost."""

@@ -37,7 +37,7 @@ class RolloutPage:
 class RolloutsTable:
     """Adapter of the DynamoDB table `ROLLOUTS_TABLE` (key `model_name`, `rollout_id`).
 
-    The sparse index `by_open` holds the rollouts that have not ended.
+    The sparse index `by_open` holds the rollouts that have not ended, and those whose end has not been told yet.
     """
 
     def __init__(self, table: DynamoTable) -> None:
@@ -70,7 +70,10 @@ class RolloutsTable:
         return self.get(model_name, lock["rollout"]) if lock is not None and "rollout" in lock else None
 
     def all_open(self) -> list[Rollout]:
-        """Return the rollouts that have not ended, of all models. One that cannot be read is logged and skipped."""
+        """Return the rollouts of all models that have not ended, or whose end has not been told yet.
+
+        One that cannot be read is logged and skipped.
+        """
         return _whole(self._table.query(Key("open").eq(_OPEN), IndexName="by_open"))
 
     def page(self, model_name: str, limit: int, cursor: str | None) -> RolloutPage:
@@ -94,12 +97,14 @@ class RolloutsTable:
         return Rollout.from_record(record) if record is not None else None
 
     def end(self, rollout: Rollout, status: RolloutStatus, **changes: Any) -> bool:
-        """End a rollout; False if it has ended before. The model can have another one then."""
+        """End a rollout; False if it has ended before. The model can have another one then.
+
+        It stays in `all_open` until its end has been told.
+        """
         active = [status for status in RolloutStatus if not status.has_ended]
         end = Update(
             _key(rollout.model_name, rollout.rollout_id),
             record_of({**changes, "status": status, "completed_at": now()}),
-            remove=("open",),
             condition=Attr("status").is_in(active),
         )
         unlock = Update(
@@ -108,6 +113,11 @@ class RolloutsTable:
             condition=Attr("rollout").eq(rollout.rollout_id),
         )
         return self._table.transact_if([end, unlock])
+
+    def told(self, rollout: Rollout) -> None:
+        """Note that the end of a rollout has been told. Idempotent."""
+        key = _key(rollout.model_name, rollout.rollout_id)
+        self._table.update(key, remove=("open",), condition=Attr("status").eq(rollout.status))
 
 
 def _key(model_name: str, rollout_id: str) -> dict[str, str]:

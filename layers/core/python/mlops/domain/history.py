@@ -14,7 +14,7 @@ from typing import Any
 from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition
 
-GENESIS, TRANSITION, APPROVAL, SETTINGS = "genesis", "transition", "approval", "settings"
+GENESIS, TRANSITION, APPROVAL, SETTINGS, ROLLOUT = "genesis", "transition", "approval", "settings", "rollout"
 """The kinds of entries."""
 NOTHING = "0" * 64
 """The hash before the first entry."""

@@ -147,6 +147,12 @@ def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
+def described(rollout: Rollout) -> dict[str, Any]:
+    """Return what the history and events have of a rollout at its start and its end. What is missing is null."""
+    record = rollout.to_record()
+    return {name: record.get(name) for name in _DESCRIBED} | {"plan": rollout.plan.model_dump(mode="json")}
+
+
 def new_rollout_id() -> str:
     """Return a new id. Ids sort by time in milliseconds, then at random."""
     return sortable_id(ID_PREFIX)
@@ -164,3 +170,4 @@ def _figure(record: Mapping[str, Any]) -> Figure:
 
 
 _NAMES = [entry.name for entry in fields(Rollout)]
+_DESCRIBED = [name for name in _NAMES if name not in ("model_name", "phase_began_at", "plan", "request_id")]

@@ -9,6 +9,8 @@ ENDINGS = ("completed", "failed", "cancelled")
 """How a job, a sweep or a batch prediction ends."""
 EVENT_TYPES = (
     *(f"transition.{status}" for status in ("succeeded", "rejected", "failed")),
+    "rollout.started",
+    *(f"rollout.{status}" for status in ("succeeded", "rolled_back", "aborted", "failed")),
     "drift.alert",
     "drift.recovered",
     "performance.alert",
@@ -69,6 +71,8 @@ class _Source:
 _WITH_EXPERIMENT = ("model_name", "experiment_name")
 _SOURCES = {
     "Model Transition": _Source("transition", "status", "transition_id"),
+    "Rollout Started": _Source("rollout.started", identity="rollout_id"),
+    "Rollout Ended": _Source("rollout", "status", "rollout_id"),
     "Drift Alert": _Source("drift.alert"),
     "Drift Recovered": _Source("drift.recovered"),
     "Performance Alert": _Source("performance.alert"),

@@ -37,6 +37,12 @@ def _transition(event: PlatformEvent, data: Mapping[str, Any]) -> str:
     return _with_reason(told, data.get("error") or data.get("reason"))
 
 
+def _rollout(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    what = event.type.partition(".")[2].replace("_", " ")
+    told = f"Rollout of {event.name} version {data.get('version')}: {what}"
+    return _with_reason(told, data.get("note") or data.get("reason"))
+
+
 _WATCHED = {
     "drift.alert": "Drift alert",
     "drift.recovered": "Drift is over",
@@ -73,6 +79,7 @@ def _with_reason(told: str, reason: Any) -> str:
 
 _TEXTS: dict[str, Callable[[PlatformEvent, Mapping[str, Any]], str]] = {
     "transition": _transition,
+    "rollout": _rollout,
     "drift": _watched,
     "performance": _watched,
     "approval": _approval,
