@@ -52,8 +52,8 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
     images.check()
     stacks.check_state(boto3.client("cloudformation"), target.stack, target.name)
     print(f"deploying {target.stack} to the account {number}, {boto3.Session().region_name}")
-    for role in make_roles(boto3.client("iam")):
-        print(f"made the role {role}")
+    for service in make_roles(boto3.client("iam")):
+        print(f"made the service-linked role of {service}")
     _run("make", "--silent", "build")
     pushed = images.push_all()
     printed = images.model_types()

@@ -85,8 +85,8 @@ def _made(target: DeployEnvironment, client: Client) -> Iterator[str]:
     for name, _ in IMAGES.values():
         yield f"an image in the repository {target.stack}/{name}, and the repository if it is missing"
     try:
-        for role in missing_roles(client("iam")):
-            yield f"the role {role}, which the account does not have"
+        for service in missing_roles(client("iam")):
+            yield f"the service-linked role of {service}, which the account does not have"
     except (BotoCoreError, ClientError) as error:
         yield f"service-linked roles, if they are missing: {' '.join(str(error).split())}"
 
