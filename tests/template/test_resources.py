@@ -1,8 +1,5 @@
 """What holds for every resource of a kind, so that the next one is held to it as well."""
 
-import ipaddress
-import json
-import re
 from typing import Any
 
 import pytest
@@ -253,29 +250,6 @@ def test_what_people_made_survives_the_stack(aws: Document, nested: dict[str, Do
         # A first deployment that fails leaves nothing: it holds no data yet, and the next would make others beside it.
         assert each.get("DeletionPolicy") == ("Snapshot" if is_database else "RetainExceptOnCreate"), name
         assert each.get("UpdateReplacePolicy") == ("Snapshot" if is_database else "Retain"), name
-
-
-def test_jobs_have_as_many_rules_of_retry_as_batch_takes(aws: Document) -> None:
-    for name, each in of_type(aws, "AWS::Batch::JobDefinition").items():
-        assert len(each["Properties"]["RetryStrategy"]["EvaluateOnExit"]) <= 5, name
-
-
-def test_the_migration_waits_until_its_role_is_known_everywhere(aws: Document) -> None:
-    retried = aws["Resources"]["MigrationJobDefinition"]["Properties"]["RetryStrategy"]["EvaluateOnExit"]
-    for reason in ("OnReason", "OnStatusReason"):
-        assert {reason: "ResourceInitializationError*", "Action": "RETRY"} in retried
-
-
-@pytest.mark.parametrize(("network", "fits"), [("10.0.0.0/16", True), ("10.0.0.0/18", True), ("10.0.0.0/19", False)])
-def test_a_network_is_taken_if_its_four_subnets_fit(
-    aws: Document, nested: dict[str, Document], network: str, fits: bool
-) -> None:
-    subnets = of_type(nested["Network"], "AWS::EC2::Subnet")
-    asked = {json.dumps(each["Properties"]["CidrBlock"]["Fn::Select"][1]) for each in subnets.values()}
-    assert asked == {json.dumps({"Fn::Cidr": [{"Ref": "Cidr"}, 4, 12]})}, "four of /20"
-    assert (ipaddress.ip_network(network).num_addresses >= 4 * 2**12) == fits
-    for template, name in ((aws, "NetworkCidr"), (nested["Network"], "Cidr")):
-        assert bool(re.fullmatch(template["Parameters"][name]["AllowedPattern"], network)) == fits
 
 
 def test_everything_stored_is_encrypted_and_restorable(aws: Document) -> None:
