@@ -60,3 +60,12 @@ def test_a_network_is_taken_if_its_four_subnets_fit(
     assert (ipaddress.ip_network(network).num_addresses >= 4 * 2**12) == fits
     for template, name in ((aws, "NetworkCidr"), (nested["Network"], "Cidr")):
         assert bool(re.fullmatch(template["Parameters"][name]["AllowedPattern"], network)) == fits
+
+
+def test_what_expires_is_not_kept_as_an_old_version_for_months(aws: Document) -> None:
+    """Each epoch replaces its checkpoint, and the bucket keeps versions: they would cost as much as the run."""
+    rules = aws["Resources"]["ArtifactBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [each for each in rules if "ExpirationInDays" in each]
+    assert len(expiring) >= 3
+    for each in expiring:
+        assert each.get("NoncurrentVersionExpiration") == {"NoncurrentDays": 1}, each["Id"]
