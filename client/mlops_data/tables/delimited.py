@@ -146,9 +146,10 @@ class _Rows:
         if rejected is None:
             return
         kind, raw, position = rejected
-        where = f"{self._name}: line {self._line_at(position) + len(raw) - len(raw.lstrip(chr(10)))}"
+        line = raw.lstrip("\r\n")  # DuckDB counts blank lines before it as its beginning
+        where = f"{self._name}: line {self._line_at(position) + raw[: len(raw) - len(line)].count(chr(10))}"
         if kind in ("MISSING COLUMNS", "TOO MANY COLUMNS"):
-            cells = next(csv.reader([raw], delimiter=self._dialect.delimiter), [])
+            cells = next(csv.reader([line], delimiter=self._dialect.delimiter), [])
             raise self._of_other_length(where, len(cells))
         raise DataError(f"{where}: {_reason(kind)}; {QUOTES_HINT}")
 

@@ -148,6 +148,9 @@ GOOD = table("x", "y")
         (GOOD.decode().encode("utf-16")[:-1], r"line 21: not UTF-16LE text \(byte .*\); save it as UTF-8"),
         (table("x", "y", header="a;b;label"), "line 2 has 1 column, the header has 3"),
         (table("x", "y", header="a\tb\tlabel"), "line 2 has 1 column, the header has 3"),
+        (GOOD + b"\n\n1,2\n", "line 24 has 2 columns, the header has 3"),
+        (GOOD.replace(b"\n", b"\r\n") + b"\r\n\r\n1,2,x,4\r\n", "line 24 has 4 columns, the header has 3"),
+        (GOOD + b'\n4,5;"-4";no\n', "line 23 has 2 columns, the header has 3"),
         (b"a,b,label\n", "no rows below the header"),
     ],
 )

@@ -110,6 +110,7 @@ PACKED = [gzip.compress(TABLE, mtime=0), pyarrow.compress(TABLE, "zstd", asbytes
 @given(content=spoiled(TABLES))
 @example(content=b"sep=\n")
 @example(content=b'"')
+@example(content=TABLE + b'\n4,5;"-4";no\n')
 def test_any_table(content: bytes) -> None:
     checked(tables.read, content)
 
