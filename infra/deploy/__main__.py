@@ -68,7 +68,7 @@ def plan(target: DeployEnvironment) -> None:
     """Say what `up` would make, and check what can be checked. It changes nothing."""
     number = account()
     print(f"{target.stack} in the account {number}, {boto3.Session().region_name}")
-    print_plan(target, boto3.client)
+    print_plan(target, boto3.client)  # type: ignore[arg-type]  # its overloads name each service
 
 
 def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: bool = False) -> list[str]:

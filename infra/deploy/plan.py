@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -95,7 +96,7 @@ def _checks(target: DeployEnvironment, client: Client) -> Iterator[tuple[str, Ca
     yield "Docker", _docker
     yield "the stack", lambda: stacks.check_state(client("cloudformation"), target.stack, target.name) or "is new"
     for quota in quotas(dict(target.parameters)):
-        yield quota.name, lambda quota=quota: _quota(client("service-quotas"), quota)
+        yield quota.name, partial(_quota, client, quota)
 
 
 def _docker() -> str:
@@ -104,8 +105,9 @@ def _docker() -> str:
     return "is installed"
 
 
-def _quota(client: Any, quota: Quota) -> str:
+def _quota(client_of: Client, quota: Quota) -> str:
     """Compare the account's quota. One that was never raised is only in the list of defaults."""
+    client = client_of("service-quotas")
     asked = {"ServiceCode": quota.service, "QuotaCode": quota.code}
     try:
         value = client.get_service_quota(**asked)["Quota"]["Value"]

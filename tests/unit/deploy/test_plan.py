@@ -32,7 +32,7 @@ class Quotas:
 
     def __init__(self, value: float | None, default: float = 1000, refused: bool = False) -> None:
         self.value, self.default, self.refused = value, default, refused
-        self.exceptions = boto3.client("service-quotas").exceptions
+        self.exceptions = boto3.session.Session().client("service-quotas", "us-east-1").exceptions
 
     def get_service_quota(self, ServiceCode: str, QuotaCode: str) -> dict[str, Any]:
         if self.refused:
@@ -100,6 +100,8 @@ def test_no_docker_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_command_reads_only(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     started: list[Any] = []
+    made = boto3.client  # moto has no default quotas
+    monkeypatch.setattr(command.boto3, "client", lambda name: Quotas(1000) if name == "service-quotas" else made(name))
     monkeypatch.setattr(command.subprocess, "run", lambda *each, **_: started.append(each))
     command.main(["plan", "AlertEmail=a@example.com"])
     assert "mlops-dev in the account" in capsys.readouterr().out
