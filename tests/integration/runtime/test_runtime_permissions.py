@@ -77,6 +77,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("FeedbackFunctionRole", "events:PutEvents", "event-bus/default"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("JobEventsFunctionRole", "sqs:SendMessage", "JobEventsDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("RolloutFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
