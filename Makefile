@@ -165,8 +165,9 @@ build: $(SAM)/installed ## build layers for Lambda with sam build
 	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
 	@PYTHON="$$PWD/$(SAM)/bin/python" $(SAM)/bin/sam build
 
-deploy: install $(SAM)/installed ## deploy to AWS and run the smoke test: make deploy ENV=dev|staging|prod PARAMETERS="Name=value …"
-	@$(SOURCES) $(BIN)/python -m infra.deploy up --env $(ENV) $(if $(SAM_ANSWER),--yes) $(PARAMETERS)
+# make hands PARAMETERS on as a variable, so no shell reads its brackets and stars.
+deploy: install $(SAM)/installed ## deploy to AWS and run the smoke test: make deploy ENV=dev|staging|prod PARAMETERS="Name=value …" (DRY=1: only say what it would do)
+	@$(SOURCES) $(BIN)/python -m infra.deploy $(if $(DRY),plan,up) --env $(ENV) $(if $(SAM_ANSWER),--yes)
 
 destroy: install ## delete a stack on AWS, and say what is kept: make destroy ENV=…
 	@$(BIN)/python -m infra.deploy destroy --env $(ENV)

@@ -1,19 +1,23 @@
-"""`make deploy`, `make destroy` and `make logs FUNCTION=…`: python -m infra.deploy up|destroy|logs --env dev"""
+"""`make deploy`, `make destroy` and `make logs FUNCTION=…`: python -m infra.deploy up|plan|destroy|logs --env dev"""
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy import stacks
 from infra.deploy.environments import ROOT, DeployEnvironment, environment
 from infra.deploy.errors import DeployError
 from infra.deploy.images import Images
+from infra.deploy.plan import print_plan
+from infra.deploy.region import settle_region
+from infra.deploy.service_roles import make_roles
 from infra.deploy.smoke import Smoke, SmokeFailed
 from infra.deploy.versions import delete_old_versions
 
@@ -27,6 +31,7 @@ BY_HAND = """The stack is deleted. These resources hold data, so they are kept, 
 
 def account() -> str:
     """Return the account that this shell is logged in to. Raises DeployError when there is none."""
+    settle_region()
     try:
         session = boto3.Session()
         if not session.region_name:
@@ -45,7 +50,10 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
     number = account()
     images = Images(boto3.client("ecr"), target.stack)
     images.check()
+    stacks.check_state(boto3.client("cloudformation"), target.stack, target.name)
     print(f"deploying {target.stack} to the account {number}, {boto3.Session().region_name}")
+    for service in make_roles(boto3.client("iam")):
+        print(f"made the service-linked role of {service}")
     _run("make", "--silent", "build")
     pushed = images.push_all()
     printed = images.model_types()
@@ -56,15 +64,31 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
     smoke_test(target.stack)
 
 
+def plan(target: DeployEnvironment) -> None:
+    """Say what `up` would make, and check what can be checked. It changes nothing."""
+    number = account()
+    print(f"{target.stack} in the account {number}, {boto3.Session().region_name}")
+    print_plan(target, boto3.client)  # type: ignore[arg-type]  # its overloads name each service
+
+
 def deploy_command(target: DeployEnvironment, images: dict[str, str], unasked: bool = False) -> list[str]:
-    """Make the command `sam deploy` with the parameters of the file and those of the images."""
+    """Make the command `sam deploy` with all parameters of the template.
+
+    For a parameter that is not named SAM keeps the value of the last deployment, also when its default has changed.
+    """
     parameters = {**target.parameters, **images}
     return [
         *(str(SAM), "deploy", "--config-env", target.section),
         *("--image-repository", images["TrackingImage"].partition("@")[0]),
         *(["--no-confirm-changeset"] if unasked else []),
-        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+        *("--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in parameters.items())),
     ]
+
+
+def _quoted(value: str) -> str:
+    """Quote a value as SAM reads it: without quotes a value ends at its first space, and may not be empty."""
+    escaped = value.replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def publish(stack: str, printed: bytes) -> None:
@@ -93,22 +117,24 @@ def smoke_test(stack: str) -> None:
 
 
 def destroy(target: DeployEnvironment) -> None:
-    """Ask, then delete the stack. Raises DeployError, before anything is deleted, if the database is protected."""
+    """Ask, then delete the stack, in whatever state it is. Raises DeployError.
+
+    What was typed is the consent to delete the database too, so its protection is lifted only then.
+    """
     number = account()
-    database = _physical_ids(target.stack).get("Database")
-    if database and _protected(database):
-        raise DeployError(
-            f"the database is protected against deletion; first: make deploy ENV={target.name} "
-            "PARAMETERS=DatabaseDeletionProtection=false"
-        )
+    client, rds = boto3.client("cloudformation"), boto3.client("rds")
+    if stacks.state(client, target.stack) is None:
+        raise DeployError(f"there is no stack {target.stack} in the account {number}; nothing was deleted")
+    protected = stacks.protected_databases(client, rds, target.stack)
+    also = " and its protected database, of which a last snapshot is kept," if protected else ""
     print(
-        f"this deletes the stack {target.stack} of the account {number}; type its name to go on: ", end="", flush=True
+        f"this deletes the stack {target.stack}{also} of the account {number}; type its name to go on: ",
+        end="",
+        flush=True,
     )
     if sys.stdin.readline().strip() != target.stack:
         raise DeployError("not confirmed; nothing was deleted")
-    client = boto3.client("cloudformation")
-    client.delete_stack(StackName=target.stack)
-    client.get_waiter("stack_delete_complete").wait(StackName=target.stack, WaiterConfig={"MaxAttempts": 240})
+    stacks.delete(client, rds, target.stack, protected)
     print(BY_HAND)
 
 
@@ -117,6 +143,8 @@ def logs(target: DeployEnvironment, function: str) -> None:
     account()
     logical_id = "".join(part.capitalize() for part in function.split("_")) + "Logs"
     groups = _physical_ids(target.stack)
+    if not groups:
+        raise DeployError(f"there is no stack {target.stack}; deploy it first: make deploy ENV={target.name}")
     if logical_id not in groups:
         raise DeployError(f"there is no function {function!r}; FUNCTION is the name of its folder in functions/")
     _run(str(SAM), "logs", "--cw-log-group", groups[logical_id], "--tail")
@@ -124,16 +152,8 @@ def logs(target: DeployEnvironment, function: str) -> None:
 
 def _physical_ids(stack: str) -> dict[str, str]:
     """Return physical ids by logical ids, without resources that were never created."""
-    client: Any = boto3.client("cloudformation")
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
-    resources = (each for page in pages for each in page["StackResourceSummaries"])
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if "PhysicalResourceId" in each}
-
-
-def _protected(nested_stack: str) -> bool:
-    client: Any = boto3.client("cloudformation")
-    parameters = client.describe_stacks(StackName=nested_stack)["Stacks"][0]["Parameters"]
-    return any(each["ParameterKey"] == "DeletionProtection" and each["ParameterValue"] == "true" for each in parameters)
+    found = stacks.resources(boto3.client("cloudformation"), stack)
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
 
 
 def _run(*command: str) -> None:
@@ -143,18 +163,32 @@ def _run(*command: str) -> None:
         raise DeployError(f"`{name}` failed; it says why above. Nothing else was done")
 
 
+def _parameters() -> list[str]:
+    """Read the variable PARAMETERS as a shell would, so that values may have spaces and brackets."""
+    try:
+        return shlex.split(os.environ.get("PARAMETERS", ""))
+    except ValueError as error:
+        raise DeployError(f"PARAMETERS cannot be read: {error}; close each quote") from None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
-    parser.add_argument("command", choices=["up", "destroy", "logs"])
+    parser.add_argument("command", choices=["up", "plan", "destroy", "logs"])
     parser.add_argument("--env", default="dev")
     parser.add_argument("--yes", action="store_true", help="deploy without SAM's question")
-    parser.add_argument("words", nargs="*", help="up: Name=value of template parameters; logs: the function")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        help="up, plan: Name=value of template parameters, instead of PARAMETERS; logs: the function",
+    )
     options = parser.parse_intermixed_args(arguments)  # the words may come after an option
     try:
         if options.command == "logs":
             logs(environment(options.env), options.words[0] if options.words else "")
         elif options.command == "up":
-            up(environment(options.env, options.words), options.yes)
+            up(environment(options.env, options.words or _parameters()), options.yes)
+        elif options.command == "plan":
+            plan(environment(options.env, options.words or _parameters()))
         else:
             destroy(environment(options.env))
     except DeployError as error:

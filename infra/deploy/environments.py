@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.deploy.errors import DeployError
+from infra.local.packaging import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "samconfig.toml"
@@ -26,10 +27,11 @@ class DeployEnvironment:
 def environment(name: str, overrides: Sequence[str] = ()) -> DeployEnvironment:
     """Read an environment of samconfig.toml; `overrides` are parameters of the command line, each `Name=value`.
 
-    `sam deploy --parameter-overrides` would replace the whole list of the file, so the two are joined here.
+    `sam deploy --parameter-overrides` would replace the whole list of the file, so the two are joined here, and with
+    the defaults of the template.
 
     Raises:
-        DeployError: There is no such environment, or an override has no `=`.
+        DeployError: There is no such environment, or an override has no `=` or names no parameter of the template.
     """
     config = tomllib.loads(CONFIG.read_text())
     section = SECTIONS.get(name, name)
@@ -39,8 +41,14 @@ def environment(name: str, overrides: Sequence[str] = ()) -> DeployEnvironment:
     pairs = [*config[section]["deploy"]["parameters"].get("parameter_overrides", []), *overrides]
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
-        raise DeployError(f'{wrong[0]!r} is not a parameter: write PARAMETERS="Name=value Other=value"')
-    parameters = dict(pair.split("=", 1) for pair in pairs)
+        raise DeployError(
+            f"{wrong[0]!r} is not a parameter: write PARAMETERS='Name=value Other=\"a value with spaces\"'"
+        )
+    declared = read_template(ROOT / "template.yaml")["Parameters"]
+    given = dict(pair.split("=", 1) for pair in pairs)
+    if unknown := given.keys() - declared.keys():
+        raise DeployError(f"the template has no parameter {min(unknown)!r}; docs/deploy.md lists all of them")
+    parameters = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each} | given
     if parameters.get("Environment") != name:
         raise DeployError(f"ENV sets Environment to {name!r}; leave it out of PARAMETERS")
     return DeployEnvironment(name, section, config[section]["global"]["parameters"]["stack_name"], parameters)

@@ -130,6 +130,7 @@ def test_from_clean_to_drifted_to_one_retrain(api, aws_client, version, drift_fu
         time.sleep(0.2)
     # The same event once more, as EventBridge may deliver it: nothing new is started.
     entry = {"Source": "mlops", "DetailType": "Retrain Requested", "Detail": json.dumps(requests[0]["detail"])}
+    entry["Resources"] = requests[0]["resources"]
     aws_client("events").put_events(Entries=[entry])
     (sweep,) = retrains(api)
     ended = api.wait(f"/sweeps/{sweep['sweep_id']}", until=lambda answer: answer["status"] in ENDED)

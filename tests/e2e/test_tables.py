@@ -215,9 +215,11 @@ def test_a_row_that_the_contract_does_not_allow_is_refused_by_column(api, churn,
     assert error["message"].startswith(message)
 
 
-def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, churn, addresses):
+def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, outputs, churn, addresses):
     detail = {"model_name": CHURN, "retrain_id": "tables-1", "stage": "Staging", "reason": "a test"}
+    stacks = aws_client("cloudformation").describe_stacks(StackName=outputs["StackName"])["Stacks"]
     entry = {"Source": "mlops", "DetailType": "Retrain Requested", "Detail": json.dumps(detail)}
+    entry["Resources"] = [stacks[0]["StackId"]]
     aws_client("events").put_events(Entries=[entry])
     deadline = time.monotonic() + 120
     while not (found := [each for each in api.get("/sweeps?limit=100")["sweeps"] if each["model_name"] == CHURN]):

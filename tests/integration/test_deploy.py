@@ -69,7 +69,8 @@ if name == "sam" and arguments[0] == "deploy":
     import boto3
 
     cloudformation = boto3.client("cloudformation")
-    parameters = dict(word.split("=", 1) for word in arguments[arguments.index("--parameter-overrides") + 1 :])
+    words = [word.split("=", 1) for word in arguments[arguments.index("--parameter-overrides") + 1 :]]
+    parameters = {{name: json.loads(value) for name, value in words}}
     declared = json.loads(os.environ["STAND_INS_TEMPLATE"])
     given = [
         {{"ParameterKey": each, "ParameterValue": parameters[each]}}
@@ -177,7 +178,8 @@ def test_up_goes_from_images_to_a_platform_that_answers(
         "sam deploy",
     ]
     words = tools.calls()[-1]
-    parameters = dict(word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
+    given = (word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
+    parameters = {name: json.loads(value) for name, value in given}
     ecr = aws_client("ecr")
     for parameter, name in (("TrainingImage", "training"), ("TrackingImage", "tracking")):
         repository = ecr.describe_repositories(repositoryNames=[f"{STACK}/{name}"])["repositories"][0]
@@ -238,17 +240,14 @@ def test_a_platform_that_does_not_answer_is_said(
 
 
 @pytest.mark.slow
-def test_destroy_asks_for_the_name_and_stops_at_a_protected_database(
-    tools: Tools, said: Any, aws_client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_destroy_asks_for_the_name(tools: Tools, said: Any, aws_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def destroy(answer: str) -> int:
         monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
         return command.main(["destroy"])
 
-    assert command.main(["up"]) == 0
     assert destroy(f"{STACK}\n") == 1
-    assert "PARAMETERS=DatabaseDeletionProtection=false" in said()[1]
-    assert command.main(["up", "DatabaseDeletionProtection=false"]) == 0
+    assert "there is no stack" in said()[1]
+    assert command.main(["up"]) == 0
     assert destroy("\n") == 1
     assert said()[1].endswith("not confirmed; nothing was deleted")
     assert STACK in stacks(aws_client)

@@ -53,7 +53,7 @@ def test_the_local_functions_learn_their_addresses_from_parameters(local: Docume
     assert "VpcConfig" not in local["Resources"]["ModelsFunction"]["Properties"]
 
 
-@pytest.mark.parametrize("name", ["Network", "Database"])
+@pytest.mark.parametrize("name", list(reading.NESTED))
 def test_a_nested_stack_gets_what_it_asks_for(aws: Document, nested: dict[str, Document], name: str) -> None:
     declared = nested[name]["Parameters"]
     given = aws["Resources"][name]["Properties"]["Parameters"].keys()
@@ -146,6 +146,29 @@ def test_logins_are_the_roles_that_the_migration_makes(aws: Document) -> None:
     for name in USE_THE_DATABASE:
         user = aws["Resources"][name]["Properties"]["Environment"]["Variables"]["DATABASE_USER"]
         assert f"CREATE ROLE {user} LOGIN" in schema, name
+
+
+def test_readers_cannot_use_up_the_connections(aws: Document) -> None:
+    """The smallest database allows about 80, and a function may have hundreds of environments."""
+    schema = (reading.ROOT / "functions/tracking/tracking/schema.sql").read_text()
+    limits = {user: int(limit) for user, limit in re.findall(r"ALTER ROLE (\w+) CONNECTION LIMIT (\d+);", schema)}
+    users = (aws["Resources"][name]["Properties"]["Environment"]["Variables"] for name in USE_THE_DATABASE)
+    assert limits.keys() == {each["DATABASE_USER"] for each in users}
+    assert sum(limits.values()) <= 70
+
+
+def test_database_and_tracking_are_watched(aws: Document, nested: dict[str, Document]) -> None:
+    given = aws["Resources"]["Observability"]["Properties"]["Parameters"]
+    assert given["Database"] == {"Fn::GetAtt": ["Database", "Outputs.Name"]}
+    watched = {
+        (each["Properties"]["MetricName"], dimension["Value"]["Ref"])
+        for each in of_type(nested["Observability"], "AWS::CloudWatch::Alarm").values()
+        for dimension in each["Properties"].get("Dimensions", [])
+        if isinstance(dimension["Value"], dict)
+    }
+    database = ("FreeStorageSpace", "FreeableMemory", "CPUCreditBalance", "DatabaseConnections")
+    assert {*((metric, "Database") for metric in database)} <= watched
+    assert {("Errors", "TrackingFunction"), ("Throttles", "TrackingFunction")} <= watched
 
 
 @pytest.mark.parametrize("name", USE_THE_DATABASE)

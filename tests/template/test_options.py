@@ -79,10 +79,26 @@ def test_a_gradual_deployment_is_rolled_back_by_its_alarm(source: Document) -> N
     (group,) = of_type(template, "AWS::CodeDeploy::DeploymentGroup").values()
     alarms = group["Properties"]["AlarmConfiguration"]
     assert alarms["Enabled"] is True
-    assert [each["Name"] for each in alarms["Alarms"]] == [{"Ref": "PredictErrorsAlarm"}]
+    assert [each["Name"] for each in alarms["Alarms"]] == [
+        {"Ref": "PredictErrorsAlarm"},
+        {"Ref": "PredictFailuresAlarm"},
+    ]
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["Properties"]["AutoRollbackConfiguration"]["Events"]
     (alias,) = of_type(template, "AWS::Lambda::Alias").values()
     assert "CodeDeployLambdaAliasUpdate" in alias["UpdatePolicy"]
+
+
+def test_answers_of_500_end_a_gradual_deployment(aws: Document, nested: dict[str, Document]) -> None:
+    """predict answers its errors itself, so Lambda's Errors stay 0: a filter of its log counts them."""
+    alarm = aws["Resources"]["PredictFailuresAlarm"]["Properties"]
+    assert (alarm["Period"], alarm["Threshold"]) == (60, 0)
+    (counted,) = nested["Observability"]["Resources"]["FailuresFilter"]["Properties"]["MetricTransformations"]
+    assert counted["MetricName"] == alarm["MetricName"]
+    assert "Dimensions" not in counted
+    assert "Dimensions" not in alarm
+    assert counted["MetricNamespace"] == {"Ref": "Namespace"}
+    given = aws["Resources"]["Observability"]["Properties"]["Parameters"]
+    assert given["Namespace"] == alarm["Namespace"] == {"Ref": "AWS::StackName"}
 
 
 def test_snapstart_is_off_unless_asked(aws: Document) -> None:

@@ -31,3 +31,8 @@ def test_an_environment_is_a_stack_of_its_own_with_valid_parameters(source: Docu
 
 def test_production_is_asked_for_twice() -> None:
     assert CONFIG["prod"]["deploy"]["parameters"]["confirm_changeset"] is True
+
+
+@pytest.mark.parametrize("section", ENVIRONMENTS)
+def test_layers_are_built_anew_because_their_pins_lie_outside_their_folders(section: str) -> None:
+    assert CONFIG[section]["build"]["parameters"]["cached"] is False

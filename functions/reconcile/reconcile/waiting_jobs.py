@@ -1,6 +1,9 @@
 """Move training jobs that wait too long for Spot capacity to the on-demand queue.
 
-A job stays in RUNNABLE without an event or a reason. The order makes a crash harmless. First the record says that the
+A job stays in RUNNABLE without an event or a reason. If it waits because the running jobs use all vCPUs that the queue
+may have, it stays: on demand it would cost more, and the limit would hold twice.
+
+The order makes a crash harmless. First the record says that the
 old job's events no longer count. Then the new job is submitted, unless a round that crashed there has submitted it.
 Then the old job is ended. Last the record names the new job; until then the next round does the same again.
 """
@@ -11,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 from aws_lambda_powertools import Logger
 
 from mlops.aws.batch import Batch
-from mlops.aws.batch_job import BatchJob
+from mlops.aws.batch_job import BatchJob, vcpus
 from mlops.aws.jobs_table import JobsTable
 from mlops.settings import Settings
 from reconcile.failures import Failures
 
 logger = Logger(child=True)
+STARTED = ("STARTING", "RUNNING")
 REASON = "moved to the on-demand queue: no Spot capacity"
 
 
@@ -24,12 +28,14 @@ REASON = "moved to the on-demand queue: no Spot capacity"
 class WaitingSettings(Settings):
     on_demand_queue: str
     spot_patience_seconds: int = 900
+    max_training_vcpus: int = 64
 
 
 class WaitingJobs:
     def __init__(self, settings: WaitingSettings, jobs: JobsTable, batch: Batch) -> None:
         self._queue = settings.on_demand_queue
         self._max_wait = timedelta(seconds=settings.spot_patience_seconds)
+        self._max_vcpus = settings.max_training_vcpus
         self._jobs, self._batch = jobs, batch
 
     @classmethod
@@ -43,15 +49,16 @@ class WaitingJobs:
             ExceptionGroup: At the end, if some jobs could not be moved.
         """
         latest = datetime.now(UTC) - self._max_wait
-        records = {
-            record.batch_job_id: record
-            for record in self._jobs.under_way()
-            if record.batch_job_id and datetime.fromisoformat(record.created_at) < latest
-        }
+        records = {record.batch_job_id: record for record in self._jobs.under_way() if record.batch_job_id}
+        jobs = self._batch.describe(list(records))
+        on_spot = [job for job in jobs if job["jobQueue"] != self._queue]
+        free = self._max_vcpus - sum(vcpus(job) * _started(job) for job in on_spot)
         moved, failures = [], Failures()
-        for job in self._batch.describe(list(records)):
-            half_moved = records[job["jobId"]].moved_from == job["jobId"]
-            if half_moved or (_waits(job) and job["jobQueue"] != self._queue):
+        for job in jobs:
+            record = records[job["jobId"]]
+            half_moved = record.moved_from == job["jobId"]
+            is_late = datetime.fromisoformat(record.created_at) < latest
+            if half_moved or (is_late and job in on_spot and _waits(job) and vcpus(job) <= free):
                 with failures.isolated(job["jobName"]):
                     self._move(job)
                     moved.append(job["jobName"])
@@ -65,6 +72,13 @@ class WaitingJobs:
         new = self._batch.find(name, self._queue) or self._batch.submit_again(job, self._queue)
         self._batch.stop(old, REASON)
         self._jobs.submitted(name, new)
+
+
+def _started(job: BatchJob) -> int:
+    """Return how many tasks of the job have vCPUs: of an array job its children."""
+    if summary := job.get("arrayProperties", {}).get("statusSummary"):
+        return sum(summary.get(status, 0) for status in STARTED)
+    return int(job["status"] in STARTED)
 
 
 def _waits(job: BatchJob) -> bool:

@@ -11,6 +11,10 @@ BEGIN
     END IF;
 END $$;
 GRANT rds_iam TO mlflow_rw, mlops_ro;
+-- A function's environment has a connection of its own. One kind of caller must leave room for the others and the owner:
+-- RDS allows about 80 on its smallest instance.
+ALTER ROLE mlflow_rw CONNECTION LIMIT 40;
+ALTER ROLE mlops_ro CONNECTION LIMIT 30;
 ALTER ROLE mlflow_rw SET idle_session_timeout = '10min';
 ALTER ROLE mlops_ro SET idle_session_timeout = '10min';
 ALTER ROLE mlops_ro SET default_transaction_read_only = on;

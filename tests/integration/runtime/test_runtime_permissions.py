@@ -78,6 +78,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("FeedbackFunctionRole", "dynamodb:UpdateItem", "PredictionStatsTable"): WORSE,
     ("PredictionLogFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("JobEventsFunctionRole", "sqs:SendMessage", "JobEventsDeadLetters"): DESTINATION,
     ("RolloutFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("RolloutFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("RolloutFunctionRole", "dynamodb:Query", "TransitionsTable"): (

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from infra.deploy import __main__ as command
-from infra.deploy.environments import ROOT, environment
+from infra.deploy.environments import ROOT
 from infra.deploy.errors import DeployError
 from infra.deploy.images import IMAGES, Images
 from infra.deploy.smoke import Smoke, SmokeFailed
@@ -32,6 +32,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
@@ -70,36 +71,6 @@ def test_without_credentials_nothing_is_done(words: list[str], monkeypatch: pyte
     assert said.startswith("✘ no AWS credentials that work")
     assert "\n" not in said
     assert started == []
-
-
-def test_without_a_region_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    monkeypatch.delenv("AWS_REGION", raising=False)
-    with pytest.raises(DeployError, match="AWS_REGION"):
-        command.account()
-
-
-@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
-def test_parameters_of_the_file_stay_beside_those_of_the_command_line(name: str) -> None:
-    target = environment(name, ["AlertEmail=a@example.com", "LogRetentionDays=90"])
-    assert target.stack == f"mlops-{name}"
-    images = {"TrainingImage": "r/training@sha256:1", "TrackingImage": "r/tracking@sha256:2"}
-    words = command.deploy_command(target, images)
-    given = dict(word.split("=", 1) for word in words[words.index("--parameter-overrides") + 1 :])
-    assert given["Environment"] == name
-    assert given["AlertEmail"] == "a@example.com"
-    assert given["LogRetentionDays"] == "90"
-    assert given["TrackingImage"] == "r/tracking@sha256:2"
-    assert words[words.index("--image-repository") + 1] == "r/tracking"
-    assert words[words.index("--config-env") + 1] == ("default" if name == "dev" else name)
-
-
-@pytest.mark.parametrize(
-    ("name", "overrides"), [("qa", []), ("default", []), ("dev", ["x"]), ("dev", ["Environment=prod"])]
-)
-def test_a_slip_is_said(name: str, overrides: list[str]) -> None:
-    with pytest.raises(DeployError):
-        environment(name, overrides)
 
 
 def test_a_repository_is_made_once(aws: None) -> None:

@@ -131,3 +131,15 @@ def test_a_job_that_cannot_be_moved_keeps_no_other_from_being_moved(jobs, batch,
     assert queues == {"job_000001": ON_DEMAND, "job_000003": ON_DEMAND}
     batch.submit_again = submit
     assert waiting.look() == ["job_000002"]
+
+
+def test_a_job_that_waits_for_the_limit_on_vcpus_does_not_move_to_dearer_capacity(jobs, batch, waiting):
+    """Moved jobs would use the limit a second time, in the on-demand queue."""
+    running = {"size": 31, "statusSummary": {"RUNNING": 30, "STARTING": 1}}
+    recorded(jobs, "sweep_000001", batch.add("sweep_000001", status="PENDING", arrayProperties=running), minutes=5)
+    demands = [{"type": "VCPU", "value": "4"}, {"type": "MEMORY", "value": "8192"}]
+    container = {"environment": [], "resourceRequirements": demands}
+    recorded(jobs, "job_000002", batch.add("job_000002", container=container))
+    assert waiting.look() == [], "62 of 64 vCPUs are used, and it asks for 4"
+    running["statusSummary"] = {"RUNNING": 30, "SUCCEEDED": 1}
+    assert waiting.look() == ["job_000002"]

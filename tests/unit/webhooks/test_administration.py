@@ -104,7 +104,7 @@ def test_addresses_that_are_refused(platform: Platform, url: str, wrong: str) ->
     assert parameters() == {}
 
 
-@pytest.mark.parametrize("events", [["transition.promoted"], ["rollout.*"], ["job.failed", "nothing"], ["*.failed"]])
+@pytest.mark.parametrize("events", [["transition.promoted"], ["rollouts.*"], ["job.failed", "nothing"], ["*.failed"]])
 def test_events_that_the_platform_does_not_send_are_refused(platform: Platform, events: list[str]) -> None:
     status, problem = platform.ask("POST", "/webhooks", {"url": URL, "events": events})
     assert (status, problem["errors"][0]["field"]) == (422, "events")

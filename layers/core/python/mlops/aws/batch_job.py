@@ -60,6 +60,12 @@ def environment_of(job: BatchJob) -> dict[str, str]:
     return {variable["name"]: variable["value"] for variable in job.get("container", {}).get("environment", [])}
 
 
+def vcpus(job: BatchJob) -> float:
+    """Return the vCPUs of the job, or of each child of an array job; 2, as the definition says, if it does not say."""
+    requirements = job.get("container", {}).get("resourceRequirements", [])
+    return next((float(each["value"]) for each in requirements if each["type"] == "VCPU"), 2.0)
+
+
 def lost(name: str, batch_job_id: str | None, queue: str, reason: str) -> BatchJob:
     """Return the failed state of a job that AWS Batch does not have, as an event would say it."""
     return {

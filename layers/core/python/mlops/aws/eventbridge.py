@@ -71,8 +71,10 @@ class BatchPredictionEndDetail(TypedDict):
 
 
 class Events:
+    """Puts events on a bus. Other stacks of the account may use the same one, so each event names its stack."""
+
     def __init__(self, bus: str) -> None:
-        self._bus = bus
+        self._bus, self._stack = bus, os.environ.get("STACK_ID")
         self._events = boto3.client("events")
 
     @classmethod
@@ -137,9 +139,14 @@ class Events:
         self.put("Retrain Requested", request.model_dump())
 
     def put(self, detail_type: str, detail: Mapping[str, Any]) -> None:
-        """Publish any event. Raises DependencyUnavailable."""
-        body = json.dumps(detail, default=str)
-        entry = {"Source": SOURCE, "DetailType": detail_type, "Detail": body, "EventBusName": self._bus}
+        """Publish any event. Raises DependencyUnavailable.
+
+        Its `resources` are the stack's ARN, by which the stack's own rules choose.
+        """
+        entry: dict[str, Any] = {"Source": SOURCE, "DetailType": detail_type, "EventBusName": self._bus}
+        entry["Detail"] = json.dumps(detail, default=str)
+        if self._stack:
+            entry["Resources"] = [self._stack]
         if self._events.put_events(Entries=[entry])["FailedEntryCount"]:
             raise DependencyUnavailable("EventBridge did not accept the event; it is sent again later")
 

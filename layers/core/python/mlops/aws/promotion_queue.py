@@ -4,9 +4,11 @@ If the process dies between the two, or the queue does not answer, the record st
 message.
 """
 
+import hashlib
 import json
 import logging
 import os
+import re
 from functools import cache
 from typing import NotRequired, TypedDict, cast
 
@@ -20,6 +22,9 @@ from mlops.domain.transition import Transition, TransitionKind
 
 CACHE_EPOCH = "cache_epoch"
 """The kind of message that has predict load a model again."""
+
+GROUP_ID = re.compile("[!-~]{1,128}")
+"""What SQS takes as a message group: letters, digits and punctuation of ASCII."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,9 +88,17 @@ class PromotionQueue:
         self._sqs.send_message(
             QueueUrl=self._url,
             MessageBody=json.dumps(message),
-            MessageGroupId=message["model_name"],
+            MessageGroupId=group_of(message["model_name"]),
             MessageDeduplicationId=deduplication_id or message["transition_id"],
         )
+
+
+def group_of(model_name: str) -> str:
+    """Return a model's message group: its name, or the name's SHA-256 if SQS does not take the name.
+
+    MLflow takes names with spaces and of any alphabet from people who register models by hand.
+    """
+    return model_name if GROUP_ID.fullmatch(model_name) else hashlib.sha256(model_name.encode()).hexdigest()
 
 
 def request_transition(transitions: TransitionsTable, queue: PromotionQueue, transition: Transition) -> None:
