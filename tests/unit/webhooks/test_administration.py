@@ -184,7 +184,11 @@ def test_two_rotations_at_once_leave_one_secret_that_was_shown(
 def test_the_rule_has_the_events_that_can_be_read() -> None:
     function = reading.read(reading.TEMPLATE)["Resources"]["WebhooksFunction"]["Properties"]
     pattern = function["Events"]["Happened"]["Properties"]["Pattern"]
-    assert pattern == {"source": ["mlops"], "detail-type": list(DETAIL_TYPES)}
+    assert pattern == {
+        "source": ["mlops"],
+        "resources": [{"Ref": "AWS::StackId"}],
+        "detail-type": list(DETAIL_TYPES),
+    }
 
 
 @pytest.mark.parametrize(
