@@ -3,6 +3,11 @@
 python -m benchmarks.sweeps writes benchmarks/results/sweeps.json and sweeps.md
 """
 
+import os
+
+# Beside other work, LightGBM's threads wait for each other at every tree. Before its import.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import statistics
 import sys
 import tempfile
