@@ -30,6 +30,16 @@ DAY = 24 * 3600
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
+def received(queue: str) -> list[dict[str, Any]]:
+    """Take all messages out of a queue, and return their bodies."""
+    sqs, bodies = boto3.client("sqs"), []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            bodies.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
 @pytest.fixture
 def mail(platform: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """The texts that the topic has sent since the last call."""
@@ -47,12 +57,7 @@ def mail(platform: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[st
         made.cache_clear()
 
     def texts() -> list[str]:
-        found = []
-        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                found.append(json.loads(message["Body"])["Message"])
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return [body["Message"] for body in received(queue)]
 
     return texts
 
@@ -140,12 +145,7 @@ class TestRetrains:
         monkeypatch.setenv("RETRAIN_ON_PERFORMANCE", "true")
 
         def requests() -> list[dict[str, Any]]:
-            found = []
-            while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-                for message in messages:
-                    found.append(json.loads(message["Body"])["detail"])
-                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            return found
+            return [body["detail"] for body in received(queue)]
 
         return requests
 
