@@ -3,6 +3,8 @@
 import ipaddress
 import json
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,27 @@ def test_a_rule_hears_the_events_of_its_own_stack_only(aws: Document) -> None:
             assert pattern["resources"] == [{"Ref": "AWS::StackId"}], name
     for name, each in functions(aws).items():
         assert each["Environment"]["Variables"]["STACK_ID"] == {"Ref": "AWS::StackId"}, name
+
+
+def test_the_events_that_the_page_sends_are_heard(aws: Document) -> None:
+    """By hand and from a schedule of one's own: an event without the stack would be lost in silence."""
+    page = (Path(__file__).parents[2] / "docs/monitoring.md").read_text()
+    by_hand = re.search(r"aws events put-events (--entries .*)", page)
+    scheduled = re.search(r"aws scheduler create-schedule (.*?)\n\n", page, re.DOTALL)
+    assert by_hand
+    assert scheduled
+    words = shlex.split(scheduled[1].replace("\\\n", " "))
+    target_of_schedule = json.loads(words[words.index("--target") + 1])
+    assert target_of_schedule["Arn"] == "arn:aws:scheduler:::aws-sdk:eventbridge:putEvents"
+    entries = json.loads(shlex.split(by_hand[1])[1]) + json.loads(target_of_schedule["Input"])["Entries"]
+    patterns = [rule["Properties"].get("EventPattern") or {} for rule in of_type(aws, "AWS::Events::Rule").values()]
+    (heard,) = (each for each in patterns if each.get("detail-type") == ["Retrain Requested"])
+    assert len(entries) == 2
+    for entry in entries:
+        assert [entry["Source"]] == heard["source"]
+        assert [entry["DetailType"]] == heard["detail-type"]
+        assert entry["Resources"] == ["<stack>"]
+        assert json.loads(entry["Detail"]) == {"model_name": "digit-classifier"}
 
 
 def test_jobs_have_as_many_rules_of_retry_as_batch_takes(aws: Document) -> None:
