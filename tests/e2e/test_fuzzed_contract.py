@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 import schemathesis
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -64,6 +64,8 @@ def test_every_answer_is_one_that_the_document_has(
         warnings.simplefilter("ignore")
         operation = SCHEMA[path][method.upper()]
         case = data.draw(operation.as_strategy(generation_mode=mode))
+    # An empty list in a query is not sent, so a request whose only fault it is would be one without a fault.
+    assume(all(value not in ([], {}) for value in case.query.values()))
     headers = {"x-api-key": api.key} if api.key else {}
     case.call_and_validate(base_url=api.url, headers=headers, excluded_checks=[positive_data_acceptance])
 

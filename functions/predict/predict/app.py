@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mlops.domain.access import Grant
 from mlops.domain.errors import PlatformError
-from mlops.inference.answers import NotFinite, answers_of, batch_body, single_body
+from mlops.inference.answers import NotFinite, answers_of
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.access import Access, permit
@@ -184,7 +184,7 @@ def _answer(
         raise request.only_rows_are_explained()
     else:
         outcome = ask(model, parsed, request_id)
-        document = (batch_body if batch else single_body)(manifest, outcome.answers)
+        document = (model.writer.batch if batch else model.writer.single)(outcome.answers)
     rows = len(outcome.outputs) if batch else 1
     answer = Answer(
         body,
@@ -219,7 +219,7 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
         signals = model.signals(inputs)
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
-    record = records.record(manifest, classified.predictions, classified.confidences, signals)
+    record = model.lines.of_classes(classified.predictions, classified.confidences, signals)
     return records.Outcome(classified, probabilities, record, model.keeper.kept(probabilities))
 
 

@@ -16,6 +16,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_BYTES = 1 << 20
 """Largest body that is decoded here. The parser keeps about 15 times this memory as long as the environment lives."""
 
+NO_OPTIONS: dict[str, Any] = {}
 _parser = Parser(max_capacity=MAX_BYTES)
 
 
@@ -29,8 +30,7 @@ def decode(
     Returns:
         The source's name, its numbers (float64 `[n, k]`), and the other fields; None for any other body.
     """
-    brackets = body.count("[")
-    if brackets < (2 if most_rows else 1):  # a batch of lists has two; one of objects is not for this module
+    if not (_may_be_rows if most_rows else _may_be_list)(body):
         return None
     try:
         document = _parser.parse(body)
@@ -39,16 +39,28 @@ def decode(
             return None
         names = [*document]
         (source,) = [name for name in names if name in lists]
-        rows = document[source]
-        # The buffer is flat. If there are as many brackets as rows, nothing in the body is nested deeper.
-        count = len(rows) if most_rows else 1
-        if type(rows) is not Array or brackets != (1 + count if most_rows else 1) or len(set(names)) != len(names):
+        value = document[source]
+        if type(value) is not Array or (len(names) > 1 and len({*names}) != len(names)):
             return None
-        if most_rows and (count > most_rows or len({len(row) for row in rows}) != 1):
+        # The buffer is flat, so the lists in the body have to be those of the rows, of one length, and no others.
+        count = len(value) if most_rows else 1
+        if most_rows and (count > most_rows or body.count("[") != 1 + count or len({len(row) for row in value}) != 1):
             return None
-        numbers = np.frombuffer(rows.as_buffer(of_type="d"))
+        numbers = np.frombuffer(value.as_buffer(of_type="d"))
         if not numbers.size:
             return None
-        return source, numbers.reshape(count, -1), {name: document[name] for name in names if name != source}
+        options = {name: document[name] for name in names if name != source} if len(names) > 1 else NO_OPTIONS
+        return source, numbers.reshape(count, -1), options
     except (ValueError, TypeError, RuntimeError):  # not JSON, not numbers, or more than the parser takes
         return None
+
+
+def _may_be_list(body: str) -> bool:
+    """Return whether a body has exactly one list. Counting them all would take as long as half of the numbers."""
+    opened = body.find("[")
+    return opened >= 0 and body.find("[", opened + 1) < 0
+
+
+def _may_be_rows(body: str) -> bool:
+    """Return whether a body has at least two lists; one with a list of objects has one."""
+    return body.find("[", body.find("[") + 1) > 0

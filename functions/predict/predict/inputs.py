@@ -14,6 +14,7 @@ from predict.request import BATCH, Request, refuse_other_than_numbers
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 SCALE_REMEDY = 'set scale to the value of the brightest pixel, for example "scale": 255'
 """What to do about pixels beyond the scale. Not every route has one."""
+_UINT64, _FLOAT32 = np.dtype(np.uint64), np.dtype(np.float32)
 _BITS: dict[float, int] = {scale: int(np.float64(scale).view(np.uint64)) for scale in (1, 255)}
 
 
@@ -90,8 +91,8 @@ def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
     # Doubles from 0 up have the same order as their bits, and negative ones have larger bits. So one maximum over the
     # bits shows whether all numbers are within 0..scale. (Negative zero is valid, and takes the slow check.)
     # argmax, because numpy's max uses ufuncs, whose overhead is larger than the comparison itself.
-    patterns = numbers.reshape(-1).view(np.uint64)
-    if not patterns[patterns.argmax()] <= bits:
+    patterns = numbers.view(_UINT64)
+    if not patterns.item(patterns.argmax()) <= bits:
         outside = ~((numbers >= 0) & (numbers <= scale))
         if outside.any():
             row, pixel = (int(index) for index in np.argwhere(outside)[0])
@@ -100,7 +101,7 @@ def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
                 field,
                 f"pixel {pixel} is {numbers[row, pixel]:g}, outside 0..{scale:g}; {SCALE_REMEDY}",
             )
-    return (numbers if scale == 1 else numbers / scale).astype(np.float32)
+    return (numbers if scale == 1 else numbers / scale).astype(_FLOAT32)
 
 
 def _from_base64(text: str, expected: ModelInput) -> np.ndarray:

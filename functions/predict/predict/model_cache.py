@@ -12,9 +12,11 @@ from onnxruntime import InferenceSession
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
 from mlops.domain.rollout.live import CANARY
+from mlops.inference.answers import AnswerWriter
 from mlops.inference.model import Model, ModelRefused, load, proved
 from mlops_contract.onnx_file import ModelFile
 from predict.feedback import AnswerKeeper
+from predict.records import ModelLines
 from predict.s3 import S3Missing, S3Object, S3TooLarge, S3Unavailable, Sink
 from predict.signals import Signals
 
@@ -60,6 +62,8 @@ class ServedModel(Model):
     """A loaded model. `signals` is None if its inputs are not images, and `columns` if its file has no reference of
     columns."""
 
+    writer: AnswerWriter = field(kw_only=True)
+    lines: ModelLines = field(kw_only=True)
     keeper: AnswerKeeper = field(kw_only=True)
     signals: Signals | None = None
     columns: "ColumnCounter | None" = None
@@ -75,7 +79,16 @@ class ServedModel(Model):
 
             columns = counter_of(manifest.contract, manifest.table_reference())
         signals = Signals(image) if image else None
-        return cls(manifest, model.session, model.encoder, signals, columns, keeper=AnswerKeeper(manifest))
+        return cls(
+            manifest,
+            model.session,
+            model.encoder,
+            signals,
+            columns,
+            writer=AnswerWriter(manifest),
+            lines=ModelLines(manifest),
+            keeper=AnswerKeeper(manifest),
+        )
 
 
 @dataclass

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,44 +45,36 @@ class Outcome(NamedTuple):
         return self.record if self.counts is None else self.record + self.counts.fields
 
 
-def record(
-    manifest: Manifest,
-    predictions: list[int | str],
-    confidences: list[np.float32],
-    signals: dict[str, np.ndarray] | None,
-) -> str:
-    """Return the part of a prediction's line that depends on body and model only: JSON fields without braces."""
-    fields = orjson.dumps(
-        {
-            "model_name": manifest.model_name,
-            "model_version": manifest.model_version,
-            "stage": manifest.stage,
-            "n": len(predictions),
-            "predictions": predictions,
-            "confidences": confidences,
-            "signals_permille": signals,
-        },
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
-    return fields[1:-1].decode()
+class ModelLines:
+    """Makes the part of one loaded model's lines that depends on body and model only: JSON fields without braces."""
 
+    def __init__(self, manifest: Manifest) -> None:
+        self._model = orjson.dumps(
+            {"model_name": manifest.model_name, "model_version": manifest.model_version, "stage": manifest.stage}
+        )[1:-1].decode()
+        self._labels = {label: _json(label) for label in manifest.labels}
 
-def record_of_quantities(manifest: Manifest, count: int) -> str:
-    """Return the same part of a regression model's line: it has neither labels nor confidences to watch."""
-    fields = {
-        "min_reader": 2,
-        "task": "regression",
-        "model_name": manifest.model_name,
-        "model_version": manifest.model_version,
-        "stage": manifest.stage,
-        "n": count,
-    }
-    return orjson.dumps(fields)[1:-1].decode()
+    def of_classes(
+        self, predictions: list[int | str], confidences: Sequence[float], signals: dict[str, np.ndarray] | None
+    ) -> str:
+        """Return the part for classes. `signals` are those of `predict.signals`, if the images were measured."""
+        measured = _json(signals) if signals is not None else "null"
+        if len(predictions) == 1:  # a call of the encoder takes longer
+            answers = f'"predictions":[{self._labels[predictions[0]]}],"confidences":[{confidences[0]}]'
+        else:
+            answers = f'"predictions":{_json(predictions)},"confidences":{_json(confidences)}'
+        return f'{self._model},"n":{len(predictions)},{answers},"signals_permille":{measured}'
+
+    def of_quantities(self, count: int) -> str:
+        """Return the part for so many quantities, which have neither labels nor confidences to watch."""
+        return f'"min_reader":2,"task":"regression",{self._model},"n":{count}'
 
 
 def prediction(request_id: str, kept: str, cache: str, staleness: str, began: float) -> None:
-    """Write the line of an answered request. `kept` is the part from `record`, `began` the `time.perf_counter()` at the
-    start."""
+    """Write the line of an answered request, whose part from `ModelLines` and others is `kept`.
+
+    `began` is the `time.perf_counter()` at its start.
+    """
     _print(
         f'{{"event":"mlops.prediction","request_id":{orjson.dumps(request_id).decode()},"status":200,"cache":"{cache}",'
         f'"staleness_s":{staleness},"latency_ms":{(time.perf_counter() - began) * 1000:.3f},{kept}}}\n'
@@ -125,6 +118,10 @@ def report(event: str, **fields: Any) -> None:
             ],
         }
     _print(orjson.dumps(document).decode() + "\n")
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def _print(line: str) -> None:

@@ -9,6 +9,7 @@ from mlops.domain import errors
 from mlops.domain.errors import DependencyUnavailable, PlatformError
 
 HEADERS = {**SECURITY_HEADERS, "content-security-policy": NO_CONTENT_POLICY, "cache-control": "no-store"}
+_PREDICTED = {**HEADERS, "content-type": "application/json"}
 
 
 def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]:
@@ -16,8 +17,7 @@ def ok(body: str, request_id: str, cache: str, staleness: str) -> dict[str, Any]
     return {
         "statusCode": 200,
         "headers": {
-            **HEADERS,
-            "content-type": "application/json",
+            **_PREDICTED,
             "x-request-id": request_id,
             "x-cache": cache,
             "x-model-staleness": staleness,

@@ -15,6 +15,10 @@ MAX_BYTES = 2 << 20
 """About 250 answers. More would hardly help, and would displace the model's weights from the processor's cache."""
 MAX_ENTRY_BYTES = 64 << 10
 """Larger bodies (batches) hardly ever repeat, and would displace hundreds of small ones."""
+IDLE_AFTER = 1000
+"""Answers, one after the other, of which none repeated another. While that goes on, only one in IDLE_SHARE is kept:
+keeping all would take one part in twenty of predict's time. After the first repetition all are kept again."""
+IDLE_SHARE = 8
 ENTRY_OVERHEAD = 700
 """Approximate size of Python's objects for an entry."""
 STRIDE = 61
@@ -45,6 +49,7 @@ class AnswerCache:
         self._max_bytes = max_bytes
         # The one used last is the last. To find its first, a dict walks over all that were removed before it.
         self._entries: OrderedDict[Key, tuple[Answer, int]] = OrderedDict()
+        self._since_repeated = 0
         self.size = 0
         """Bytes held."""
 
@@ -54,10 +59,14 @@ class AnswerCache:
         if entry is None or entry[0].request_body != body:
             return None
         self._entries.move_to_end(key)
+        self._since_repeated = 0
         return entry[0]
 
     def put(self, key: Key, answer: Answer) -> None:
         """Cache an answer unless it is too large. The answers used longest ago are dropped for it."""
+        self._since_repeated += 1
+        if self._since_repeated > IDLE_AFTER and self._since_repeated % IDLE_SHARE:
+            return
         size = _size(answer)
         if size > MAX_ENTRY_BYTES:
             return

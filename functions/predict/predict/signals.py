@@ -20,13 +20,12 @@ class SignalShare:
 
     def __init__(self, share: float) -> None:
         self._steps = round(share * _STEPS)
-        self._hour, self._serial, self._count = 0, 0, 0
+        self._hour_ends, self._serial, self._count = 0, 0, 0
 
     def takes(self, request_id: str, serial: int) -> bool:
         """Return whether to measure the images of this request, which the model with this serial number answered."""
-        hour = int(time.time()) // 3600
-        if hour != self._hour or serial > self._serial:
-            self._hour, self._serial, self._count = hour, serial, 0
+        if time.time() >= self._hour_ends or serial > self._serial:
+            self._hour_ends, self._serial, self._count = (int(time.time()) // 3600 + 1) * 3600, serial, 0
         self._count += 1
         # By the id, because every eighth request could always come from the same client.
         return self._count <= ALL_OF or hash(request_id) % _STEPS < self._steps

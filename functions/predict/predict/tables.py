@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops.domain.errors import ValidationFailed
-from mlops.inference.answers import NotFinite, answers_of_table, row_body, rows_body
+from mlops.inference.answers import NotFinite, answers_of_table
 from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
-from predict import records
 from predict.feedback import OWN_ID
 from predict.inputs import beyond_the_model
 from predict.model_cache import ServedModel
@@ -36,14 +35,14 @@ def answer(
     """
     assert model.encoder is not None
     parsed, own = _with_own_ids(parsed, model.encoder, batch)
-    manifest, encoded = model.manifest, _encoded(parsed, model.encoder, batch)
+    encoded = _encoded(parsed, model.encoder, batch)
     asked = outcome(model, encoded.feeds, parsed.source, request_id, own)
     explained = explanations.fields(encoded.feeds, asked.outputs, batch) if explanations else {}
     if batch:
-        return rows_body(manifest, asked.answers, encoded.warnings, explained), asked
+        return model.writer.batch(asked.answers, encoded.warnings, explained), asked
     # A list of numbers gets a list, as from a model of vectors.
     named = parsed.source == "row"
-    return row_body(manifest, asked.answers, encoded.warnings, explained, named=named), asked
+    return model.writer.row(asked.answers, encoded.warnings, explained, named=named), asked
 
 
 def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own: Sequence[str] = ()) -> Outcome:
@@ -65,9 +64,9 @@ def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own:
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(source) from None
     if manifest.predicts_quantity:
-        record = records.record_of_quantities(manifest, len(outputs))
+        record = model.lines.of_quantities(len(outputs))
     else:
-        record = records.record(manifest, answers.predictions, answers.confidences, None)
+        record = model.lines.of_classes(answers.predictions, answers.confidences, None)
     counts = model.columns.count(request_id, feeds, outputs) if model.columns is not None else None
     return Outcome(answers, outputs, record, model.keeper.kept(outputs, own), counts)
 

@@ -24,8 +24,7 @@ def test_what_predict_logs_compares_with_what_the_trainer_saw(capsys):
     manifest = served().manifest
     for start in range(0, 400, 100):
         rows = slice(start, start + 100)
-        kept = records.record(
-            manifest,
+        kept = records.ModelLines(manifest).of_classes(
             probabilities[rows].argmax(axis=1).tolist(),
             probabilities[rows].max(axis=1),
             signals.Signals((28, 28))(inputs[rows]),

@@ -1,7 +1,8 @@
-"""Convert a model's probabilities to the answer for the caller."""
+"""Convert a model's outputs to the answer for the caller."""
 
 import math
 from collections.abc import Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,13 +24,13 @@ class Answers(NamedTuple):
 
     Attributes:
         predictions: Labels; quantities as numpy's float32.
-        confidences: As numpy's float32, or as `shortest` has them.
-        first: All probabilities of the first row, as `shortest` has them; none for a quantity.
+        confidences: As `shortest` has them.
+        first: All probabilities of the first row, as a JSON list; empty for a quantity.
     """
 
     predictions: list[Any]
-    confidences: list[Any]
-    first: Sequence[float] = ()
+    confidences: list[float]
+    first: str = ""
 
 
 def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
@@ -38,58 +39,21 @@ def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
     Raises:
         NotFinite: A row's largest probability is not a finite number.
     """
-    first = shortest(probabilities[0])
+    first = _json(probabilities[0])
     if len(probabilities) == 1:  # a call of numpy takes longer than all of this
-        if None in first:  # JSON has no infinity and no NaN
+        row = orjson.loads(first)
+        if None in row:  # JSON has no infinity and no NaN
             raise NotFinite
-        confidence = max(first)
-        label = manifest.labels[first.index(confidence)]
+        confidence = max(row)
+        label = manifest.labels[row.index(confidence)]
         return Answers([label], [confidence if 0 <= confidence <= 1 else _at_most_one(confidence)], first)
     classes = probabilities.argmax(axis=1).tolist()
-    confidences = [probabilities[row, best] for row, best in enumerate(classes)]
+    confidences = shortest(probabilities.max(axis=1))
+    if None in confidences:
+        raise NotFinite
     if not all(0 <= confidence <= 1 for confidence in confidences):
         confidences = [_at_most_one(confidence) for confidence in confidences]
     return Answers([manifest.labels[index] for index in classes], confidences, first)
-
-
-def shortest(numbers: Floats) -> list[Any]:
-    """Return float32 numbers as Python's, each the shortest decimal that means the same float32; None for NaN."""
-    found: list[Any] = orjson.loads(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY))
-    return found
-
-
-def _at_most_one(confidence: Any) -> Any:
-    """Limit confidences to 1, as in the published schema: sums of float32 may exceed it by rounding."""
-    if not math.isfinite(confidence):
-        raise NotFinite
-    return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
-
-
-def single_body(manifest: Manifest, answers: Answers) -> str:
-    """Return the answer for one row as JSON."""
-    return _encoded(
-        {
-            "prediction": answers.predictions[0],
-            "confidence": answers.confidences[0],
-            "probabilities": answers.first,
-            "model_name": manifest.model_name,
-            "model_version": manifest.model_version,
-            "model_stage": manifest.stage,
-        }
-    )
-
-
-def batch_body(manifest: Manifest, answers: Answers) -> str:
-    """Return the answer for several rows as JSON."""
-    return _encoded(
-        {
-            "predictions": answers.predictions,
-            "confidences": answers.confidences,
-            "model_name": manifest.model_name,
-            "model_version": manifest.model_version,
-            "batch_size": len(answers.predictions),
-        }
-    )
 
 
 def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
@@ -106,51 +70,84 @@ def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
     return Answers(quantities, [])
 
 
-def row_body(
-    manifest: Manifest,
-    answers: Answers,
-    warnings: Sequence[str] = (),
-    more: dict[str, Any] = NOTHING_MORE,
-    *,
-    named: bool = True,
-) -> str:
-    """Return a table model's answer for one row as JSON.
+def shortest(numbers: Floats) -> list[Any]:
+    """Return float32 numbers as Python's, each the shortest decimal that means the same float32; None for NaN."""
+    found: list[Any] = orjson.loads(_json(numbers))
+    return found
 
-    Args:
-        manifest: Says which model answers.
-        answers: Its answer.
-        warnings: What to know about the answer.
-        more: Further fields.
-        named: Whether probabilities go by their labels.
-    """
-    document: dict[str, Any] = {"prediction": answers.predictions[0]}
-    if answers.confidences:
-        document["confidence"] = answers.confidences[0]
-        document["probabilities"] = (
-            dict(zip(map(str, manifest.labels), answers.first, strict=True)) if named else answers.first
+
+def _at_most_one(confidence: float) -> float:
+    """Limit confidences to 1, as in the published schema: sums of float32 may exceed it by rounding."""
+    return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
+
+
+class AnswerWriter:
+    """Writes one model's answers as JSON. What is the same in each of them is encoded once."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._labels = {label: _json(label) for label in manifest.labels}
+        self._names = [f"{_json(str(label))}:" for label in manifest.labels]
+        self._model = _fields(
+            {
+                "model_name": manifest.model_name,
+                "model_version": manifest.model_version,
+                "model_stage": manifest.stage,
+            }
         )
-    document["model_name"] = manifest.model_name
-    document["model_version"] = manifest.model_version
-    document["model_stage"] = manifest.stage
-    return _encoded(document, warnings, more)
+
+    def single(self, answers: Answers) -> str:
+        """Return the answer for one row."""
+        return self._one(answers, answers.first)
+
+    def row(
+        self,
+        answers: Answers,
+        warnings: Sequence[str] = (),
+        more: dict[str, Any] = NOTHING_MORE,
+        *,
+        named: bool = True,
+    ) -> str:
+        """Return a table model's answer for one row.
+
+        Args:
+            answers: The answer.
+            warnings: What to know about it.
+            more: Further fields.
+            named: Whether probabilities go by their labels.
+        """
+        if not answers.confidences:
+            return f'{{"prediction":{_json(answers.predictions[0])},{self._model}{_rest(warnings, more)}}}'
+        probabilities = answers.first
+        if named:
+            probabilities = f"{{{','.join(map(add, self._names, probabilities[1:-1].split(',')))}}}"
+        return self._one(answers, probabilities, _rest(warnings, more))
+
+    def batch(self, answers: Answers, warnings: Sequence[str] = (), more: dict[str, Any] = NOTHING_MORE) -> str:
+        """Return the answer for several rows. `warnings` and `more` are as in `row`."""
+        document: dict[str, Any] = {"predictions": answers.predictions}
+        if answers.confidences:
+            document["confidences"] = answers.confidences
+        document["model_name"] = self._manifest.model_name
+        document["model_version"] = self._manifest.model_version
+        document["batch_size"] = len(answers.predictions)
+        return f"{{{_fields(document)}{_rest(warnings, more)}}}"
+
+    def _one(self, answers: Answers, probabilities: str, rest: str = "") -> str:
+        label, confidence = self._labels[answers.predictions[0]], answers.confidences[0]
+        return f'{{"prediction":{label},"confidence":{confidence},"probabilities":{probabilities},{self._model}{rest}}}'
 
 
-def rows_body(
-    manifest: Manifest, answers: Answers, warnings: Sequence[str] = (), more: dict[str, Any] = NOTHING_MORE
-) -> str:
-    """Return a table model's answer for several rows as JSON. `more` are further fields."""
-    document: dict[str, Any] = {"predictions": answers.predictions}
-    if answers.confidences:
-        document["confidences"] = answers.confidences
-    document["model_name"] = manifest.model_name
-    document["model_version"] = manifest.model_version
-    document["batch_size"] = len(answers.predictions)
-    return _encoded(document, warnings, more)
+def _rest(warnings: Sequence[str], more: dict[str, Any]) -> str:
+    if not warnings and not more:
+        return ""
+    return "," + _fields({**more, "warnings": warnings} if warnings else more)
 
 
-def _encoded(document: dict[str, Any], warnings: Sequence[str] = (), more: dict[str, Any] = NOTHING_MORE) -> str:
-    if more:
-        document |= more
-    if warnings:
-        document["warnings"] = warnings
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+def _fields(document: dict[str, Any]) -> str:
+    """Return an object's fields as JSON, without the braces."""
+    return _json(document)[1:-1]
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
