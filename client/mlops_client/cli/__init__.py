@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from mlops_client.cli import (
 )
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
+from mlops_client.cli.speech import in_commands
 from mlops_client.errors import BadInput, Forbidden, Invalid, MlopsError, NotSignedIn, Unreachable
 from mlops_client.version import __version__
 
@@ -37,7 +39,7 @@ EPILOG = """Exit codes:
 
 1: the API refused the request, or a request, a job, a sweep or a promotion failed.
 
-2: wrong use: an invalid option, value or file, or a request that the API refuses as invalid (413 or 422).
+2: wrong use: an invalid option, value or file, or a request that the API refuses as invalid (400, 413 or 422).
 
 3: no API key, or a key whose role does not allow the request.
 
@@ -110,8 +112,15 @@ def exit_code(error: MlopsError) -> int:
 
 def main() -> None:
     """Run the command line. Errors of this package are printed as one line, without a stack trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of an encoding without the characters of a name
     try:
         app()
     except MlopsError as error:
-        complain(str(error))
+        complain(in_commands(str(error)))
         sys.exit(exit_code(error))
+    except OSError as error:
+        # Of a file that was named: errors of the network are the package's own.
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(2)

@@ -9,8 +9,9 @@ import typer
 
 from mlops_client.cli import output, scores, watching
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, duration
+from mlops_client.cli.output import ago, duration
 from mlops_client.cli.results import finish_job
+from mlops_client.cli.tables import Column
 from mlops_client.cli.training import Watch
 from mlops_client.listing import Listing
 from mlops_client.models import Job, SweepState
@@ -113,7 +114,7 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
         return
     head = scores.heading(job.objective for job in jobs)
     columns = [
-        Column("job", 9),
+        Column("job", 9, whole=True),
         Column("status", 8),
         Column("epoch", 4, right=True),
         Column(head, 7, right=True),
@@ -136,7 +137,7 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
         for job in jobs
     ]
     output.show(columns, rows, "no jobs; start one: mlops train --watch")
-    output.show_limit(len(jobs), jobs.total_count)
+    output.show_limit(jobs)
 
 
 def _show_job(job: Job) -> None:
@@ -166,5 +167,4 @@ def _show_sweep(sweep: SweepState, as_json: bool) -> None:
     if as_json:
         output.print_json(sweep)
     else:
-        out = output.console()
-        out.print(watching.leaderboard(sweep, out))
+        watching.show_leaderboard(sweep)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from mlops_client.cli import output, scores
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, number
+from mlops_client.cli.output import ago, number
+from mlops_client.cli.tables import Column, styled
 from mlops_client.errors import BadInput
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
         Column("runs", 6, right=True),
         Column(f"best {head}", 8, right=True),
         Column("best run", 4),
-        Column("run id", 2, style="dim"),
+        Column("run id", 2, style="dim", whole=True),
     ]
     rows = []
     for experiment in listing:
@@ -54,6 +54,7 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
         score = scores.text(experiment.objective, best.metrics, head) if best else ""
         rows.append([experiment.name, experiment.total_runs, score, best and best.run_name, best and best.run_id[:8]])
     output.show(columns, rows, "no experiments yet; start a run: mlops train --watch")
+    output.show_limit(listing)
 
 
 def runs(
@@ -88,7 +89,7 @@ def runs(
         *(Column(name.replace("_", " "), 5 - place, right=True) for place, name in enumerate(parameters)),
         Column("status", 4),
         Column("started", 0, right=True, style="dim"),
-        Column("run id", 7, style="dim"),
+        Column("run id", 7, style="dim", whole=True),
     ]
     rows = [
         [
@@ -103,7 +104,7 @@ def runs(
         for place, run in enumerate(listing, start=1)
     ]
     output.show(columns, rows, "no runs yet; start one: mlops train --watch")
-    output.show_limit(len(listing), listing.total_count)
+    output.show_limit(listing)
     if _field(order_by) == BY_OBJECTIVE:
         _note_unranked(listing)
 
@@ -124,7 +125,7 @@ def compare(
     if as_json:
         output.print_json(comparison)
         return
-    columns = [Column("", 9), *(Column(run.run_name or run.run_id[:8], 9, right=True) for run in comparison.runs)]
+    columns = [Column("name", 9), *(Column(run.run_name or run.run_id[:8], 9, right=True) for run in comparison.runs)]
     ids = [run.run_id for run in comparison.runs]
     rows: list[list[object]] = [
         [param.name, *(number(param.values.get(run_id)) for run_id in ids)]
@@ -135,7 +136,7 @@ def compare(
     for metric in comparison.metrics:
         if everything or (metric.differs and metric.kind not in DETAIL_KINDS):
             cells = [
-                Text(number(metric.values.get(run_id)), style="bold green" if run_id == metric.best else "")
+                styled(number(metric.values.get(run_id)), "bold green" if run_id == metric.best else "")
                 for run_id in ids
             ]
             rows.append([metric.name, *cells])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mlops_client.defaults import DEFAULT_MODEL
@@ -11,7 +12,7 @@ from mlops_client.errors import TransitionRefused, WaitTimeout
 from mlops_client.listing import Listing
 from mlops_client.models import Conversion, Model, ModelDetail, Transition
 from mlops_client.records import decode
-from mlops_client.routes.base import Routes, given
+from mlops_client.routes.base import PAGE_SIZE, Routes, given
 from mlops_client.states import UNDER_WAY
 from mlops_client.transport import path
 
@@ -26,9 +27,15 @@ class RegistryRoutes(Routes):
         """Return at most `limit` registered models, ordered by name."""
         return self._pages("/models", "models", Model, limit)
 
-    def model(self, name: str = DEFAULT_MODEL) -> ModelDetail:
-        """Return a model's versions with their stages, the newest first."""
-        return decode(ModelDetail, self.transport.call("GET", path("models", name)))
+    def model(self, name: str = DEFAULT_MODEL, limit: int = 10_000) -> ModelDetail:
+        """Return a model with at most `limit` of its versions and their stages, the newest first."""
+        query: dict[str, Any] = {"limit": min(PAGE_SIZE, limit)}
+        model = decode(ModelDetail, self.transport.call("GET", path("models", name), query=query))
+        while model.next_cursor is not None and len(model.versions) < limit:
+            query = {"limit": min(PAGE_SIZE, limit - len(model.versions)), "cursor": model.next_cursor}
+            page = decode(ModelDetail, self.transport.call("GET", path("models", name), query=query))
+            model = replace(page, versions=[*model.versions, *page.versions])
+        return model
 
     def history(self, name: str = DEFAULT_MODEL, limit: int = 50) -> Listing[Transition]:
         """Return who moved which version to which stage, when and why; the newest first."""
