@@ -215,7 +215,37 @@ def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
     assert ran.returncode == 0
     kept = (tmp_path / "list.txt").read_text()
     assert "\x1b" not in kept
-    assert kept.splitlines()[0].split() == unstyled(wide).splitlines()[0].split(), "all columns, whatever the width"
+    head, *rows = kept.splitlines()
+    assert " ".join(head.split("\t")).split() == unstyled(wide).splitlines()[0].split(), "all columns"
+    assert {row.count("\t") for row in rows} == {head.count("\t")}, "values between tabs"
+
+
+@pytest.mark.slow
+def test_the_files_of_a_run_are_downloaded(signed_in, production_model, tmp_path):
+    done = json.loads(mlops(signed_in, "jobs", "--status", "completed", "--limit", "1", "--json").stdout)
+    job_id = done[0]["job_id"]
+    listed = mlops(signed_in, "artifacts", job_id)
+    assert listed.returncode == 0, listed.stderr
+    sizes = {path: int(size) for path, size in (line.split("\t") for line in listed.stdout.splitlines()[1:])}
+    assert sizes["model_card.md"] > 100
+    ran = mlops(signed_in, "artifacts", job_id, "-o", str(tmp_path / "files"))
+    assert ran.returncode == 0, ran.stderr
+    assert {path: (tmp_path / "files" / path).stat().st_size for path in sizes} == sizes
+    none = mlops(signed_in, "artifacts", job_id, "none.txt")
+    assert (none.returncode, none.stderr.count("\n")) == (1, 1)
+    assert "mlops artifacts RUN lists them" in none.stderr
+
+
+@pytest.mark.slow
+def test_a_key_that_was_removed_reads_as_one_line_that_says_what_to_do(signed_in, stack):
+    operator = signed_in | stack.env | {"MLOPS_STACK": "mlops-local"}
+    made = json.loads(mlops(operator, "keys", "create", "leaver", "--owner", "leaver", "--json").stdout)
+    leaver = signed_in | {"MLOPS_API_KEY": made["key"], "NO_COLOR": "1", "COLUMNS": "40"}
+    assert mlops(leaver, "jobs").returncode == 0
+    assert mlops(operator, "keys", "remove", made["key_id"]).returncode == 0
+    ran = mlops(leaver, "jobs")
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (3, "", 1)
+    assert "sign in with another one (mlops login), or ask an operator" in ran.stderr
 
 
 @pytest.mark.slow

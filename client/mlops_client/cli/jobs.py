@@ -31,6 +31,10 @@ def jobs(
         str | None,
         typer.Option(help="Show only jobs that are pending, running, completed, failed, cancelled or pruned."),
     ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Show only jobs of this experiment.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Show only jobs of this model.")] = None,
     limit: Limit = 20,
     watch: Watch = False,
     as_json: Json = False,
@@ -51,7 +55,7 @@ def jobs(
         else:
             _show_job(job)
     else:
-        _list_jobs(client.jobs(status, limit), as_json)
+        _list_jobs(client.jobs(status, limit, experiment_name=experiment, model_name=model), as_json)
 
 
 def logs(

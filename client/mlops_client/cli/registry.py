@@ -32,13 +32,16 @@ def register(app: typer.Typer) -> None:
 
 def models(
     name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Show the versions of this model.")] = None,
+    part: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="Show only models with this in their name.")
+    ] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List registered models, or the versions of one."""
     client = new_client()
     if name is None:
-        listing = client.models(limit)
+        listing = client.models(limit, name=part)
         if as_json:
             output.print_json(listing)
         else:
@@ -67,8 +70,7 @@ def promote(
 
     A version that was logged with plain MLflow is converted to ONNX first.
     """
-    stages = {known.lower(): known for known in STAGES}
-    target = stages.get(stage.lower(), stage)
+    target = _stage(stage)
     client = new_client()
     try:
         _move(
@@ -92,11 +94,13 @@ def rollback(
 
 def history(
     model_name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the registered model.")] = DEFAULT_MODEL,
+    version: Annotated[int | None, typer.Option("--model-version", help="Show only moves of this version.")] = None,
+    stage: Annotated[str | None, typer.Option("--stage", "-s", help="Show only moves to this stage.")] = None,
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
     """Show who moved which version to which stage, when and why."""
-    listing = new_client().history(model_name, limit)
+    listing = new_client().history(model_name, limit, version=version, stage=stage and _stage(stage))
     if as_json:
         output.print_json(listing)
         return
@@ -123,6 +127,11 @@ def history(
     ]
     output.show(columns, rows, f"no version of {model_name} has been moved yet")
     output.show_limit(listing)
+
+
+def _stage(given: str) -> str:
+    """Return a stage as the API writes it, whatever the case of its letters."""
+    return next((known for known in STAGES if known.lower() == given.lower()), given)
 
 
 def _list_models(models: Listing[Model]) -> None:

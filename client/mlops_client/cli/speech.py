@@ -13,6 +13,7 @@ _COMMANDS = [
     (rf"GET /train/status/({_NAME})", r"mlops jobs \1"),
     (rf"GET /train/jobs/({_NAME})/logs", r"mlops logs \1"),
     (r"GET /train/jobs\b(?!/)", "mlops jobs"),
+    (r"GET /experiments/\{experiment\}/runs/\{run_id\}", "mlops artifacts RUN"),
     (r"GET /experiments\b(?!/)", "mlops experiments"),
     (r"GET /models/\{name\}/history", "mlops history MODEL"),
     (r"GET /models/\{name\}/rollouts", "mlops rollout list --model MODEL"),

@@ -23,9 +23,10 @@ MAX_SERVER_WAIT = 20
 class RegistryRoutes(Routes):
     """Read registered models, promote versions and roll back."""
 
-    def models(self, limit: int = 50) -> Listing[Model]:
-        """Return at most `limit` registered models, ordered by name."""
-        return self._pages("/models", "models", Model, limit)
+    def models(self, limit: int = 50, *, name: str | None = None) -> Listing[Model]:
+        """Return at most `limit` registered models, ordered by name. `name` is a part of theirs."""
+        keep = None if name is None else lambda model: name.lower() in model.name.lower()
+        return self._pages("/models", "models", Model, limit, keep=keep)
 
     def model(self, name: str = DEFAULT_MODEL, limit: int = 10_000) -> ModelDetail:
         """Return a model with at most `limit` of its versions and their stages, the newest first."""
@@ -37,9 +38,19 @@ class RegistryRoutes(Routes):
             model = replace(page, versions=[*model.versions, *page.versions])
         return model
 
-    def history(self, name: str = DEFAULT_MODEL, limit: int = 50) -> Listing[Transition]:
-        """Return who moved which version to which stage, when and why; the newest first."""
-        return self._pages(path("models", name, "history"), "transitions", Transition, limit)
+    def history(
+        self, name: str = DEFAULT_MODEL, limit: int = 50, *, version: int | None = None, stage: str | None = None
+    ) -> Listing[Transition]:
+        """Return who moved which version to which stage, when and why; the newest first.
+
+        `version` and `stage` select the moves of one version, and those to one stage.
+        """
+
+        def wanted(transition: Transition) -> bool:
+            return version in (None, transition.version) and stage in (None, transition.stage)
+
+        keep = wanted if version is not None or stage is not None else None
+        return self._pages(path("models", name, "history"), "transitions", Transition, limit, keep=keep)
 
     def promote(
         self,

@@ -111,6 +111,30 @@ def test_every_command_has_help_that_reads_in_40_columns():
     assert max(len(line) for line in ran.stdout.splitlines()) <= 52
 
 
+def test_every_command_is_below_a_heading_and_every_example_is_one_that_works():
+    import shlex
+
+    import typer
+
+    from mlops_client.cli import app
+    from mlops_client.cli.help import EXAMPLES, GroupedCommands
+
+    group: Any = typer.main.get_command(app)
+    listed = [name for names in GroupedCommands.headings.values() for name in names]
+    assert sorted(listed) == sorted(group.commands)
+    shown = run("--help").stdout
+    assert {f"{heading}:" for heading in group.headings} <= set(shown.splitlines())
+    for command, lines in EXAMPLES.items():
+        for line in lines:
+            program, *words = shlex.split(line)
+            assert program == "mlops"
+            assert command in ("", words[0])
+            # Options that do not exist, and values that cannot be read, are errors.
+            group.commands[words[0]].make_context(words[0], words[1:])
+        said = run(*([command] if command else []), "--help", COLUMNS="300").stdout
+        assert all(f"`{line}`" in said for line in lines), command
+
+
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Every command with its whole name, those of groups included."""
     yield name, command
