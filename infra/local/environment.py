@@ -30,6 +30,17 @@ def stack_environment(settings: Settings, api_key: str) -> dict[str, str]:
     }
 
 
+def addresses(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what people open, by its name: from the variables of `stack_environment`."""
+    api = variables["MLOPS_API_URL"]
+    return {
+        "console": f"{api}/console",
+        "API documentation": f"{api}/docs",
+        # Without it MLflow 3 opens experiments on its page for generative AI, which is empty here.
+        "MLflow": f"{variables['MLFLOW_TRACKING_URI']}/#/experiments?workflowType=machine_learning",
+    }
+
+
 def aws_environment(settings: Settings) -> dict[str, str]:
     """What an AWS client needs to reach the local AWS. Raises LocalStackError before the first `up`."""
     return {
