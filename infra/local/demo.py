@@ -50,9 +50,10 @@ def main(arguments: Sequence[str]) -> int:
         version = promoted(api, console, sweep["transition_id"])
         _predict(api, console, options, version)
         demo_table.play(api, console)
+        experiment_id = api.get(f"/experiments/{demo_table.MODEL}?limit=1")["experiment_id"]
     except (ApiError, TimeoutError) as error:
         raise LocalStackError(f"{error}; `make logs` shows what the platform wrote") from error
-    _where_next(console, variables, time.monotonic() - began)
+    _where_next(console, variables, experiment_id, time.monotonic() - began)
     return 0
 
 
@@ -136,7 +137,7 @@ def _drawn(image: list[float], side: int = 28, step: int = 2) -> str:
     return "\n".join("".join(SHADES[min(9, int(pixel * 10))] for pixel in row) for row in rows)
 
 
-def _where_next(console: Console, variables: dict[str, str], seconds: float) -> None:
+def _where_next(console: Console, variables: dict[str, str], experiment_id: str, seconds: float) -> None:
     settings = Settings.from_environment()
     env = settings.env_file
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
@@ -144,7 +145,7 @@ def _where_next(console: Console, variables: dict[str, str], seconds: float) -> 
     lines.add_column(no_wrap=True)
     lines.add_column(overflow="fold")  # so that an address can be copied
     for name, value in (
-        *addresses(variables).items(),
+        *addresses(variables, experiment_id).items(),
         ("the key for the console", f"MLOPS_API_KEY in {shown}"),
         ("variables for your shell", f"set -a; . {shown}; set +a"),
         ("what runs", "make status"),

@@ -95,7 +95,7 @@ def test_mlflow_shows_the_right_alias_and_tag_after_each_move(api, stack, monkey
 
 
 @pytest.mark.slow
-def test_the_address_that_make_up_prints_leads_to_runs_and_not_to_an_empty_page(api, stack, production_model):
+def test_the_address_that_the_demo_prints_leads_to_runs_and_not_to_an_empty_page(api, stack, production_model):
     """MLflow 3 opens experiments on its page for generative AI, unless it is told otherwise."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     name = api.get("/experiments?limit=1")["experiments"][0]["name"]
@@ -103,8 +103,8 @@ def test_the_address_that_make_up_prints_leads_to_runs_and_not_to_an_empty_page(
         browser = started.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
-        page.goto(addresses(stack.env)["MLflow"])
-        page.get_by_role("link", name=name, exact=True).first.click()
-        run = api.get(f"/experiments/{name}?limit=1")["runs"][0]["run_name"]
-        playwright.expect(page.get_by_role("link", name=run).first).to_be_visible(timeout=PATIENCE)
+        found = api.get(f"/experiments/{name}?limit=1")
+        page.goto(addresses(stack.env, found["experiment_id"])["MLflow"])
+        run = page.get_by_role("link", name=found["runs"][0]["run_name"])
+        playwright.expect(run.first).to_be_visible(timeout=PATIENCE)
         browser.close()

@@ -125,7 +125,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # of an encoding without the characters of a name
     try:
-        app()
+        app(prog_name="mlops")
     except MlopsError as error:
         complain(in_commands(str(error)))
         sys.exit(exit_code(error))

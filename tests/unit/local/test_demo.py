@@ -51,3 +51,5 @@ def test_the_console_comes_first_and_mlflow_opens_on_its_runs() -> None:
         ("API documentation", "http://127.0.0.1:8000/docs"),
         ("MLflow", "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"),
     ]
+    shown = addresses({"MLOPS_API_URL": "", "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}, "7")["MLflow"]
+    assert shown == "http://127.0.0.1:5000/#/experiments/7/runs?workflowType=machine_learning"
