@@ -45,6 +45,7 @@ def play(environment: dict[str, str]) -> dict[str, float]:
 
 def main() -> None:
     """Print the table, and write it and its numbers to benchmarks/results/."""
+    where = machine.describe("rich")
     ports = zip(("MLOPS_API_PORT", "MLOPS_TRACKING_PORT", "MLOPS_AWS_PORT"), map(str, free_ports(3)), strict=True)
     with tempfile.TemporaryDirectory(prefix="mlops-bench-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as a user of its own where we are root
@@ -57,7 +58,7 @@ def main() -> None:
     rows.append(["at most", *MOST_SECONDS.values()])
     table = machine.table(["", "first, s", "again, s"], rows)
     print(table)
-    result = {"seconds": found, "machine": machine.describe("rich")}
+    result = {"seconds": found, "machine": where}
     machine.write("demo", "How long the demo takes, after `make install`", result, table)
 
 

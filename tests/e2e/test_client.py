@@ -96,6 +96,29 @@ def test_the_page_on_tables_runs_as_it_stands(environment, stack, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_on_safe_promotions_runs_as_it_stands(environment, stack, tmp_path):
+    printed = boxes_of("promote.md", environment, stack, tmp_path)
+    assert "safe version 1 is in Production" in printed
+    assert "refused with exit code 1" in printed
+    assert printed.count("safe version 3 is in Production, in place of version 1") == 2, "before and after the rollback"
+    assert "safe version 1 is in Production, in place of version 3" in printed
+    assert "safe version 3 waits for 1 approval before it goes to Production" in printed
+    assert "the history of safe is as it was written" in printed
+    document = json.loads((tmp_path / "promotion.json").read_text())
+    assert "the curves look right" in json.dumps(document)
+
+
+@pytest.mark.slow
+def test_the_page_on_labels_runs_as_it_stands(environment, stack, tmp_path):
+    printed = boxes_of("labels.md", environment, stack, tmp_path)
+    assert "parcels version 1 is in Production" in printed
+    assert re.search(r"^(counted|waiting)$", printed, re.M), "the first label"
+    accuracy = re.search(r"^40 labels, accuracy (0\.\d\d|1\.00)$", printed, re.M)
+    assert accuracy is not None, printed[-2000:]
+    assert float(accuracy[1]) > 0.6
+
+
+@pytest.mark.slow
 def test_the_notebook_runs(stack, monkeypatch):
     monkeypatch.setenv("MLOPS_API_URL", stack.api_url)
     monkeypatch.setenv("MLOPS_API_KEY", stack.api_key)
