@@ -35,7 +35,7 @@ def test_the_commands_of_the_readme_run_as_they_stand(tmp_path_factory):
             env={**inherited, **ports},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1200,
         )
         assert ran.returncode == 0, f"{ran.stdout[-4000:]}\n{ran.stderr[-2000:]}"
         assert '"prediction":7' in ran.stdout
