@@ -46,10 +46,11 @@ def main(arguments: Sequence[str]) -> int:
     api = Api(variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"])
     try:
         sweep = _train(api, console, options)
+        tables = demo_table.start(api)
         console.rule("[bold]3. The best run's model is registered, checked by the gates and promoted", align="left")
         version = promoted(api, console, sweep["transition_id"])
         _predict(api, console, options, version)
-        demo_table.play(api, console)
+        demo_table.play(api, console, tables)
         experiment_id = api.get(f"/experiments/{demo_table.MODEL}?limit=1")["experiment_id"]
     except (ApiError, TimeoutError) as error:
         raise LocalStackError(f"{error}; `make logs` shows what the platform wrote") from error

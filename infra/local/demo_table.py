@@ -51,10 +51,20 @@ def customers(count: int, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def play(api: Api, console: Console) -> None:
-    """Train three types, promote the best, ask it for a row, and send rows in which a column is broken."""
+def start(api: Api) -> list[str]:
+    """Upload the table, start a job for each type, and return their ids: they train while other things are shown."""
+    subject = {"dataset": _upload(api, customers(ROWS, seed=1)), "target": "churned", "objective": "roc_auc"}
+    names = {"experiment_name": MODEL, "model_name": MODEL}
+    return [
+        api.post("/train", {**subject, **names, "model_type": kind, "hyperparameters": hyperparameters})["job_id"]
+        for kind, hyperparameters in TYPES.items()
+    ]
+
+
+def play(api: Api, console: Console, job_ids: list[str]) -> None:
+    """Wait for the three types, promote the best, ask it for a row, and send rows in which a column is broken."""
     console.rule("[bold]5. A table, with text and missing values: three model types are trained", align="left")
-    jobs = _train(api, console, _upload(api, customers(ROWS, seed=1)))
+    jobs = _trained(api, console, job_ids)
     best = max(jobs, key=lambda job: job["metrics"]["roc_auc"])
     console.rule("[bold]6. The best one is proved, checked by the gates and promoted", align="left")
     wish = {"model_name": MODEL, "version": best["model_version"], "stage": "Production", "reason": "best of three"}
@@ -79,17 +89,11 @@ def _upload(api: Api, rows: list[dict[str, Any]]) -> str:
     return str(place["input"])
 
 
-def _train(api: Api, console: Console, address: str) -> list[dict[str, Any]]:
-    """Train all types on the table, and return the jobs. Raises LocalStackError: one of them has failed."""
+def _trained(api: Api, console: Console, job_ids: list[str]) -> list[dict[str, Any]]:
+    """Watch the jobs to their end, and return them. Raises LocalStackError: one of them has failed."""
     console.print(f"  POST /train  {', '.join(TYPES)}: which of {ROWS:,} customers will leave?")
-    subject = {"dataset": address, "target": "churned", "objective": "roc_auc"}
-    names = {"experiment_name": MODEL, "model_name": MODEL}
-    ids = [
-        api.post("/train", {**subject, **names, "model_type": kind, "hyperparameters": hyperparameters})["job_id"]
-        for kind, hyperparameters in TYPES.items()
-    ]
     answers = states(
-        lambda: [api.get(f"/train/status/{job_id}") for job_id in ids],
+        lambda: [api.get(f"/train/status/{job_id}") for job_id in job_ids],
         lambda jobs: all(job["status"] in ENDED for job in jobs),
     )
     jobs: list[dict[str, Any]] = watch(console, answers, _ranked, _line)
