@@ -18,7 +18,7 @@ from infra.local.settings import ROOT
 
 RUNS = ("first", "again")
 MOST_SECONDS = {"first": 120, "again": 40}
-"""What people are promised."""
+"""The aim."""
 SCENES = {"1.": "the platform starts", "2.": "digits: train, compare, promote, predict"} | {
     "5.": "a table: train three types, prove, compare, promote, predict",
     "8.": "a column breaks, and drift names it",
