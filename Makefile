@@ -19,7 +19,7 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
-install: $(VENV)/installed ## create .venv with the pinned dependencies
+install: $(VENV)/installed $(BIN)/mlops ## create .venv with the pinned dependencies and the command mlops
 
 # The stamp file avoids another installation until pyproject.toml or constraints.txt changes.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -30,6 +30,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq 'pip>=25.1'
 	@$(BIN)/python -m pip install -qq $(if $(EXTRA_INDEX_URL),--extra-index-url $(EXTRA_INDEX_URL)) --constraint constraints.txt --group dev
 	@touch $@
+
+# The command line of this checkout, with its code as it is.
+$(BIN)/mlops: tools/mlops.sh $(VENV)/installed
+	@install -m 755 $< $@
 
 demo: install ## start the platform, then train, compare, register, promote and predict
 	@$(BIN)/python -m infra.local demo

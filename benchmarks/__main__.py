@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 PARTS = {
+    "demo": None,
     "first_epoch": None,
     "predict": None,
     "rows": None,

@@ -25,7 +25,17 @@ DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
     *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
-    *("ModelType", "Experiment", "RunRow", "RunDetail", "Comparison", "Model", "ModelDetail", "Transition"),
+    *(
+        "ModelType",
+        "Experiment",
+        "RunRow",
+        "RunDetail",
+        "ArtifactFile",
+        "Comparison",
+        "Model",
+        "ModelDetail",
+        "Transition",
+    ),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
     *("SettingsState", "Verification", "Rollout"),
     *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),

@@ -1,4 +1,4 @@
-"""Where the API's address and key come from: arguments, then the environment, then what `mlops login` stored."""
+"""Where the API's address and key come from: arguments, the environment, `mlops login`, or the stack of a checkout."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ def read_login(url: str | None = None, key: str | None = None) -> Login:
     chosen = url or os.environ.get("MLOPS_API_URL")
     # Whoever brings both may have no folder that can be read, as in a container.
     stored = {} if chosen and (key or os.environ.get("MLOPS_API_KEY")) else _stored_login()
+    if not chosen and not stored and (local := _local_login()) is not None:
+        return Login(local.url, key or os.environ.get("MLOPS_API_KEY") or local.key, local.source)
     chosen = chosen or stored.get("url")
     if not chosen:
         raise NotSignedIn("no address of the API: run `mlops login URL`, or set MLOPS_API_URL and MLOPS_API_KEY")
@@ -105,13 +107,12 @@ def others_may_read(path: Path) -> bool:
     return os.name != "nt" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
-def read_local_env(folder: Path) -> Login:
-    """Return the local stack's address and key, from the file that `make up` wrote below `folder`.
+def read_local_env(path: Path) -> Login:
+    """Return the local stack's address and key, from the file that `make up` wrote.
 
     Raises:
         NotSignedIn: There is no such file.
     """
-    path = folder / ".local" / "env"
     try:
         lines = path.read_text().splitlines()
     except OSError:
@@ -123,6 +124,12 @@ def read_local_env(folder: Path) -> Login:
         return Login(values["MLOPS_API_URL"], values["MLOPS_API_KEY"], str(path))
     except KeyError as missing:
         raise NotSignedIn(f"{path} has no {missing}: run `make up` again") from None
+
+
+def _local_login() -> Login | None:
+    """Return the login of the stack whose file the command in a checkout's .venv names. None: there is no such file."""
+    named = os.environ.get("MLOPS_LOCAL_ENV")
+    return read_local_env(Path(named)) if named and Path(named).exists() else None
 
 
 def _stored_login() -> dict[str, str]:

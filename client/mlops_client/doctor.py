@@ -9,6 +9,7 @@ from mlops_client.client import Client
 from mlops_client.config import Login, config_file, others_may_read, read_login
 from mlops_client.errors import ApiError, Forbidden, MlopsError, NotSignedIn, Unreachable
 from mlops_client.models import Dependency, ModelDetail
+from mlops_client.version import __version__
 
 _MODELS_SHOWN = 5
 
@@ -36,7 +37,9 @@ def examine(url: str | None = None, key: str | None = None) -> list[Finding]:
     findings = [_login(login)]
     try:
         client = Client(login.url, login.key, attempts=2, timeout=15)
-        findings.append(Finding("api", "ok", f"{login.url} answers, version {client.health().version}"))
+        version = client.health().version
+        findings.append(Finding("api", "ok", f"{login.url} answers, version {version}"))
+        findings += _versions(version)
     except (Unreachable, NotSignedIn, ApiError) as error:
         return [*findings, Finding("api", "fail", str(error), _start(login.url))]
     findings += _dependencies(client, login)
@@ -58,6 +61,14 @@ def _login(login: Login) -> Finding:
     if path.exists() and others_may_read(path):
         return Finding("login", "warn", f"{path} can be read by other users", f"chmod 600 {path}")
     return Finding("login", "ok", f"{login.url}, key from {login.source}")
+
+
+def _versions(platform: str) -> list[Finding]:
+    """Return a warning if the client is not made for the platform's version."""
+    if platform.split(".")[:2] == __version__.split(".")[:2]:
+        return []
+    detail = f"the platform has version {platform}, and this client {__version__}: some commands may not work"
+    return [Finding("version", "warn", detail, "install the client of the platform's version")]
 
 
 def _dependencies(client: Client, login: Login) -> list[Finding]:
@@ -97,7 +108,7 @@ def _models(client: Client) -> list[Finding]:
         first = models[0]
         remedy = f"mlops promote {first.latest_version or 1} --model {first.name}"
         return [Finding("model", "warn", "no model has a version in Production", remedy)]
-    details = [client.model(model.name) for model in serving]
+    details = [client.model(model.name, limit=1) for model in serving]
     lapsed = [finding for detail in details for finding in _lapsed(detail)]
     fine = [detail for detail in details if detail.production_refusal is None]
     return lapsed + [

@@ -64,7 +64,7 @@ class Conflict(ApiError):
 
 
 class Invalid(ApiError):
-    """413 or 422: the request is not valid."""
+    """400, 413 or 422: the request is not valid."""
 
 
 class Unavailable(ApiError):
@@ -99,6 +99,7 @@ class TransitionRefused(MlopsError):
 
 
 _TYPES: dict[int, type[ApiError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict} | {
+    400: Invalid,
     413: Invalid,
     422: Invalid,
     429: Unavailable,

@@ -17,6 +17,16 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArtifactFile:
+    path: str
+    """Path relative to the run. Files of a logged model are below the model's name"""
+    size: int
+    """Size in bytes"""
+    url: str
+    """Where to GET the file, without a key, within an hour"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchPredictionState(HasEnded):
     batch_id: str
     status: Literal["pending", "running", "completed", "failed", "cancelled"]

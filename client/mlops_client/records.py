@@ -27,7 +27,8 @@ def decode(kind: type[T], data: Any) -> T:
         return record
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreachable(
-            f"the answer is not a {kind.__name__} ({error!r}); check that client and platform have the same version"
+            f"the answer is not a {kind.__name__} ({error!r}); client and platform may have different versions: "
+            "mlops doctor shows both"
         ) from error
 
 

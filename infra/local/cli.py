@@ -46,11 +46,13 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     settings = Settings.from_environment()
     if options.command == "logs":
         return _logs(settings, options)
+    from infra.local.environment import addresses
     from infra.local.stack import Stack
 
     stack = Stack(settings, say=lambda text: print(text, flush=True))
     if options.command == "up":
-        stack.up()
+        for name, address in addresses(stack.up()).items():
+            print(f"{name}: {address}")
         print(f"variables for shells and tools: set -a; . {_short(settings.env_file)}; set +a")
         return 0
     if options.command == "status":

@@ -1,4 +1,5 @@
 """The demo: train a sweep on handwritten digits, rank the runs, register and promote the best one, and predict.
+Then the same with a table, and a column of it that breaks.
 
 It uses the HTTP API with the API key only, like any other program.
 """
@@ -13,13 +14,15 @@ from typing import Any
 
 from rich.columns import Columns
 from rich.console import Console, Group
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from infra.local import demo_table
 from infra.local.api import Api, ApiError
+from infra.local.demo_steps import ENDED, promoted, states, until_served, watch
+from infra.local.environment import addresses
 from infra.local.errors import LocalStackError
 from infra.local.held_out import held_out
 from infra.local.packaging import read_template
@@ -28,7 +31,6 @@ from infra.local.stack import Stack
 
 SHADES = " .:-=+*#%@"
 DRAWN = 5
-ENDED = ("completed", "failed", "cancelled")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,11 +46,15 @@ def main(arguments: Sequence[str]) -> int:
     api = Api(variables["MLOPS_API_URL"], variables["MLOPS_API_KEY"])
     try:
         sweep = _train(api, console, options)
-        version = _promoted(api, console, sweep)
+        tables = demo_table.start(api)
+        console.rule("[bold]3. The best run's model is registered, checked by the gates and promoted", align="left")
+        version = promoted(api, console, sweep["transition_id"])
         _predict(api, console, options, version)
+        demo_table.play(api, console, tables)
+        experiment_id = api.get(f"/experiments/{demo_table.MODEL}?limit=1")["experiment_id"]
     except (ApiError, TimeoutError) as error:
         raise LocalStackError(f"{error}; `make logs` shows what the platform wrote") from error
-    _where_next(console, variables, time.monotonic() - began)
+    _where_next(console, variables, experiment_id, time.monotonic() - began)
     return 0
 
 
@@ -65,16 +71,17 @@ def _train(api: Api, console: Console, options: argparse.Namespace) -> dict[str,
     }
     console.print(f"  POST /sweeps  {options.runs} runs of {options.epochs} epochs on the data set {options.dataset!r}")
     sweep_id = api.post("/sweeps", request)["sweep_id"]
-    with Live(console=console, refresh_per_second=4) as live:
-        sweep: dict[str, Any] = api.wait(
-            f"/sweeps/{sweep_id}",
-            until=lambda answer: answer["status"] in ENDED,
-            seen=lambda answer: live.update(_leaderboard(answer)),
-        )
+    answers = states(lambda: api.get(f"/sweeps/{sweep_id}"), lambda answer: answer["status"] in ENDED)
+    sweep: dict[str, Any] = watch(console, answers, _leaderboard, _line)
     if sweep["status"] != "completed":
         reasons = [run["error"] for run in sweep["runs"] if run["error"]]
         raise LocalStackError(f"the sweep ended {sweep['status']}: {'; '.join(reasons) or sweep['error']}")
     return sweep
+
+
+def _line(sweep: dict[str, Any]) -> str:
+    ended = sum(run["status"] in ENDED for run in sweep["runs"])
+    return f"{sweep['sweep_id']} {sweep['status']}: {ended} of {sweep['num_runs']} runs ended"
 
 
 def _leaderboard(sweep: dict[str, Any]) -> Table:
@@ -102,24 +109,6 @@ def _leaderboard(sweep: dict[str, Any]) -> Table:
     return table
 
 
-def _promoted(api: Api, console: Console, sweep: dict[str, Any]) -> int:
-    """Wait for the promotion, show what the gate found, and return the version."""
-    console.rule("[bold]3. The best run's model is registered, checked by the gates and promoted", align="left")
-    transition = api.wait(
-        f"/models/transitions/{sweep['transition_id']}", until=lambda answer: answer["status"] != "queued"
-    )
-    for gate in transition["gates"]:
-        console.print(f"  {'✔' if gate['passed'] else '✘'} {gate['check']:10} {gate['detail']}")
-    if transition["status"] != "succeeded":
-        raise LocalStackError(f"the promotion was {transition['status']}: {transition['error']}")
-    before = transition["replaced_version"]
-    archived = f"; version {before} is archived" if before else ""
-    console.print(
-        f"  [bold green]{transition['model_name']} version {transition['version']} is in Production[/]{archived}"
-    )
-    return int(transition["version"])
-
-
 def _predict(api: Api, console: Console, options: argparse.Namespace, version: int) -> None:
     """Ask for digits that no run has seen, and draw a few."""
     console.rule("[bold]4. Digits that were held out are predicted", align="left")
@@ -143,30 +132,22 @@ def _predict(api: Api, console: Console, options: argparse.Namespace, version: i
     )
 
 
-def until_served(api: Api, request: dict[str, Any], version: int, seconds: float = 30) -> None:
-    """Predict looks for a new version every few seconds; each of its environments for itself."""
-    deadline = time.monotonic() + seconds
-    while api.post("/predict", request)["model_version"] != version:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"/predict does not answer from version {version} after {seconds:.0f} s")
-        time.sleep(0.2)
-
-
 def _drawn(image: list[float], side: int = 28, step: int = 2) -> str:
     """The image in characters, every second row, as characters are twice as high as wide."""
     rows = [image[row * side : (row + 1) * side] for row in range(0, side, step)]
     return "\n".join("".join(SHADES[min(9, int(pixel * 10))] for pixel in row) for row in rows)
 
 
-def _where_next(console: Console, variables: dict[str, str], seconds: float) -> None:
+def _where_next(console: Console, variables: dict[str, str], experiment_id: str, seconds: float) -> None:
     settings = Settings.from_environment()
     env = settings.env_file
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
     lines = Table.grid(padding=(0, 2))
+    lines.add_column(no_wrap=True)
+    lines.add_column(overflow="fold")  # so that an address can be copied
     for name, value in (
-        ("API", variables["MLOPS_API_URL"]),
-        ("its documentation", f"{variables['MLOPS_API_URL']}/docs"),
-        ("MLflow", variables["MLFLOW_TRACKING_URI"]),
+        *addresses(variables, experiment_id).items(),
+        ("the key for the console", f"MLOPS_API_KEY in {shown}"),
         ("variables for your shell", f"set -a; . {shown}; set +a"),
         ("what runs", "make status"),
         ("stop, and keep the state", "make down"),

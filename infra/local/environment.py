@@ -30,6 +30,23 @@ def stack_environment(settings: Settings, api_key: str) -> dict[str, str]:
     }
 
 
+def addresses(variables: Mapping[str, str], experiment_id: str | None = None) -> dict[str, str]:
+    """Return what people open, by its name.
+
+    Args:
+        variables: Those of `stack_environment`.
+        experiment_id: What MLflow is to show; None stands for the list of experiments.
+    """
+    api, tracking = variables["MLOPS_API_URL"], variables["MLFLOW_TRACKING_URI"]
+    shown = "" if experiment_id is None else f"/{experiment_id}/runs"
+    return {
+        "console": f"{api}/console",
+        "API documentation": f"{api}/docs",
+        # Without it MLflow 3 opens an experiment on its page for generative AI, which is empty here.
+        "MLflow": f"{tracking}/#/experiments{shown}?workflowType=machine_learning",
+    }
+
+
 def aws_environment(settings: Settings) -> dict[str, str]:
     """What an AWS client needs to reach the local AWS. Raises LocalStackError before the first `up`."""
     return {

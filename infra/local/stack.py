@@ -94,7 +94,7 @@ class Stack:
         self._launch(self._tracking(deployed.outputs["ArtifactBucketName"]), "MLflow", started)
         variables = stack_environment(self.settings, key)
         write_env(self.settings.env_file, variables)
-        self._say(f"the stack is up ({time.monotonic() - began:.1f} s): {self.settings.api_url}/docs")
+        self._say(f"the stack is up ({time.monotonic() - began:.1f} s)")
         return variables
 
     def _launch(self, service: Service, name: str, started: list[Callable[[], object]]) -> None:

@@ -162,7 +162,7 @@ def test_the_command_line_scores_here_and_on_the_platform_alike(stack, bucket, t
     assert local.drop_columns("prediction_id").equals(remote.drop_columns("prediction_id"))
     listed = mlops("batch-predictions", "-n", "1")
     assert "completed" in listed.stdout, listed
-    shown = mlops("batch-predictions", listed.stdout.split("\n")[1].split()[0])
+    shown = mlops("batch-predictions", listed.stdout.splitlines()[1].split("\t")[0])
     assert "rows per second" in shown.stdout, shown
     spoiled = tmp_path / "spoiled.csv"
     spoiled.write_text("plan,fee,calls\nbasic,many,1\n")

@@ -96,6 +96,29 @@ def test_the_page_on_tables_runs_as_it_stands(environment, stack, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_on_safe_promotions_runs_as_it_stands(environment, stack, tmp_path):
+    printed = boxes_of("promote.md", environment, stack, tmp_path)
+    assert "safe version 1 is in Production" in printed
+    assert "refused with exit code 1" in printed
+    assert printed.count("safe version 3 is in Production, in place of version 1") == 2, "before and after the rollback"
+    assert "safe version 1 is in Production, in place of version 3" in printed
+    assert "safe version 3 waits for 1 approval before it goes to Production" in printed
+    assert "the history of safe is as it was written" in printed
+    document = json.loads((tmp_path / "promotion.json").read_text())
+    assert "the curves look right" in json.dumps(document)
+
+
+@pytest.mark.slow
+def test_the_page_on_labels_runs_as_it_stands(environment, stack, tmp_path):
+    printed = boxes_of("labels.md", environment, stack, tmp_path)
+    assert "parcels version 1 is in Production" in printed
+    assert re.search(r"^(counted|waiting)$", printed, re.M), "the first label"
+    accuracy = re.search(r"^40 labels, accuracy (0\.\d\d|1\.00)$", printed, re.M)
+    assert accuracy is not None, printed[-2000:]
+    assert float(accuracy[1]) > 0.6
+
+
+@pytest.mark.slow
 def test_the_notebook_runs(stack, monkeypatch):
     monkeypatch.setenv("MLOPS_API_URL", stack.api_url)
     monkeypatch.setenv("MLOPS_API_KEY", stack.api_key)
@@ -215,7 +238,37 @@ def test_a_list_reads_well_in_40_columns_without_colours_and_in_a_file(
     assert ran.returncode == 0
     kept = (tmp_path / "list.txt").read_text()
     assert "\x1b" not in kept
-    assert kept.splitlines()[0].split() == unstyled(wide).splitlines()[0].split(), "all columns, whatever the width"
+    head, *rows = kept.splitlines()
+    assert " ".join(head.split("\t")).split() == unstyled(wide).splitlines()[0].split(), "all columns"
+    assert {row.count("\t") for row in rows} == {head.count("\t")}, "values between tabs"
+
+
+@pytest.mark.slow
+def test_the_files_of_a_run_are_downloaded(signed_in, production_model, tmp_path):
+    done = json.loads(mlops(signed_in, "jobs", "--status", "completed", "--limit", "1", "--json").stdout)
+    job_id = done[0]["job_id"]
+    listed = mlops(signed_in, "artifacts", job_id)
+    assert listed.returncode == 0, listed.stderr
+    sizes = {path: int(size) for path, size in (line.split("\t") for line in listed.stdout.splitlines()[1:])}
+    assert sizes["model_card.md"] > 100
+    ran = mlops(signed_in, "artifacts", job_id, "-o", str(tmp_path / "files"))
+    assert ran.returncode == 0, ran.stderr
+    assert {path: (tmp_path / "files" / path).stat().st_size for path in sizes} == sizes
+    none = mlops(signed_in, "artifacts", job_id, "none.txt")
+    assert (none.returncode, none.stderr.count("\n")) == (1, 1)
+    assert "mlops artifacts RUN lists them" in none.stderr
+
+
+@pytest.mark.slow
+def test_a_key_that_was_removed_reads_as_one_line_that_says_what_to_do(signed_in, stack):
+    operator = signed_in | stack.env | {"MLOPS_STACK": "mlops-local"}
+    made = json.loads(mlops(operator, "keys", "create", "leaver", "--owner", "leaver", "--json").stdout)
+    leaver = signed_in | {"MLOPS_API_KEY": made["key"], "NO_COLOR": "1", "COLUMNS": "40"}
+    assert mlops(leaver, "jobs").returncode == 0
+    assert mlops(operator, "keys", "remove", made["key_id"]).returncode == 0
+    ran = mlops(leaver, "jobs")
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (3, "", 1)
+    assert "sign in with another one (mlops login), or ask an operator" in ran.stderr
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from infra.local.environment import addresses
 from mlops.domain.stages import MLFLOW_STAGES, Stage
 from tests.e2e.browser import find_chromium
 from tests.integration.registry_world import make_world
@@ -91,3 +92,19 @@ def test_mlflow_shows_the_right_alias_and_tag_after_each_move(api, stack, monkey
     back = api.post(f"/models/{world.model}/rollback?wait=20", {"reason": "worse on Mondays"})
     assert (back["status"], back["version"]) == ("succeeded", first)
     shows(world.model, {first: ("Production", ["production"]), second: ("Archived", []), **staging})
+
+
+@pytest.mark.slow
+def test_the_address_that_the_demo_prints_leads_to_runs_and_not_to_an_empty_page(api, stack, production_model):
+    """MLflow 3 opens experiments on its page for generative AI, unless it is told otherwise."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    name = api.get("/experiments?limit=1")["experiments"][0]["name"]
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        found = api.get(f"/experiments/{name}?limit=1")
+        page.goto(addresses(stack.env, found["experiment_id"])["MLflow"])
+        run = page.get_by_role("link", name=found["runs"][0]["run_name"])
+        playwright.expect(run.first).to_be_visible(timeout=PATIENCE)
+        browser.close()

@@ -35,12 +35,15 @@ def test_the_commands_of_the_readme_run_as_they_stand(tmp_path_factory):
             env={**inherited, **ports},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1200,
         )
         assert ran.returncode == 0, f"{ran.stdout[-4000:]}\n{ran.stderr[-2000:]}"
         assert '"prediction":7' in ran.stdout
         assert '"model_name":"my-digits"' in ran.stdout
-        assert "right (" in ran.stdout, "the demo's report"
+        assert "right (" in ran.stdout, "the demo's report on digits"
+        assert "'astronaut' was not seen in training" in ran.stdout, "its table"
+        assert "drift: alert of the column income" in ran.stdout, "and the column that breaks"
+        assert "/console" in ran.stdout.split("done in")[1].splitlines()[1], "where to go on: first the console"
         assert not (copy / ".local").exists(), "make reset removes the state"
     finally:
         subprocess.run(["make", "reset"], cwd=copy, env={**inherited, **ports}, capture_output=True)

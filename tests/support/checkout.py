@@ -37,7 +37,13 @@ def copy_checkout(folder: Path) -> None:
     for path in checkout_files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, folder / path)
-    (folder / ".venv").symlink_to(sys.prefix)
+    # A folder of links and no link: what make writes into .venv stays in the copy.
+    binaries = folder / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    prefix = Path(sys.prefix)
+    for path in (*prefix.iterdir(), *(prefix / "bin").iterdir()):
+        if path.name not in ("bin", "mlops"):
+            (binaries if path.parent.name == "bin" else binaries.parent).joinpath(path.name).symlink_to(path)
 
 
 def _walk() -> list[Path]:

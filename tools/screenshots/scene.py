@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.local import deploy
 from infra.local.api import Api
-from infra.local.demo import ENDED, until_served
+from infra.local.demo_steps import ENDED, until_served
 from infra.local.held_out import held_out
 from infra.local.settings import Settings
 from mlops.domain.names import DEFAULT_MODEL_NAME

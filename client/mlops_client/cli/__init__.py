@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mlops_client.cli import (
     access,
+    artifacts,
     contract,
     data,
     drift,
@@ -16,6 +18,7 @@ from mlops_client.cli import (
     governance,
     jobs,
     model_types,
+    opening,
     operator,
     own_code,
     predicting,
@@ -26,8 +29,10 @@ from mlops_client.cli import (
     training,
     webhooks,
 )
+from mlops_client.cli.help import GroupedCommands, epilog
 from mlops_client.cli.options import SignIn
 from mlops_client.cli.output import complain
+from mlops_client.cli.speech import in_commands
 from mlops_client.errors import BadInput, Forbidden, Invalid, MlopsError, NotSignedIn, Unreachable
 from mlops_client.version import __version__
 
@@ -37,7 +42,7 @@ EPILOG = """Exit codes:
 
 1: the API refused the request, or a request, a job, a sweep or a promotion failed.
 
-2: wrong use: an invalid option, value or file, or a request that the API refuses as invalid (413 or 422).
+2: wrong use: an invalid option, value or file, or a request that the API refuses as invalid (400, 413 or 422).
 
 3: no API key, or a key whose role does not allow the request.
 
@@ -48,32 +53,38 @@ EPILOG = """Exit codes:
 app = typer.Typer(
     name="mlops",
     help="Train, compare and promote models on an mlops platform, and get predictions.",
-    epilog=EPILOG,
+    epilog=epilog("", EPILOG),
+    cls=GroupedCommands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (
-    access,
-    data,
-    training,
-    own_code,
-    model_types,
-    jobs,
-    runs,
-    registry,
-    governance,
-    rollouts,
-    contract,
-    predicting,
-    scoring,
-    drift,
-    feedback,
-    webhooks,
-    operator,
-):
-    module.register(app)
+GROUPS: dict[str, tuple[Any, ...]] = {
+    "Begin": (access,),
+    "Train": (data, training, own_code, model_types, jobs),
+    "Compare": (runs, artifacts, opening),
+    "Promote": (registry, governance, rollouts),
+    "Predict": (contract, predicting, scoring),
+    "Watch": (drift, feedback, webhooks),
+    "Operate, with AWS credentials": (operator,),
+}
+"""The modules of the commands by the heading below which the help lists them."""
+
+
+def _registered() -> list[str]:
+    return [str(command.name) for command in app.registered_commands] + [
+        str(group.name) for group in app.registered_groups
+    ]
+
+
+for heading, modules in GROUPS.items():
+    known = _registered()
+    for module in modules:
+        module.register(app)
+    GroupedCommands.headings[heading] = [name for name in _registered() if name not in known]
+for info in app.registered_commands:
+    info.epilog = epilog(str(info.name))
 
 
 def _show_version(wanted: bool) -> None:
@@ -110,8 +121,15 @@ def exit_code(error: MlopsError) -> int:
 
 def main() -> None:
     """Run the command line. Errors of this package are printed as one line, without a stack trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of an encoding without the characters of a name
     try:
-        app()
+        app(prog_name="mlops")
     except MlopsError as error:
-        complain(str(error))
+        complain(in_commands(str(error)))
         sys.exit(exit_code(error))
+    except OSError as error:
+        # Of a file that was named: errors of the network are the package's own.
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(2)

@@ -35,7 +35,7 @@ def login(
     from mlops_client.transport import checked_url
 
     if local:
-        stack = read_local_env(Path.cwd())
+        stack = read_local_env(Path.cwd() / ".local" / "env")
         url, key = stack.url, stack.key
     else:
         url = url or SignIn.url

@@ -8,18 +8,19 @@ import typer
 
 from mlops_client.cli import output
 from mlops_client.cli.options import Json, ModelName, new_client
+from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mlops_client.models import ContractColumn, ModelContract
 
 COLUMNS = (
-    output.Column("column", keep=9),
-    output.Column("type", keep=8),
-    output.Column("required", keep=4),
-    output.Column("values in training", keep=5),
-    output.Column("also takes", keep=6),
-    output.Column("in CSV", keep=3),
+    Column("column", keep=9),
+    Column("type", keep=8),
+    Column("required", keep=4),
+    Column("values in training", keep=5, wrap=True),
+    Column("also takes", keep=6),
+    Column("in CSV", keep=3),
 )
 SHOWN_LEVELS = 5
 TAKES = {"null": "null", "absent": "no value", "unseen": "other text", "beyond": "other numbers"}

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mlops_client.cli import output
 from mlops_client.cli.options import new_client
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column
 from mlops_client.csv_answers import CONFIDENCE, PREDICTION, answer_columns
 from mlops_client.csv_rows import CsvRows, read_csv
 from mlops_client.models import BatchPrediction

@@ -9,7 +9,7 @@ import typer
 
 from mlops_client.cli import output, subject
 from mlops_client.cli.options import Json
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column
 from mlops_client.describing import describe as described
 
 if TYPE_CHECKING:

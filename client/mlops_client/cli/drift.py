@@ -10,7 +10,7 @@ from rich.text import Text
 from mlops_client.cli import drawing, drift_columns, output
 from mlops_client.cli.drift_columns import BAR_WIDTH, VERDICT_STYLES, verdict
 from mlops_client.cli.options import Json, new_client
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column, Shown
 
 
 def register(app: typer.Typer) -> None:
@@ -66,8 +66,8 @@ def drift(
         [
             signal.signal.replace("_", " "),
             comparison.against,
-            f"{signal.psi:.4f}",
-            f"{signal.p_value:.2g}",
+            output.decimals(signal.psi),
+            output.number(signal.p_value, 2),
             verdict(signal.status),
             Text(drawing.bar(signal.psi / full, BAR_WIDTH, out), style=VERDICT_STYLES.get(signal.status, "")),
         ]
@@ -75,9 +75,9 @@ def drift(
         for signal in comparison.signals
     ]
     if rows:
-        out.print(output.table(headings, rows, out.width))
+        output.show(headings, rows)
     if status.columns is not None and status.columns.columns:
-        out.print(drift_columns.table(status.columns.columns, status.thresholds, out))
+        drift_columns.show_table(status.columns.columns, status.thresholds)
     for comparison in status.comparisons:
         if comparison.note and comparison.note not in status.message:
             out.print(f"{comparison.against}: {comparison.note}", style="dim", soft_wrap=True)
@@ -105,16 +105,16 @@ def _show_history(model_name: str | None, hours: int, step_hours: int | None, as
     ]
     rows = [
         [
-            point.start[:16].replace("T", " "),
+            Shown(point.start[:16].replace("T", " "), point.start),
             point.samples,
             verdict(point.status),
-            "" if point.psi is None else f"{point.psi:.4f}",
+            output.decimals(point.psi),
             point.column or (point.signal or "").replace("_", " "),
             Text(drawing.bar((point.psi or 0) / full, BAR_WIDTH, out), style=VERDICT_STYLES.get(point.status, "")),
         ]
         for point in history.points
     ]
-    out.print(output.table(columns, rows, out.width))
+    output.show(columns, rows)
     output.note(
         f"{history.model_name} version {history.model_version}, {history.step_hours} h per row, compared with the "
         f"{history.against_samples} predictions of the {history.against}; a verdict needs "

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from mlops_client.cli import drawing, output
 from mlops_client.cli.options import new_client
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column, Shown
 
 if TYPE_CHECKING:
     from mlops_client.models import ColumnDetail, ColumnResult, Thresholds
@@ -43,25 +41,26 @@ def show(model_name: str | None, current_hours: int | None, column: str | None, 
     if column is None:
         out.print(answer.message, soft_wrap=True)
     if answer.columns:
-        out.print(table(answer.columns, answer.thresholds, out))
+        show_table(answer.columns, answer.thresholds)
     shown = answer.columns if column is not None else [entry for entry in answer.columns if entry.changes]
     for entry in shown[:MOST_HISTOGRAMS]:
         out.print()
         out.print(entry.message or f"{entry.name}: no change.", soft_wrap=True)
-        out.print(_histograms(entry, out))
+        _show_histograms(entry)
     output.note(
         f"{answer.rows} counted rows of {answer.current.samples} predictions in {answer.current.hours} h, compared "
         f"with {answer.reference_rows} rows held out in training"
     )
 
 
-def table(columns: Sequence[ColumnResult | ColumnDetail], thresholds: Thresholds, out: Console) -> Table:
-    """Return the columns as a table."""
+def show_table(columns: Sequence[ColumnResult | ColumnDetail], thresholds: Thresholds) -> None:
+    """Print the columns as a table."""
+    out = output.console()
     full = 2 * thresholds.alert or 1
     rows = [
         [
             entry.name,
-            f"{entry.psi:.4f}",
+            output.decimals(entry.psi),
             _share(entry.missing),
             _share(entry.unseen),
             _share(None if entry.below_range is None else entry.below_range + (entry.above_range or 0)),
@@ -70,7 +69,7 @@ def table(columns: Sequence[ColumnResult | ColumnDetail], thresholds: Thresholds
         ]
         for entry in columns
     ]
-    return output.table(_COLUMNS, rows, out.width)
+    output.show(_COLUMNS, rows)
 
 
 def verdict(status: str) -> Text:
@@ -78,7 +77,8 @@ def verdict(status: str) -> Text:
     return Text(status.replace("_", " "), style=VERDICT_STYLES.get(status, ""))
 
 
-def _histograms(column: ColumnDetail, out: Console) -> Table:
+def _show_histograms(column: ColumnDetail) -> None:
+    out = output.console()
     now, before = sum(column.counts) or 1, sum(column.reference_counts) or 1
     pairs = zip(column.bins, column.counts, column.reference_counts, strict=True)
     shares = [(name, count / now, known / before) for name, count, known in pairs if count or known]
@@ -100,8 +100,8 @@ def _histograms(column: ColumnDetail, out: Console) -> Table:
         Column("training", 7, right=True),
         Column("", 4),
     ]
-    return output.table(headings, rows, out.width)
+    output.show(headings, rows)
 
 
 def _share(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+    return "" if share is None else Shown(f"{100 * share:.1f} %", share)

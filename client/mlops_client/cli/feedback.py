@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mlops_client.cli import output
 from mlops_client.cli.options import Json, ModelName, new_client
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column, Shown
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput
 
@@ -128,7 +128,6 @@ def performance(
     if as_json:
         output.print_json(status)
         return
-    out = output.console()
     columns = [
         Column("version", 9, right=True),
         Column("stage", 6),
@@ -141,16 +140,16 @@ def performance(
         [
             version.model_version,
             version.stage or "",
-            f"{version.labels:,}",
-            "" if version.coverage is None else f"{version.coverage:.0%}",
+            Shown(f"{version.labels:,}", version.labels),
+            "" if version.coverage is None else Shown(f"{version.coverage:.0%}", version.coverage),
             _figures(version),
             Text(version.verdict.status.replace("_", " "), style=VERDICT_STYLES.get(version.verdict.status, "")),
         ]
         for version in status.versions
     ]
-    out.print(output.table(columns, rows, out.width))
+    output.show(columns, rows)
     for version in status.versions:
-        out.print(f"Version {version.model_version}: {version.verdict.message}.", soft_wrap=True)
+        output.note(f"Version {version.model_version}: {version.verdict.message}.")
     output.note(
         f"{status.waiting:,} labels wait for their predictions, {status.unmatched:,} found none; "
         f"verdicts are about predictions that are older than {status.delay_hours} h"
@@ -190,7 +189,6 @@ def _show_history(model_name: str | None, hours: int | None, step_hours: int | N
     if as_json:
         output.print_json(history)
         return
-    out = output.console()
     columns = [
         Column("from (UTC)", 9),
         Column("predictions", 6, right=True),
@@ -201,14 +199,14 @@ def _show_history(model_name: str | None, hours: int | None, step_hours: int | N
     ]
     rows = [
         [
-            point.start[:16].replace("T", " "),
-            f"{point.predictions:,}",
-            f"{point.labels:,}",
+            Shown(point.start[:16].replace("T", " "), point.start),
+            Shown(f"{point.predictions:,}", point.predictions),
+            Shown(f"{point.labels:,}", point.labels),
             "" if point.accuracy is None else _figure(point.accuracy),
-            "" if point.mae is None else f"{point.mae:.4g}",
-            "" if point.bias is None else f"{point.bias:.4g}",
+            output.number(point.mae),
+            output.number(point.bias),
         ]
         for point in history.points
     ]
-    out.print(output.table(columns, rows, out.width))
+    output.show(columns, rows)
     output.note(f"{history.model_name} version {history.model_version}, {history.step_hours} h of predictions per row")

@@ -11,6 +11,7 @@ import typer
 from mlops_client.cli import output
 from mlops_client.cli.options import Json, Reason, new_client
 from mlops_client.cli.results import REFUSED, show_transition
+from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput, TransitionRefused
 
@@ -152,8 +153,8 @@ def _show(state: SettingsState) -> None:
         for key, value in entries:
             given = own[part].get(key) if isinstance(own[part], dict) else own[part]
             shown = value if isinstance(value, int | float | str) else json.dumps(value)
-            rows.append([f"{part}.{key}" if key else part, str(shown), "" if given in (None, [], "") else "set"])
-    columns = [output.Column("setting", 9), output.Column("value", 8), output.Column("", 5, style="dim")]
+            rows.append([f"{part}.{key}" if key else part, str(shown), "stack" if given in (None, [], "") else "model"])
+    columns = [Column("setting", 9), Column("value", 8), Column("from", 5, style="dim")]
     output.show(columns, rows, "no settings")
     if state.version:
         output.note(f"version {state.version}, changed by {state.changed_by}: {state.reason}")

@@ -9,8 +9,9 @@ import typer
 
 from mlops_client.cli import output, scores, watching
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, duration
+from mlops_client.cli.output import ago, duration
 from mlops_client.cli.results import finish_job
+from mlops_client.cli.tables import Column
 from mlops_client.cli.training import Watch
 from mlops_client.listing import Listing
 from mlops_client.models import Job, SweepState
@@ -30,6 +31,10 @@ def jobs(
         str | None,
         typer.Option(help="Show only jobs that are pending, running, completed, failed, cancelled or pruned."),
     ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Show only jobs of this experiment.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Show only jobs of this model.")] = None,
     limit: Limit = 20,
     watch: Watch = False,
     as_json: Json = False,
@@ -50,7 +55,7 @@ def jobs(
         else:
             _show_job(job)
     else:
-        _list_jobs(client.jobs(status, limit), as_json)
+        _list_jobs(client.jobs(status, limit, experiment_name=experiment, model_name=model), as_json)
 
 
 def logs(
@@ -113,7 +118,7 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
         return
     head = scores.heading(job.objective for job in jobs)
     columns = [
-        Column("job", 9),
+        Column("job", 9, whole=True),
         Column("status", 8),
         Column("epoch", 4, right=True),
         Column(head, 7, right=True),
@@ -136,7 +141,7 @@ def _list_jobs(jobs: Listing[Job], as_json: bool) -> None:
         for job in jobs
     ]
     output.show(columns, rows, "no jobs; start one: mlops train --watch")
-    output.show_limit(len(jobs), jobs.total_count)
+    output.show_limit(jobs)
 
 
 def _show_job(job: Job) -> None:
@@ -166,5 +171,4 @@ def _show_sweep(sweep: SweepState, as_json: bool) -> None:
     if as_json:
         output.print_json(sweep)
     else:
-        out = output.console()
-        out.print(watching.leaderboard(sweep, out))
+        watching.show_leaderboard(sweep)

@@ -10,24 +10,25 @@ import typer
 
 from mlops_client.cli import output
 from mlops_client.cli.options import Json, new_client
+from mlops_client.cli.tables import Column
 from mlops_client.errors import BadInput
 
 if TYPE_CHECKING:
     from mlops_client.models import ModelType
 
 TYPES = (
-    output.Column("model type", keep=9),
-    output.Column("tasks", keep=7),
-    output.Column("data", keep=6),
-    output.Column("description", keep=5),
+    Column("model type", keep=9),
+    Column("tasks", keep=7),
+    Column("data", keep=6),
+    Column("description", keep=5, wrap=True),
 )
 HYPERPARAMETERS = (
-    output.Column("hyperparameter", keep=9),
-    output.Column("values", keep=8),
-    output.Column("default", keep=8),
-    output.Column("best", keep=4),
-    output.Column("sweeps try", keep=5),
-    output.Column("description", keep=3),
+    Column("hyperparameter", keep=9),
+    Column("values", keep=8),
+    Column("default", keep=8),
+    Column("best", keep=4),
+    Column("sweeps try", keep=5),
+    Column("description", keep=3, wrap=True),
 )
 
 

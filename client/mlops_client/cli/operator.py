@@ -9,7 +9,7 @@ import typer
 
 from mlops_client.cli import output
 from mlops_client.cli.options import Json
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column
 
 keys_app = typer.Typer(help="Manage API keys. This needs AWS credentials.", no_args_is_help=True)
 Stack = Annotated[str, typer.Option(envvar="MLOPS_STACK", help="Name of the CloudFormation stack.")]
@@ -123,7 +123,7 @@ def keys_list(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
         Column("role", 8),
         Column("models", 6),
         Column("owner", 7),
-        Column("id", 5, style="dim"),
+        Column("id", 5, style="dim", whole=True),
     ]
     rows = [[key["name"], key["role"], " ".join(key["models"]), key["owner"], key["id"]] for key in keys]
     output.show(columns, rows, "no keys")

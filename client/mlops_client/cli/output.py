@@ -1,4 +1,4 @@
-"""Output of commands: tables that fit the terminal, JSON for programs, and errors in one line."""
+"""Output of commands: tables, JSON for programs, and errors in one line."""
 
 from __future__ import annotations
 
@@ -7,35 +7,21 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
+from mlops_client.cli.tables import CONTROL_CHARACTERS, Column, Shown, tab_separated, table
+
 if TYPE_CHECKING:
+    from mlops_client.listing import Listing
     from mlops_client.models import Progress
 
 PIPED_WIDTH = 240
-"""Width in characters of a table that goes to a file or another program."""
-
-LEAST_WRAPPED = 30
-"""Width in characters below which a column that wraps is not made narrower for others."""
-
-STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
-    "converting": "cyan",
-    "awaiting_approval": "yellow",
-    "failed": "red",
-    "rejected": "red",
-    "cancelled": "yellow",
-    "pruned": "yellow",
-}
-STAGE_STYLES = {"Production": "bold green", "Staging": "yellow", "Archived": "dim", "Registered": ""}
-CONTROL_CHARACTERS = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}
-"""C0 and C1: with them a name or a log line could move the cursor, rename the window, or send keyboard input."""
+"""Width in characters of text that goes to a file or another program."""
 
 
 class SafeConsole(Console):
@@ -74,79 +60,23 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        keep: Priority when the terminal is narrow: 0 is left out first, 9 is never left out.
-        wrap: Whether its cells may take several lines. Other cells are cut off.
-    """
-
-    name: str
-    keep: int = 5
-    right: bool = False
-    style: str = ""
-    wrap: bool = False
-
-
-def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], width: int) -> Table:
-    """Return a table of the columns that fit into `width`. The least important ones are left out."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    shown = list(range(len(columns)))
-    while len(shown) > 1 and _width(columns, cells, shown) > width:
-        least = min(shown, key=lambda index: (columns[index].keep, -index))
-        if columns[least].keep == 9:
-            break
-        shown.remove(least)
-    result = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for index in shown:
-        column = columns[index]
-        result.add_column(
-            column.name,
-            justify="right" if column.right else "left",
-            style=column.style,
-            no_wrap=len(shown) > 1 and not column.wrap,
-            overflow="fold" if column.wrap else "ellipsis",
-        )
-    for row in cells:
-        result.add_row(*(row[index] for index in shown))
-    return result
-
-
-def _width(columns: Sequence[Column], cells: list[list[Any]], shown: list[int]) -> int:
-    return sum(
-        max([len(columns[index].name), *(_length(columns[index], row[index]) for row in cells)]) + 2 for index in shown
-    )
-
-
-def _length(column: Column, cell: Any) -> int:
-    length: int = getattr(cell, "cell_len", 12)
-    return min(length, LEAST_WRAPPED) if column.wrap else length
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return Text("")
-    if isinstance(value, str | int | float):
-        text = str(value)
-        return Text(text, style=STATUS_STYLES.get(text) or STAGE_STYLES.get(text) or "")
-    return value
-
-
-def show(columns: Sequence[Column], rows: Sequence[Sequence[Any]], empty: str) -> None:
-    """Print a table, or `empty` when there are no rows."""
+def show(columns: Sequence[Column], rows: Sequence[Sequence[Any]], empty: str = "") -> None:
+    """Print a table, or `empty` when there are no rows. Programs get values between tabs, whatever the width."""
     out = console()
-    if rows:
+    if not out.is_terminal:
+        sys.stdout.write(tab_separated(columns, rows))
+    if rows and out.is_terminal:
         out.print(table(columns, rows, out.width))
-    else:
-        out.print(empty, style="dim")
+    elif empty and not rows:
+        note(empty)
 
 
-def show_limit(shown: int, total: int) -> None:
-    """Say how many rows are not shown, if there are any."""
-    if total > shown:
-        note(f"{shown} of {total}; use --limit to see more")
+def show_limit(shown: Listing[Any]) -> None:
+    """Say that there are more rows than those that are shown, and how many, if the API counts them."""
+    if shown.total_count > len(shown):
+        note(f"{len(shown)} of {shown.total_count}; use --limit to see more")
+    elif shown.next_cursor is not None:
+        note(f"the first {len(shown)}; use --limit to see more")
 
 
 def complain(message: str) -> None:
@@ -164,15 +94,20 @@ def note(message: str) -> None:
 
 def percent(value: float | None) -> str:
     """Return a share as a percentage."""
-    return "" if value is None else f"{value:.2%}"
+    return "" if value is None else Shown(f"{value:.2%}", value)
 
 
 def number(value: object, digits: int = 4) -> str:
     """Return a number in few digits, and any other value as it is."""
     try:
-        return f"{float(value):.{digits}g}"  # type: ignore[arg-type]
+        return Shown(f"{float(value):.{digits}g}", value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return "" if value is None else str(value)
+
+
+def decimals(value: float | None, places: int = 4) -> str:
+    """Return a number with so many decimal places, for columns of numbers of one size."""
+    return "" if value is None else Shown(f"{value:.{places}f}", value)
 
 
 def progress(reached: Progress, of: str = "/") -> str:
@@ -185,10 +120,11 @@ def ago(moment: str | None) -> str:
     if not moment:
         return ""
     seconds = (datetime.now(UTC) - _time(moment)).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+    said = "just now" if seconds < 5 else f"{seconds:.0f} s ago"
+    for unit, size in (("min", 60), ("h", 3600), ("d", 86400)):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return "just now" if seconds < 5 else f"{seconds:.0f} s ago"
+            said = f"{seconds / size:.0f} {unit} ago"
+    return Shown(said, moment)
 
 
 def duration(start: str | None, end: str | None) -> str:
@@ -196,7 +132,10 @@ def duration(start: str | None, end: str | None) -> str:
     if not start:
         return ""
     seconds = max(0.0, ((_time(end) if end else datetime.now(UTC)) - _time(start)).total_seconds())
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    if seconds < 7200:
+        return Shown(f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min", round(seconds, 3))
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return Shown(f"{hours} h {minutes} min", round(seconds, 3))
 
 
 def _time(moment: str) -> datetime:

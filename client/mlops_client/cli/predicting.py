@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.columns import Columns
@@ -16,11 +17,14 @@ from rich.text import Text
 from mlops_client.cli import drawing, explaining, output
 from mlops_client.cli.csv_answers import predict_csv
 from mlops_client.cli.options import Json, new_client
-from mlops_client.cli.output import Column
+from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
-from mlops_client.errors import BadInput
+from mlops_client.errors import BadInput, MlopsError
 from mlops_client.images import Image, read_images
 from mlops_client.models import Prediction
+
+if TYPE_CHECKING:
+    from mlops_client.client import Client
 
 SHOWN_CLASSES = 3
 MAX_DRAWINGS = 12
@@ -174,6 +178,7 @@ def _predict_each(asked: _Asked, options: dict[str, Any], as_json: bool) -> None
         return
     out = output.console()
     cards = []
+    labels = _labels(client, answers)
     for index, (name, answer) in enumerate(zip(asked.names, answers, strict=True)):
         explanation: list[Text] = []
         parts: list[Any] = [Text(name, style="dim", overflow="fold")]
@@ -181,7 +186,7 @@ def _predict_each(asked: _Asked, options: dict[str, Any], as_json: bool) -> None
             parts.append(drawing.drawn(asked.images[index], out))
         if answer.explanation is not None:
             explanation = [explaining.drawn(answer.explanation, out)]
-        cards.append(Group(*parts, _answer(answer, out), *explanation))
+        cards.append(Group(*parts, _answer(answer, labels, out), *explanation))
     out.print(Columns(cards, padding=(1, 3)) if len(cards) > 1 else cards[0])
     for warning in [warning for answer in answers for warning in answer.warnings or ()]:
         output.note(warning)
@@ -190,13 +195,27 @@ def _predict_each(asked: _Asked, options: dict[str, Any], as_json: bool) -> None
     output.note(f"{answers[-1].model_name} version {answers[-1].model_version} ({answers[-1].model_stage})")
 
 
-def _answer(answer: Prediction, out: Console) -> Text:
+def _labels(client: Client, answers: Sequence[Prediction]) -> list[int | str]:
+    """Return the labels that the probabilities of the answers belong to; empty if the answers say so themselves.
+
+    An answer has its own label only. The others are in the contract, which a key may not be allowed to read.
+    """
+    answer = answers[0]
+    if not isinstance(answer.probabilities, list):
+        return []
+    try:
+        return client.contract(answer.model_name, version=answer.model_version).labels
+    except MlopsError:
+        return []
+
+
+def _answer(answer: Prediction, labels: Sequence[int | str], out: Console) -> Text:
     """Return the prediction, and the most probable classes as bars; of a quantity the number alone."""
     text = Text(str(answer.prediction), style="bold green")
     if answer.confidence is None:
         return text
     text = Text.assemble(text, f"  {answer.confidence:.1%}\n")
-    ranked = _ranked(answer)
+    ranked = _ranked(answer, labels)
     width = max((len(name) for name, _ in ranked), default=0)
     for place, (name, share) in enumerate(ranked):
         text.append(f"{name:>{width}} ")
@@ -206,15 +225,15 @@ def _answer(answer: Prediction, out: Console) -> Text:
     return text
 
 
-def _ranked(answer: Prediction) -> list[tuple[str, float]]:
+def _ranked(answer: Prediction, labels: Sequence[int | str]) -> list[tuple[str, float]]:
     """Return the most probable classes, with their names."""
     shares = answer.probabilities or []
     if isinstance(shares, dict):
         return sorted(shares.items(), key=lambda item: -item[1])[:SHOWN_CLASSES]
     ranked = sorted(range(len(shares)), key=lambda index: -shares[index])[:SHOWN_CLASSES]
-    # The answer names the most probable class only. The others get numbers, unless the labels are numbers.
-    if ranked and answer.prediction == ranked[0]:
-        return [(str(index), shares[index]) for index in ranked]
+    if len(labels) == len(shares):
+        return [(str(labels[index]), shares[index]) for index in ranked]
+    # Without the contract only the most probable class has a name.
     return [
         (f"class {index}" if place else str(answer.prediction), shares[index]) for place, index in enumerate(ranked)
     ]

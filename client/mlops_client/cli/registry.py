@@ -9,16 +9,17 @@ import typer
 
 from mlops_client.cli import output, scores
 from mlops_client.cli.options import Json, Limit, ModelName, Reason, new_client
-from mlops_client.cli.output import Column, ago
+from mlops_client.cli.output import ago
 from mlops_client.cli.results import REFUSED, show_transition
+from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import NotFound, TransitionRefused
+from mlops_client.listing import Listing
 
 if TYPE_CHECKING:
     from mlops_client.models import Model, ModelDetail, Transition
 
 STAGES = ("Staging", "Production", "Archived")
-REASON_LENGTH = 60
 Wait = Annotated[float, typer.Option(min=0, help="Wait at most this many seconds for the outcome; 0 does not wait.")]
 
 
@@ -31,23 +32,26 @@ def register(app: typer.Typer) -> None:
 
 def models(
     name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Show the versions of this model.")] = None,
+    part: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="Show only models with this in their name.")
+    ] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List registered models, or the versions of one."""
     client = new_client()
     if name is None:
-        listing = client.models(limit)
+        listing = client.models(limit, name=part)
         if as_json:
             output.print_json(listing)
         else:
             _list_models(listing)
         return
-    model = client.model(name)
+    model = client.model(name, limit)
     if as_json:
         output.print_json(model)
     else:
-        _list_versions(model, limit)
+        _list_versions(model)
 
 
 def promote(
@@ -66,8 +70,7 @@ def promote(
 
     A version that was logged with plain MLflow is converted to ONNX first.
     """
-    stages = {known.lower(): known for known in STAGES}
-    target = stages.get(stage.lower(), stage)
+    target = _stage(stage)
     client = new_client()
     try:
         _move(
@@ -91,11 +94,13 @@ def rollback(
 
 def history(
     model_name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the registered model.")] = DEFAULT_MODEL,
+    version: Annotated[int | None, typer.Option("--model-version", help="Show only moves of this version.")] = None,
+    stage: Annotated[str | None, typer.Option("--stage", "-s", help="Show only moves to this stage.")] = None,
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
     """Show who moved which version to which stage, when and why."""
-    listing = new_client().history(model_name, limit)
+    listing = new_client().history(model_name, limit, version=version, stage=stage and _stage(stage))
     if as_json:
         output.print_json(listing)
         return
@@ -106,7 +111,7 @@ def history(
         Column("to", 8),
         Column("outcome", 8),
         Column("by", 3),
-        Column("why", 2),
+        Column("why", 9, wrap=True),
     ]
     rows = [
         [
@@ -116,14 +121,20 @@ def history(
             transition.stage,
             transition.status,
             transition.actor,
-            _shortened(transition.reason or transition.error or "", REASON_LENGTH),
+            transition.reason or transition.error,
         ]
         for transition in listing
     ]
     output.show(columns, rows, f"no version of {model_name} has been moved yet")
+    output.show_limit(listing)
 
 
-def _list_models(models: list[Model]) -> None:
+def _stage(given: str) -> str:
+    """Return a stage as the API writes it, whatever the case of its letters."""
+    return next((known for known in STAGES if known.lower() == given.lower()), given)
+
+
+def _list_models(models: Listing[Model]) -> None:
     columns = [
         Column("model", 9),
         Column("in Production", 8, right=True),
@@ -136,20 +147,21 @@ def _list_models(models: list[Model]) -> None:
         for model in models
     ]
     output.show(columns, rows, "no models; train one: mlops train --watch")
+    output.show_limit(models)
     for model in models:
         _note_unservable(model)
 
 
-def _list_versions(model: ModelDetail, limit: int) -> None:
-    shown = model.versions[:limit]
+def _list_versions(model: ModelDetail) -> None:
+    shown = Listing(model.versions, next_cursor=model.next_cursor)
     head = scores.heading(version.objective for version in shown)
     columns = [
         Column("version", 9, right=True),
         Column("stage", 8),
         Column(head, 7, right=True),
-        Column("run", 2),
+        Column("run", 2, whole=True),
         Column("created", 4, right=True, style="dim"),
-        Column("sha256", 1, style="dim"),
+        Column("sha256", 1, style="dim", whole=True),
     ]
     rows = [
         [
@@ -163,6 +175,7 @@ def _list_versions(model: ModelDetail, limit: int) -> None:
         for version in shown
     ]
     output.show(columns, rows, f"{model.name} has no versions yet")
+    output.show_limit(shown)
     _note_unservable(model)
     for stage, refusal in (("Production", model.production_refusal), ("Staging", model.staging_refusal)):
         if refusal is not None:
@@ -193,7 +206,3 @@ def _move(move: Callable[[], Transition], as_json: bool) -> None:
         show_transition(transition)
     if transition.status in REFUSED:
         raise typer.Exit(1)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from mlops_client.cli import output, scores, watching
+from mlops_client.cli.speech import in_commands
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import JobFailed, TransitionRefused
 from mlops_client.states import UNDER_WAY
@@ -53,7 +54,7 @@ def finish_sweep(client: Client, sweep: SweepState, as_json: bool) -> None:
     """
     out = output.console()
     if not as_json and not out.is_terminal:
-        out.print(watching.leaderboard(sweep, out))
+        watching.show_leaderboard(sweep)
     if sweep.status != "completed":
         if as_json:
             output.print_json(sweep)
@@ -89,7 +90,7 @@ def show_transition(transition: Transition) -> None:
         status, history = transition.status, f"mlops history {transition.model_name}"
         output.print_line(f"{transition.transition_id} is {status}; see: {history}")
     else:
-        output.complain(str(TransitionRefused(transition)))
+        output.complain(in_commands(str(TransitionRefused(transition))))
 
 
 def _ended_transition(client: Client, sweep: SweepState) -> Transition | None:

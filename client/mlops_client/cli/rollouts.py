@@ -8,7 +8,8 @@ import typer
 
 from mlops_client.cli import output
 from mlops_client.cli.options import Json, Limit, ModelName, Reason, new_client
-from mlops_client.cli.output import Column, ago
+from mlops_client.cli.output import ago
+from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput
 
@@ -78,13 +79,13 @@ def list_rollouts(model_name: ModelName = DEFAULT_MODEL, limit: Limit = 20, as_j
         output.print_json(listing)
         return
     columns = [
-        Column("rollout", 9),
+        Column("rollout", 9, whole=True),
         Column("version", 8, right=True),
         Column("status", 8),
         Column("weight", 4, right=True),
         Column("began", 5, style="dim"),
         Column("by", 3),
-        Column("note", 2),
+        Column("note", 6, wrap=True),
     ]
     rows = [
         [
@@ -99,6 +100,7 @@ def list_rollouts(model_name: ModelName = DEFAULT_MODEL, limit: Limit = 20, as_j
         for rollout in listing
     ]
     output.show(columns, rows, f"{model_name} has had no rollout; start one: mlops rollout start VERSION")
+    output.show_limit(listing)
 
 
 def show(rollout_id: RolloutId, model_name: ModelName = DEFAULT_MODEL, as_json: Json = False) -> None:

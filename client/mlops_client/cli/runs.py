@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from mlops_client.cli import output, scores
+from mlops_client.cli.conditions import all_of
+from mlops_client.cli.finding import find_runs
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, number
+from mlops_client.cli.output import ago, number
+from mlops_client.cli.tables import Column, styled
 from mlops_client.errors import BadInput
 
 if TYPE_CHECKING:
     from mlops_client.client import Client
-    from mlops_client.models import Comparison, RunRow
+    from mlops_client.models import RunRow
 
 PARAMETERS = ("learning_rate", "hidden_size", "dropout", "batch_size", "epochs", "model_type", "dataset")
 HEADLINES = ("accuracy", "loss", "rmse", "mae")
@@ -34,9 +36,15 @@ def register(app: typer.Typer) -> None:
     app.command("compare")(compare)
 
 
-def experiments(limit: Limit = 50, as_json: Json = False) -> None:
+def experiments(
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="Show only experiments with this in their name.")
+    ] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
     """List experiments, each with its best run."""
-    listing = new_client().experiments(limit)
+    listing = new_client().experiments(limit, name=name)
     if as_json:
         output.print_json(listing)
         return
@@ -46,7 +54,7 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
         Column("runs", 6, right=True),
         Column(f"best {head}", 8, right=True),
         Column("best run", 4),
-        Column("run id", 2, style="dim"),
+        Column("run id", 2, style="dim", whole=True),
     ]
     rows = []
     for experiment in listing:
@@ -54,6 +62,7 @@ def experiments(limit: Limit = 50, as_json: Json = False) -> None:
         score = scores.text(experiment.objective, best.metrics, head) if best else ""
         rows.append([experiment.name, experiment.total_runs, score, best and best.run_name, best and best.run_id[:8]])
     output.show(columns, rows, "no experiments yet; start a run: mlops train --watch")
+    output.show_limit(listing)
 
 
 def runs(
@@ -70,12 +79,32 @@ def runs(
             "With objective desc the best runs come first. Put a name with a space in backticks.",
         ),
     ] = "objective desc",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            metavar="CONDITION",
+            help="Show only runs with this metric or parameter, as in 'metrics.f1 > 0.9' or params.model_type=mlp. Can "
+            "be repeated; all have to be true.",
+        ),
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(help="Show only runs that are running, scheduled, finished, failed or killed."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="Show only runs with this in their name.")
+    ] = None,
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
     """List the runs of an experiment, the best first, with metrics that you have logged yourself too."""
     client = new_client()
-    listing = client.runs(experiment or _newest_experiment(client), order_by, limit)
+    keep = all_of(where) if where else None
+    listing = client.runs(
+        experiment or _newest_experiment(client), order_by, limit, status=status, name=name, keep=keep
+    )
     if as_json:
         output.print_json(listing)
         return
@@ -88,7 +117,7 @@ def runs(
         *(Column(name.replace("_", " "), 5 - place, right=True) for place, name in enumerate(parameters)),
         Column("status", 4),
         Column("started", 0, right=True, style="dim"),
-        Column("run id", 7, style="dim"),
+        Column("run id", 7, style="dim", whole=True),
     ]
     rows = [
         [
@@ -103,7 +132,7 @@ def runs(
         for place, run in enumerate(listing, start=1)
     ]
     output.show(columns, rows, "no runs yet; start one: mlops train --watch")
-    output.show_limit(len(listing), listing.total_count)
+    output.show_limit(listing)
     if _field(order_by) == BY_OBJECTIVE:
         _note_unranked(listing)
 
@@ -120,11 +149,14 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare runs side by side: what differs, and which is best."""
-    comparison = _comparison(new_client(), identifiers, experiment)
+    if len(identifiers) < 2:
+        raise BadInput("compare needs two or more runs")
+    client = new_client()
+    comparison = client.compare(*find_runs(client, identifiers, experiment))
     if as_json:
         output.print_json(comparison)
         return
-    columns = [Column("", 9), *(Column(run.run_name or run.run_id[:8], 9, right=True) for run in comparison.runs)]
+    columns = [Column("name", 9), *(Column(run.run_name or run.run_id[:8], 9, right=True) for run in comparison.runs)]
     ids = [run.run_id for run in comparison.runs]
     rows: list[list[object]] = [
         [param.name, *(number(param.values.get(run_id)) for run_id in ids)]
@@ -135,7 +167,7 @@ def compare(
     for metric in comparison.metrics:
         if everything or (metric.differs and metric.kind not in DETAIL_KINDS):
             cells = [
-                Text(number(metric.values.get(run_id)), style="bold green" if run_id == metric.best else "")
+                styled(number(metric.values.get(run_id)), "bold green" if run_id == metric.best else "")
                 for run_id in ids
             ]
             rows.append([metric.name, *cells])
@@ -177,31 +209,6 @@ def _note_unranked(runs: Sequence[RunRow]) -> None:
     for name in _objective(runs):
         if unranked := sum(name not in run.metrics for run in runs):
             output.note(f"{unranked} of these runs have no {name}, so they have no rank and come last")
-
-
-def _comparison(client: Client, identifiers: list[str], experiment: str | None) -> Comparison:
-    """Raises BadInput: there is no such run, or the runs are of several experiments."""
-    if len(identifiers) < 2:
-        raise BadInput("compare needs two or more runs")
-    jobs = {identifier: client.job(identifier) for identifier in identifiers if identifier.startswith("job_")}
-    experiments = [experiment] if experiment else list(dict.fromkeys(job.experiment_name for job in jobs.values()))
-    if not experiments:
-        experiments = [candidate.name for candidate in client.experiments(limit=200) if candidate.total_runs]
-    wanted = [job.run_id if (job := jobs.get(identifier)) and job.run_id else identifier for identifier in identifiers]
-    missing = wanted
-    for name in experiments:
-        runs = client.runs(name, limit=1000)
-        matches = [
-            next((run.run_id for run in runs if name_or_id == run.run_name or run.run_id.startswith(name_or_id)), None)
-            for name_or_id in wanted
-        ]
-        if all(matches):
-            return client.compare(name, [match for match in matches if match])
-        unknown = [identifier for identifier, match in zip(identifiers, matches, strict=True) if match is None]
-        missing = unknown if len(unknown) < len(missing) else missing
-    raise BadInput(
-        f"{', '.join(missing)}: not in the same experiment as the others; `mlops runs EXPERIMENT` lists its runs"
-    )
 
 
 def _newest_experiment(client: Client) -> str:

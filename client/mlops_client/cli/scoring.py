@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,14 @@ import typer
 
 from mlops_client.cli import output, watching
 from mlops_client.cli.options import Json, Limit, new_client
-from mlops_client.cli.output import Column, ago, duration
+from mlops_client.cli.output import ago, duration
+from mlops_client.cli.tables import Column, Shown
 from mlops_client.cli.training import Watch
 from mlops_client.errors import BadInput, JobFailed
 
 if TYPE_CHECKING:
     from mlops_client.client import Client
+    from mlops_client.listing import Listing
     from mlops_client.models import BatchPredictionState
 
 
@@ -72,17 +75,18 @@ def score(
         return
     from mlops_client.scoring import score as score_here
 
-    scored = score_here(
-        client,
-        path,
-        target,
-        model_name,
-        stage=stage,
-        keep=keep or (),
-        probabilities=probabilities,
-        max_rejected=max_rejected,
-        on_progress=_progress(as_json),
-    )
+    with _progress(as_json) as on_progress:
+        scored = score_here(
+            client,
+            path,
+            target,
+            model_name,
+            stage=stage,
+            keep=keep or (),
+            probabilities=probabilities,
+            max_rejected=max_rejected,
+            on_progress=on_progress,
+        )
     model = scored.model
     if as_json:
         output.print_json(
@@ -164,23 +168,30 @@ def _download(client: Client, state: BatchPredictionState, folder: Path) -> None
     output.note(f"downloaded to {folder}")
 
 
-def _progress(as_json: bool) -> Callable[[int], None]:
-    """Return what shows how many rows are done: a line that is rewritten, on a terminal."""
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Callable[[int], None]]:
+    """Yield what shows how many rows are done: a line that is rewritten, on a terminal. At the end that line ends."""
+    told: list[int] = []
 
     def show(rows: int) -> None:
         if not as_json and sys.stderr.isatty():
+            told.append(rows)
             sys.stderr.write(f"\r{rows:,} rows ")
             sys.stderr.flush()
 
-    return show
+    try:
+        yield show
+    finally:
+        if told:
+            sys.stderr.write("\n")
 
 
-def _list(states: list[BatchPredictionState], as_json: bool) -> None:
+def _list(states: Listing[BatchPredictionState], as_json: bool) -> None:
     if as_json:
         output.print_json(states)
         return
     columns = [
-        Column("batch prediction", 9),
+        Column("batch prediction", 9, whole=True),
         Column("status", 8),
         Column("model", 5),
         Column("shards", 4, right=True),
@@ -196,15 +207,16 @@ def _list(states: list[BatchPredictionState], as_json: bool) -> None:
             state.status,
             f"{state.model_name} {state.model_version}",
             f"{state.shards_done}/{state.shards}",
-            f"{state.rows:,}",
-            f"{state.rejected:,}",
-            f"{state.rows_per_second:,.0f}" if state.rows_per_second else "",
+            Shown(f"{state.rows:,}", state.rows),
+            Shown(f"{state.rejected:,}", state.rejected),
+            Shown(f"{rate:,.0f}", rate) if (rate := state.rows_per_second) else "",
             duration(state.started_at, state.completed_at if state.ended else None),
             ago(state.created_at),
         ]
         for state in states
     ]
     output.show(columns, rows, "no batch predictions; start one: mlops score s3://… --model NAME --out s3://…")
+    output.show_limit(states)
 
 
 def _show(state: BatchPredictionState) -> None:

@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 import typer
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from mlops_client.cli import output, scores
 from mlops_client.cli.drawing import sparkline
-from mlops_client.cli.output import STATUS_STYLES, Column, number
+from mlops_client.cli.output import number
+from mlops_client.cli.tables import STATUS_STYLES, Column, styled, table
 from mlops_client.models import BatchPredictionState, Job, SweepState
 
 T = TypeVar("T", Job, SweepState, BatchPredictionState)
@@ -48,7 +50,7 @@ def watch_sweep(read: Callable[[], SweepState], sweep_id: str, quiet: bool = Fal
         suffix = f", best so far {sweep.runs[0].job_id} {best}" if best else ""
         return f"{sweep.sweep_id} {sweep.status} {ended}/{sweep.num_runs} runs ended{suffix}"
 
-    return _watch(read, leaderboard, line, sweep_id, quiet)
+    return _watch(read, _leaderboard, line, sweep_id, quiet)
 
 
 def watch_batch_prediction(
@@ -81,39 +83,63 @@ class Curve:
         return [self._by_epoch[epoch] for epoch in sorted(self._by_epoch)]
 
 
-def leaderboard(sweep: SweepState, out: Console) -> Any:
-    """Return a sweep's runs as a table, the best first."""
-    columns = [Column("#", 8, right=True), Column("job", 9), Column("status", 6), Column("progress", 5)]
+def show_leaderboard(sweep: SweepState) -> None:
+    """Print a sweep's runs, the best first."""
+    out = output.console()
+    if out.is_terminal:
+        out.print(_leaderboard(sweep, out))
+        return
+    output.show(*_ranking(sweep, out))
+    output.note(_heading(sweep).plain)
+    for reason in _unranked(sweep):
+        output.note(reason.plain)
+
+
+def _leaderboard(sweep: SweepState, out: Console) -> Any:
+    columns, rows = _ranking(sweep, out)
+    return Group(_heading(sweep), table(columns, rows, out.width), *_unranked(sweep))
+
+
+def _heading(sweep: SweepState) -> Text:
+    ended = sum(run.ended for run in sweep.runs)
+    style = STATUS_STYLES.get(sweep.status, "")
+    return Text.assemble(
+        (sweep.sweep_id, "bold"), "  ", (sweep.status, style), f"  {ended}/{sweep.num_runs} runs ended"
+    )
+
+
+def _unranked(sweep: SweepState) -> list[Text]:
+    return [Text(f"{job_id} has no rank: {reason}", style="dim") for job_id, reason in sweep.unranked.items()]
+
+
+def _ranking(sweep: SweepState, out: Console) -> tuple[list[Column], list[list[Any]]]:
+    """Return the columns of a sweep's runs, and their rows, the best first."""
+    columns = [Column("#", 8, right=True), Column("job", 9, whole=True), Column("status", 6), Column("progress", 5)]
     columns += [Column(scores.name_of(sweep.objective), 9, right=True)]
     names = [name for name in ("learning_rate", "hidden_size", "dropout", "batch_size") if _varies(sweep, name)]
     columns += [Column(name.replace("_", " "), 4 - place, right=True) for place, name in enumerate(names)]
-    rows = []
+    rows: list[list[Any]] = []
     for place, run in enumerate(sweep.runs, start=1):
         best = sweep.best is not None and run.job_id == sweep.best.job_id
         score = "unranked" if run.job_id in sweep.unranked else scores.text(sweep.objective, run.metrics)
         rows.append(
             [
                 place,
-                Text(run.job_id, style="bold green" if best else ""),
+                styled(run.job_id, "bold green" if best else ""),
                 run.status,
                 _bar(run, out, 12),
-                Text(score, style="bold green" if best else ""),
+                styled(score, "bold green" if best else ""),
                 *(number(run.params.get(name), 3) for name in names),
             ]
         )
-    ended = sum(run.ended for run in sweep.runs)
-    style = STATUS_STYLES.get(sweep.status, "")
-    head = Text.assemble(
-        (sweep.sweep_id, "bold"), "  ", (sweep.status, style), f"  {ended}/{sweep.num_runs} runs ended"
-    )
-    reasons = [Text(f"{job_id} has no rank: {reason}", style="dim") for job_id, reason in sweep.unranked.items()]
-    return Group(head, output.table(columns, rows, out.width), *reasons)
+    return columns, rows
 
 
 def _job_view(job: Job, curve: Curve, out: Console) -> Any:
     head = Text.assemble((job.job_id, "bold"), "  ", (job.status, STATUS_STYLES.get(job.status, "")), "  ")
     head.append(f"epoch {output.progress(job.progress)}  {output.duration(job.started_at, job.completed_at)}")
-    parts: list[Any] = [head, _bar(job, out, min(60, out.width - 2))]
+    # A bar by itself does not end its line.
+    parts: list[Any] = [head, Padding(_bar(job, out, min(60, out.width - 2)), 0)]
     score = scores.text(job.objective, job.metrics)
     if score:
         name = f"{scores.name_of(job.objective)} "

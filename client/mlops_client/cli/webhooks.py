@@ -9,7 +9,8 @@ import typer
 
 from mlops_client.cli import output
 from mlops_client.cli.options import Json, new_client
-from mlops_client.cli.output import Column, ago
+from mlops_client.cli.output import ago
+from mlops_client.cli.tables import Column
 
 if TYPE_CHECKING:
     from mlops_client.client import Client
@@ -35,7 +36,7 @@ def list_webhooks(as_json: Json = False) -> None:
         output.print_json(states)
         return
     columns = [
-        Column("webhook", 9),
+        Column("webhook", 9, whole=True),
         Column("host", 8),
         Column("events", 7, wrap=True),
         Column("models", 6),
@@ -171,7 +172,7 @@ def _tried(client: Client, webhook_id: str, message_id: str, wait: float) -> Web
 
 def _show_deliveries(deliveries: list[WebhookDelivery], empty: str) -> None:
     columns = [
-        Column("message", 4),
+        Column("message", 4, whole=True),
         Column("event", 8),
         Column("state", 9),
         Column("tries", 5, right=True),

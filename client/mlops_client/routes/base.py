@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mlops_client.listing import Listing
@@ -24,18 +25,36 @@ class Routes:
         return self.transport.call("POST", route, body, query=query, idempotency_key=key or str(uuid.uuid4()))
 
     def _pages(
-        self, route: str, field: str, kind: type[T], limit: int, query: dict[str, Any] | None = None
+        self,
+        route: str,
+        field: str,
+        kind: type[T],
+        limit: int,
+        query: dict[str, Any] | None = None,
+        keep: Callable[[T], bool] | None = None,
     ) -> Listing[T]:
-        """Return at most `limit` records, from as many pages as needed."""
+        """Return at most `limit` records, from as many pages as needed.
+
+        Args:
+            route: The route.
+            field: The field of a page that has the records.
+            kind: The type of the records.
+            limit: How many records to return at most.
+            query: Further parameters.
+            keep: Which records are wanted, if the API cannot choose them. Then the API's count says nothing.
+        """
         records: list[T] = []
         cursor = total = None
         while True:
-            parameters = {**(query or {}), "limit": min(PAGE_SIZE, limit - len(records)), "cursor": cursor}
-            page = self.transport.call("GET", route, query=parameters)
-            records += decode_page(kind, page, field)
+            size = min(PAGE_SIZE, limit - len(records)) if keep is None else PAGE_SIZE
+            page = self.transport.call("GET", route, query={**(query or {}), "limit": size, "cursor": cursor})
+            found = decode_page(kind, page, field)
+            records += found if keep is None else filter(keep, found)
             cursor, total = page.get("next_cursor"), page.get("total_count", total)
+            if keep is not None:
+                total = len(records) if cursor is None else None
             if cursor is None or len(records) >= limit:
-                return Listing(records, total, cursor)
+                return Listing(records[:limit], total, cursor)
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:

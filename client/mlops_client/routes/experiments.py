@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlops_client.listing import Listing
-from mlops_client.models import Comparison, Experiment, RunDetail, RunRow
-from mlops_client.records import decode
+from mlops_client.models import ArtifactFile, Comparison, Experiment, RunDetail, RunRow
+from mlops_client.records import decode, decode_page
 from mlops_client.routes.base import Routes
-from mlops_client.transport import path
+from mlops_client.transport import path as _path
 
 
 class ExperimentRoutes(Routes):
     """Read experiments and compare their runs."""
 
-    def experiments(self, limit: int = 50) -> Listing[Experiment]:
-        """Return at most `limit` experiments, the newest first, each with its best run."""
-        return self._pages("/experiments", "experiments", Experiment, limit)
+    def experiments(self, limit: int = 50, *, name: str | None = None) -> Listing[Experiment]:
+        """Return at most `limit` experiments, the newest first, each with its best run. `name` is a part of theirs."""
+        return self._pages("/experiments", "experiments", Experiment, limit, {"name": name})
 
-    def runs(self, experiment: str, order_by: str = "objective desc", limit: int = 50) -> Listing[RunRow]:
+    def runs(
+        self,
+        experiment: str,
+        order_by: str = "objective desc",
+        limit: int = 50,
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        keep: Callable[[RunRow], bool] | None = None,
+    ) -> Listing[RunRow]:
         """Return the runs of an experiment.
 
         Args:
@@ -26,14 +35,32 @@ class ExperimentRoutes(Routes):
             order_by: objective, metrics.<name>, params.<name> or a field such as started_at, followed by asc or desc.
                 With `objective desc` the best runs come first.
             limit: How many runs to return at most.
+            status: running, scheduled, finished, failed or killed.
+            name: A part of the runs' names.
+            keep: Which runs are wanted, by their metrics or parameters. The client asks for all and chooses.
         """
-        return self._pages(path("experiments", experiment), "runs", RunRow, limit, {"order_by": order_by})
+        query = {"order_by": order_by, "status": status, "name": name}
+        return self._pages(_path("experiments", experiment), "runs", RunRow, limit, query, keep)
 
     def run(self, experiment: str, run_id: str) -> RunDetail:
         """Return one run with its parameters, metrics and their history, tags and artifacts."""
-        return decode(RunDetail, self.transport.call("GET", path("experiments", experiment, "runs", run_id)))
+        return decode(RunDetail, self.transport.call("GET", _path("experiments", experiment, "runs", run_id)))
+
+    def artifacts(self, experiment: str, run_id: str, path: str | None = None) -> list[ArtifactFile]:
+        """Return the files of a run, each with an address from which it can be downloaded for an hour.
+
+        Args:
+            experiment: Name or ID of the run's experiment.
+            run_id: The run.
+            path: Only this file, or the files in this folder.
+
+        Raises:
+            NotFound: The run has no such file.
+        """
+        route = _path("experiments", experiment, "runs", run_id, "artifacts")
+        return decode_page(ArtifactFile, self.transport.call("GET", route, query={"path": path}), "artifacts")
 
     def compare(self, experiment: str, run_ids: Sequence[str]) -> Comparison:
         """Compare 2 to 10 runs: differences come first, with the best run of each metric."""
         query = {"runs": ",".join(run_ids)}
-        return decode(Comparison, self.transport.call("GET", path("experiments", experiment, "compare"), query=query))
+        return decode(Comparison, self.transport.call("GET", _path("experiments", experiment, "compare"), query=query))

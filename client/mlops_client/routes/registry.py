@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mlops_client.defaults import DEFAULT_MODEL
@@ -11,7 +12,7 @@ from mlops_client.errors import TransitionRefused, WaitTimeout
 from mlops_client.listing import Listing
 from mlops_client.models import Conversion, Model, ModelDetail, Transition
 from mlops_client.records import decode
-from mlops_client.routes.base import Routes, given
+from mlops_client.routes.base import PAGE_SIZE, Routes, given
 from mlops_client.states import UNDER_WAY
 from mlops_client.transport import path
 
@@ -22,17 +23,34 @@ MAX_SERVER_WAIT = 20
 class RegistryRoutes(Routes):
     """Read registered models, promote versions and roll back."""
 
-    def models(self, limit: int = 50) -> Listing[Model]:
-        """Return at most `limit` registered models, ordered by name."""
-        return self._pages("/models", "models", Model, limit)
+    def models(self, limit: int = 50, *, name: str | None = None) -> Listing[Model]:
+        """Return at most `limit` registered models, ordered by name. `name` is a part of theirs."""
+        keep = None if name is None else lambda model: name.lower() in model.name.lower()
+        return self._pages("/models", "models", Model, limit, keep=keep)
 
-    def model(self, name: str = DEFAULT_MODEL) -> ModelDetail:
-        """Return a model's versions with their stages, the newest first."""
-        return decode(ModelDetail, self.transport.call("GET", path("models", name)))
+    def model(self, name: str = DEFAULT_MODEL, limit: int = 10_000) -> ModelDetail:
+        """Return a model with at most `limit` of its versions and their stages, the newest first."""
+        query: dict[str, Any] = {"limit": min(PAGE_SIZE, limit)}
+        model = decode(ModelDetail, self.transport.call("GET", path("models", name), query=query))
+        while model.next_cursor is not None and len(model.versions) < limit:
+            query = {"limit": min(PAGE_SIZE, limit - len(model.versions)), "cursor": model.next_cursor}
+            page = decode(ModelDetail, self.transport.call("GET", path("models", name), query=query))
+            model = replace(page, versions=[*model.versions, *page.versions])
+        return model
 
-    def history(self, name: str = DEFAULT_MODEL, limit: int = 50) -> Listing[Transition]:
-        """Return who moved which version to which stage, when and why; the newest first."""
-        return self._pages(path("models", name, "history"), "transitions", Transition, limit)
+    def history(
+        self, name: str = DEFAULT_MODEL, limit: int = 50, *, version: int | None = None, stage: str | None = None
+    ) -> Listing[Transition]:
+        """Return who moved which version to which stage, when and why; the newest first.
+
+        `version` and `stage` select the moves of one version, and those to one stage.
+        """
+
+        def wanted(transition: Transition) -> bool:
+            return version in (None, transition.version) and stage in (None, transition.stage)
+
+        keep = wanted if version is not None or stage is not None else None
+        return self._pages(path("models", name, "history"), "transitions", Transition, limit, keep=keep)
 
     def promote(
         self,

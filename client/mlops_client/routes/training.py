@@ -168,9 +168,21 @@ class TrainingRoutes(Routes):
         """Return a training job."""
         return decode(Job, self.transport.call("GET", path("train", "status", checked_id(job_id, "job"))))
 
-    def jobs(self, status: str | None = None, limit: int = 50) -> Listing[Job]:
-        """Return at most `limit` training jobs, the newest first. `status` selects those with one status."""
-        return self._pages("/train/jobs", "jobs", Job, limit, {"status": status})
+    def jobs(
+        self,
+        status: str | None = None,
+        limit: int = 50,
+        *,
+        experiment_name: str | None = None,
+        model_name: str | None = None,
+    ) -> Listing[Job]:
+        """Return at most `limit` training jobs, the newest first: those with a status, of an experiment, of a model."""
+
+        def wanted(job: Job) -> bool:
+            return experiment_name in (None, job.experiment_name) and model_name in (None, job.model_name)
+
+        keep = wanted if experiment_name is not None or model_name is not None else None
+        return self._pages("/train/jobs", "jobs", Job, limit, {"status": status}, keep)
 
     def cancel(self, identifier: str) -> Job | SweepState:
         """Cancel a job, or all jobs of a sweep that have not ended."""

@@ -10,6 +10,7 @@ from mlops.api.auth import Caller, require_name
 from mlops.api.http import CurrentCaller, PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.experiments import (
+    ArtifactFileList,
     Comparison,
     Experiment,
     ExperimentList,
@@ -18,7 +19,7 @@ from mlops.api.schemas.experiments import (
     RunRow,
     RunStatus,
 )
-from mlops.domain.errors import ValidationFailed
+from mlops.domain.errors import NotFound, ValidationFailed
 from mlops.domain.metric_kinds import own_metrics
 from mlops.domain.objective import ACCURACY, Direction, Objective
 from mlops.registry.sql.catalogue import Catalogue
@@ -90,18 +91,34 @@ def run_detail(experiment: ExperimentRef, run_id: str, caller: CurrentCaller) ->
     catalogue = Catalogue.from_environment()
     parent = _experiment(catalogue, experiment, caller)
     (run,) = catalogue.runs_by_id(parent["experiment_id"], [run_id])
-    addresses = {"": run["artifact_uri"]} | {
-        f"{model['name']}/": model["artifact_uri"] for model in catalogue.logged_models(run_id)
-    }
     return RunDetail.model_validate(
         {
             **_run(run),
             "experiment_id": str(parent["experiment_id"]),
             "experiment_name": parent["name"],
-            "artifacts": Artifacts.from_environment().files(addresses),
+            "artifacts": Artifacts.from_environment().files(_addresses(catalogue, run)),
             "metric_history": catalogue.metric_history(run_id),
         }
     )
+
+
+@router.get("/experiments/{experiment}/runs/{run_id}/artifacts")
+def run_artifacts(
+    experiment: ExperimentRef,
+    run_id: str,
+    caller: CurrentCaller,
+    path: Annotated[
+        str | None, Query(min_length=1, max_length=1000, description="Only this file, or the files in this folder")
+    ] = None,
+) -> ArtifactFileList:
+    """Get addresses from which the files of a run can be downloaded."""
+    catalogue = Catalogue.from_environment()
+    parent = _experiment(catalogue, experiment, caller)
+    (run,) = catalogue.runs_by_id(parent["experiment_id"], [run_id])
+    found = Artifacts.from_environment().signed(_addresses(catalogue, run), path)
+    if path is not None and not found:
+        raise NotFound(f"The run has no artifact {path!r}; GET /experiments/{{experiment}}/runs/{{run_id}} lists them")
+    return ArtifactFileList(artifacts=found)
 
 
 @router.get("/experiments/{experiment}/compare")
@@ -125,6 +142,12 @@ def _experiment(catalogue: Catalogue, name_or_id: str, caller: Caller) -> dict[s
     experiment = catalogue.experiment(name_or_id)
     require_name(caller, experiment["name"], "experiment")
     return experiment
+
+
+def _addresses(catalogue: Catalogue, run: dict[str, Any]) -> dict[str, str | None]:
+    """Return the addresses of a run's files by the prefixes of their paths: its own, and those of its models."""
+    models = catalogue.logged_models(run["run_id"])
+    return {"": run["artifact_uri"]} | {f"{model['name']}/": model["artifact_uri"] for model in models}
 
 
 def _objective(experiment: dict[str, Any]) -> Objective:

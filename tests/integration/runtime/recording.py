@@ -130,7 +130,10 @@ def aws_calls(request: Request, logical: Mapping[str, str]) -> list[Call]:
     service, _, operation = request.headers.get("x-amz-target", "").partition(".")
     if service in TARGETS:
         return _json_calls(TARGETS[service], operation, json.loads(request.body), logical)
-    signed_for = request.headers.get("authorization", "").partition("Credential=")[2].split(",")[0].split("/")
+    # Of an address that was signed for somebody else, the credential is in the query.
+    in_query = parse_qs(urlsplit(request.path).query).get("X-Amz-Credential", [""])[0]
+    in_header = request.headers.get("authorization", "").partition("Credential=")[2].split(",")[0]
+    signed_for = (in_header or in_query).split("/")
     name = signed_for[3] if len(signed_for) > 3 else ""
     if name == "batch":
         asked, action = json.loads(request.body or b"{}"), BATCH[request.path.rpartition("/")[2]]

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+import urllib3
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
@@ -303,7 +304,10 @@ class Walk:
         api.send("DELETE", f"/sweeps/{api.post('/sweeps', {'num_runs': 2, 'epochs': 50})['sweep_id']}")
         api.send("DELETE", f"/train/jobs/{api.post('/train', {'epochs': 90})['job_id']}")
         api.get("/experiments")
-        api.get(f"/experiments/{job['experiment_name']}/runs/{job['run_id']}")
+        run = f"/experiments/{job['experiment_name']}/runs/{job['run_id']}"
+        api.get(run)
+        (card,) = api.get(f"{run}/artifacts?path=model_card.md")["artifacts"]
+        assert urllib3.request("GET", card["url"]).status == 200
         self._versions = (job["model_version"], ended["model_version"])
         return job
 

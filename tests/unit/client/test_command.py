@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.local.settings import ROOT
+from tests.support.terminal import terminal
 
 CLIENT = ROOT / "client"
 # typer brings pydantic itself, to read options with.
@@ -108,6 +109,30 @@ def test_every_command_has_help_that_reads_in_40_columns():
     assert ran.returncode == 0
     # One option with both its names is as wide as this; nothing is wider.
     assert max(len(line) for line in ran.stdout.splitlines()) <= 52
+
+
+def test_every_command_is_below_a_heading_and_every_example_is_one_that_works():
+    import shlex
+
+    import typer
+
+    from mlops_client.cli import app
+    from mlops_client.cli.help import EXAMPLES, GroupedCommands
+
+    group: Any = typer.main.get_command(app)
+    listed = [name for names in GroupedCommands.headings.values() for name in names]
+    assert sorted(listed) == sorted(group.commands)
+    shown = run("--help").stdout
+    assert {f"{heading}:" for heading in group.headings} <= set(shown.splitlines())
+    for command, lines in EXAMPLES.items():
+        for line in lines:
+            program, *words = shlex.split(line)
+            assert program == "mlops"
+            assert command in ("", words[0])
+            # Options that do not exist, and values that cannot be read, are errors.
+            group.commands[words[0]].make_context(words[0], words[1:])
+        said = run(*([command] if command else []), "--help", COLUMNS="300").stdout
+        assert all(f"`{line}`" in said for line in lines), command
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -251,15 +276,6 @@ def expired_certificate(folder: Path) -> Path:
     return path
 
 
-def test_tables_leave_out_columns_rather_than_squeeze_them():
-    from mlops_client.cli.output import Column, table
-
-    columns = [Column("job", 9), Column("status", 8), Column("experiment", 3), Column("created", 5)]
-    rows = [["job_000001", "completed", "a-long-experiment-name", "3 min ago"]]
-    headers = {width: [column.header for column in table(columns, rows, width).columns] for width in (80, 40, 12)}
-    assert headers == {80: ["job", "status", "experiment", "created"], 40: ["job", "status", "created"], 12: ["job"]}
-
-
 def test_what_to_try_is_values_or_a_range():
     from mlops_client.cli.training import parse_space
     from mlops_client.errors import BadInput
@@ -360,7 +376,8 @@ def test_model_types_are_listed_and_shown_with_their_hyperparameters(monkeypatch
     from tests.support.model_types import PUBLISHED
 
     found = decode_page(ModelType, PUBLISHED.model_dump(mode="json"), "model_types")
-    monkeypatch.setenv("COLUMNS", "120")  # narrower terminals leave columns out
+    for variable, value in terminal(160).items():  # narrower terminals leave columns out
+        monkeypatch.setenv(variable, value)
     monkeypatch.setattr(model_types, "new_client", lambda: SimpleNamespace(model_types=lambda: found))
     listed = CliRunner().invoke(app, ["model-types"]).output
     assert all(each.name in listed for each in found)

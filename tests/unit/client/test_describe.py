@@ -15,6 +15,7 @@ import mlops_data
 from mlops_client import BadInput, MlopsError, describe
 from mlops_client.cli import app, exit_code
 from tests.support.customers import CUSTOMERS, csv_of, parquet_of
+from tests.support.terminal import terminal
 
 ABSENT = ("boto3", "matplotlib", "mlflow", "mlops", "mlops_conversion", "onnx", "pandas", "torch", "trainer")
 """What the wheel with the extra `data` does not bring."""
@@ -40,7 +41,7 @@ def churn(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str, width: int = 120) -> Result:
-    return CliRunner().invoke(app, ["data", "describe", *arguments], env={"COLUMNS": str(width)})
+    return CliRunner().invoke(app, ["data", "describe", *arguments], env=terminal(width))
 
 
 def test_a_page_says_what_each_column_holds_and_what_is_left_out(churn: Path):

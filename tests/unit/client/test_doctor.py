@@ -18,7 +18,7 @@ def model(name: str, production: int | None = None, **refusals: str) -> SimpleNa
 
 def client_of(models: list[Any]) -> Any:
     details = {each.name: each for each in models}
-    return SimpleNamespace(models=lambda limit: models, model=details.__getitem__)
+    return SimpleNamespace(models=lambda limit: models, model=lambda name, limit: details[name])
 
 
 @pytest.mark.parametrize(

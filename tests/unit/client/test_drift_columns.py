@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from mlops_client.cli import app, drift_columns
 from mlops_client.models import DriftColumns
 from mlops_client.records import decode
+from tests.support.terminal import terminal
 
 WINDOW = {"start": "2026-01-30T00:00:00Z", "end": "2026-01-31T00:00:00Z", "hours": 24, "samples": 900}
 THRESHOLDS = {"warning": 0.1, "alert": 0.2, "retrain": 0.25, "alpha": 0.01, "minimum_samples": 200} | {
@@ -61,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, columns: list[dict[str
             return decode(DriftColumns, answer | counts | {"columns": columns})
 
     monkeypatch.setattr(drift_columns, "new_client", Client)
-    result = CliRunner().invoke(app, ["drift", "churn", *arguments], env={"COLUMNS": "120"})
+    result = CliRunner().invoke(app, ["drift", "churn", *arguments], env=terminal(120))
     assert result.exit_code == 0, result.output
     return result.output, asked
 

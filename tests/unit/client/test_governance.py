@@ -12,6 +12,7 @@ from mlops.domain.model_settings import ModelSettings, SettingsDefaults
 from mlops_client import Client
 from mlops_client.cli import app
 from mlops_client.cli import governance as commands
+from tests.support.terminal import terminal
 from tests.unit.client.test_promotions import MOVED
 
 DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging")
@@ -49,15 +50,15 @@ def run(monkeypatch: pytest.MonkeyPatch, answers: Answers, *arguments: str) -> A
     made = Client("http://127.0.0.1:9", "secret")
     made.transport = answers  # type: ignore[assignment]
     monkeypatch.setattr(commands, "new_client", lambda: made)
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False, env=terminal(120))
 
 
 def test_settings_are_shown_with_what_the_stack_says(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, Answers(state(3, approvals={"Production": 1})), "settings", "wine")
     assert result.exit_code == 0
     lines = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
-    assert lines["approvals.Production"] == ["1", "set"]
-    assert lines["gate.metric_margin"] == ["0.01"]
+    assert lines["approvals.Production"] == ["1", "model"]
+    assert lines["gate.metric_margin"] == ["0.01", "stack"]
 
 
 def test_a_change_keeps_what_is_set_and_names_the_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from mlops_client.rows import MAX_BODY, pages, plain_row
 from mlops_contract import Column, ColumnType, Contract, Task
 from mlops_contract.rows import RowEncoder, RowsRefused
 from predict.contracts import contract_columns
+from tests.support.terminal import terminal
 
 CHURN = Contract(
     Task.CLASSIFICATION,
@@ -356,8 +357,7 @@ def test_the_sdk_writes_the_same_file(churn, tmp_path):
 
 def test_the_contract_is_shown(monkeypatch, churn):
     monkeypatch.setattr(contract_command, "new_client", lambda: client_of(churn))
-    monkeypatch.setenv("COLUMNS", "140")
-    shown = CliRunner().invoke(app, ["contract", "--model", "m"])
+    shown = CliRunner().invoke(app, ["contract", "--model", "m"], env=terminal(140))
     assert shown.exit_code == 0, shown.output
     assert re.search(r"fee +double +yes +other numbers +decimal comma", shown.stdout)
     assert re.search(r"city.name +string +yes +Bern, Basel +null, other text", shown.stdout)

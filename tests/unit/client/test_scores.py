@@ -1,10 +1,9 @@
 """How good a run is, by its own objective: in lines, in columns, and where it cannot be said."""
 
-from rich.console import Console
-
 from mlops_client.cli import scores, watching
 from mlops_client.cli.runs import metric_columns
 from mlops_client.models import Job, Objective, Progress, RunRow, SweepState
+from tests.support.terminal import terminal
 
 RMSE = Objective(name="rmse", direction="minimise")
 ACCURACY = Objective(name="accuracy", direction="maximise")
@@ -58,7 +57,7 @@ def test_the_objective_is_the_first_metric_of_runs_that_it_orders():
     assert metric_columns([], "objective desc") == ["accuracy", "loss"]
 
 
-def test_a_sweep_is_shown_by_its_objective_and_says_which_runs_have_no_rank():
+def test_a_sweep_is_shown_by_its_objective_and_says_which_runs_have_no_rank(monkeypatch, capsys):
     sweep = SweepState(
         sweep_id="sweep_000001",
         status="completed",
@@ -70,10 +69,10 @@ def test_a_sweep_is_shown_by_its_objective_and_says_which_runs_have_no_rank():
         objective=RMSE,
         unranked={"job_000001": "it has no rmse"},
     )
-    out = Console(width=120, record=True, file=None)
-    with out.capture() as captured:
-        out.print(watching.leaderboard(sweep, out))
-    shown = captured.get()
+    for variable, value in terminal(120).items():
+        monkeypatch.setenv(variable, value)
+    watching.show_leaderboard(sweep)
+    shown = capsys.readouterr().out
     assert "rmse" in shown.splitlines()[1]
     assert "3.25" in shown
     assert "job_000001 has no rank: it has no rmse" in shown

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from infra.local.settings import ROOT
+from tests.support.terminal import terminal
 from tools.client_models import NAMES
 
 OPENAPI = json.loads((ROOT / "functions/portal/portal/openapi.json").read_text())
@@ -303,7 +304,7 @@ def test_drift_over_time_is_typed_and_reads_as_a_table(client, server):
     found = client.drift_history("digits", hours=2)
     assert server.asked[0][1].startswith("/drift/history?")
     assert ([point.psi for point in found.points], found.points[1].signals[0].p_value) == ([None, 0.31], 1e-9)
-    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "120"}
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", **terminal(120)}
     said = CliRunner().invoke(app, ["drift", "digits", "--history", "2"], env=environment)
     assert said.exit_code == 0, said.output
     rows = [line.split() for line in said.output.splitlines()]
@@ -406,7 +407,7 @@ def test_metrics_of_ones_own_are_shown(client, server):
     run["own_metrics"] = own_metrics([figures])
     runs = [{**run, "run_id": f"{n}" * 8, "run_name": f"run-{n}", "metrics": figures} for n in range(2)]
     server.will(200, {"experiment_id": "1", "name": "e", "runs": runs, "total_count": 2})
-    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "160"}
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", **terminal(160)}
     head = CliRunner().invoke(app, ["runs", "e"], env=environment).output.splitlines()[0]
     assert {"rmse", "precision_at_5"} <= set(head.split())
     assert not {"precision_0", "train_loss"} & set(head.split())
@@ -432,7 +433,7 @@ def test_a_comparison_shows_the_metrics_of_ones_own(client, server):
     ]
     page = {"experiment_id": "1", "name": "e", "runs": runs, "total_count": 2}
     comparison = compare("1", "e", [RunRow.model_validate(each) for each in runs]).model_dump()
-    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", "COLUMNS": "160"}
+    environment = {"MLOPS_API_URL": server.url, "MLOPS_API_KEY": "secret", **terminal(160)}
 
     server.will(200, page)
     server.will(200, comparison)

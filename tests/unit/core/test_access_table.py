@@ -78,6 +78,7 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/experiments"): ("read", "list"),
     ("GET", "/experiments/{experiment}"): ("read", "path"),
     ("GET", "/experiments/{experiment}/runs/{run_id}"): ("read", "path"),
+    ("GET", "/experiments/{experiment}/runs/{run_id}/artifacts"): ("read", "path"),
     ("GET", "/experiments/{experiment}/compare"): ("read", "path"),
     ("GET", "/models"): ("read", "list"),
     ("GET", "/models/{name}"): ("read", "path"),

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -40,6 +41,25 @@ def test_every_route_is_in_the_reference(site: Path) -> None:
     routes = [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
     assert len(routes) >= 30
     assert [route for route in routes if not re.search(rf"{re.escape(route)}(?![\w/{{])", text)] == []
+
+
+def test_every_link_of_the_built_pages_leads_to_a_page_and_a_place(site: Path) -> None:
+    texts = {path.name: path.read_text() for path in site.glob("*.html")}
+    places = {name: set(re.findall(r"\bid=\"?([^\s\">]+)", text)) for name, text in texts.items()}
+    followed = 0
+    for name, text in texts.items():
+        if name == "404.html":
+            continue
+        for link in re.findall(r"href=\"?([^\s\">]+)", text):
+            if re.match(r"[a-z]+:", link):
+                continue
+            target, _, place = unquote(link).partition("#")
+            target = target or name
+            assert (site / target).is_file() or (site / target / "index.html").is_file(), f"{name}: {link}"
+            if place and target in places:
+                assert place in places[target], f"{name}: {link}: there is no such place"
+            followed += 1
+    assert followed > 1000
 
 
 def test_links_that_leave_the_pages_lead_to_the_repository(site: Path) -> None:

@@ -63,6 +63,7 @@ def test_few_predictions_are_no_verdict(n):
     found = detect(current, REFERENCE, REFERENCE, THRESHOLDS)
     assert (found.verdict, found.worst) == (Verdict.INSUFFICIENT_DATA, None)
     assert f"{n} predictions of the 200" in found.comparisons[0].note
+    assert found.message.count("current window has") == 1, "both comparisons lack the same, which is said once"
 
 
 def test_without_a_reference_the_baseline_alone_is_compared_and_that_is_said():

@@ -65,6 +65,14 @@ class Artifact(BaseModel):
     size: int = Field(description="Size in bytes")
 
 
+class ArtifactFile(Artifact):
+    url: str = Field(description="Where to GET the file, without a key, within an hour")
+
+
+class ArtifactFileList(BaseModel):
+    artifacts: list[ArtifactFile]
+
+
 class MetricPoint(BaseModel):
     step: int
     value: float

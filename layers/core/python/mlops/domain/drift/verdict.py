@@ -114,7 +114,8 @@ class Drift:
         missing = [comparison for comparison in self.comparisons if comparison.note]
         worst, deciding = self.worst, self.deciding
         if worst is None or deciding is None:
-            return "; ".join(str(comparison.note) for comparison in missing)
+            # Of a current window that is too small, both comparisons say the same.
+            return "; ".join(dict.fromkeys(str(comparison.note) for comparison in missing))
         if self.verdict is Verdict.STABLE:
             verdict = (
                 f"No signal has drifted; the largest PSI is {worst.psi:.3f} "
