@@ -136,6 +136,8 @@ def destroy(target: DeployEnvironment) -> None:
     )
     if sys.stdin.readline().strip() != target.stack:
         raise DeployError("not confirmed; nothing was deleted")
+    revoked = stacks.revoke_keys(client, boto3.client("apigateway"), target.stack)
+    print(f"revoked {revoked} API keys")
     stacks.delete(client, rds, target.stack, protected)
     print(BY_HAND)
 

@@ -65,7 +65,11 @@ def _plain(resource: Any) -> str:
         return str(operand)
     if function == "Fn::GetAtt":
         return ".".join(operand).removesuffix(".Arn")
-    text = str(operand[0] if isinstance(operand, list) else operand)
+    text, own = operand if isinstance(operand, list) else (operand, {})
+    # A part of another resource's ARN stands for that resource.
+    for name in own:
+        if referred := reading.references(own[name]):
+            text = text.replace(f"${{{name}}}", f"${{{min(referred)}}}")
     if text.startswith("arn:${AWS::Partition}"):
         text = text.replace("AWS::", "").split(":", 5)[5]
     return text.replace(".Arn}", "}").replace("${", "").replace("}", "")
