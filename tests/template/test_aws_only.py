@@ -232,9 +232,7 @@ def test_whoever_asks_tracking_waits_until_it_has_started(aws: Document) -> None
     """An environment that is not ready after ten seconds is started anew by Lambda."""
     functions = {name: each["Properties"] for name, each in of_type(aws, "AWS::Lambda::Function").items()}
     asking = {
-        name: each
-        for name, each in functions.items()
-        if "MLFLOW_TRACKING_URI" in each["Environment"]["Variables"]
+        name: each for name, each in functions.items() if "MLFLOW_TRACKING_URI" in each["Environment"]["Variables"]
     }
     assert len(asking) > 5
     for name, each in asking.items():
@@ -367,7 +365,7 @@ def test_a_conversion_reads_what_was_logged_and_writes_its_result_only(aws: Docu
     container = definition["ContainerProperties"]
     assert container["JobRoleArn"] == {"Fn::GetAtt": ["ConversionRole", "Arn"]}
     names = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
-    assert names.keys() == {"ARTIFACT_BUCKET", "CONVERSION_SECONDS", "ORT_DISABLE_TELEMETRY"}
+    assert names.keys() == {"ARTIFACT_BUCKET", "AWS_DEFAULT_REGION", "CONVERSION_SECONDS", "ORT_DISABLE_TELEMETRY"}
     assert float(names["CONVERSION_SECONDS"]) < definition["Timeout"]["AttemptDurationSeconds"]
 
 

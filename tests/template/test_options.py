@@ -156,9 +156,11 @@ def test_snapstart_is_off_unless_asked(aws: Document) -> None:
 
 
 def test_routes_are_throttled(aws: Document) -> None:
-    (setting,) = aws["Resources"]["Apiv1Stage"]["Properties"]["MethodSettings"]
-    assert (setting["ResourcePath"], setting["HttpMethod"]) == ("/*", "*")
-    assert "MetricsEnabled" not in setting, "CloudWatch would bill each route's metrics"
+    for name, stage in of_type(aws, "AWS::ApiGateway::Stage").items():
+        (setting,) = stage["Properties"]["MethodSettings"]
+        assert (setting["ResourcePath"], setting["HttpMethod"]) == ("/*", "*"), name
+        assert setting["ThrottlingRateLimit"] == {"Ref": "MethodRate"}, name
+        assert "MetricsEnabled" not in setting, "CloudWatch would bill each route's metrics"
 
 
 def test_every_log_of_a_job_is_forgotten_in_time(aws: Document) -> None:

@@ -25,7 +25,7 @@ def use() -> None:
 
     It replaces the private function with which MLflow answers all requests for files; that it exists is checked here.
     """
-    handlers._send_artifact = redirected(handlers._send_artifact, signing_s3())  # type: ignore[attr-defined]
+    handlers._send_artifact = redirected(handlers._send_artifact, signing_s3())
 
 
 def redirected(send: Send, s3: Any) -> Send:

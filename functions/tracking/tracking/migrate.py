@@ -2,7 +2,7 @@
 the functions change. It can be run again: MLflow records its migrations, and the platform's schema replaces what is
 there.
 
-MLflow asks for a backup and for nobody who writes meanwhile. The backup is that of Amazon RDS, which restores any minute.
+MLflow asks for a backup, and that nobody writes meanwhile. The backup is that of Amazon RDS, which restores any minute.
 Tracking servers hold a lock while they are connected, and the migration ends their connections and takes it for itself
 alone. New ones wait until its own connection ends, in whatever way it does.
 
@@ -25,7 +25,7 @@ from mlops.registry.sql.database import DatabaseSettings, connection_parameters
 from tracking.lock import ALONE
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-# The database's owner may end connections of roles that it belongs to. Before the first migration there is no such role.
+# The database's owner may end connections of roles that it belongs to. Before the first migration there is none.
 MAY_END_TRACKING = """DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'mlflow_rw') THEN
         GRANT mlflow_rw TO CURRENT_USER WITH INHERIT TRUE, SET FALSE;

@@ -34,7 +34,7 @@ def _log_in(dialect: Dialect, record: Any, arguments: list[Any], parameters: dic
 
 @event.listens_for(Engine, "connect")
 def _wait_for_a_migration(connection: Any, record: Any) -> None:
-    """Let a new connection wait while the database is migrated. SQLAlchemy raises OperationalError if it is too long."""
+    """Let a new connection wait while the database is migrated. If it takes too long, an OperationalError is raised."""
     if isinstance(connection, psycopg2.extensions.connection):
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{MIGRATION_SECONDS}s'")

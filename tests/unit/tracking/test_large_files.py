@@ -35,7 +35,7 @@ def get(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         with flask.Flask("mlflow").test_request_context(f"/get-artifact?run_id=1&path={path}"):
             return handlers.get_artifact_handler()
 
-    yield of
+    return of
 
 
 def test_a_small_file_is_the_answer(get: Any) -> None:

@@ -215,7 +215,9 @@ class Tracking:
         if error_code in _TRANSIENT:
             raise DependencyUnavailable(f"The model registry (MLflow) failed ({error_code}); try again")
         raise TrackingRefused(
-            f"The model registry (MLflow) refused {path} ({error_code})", error_code, str(document.get("message", ""))[:500]
+            f"The model registry (MLflow) refused {path} ({error_code})",
+            error_code,
+            str(document.get("message", ""))[:500],
         )
 
 
