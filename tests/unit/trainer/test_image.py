@@ -3,12 +3,15 @@
 import re
 import shutil
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.without import environment_without
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "training_container" / "Dockerfile").read_text()
@@ -96,3 +99,24 @@ def test_it_trains_and_answers_sigterm_with_143(image: tuple[str, str]):
         assert code == "143"
     finally:
         subprocess.run([program, "rm", "-f", name], capture_output=True, check=False)
+
+
+@pytest.mark.slow
+def test_it_trains_without_the_packages_own_tests(tmp_path: Path):
+    """The Dockerfile removes folders of these names. Some packages import theirs at run time."""
+    names = re.findall(r"-name (\w+)", DOCKERFILE.partition("-type d")[2].partition("-prune")[0])
+    assert set(names) == {"test", "tests"}
+    environment = environment_without((), tmp_path, names)
+    paths = (ROOT / "training_container", ROOT / "layers/core/python", ROOT / "client")
+    environment["PYTHONPATH"] += "".join(f":{path}" for path in paths)
+    environment |= {"TRAIN_EPOCHS": "1", "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert '"event": "trainer.completed"' in done.stdout, done.stdout + done.stderr
