@@ -66,10 +66,9 @@ def _plain(resource: Any) -> str:
     if function == "Fn::GetAtt":
         return ".".join(operand).removesuffix(".Arn")
     text, own = operand if isinstance(operand, list) else (operand, {})
-    # A part of another resource's ARN stands for that resource.
-    for name in own:
-        if referred := reading.references(own[name]):
-            text = text.replace(f"${{{name}}}", f"${{{min(referred)}}}")
+    for name, value in own.items():
+        if "Fn::Select" in value:  # a part of another resource's ARN, which stands for that resource
+            text = text.replace(f"${{{name}}}", f"${{{min(reading.references(value))}}}")
     if text.startswith("arn:${AWS::Partition}"):
         text = text.replace("AWS::", "").split(":", 5)[5]
     return text.replace(".Arn}", "}").replace("${", "").replace("}", "")
