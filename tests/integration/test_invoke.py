@@ -54,7 +54,8 @@ def outcome(ran: subprocess.CompletedProcess[str]) -> str:
     """What the table of the docs says of a run."""
     if ran.returncode:
         return ran.stderr.strip().splitlines()[-1].removeprefix("error: ")
-    answer = json.loads(ran.stdout[re.search(r"^(\{|\[|null)", ran.stdout, re.M).start() :])
+    # The function's own log lines come first, each on one line.
+    answer = json.loads(ran.stdout[list(re.finditer(r"^(\{$|\{\}$|\[|null$)", ran.stdout, re.M))[-1].start() :])
     if answer is None:
         return "nothing: it has done its work"
     if "statusCode" in answer:
@@ -76,6 +77,7 @@ def test_the_table_of_the_docs_is_what_a_run_of_every_event_gives(invoke, produc
     [
         ("nothing", "there is no function 'nothing'; choose one of: batch_predictions, drift, "),
         ("migration", "it exists on AWS only"),
+        ("tracking", "make up runs it as a server"),
     ],
 )
 def test_what_cannot_run_here_is_said(invoke, name: str, said: str):
