@@ -14,7 +14,7 @@ SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_co
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down status logs reset test fuzz coverage lint docs format bench bench-train openapi
 .PHONY: cli-docs console console-check invoke screenshots key pins
-.PHONY: sam build deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
+.PHONY: sam build package deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -168,6 +168,11 @@ build: $(SAM)/installed ## build layers for Lambda with sam build
 	@$(SAM)/bin/python console/build.py
 	@find functions layers/core -name __pycache__ -prune -exec rm -rf {} +
 	@PYTHON="$$PWD/$(SAM)/bin/python" $(SAM)/bin/sam build
+
+package: build ## put the built code into a bucket, and write build/packaged.yaml for infra/terraform (BUCKET=…)
+	@test -n "$(BUCKET)" || { echo "error: which bucket? make package BUCKET=<a bucket in the stack's region>" >&2; exit 1; }
+	@mkdir -p build
+	@$(SAM)/bin/sam package --s3-bucket "$(BUCKET)" --output-template-file build/packaged.yaml
 
 # make hands PARAMETERS on as a variable, so no shell reads its brackets and stars.
 deploy: install $(SAM)/installed ## deploy to AWS and run the smoke test: make deploy ENV=dev|staging|prod PARAMETERS="Name=value …" (DRY=1: only say what it would do)

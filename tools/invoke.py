@@ -35,6 +35,8 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
         for logical_id, resource in template["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function" and "CodeUri" in (properties := resource["Properties"])
     }
+    if f"{name.capitalize()}Function" in template["Resources"] and name not in by_folder:
+        raise LookupError(f"{name} is an image: make up runs it as a server")
     if name not in by_folder:
         raise LookupError(f"there is no function {name!r}; choose one of: {', '.join(sorted(by_folder))}")
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]

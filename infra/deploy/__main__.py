@@ -59,8 +59,10 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
     printed = images.model_types()
     _run(*deploy_command(target, pushed, unasked))
     publish(target.stack, printed)
-    for version in delete_old_versions(boto3.client("lambda"), _physical_ids(target.stack)["PredictFunction"]):
-        print(f"deleted the old version {version} of predict")
+    functions = _physical_ids(target.stack)
+    for name in ("predict", "tracking"):
+        for version in delete_old_versions(boto3.client("lambda"), functions[f"{name.capitalize()}Function"]):
+            print(f"deleted the old version {version} of {name}")
     smoke_test(target.stack)
 
 
@@ -134,6 +136,8 @@ def destroy(target: DeployEnvironment) -> None:
     )
     if sys.stdin.readline().strip() != target.stack:
         raise DeployError("not confirmed; nothing was deleted")
+    revoked = stacks.revoke_keys(client, boto3.client("apigateway"), target.stack)
+    print(f"revoked {revoked} API keys")
     stacks.delete(client, rds, target.stack, protected)
     print(BY_HAND)
 

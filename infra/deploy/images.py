@@ -34,6 +34,18 @@ LIFECYCLE = {
         }
     ]
 }
+LAMBDA_READS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "LambdaReadsImages",
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        }
+    ],
+}
+"""Lambda would add it by itself, if whoever deploys may set policies of repositories."""
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -79,6 +91,8 @@ class Images:
                 encryptionConfiguration={"encryptionType": "AES256"},
             )["repository"]
             self._ecr.put_lifecycle_policy(repositoryName=full_name, lifecyclePolicyText=json.dumps(LIFECYCLE))
+        if name == "tracking":
+            self._ecr.set_repository_policy(repositoryName=full_name, policyText=json.dumps(LAMBDA_READS))
         uri: str = repository["repositoryUri"]
         return uri
 

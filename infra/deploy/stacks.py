@@ -78,6 +78,20 @@ def _protected(rds: Any, database: str) -> bool:
     return bool(described["DeletionProtection"])
 
 
+def revoke_keys(client: Any, gateway: Any, stack: str) -> int:
+    """Delete the API keys of a stack's usage plan, which CloudFormation knows nothing of; return their number."""
+    plans = [each for each in resources(client, stack) if each["ResourceType"] == "AWS::ApiGateway::UsagePlan"]
+    keys = [
+        key["id"]
+        for plan in plans
+        for page in gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["PhysicalResourceId"])
+        for key in page["items"]
+    ]
+    for key in keys:
+        gateway.delete_api_key(apiKey=key)
+    return len(keys)
+
+
 def delete(client: Any, rds: Any, stack: str, protected: list[str]) -> None:
     """Lift the protection of the databases, delete the stack, and wait until it is gone.
 

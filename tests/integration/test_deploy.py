@@ -24,19 +24,21 @@ DATABASE = {
     "Parameters": {"DeletionProtection": {"Type": "String"}},
     "Resources": {"Settings": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}},
 }
+FUNCTION = {
+    "Type": "AWS::Lambda::Function",
+    "Properties": {
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": "arn:aws:iam::000000000000:role/function",
+        "Code": {"ZipFile": "def handler(event, context): pass"},
+    },
+}
 TEMPLATE = {
     "Parameters": {"DatabaseDeletionProtection": {"Type": "String", "Default": "true"}},
     "Resources": {
         "JobEventsLogs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "deploy-test"}},
-        "PredictFunction": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {
-                "Runtime": "python3.13",
-                "Handler": "index.handler",
-                "Role": "arn:aws:iam::000000000000:role/predict",
-                "Code": {"ZipFile": "def handler(event, context): pass"},
-            },
-        },
+        "PredictFunction": FUNCTION,
+        "TrackingFunction": FUNCTION,
     },
 }
 # The second and third line are for the shell, and a text for Python: a path in the first line could have no space.
@@ -191,16 +193,17 @@ def test_up_goes_from_images_to_a_platform_that_answers(
 
 
 @pytest.mark.slow
-def test_up_again_deletes_old_versions_of_predict(tools: Tools, aws_client: Any) -> None:
+@pytest.mark.parametrize("name", ["PredictFunction", "TrackingFunction"])
+def test_up_again_deletes_old_versions(tools: Tools, aws_client: Any, name: str) -> None:
     assert command.main(["up"]) == 0
     resources = aws_client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    predict = next(each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == "PredictFunction")
+    function = next(each["PhysicalResourceId"] for each in resources if each["LogicalResourceId"] == name)
     lambdas = aws_client("lambda")
     for number in range(KEPT + 2):
-        lambdas.update_function_configuration(FunctionName=predict, Description=str(number))
-        lambdas.publish_version(FunctionName=predict)
+        lambdas.update_function_configuration(FunctionName=function, Description=str(number))
+        lambdas.publish_version(FunctionName=function)
     assert command.main(["up"]) == 0
-    left = [each["Version"] for each in lambdas.list_versions_by_function(FunctionName=predict)["Versions"]]
+    left = [each["Version"] for each in lambdas.list_versions_by_function(FunctionName=function)["Versions"]]
     assert left == ["$LATEST", "3", "4"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,11 +50,34 @@ def test_an_event_of_ones_own(invoke, tmp_path: Path):
     assert answer_of(invoke("portal", str(tmp_path / "event.json")))["statusCode"] == 404
 
 
+def outcome(ran: subprocess.CompletedProcess[str]) -> str:
+    """What the table of the docs says of a run."""
+    if ran.returncode:
+        return ran.stderr.strip().splitlines()[-1].removeprefix("error: ")
+    # The function's own log lines come first, each on one line.
+    answer = json.loads(ran.stdout[list(re.finditer(r"^(\{$|\{\}$|\[|null$)", ran.stdout, re.M))[-1].start() :])
+    if answer is None:
+        return "nothing: it has done its work"
+    if "statusCode" in answer:
+        return str(answer["statusCode"])
+    return ", ".join(f"`{name}`" for name in sorted(answer))
+
+
+@pytest.mark.slow
+def test_the_table_of_the_docs_is_what_a_run_of_every_event_gives(invoke, production_model):
+    events = sorted(path.stem for path in (ROOT / "events").iterdir())
+    rows = [f"| `{name}` | {outcome(invoke(name))} |" for name in events]
+    page = (ROOT / "docs" / "local.md").read_text()
+    told = re.findall(r"^\| `\w+` \| .+ \|$", page.partition("## One function alone")[2].partition("\n## ")[0], re.M)
+    assert told == rows
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("nothing", "there is no function 'nothing'; choose one of: batch_predictions, drift, "),
         ("migration", "it exists on AWS only"),
+        ("tracking", "make up runs it as a server"),
     ],
 )
 def test_what_cannot_run_here_is_said(invoke, name: str, said: str):

@@ -10,7 +10,12 @@ from tests.support.tables import make_table
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 KEY_ID = "k1"
 CONTEXT = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="r", function_version="1"
+    function_name="f",
+    memory_limit_in_mb=128,
+    invoked_function_arn="arn",
+    aws_request_id="r",
+    function_version="1",
+    get_remaining_time_in_millis=lambda: 29_000,
 )
 
 

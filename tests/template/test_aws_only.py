@@ -218,8 +218,7 @@ def test_whoever_is_told_where_tracking_is_may_call_it(aws: Document) -> None:
         for name, each in of_type(aws, "AWS::Lambda::Function").items()
         if "MLFLOW_TRACKING_URI" in each["Properties"]["Environment"]["Variables"]
     }
-    # Readiness takes the refusal of an unsigned look for an answer.
-    roles = {f"{name}Role" for name in told - {"PortalFunction"}} | {"TrainerRole"}
+    roles = {f"{name}Role" for name in told} | {"TrainerRole"}
     allowed = {
         name
         for name, policy in reading.policies(aws)
@@ -227,6 +226,20 @@ def test_whoever_is_told_where_tracking_is_may_call_it(aws: Document) -> None:
         if statement["Effect"] == "Allow" and statement["Action"] == "execute-api:Invoke"
     }
     assert allowed == roles
+
+
+def test_whoever_asks_tracking_waits_until_it_has_started(aws: Document) -> None:
+    """An environment that is not ready after ten seconds is started anew by Lambda."""
+    functions = {name: each["Properties"] for name, each in of_type(aws, "AWS::Lambda::Function").items()}
+    asking = {
+        name: each for name, each in functions.items() if "MLFLOW_TRACKING_URI" in each["Environment"]["Variables"]
+    }
+    assert len(asking) > 5
+    for name, each in asking.items():
+        patience = float(each["Environment"]["Variables"]["TRACKING_TIMEOUT_SECONDS"])
+        assert patience >= 2 * 10, name
+        # The next request finds it started.
+        assert each["Timeout"] >= patience + 8, name
 
 
 @pytest.mark.parametrize(
@@ -352,7 +365,7 @@ def test_a_conversion_reads_what_was_logged_and_writes_its_result_only(aws: Docu
     container = definition["ContainerProperties"]
     assert container["JobRoleArn"] == {"Fn::GetAtt": ["ConversionRole", "Arn"]}
     names = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
-    assert names.keys() == {"ARTIFACT_BUCKET", "CONVERSION_SECONDS", "ORT_DISABLE_TELEMETRY"}
+    assert names.keys() == {"ARTIFACT_BUCKET", "AWS_DEFAULT_REGION", "CONVERSION_SECONDS", "ORT_DISABLE_TELEMETRY"}
     assert float(names["CONVERSION_SECONDS"]) < definition["Timeout"]["AttemptDurationSeconds"]
 
 

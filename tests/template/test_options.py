@@ -68,10 +68,58 @@ def test_access_logs(generated: dict[str, Document], values: dict[str, str], mad
 
 
 def test_predict_serves_by_an_alias_that_follows_every_change(aws: Document) -> None:
-    (alias,) = of_type(aws, "AWS::Lambda::Alias").values()
+    alias = aws["Resources"]["PredictFunctionAliaslive"]
     assert target(alias["Properties"]["FunctionName"]) == "PredictFunction"
     assert alias["Properties"]["Name"] == "live"
     assert not of_type(aws, "AWS::CodeDeploy::Application")
+
+
+def test_tracking_has_no_environments_that_always_run_unless_asked(
+    aws: Document, generated: dict[str, Document]
+) -> None:
+    alias = aws["Resources"]["TrackingFunctionAliaslive"]["Properties"]
+    assert "ProvisionedConcurrencyConfig" not in alias
+    asked = reading.carried_out(generated["dev"], "dev", TrackingProvisioned="2")
+    alias = asked["Resources"]["TrackingFunctionAliaslive"]["Properties"]
+    wanted = {"ProvisionedConcurrentExecutions": {"Ref": "TrackingProvisioned"}}
+    assert alias["ProvisionedConcurrencyConfig"] == wanted
+
+
+@pytest.mark.parametrize("function", ["PredictFunction", "TrackingFunction"])
+def test_another_value_of_a_parameter_is_another_version(source: Document, aws: Document, function: str) -> None:
+    """Callers reach the function by an alias of a version, and a version keeps the variables that it was made with.
+
+    CloudFormation makes a version if its logical id changes, or its description: it cannot change that. SAM makes the
+    id of what the template says, not of the values of its parameters.
+    """
+    everywhere = source["Globals"]["Function"]["Environment"]
+    own = source["Resources"][function]["Properties"]
+    named = reading.references([own["Environment"], own.get("SnapStart"), own.get("ImageUri"), everywhere])
+    # Those of one stack never change, and AwsEndpointUrl is for `sam local invoke`.
+    parameters = named & source["Parameters"].keys() - {"Environment", "AwsEndpointUrl"}
+    conditions = {text for text in ("OwnCode",) if f"Has{text}" in str(own["Environment"])}
+    (version,) = [
+        each["Properties"]
+        for name, each in of_type(aws, "AWS::Lambda::Version").items()
+        if name.startswith(f"{function}Version")
+    ]
+    told = reading.references(version["Description"]) | {"TrackingImage"}
+    assert parameters | conditions <= told
+    assert len(parameters) >= 2
+
+
+def test_another_image_is_another_version_of_tracking(source: Document) -> None:
+    def versions(image: str) -> set[str]:
+        template = reading.transformed(source, "dev", TrackingImage=image)
+        return {name for name in of_type(template, "AWS::Lambda::Version") if name.startswith("Tracking")}
+
+    assert versions("tracking@sha256:1") != versions("tracking@sha256:2")
+
+
+def test_a_version_fits_its_description(source: Document) -> None:
+    """Lambda takes 256 characters. The address of a database has its identifier, and at most 47 characters more."""
+    longest = 63 + 47 + len(" false ") + source["Parameters"]["NotebookRoles"]["MaxLength"]
+    assert longest <= 256
 
 
 def test_a_gradual_deployment_is_rolled_back_by_its_alarm(source: Document) -> None:
@@ -84,7 +132,7 @@ def test_a_gradual_deployment_is_rolled_back_by_its_alarm(source: Document) -> N
         {"Ref": "PredictFailuresAlarm"},
     ]
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["Properties"]["AutoRollbackConfiguration"]["Events"]
-    (alias,) = of_type(template, "AWS::Lambda::Alias").values()
+    alias = template["Resources"]["PredictFunctionAliaslive"]
     assert "CodeDeployLambdaAliasUpdate" in alias["UpdatePolicy"]
 
 
@@ -108,9 +156,11 @@ def test_snapstart_is_off_unless_asked(aws: Document) -> None:
 
 
 def test_routes_are_throttled(aws: Document) -> None:
-    (setting,) = aws["Resources"]["Apiv1Stage"]["Properties"]["MethodSettings"]
-    assert (setting["ResourcePath"], setting["HttpMethod"]) == ("/*", "*")
-    assert "MetricsEnabled" not in setting, "CloudWatch would bill each route's metrics"
+    for name, stage in of_type(aws, "AWS::ApiGateway::Stage").items():
+        (setting,) = stage["Properties"]["MethodSettings"]
+        assert (setting["ResourcePath"], setting["HttpMethod"]) == ("/*", "*"), name
+        assert setting["ThrottlingRateLimit"] == {"Ref": "MethodRate"}, name
+        assert "MetricsEnabled" not in setting, "CloudWatch would bill each route's metrics"
 
 
 def test_every_log_of_a_job_is_forgotten_in_time(aws: Document) -> None:

@@ -1,9 +1,11 @@
 """What holds for every resource of a kind, so that the next one is held to it as well."""
 
+import re
 from typing import Any
 
 import pytest
 
+from mlops.aws.eventbridge import SOURCE
 from tests.template import reading
 from tests.template.reading import Document, of_type
 
@@ -172,6 +174,17 @@ def test_policies_name_resources(aws: Document) -> None:
     assert STARS.keys() - stars == set(), "no such permission any more"
 
 
+def test_policies_are_of_iams_present_version(aws: Document) -> None:
+    """Without it IAM reads a policy as of 2008, which has no variables. SAM's own of destinations have none."""
+    old = [
+        name
+        for name, policy in reading.policies(aws)
+        if policy["PolicyDocument"].get("Version") != "2012-10-17"
+        and "EventInvokeConfig" not in str(policy["PolicyName"])
+    ]
+    assert old == []
+
+
 def test_policies_name_actions(aws: Document) -> None:
     vague = [
         (role, action)
@@ -181,6 +194,59 @@ def test_policies_name_actions(aws: Document) -> None:
         if "*" in action
     ]
     assert vague == []
+
+
+def test_whoever_submits_jobs_may_submit_each_revision_of_their_definition(aws: Document) -> None:
+    """A deployment changes the role and the function that submits one after the other. In between the one knows another
+    revision than the other."""
+    definitions = of_type(aws, "AWS::Batch::JobDefinition")
+    allowed = [
+        resource
+        for _, statement in statements(aws)
+        if "batch:SubmitJob" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if reading.references(resource) & definitions.keys()
+    ]
+    assert {target(each) for each in allowed} == definitions.keys() - {"CodeJobDefinition"}
+    for each in allowed:
+        assert "Ref" not in each, "the ARN has the revision"
+        text, variables = each["Fn::Sub"]
+        assert text.endswith(":${Name}:*")
+        assert variables["Name"]["Fn::Select"][0] == 5
+        assert variables["Name"]["Fn::Select"][1]["Fn::Split"][0] == ":"
+
+
+def test_events_are_put_in_the_platforms_name_alone(aws: Document) -> None:
+    """The bus is the account's, and others trust who speaks on it."""
+    putting = [each for _, each in statements(aws) if "events:PutEvents" in listed(each["Action"])]
+    assert putting
+    assert [each.get("Condition") for each in putting] == [{"StringEquals": {"events:source": SOURCE}}] * len(putting)
+
+
+def test_nobody_lists_the_whole_bucket(aws: Document) -> None:
+    listing = [
+        (role, each)
+        for role, each in statements(aws)
+        if "s3:ListBucket" in listed(each["Action"]) and reading.references(each["Resource"]) == {"ArtifactBucket"}
+    ]
+    assert len(listing) > 8
+    for role, each in listing:
+        prefixes = listed(each["Condition"]["StringLike"]["s3:prefix"])
+        assert prefixes, role
+        assert all(re.fullmatch(r"[a-z-]+/\*", prefix) for prefix in prefixes), role
+
+
+def test_jobs_of_the_version_before_can_still_be_submitted(aws: Document) -> None:
+    """During a deployment functions of the old version submit the old revision."""
+    for name, each in of_type(aws, "AWS::Batch::JobDefinition").items():
+        kept = each["Properties"].get("ResourceRetentionPolicy", {}).get("SkipDeregisterOnUpdate", False)
+        assert kept is (name != "MigrationJobDefinition"), name
+
+
+def test_a_job_knows_its_region_on_any_machine(aws: Document) -> None:
+    for name, each in of_type(aws, "AWS::Batch::JobDefinition").items():
+        variables = each["Properties"]["ContainerProperties"]["Environment"]
+        assert {"Name": "AWS_DEFAULT_REGION", "Value": {"Ref": "AWS::Region"}} in variables, name
 
 
 def test_no_statement_allows_by_exception(aws: Document) -> None:

@@ -59,10 +59,12 @@ class S3Store:
     def get(self) -> bytes | None:
         from botocore.exceptions import ClientError
 
+        from mlops.aws.missing import is_missing
+
         try:
             content: bytes = self._client.get_object(**self._place)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            if is_missing(self._client, self._place["Bucket"], self._place["Key"], error):
                 return None
             raise
         return content

@@ -7,12 +7,13 @@ pages of other sites can send: another Host (DNS rebinding), another Origin (cro
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
 
 import urllib3
 
@@ -70,6 +71,11 @@ def signable_query(query: str) -> str:
     return urlencode(parse_qsl(query, keep_blank_values=True), quote_via=quote, safe="-_.~")
 
 
+def signable_path(path: str) -> str:
+    """Return the path in the same form. A slash that was encoded stays part of its name."""
+    return "/".join(quote(unquote_to_bytes(part), safe="-_.~") for part in path.split("/"))
+
+
 def _unsigned(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
@@ -96,16 +102,36 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(502, {"content-type": "text/plain"}, f"MLflow does not answer: {error}".encode())
             return
         kept = {name.lower(): value for name, value in answer.headers.items()}
+        if answer.status == 307 and not kept["location"].startswith(self.target):
+            self._hand_on(kept["location"])
+            return
         if "location" in kept and kept["location"].startswith(self.target):
             kept["location"] = kept["location"].removeprefix(self.target) or "/"
         self._answer(answer.status, kept, answer.data)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _forward
 
+    def _hand_on(self, address: str) -> None:
+        """Answer with a file that MLflow sends its callers to S3 for: pages may not load it from another host."""
+        try:
+            file = self.pool.request("GET", address, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            self._answer(502, {"content-type": "text/plain"}, f"S3 does not answer: {error}".encode())
+            return
+        with file:
+            if file.status != 200:
+                self._answer(502, {"content-type": "text/plain"}, f"S3 answered {file.status}".encode())
+                return
+            self.send_response(200)
+            for name in ("content-type", "content-length", "content-disposition"):
+                self.send_header(name, file.headers[name])
+            self.end_headers()
+            shutil.copyfileobj(file, self.wfile)
+
     def _url(self) -> str:
         parts = urlsplit(self.path)
         query = f"?{signable_query(parts.query)}" if parts.query else ""
-        return self.target + quote(parts.path, safe="/%:@!$&'()*+,;=~.-_") + query
+        return self.target + signable_path(parts.path) + query
 
     def _request_headers(self) -> dict[str, str]:
         headers = {name.lower(): value for name, value in self.headers.items() if name.lower() not in DROPPED}

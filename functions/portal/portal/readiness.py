@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from functools import cache
 
 import boto3
-import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.api.schemas.platform import Dependency, Ready
 from mlops.aws.serving_bucket import UnreadableManifest, read_manifest
+from mlops.domain.errors import PlatformError
+from mlops.registry.rest import Tracking
 from mlops.settings import Settings
 
 CACHE_SECONDS = 10.0
@@ -22,19 +23,18 @@ class ReadinessSettings(Settings):
     jobs_table: str
     artifact_bucket: str
     default_model_name: str
-    mlflow_tracking_uri: str
 
 
 class Readiness:
     """Checks of the services. Results are kept for ten seconds, so that callers cannot overload the services."""
 
-    def __init__(self, settings: ReadinessSettings) -> None:
-        # Not the clients of the adapters: a service that is down has to be reported within two seconds.
+    def __init__(self, settings: ReadinessSettings, tracking: Tracking) -> None:
+        # Not the clients of the adapters: a service that is down has to be reported within seconds.
         quick = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1})
         self._settings = settings
         self._dynamodb = boto3.client("dynamodb", config=quick)
         self._s3 = boto3.client("s3", config=quick)
-        self._http = urllib3.PoolManager(timeout=3.0, retries=False)
+        self._registry = tracking
         self._checked_at = 0.0
         self._state: Ready | None = None
 
@@ -81,13 +81,10 @@ class Readiness:
 
     def _tracking(self) -> Dependency:
         try:
-            answer = self._http.request("GET", self._settings.mlflow_tracking_uri.rstrip("/") + "/version")
-        except urllib3.exceptions.HTTPError:
-            return Dependency(ok=False, detail="MLflow does not answer")
-        # On AWS this unsigned request is refused, and a refusal is an answer too.
-        if answer.status in (200, 403):
-            return Dependency(ok=True, detail="MLflow answers")
-        return Dependency(ok=False, detail=f"MLflow answered {answer.status}")
+            self._registry.check()
+        except PlatformError as error:
+            return Dependency(ok=False, detail=error.detail)
+        return Dependency(ok=True, detail="MLflow answers")
 
 
 def _age(written: datetime) -> float:
@@ -96,4 +93,4 @@ def _age(written: datetime) -> float:
 
 @cache
 def _readiness() -> Readiness:
-    return Readiness(ReadinessSettings.from_environment())
+    return Readiness(ReadinessSettings.from_environment(), Tracking.from_environment())

@@ -8,7 +8,9 @@ from typing import IO, Any
 
 import boto3
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
+from mlops.aws.missing import is_missing
 from mlops.aws.serving_bucket import StoredManifest, read_manifest
 from mlops.aws.serving_bucket import UnreadableManifest as UnreadableManifest
 from mlops.domain.artifacts import ELSEWHERE, logged_folder
@@ -220,8 +222,10 @@ class ServingStore:
     def _read(self, key: str) -> dict[str, Any] | None:
         try:
             answer: dict[str, Any] = self._s3.get_object(Bucket=self._bucket, Key=key)
-        except self._s3.exceptions.NoSuchKey:
-            return None
+        except ClientError as error:
+            if is_missing(self._s3, self._bucket, key, error):
+                return None
+            raise
         return answer
 
     def _small(self, key: str, most_bytes: int) -> bytes | None:

@@ -21,11 +21,17 @@ os.environ |= {
 from mangum import Mangum
 from mlflow.server.fastapi_app import app as mlflow
 
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:  # elsewhere answers have no limit
+    from tracking import large_files
+
+    large_files.use()
+
 __all__ = ["application", "handler"]
 
 code_roles = [name for name in os.environ.get("CODE_ROLES", "").split(",") if name]
 application = limit_roles(mlflow, os.environ["TRAINER_ROLE"], code_roles)
-_serve = Mangum(application, lifespan="off", text_mime_types=["text/", "application/json", "application/javascript"])
+TEXT_TYPES = ["text/", "application/json", "application/javascript", "image/svg+xml"]
+_serve = Mangum(application, lifespan="off", text_mime_types=TEXT_TYPES)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from transitions.export import PromotionExports
 from transitions.transition_requests import TransitionRequests
 
 router = APIRouter(tags=["models"])
+# Kept of the function's time, to answer before API Gateway gives up: a cold start is part of its time only.
+RESERVE_SECONDS = 6.0
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Version of the model")]
 Wait = Annotated[
     int,
@@ -56,7 +58,10 @@ class Submission:
             body=body.model_dump(mode="json"),
             context=self._context,
         )
-        transition, ended = self.requests.outcome(submitted["model_name"], submitted["transition_id"], self._wait)
+        # If the tracking server had to start, less is left to wait than was asked for.
+        left = self._context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+        wait_seconds = max(0.0, min(self._wait, left))
+        transition, ended = self.requests.outcome(submitted["model_name"], submitted["transition_id"], wait_seconds)
         if ended:
             self._response.status_code = 200
         return Transition.model_validate(transition, from_attributes=True)

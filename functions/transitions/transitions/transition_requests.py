@@ -89,7 +89,7 @@ class TransitionRequests:
             )
         )
 
-    def outcome(self, model_name: str, transition_id: str, wait_seconds: int) -> tuple[Transition, bool]:
+    def outcome(self, model_name: str, transition_id: str, wait_seconds: float) -> tuple[Transition, bool]:
         """Return the transition after at most `wait_seconds`, and whether it has ended in this time.
 
         Without waiting the second value is False, so that a request and its repetition get the same answer.

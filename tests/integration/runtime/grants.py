@@ -65,7 +65,10 @@ def _plain(resource: Any) -> str:
         return str(operand)
     if function == "Fn::GetAtt":
         return ".".join(operand).removesuffix(".Arn")
-    text = str(operand[0] if isinstance(operand, list) else operand)
+    text, own = operand if isinstance(operand, list) else (operand, {})
+    for name, value in own.items():
+        if "Fn::Select" in value:  # a part of another resource's ARN, which stands for that resource
+            text = text.replace(f"${{{name}}}", f"${{{min(reading.references(value))}}}")
     if text.startswith("arn:${AWS::Partition}"):
         text = text.replace("AWS::", "").split(":", 5)[5]
     return text.replace(".Arn}", "}").replace("${", "").replace("}", "")

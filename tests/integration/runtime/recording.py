@@ -175,7 +175,9 @@ def _json_calls(service: str, operation: str, asked: dict[str, Any], logical: Ma
 
 def _batch_resources(action: str, asked: dict[str, Any], logical: Mapping[str, str]) -> list[str]:
     if action == "SubmitJob":
-        return [logical[asked["jobQueue"]], logical[asked["jobDefinition"]]]
+        definition = asked["jobDefinition"]
+        revision = definition.rpartition(":")[2]
+        return [logical[asked["jobQueue"]], f"{logical[definition]}:{revision}"]
     return ["*"] if action in ("DescribeJobs", "ListJobs") else [f"job/{asked['jobId']}"]
 
 

@@ -92,6 +92,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ),
     ("ModelsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("PortalFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
+    ("PromotionFunctionRole", "s3:ListBucket", "ArtifactBucket"): f"below conversions/ {MISSING}",
     ("PredictFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("TrainerRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("TrainerRole", "execute-api:Invoke", "TrackingApi/mlflow/GET/api/2.0/mlflow/metrics/get-history"): (

@@ -196,6 +196,56 @@ def test_queries_are_signed_in_the_form_that_aws_expects(tracking):
     assert asked[0][0] == "/search?filter=name%20LIKE%20%27%25a%21%2A%28%29%2F%3A%2C%27&order=&x=~"
 
 
+def test_paths_are_signed_in_the_form_that_aws_expects(tracking):
+    """urllib3 writes %2f as %2F after the signature, and AWS encodes what is not a letter, a digit or one of -_.~."""
+    target, asked = tracking
+    with mlflow_proxy.serving(target, None, 0) as (address, _):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            path = "/a!(b):c/%c3%a9%2fd~e@f%20g"
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert asked[0][0] == "/a%21%28b%29%3Ac/%C3%A9%2Fd~e%40f%20g"
+
+
+def test_a_file_that_mlflow_sends_to_s3_for_is_fetched_from_there():
+    content = bytes(range(256)) * 20_000
+    asked: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/get-artifact"):
+                self.send_response(307)
+                self.send_header("location", f"http://localhost:{self.server.server_port}/bucket/key?signature=1")
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
+            asked.append(dict(self.headers))
+            self.send_response(200 if self.path == "/bucket/key?signature=1" else 404)
+            self.send_header("content-type", "binary/octet-stream")
+            self.send_header("content-length", str(len(content)))
+            self.send_header("content-disposition", 'attachment; filename="model.onnx"')
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def signed(method, url, body, headers):
+        return {**headers, "authorization": "AWS4-HMAC-SHA256 of the operator"}
+
+    with mlflow_proxy.serving(f"http://127.0.0.1:{server.server_port}", signed, 0) as (address, _):
+        answer = urllib3.request("GET", f"{address}/get-artifact?run_uuid=1&path=model.onnx", redirect=False)
+    server.shutdown()
+    server.server_close()
+    assert (answer.status, answer.data) == (200, content)
+    assert answer.headers["content-disposition"] == 'attachment; filename="model.onnx"'
+    assert "authorization" not in {name.lower() for name in asked[0]}, "the address has its own signature"
+
+
 @pytest.mark.parametrize(
     ("path", "accept"),
     [

@@ -83,6 +83,19 @@ def test_a_repository_is_made_once(aws: None) -> None:
     assert policy["rules"][0]["selection"]["countNumber"] == 10
 
 
+def test_lambda_may_read_the_tracking_image_whoever_deploys(aws: None) -> None:
+    """Without the policy Lambda adds one, with the rights of whoever deploys. Batch pulls with a role of its own."""
+    ecr = boto3.client("ecr")
+    images = Images(ecr, "mlops-dev", say=lambda text: None)
+    for name in ("tracking", "training"):
+        images.repository(name)
+    (statement,) = json.loads(ecr.get_repository_policy(repositoryName="mlops-dev/tracking")["policyText"])["Statement"]
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert set(statement["Action"]) == {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    with pytest.raises(ecr.exceptions.RepositoryPolicyNotFoundException):
+        ecr.get_repository_policy(repositoryName="mlops-dev/training")
+
+
 def test_images_go_in_by_digest(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     ecr, docker = boto3.client("ecr"), Docker()
     monkeypatch.setattr(

@@ -57,3 +57,37 @@ def test_every_skipped_check_has_its_reason() -> None:
     lines = (ROOT / ".checkov.yaml").read_text().partition("skip-check:\n")[2].splitlines()
     assert lines[0].strip().startswith("#")
     assert all(line.strip().startswith(("#", "- CKV")) for line in lines)
+
+
+WALK = (DOCS / "deploy.md").read_text().partition("## From a new account")[2].partition("\n## ")[0]
+STEPS = re.findall(r"^\| (\d+)\. (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.*?) ?\|$", WALK, re.M)
+
+
+def test_each_step_of_the_walk_says_what_it_costs_and_how_to_undo_it() -> None:
+    assert [int(number) for number, *_ in STEPS] == list(range(1, len(STEPS) + 1))
+    for number, _, _, made, cost, undo in STEPS:
+        assert re.search(r"\d", cost), number
+        assert undo or made.startswith("nothing"), number
+
+
+def test_the_commands_of_the_walk_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    commands = (ROOT / "docs" / "cli.md").read_text()
+    found = re.findall(r"`(?:\w+=\S+ )*(make|mlops) ([a-z-]+)([^`]*)`", WALK)
+    assert len(found) > 10
+    for program, name, rest in found:
+        if program == "make":
+            assert name in targets, name
+        else:
+            section = commands.partition(f"## `mlops {name}`\n")[2].partition("\n## ")[0]
+            assert section, name
+            assert all(option in section for option in re.findall(r"--[a-z-]+", rest)), (name, rest)
+
+
+def test_the_walk_costs_what_the_page_on_cost_reckons() -> None:
+    page = (ROOT / "docs" / "cost.md").read_text()
+    costs = {step: cost for _, step, _, _, cost, _ in STEPS}
+    for step, numbers in {"deploy": ["**about 18**"], "train": ["0.0012", "0.0035"], "predict": ["about 5.60"]}.items():
+        for number in numbers:
+            assert number in page
+            assert number.strip("*").removeprefix("about ") in costs[step], step

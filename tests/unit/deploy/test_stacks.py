@@ -162,12 +162,32 @@ def test_destroy_lifts_the_protection_only_after_the_name_was_typed(
 ) -> None:
     rds, client = database(), CloudFormation("ROLLBACK_FAILED")
     clients = {"cloudformation": client, "rds": rds, "sts": boto3.client("sts")}
+    clients["apigateway"] = boto3.client("apigateway")
     monkeypatch.setattr(command.boto3, "client", lambda name: clients[name])
     for answer, code, protected in (("no\n", 1, True), (f"{STACK}\n", 0, False)):
         monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
         assert command.main(["destroy"]) == code
         assert rds.describe_db_instances()["DBInstances"][0]["DeletionProtection"] is protected
         assert "its protected database" in capsys.readouterr().out
+
+
+def test_destroy_revokes_the_keys_of_the_stack_alone(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """CloudFormation does not know them. Left over they would count against the account's quota for ever."""
+    client, gateway = CloudFormation("CREATE_COMPLETE"), boto3.client("apigateway")
+    plan = gateway.create_usage_plan(name=STACK)["id"]
+    client.listed = {STACK: [("UsagePlan", plan, "AWS::ApiGateway::UsagePlan")]}
+    other = gateway.create_api_key(name="other", enabled=True)["id"]
+    for name in ("ann", "ben"):
+        key = gateway.create_api_key(name=name, enabled=True)["id"]
+        gateway.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+    clients = {"cloudformation": client, "rds": boto3.client("rds"), "sts": boto3.client("sts"), "apigateway": gateway}
+    monkeypatch.setattr(command.boto3, "client", lambda name: clients[name])
+    for answer, left in (("no\n", 3), (f"{STACK}\n", 1)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        command.main(["destroy"])
+        keys = [each["id"] for each in gateway.get_api_keys()["items"]]
+        assert (len(keys), other in keys) == (left, True)
+    assert "revoked 2 API keys" in capsys.readouterr().out
 
 
 def test_destroy_deletes_a_real_stack_and_then_says_there_is_none(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -1,5 +1,9 @@
-"""What /ready says of the default model's manifest."""
+"""What /ready says of the default model's manifest, and of the tracking server."""
 
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -7,11 +11,14 @@ import pytest
 
 from mlops.api.schemas.platform import Dependency
 from mlops.domain.manifest import manifest_key
+from mlops.registry.rest import Tracking
 from portal.readiness import Readiness, ReadinessSettings
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 
 MODEL = "digit-classifier"
+SETTINGS = ReadinessSettings("jobs", "artifacts", MODEL)
+NO_TRACKING = Tracking("http://127.0.0.1:9")
 GOOD = served(1, model_name=MODEL).manifest.to_json()
 
 
@@ -24,7 +31,7 @@ def look(aws: None) -> Any:
     def of(body: bytes | None) -> Any:
         if body is not None:
             s3.put_object(Bucket="artifacts", Key=manifest_key(MODEL, "Production"), Body=body)
-        return Readiness(ReadinessSettings("jobs", "artifacts", MODEL, "http://127.0.0.1:9")).check().dependencies["s3"]
+        return Readiness(SETTINGS, NO_TRACKING).check().dependencies["s3"]
 
     return of
 
@@ -57,7 +64,7 @@ def test_with_a_warning_the_platform_is_ready(look: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(Readiness, "_table", lambda _: Dependency(ok=True, detail="answers"))
     monkeypatch.setattr(Readiness, "_tracking", lambda _: Dependency(ok=True, detail="answers"))
     look(body)
-    state = Readiness(ReadinessSettings("jobs", "artifacts", MODEL, "http://127.0.0.1:9")).check()
+    state = Readiness(SETTINGS, NO_TRACKING).check()
     assert state.status == "ready"
     assert state.dependencies["s3"].warning is not None
 
@@ -72,3 +79,65 @@ def test_one_that_cannot_be_read_is_said_with_the_reason(look: Any, body: bytes,
     assert not found.ok
     assert found.detail.startswith(f"the manifest of {MODEL!r} in Production cannot be read: ")
     assert reason in found.detail
+
+
+@pytest.fixture
+def tracking_that_answers(aws: None) -> Iterator[Callable[[int, str], Any]]:
+    """What readiness says of a tracking server that answers so, and the request that it made."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def of(status: int, body: str) -> Any:
+        asked: list[tuple[str, str]] = []
+
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append((self.path, self.headers["authorization"] or ""))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        servers.append(server := ThreadingHTTPServer(("127.0.0.1", 0), Answers))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        tracking = Tracking(f"http://127.0.0.1:{server.server_port}/mlflow")
+        return Readiness(SETTINGS, tracking).check().dependencies["tracking"], asked
+
+    yield of
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_tracking_server_is_asked_as_iam_wants_it_and_for_what_is_in_its_database(
+    tracking_that_answers: Any,
+) -> None:
+    found, ((path, authorization),) = tracking_that_answers(200, json.dumps({"experiments": []}))
+    assert found == Dependency(ok=True, detail="MLflow answers")
+    assert path == "/mlflow/api/2.0/mlflow/experiments/search?max_results=1"
+    assert authorization.startswith("AWS4-HMAC-SHA256 ")
+    assert "/execute-api/aws4_request" in authorization
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (403, '{"message":"Forbidden"}', "refused experiments/search (403)"),
+        (500, '{"error_code":"INTERNAL_ERROR"}', "answered 500"),
+        (400, '{"error_code":"BAD_REQUEST","message":"(psycopg2.OperationalError)"}', "failed (BAD_REQUEST)"),
+        (200, "<html>", "did not answer with JSON"),
+    ],
+    ids=["API Gateway", "MLflow", "its database", "something else"],
+)
+def test_a_refusal_is_not_ready(tracking_that_answers: Any, status: int, body: str, detail: str) -> None:
+    """API Gateway itself refuses what IAM does not allow: then nobody knows whether the server behind it runs."""
+    found, _ = tracking_that_answers(status, body)
+    assert not found.ok
+    assert detail in found.detail
+    assert "psycopg2" not in found.detail
+
+
+def test_a_tracking_server_that_is_away_is_not_ready(aws: None) -> None:
+    found = Readiness(SETTINGS, NO_TRACKING).check().dependencies["tracking"]
+    assert found == Dependency(ok=False, detail="The model registry (MLflow) does not answer; try again")

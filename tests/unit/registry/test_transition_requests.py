@@ -1,8 +1,10 @@
 """The transitions API as API Gateway asks it, on moto's table and queue; only MLflow is in memory."""
 
 import json
+import time
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -237,3 +239,14 @@ def test_a_request_that_waits_for_approval_is_answered_at_once(
 
 def version(number: int) -> Version:
     return Version(MODEL, number, "", "", {}, "None", "")
+
+
+def test_a_caller_who_waits_gets_an_answer_before_the_function_ends(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracking server that had to start took most of the function's time: less is left than the caller would wait."""
+    left = SimpleNamespace(**{**vars(gateway.CONTEXT), "get_remaining_time_in_millis": lambda: 3500})
+    monkeypatch.setattr(gateway, "CONTEXT", left)
+    started = time.monotonic()
+    wish = {"model_name": MODEL, "version": 1, "stage": "Staging", "reason": "test"}
+    status, answer = ask("POST", "/models/transition", wish, wait="20")
+    assert (status, answer["status"]) == (202, "queued")
+    assert time.monotonic() - started < 3

@@ -82,7 +82,10 @@ class _Named:
 
 
 class _Definitions:
-    """Job definitions: every change is a new revision with an ARN of its own."""
+    """Job definitions: every change is a new revision with an ARN of its own.
+
+    The revision before is deregistered then, unless ResourceRetentionPolicy says that it stays.
+    """
 
     def __init__(self, resources: ResourceOperations) -> None:
         self._resources = resources
@@ -91,19 +94,28 @@ class _Definitions:
         return {"create": self.create, "update": self.update, "delete": self.delete}
 
     def create(self, logical_id: str, props: Properties, stack_name: str) -> Created:
-        request = as_request(props)
+        request, _ = self._read(props)
         request.setdefault("jobDefinitionName", physical_name(stack_name, logical_id))
         arn = self._resources.register_job_definition(request)["jobDefinitionArn"]
         return arn, {"JobDefinitionArn": arn}
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack_name: str) -> Created:
-        request = as_request(new)
+        request, keeps_old = self._read(new)
         request.setdefault("jobDefinitionName", physical_id.rsplit("/", 1)[-1].rsplit(":", 1)[0])
         arn = self._resources.register_job_definition(request)["jobDefinitionArn"]
+        if not keeps_old:
+            self._resources.deregister_job_definition({"jobDefinition": physical_id})
         return arn, {"JobDefinitionArn": arn}
 
     def delete(self, physical_id: str, props: Properties) -> None:
         self._resources.deregister_job_definition({"jobDefinition": physical_id})
+
+    @staticmethod
+    def _read(props: Properties) -> tuple[dict[str, Any], bool]:
+        """Return the API's request, and whether a revision stays active when there is a newer one."""
+        request: dict[str, Any] = as_request(props)
+        policy = request.pop("resourceRetentionPolicy", {})
+        return request, bool(policy.get("skipDeregisterOnUpdate", False))
 
 
 def physical_name(stack_name: str, logical_id: str) -> str:
@@ -131,7 +143,9 @@ _NUMBERS = frozenset(
     {"attempts", "attemptDurationSeconds", "priority", "order", "maxvCpus", "minvCpus", "desiredvCpus", "vcpus"}
     | {"memory", "sizeInGiB", "containerPort", "hostPort"}
 )
-_FLAGS = frozenset({"propagateTags", "privileged", "readonlyRootFilesystem", "initProcessEnabled"})
+_FLAGS = frozenset(
+    {"propagateTags", "privileged", "readonlyRootFilesystem", "initProcessEnabled", "skipDeregisterOnUpdate"}
+)
 
 
 def _typed(key: str, value: Any) -> Any:

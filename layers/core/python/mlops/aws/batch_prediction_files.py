@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from mlops.aws.missing import is_missing
 from mlops.aws.signed_addresses import Upload, signing_s3, upload
 from mlops.domain.batch_prediction import CLAIM_FILE, SUCCESS_FILE
 from mlops.domain.scoring_plan import InputFile, ScoringPlan, plan_key
@@ -126,7 +127,7 @@ class BatchPredictionFiles:
         try:
             return bool(self._s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"] == size)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
+            if is_missing(self._s3, self.bucket, key, error):
                 return False
             raise
 

@@ -4,11 +4,11 @@ from functools import cache
 
 from botocore.exceptions import ClientError
 
+from mlops.aws.missing import is_missing
 from mlops.aws.signed_addresses import Upload, signing_s3, upload
 from mlops.domain.code_run import archive_key
 
 UPLOAD_SECONDS = 900
-_MISSING = ("NoSuchKey", "404")
 
 
 class CodeArchives:
@@ -24,10 +24,11 @@ class CodeArchives:
 
     def size(self, digest: str) -> int | None:
         """Return the size of an archive in bytes; None if it was not uploaded."""
+        key = archive_key(digest)
         try:
-            size: int = self._s3.head_object(Bucket=self._bucket, Key=archive_key(digest))["ContentLength"]
+            size: int = self._s3.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
         except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
+            if is_missing(self._s3, self._bucket, key, error):
                 return None
             raise
         return size

@@ -4,8 +4,10 @@ import os
 from functools import cache
 
 import boto3
+from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
+from mlops.aws.missing import is_missing
 from mlops.domain.conversion import MAX_RESULT_BYTES, RESULT_FILE, Conversion, ConversionResult
 
 
@@ -22,10 +24,13 @@ class ConversionResults:
 
     def read(self, conversion: Conversion) -> ConversionResult | None:
         """Return the result of a conversion; None if there is none, or it cannot be one."""
+        key = conversion.folder + RESULT_FILE
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=conversion.folder + RESULT_FILE)
-        except self._s3.exceptions.NoSuchKey:
-            return None
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if is_missing(self._s3, self._bucket, key, error):
+                return None
+            raise
         try:
             result = ConversionResult.model_validate_json(answer["Body"].read(MAX_RESULT_BYTES))
         except ValidationError:

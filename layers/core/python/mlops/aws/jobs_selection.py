@@ -8,6 +8,7 @@ from mlops.aws.dynamodb import MAX_KEY_BYTES, named
 from mlops.domain.job import Job, JobStatus, Sweep
 from mlops.domain.pagination import decode_cursor, unknown_cursor
 
+ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 IS_OURS = Attr("created_at").exists()
 """Set on items that the API has created. In the previous version events and trainers could create items too. A stack
 may still have them; they are not records."""

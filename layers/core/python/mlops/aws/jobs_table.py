@@ -15,7 +15,8 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from mlops.aws.dynamodb import DynamoTable, table_named
-from mlops.aws.jobs_selection import IS_OURS, id_in, ours, selection
+from mlops.aws.jobs_counts import RecordCounts
+from mlops.aws.jobs_selection import ACTIVE, IS_OURS, id_in, ours, selection
 from mlops.domain.access import ALL_MODELS
 from mlops.domain.errors import NotFound
 from mlops.domain.job import Job, JobStatus, Record, Sweep, from_item, to_item
@@ -24,7 +25,6 @@ from mlops.domain.timestamps import now
 
 COUNTER = "counter"
 """An item that is not a record. It has the last job number and the names of the active runs."""
-ACTIVE = (JobStatus.PENDING, JobStatus.RUNNING)
 _ENDED = 1_000_000
 _RANK = {JobStatus.PENDING: 0, JobStatus.RUNNING: 5}
 _OF_TRIALS = ("job_id", "kind", "created_at", "status", "attempt", "worker", "asked", "metrics", "curve")
@@ -70,6 +70,7 @@ class JobsTable:
 
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
+        self._counts = RecordCounts.of_table(table)
 
     @classmethod
     def from_environment(cls) -> "JobsTable":
@@ -173,7 +174,7 @@ class JobsTable:
         newest = self._query(kind, status, names, **start, Limit=limit + 1, ScanIndexForward=False)
         records = list(itertools.islice(newest, limit + 1))
         next_cursor = encode_cursor(records[limit - 1].job_id) if len(records) > limit else None
-        return RecordPage(records[:limit], self._count(kind, status, names), next_cursor)
+        return RecordPage(records[:limit], self._counts.total(kind, status, names), next_cursor)
 
     def newest(self, kind: type[_Kind]) -> Iterator[_Kind]:
         """Iterate over the records of a kind, newest first, and read them on demand."""
@@ -192,7 +193,7 @@ class JobsTable:
 
     def count_active(self) -> int:
         """Return how many runs are pending or running."""
-        return sum(self._count(Job, status) for status in ACTIVE)
+        return sum(self._counts.total(Job, status, ALL_MODELS) for status in ACTIVE)
 
     def _query(
         self,
@@ -204,10 +205,6 @@ class JobsTable:
         condition, index = selection(kind, status)
         items = self._table.query(condition, IndexName=index, FilterExpression=ours(names), **request)
         return (record for record in map(from_item, items) if isinstance(record, kind))
-
-    def _count(self, kind: type[_Kind], status: JobStatus | None, names: Sequence[str] = ALL_MODELS) -> int:
-        condition, index = selection(kind, status)
-        return self._table.count(condition, IndexName=index, FilterExpression=ours(names))
 
     # For the trainer
 

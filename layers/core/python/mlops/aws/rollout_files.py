@@ -8,13 +8,13 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from mlops.aws.missing import is_missing
 from mlops.domain.manifest import Manifest, manifest_key
 from mlops.domain.manifest_fields import ManifestError
 from mlops.domain.rollout.live import CANARY, LiveRollout, rollout_key
 from mlops.domain.stages import Stage
 
-_MISSING = ("NoSuchKey", "404")
-_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409", *_MISSING)
+_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey", "404")
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,11 @@ class RolloutFiles:
 
     def read(self, model_name: str) -> StoredRollout | None:
         """Return the file of a model's rollout, if there is one."""
+        key = rollout_key(model_name)
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=rollout_key(model_name))
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
+            if is_missing(self._s3, self._bucket, key, error):
                 return None
             raise
         try:

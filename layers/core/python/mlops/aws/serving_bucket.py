@@ -12,13 +12,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlops.aws.missing import is_missing
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import SERVING_PREFIX, Manifest, ManifestError, manifest_key
 from mlops.domain.stages import ALIASES, Stage
 
 PARALLEL_READS = 16
-_MISSING = ("NoSuchKey", "404")
-_DENIED = ("AccessDenied", "403")
 _UNCHANGED = ("304", "NotModified")
 
 
@@ -76,10 +75,7 @@ def read_manifest(
     try:
         answer = s3.get_object(Bucket=bucket, Key=key, **condition)
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        # S3 answers 403 for a missing object if the caller may not list the bucket, and AWS does not document whether a
-        # permission with a condition on the prefix is enough. Listing this one key shows which of the two it is.
-        if code in _MISSING or (code in _DENIED and not _is_listed(s3, bucket, key)):
+        if is_missing(s3, bucket, key, error):
             return None
         raise
     data, etag, written = answer["Body"].read(), answer["ETag"], answer["LastModified"]
@@ -180,11 +176,6 @@ class ServedModels:
 
 def _unreadable(model_name: str, stage: str, error: UnreadableManifest) -> str:
     return f"The manifest of the model {model_name!r} in {stage} cannot be read: {error}"
-
-
-def _is_listed(s3: Any, bucket: str, key: str) -> bool:
-    listing = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-    return any(entry["Key"] == key for entry in listing.get("Contents", []))
 
 
 def _is_manifest(key: str) -> bool:

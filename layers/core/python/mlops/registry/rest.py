@@ -84,6 +84,10 @@ class Tracking:
         """Read MLFLOW_TRACKING_URI, and TRACKING_TIMEOUT_SECONDS (default 3)."""
         return _tracking_at(*settings_of_environment())
 
+    def check(self) -> None:
+        """Ask for one experiment: only a server that reaches its database can answer, and only a caller it knows."""
+        self._get("experiments/search", max_results="1")
+
     def model(self, name: str) -> RegisteredModel:
         """Get a registered model. Raises NotFound."""
         return _model(self._get("registered-models/get", name=name)["registered_model"])
@@ -211,7 +215,9 @@ class Tracking:
         if error_code in _TRANSIENT:
             raise DependencyUnavailable(f"The model registry (MLflow) failed ({error_code}); try again")
         raise TrackingRefused(
-            f"The model registry refused {path} ({error_code})", error_code, str(document.get("message", ""))[:500]
+            f"The model registry (MLflow) refused {path} ({error_code})",
+            error_code,
+            str(document.get("message", ""))[:500],
         )
 
 
