@@ -439,6 +439,22 @@ class Health:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeyEntry:
+    seq: int
+    """Number of the entry in the chain"""
+    at: str
+    """When it was seen; the table of keys is looked at every five minutes"""
+    change: Literal["made", "changed", "revoked"]
+    key_id: str
+    name: str
+    owner: str
+    role: str
+    models: list[str]
+    sha256: str
+    """Hash of the entry"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogLine:
     at: int
     """Time in milliseconds since 1970, UTC"""
@@ -1125,6 +1141,14 @@ class Job(HasEnded):
     started_at: str | None = None
     sweep_id: str | None = None
     """The sweep that the run belongs to"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyHistory:
+    """Which keys were made, changed and revoked, the newest first."""
+
+    entries: list[KeyEntry]
+    verification: Verification
 
 
 @dataclass(frozen=True, kw_only=True)
