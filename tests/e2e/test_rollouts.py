@@ -86,6 +86,19 @@ def test_a_good_challenger_answers_its_customers_and_goes_to_production(
     assert [entry["status"] for entry in listed][:2] == ["succeeded", "rolled_back"]
 
 
+def test_a_rollback_ends_a_rollout_first(api: Any, held_out: Any, versions: tuple[int, int]) -> None:
+    _, bad = versions
+    assert promote(api, bad, "Staging", MODEL)["status"] == "succeeded"
+    plan = {"version": bad, "steps": [{"weight": 100, "minutes": 60}], "shadow_minutes": 0, "guardrails": LENIENT}
+    rollout = api.post(f"/models/{MODEL}/rollouts", plan)
+    back = api.post(f"/models/{MODEL}/rollback?wait=20", {"reason": "e2e"})
+    assert back["status"] == "succeeded", back
+    ended = api.get(f"/models/{MODEL}/rollouts/{rollout['rollout_id']}")
+    assert ended["status"] == "aborted"
+    assert back["transition_id"] in ended["note"]
+    assert api.get(f"/models/{MODEL}")["production_version"] == back["version"] == 1
+
+
 def differing(api: Any, images: Any, versions: tuple[int, int], count: int) -> list[list[float]]:
     """Blends of two digits each, which the two versions take for different ones."""
     choose, found = random.Random(3), []
@@ -106,9 +119,7 @@ def test_labels_after_the_last_step_bring_the_version_before_back(
 ) -> None:
     """The good version is in Production when it turns out that the one before knew better, row by row."""
     good, _ = versions
-    body = {"model_name": MODEL, "version": 1, "stage": "Production", "force": True, "reason": "e2e"}
-    if api.get(f"/models/{MODEL}")["production_version"] != 1:
-        assert api.post("/models/transition?wait=20", body)["status"] == "succeeded"
+    assert api.get(f"/models/{MODEL}")["production_version"] == 1
     assert promote(api, good, "Staging", MODEL)["status"] == "succeeded"
     guardrails = {"max_latency_ratio": None, "max_disagreement": None, "min_accuracy_delta": -0.01}
     plan = {"version": good, "steps": [{"weight": 50, "minutes": 60}], "shadow_share": 1.0, "guardrails": guardrails}
@@ -136,16 +147,3 @@ def test_labels_after_the_last_step_bring_the_version_before_back(
     assert api.get(f"/models/{MODEL}")["production_version"] == 1
     verified = api.get(f"/models/{MODEL}/history?verify=true")["verification"]
     assert verified["valid"], verified
-
-
-def test_a_rollback_ends_a_rollout_first(api: Any, held_out: Any, versions: tuple[int, int]) -> None:
-    _, bad = versions
-    assert promote(api, bad, "Staging", MODEL)["status"] == "succeeded"
-    plan = {"version": bad, "steps": [{"weight": 100, "minutes": 60}], "shadow_minutes": 0, "guardrails": LENIENT}
-    rollout = api.post(f"/models/{MODEL}/rollouts", plan)
-    back = api.post(f"/models/{MODEL}/rollback?wait=20", {"reason": "e2e"})
-    assert back["status"] == "succeeded", back
-    ended = api.get(f"/models/{MODEL}/rollouts/{rollout['rollout_id']}")
-    assert ended["status"] == "aborted"
-    assert back["transition_id"] in ended["note"]
-    assert api.get(f"/models/{MODEL}")["production_version"] == back["version"] == 1
