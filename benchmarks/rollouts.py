@@ -24,7 +24,7 @@ CUSTOMERS = 2_000
 REQUESTS_PER_MINUTE = 120
 LABELLED = 0.5
 """Share of the compared rows whose label comes; here it comes at once."""
-GUARDRAILS = Guardrails(min_accuracy_delta=0.0)
+GUARDRAILS = Guardrails(min_accuracy_delta=0.0, max_confidence_drop=0.1, max_prediction_shift=0.1)
 PLAN = Plan(
     steps=[Step(weight=5, minutes=30, max_minutes=600), Step(weight=25, minutes=60, max_minutes=600)],
     shadow_minutes=30,
@@ -46,6 +46,9 @@ class Challenger:
         disagreement: Mean share of the rows that it answers differently.
         errors: Share of the requests that only it cannot answer.
         slower: Share of the compared requests that take it longer than the guardrail's ratio.
+        unsure: Share of the compared rows of which it is less sure by more than the guardrail's limit.
+        leaning: Share of the other rows that it gives one and the same other label. Those of `disagreement` differ both
+            ways.
         worse: Share of the labelled rows that it answers right less often than the champion.
         drift: How much the disagreement grows in a minute of the canary.
     """
@@ -53,6 +56,8 @@ class Challenger:
     disagreement: float = 0.08
     errors: float = 0.002
     slower: float = 0.1
+    unsure: float = 0.1
+    leaning: float = 0.0
     worse: float = 0.0
     drift: float = 0.0
 
@@ -60,13 +65,15 @@ class Challenger:
 GOOD = {
     "as good (A/A: retrained on the same data)": Challenger(),
     "the same model": Challenger(0.0, 0.0, 0.02),
-    "on every limit at once": Challenger(0.2, 0.01, 0.5),
+    "on every limit at once": Challenger(0.1, 0.01, 0.5, 0.5, 0.1 / 0.9),
 }
 BAD = {
     "wrong (differs in half of the rows)": (Challenger(disagreement=0.5), PLAN),
     "slow (three times as long)": (Challenger(slower=0.97), PLAN),
     "crashing (fails 20 % of the requests)": (Challenger(errors=0.2), PLAN),
     "crashing rarely (5 %)": (Challenger(errors=0.05), PLAN),
+    "less sure (in four fifths of the rows)": (Challenger(unsure=0.8), PLAN),
+    "leaning (one label in 18 % more of the rows)": (Challenger(disagreement=0.0, leaning=0.18), PLAN),
     "drifting (one point more each minute)": (Challenger(drift=0.01), PLAN),
     "subtly worse (3 points, half of the rows labelled)": (Challenger(worse=0.03), LONG),
 }
@@ -134,6 +141,9 @@ def _minute(
     pairs = compared & ~fails
     differs = np.minimum(1.0, challenger.disagreement * traffic.difficulty[customers])
     disagreed = pairs & (random.random(n) < differs)
+    leans = pairs & ~disagreed & (random.random(n) < challenger.leaning)
+    to_first = int((leans | (disagreed & (random.random(n) < 0.5))).sum())
+    to_second = int((leans | disagreed).sum()) - to_first
     labelled = pairs & (random.random(n) < LABELLED)
     # Of the rows that differ, or that it is worse in, one of the two versions is right.
     lost_share = np.minimum(1.0, 0.4 * differs + challenger.worse)
@@ -146,7 +156,9 @@ def _minute(
         asked=int(asked.sum()),
         failed=int(fails.sum()),
         pairs=int(pairs.sum()),
-        disagreed=PARTS * int(disagreed.sum()),
+        disagreed=PARTS * (to_first + to_second),
+        unsure=PARTS * int((pairs & (random.random(n) < challenger.unsure)).sum()),
+        moved={"g0": PARTS * to_first, "l1": PARTS * to_first, "g1": PARTS * to_second, "l0": PARTS * to_second},
         slower=int((pairs & (random.random(n) < challenger.slower)).sum()),
         labelled=int(labelled.sum()),
         lost=int(lost.sum()),

@@ -37,7 +37,7 @@ ANSWERS = (
         "Transition",
     ),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("SettingsState", "Verification", "Rollout"),
+    *("SettingsState", "Verification", "KeyHistory", "Rollout"),
     *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),
     *("FeedbackBatchResult", "PerformanceStatus", "PerformanceHistory"),
     *("WebhookState", "CreatedWebhook", "WebhookDetail", "WebhookSecret", "WebhookTestAccepted"),

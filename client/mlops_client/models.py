@@ -428,12 +428,16 @@ class GuardrailFigure:
 class Guardrails:
     """What the challenger may not do. Each may be null: then it is not tested."""
 
+    max_confidence_drop: float | None = None
+    """How much less sure than Production the challenger may be in half of the rows. For classes"""
     max_disagreement: float | None = 0.2
     """Largest share of rows that the two versions answer differently"""
     max_error_rate: float | None = 0.01
     """Largest share of requests that only the version in Production can answer"""
     max_latency_ratio: float | None = 2.0
     """Largest time of the challenger, in times of the version in Production"""
+    max_prediction_shift: float | None = None
+    """In how many rows more or fewer than Production, as a share, it may answer a label"""
     min_accuracy_delta: float | None = None
     """Smallest accuracy minus that of Production, on rows with labels. For classes"""
 
@@ -442,6 +446,22 @@ class Guardrails:
 class Health:
     status: Literal["ok"]
     version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyEntry:
+    seq: int
+    """Number of the entry in the chain"""
+    at: str
+    """When it was seen; the table of keys is looked at every five minutes"""
+    change: Literal["made", "changed", "revoked"]
+    key_id: str
+    name: str
+    owner: str
+    role: str
+    models: list[str]
+    sha256: str
+    """Hash of the entry"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -664,6 +684,16 @@ class RolloutCounts:
     """Of those, in thousandths: the shares of rows that were answered differently"""
     slower: int
     """Of the pairs, those where the challenger exceeded max_latency_ratio"""
+    unsure: int
+    """Of the pairs, in thousandths: the shares of rows where it exceeded max_confidence_drop"""
+    moved: dict[str, int]
+    """Likewise: where only the challenger (g3) or only Production (l3) has answered the label 3"""
+    labelled: int
+    """Rows that both versions answered, and whose label is known"""
+    lost: int
+    """Of those, the rows that only Production answered right"""
+    won: int
+    """Of those, the rows that only the challenger answered right"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -765,6 +795,8 @@ class Step:
     """The step takes at least so long"""
     max_minutes: int = 10080
     """If the step has not seen enough by then, the rollout is aborted"""
+    min_labels: int = 0
+    """The step waits until so many rows that both versions answered have a label"""
     min_requests: int = 100
     """The step waits until the challenger has answered so many requests"""
 
@@ -1122,6 +1154,14 @@ class Job(HasEnded):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeyHistory:
+    """Which keys were made, changed and revoked, the newest first."""
+
+    entries: list[KeyEntry]
+    verification: Verification
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelContract:
     """What a version takes and gives."""
 
@@ -1187,6 +1227,8 @@ class Plan:
 
     steps: list[Step]
     """With growing weights"""
+    bake_days: int = 0
+    """For so long labels that come later can still bring the version before back"""
     guardrails: Guardrails | None = None
     shadow_minutes: int = 30
     """For so long the challenger is asked, and nobody gets its answers; 0: no such"""
@@ -1204,7 +1246,18 @@ class Rollout(HasEnded):
     """The version in Production when it began"""
     sha256: str
     """SHA-256 of the challenger's file"""
-    status: Literal["starting", "running", "paused", "promoting", "succeeded", "rolled_back", "aborted", "failed"]
+    status: Literal[
+        "starting",
+        "running",
+        "paused",
+        "promoting",
+        "baking",
+        "returning",
+        "succeeded",
+        "rolled_back",
+        "aborted",
+        "failed",
+    ]
     phase: int
     """Index of the present phase. The shadow, if there is one, is the first"""
     weight: float
@@ -1224,6 +1277,8 @@ class Rollout(HasEnded):
     phases: list[RolloutCounts] | None = None
     """What the requests of each phase have shown; not in lists"""
     reason: str | None = None
+    rollback_id: str | None = None
+    """The transition that brings the version before back, from Production"""
     transition_id: str | None = None
     """The transition to Production, its last step"""
 

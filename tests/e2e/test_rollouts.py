@@ -97,3 +97,53 @@ def test_a_rollback_ends_a_rollout_first(api: Any, held_out: Any, versions: tupl
     assert ended["status"] == "aborted"
     assert back["transition_id"] in ended["note"]
     assert api.get(f"/models/{MODEL}")["production_version"] == back["version"] == 1
+
+
+def differing(api: Any, images: Any, versions: tuple[int, int], count: int) -> list[list[float]]:
+    """Blends of two digits each, which the two versions take for different ones."""
+    choose, found = random.Random(3), []
+    for _ in range(4_000):
+        one, two, share = choose.choice(images), choose.choice(images), choose.uniform(0.4, 0.6)
+        blend = [round(share * a + (1 - share) * b, 4) for a, b in zip(one, two, strict=True)]
+        asked = {"image": blend, "model_name": MODEL}
+        answers = [api.post("/predict", {**asked, "version": version})["prediction"] for version in versions]
+        if answers[0] != answers[1]:
+            found.append(blend)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"only {len(found)} of 4,000 blends are answered differently")
+
+
+def test_labels_after_the_last_step_bring_the_version_before_back(
+    api: Any, held_out: Any, versions: tuple[int, int]
+) -> None:
+    """The good version is in Production when it turns out that the one before knew better, row by row."""
+    good, _ = versions
+    assert api.get(f"/models/{MODEL}")["production_version"] == 1
+    assert promote(api, good, "Staging", MODEL)["status"] == "succeeded"
+    guardrails = {"max_latency_ratio": None, "max_disagreement": None, "min_accuracy_delta": -0.01}
+    plan = {"version": good, "steps": [{"weight": 50, "minutes": 60}], "shadow_share": 1.0, "guardrails": guardrails}
+    rollout = api.post(f"/models/{MODEL}/rollouts", {**plan, "bake_days": 7})
+    route = f"/models/{MODEL}/rollouts/{rollout['rollout_id']}"
+    labels = []
+    for image in differing(api, held_out[0], (1, good), 60):
+        answer = api.post("/predict", {"image": image, "model_name": MODEL})
+        assert answer["model_version"] == 1
+        labels.append({"prediction_id": answer["prediction_id"], "label": answer["prediction"]})
+    api.wait(route, until=lambda now: now["phases"][0]["pairs"] >= 55, seconds=60)
+    api.post(f"{route}/complete", {})
+    baking = api.wait(route, until=lambda now: now["status"] != "promoting", seconds=180)
+    assert (baking["status"], baking["weight"]) == ("baking", 100), baking
+    assert api.get(f"/models/{MODEL}")["production_version"] == good
+    taken = api.post("/feedback/batch", {"model_name": MODEL, "labels": labels})
+    assert taken["counts"] == {"counted": 60}
+    ended = api.wait(route, until=lambda now: now["status"] in ENDED, seconds=240)
+    assert (ended["status"], ended["broken"]) == ("rolled_back", "min_accuracy_delta"), ended
+    counts = ended["phases"][0]
+    assert counts["won"] == 0
+    assert 55 <= counts["lost"] == counts["labelled"] <= 60
+    back = api.get(f"/models/transitions/{ended['rollback_id']}")
+    assert (back["status"], back["version"]) == ("succeeded", 1)
+    assert api.get(f"/models/{MODEL}")["production_version"] == 1
+    verified = api.get(f"/models/{MODEL}/history?verify=true")["verification"]
+    assert verified["valid"], verified

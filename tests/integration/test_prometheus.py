@@ -13,15 +13,19 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import yaml
 
+from metrics.exposition import render
 from tests import debian
 from tests.support.checkout import is_checkout
+from tests.support.metrics_scene import whole_reading
 from tests.support.steps import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +79,42 @@ def sends_headers(programs) -> bool:
     found = re.search(r"version (\d+)\.(\d+)", ran.stdout + ran.stderr)
     assert found, ran.stdout + ran.stderr
     return (int(found[1]), int(found[2])) >= SENDS_HEADERS
+
+
+@contextmanager
+def running(programs, folder):
+    """Run Prometheus with the configuration in a folder; what asks it, and what waits for an answer."""
+    (web,) = free_ports(1)
+    process = subprocess.Popen(
+        [
+            programs / "prometheus",
+            f"--config.file={folder}/prometheus.yml",
+            f"--storage.tsdb.path={folder}/data",
+            f"--web.listen-address=127.0.0.1:{web}",
+        ],
+        stdout=(folder / "log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
+
+    def asked(path):
+        return json.loads(get(f"http://127.0.0.1:{web}/api/v1/{path}")[2])["data"]
+
+    def until(what, seconds=45):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if found := what():
+                    return found
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+            time.sleep(0.3)
+
+    try:
+        yield asked, until
+    finally:
+        process.terminate()
+        process.wait(timeout=120)
 
 
 def key_adder(url: str, headers: dict[str, str]) -> ThreadingHTTPServer:
@@ -155,33 +195,7 @@ def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(
     rules["groups"][0]["rules"].append({"alert": "Served", "expr": "mlops_production_model == 1"})
     (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rules))
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
-    (web,) = free_ports(1)
-    process = subprocess.Popen(
-        [
-            programs / "prometheus",
-            f"--config.file={tmp_path}/prometheus.yml",
-            f"--storage.tsdb.path={tmp_path}/data",
-            f"--web.listen-address=127.0.0.1:{web}",
-        ],
-        stdout=(tmp_path / "log").open("w"),
-        stderr=subprocess.STDOUT,
-    )
-    try:
-
-        def asked(path):
-            return json.loads(get(f"http://127.0.0.1:{web}/api/v1/{path}")[2])["data"]
-
-        def until(what, seconds=45):
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    if found := what():
-                        return found
-                except OSError:
-                    assert process.poll() is None, (tmp_path / "log").read_text()
-                assert time.monotonic() < deadline, (tmp_path / "log").read_text()[-3000:]
-                time.sleep(0.3)
-
+    with running(programs, tmp_path) as (asked, until):
         until(lambda: any(each["value"][1] == "1" for each in asked("query?query=up")["result"]))
         models = until(lambda: asked("query?query=mlops_production_model==1".replace("==", "%3D%3D"))["result"])
         assert "digit-classifier" in {each["metric"]["model"] for each in models}
@@ -190,6 +204,60 @@ def test_prometheus_scrapes_the_platform_and_evaluates_the_rules(
         evaluated = asked("rules")["groups"][0]["rules"]
         assert {each["name"] for each in evaluated} >= {"MlopsDriftAlert", "MlopsNoProductionModel", "MlopsDeadLetters"}
         until(lambda: all(each["health"] == "ok" for each in asked("rules")["groups"][0]["rules"]))
-    finally:
-        process.terminate()
-        process.wait(timeout=120)
+
+
+class Growing(BaseHTTPRequestHandler):
+    """/metrics of a platform in which every metric has a value, and counters grow from scrape to scrape."""
+
+    scrapes = 0
+
+    def do_GET(self):
+        Growing.scrapes += 1
+        reading = whole_reading(LINE)
+        grown = {
+            series: {k: n * Growing.scrapes for k, n in counts.items()} for series, counts in reading.totals.items()
+        }
+        self.send_response(200)
+        self.send_header("content-type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(render(replace(reading, totals=grown)))
+
+    def log_message(self, *arguments):
+        pass
+
+
+LINE = {
+    "model_name": "digits",
+    "cache": "hit",
+    "latency_ms": 1.25,
+    "n": 2,
+    "predictions": [3, 4],
+    "confidences": [0.5, 0.9],
+    "signals_permille": None,
+}
+
+
+def queries_of(dashboard):
+    panels = json.loads((MONITORING / "grafana" / "dashboards" / f"{dashboard}.json").read_text())["panels"]
+    return {(panel["title"], target["expr"]) for panel in panels for target in panel.get("targets", [])}
+
+
+def test_every_query_of_every_panel_is_answered_with_data(programs, serve, tmp_path):
+    port = serve(ThreadingHTTPServer(("127.0.0.1", 0), Growing))
+    config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config.pop("rule_files", None)
+    scrape = config["scrape_configs"][0]
+    scrape.pop("http_headers")
+    scrape["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with running(programs, tmp_path) as (asked, until):
+        until(lambda: any(each["value"][1] == "1" for each in asked("query?query=up")["result"]))
+        until(lambda: Growing.scrapes >= 4)
+        silent = []
+        for title, query in queries_of("model") | queries_of("platform"):
+            # One model predicts classes, the other one a quantity.
+            asks = [query.replace("$__rate_interval", "1m").replace("$model", name) for name in ("digits", "regressor")]
+            if not any(asked(f"query?query={quote(each)}")["result"] for each in asks):
+                silent.append((title, query))
+        assert silent == []

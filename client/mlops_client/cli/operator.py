@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_client.cli import output
-from mlops_client.cli.options import Json
+from mlops_client.cli.options import Json, new_client
+from mlops_client.cli.output import ago
 from mlops_client.cli.tables import Column
+
+if TYPE_CHECKING:
+    from mlops_client.models import KeyHistory
 
 keys_app = typer.Typer(help="Manage API keys. This needs AWS credentials.", no_args_is_help=True)
 Stack = Annotated[str, typer.Option(envvar="MLOPS_STACK", help="Name of the CloudFormation stack.")]
@@ -127,6 +131,36 @@ def keys_list(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     ]
     rows = [[key["name"], key["role"], " ".join(key["models"]), key["owner"], key["id"]] for key in keys]
     output.show(columns, rows, "no keys")
+
+
+@keys_app.command("history")
+def keys_history(as_json: Json = False) -> None:
+    """Show which keys were made, changed and revoked. This needs a key with the role admin, and no AWS credentials."""
+    history = new_client().key_history()
+    if as_json:
+        output.print_json(history)
+    else:
+        _show_history(history)
+    if not history.verification.valid:
+        output.complain(f"the history of keys was changed: {history.verification.problem}")
+        raise typer.Exit(1)
+
+
+def _show_history(history: KeyHistory) -> None:
+    columns = [
+        Column("at", 5, style="dim"),
+        Column("change", 8),
+        Column("name", 9),
+        Column("role", 8),
+        Column("models", 6),
+        Column("owner", 7),
+        Column("id", 5, style="dim", whole=True),
+    ]
+    rows = [
+        [ago(each.at), each.change, each.name, each.role, " ".join(each.models), each.owner, each.key_id]
+        for each in history.entries
+    ]
+    output.show(columns, rows, "no entries yet; the table of keys is looked at every five minutes")
 
 
 @keys_app.command("rotate")

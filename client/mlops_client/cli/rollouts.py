@@ -50,6 +50,21 @@ def start(
         float | None, typer.Option(help="Largest time of the version, in times of Production's.")
     ] = None,
     max_disagreement: Annotated[float | None, typer.Option(help="Largest share of rows with another answer.")] = None,
+    max_confidence_drop: Annotated[
+        float | None, typer.Option(help="How much less sure than Production it may be in half of the rows.")
+    ] = None,
+    max_prediction_shift: Annotated[
+        float | None, typer.Option(help="How many rows more or fewer, as a share, it may answer with a label.")
+    ] = None,
+    min_accuracy_delta: Annotated[
+        float | None, typer.Option(help="Smallest accuracy minus Production's on rows with labels, such as -0.01.")
+    ] = None,
+    min_labels: Annotated[
+        int | None, typer.Option(min=1, help="Each step waits until so many compared rows have a label.")
+    ] = None,
+    bake_days: Annotated[
+        int | None, typer.Option(min=1, help="For so long after it labels can bring the version before back.")
+    ] = None,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
@@ -58,15 +73,21 @@ def start(
         "max_error_rate": max_error_rate,
         "max_latency_ratio": max_latency_ratio,
         "max_disagreement": max_disagreement,
+        "max_confidence_drop": max_confidence_drop,
+        "max_prediction_shift": max_prediction_shift,
+        "min_accuracy_delta": min_accuracy_delta,
     }
     guardrails = {name: limit for name, limit in limits.items() if limit is not None}
     steps = [_step(text) for text in step or ("5:30", "25:60")]
+    if min_labels is not None:
+        steps = [{**each, "min_labels": min_labels} for each in steps]
     rollout = new_client().start_rollout(
         version,
         model_name,
         steps=steps,
         shadow_minutes=shadow_minutes,
         guardrails=guardrails or None,
+        bake_days=bake_days,
         reason=reason,
     )
     _show(rollout, as_json)

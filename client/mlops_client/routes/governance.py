@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_client.defaults import DEFAULT_MODEL
-from mlops_client.models import SettingsState, Verification
+from mlops_client.models import KeyHistory, SettingsState, Verification
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes
 from mlops_client.transport import path
@@ -41,6 +41,10 @@ class GovernanceRoutes(Routes):
         query = {"verify": "true", "limit": 1}
         page = self.transport.call("GET", path("models", model_name, "history"), query=query)
         return decode(Verification, page["verification"])
+
+    def key_history(self) -> KeyHistory:
+        """Return which API keys were made, changed and revoked, and whether this is as it was written."""
+        return decode(KeyHistory, self.transport.call("GET", "/keys/history"))
 
     def export_transition(self, transition_id: str) -> dict[str, Any]:
         """Return one document about a transition: data, code, parameters, gate, decisions, place in the history."""

@@ -25,6 +25,7 @@ class RolloutRoutes(Routes):
         shadow_minutes: int | None = None,
         shadow_share: float | None = None,
         guardrails: Mapping[str, float | None] | None = None,
+        bake_days: int | None = None,
         reason: str | None = None,
         idempotency_key: str | None = None,
     ) -> Rollout:
@@ -33,15 +34,18 @@ class RolloutRoutes(Routes):
         Args:
             version: The version.
             model_name: The registered model.
-            steps: Such as `{"weight": 5, "minutes": 30}`: percent of the routing keys, and how long at least.
+            steps: Such as `{"weight": 5, "minutes": 30}`: percent of the routing keys, and how long at least. With
+                `"min_labels": 500` the step waits for so many labels.
             shadow_minutes: How long the version is only compared, before it answers anybody.
             shadow_share: Share of the requests for which both versions are asked.
             guardrails: Limits, such as `{"max_error_rate": 0.01}`; None switches one off.
+            bake_days: For so many days after the last step labels can still bring the version before back.
             reason: Kept in the record.
             idempotency_key: Requests with the same key are carried out only once.
         """
         body: dict[str, Any] = {"version": version, "steps": [dict(step) for step in steps]}
-        body |= given({"shadow_minutes": shadow_minutes, "shadow_share": shadow_share, "reason": reason})
+        body |= given({"shadow_minutes": shadow_minutes, "shadow_share": shadow_share, "bake_days": bake_days})
+        body |= given({"reason": reason})
         if guardrails is not None:
             body["guardrails"] = dict(guardrails)
         return decode(Rollout, self._post(path("models", model_name, "rollouts"), body, key=idempotency_key))

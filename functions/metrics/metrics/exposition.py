@@ -25,6 +25,7 @@ from mlops.domain.feedback.outcome import REFUSED as REFUSED_LABELS
 from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.feedback.verdict import Performance
 from mlops.domain.job import JobStatus
+from mlops.domain.rollout.rollout import Rollout
 from mlops.domain.stages import Stage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,6 +52,7 @@ class _Families(Collector):
         yield from _serving(reading)
         yield from _drift(reading)
         yield from _labels(reading)
+        yield from _rollouts(reading.rollouts)
         yield from _jobs(reading)
         yield from _transitions(reading)
         yield from _queues(reading.queues)
@@ -216,6 +218,17 @@ def _labels(reading: Reading) -> Iterator[Metric]:
             estimated.add_metric(values, record.estimated)
         degraded.add_metric(values, record.status is Performance.DEGRADED)
     yield from (feedback, accuracy, error, estimated, degraded)
+
+
+def _rollouts(rollouts: Iterable[Rollout]) -> Iterator[Metric]:
+    weight = GaugeMetricFamily(
+        "mlops_rollout_weight",
+        "Percent of the routing keys that a rollout's version answers; 0 in the shadow.",
+        labels=["model", "version"],
+    )
+    for rollout in rollouts:
+        weight.add_metric([rollout.model_name, str(rollout.version)], rollout.weight)
+    yield weight
 
 
 def _jobs(reading: Reading) -> Iterator[Metric]:

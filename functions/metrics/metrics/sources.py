@@ -19,12 +19,14 @@ from mlops.aws.drift_records import DriftRecords
 from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.performance_records import PerformanceRecords
+from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import PredictionStats, Series
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.job import Job
+from mlops.domain.rollout.rollout import Rollout
 from mlops.domain.stages import ALIASES, Stage
 from mlops.domain.transition import Transition, TransitionStatus
 from mlops.settings import Settings
@@ -63,6 +65,7 @@ class Reading:
         performance: The last check of each model's labels.
         jobs: Jobs created within JOB_SECONDS, and older ones that have not ended.
         open_transitions: Transitions that are queued, or have ended and are not announced yet.
+        rollouts: Those that have not ended.
     """
 
     at: float
@@ -75,6 +78,7 @@ class Reading:
     performance: Collection[PerformanceRecord] = ()
     jobs: Collection[Job] = ()
     open_transitions: Collection[Transition] = ()
+    rollouts: Collection[Rollout] = ()
     queues: Mapping[str, QueueDepth] = field(default_factory=dict)
 
 
@@ -89,10 +93,11 @@ class Sources:
         transitions: TransitionsTable,
         feedback: FeedbackTable,
         performance: PerformanceRecords,
+        rollouts: RolloutsTable,
     ) -> None:
         self._settings, self._stats, self._served, self._records = settings, stats, served, records
         self._jobs, self._transitions = jobs, transitions
-        self._feedback, self._performance = feedback, performance
+        self._feedback, self._performance, self._rollouts = feedback, performance, rollouts
         self._sqs = boto3.client("sqs")
 
     @classmethod
@@ -117,6 +122,7 @@ class Sources:
                 for transition in self._transitions.still_open()
                 if transition.status not in (TransitionStatus.CONVERTING, TransitionStatus.AWAITING_APPROVAL)
             ],
+            rollouts=[rollout for rollout in self._rollouts.all_open() if not rollout.status.has_ended],
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )
 
@@ -171,4 +177,5 @@ def _sources() -> Sources:
         TransitionsTable.from_environment(),
         FeedbackTable.from_environment(),
         PerformanceRecords.from_environment(),
+        RolloutsTable.from_environment(),
     )

@@ -4,17 +4,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from mlops.api.auth import require_name
+from mlops.api.auth import require, require_all, require_name
 from mlops.api.http import CurrentCaller, PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
-from mlops.api.schemas.history import TransitionHistory, Verification
+from mlops.api.schemas.history import KeyEntry, KeyHistory, TransitionHistory, Verification
 from mlops.api.schemas.models import Model, ModelDetail, ModelList, ModelVersion
 from mlops.api.schemas.settings import SettingsChange, SettingsState
 from mlops.api.schemas.transitions import Transition
+from mlops.aws.key_history import KeyHistory as KeyChain
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import NotFound
+from mlops.domain.history import Head
 from mlops.domain.model_name import unservable_reason
 from mlops.domain.names import ModelName
 from mlops.domain.stages import ALIASES, Stage
@@ -104,8 +106,24 @@ def change_settings(name: ModelName, body: SettingsChange, caller: CurrentCaller
     return ModelSettingsStore.from_environment().change(name, body, caller)
 
 
+@router.get("/keys/history", tags=["keys"])
+def key_history(caller: CurrentCaller) -> KeyHistory:
+    """List which API keys were made, changed and revoked, newest first, and check the chain of these entries."""
+    require(caller, "admin", "the history of keys")
+    require_all(caller, "GET /keys/history, which has the keys of all models,")
+    entries, head, problem = KeyChain.from_environment().examined()
+    shown = [
+        KeyEntry(seq=entry.seq, at=entry.document["at"], sha256=entry.sha256, **entry.document["detail"])
+        for entry in reversed(entries)
+    ]
+    return KeyHistory(entries=shown, verification=_verified(head, problem))
+
+
 def _verification(name: str) -> Verification:
-    head, problem = ModelHistory.from_environment().verify(name)
+    return _verified(*ModelHistory.from_environment().verify(name))
+
+
+def _verified(head: Head | None, problem: str | None) -> Verification:
     return Verification(
         valid=problem is None,
         problem=problem,

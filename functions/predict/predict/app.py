@@ -7,6 +7,7 @@ The published schema is `mlops.api.schemas.predict`, and a test compares it with
 import gc
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,12 +109,13 @@ def predict(
     model, staleness = _chosen(asked.model_name, stage, asked.version, grant)
     trial = rollouts.of(model) if stage == "Production" and asked.version is None else None
     hit, shown, tried = answer is not None and answer.serial == model.serial, "", ""
+    other: Sequence[int] = ()
     if trial is not None:
         from predict import trials  # only while there is a rollout
 
         routing_key = request.header_of(event, trials.ROUTING_HEADER) or request_id
         question = _Question(parsed, body, fields, request_id, explain, key)
-        answer, hit, shown, tried = trials.COMPARISONS.answer(trial, model, routing_key, request_id, question)
+        answer, hit, shown, tried, other = trials.COMPARISONS.answer(trial, model, routing_key, request_id, question)
     elif answer is None or not hit:
         parsed = parsed or request.parse(body, fields, settings.default_model_name)
         answer, _ = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
@@ -121,7 +123,9 @@ def predict(
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     minted = new_id(answer.rows)
     columns = answer.counts.of(request_id, repeated=hit) if answer.counts is not None else ""
-    records.prediction(request_id, answer.record + columns + answer.kept.line(minted) + tried, cache, seconds, began)
+    records.prediction(
+        request_id, answer.record + columns + answer.kept.line(minted, other) + tried, cache, seconds, began
+    )
     return ok(with_id(answer.body, minted, shown), request_id, cache, seconds)
 
 

@@ -38,11 +38,17 @@ class Kept(NamedTuple):
     fields: str
     rows: int
 
-    def line(self, minted: PredictionId) -> str:
-        """Return the field for the log line, with a comma before; nothing if the id is not sampled."""
+    def line(self, minted: PredictionId, other: Sequence[int] = ()) -> str:
+        """Return the field for the log line, with a comma before; nothing if the id is not sampled.
+
+        Args:
+            minted: The id.
+            other: The places, among the labels, of what the other version of a rollout has answered.
+        """
         if not minted.sampled or not self.rows:
             return ""
-        return f',"feedback":{{"id":"{minted.text}",{self.fields}}}'
+        more = f',"other":{orjson.dumps(other[: self.rows]).decode()}' if other else ""
+        return f',"feedback":{{"id":"{minted.text}",{self.fields}{more}}}'
 
 
 NOTHING = Kept("", 0)

@@ -6,14 +6,15 @@ whatever goes wrong with the challenger, the champion answers.
 
 import contextlib
 import time
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from mlops.domain.errors import PlatformError
 from mlops.domain.manifest import Manifest
-from mlops.domain.rollout.counts import PARTS
+from mlops.domain.rollout.counts import GAINED, LOST, PARTS, SHIFT_BINS
 from mlops.domain.rollout.live import CANARY_VARIANT, LiveRollout
 from mlops.domain.rollout.routing import in_canary, in_shadow
 from predict.model_cache import ServedModel
@@ -41,12 +42,14 @@ class Question(Protocol):
 
 
 class Tried(NamedTuple):
-    """An answer, whether it is from the cache, and what it adds to the answer's JSON and to the log line."""
+    """An answer, whether it is from the cache, and what it adds to the answer's JSON and to the log line. `other` has
+    the places, among the labels of the version that answers, of what the other one has answered."""
 
     answer: Answer
     hit: bool
     fields: str
     line: str
+    other: Sequence[int] = ()
 
 
 class _Asked(NamedTuple):
@@ -103,10 +106,13 @@ class Comparisons:
             # If the champion cannot answer either, the request is at fault, and this raises.
             return _tried(live, question.ask(champion)[0], False, {"asked": 1, "failed": 1})
         counts = {"asked": 1}
+        places: Sequence[int] = ()
         if compares:
             with contextlib.suppress(PlatformError):  # only the challenger can answer: there is nothing to compare
-                counts |= _compared(live, champion.manifest, self._timed(champion, question), other)
-        return _tried(live, other.answer, False, counts, by_challenger=True)
+                mine = self._timed(champion, question)
+                counts |= _compared(live, champion.manifest, mine, other)
+                places = _places(challenger.manifest, mine)
+        return _tried(live, other.answer, False, counts, by_challenger=True, other=places)
 
     def _by_champion(
         self, live: LiveRollout, challenger: ServedModel, champion: ServedModel, question: Question
@@ -119,8 +125,10 @@ class Comparisons:
         spent = self._clock() - began
         if spent > BUDGET_SECONDS:
             self._paused_until = began + (1 + PAUSE_FACTOR) * spent
-        counts = {"failed": 1} if other is None else _compared(live, champion.manifest, mine, other)
-        return _tried(live, mine.answer, False, {"asked": 1, **counts})
+        if other is None:
+            return _tried(live, mine.answer, False, {"asked": 1, "failed": 1})
+        counts = {"asked": 1, **_compared(live, champion.manifest, mine, other)}
+        return _tried(live, mine.answer, False, counts, other=_places(champion.manifest, other))
 
     def _of_challenger(self, challenger: ServedModel, question: Question) -> _Asked | None:
         try:
@@ -141,16 +149,41 @@ COMPARISONS = Comparisons()
 def _compared(live: LiveRollout, champion: Manifest, mine: _Asked, other: _Asked) -> dict[str, int]:
     """Return the counts of a request that both have answered."""
     ours, theirs = mine.outcome.answers.predictions, other.outcome.answers.predictions
+    moved: Counter[int] = Counter()
     if champion.predicts_quantity:
         tolerance = _tolerance(champion)
-        differs = sum(abs(float(a) - float(b)) > tolerance for a, b in zip(ours, theirs, strict=True))
+        ways = [(b > a) - (b < a) for a, b in _numbers(ours, theirs) if abs(a - b) > tolerance]
+        differs, moved[0] = len(ways), sum(ways)
     else:
-        differs = sum(a != b for a, b in zip(ours, theirs, strict=True))
-    return {
+        apart = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
+        differs = len(apart)
+        bins = {label: place for place, label in enumerate(champion.labels[: SHIFT_BINS - 1])} if apart else {}
+        for a, b in apart:
+            moved[bins.get(a, SHIFT_BINS - 1)] -= 1
+            moved[bins.get(b, SHIFT_BINS - 1)] += 1
+    counts = {
         "pairs": 1,
         "disagreed": round(PARTS * differs / len(ours)),
         "slower": int(other.seconds > live.latency_ratio * mine.seconds),
     }
+    if live.confidence_drop is not None and not champion.predicts_quantity:
+        sure = _numbers(mine.outcome.answers.confidences, other.outcome.answers.confidences)
+        counts["unsure"] = round(PARTS * sum(a - b > live.confidence_drop for a, b in sure) / len(ours))
+    for place, rows in moved.items():
+        counts[f"{GAINED if rows > 0 else LOST}{place}"] = round(PARTS * abs(rows) / len(ours))
+    return counts
+
+
+def _places(manifest: Manifest, other: _Asked) -> Sequence[int]:
+    """Return the places of another version's answers among the labels of a version; -1 for other answers."""
+    if manifest.predicts_quantity:
+        return ()
+    places = {label: place for place, label in enumerate(manifest.labels)}
+    return [places.get(answer, -1) for answer in other.outcome.answers.predictions]
+
+
+def _numbers(mine: Sequence[Any], other: Sequence[Any]) -> list[tuple[float, float]]:
+    return [(float(a), float(b)) for a, b in zip(mine, other, strict=True)]
 
 
 def _tolerance(champion: Manifest) -> float:
@@ -160,10 +193,16 @@ def _tolerance(champion: Manifest) -> float:
 
 
 def _tried(
-    live: LiveRollout, answer: Answer, hit: bool, counts: dict[str, int], *, by_challenger: bool = False
+    live: LiveRollout,
+    answer: Answer,
+    hit: bool,
+    counts: dict[str, int],
+    *,
+    by_challenger: bool = False,
+    other: Sequence[int] = (),
 ) -> Tried:
     counted = {"requests": 1, "canary": int(by_challenger), **counts}
     shown = {"id": live.id, "step": live.step, **{name: count for name, count in counted.items() if count}}
     line = f',"rollout":{orjson.dumps(shown).decode()}'
     fields = f'"variant":"{CANARY_VARIANT}",' if by_challenger else ""
-    return Tried(answer, hit, fields, f"{line},{fields[:-1]}" if fields else line)
+    return Tried(answer, hit, fields, f"{line},{fields[:-1]}" if fields else line, other)

@@ -6,6 +6,7 @@ from aws_lambda_powertools import Logger
 
 from reconcile.deleted_models import DeletedModels
 from reconcile.history_digests import HistoryDigests
+from reconcile.key_changes import KeyChanges
 from reconcile.lost_batch_predictions import LostBatchPredictions
 from reconcile.lost_conversions import LostConversions
 from reconcile.lost_jobs import LostJobs
@@ -17,7 +18,7 @@ from reconcile.waiting_jobs import WaitingJobs
 logger = Logger()
 ROUND = (
     *(LostMessages, MisplacedAliases, LostJobs, LostConversions, LostBatchPredictions, WaitingJobs),
-    *(DeletedModels, HistoryDigests, StaleGrants),
+    *(DeletedModels, KeyChanges, HistoryDigests, StaleGrants),
 )
 
 

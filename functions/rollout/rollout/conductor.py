@@ -15,15 +15,16 @@ from functools import cache
 from aws_lambda_powertools import Logger
 
 from mlops.aws.eventbridge import Events
+from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.label_totals import LabelTotals
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
-from mlops.aws.promotion_queue import PromotionQueue, request_transition
+from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.rollout_files import RolloutFiles, StoredRollout
 from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.aws.stats_table import PredictionStats
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.domain.errors import NotFound
 from mlops.domain.history import ROLLOUT
 from mlops.domain.manifest import Manifest
 from mlops.domain.rollout.counts import Counts
@@ -32,7 +33,7 @@ from mlops.domain.rollout.rollout import Figure, Rollout, RolloutStatus, describ
 from mlops.domain.rollout.verdict import Next, Verdict, judge
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import from_milliseconds
-from mlops.domain.transition import Transition, TransitionStatus, new_transition_id
+from rollout.last_step import LastStep
 
 NO_RATIO = 1.0
 """In the file of a rollout whose plan has no guardrail of latency: predict counts, and nobody looks at it."""
@@ -53,12 +54,14 @@ class Conductor:
         queue: PromotionQueue,
         history: ModelHistory,
         events: Events,
+        labels: LabelTotals,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._table, self._files, self._served, self._stats = table, files, served, stats
-        self._transitions, self._queue, self._now = transitions, queue, now
-        self._history, self._events = history, events
+        self._now = now
+        self._history, self._events, self._labels = history, events, labels
         self._open = OpenRollouts(table, files)
+        self._last = LastStep(table, self._open, transitions, queue, self._time)
 
     @classmethod
     def from_environment(cls) -> "Conductor":
@@ -109,20 +112,13 @@ class Conductor:
 
     def promote(self, rollout: Rollout) -> Rollout | None:
         """Begin the last step: the transition to Production. Return None if the rollout has changed meanwhile."""
-        promoting = self._table.change(
-            rollout,
-            status=RolloutStatus.PROMOTING,
-            transition_id=new_transition_id(),
-            note="the version goes to Production",
-        )
-        if promoting is not None:
-            self._request(promoting)
-        return promoting
+        return self._last.begin(rollout)
 
     def counts(self, rollout: Rollout) -> list[Counts]:
         """Return what the requests of each phase so far have shown."""
-        counted = self._stats.rollout(rollout.rollout_id)
-        return [Counts.from_record(counted.get(phase, {})) for phase in range(rollout.phase + 1)]
+        counted, labels = self._stats.rollout(rollout.rollout_id), self._labels.rollout(rollout.rollout_id)
+        phases = range(rollout.phase + 1)
+        return [Counts.from_record({**counted.get(phase, {}), **labels.get(phase, {})}) for phase in phases]
 
     def _tell_start(self, rollout: Rollout) -> None:
         detail = described(rollout)
@@ -141,7 +137,11 @@ class Conductor:
     def _step(self, rollout: Rollout) -> None:
         if rollout.status is RolloutStatus.PROMOTING:
             self._follow_transition(rollout)
-        elif (change := self._change_in_production(rollout)) is not None:
+        elif rollout.status is RolloutStatus.BAKING:
+            self._bake(rollout)
+        elif rollout.status is RolloutStatus.RETURNING:
+            self._last.follow_return(rollout)
+        elif (change := self._change_in_production(rollout, rollout.champion)) is not None:
             self._open.end(rollout, RolloutStatus.ABORTED, change)
         elif rollout.status is RolloutStatus.STARTING:
             self.start(rollout)
@@ -182,36 +182,20 @@ class Conductor:
         self._renew(rollout, stored)
 
     def _verdict(self, rollout: Rollout) -> Verdict:
-        began = datetime.fromisoformat(rollout.phase_began_at).timestamp()
-        return judge(rollout.plan, self.counts(rollout), (self._now() - began) / 60)
+        return judge(rollout.plan, self.counts(rollout), self._minutes(rollout))
+
+    def _minutes(self, rollout: Rollout) -> float:
+        """Return how long the phase lasts."""
+        return (self._now() - datetime.fromisoformat(rollout.phase_began_at).timestamp()) / 60
 
     def _follow_transition(self, rollout: Rollout) -> None:
-        try:
-            transition = self._transitions.get(rollout.model_name, str(rollout.transition_id))
-        except NotFound:  # the process that wanted to request it has died
-            self._request(rollout)
-            return
-        if not transition.status.has_ended:
-            stored = self._files.read(rollout.model_name)
-            if stored is not None:
-                self._renew(rollout, stored)
-        elif transition.status is TransitionStatus.SUCCEEDED:
-            self._open.end(rollout, RolloutStatus.SUCCEEDED, f"version {rollout.version} is in Production")
-        else:
-            note = f"the transition to Production was {transition.status}: {transition.error or 'see its gates'}"
-            self._open.end(rollout, RolloutStatus.FAILED, note)
+        stored = self._files.read(rollout.model_name)
+        if not self._last.follow(rollout) and stored is not None:
+            self._renew(rollout, stored)
 
-    def _request(self, rollout: Rollout) -> None:
-        transition = Transition(
-            transition_id=str(rollout.transition_id),
-            model_name=rollout.model_name,
-            version=rollout.version,
-            stage=Stage.PRODUCTION,
-            actor=rollout.actor,
-            reason=f"the last step of the rollout {rollout.rollout_id}",
-            request_id=rollout.request_id,
-        )
-        request_transition(self._transitions, self._queue, transition)
+    def _bake(self, rollout: Rollout) -> None:
+        change = self._change_in_production(rollout, rollout.version)
+        self._last.bake(rollout, self.counts(rollout), change, self._minutes(rollout))
 
     def _renew(self, rollout: Rollout, stored: StoredRollout) -> None:
         """Move the time on until which predict follows the rollout. Nothing is written if it was ended meanwhile."""
@@ -229,17 +213,18 @@ class Conductor:
             share=plan.shadow_share,
             latency_ratio=plan.guardrails.max_latency_ratio or NO_RATIO,
             until=self._now() + VALID_SECONDS,
+            confidence_drop=plan.guardrails.max_confidence_drop,
         )
 
-    def _change_in_production(self, rollout: Rollout) -> str | None:
-        """Return what is different in Production since the rollout began; None if nothing is."""
+    def _change_in_production(self, rollout: Rollout, expected: int) -> str | None:
+        """Return what is in Production instead of the expected version; None if that one is."""
         try:
             manifest = self._served.find(rollout.model_name, Stage.PRODUCTION)
         except UnreadableManifest:  # promotion repairs it; until then predict answers with what it has loaded
             return None
         if manifest is None:
             return "no version is in Production any more"
-        if manifest.model_version != rollout.champion:
+        if manifest.model_version != expected:
             return f"version {manifest.model_version} is in Production now"
         return None
 
@@ -264,4 +249,5 @@ def _conductor() -> Conductor:
         PromotionQueue.from_environment(),
         ModelHistory.from_environment(),
         Events.from_environment(),
+        FeedbackTable.from_environment().totals,
     )

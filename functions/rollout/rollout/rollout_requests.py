@@ -10,12 +10,13 @@ from mlops.aws.serving_bucket import ServedModels
 from mlops.domain.errors import Conflict, NoModelInStage, ValidationFailed
 from mlops.domain.rollout.counts import Counts
 from mlops.domain.rollout.plan import Plan
-from mlops.domain.rollout.rollout import Rollout, RolloutStatus, new_rollout_id
+from mlops.domain.rollout.rollout import SHOWN, Rollout, RolloutStatus, new_rollout_id
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import now
 from rollout.conductor import Conductor
 
-_UNDER_WAY = (RolloutStatus.STARTING, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+_OF_CLASSES = ("max_confidence_drop", "min_accuracy_delta")
+"""Guardrails that need answers with labels."""
 
 
 class RolloutRequests:
@@ -41,13 +42,9 @@ class RolloutRequests:
             NoModelInStage: No version is in Production.
             Conflict: The version is not in Staging, or is in Production, or the model has a rollout under way, or
                 somebody has to approve what its callers get.
-            ValidationFailed: The plan has a guardrail that cannot be tested.
+            ValidationFailed: The plan has a guardrail that models of quantities do not have.
             DependencyUnavailable: S3 does not answer, or a manifest cannot be read.
         """
-        if request.guardrails.min_accuracy_delta is not None:
-            raise ValidationFailed.of_field(
-                "guardrails.min_accuracy_delta", "is not tested by this version of the platform; leave it out"
-            )
         if self._governance.settings(model_name).settings.approvals_for(Stage.PRODUCTION, force=False):
             raise Conflict(
                 f"Versions of {model_name!r} need an approval before they answer in Production, and a rollout does not "
@@ -56,6 +53,12 @@ class RolloutRequests:
         champion = self._served.manifest(model_name, Stage.PRODUCTION)
         if champion.model_version == request.version:
             raise Conflict(f"Version {request.version} of {model_name!r} is in Production already")
+        for name in _OF_CLASSES if champion.predicts_quantity else ():
+            if getattr(request.guardrails, name) is not None:
+                raise ValidationFailed.of_field(
+                    f"guardrails.{name}",
+                    f"is for models of classes, and {model_name!r} predicts a quantity; leave it out",
+                )
         challenger = self._staged(model_name, request.version)
         rollout = Rollout(
             rollout_id=new_rollout_id(),
@@ -71,7 +74,8 @@ class RolloutRequests:
         if not self._table.create(rollout):
             present = self._table.open_of(model_name)
             name = f"{present.rollout_id!r} of version {present.version}" if present else "another one"
-            raise Conflict(f"The model {model_name!r} has a rollout under way, {name}; abort it, or wait for its end")
+            remedy = "complete it" if present and present.status is RolloutStatus.BAKING else "abort it"
+            raise Conflict(f"The model {model_name!r} has a rollout under way, {name}; {remedy}, or wait for its end")
         return self._conductor.start(rollout)
 
     def get(self, model_name: str, rollout_id: str) -> Rollout:
@@ -103,7 +107,7 @@ class RolloutRequests:
 
         Raises NotFound, or Conflict: it has ended, or its last step is under way.
         """
-        rollout = self._under_way(model_name, rollout_id, *_UNDER_WAY)
+        rollout = self._under_way(model_name, rollout_id, *SHOWN)
         note = f"aborted by {actor}" + (f": {reason}" if reason else "")
         self._ends.end(rollout, RolloutStatus.ABORTED, note)
         return self._table.get(model_name, rollout_id)
@@ -111,9 +115,13 @@ class RolloutRequests:
     def complete(self, model_name: str, rollout_id: str) -> Rollout:
         """Skip what is left of a rollout: its version goes to Production by an ordinary transition, with its gates.
 
-        Raises NotFound, or Conflict: it does not run.
+        If it is there, and only labels are waited for, the rollout ends. Raises NotFound, or Conflict: it does not run.
         """
-        rollout = self._under_way(model_name, rollout_id, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+        completes = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.BAKING)
+        rollout = self._under_way(model_name, rollout_id, *completes)
+        if rollout.status is RolloutStatus.BAKING:
+            self._ends.end(rollout, RolloutStatus.SUCCEEDED, "completed before the days of labels were over")
+            return self._table.get(model_name, rollout_id)
         return self._conductor.promote(rollout) or self._changed(rollout)
 
     def _staged(self, model_name: str, version: int) -> str:

@@ -12,6 +12,7 @@ from mlops.domain.model_settings import ModelSettings, SettingsDefaults
 from mlops_client import Client
 from mlops_client.cli import app
 from mlops_client.cli import governance as commands
+from mlops_client.cli import operator as operator_commands
 from tests.support.terminal import terminal
 from tests.unit.client.test_promotions import MOVED
 
@@ -49,7 +50,8 @@ class Answers:
 def run(monkeypatch: pytest.MonkeyPatch, answers: Answers, *arguments: str) -> Any:
     made = Client("http://127.0.0.1:9", "secret")
     made.transport = answers  # type: ignore[assignment]
-    monkeypatch.setattr(commands, "new_client", lambda: made)
+    for module in (commands, operator_commands):
+        monkeypatch.setattr(module, "new_client", lambda: made)
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False, env=terminal(120))
 
 
@@ -86,6 +88,18 @@ def test_null_goes_back_to_what_the_stack_says_for_a_whole_part_too(monkeypatch:
     arguments = [part for name in ("owners", "description", "gate") for part in ("--set", f"{name}=null")]
     assert run(monkeypatch, answers, "settings", "wine", *arguments, "--reason", "audit").exit_code == 0
     assert ModelSettings.model_validate(answers.asked[-1][2]["settings"]) == ModelSettings()
+
+
+@pytest.mark.parametrize(("problem", "code"), [(None, 0), ("entry 2 was changed", 1)])
+def test_the_history_of_keys_is_shown_and_checked(
+    monkeypatch: pytest.MonkeyPatch, problem: str | None, code: int
+) -> None:
+    entry = {"seq": 2, "at": "2026-01-31T10:00:00.000Z", "change": "made", "key_id": "3f9a", "name": "ann"}
+    entry |= {"owner": "team", "role": "approve", "models": ["churn*"], "sha256": "a" * 64}
+    verification = {"valid": problem is None, "problem": problem, "entries": 2, "sha256": "a" * 64}
+    result = run(monkeypatch, Answers({"entries": [entry], "verification": verification}), "keys", "history")
+    assert result.exit_code == code
+    assert all(word in result.output for word in ("made", "ann", "approve", "churn*", "team", "3f9a", problem or ""))
 
 
 @pytest.mark.parametrize("arguments", [["--set", "gate.metric_margin=1"], ["--set", "gate", "--reason", "x"]])

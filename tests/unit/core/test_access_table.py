@@ -23,6 +23,7 @@ from mlops.api.auth import AccessKeys
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
+from mlops.aws.key_history import KeyHistory
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.aws.webhooks_table import WebhooksTable
 from mlops.domain.access import RANK, Role
@@ -80,6 +81,7 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/experiments/{experiment}/runs/{run_id}"): ("read", "path"),
     ("GET", "/experiments/{experiment}/runs/{run_id}/artifacts"): ("read", "path"),
     ("GET", "/experiments/{experiment}/compare"): ("read", "path"),
+    ("GET", "/keys/history"): ("admin", "all"),
     ("GET", "/models"): ("read", "list"),
     ("GET", "/models/{name}"): ("read", "path"),
     ("GET", "/models/{name}/history"): ("read", "path"),
@@ -191,7 +193,7 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
     monkeypatch.setattr(BatchPredictions, "from_environment", lambda: following)
-    for adapter in (ModelSettingsStore, PromotionExports):
+    for adapter in (ModelSettingsStore, PromotionExports, KeyHistory):
         monkeypatch.setattr(adapter, "from_environment", Away)
     decisions = Decisions(transitions, away, away)
     monkeypatch.setattr(Decisions, "from_environment", lambda: decisions)

@@ -18,82 +18,31 @@ from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.performance_records import PerformanceRecords
+from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
-from mlops.aws.stats_table import REFUSED, SKIPPED, TRANSITIONS, Marker, Series
+from mlops.aws.stats_table import TRANSITIONS, Marker
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.drift.counts import counts_of, lifetime
-from mlops.domain.drift.record import ColumnRecord, DriftRecord, SignalRecord
-from mlops.domain.drift.verdict import Verdict
 from mlops.domain.feedback.kept_answers import KeptAnswers
 from mlops.domain.feedback.prediction_id import Mint
 from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.feedback.verdict import Performance
 from mlops.domain.job import Job, JobStatus
-from mlops.domain.stages import Stage
+from mlops.domain.rollout.rollout import RolloutStatus
 from mlops.domain.timestamps import now
-from mlops.domain.transition import Transition, TransitionStatus
+from mlops.domain.transition import TransitionStatus
+from tests.support.metrics_scene import SERIES, rollout, transition, whole_reading
 from tests.support.serving import served
 from tests.support.steps import as_a_newer_version_writes
 from tests.support.tables import make_table
 
 ROOT = Path(__file__).parents[3]
 MONITORING = ROOT / "infra" / "monitoring"
-SERIES = Series("digits", 3, "Production")
-
-
-def transition(identifier, created_at):
-    return Transition(identifier, "digits", 3, Stage.PRODUCTION, "ann", created_at=created_at)
 
 
 @pytest.fixture(scope="module")
 def reading(make_line):
-    totals = lifetime(counts_of(make_line(100, seed=1, cache="hit")))
-    at = time.time()
-    signal = SignalRecord("reference", "confidence", 0.31, 1e-9)
-    columns = (
-        ColumnRecord("income", Verdict.ALERT, 1.5, 0.02, 0.0, 0.38, "income: were units changed?"),
-        ColumnRecord("job", Verdict.STABLE, 0.01, 0.0, 0.003, 0.0),
-    )
-    drift = DriftRecord(
-        *("digits", 3, Verdict.ALERT, 0.31, "confidence", "reference", "confidence differs", 400, now(), (signal,)),
-        column="income",
-        columns=columns,
-    )
-    performance = PerformanceRecord(
-        "digits",
-        3,
-        Performance.DEGRADED,
-        "accuracy",
-        0.71,
-        "71.0% of 200 labels are right",
-        200,
-        0.8,
-        now(),
-        estimated=0.87,
-    )
-    regression = replace(performance, model_name="regressor", model_version=1, metric="mae", value=2.5)
-    regression = replace(regression, status=Performance.OK)
-    return Reading(
-        at=at,
-        totals={
-            SERIES: totals,
-            REFUSED: {"422/validation_failed": 2},
-            SKIPPED: {"not_json": 1},
-            TRANSITIONS: {"digits/Production/succeeded": 3},
-        },
-        serving={"digits": {"Production": 3}, "other": {}, "regressor": {"Production": 1}, "torn": {}},
-        unreadable=[("torn", "Production")],
-        refused=[("regressor", "Production")],
-        drift=[drift, replace(drift, model_name="other"), replace(drift, model_version=2)],
-        labels={("digits", 3): {"n": 200, "h": 142, "refused": 4}},
-        performance=[performance, replace(performance, model_version=2), regression],
-        jobs=[
-            Job("job_000002", status=JobStatus.COMPLETED, started_at=now(), completed_at=now()),
-            Job("job_000001", created_at="2026-01-01T00:00:00.000Z"),
-        ],
-        open_transitions=[transition("tr_1", "2026-01-01T00:00:00Z")],
-        queues={"promotion": QueueDepth(1, 2), "promotion_dead_letters": QueueDepth(4, 0)},
-    )
+    return whole_reading(make_line(100, seed=1, cache="hit"))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +73,7 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_admission_lapsed", model="regressor", stage="Production") == 1
     assert value(samples, "mlops_admission_lapsed", model="digits", stage="Production") == 0
     assert value(samples, "mlops_production_model", model="torn") == 1
-    assert value(samples, "mlops_drift_psi", signal="confidence") == 0.31
+    assert value(samples, "mlops_drift_psi", signal="confidence", against="reference") == 0.31
     assert value(samples, "mlops_drift_status", status="alert") == 1
     assert value(samples, "mlops_column_psi", model="digits", version="3", column="income") == 1.5
     assert value(samples, "mlops_column_missing_ratio", column="income") == 0.02
@@ -138,6 +87,7 @@ def test_the_counts_come_out_as_they_were_kept(samples):
     assert value(samples, "mlops_live_mean_error", model="regressor") == 2.5
     assert value(samples, "mlops_performance_degraded", model="digits") == 1
     assert value(samples, "mlops_performance_degraded", model="regressor") == 0
+    assert value(samples, "mlops_rollout_weight", model="digits", version="4") == 5
     assert value(samples, "mlops_jobs", state="pending") == 1
     assert value(samples, "mlops_job_oldest_pending_seconds") > 86400
     assert value(samples, "mlops_transitions_queued") == 1
@@ -250,12 +200,18 @@ def test_the_tables_are_read(stats, records, stats_table, make_line):
         PerformanceRecord("digits", 4, Performance.OK, "accuracy", 1.0, "fine", 1, 1.0, now())
     )
     transitions.create(replace(transition("tr_3", now()), status=TransitionStatus.AWAITING_APPROVAL))
+    rollouts = RolloutsTable(DynamoTable(make_table("RolloutsTable", "rollouts")))
+    for open_one in (rollout(), rollout(model_name="other")):
+        assert rollouts.create(open_one)
+    assert rollouts.end(open_one, RolloutStatus.ABORTED), "it stays in the index until its end is told"
     sources = Sources(
         MetricsSettings("digits", json.dumps({"promotion": url})),
         *(stats, ServedModels("artifacts"), records, jobs, transitions, feedback, PerformanceRecords(feedback._table)),
+        rollouts,
     )
     found = sources.read()
     assert found.open_transitions == [queued]
+    assert [each.model_name for each in found.rollouts] == ["digits"]
     assert sorted(job.job_id for job in found.jobs) == [f"job_{number:06d}" for number in range(4)]
     assert found.totals[SERIES]["n"] == 5
     assert found.labels["digits", 4]["n"] == 1

@@ -13,6 +13,7 @@ from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.performance_records import PerformanceRecords
+from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import PARALLEL_READS, ServedModels
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.manifest import ManifestError, manifest_key
@@ -81,6 +82,7 @@ def test_a_scrape_reads_all_manifests_in_as_few_steps_as_can_run_at_a_time(stats
         MetricsSettings(MODELS[0], json.dumps({})),
         *(stats, models, records, JobsTable(DynamoTable(jobs)), TransitionsTable(DynamoTable(transitions))),
         *(FeedbackTable(feedback), PerformanceRecords(feedback)),
+        RolloutsTable(DynamoTable(make_table("RolloutsTable", "rollouts"))),
     )
     reading = sources.read()
     assert reading.serving == {name: {Stage.PRODUCTION: 4} for name in MODELS}

@@ -7,7 +7,7 @@ import random
 import time
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -16,11 +16,11 @@ from botocore.exceptions import ClientError
 from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.stats_table import hour_of
 from mlops.domain.feedback.giving import DifferentLabel
-from mlops.domain.feedback.kept_answers import KeptAnswers
+from mlops.domain.feedback.kept_answers import KeptAnswers, OtherAnswers
 from mlops.domain.feedback.outcome import outcome_of
 from mlops.domain.feedback.prediction_id import Mint
 
-MODEL, LABELS = "churn", ("no", "yes")
+MODEL, LABELS, ROLLOUT = "churn", ("no", "yes"), "ro_0123456789abcdef0123"
 DAY = 24 * 3600
 Totals = dict[tuple[int, str], Counter[str]]
 
@@ -56,7 +56,8 @@ class Stream:
             kept = KeptAnswers(version, "Production", hour_of(made), outputs, (), -6)
         else:
             scores = [float32(self.random.random()) for _ in range(rows)]
-            kept = KeptAnswers(version, "Production", hour_of(made), tuple((float32(1 - p), p) for p in scores), LABELS)
+            outputs = tuple((float32(1 - p), p) for p in scores)
+            kept = KeptAnswers(version, "Production", hour_of(made), outputs, LABELS, other=self._other(rows))
         self.answers[place] = kept
         for _ in range(self.random.choice([1, 1, 2])):  # a delivery may come twice
             self.events.append((made + self.random.uniform(0, 2 * DAY), "answers", place))
@@ -69,6 +70,25 @@ class Stream:
                     self.events.append((at, "label", (given, label)))
                 if at >= self.last.get(given, (-1.0, None))[0]:
                     self.last[given] = at, label
+
+    def _other(self, rows: int) -> OtherAnswers | None:
+        """Of half of the requests, what the other version of a rollout has answered."""
+        if self.random.random() < 0.5:
+            return None
+        places = tuple(self.random.choice([-1, 0, 1]) for _ in range(rows))
+        return OtherAnswers(ROLLOUT, self.random.randrange(2), self.random.random() < 0.5, places)
+
+    def expected_of_rollout(self) -> dict[int, Counter[str]]:
+        """The counts of the rollout's phases from scratch."""
+        counts: dict[int, Counter[str]] = defaultdict(Counter)
+        for place, (_, label) in self.last.items():
+            kept = self.answers[LabelPlace(MODEL, place.id, 0, place.made)]
+            if kept.other is not None:
+                mine = LABELS[int(kept.outputs[place.row][1] > kept.outputs[place.row][0])] == label
+                theirs = kept.other.places[place.row] == LABELS.index(label)
+                won = mine - theirs if kept.other.is_champion else theirs - mine
+                counts[kept.other.phase].update(labelled=1, won=int(won > 0), lost=int(won < 0))
+        return counts
 
     def expected(self) -> Totals:
         """The totals from scratch."""
@@ -104,8 +124,9 @@ def totals_of(table: FeedbackTable) -> Totals:
     return {key: totals for key, totals in found.items() if totals}
 
 
-def nonzero(totals: Totals) -> Totals:
-    return {key: Counter({name: value for name, value in part.items() if value}) for key, part in totals.items()}
+def nonzero(totals: Mapping[Any, Counter[str]]) -> dict[Any, Counter[str]]:
+    found = {key: Counter({name: value for name, value in part.items() if value}) for key, part in totals.items()}
+    return {key: part for key, part in found.items() if part}
 
 
 @pytest.mark.parametrize("quantities", [False, True])
@@ -115,6 +136,7 @@ def test_totals_equal_those_from_scratch(table: FeedbackTable, seed: int, quanti
     carry_out(table, stream, together=bool(seed % 2))
     assert totals_of(table) == nonzero(stream.expected())
     assert table.totals.waiting(MODEL, "0000") == (0, 0)
+    assert nonzero(table.totals.rollout(ROLLOUT)) == nonzero(stream.expected_of_rollout())
     lifetime = table.totals.lifetime(MODEL)
     for version in (1, 2):
         hours = [part for (number, _), part in stream.expected().items() if number == version]
@@ -148,6 +170,7 @@ def test_a_process_that_dies_at_any_call_changes_nothing(
     armed[0] = False
     # A label that was parked just before the end is joined when its delivery is repeated, as it is after an exception.
     assert totals_of(table) == nonzero(stream.expected())
+    assert nonzero(table.totals.rollout(ROLLOUT)) == nonzero(stream.expected_of_rollout())
     assert table.totals.waiting(MODEL, "0000") == (0, 0)
 
 

@@ -1,13 +1,17 @@
 """Rollouts as predict follows them: who answers, what is compared, and that nothing costs a request its answer."""
 
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mlops.domain.feedback.kept_answers import kept_of
+from mlops.domain.feedback.prediction_id import PredictionId
 from mlops.domain.manifest import manifest_key
+from mlops.domain.rollout.counts import counts_of_line
 from mlops.domain.rollout.live import CANARY, LiveRollout, rollout_key
 from mlops.domain.rollout.routing import in_canary
 from predict import trials
@@ -156,14 +160,58 @@ def test_a_batch_counts_once_with_the_share_of_its_rows(predict: Any, begin: Any
     ]
     differing = sum(int(a) != b for a, b in zip(theirs, answer.json["predictions"], strict=True))
     assert 0 < differing < 20
-    assert lasts(lines)["rollout"] == {
+    counted = lasts(lines)["rollout"]
+    before, after = Counter(answer.json["predictions"]), Counter(map(int, theirs))
+    assert counted == {
         "id": ROLLOUT,
         "step": 1,
         "requests": 1,
         "asked": 1,
         "pairs": 1,
         "disagreed": 50 * differing,
+        **{f"g{label}": 50 * count for label, count in (after - before).items()},
+        **{f"l{label}": 50 * count for label, count in (before - after).items()},
     }
+    assert counts_of_line(counted)
+
+
+@pytest.mark.parametrize(("weight", "variant"), [(0.0, None), (100.0, "canary")])
+def test_the_line_has_what_the_other_version_answered_for_the_labels_that_come(
+    predict: Any, begin: Any, lines: Any, monkeypatch: Any, weight: float, variant: str | None
+) -> None:
+    begin(weight=weight)
+    images = [body(number)["image"] for number in range(20)]
+    alone = predict.call({"images": images, "version": 1}, "/predict/batch").json["predictions"]
+    minted = PredictionId("A" * 20, int(time.time()), True)
+    monkeypatch.setattr(predict.app, "new_id", lambda rows: minted)
+    answer = predict.call({"images": images}, "/predict/batch").json
+    line = lasts(lines)
+    kept = kept_of(line, "2026-01-01T00")
+    assert kept is not None
+    assert kept.answers.other is not None
+    other = kept.answers.other
+    assert (line.get("variant"), other.is_champion, other.rollout_id, other.phase) == (
+        variant, variant is not None, ROLLOUT, 1
+    )  # fmt: skip
+    challenger, _ = predict.app.models.current(NAME, CANARY)
+    theirs = [int(row.argmax()) for row in challenger.probabilities(np.array(images, np.float32))]
+    assert (answer["predictions"], list(other.places)) == ((theirs, alone) if variant else (alone, theirs))
+    assert alone != theirs
+
+
+def test_a_request_that_is_not_compared_has_only_its_own_answers(predict: Any, begin: Any, lines: Any) -> None:
+    begin(weight=100.0, share=0.0)
+    assert ask(predict).json["model_version"] == 2
+    assert "other" not in lasts(lines)["feedback"]
+
+
+@pytest.mark.parametrize(("limit", "unsure"), [(1e-9, range(1, 1000)), (0.999, range(1)), (None, range(1))])
+def test_rows_of_which_the_challenger_is_less_sure_are_counted(
+    predict: Any, begin: Any, lines: Any, limit: float | None, unsure: range
+) -> None:
+    begin(weight=0.0, confidence_drop=limit)
+    predict.call({"images": [body(number)["image"] for number in range(20)]}, "/predict/batch")
+    assert lasts(lines)["rollout"].get("unsure", 0) in unsure
 
 
 @pytest.mark.parametrize("weight", [0.0, 100.0])

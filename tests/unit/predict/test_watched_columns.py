@@ -203,6 +203,34 @@ def test_deliveries_that_come_twice_late_and_with_another_clock_count_once_in_th
     assert watched.columns().rows == 400  # of the window, which has the last 24 hours and fast clocks
 
 
+def test_the_alert_after_repeated_deliveries_of_a_fast_clock_has_the_share_of_the_rows(watched: Platform) -> None:
+    rows = customers(400, seed=2)
+    broken = [row | {"income": row["income"] * 100} for row in rows[:100]]
+    watched.deliver(watched.ask(rows[100:]))
+    lines = watched.ask(broken)
+    names, fast = [uuid.uuid4().hex for _ in lines], time.time() + 3600
+    for _ in range(6):  # if each delivery counted, 67 % of the rows would be broken
+        watched.deliver(lines, ids=names, seconds=fast)
+    assert watched.check() == {MODEL: "alert"}
+    (text,) = watched.alerts()
+    assert "income: 25 % of the rows are above the training range (0 % of the held-out rows); were units" in text
+    watched.deliver(lines, ids=names, seconds=fast)
+    assert watched.check() == {MODEL: "alert"}
+    assert watched.alerts() == [], "it is told once"
+
+
+def test_a_few_wrong_rows_that_are_delivered_again_and_again_are_no_alert(watched: Platform) -> None:
+    rows = customers(600, seed=2)
+    watched.deliver(watched.ask(rows[2:]))
+    lines = watched.ask([row | {"income": row["income"] * 100} for row in rows[:2]])
+    names, fast = [uuid.uuid4().hex for _ in lines], time.time() + 3600
+    for _ in range(60):
+        watched.deliver(lines, ids=names, seconds=fast)
+    assert watched.check() == {MODEL: "stable"}
+    assert watched.alerts() == []
+    assert watched.columns().rows == 600
+
+
 class TestQuantities:
     def test_an_input_in_another_unit_moves_the_answers_too(self, platform: Platform) -> None:
         columns = numbers(3)

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
+from mlops.aws.feedback_table import FeedbackTable, LabelPlace
 from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
@@ -18,8 +20,10 @@ from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.rollout_files import RolloutFiles
 from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
-from mlops.aws.stats_table import Marker, PredictionStats
+from mlops.aws.stats_table import Marker, PredictionStats, hour_of
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.feedback.kept_answers import KeptAnswers, OtherAnswers
+from mlops.domain.feedback.prediction_id import Mint
 from mlops.domain.rollout.rollout import Rollout
 from mlops.domain.webhooks.event import PlatformEvent, read_event
 from rollout.conductor import Conductor
@@ -78,6 +82,7 @@ class World:
             WatchedTable(make_table("TransitionsTable", f"t{uuid.uuid4().hex}"), self.effects)
         )
         self.stats = PredictionStats(DynamoTable(make_table("PredictionStatsTable", f"s{uuid.uuid4().hex}")))
+        self.feedback = FeedbackTable(DynamoTable(make_table("FeedbackTable", f"f{uuid.uuid4().hex}")))
         self.files, self.served = RolloutFiles(self.bucket), ServedModels(self.bucket)
         self.files._s3 = Watched(self.files._s3, self.effects)
         self.queue = PromotionQueue(queue["QueueUrl"])
@@ -97,6 +102,7 @@ class World:
             self.queue,
             self.history,
             self.events,
+            self.feedback.totals,
             lambda: self.now,
         )
         self.requests = RolloutRequests(self.table, self.open, self.served, self.governance, self.conductor)
@@ -115,6 +121,19 @@ class World:
         assert self.stats.add(
             [Marker(f"test {self._counted}")], {}, {}, None, {(rollout.rollout_id, rollout.phase): counts}
         )
+
+    def label(self, rollout: Rollout, lost: int, won: int, both: int = 0) -> None:
+        """Let labels come of rows that both versions have answered: only one of them right, or both."""
+        right, wrong = (0.1, 0.9), (0.9, 0.1)
+        label, place = "yes", 1
+        kept = [(right, 1 - place)] * lost + [(wrong, place)] * won + [(right, place)] * both
+        outputs, others = zip(*kept, strict=True)
+        at = LabelPlace(MODEL, Mint().make(1.0).text, 0, time.time())
+        other = OtherAnswers(rollout.rollout_id, rollout.phase, False, others)
+        self.feedback.keep({at: KeptAnswers(1, "Production", hour_of(at.made), outputs, ("no", "yes"), other=other)})
+        places = [replace(at, row=row) for row in range(len(kept))]
+        given = self.feedback.give_new(dict.fromkeys(places, label), dict.fromkeys(places), "test")
+        assert len(given) == len(kept)
 
     def minutes(self, minutes: float) -> None:
         self.now += 60 * minutes

@@ -15,7 +15,12 @@ def test_challengers_within_the_limits_go_to_production(name):
 
 @pytest.mark.parametrize(
     ("name", "guardrail"),
-    [("wrong", "max_disagreement"), ("slow", "max_latency_ratio"), ("crashing (", "max_error_rate")],
+    [
+        ("wrong", "max_disagreement"),
+        ("slow", "max_latency_ratio"),
+        ("crashing (", "max_error_rate"),
+        ("less sure", "max_confidence_drop"),
+    ],
 )
 def test_bad_challengers_are_rolled_back_before_they_answer_anybody(name, guardrail):
     challenger, plan = next(case for title, case in BAD.items() if title.startswith(name))
@@ -25,7 +30,8 @@ def test_bad_challengers_are_rolled_back_before_they_answer_anybody(name, guardr
 
 
 @pytest.mark.parametrize(
-    ("name", "guardrail"), [("drifting", "max_disagreement"), ("subtly worse", "min_accuracy_delta")]
+    ("name", "guardrail"),
+    [("drifting", "max_disagreement"), ("leaning", "max_prediction_shift"), ("subtly worse", "min_accuracy_delta")],
 )
 def test_challengers_that_are_worse_later_or_little_are_found_too(name, guardrail):
     challenger, plan = next(case for title, case in BAD.items() if title.startswith(name))

@@ -1,6 +1,7 @@
 """What a rollout's counts lead to."""
 
 import pytest
+from pydantic import ValidationError
 
 from mlops.domain.rollout.counts import Counts, total
 from mlops.domain.rollout.guardrails import ALPHA, findings
@@ -10,7 +11,7 @@ from mlops.domain.rollout.verdict import Next, judge
 PLAN = Plan(
     steps=[Step(weight=5, minutes=30, max_minutes=120), Step(weight=25, minutes=60)],
     shadow_minutes=10,
-    guardrails=Guardrails(min_accuracy_delta=-0.01),
+    guardrails=Guardrails(min_accuracy_delta=-0.01, max_confidence_drop=0.1, max_prediction_shift=0.05),
 )
 FINE = Counts(
     requests=4_000, canary=200, asked=1_000, pairs=1_000, disagreed=80_000, slower=150, labelled=400, lost=9, won=9
@@ -49,6 +50,17 @@ def test_a_phase_that_sees_too_little_for_too_long_is_given_up():
 @pytest.mark.parametrize(
     ("counts", "guardrail", "reason"),
     [
+        (
+            Counts(asked=100, pairs=100, unsure=90_000),
+            "max_confidence_drop",
+            "in 90% of the rows of 100 requests it was less sure than Production by more than 0.1, and at most half "
+            "may",
+        ),
+        (
+            Counts(asked=400, pairs=400, disagreed=72_000, moved={"g3": 72_000, "l0": 36_000, "l1": 36_000}),
+            "max_prediction_shift",
+            "an answer is more or less frequent than in Production by 18.0% of 400 requests, and at most by 5.0% may",
+        ),
         (Counts(asked=100, failed=12), "max_error_rate", "12.00% of 100 requests failed, and at most 1.00% may"),
         (
             Counts(asked=100, pairs=100, slower=95),
@@ -83,6 +95,37 @@ def test_a_challenger_that_turns_bad_late_is_found_in_spite_of_its_past():
     assert judge(PLAN, [good, good, bad], 1).next is Next.ROLL_BACK
 
 
+def test_a_step_waits_for_labels_of_all_phases_and_says_so():
+    plan = PLAN.model_copy(update={"steps": [Step(weight=5, minutes=30, min_labels=500, max_minutes=120)]})
+    assert judge(plan, [FINE], 10).next is Next.ADVANCE, "the shadow does not wait for them"
+    few = judge(plan, [FINE, Counts(canary=200, labelled=99)], 30)
+    assert (few.next, few.reason) == (Next.WAIT, "499 compared rows have a label, and 500 are needed")
+    given_up = judge(plan, [FINE, Counts(canary=200, labelled=99)], 120)
+    assert given_up.next is Next.GIVE_UP
+    assert given_up.reason == "after 120 minutes 499 compared rows have a label, and 500 are needed"
+    assert judge(plan, [FINE, Counts(canary=200, labelled=100)], 30).next is Next.PROMOTE
+
+
+@pytest.mark.parametrize("changes", [{"bake_days": 3}, {"steps": [{"weight": 5, "minutes": 1, "min_labels": 1}]}])
+def test_a_plan_that_waits_for_labels_says_what_they_are_for(changes):
+    plan = {"steps": [{"weight": 5, "minutes": 1}], **changes}
+    with pytest.raises(ValidationError, match="need the guardrail min_accuracy_delta"):
+        Plan.model_validate(plan)
+    assert Plan.model_validate({**plan, "guardrails": {"min_accuracy_delta": 0.0}}).guardrails.tested == 4
+
+
+def test_answers_that_move_back_and_forth_are_no_shift():
+    guardrails = Guardrails(max_disagreement=None, max_prediction_shift=0.05)
+    balanced = Counts(asked=5_000, pairs=5_000, moved={"g0": 900_000, "l0": 900_000, "g1": 900_000, "l1": 900_000})
+    (*_, finding) = findings(guardrails, [balanced], 1)
+    assert (finding.guardrail, finding.observed, finding.is_broken) == ("max_prediction_shift", 0.0, False)
+    one_way = Counts(asked=5_000, pairs=5_000, moved={"g0": 1_000_000, "l0": 400_000, "l1": 600_000})
+    (*_, finding) = findings(guardrails, [one_way], 1)
+    assert (finding.observed, finding.is_broken) == (0.12, True)
+    other_way = Counts(asked=5_000, pairs=5_000, moved={"l0": 600_000})
+    assert findings(guardrails, [other_way], 1)[-1].is_broken
+
+
 def test_guardrails_that_are_null_are_not_tested():
     none = Guardrails(max_error_rate=None, max_latency_ratio=None, max_disagreement=None, min_accuracy_delta=None)
     plan = PLAN.model_copy(update={"guardrails": none})
@@ -96,6 +139,12 @@ def test_the_guardrails_share_alpha():
     (alone,), (first, *_) = findings(one, counts, 3), findings(three, counts, 3)
     assert alone.log_needed == pytest.approx(first.log_needed - 1.0986, abs=1e-4)
     assert 2.718281828**alone.log_needed == pytest.approx(1 / ALPHA)
+
+
+def test_counts_of_a_record_have_what_moved_and_add_up():
+    first, second = Counts.from_record({"pairs": 3, "g3": 7, "l19": 2, "g20": 1}), Counts(pairs=1, moved={"g3": 1})
+    assert first == Counts(pairs=3, moved={"g3": 7, "l19": 2})
+    assert first + second == Counts(pairs=4, moved={"g3": 8, "l19": 2})
 
 
 def test_counts_of_a_record_pass_over_what_they_do_not_know():

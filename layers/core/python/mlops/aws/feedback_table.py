@@ -24,7 +24,7 @@ from mlops.aws.label_totals import Counted, LabelTotals
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, Given, NoSuchRow
 from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
-from mlops.domain.feedback.outcome import REFUSED, Label, outcome_of
+from mlops.domain.feedback.outcome import REFUSED, Label, compared, outcome_of
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ ANSWERS, PARKED, LABEL = "answers", "parked", "label"
 _DAY = 24 * 3600
 _CLIENT_ATTEMPTS = 6
 _LABELS_PER_TRANSACTION = 25
-"""With the totals of an hour and of a version's life for each they are 75 items, and a transaction may have 100."""
+"""With the totals of an hour, of a version's life and of a rollout for each they are the 100 items of a transaction."""
 _MAX_WAIT_SECONDS = 5.0
 """For a write that conflicts with others. A caller waits for it."""
 _MAX_ATTEMPTS = 12
@@ -163,7 +163,7 @@ class FeedbackTable:
             writes: list[Put | Update] = []
             for place, counted in part:
                 given = {"label": json.dumps(labels[place]), "actor": actor, "observed_at": observed[place]}
-                writes.append(self._put(place, given, counted=counted.to_text()))
+                writes.append(self._put(place, given, **counted.to_item()))
             writes += self.totals.changes(part[0][0].model_name, None, (counted for _, counted in part))
             if self._table.transact_if(writes, _MAX_WAIT_SECONDS):
                 done |= {place for place, _ in part}
@@ -181,7 +181,7 @@ class FeedbackTable:
                 # The answers are read again, after the label is there: they may have come in between.
                 return None if not self._park(place, given) or self._read(place)[0] is not None else Given.WAITING
             writes: list[Put | Update] = [
-                self._put(place, given, counted=counted.to_text()),
+                self._put(place, given, **counted.to_item()),
                 *self.totals.changes(place.model_name, None, (counted,)),
             ]
             return Given.COUNTED if self._table.transact_if(writes, _MAX_WAIT_SECONDS) else None
@@ -218,12 +218,12 @@ class FeedbackTable:
 
     def _settle(self, place: LabelPlace, before: Item, counted: Counted, given: Item | None = None) -> bool:
         """Count a stored label, in place of what it has added before. False if another writer was faster."""
-        added = Counted.of(before["counted"]) if "counted" in before else None
+        added = Counted.of(before) if "counted" in before else None
         update = Update(
             _key(place.series, place.slot),
             {
                 **(given or {}),
-                "counted": counted.to_text(),
+                **counted.to_item(),
                 "revision": int(before["revision"]) + 1,
                 "expires": max(int(before["expires"]), self._expires(place.made)),
             },
@@ -271,7 +271,9 @@ class FeedbackTable:
 def _counted_of(answers: KeptAnswers, row: int, label: Label) -> Counted:
     if row >= answers.rows:
         raise NoSuchRow(answers.rows)
-    return Counted(answers.version, answers.hour, outcome_of(answers, row, label))
+    other = answers.other
+    trial = (other.rollout_id, other.phase, compared(answers, row, label)) if other is not None else None
+    return Counted(answers.version, answers.hour, outcome_of(answers, row, label), trial)
 
 
 def _answers(item: Item | None) -> KeptAnswers | None:

@@ -1,10 +1,12 @@
-"""The totals of labels in the feedback table: by version and hour of the prediction, and over a version's life."""
+"""The totals of labels in the feedback table: by version and hour of the prediction, over a version's life, and of the
+rows that both versions of a rollout have answered, by its phase."""
 
 import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from boto3.dynamodb.conditions import ConditionBase, Key
 
@@ -13,22 +15,28 @@ from mlops.aws.dynamodb_requests import Item, Update
 from mlops.domain.feedback.outcome import LIFETIME, Totals
 
 _LIFETIME = "lifetime"
+_TRIAL = "trial"
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What a label has added, and to which totals."""
+    """What a label has added, and to which totals. `trial` is what it has added to a rollout's phase."""
 
     version: int
     hour: str
     totals: Mapping[str, int]
+    trial: tuple[str, int, Mapping[str, int]] | None = None
 
-    def to_text(self) -> str:
-        return json.dumps([self.version, self.hour, self.totals], separators=(",", ":"))
+    def to_item(self) -> dict[str, str]:
+        """Return the attributes of the label's item. A version of the platform without rollouts reads the first one."""
+        marks = {"counted": _packed([self.version, self.hour, self.totals])}
+        return marks if self.trial is None else {**marks, _TRIAL: _packed(self.trial)}
 
     @classmethod
-    def of(cls, text: str) -> "Counted":
-        return cls(*json.loads(text))
+    def of(cls, item: Item) -> "Counted":
+        """Read what `to_item` returned."""
+        version, hour, totals = json.loads(item["counted"])
+        return cls(version, hour, totals, tuple(json.loads(item[_TRIAL])) if _TRIAL in item else None)
 
 
 class LabelTotals:
@@ -48,6 +56,11 @@ class LabelTotals:
         condition = Key("series").eq(_totals(model_name, version)) & Key("slot").gte(first)
         for item in self._table.query(condition):
             yield item["slot"], _numbers(item)
+
+    def rollout(self, rollout_id: str) -> dict[int, Totals]:
+        """Return what the labels of rows that both versions of a rollout have answered say, by its phase."""
+        items = self._table.query(Key("series").eq(_rollout(rollout_id)), ConsistentRead=True)
+        return {int(item["slot"]): _numbers(item) for item in items}
 
     def lifetime(self, model_name: str | None = None) -> dict[tuple[str, int], Totals]:
         """Return the totals over the life of each version of one model, or of all models, within the retention time."""
@@ -83,6 +96,10 @@ class LabelTotals:
                 sums[_totals(model_name, counted.version), counted.hour][name] += sign * value
                 if name in LIFETIME:
                     sums[_LIFETIME, f"{model_name}#{counted.version}"][name] += sign * value
+            if counted.trial is not None:
+                rollout_id, phase, added_to_it = counted.trial
+                for name, value in added_to_it.items():
+                    sums[_rollout(rollout_id), f"{phase:03}"][name] += sign * value
         expires = int(time.time()) + self._retention
         for (series, slot), totals in sums.items():
             if change := {name: value for name, value in totals.items() if value}:
@@ -95,6 +112,14 @@ def _numbers(item: Item) -> Totals:
 
 def _totals(model_name: str, version: int) -> str:
     return f"totals#{model_name}#{version}"
+
+
+def _rollout(rollout_id: str) -> str:
+    return f"rollout#{rollout_id}"
+
+
+def _packed(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _waiting(model_name: str) -> str:

@@ -24,17 +24,23 @@ class OpenRollouts:
 
         If the process dies in between, the file is gone, and the function rollout ends the record for that reason.
         """
-        self._files.remove(rollout.model_name, rollout.rollout_id)
+        self.hide(rollout)
         return self._table.end(rollout, status, note=note, **changes)
+
+    def hide(self, rollout: Rollout) -> None:
+        """Let predict follow a rollout no longer. Idempotent."""
+        self._files.remove(rollout.model_name, rollout.rollout_id)
 
     def give_way(self, transition: Transition) -> None:
         """End the rollout of the model that a transition moves, if the transition changes one of its two versions.
 
-        The rollout's own transition does not end it. Can be repeated.
+        The rollout's own transitions do not end it. Can be repeated.
         """
         rollout = self._table.open_of(transition.model_name)
-        if rollout is None or rollout.transition_id == transition.transition_id:
+        if rollout is None or transition.transition_id in (rollout.transition_id, rollout.rollback_id):
             return
         if transition.stage is Stage.PRODUCTION or transition.version in (rollout.champion, rollout.version):
             what = f"version {transition.version} goes to {transition.stage} by {transition.transition_id}"
-            self.end(rollout, RolloutStatus.ABORTED, f"another transition ended it: {what}")
+            baking = rollout.status is RolloutStatus.BAKING
+            status = RolloutStatus.SUCCEEDED if baking else RolloutStatus.ABORTED
+            self.end(rollout, status, f"another transition ended it: {what}")

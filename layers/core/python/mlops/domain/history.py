@@ -15,6 +15,7 @@ from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition
 
 GENESIS, TRANSITION, APPROVAL, SETTINGS, ROLLOUT = "genesis", "transition", "approval", "settings", "rollout"
+KEY = "key"
 """The kinds of entries."""
 NOTHING = "0" * 64
 """The hash before the first entry."""

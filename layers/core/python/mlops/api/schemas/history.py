@@ -1,5 +1,7 @@
 """The responses about the chain of a model's history."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from mlops.api.schemas.transitions import Transition
@@ -14,6 +16,25 @@ class Verification(BaseModel):
     sha256: str | None = Field(
         default=None, description="Hash of the last entry. Compare it with one that you have kept elsewhere"
     )
+
+
+class KeyEntry(BaseModel):
+    seq: int = Field(description="Number of the entry in the chain")
+    at: str = Field(description="When it was seen; the table of keys is looked at every five minutes")
+    change: Literal["made", "changed", "revoked"]
+    key_id: str
+    name: str
+    owner: str
+    role: str
+    models: list[str]
+    sha256: str = Field(description="Hash of the entry")
+
+
+class KeyHistory(BaseModel):
+    """Which keys were made, changed and revoked, the newest first."""
+
+    entries: list[KeyEntry]
+    verification: Verification
 
 
 class TransitionHistory(BaseModel):

@@ -39,6 +39,15 @@ class RolloutCounts(BaseModel):
     pairs: int = Field(description="Requests that both versions answered")
     disagreed: int = Field(description="Of those, in thousandths: the shares of rows that were answered differently")
     slower: int = Field(description="Of the pairs, those where the challenger exceeded max_latency_ratio")
+    unsure: int = Field(
+        description="Of the pairs, in thousandths: the shares of rows where it exceeded max_confidence_drop"
+    )
+    moved: dict[str, int] = Field(
+        description="Likewise: where only the challenger (g3) or only Production (l3) has answered the label 3"
+    )
+    labelled: int = Field(description="Rows that both versions answered, and whose label is known")
+    lost: int = Field(description="Of those, the rows that only Production answered right")
+    won: int = Field(description="Of those, the rows that only the challenger answered right")
 
 
 class Rollout(BaseModel):
@@ -47,7 +56,18 @@ class Rollout(BaseModel):
     version: int = Field(description="The challenger")
     champion: int = Field(description="The version in Production when it began")
     sha256: str = Field(description="SHA-256 of the challenger's file")
-    status: Literal["starting", "running", "paused", "promoting", "succeeded", "rolled_back", "aborted", "failed"]
+    status: Literal[
+        "starting",
+        "running",
+        "paused",
+        "promoting",
+        "baking",
+        "returning",
+        "succeeded",
+        "rolled_back",
+        "aborted",
+        "failed",
+    ]
     phase: int = Field(description="Index of the present phase. The shadow, if there is one, is the first")
     weight: float = Field(description="Percent of the routing keys that the challenger answers now")
     plan: Plan
@@ -60,6 +80,9 @@ class Rollout(BaseModel):
     actor: str = Field(description="Name of the API key that requested it")
     reason: str | None = None
     transition_id: str | None = Field(default=None, description="The transition to Production, its last step")
+    rollback_id: str | None = Field(
+        default=None, description="The transition that brings the version before back, from Production"
+    )
     created_at: str
     phase_began_at: str
     completed_at: str | None = None

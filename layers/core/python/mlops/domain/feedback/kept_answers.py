@@ -7,11 +7,14 @@ import sys
 import zlib
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mlops.domain.feedback.prediction_id import Malformed as MalformedId
 from mlops.domain.feedback.prediction_id import PredictionId, parse
+from mlops.domain.rollout.counts import Malformed as MalformedRollout
+from mlops.domain.rollout.counts import counts_of_line
+from mlops.domain.rollout.live import CANARY_VARIANT
 
 MAX_ROWS = 1000
 MAX_NUMBERS = 16_384
@@ -27,6 +30,23 @@ class UnknownLabel(ValueError):
 
 
 @dataclass(frozen=True)
+class OtherAnswers:
+    """What the other version of a rollout has answered to the same rows.
+
+    Attributes:
+        rollout_id: The rollout.
+        phase: In which it was.
+        is_champion: Whether these are the champion's, and the kept answers are the challenger's.
+        places: The place of each answer among the labels of the version that is kept; -1 if it is none of them.
+    """
+
+    rollout_id: str
+    phase: int
+    is_champion: bool
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class KeptAnswers:
     """The answers to a request's rows.
 
@@ -37,6 +57,7 @@ class KeptAnswers:
         outputs: The probabilities of each row's labels; of a model of a quantity the quantity alone.
         labels: The model's labels; empty if it predicts a quantity.
         unit: The power of ten in which the errors of a quantity are counted.
+        other: What the other version of a rollout has answered, if it was asked too.
     """
 
     version: int
@@ -45,6 +66,7 @@ class KeptAnswers:
     outputs: tuple[tuple[float, ...], ...]
     labels: tuple[int | str, ...] = ()
     unit: int = 0
+    other: OtherAnswers | None = None
 
     @property
     def rows(self) -> int:
@@ -52,7 +74,8 @@ class KeptAnswers:
 
     def row(self, number: int) -> "KeptAnswers":
         """Return one row alone."""
-        return replace(self, outputs=(self.outputs[number],))
+        other = self.other and replace(self.other, places=(self.other.places[number],))
+        return replace(self, outputs=(self.outputs[number],), other=other)
 
     def place_of(self, label: int | float | str) -> int:
         """Return the place of a label among the model's. Raises UnknownLabel."""
@@ -66,7 +89,9 @@ class KeptAnswers:
         numbers = array("f", [number for row in self.outputs for number in row])
         if sys.byteorder == "big":
             numbers.byteswap()
-        document = {"n": self.rows, "unit": self.unit, "labels": self.labels}
+        document: dict[str, Any] = {"n": self.rows, "unit": self.unit, "labels": self.labels}
+        if self.other is not None:
+            document["other"] = asdict(self.other)
         return zlib.compress(json.dumps(document, separators=(",", ":")).encode() + b"\n" + numbers.tobytes())
 
     @classmethod
@@ -74,8 +99,10 @@ class KeptAnswers:
         """Read what `to_content` returned."""
         head, _, numbers = zlib.decompress(content).partition(b"\n")
         document = json.loads(head)
-        outputs = _rows(numbers, document["n"])
-        return cls(version, stage, hour, outputs, tuple(document["labels"]), document["unit"])
+        outputs, other = _rows(numbers, document["n"]), document.get("other")
+        if other is not None:
+            other = OtherAnswers(**{**other, "places": tuple(other["places"])})
+        return cls(version, stage, hour, outputs, tuple(document["labels"]), document["unit"], other)
 
 
 @dataclass(frozen=True)
@@ -119,8 +146,22 @@ def kept_of(line: Mapping[str, Any], hour: str) -> KeptRequest | None:
         raise Malformed("a quantity has one output and a unit")
     if own and len(own) != len(outputs):
         raise Malformed("the rows and their ids are not as many")
-    answers = KeptAnswers(line["model_version"], line["stage"], hour, outputs, tuple(labels or ()), unit)
+    other = _other(line, len(outputs), width) if labels is not None and fields.get("other") is not None else None
+    answers = KeptAnswers(line["model_version"], line["stage"], hour, outputs, tuple(labels or ()), unit, other)
     return KeptRequest(minted, answers, own)
+
+
+def _other(line: Mapping[str, Any], rows: int, labels: int) -> OtherAnswers:
+    places = line["feedback"]["other"]
+    try:
+        (rollout_id, phase), _ = counts_of_line(line.get("rollout"))
+    except MalformedRollout as error:
+        raise Malformed("the rollout of the answers cannot be read") from error
+    if not isinstance(places, list) or len(places) != rows:
+        raise Malformed("the answers of both versions are not as many")
+    if not all(type(place) is int and -1 <= place < labels for place in places):
+        raise Malformed("an answer of the other version is none of the labels")
+    return OtherAnswers(rollout_id, phase, line.get("variant") == CANARY_VARIANT, tuple(places))
 
 
 def _rows(numbers: bytes, count: Any) -> tuple[tuple[float, ...], ...]:

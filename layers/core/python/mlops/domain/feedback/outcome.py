@@ -44,6 +44,20 @@ def outcome_of(answers: KeptAnswers, row: int, label: Label) -> Totals:
     return _of_class(answers, outputs, label) if answers.labels else _of_quantity(answers.unit, outputs[0], label)
 
 
+def compared(answers: KeptAnswers, row: int, label: Label) -> Totals:
+    """Return what the label of a row adds to the counts of a rollout; nothing if only one version has answered.
+
+    Raises:
+        UnknownLabel: It is none of the model's labels.
+    """
+    if answers.other is None:
+        return Counter()
+    true = answers.place_of(label)
+    kept, other = _predicted(answers.outputs[row]) == true, answers.other.places[row] == true
+    champion, challenger = (other, kept) if answers.other.is_champion else (kept, other)
+    return Counter(labelled=1, lost=int(champion and not challenger), won=int(challenger and not champion))
+
+
 def pair_of(name: str) -> tuple[str, str] | None:
     """Return the true and the predicted label of a total; None if it counts something else."""
     if not name.startswith("k:"):
@@ -62,7 +76,7 @@ def score_bin(score: float) -> int:
 
 def _of_class(answers: KeptAnswers, outputs: tuple[float, ...], label: Label) -> Totals:
     true = answers.place_of(label)
-    predicted = max(range(len(outputs)), key=outputs.__getitem__)  # the first of equal ones, as in predict
+    predicted = _predicted(outputs)
     confidence = min(1.0, max(0.0, outputs[predicted]))
     bin_, right = min(CONFIDENCE_BINS - 1, int(confidence * CONFIDENCE_BINS)), int(true == predicted)
     totals: Totals = Counter(
@@ -79,6 +93,10 @@ def _of_class(answers: KeptAnswers, outputs: tuple[float, ...], label: Label) ->
     if len(outputs) == 2:
         totals[f"{'p' if true == 1 else 'q'}{score_bin(outputs[1]):03}"] = 1
     return totals
+
+
+def _predicted(outputs: tuple[float, ...]) -> int:
+    return max(range(len(outputs)), key=outputs.__getitem__)  # the first of equal ones, as in predict
 
 
 def _of_quantity(unit: int, output: float, label: Label) -> Totals:

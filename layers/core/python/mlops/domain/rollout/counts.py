@@ -1,14 +1,19 @@
 """What the requests of a rollout's phase have shown, as whole numbers that only grow. Standard library only."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 PARTS = 1000
-"""Disagreement is counted in thousandths of a request."""
+"""What can be true of some rows of a request is counted in thousandths of a request."""
+SHIFT_BINS = 20
+"""Labels whose shares are compared: the first 19 of the model, and all others together."""
 MAX_PHASE = 99
 _ID = re.compile(r"ro_[0-9a-f]{20}")
+GAINED, LOST = "g", "l"
+_MOVED = frozenset(f"{way}{number}" for way in (GAINED, LOST) for number in range(SHIFT_BINS))
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,10 @@ class Counts:
         pairs: That both versions have answered.
         disagreed: Of those, in thousandths: the share of a request's rows that were answered differently.
         slower: Of the pairs, those where the challenger took longer than the guardrail's ratio.
+        unsure: Of the pairs, in thousandths: the share of rows of which the challenger was less sure by more than the
+            guardrail's limit.
+        moved: Of the pairs, in thousandths of a request: by how many rows more (`g3`) or fewer (`l3`) than the champion
+            the challenger has answered with label 3. Of quantities `g0` are rows that it answered higher, `l0` lower.
         labelled: Rows that both versions have answered, and whose label is known.
         lost: Of those, the rows that only the champion answered right.
         won: Of those, the rows that only the challenger answered right.
@@ -37,20 +46,28 @@ class Counts:
     pairs: int = 0
     disagreed: int = 0
     slower: int = 0
+    unsure: int = 0
     labelled: int = 0
     lost: int = 0
     won: int = 0
+    moved: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Counts":
         """Read counts. Missing ones are 0, and others are passed over."""
-        return cls(**{name: int(record.get(name) or 0) for name in NAMES})
+        counts: dict[str, Any] = {name: int(record.get(name) or 0) for name in NAMES}
+        return cls(**counts | {"moved": {name: int(record[name]) for name in sorted(_MOVED & record.keys())}})
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+        sums = Counts(**{name: getattr(self, name) + getattr(other, name) for name in NAMES})
+        return replace(sums, moved=dict(Counter(self.moved) + Counter(other.moved)))
 
 
-NAMES = tuple(entry.name for entry in fields(Counts))
+NAMES = tuple(entry.name for entry in fields(Counts) if entry.name != "moved")
+LABELS = ("labelled", "lost", "won")
+"""These are counted when labels come, and not with the lines of requests."""
+_SHARES = {"disagreed", "unsure"} | _MOVED
+_OF_LINES = {name for name in NAMES if name not in LABELS} | _MOVED
 
 
 class Malformed(ValueError):
@@ -70,9 +87,9 @@ def counts_of_line(entry: Any) -> tuple[tuple[str, int], dict[str, int]]:
         raise Malformed("id")
     if type(phase) is not int or not 0 <= phase <= MAX_PHASE:
         raise Malformed("step")
-    counts = {name: entry[name] for name in NAMES if name in entry}
+    counts = {name: value for name, value in entry.items() if name in _OF_LINES}
     for name, value in counts.items():
-        if type(value) is not int or not 0 <= value <= (PARTS if name == "disagreed" else 1):
+        if type(value) is not int or not 0 <= value <= (PARTS if name in _SHARES else 1):
             raise Malformed(name)
     return (rollout_id, phase), counts
 

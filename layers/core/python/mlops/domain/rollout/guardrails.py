@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mlops.domain.rollout.counts import PARTS, Counts, total
+from mlops.domain.rollout.counts import GAINED, LOST, PARTS, SHIFT_BINS, Counts, total
 from mlops.domain.rollout.plan import Guardrails
 from mlops.domain.rollout.sequential import excess, log_mean, worse
 
@@ -89,6 +89,18 @@ def _tests(guardrails: Guardrails) -> list[_Test]:
         tests.append(_rate("max_latency_ratio", ratio, _MEDIAN, lambda c: c.slower, lambda c: c.pairs))
     if (share := guardrails.max_disagreement) is not None:
         tests.append(_rate("max_disagreement", share, share, lambda c: c.disagreed / PARTS, lambda c: c.pairs))
+    if (drop := guardrails.max_confidence_drop) is not None:
+        tests.append(_rate("max_confidence_drop", drop, _MEDIAN, lambda c: c.unsure / PARTS, lambda c: c.pairs))
+    if (shift := guardrails.max_prediction_shift) is not None:
+        tests.append(
+            _Test(
+                "max_prediction_shift",
+                shift,
+                lambda c: max(abs(gained - lost) for gained, lost in _moved(c)),
+                lambda c: c.pairs,
+                lambda c: _shifted(c, shift),
+            )
+        )
     if (delta := guardrails.min_accuracy_delta) is not None:
         tests.append(
             _Test(
@@ -100,6 +112,24 @@ def _tests(guardrails: Guardrails) -> list[_Test]:
             )
         )
     return tests
+
+
+def _moved(counts: Counts) -> list[tuple[float, float]]:
+    """Return for each label how many requests the challenger has answered with it more, and fewer."""
+    moved = counts.moved
+    return [
+        (moved.get(f"{GAINED}{number}", 0) / PARTS, moved.get(f"{LOST}{number}", 0) / PARTS)
+        for number in range(SHIFT_BINS)
+    ]
+
+
+def _shifted(counts: Counts, shift: float) -> float:
+    """Return the log e-value against "no label has gained or lost more than this share of the requests".
+
+    It is the mean of the games about the gain and the loss of each label, all of which bet from the start.
+    """
+    games = [worse(a, b, counts.pairs, shift) for pair in _moved(counts) for a, b in (pair, pair[::-1])]
+    return log_mean(games)
 
 
 def _rate(

@@ -39,6 +39,7 @@ class LiveRollout:
         share: Share of the requests, 0 to 1, for which both versions are asked.
         latency_ratio: How many times as long the challenger may take before a request counts as slower.
         until: Unix time after which the file is not valid.
+        confidence_drop: How much less sure the challenger may be before a row counts as unsure; None: not counted.
     """
 
     id: str
@@ -50,6 +51,7 @@ class LiveRollout:
     share: float
     latency_ratio: float
     until: float
+    confidence_drop: float | None = None
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -77,4 +79,5 @@ class LiveRollout:
             fields.number("share"),
             fields.number("latency_ratio"),
             fields.number("until"),
+            fields.number("confidence_drop") if fields.has("confidence_drop") else None,
         )

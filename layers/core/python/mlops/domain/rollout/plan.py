@@ -8,7 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from mlops.domain.request import Request
 
-WEEK = 7 * 24 * 60
+DAY = 24 * 60
+WEEK = 7 * DAY
 MAX_STEPS = 10
 
 _Minutes = Annotated[int, Field(ge=1, le=WEEK)]
@@ -23,6 +24,14 @@ class Step(Request):
     min_requests: Annotated[
         int, Field(ge=1, le=10_000_000, description="The step waits until the challenger has answered so many requests")
     ] = 100
+    min_labels: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000_000,
+            description="The step waits until so many rows that both versions answered have a label",
+        ),
+    ] = 0
     max_minutes: Annotated[
         _Minutes, Field(description="If the step has not seen enough by then, the rollout is aborted")
     ] = WEEK
@@ -48,6 +57,14 @@ class Guardrails(Request):
     max_disagreement: Annotated[
         _Share | None, Field(description="Largest share of rows that the two versions answer differently")
     ] = 0.2
+    max_confidence_drop: Annotated[
+        _Share | None,
+        Field(description="How much less sure than Production the challenger may be in half of the rows. For classes"),
+    ] = None
+    max_prediction_shift: Annotated[
+        _Share | None,
+        Field(description="In how many rows more or fewer than Production, as a share, it may answer a label"),
+    ] = None
     min_accuracy_delta: Annotated[
         float | None,
         Field(ge=-1, le=0, description="Smallest accuracy minus that of Production, on rows with labels. For classes"),
@@ -74,6 +91,18 @@ class Plan(Request):
         Field(description="Share of the requests, in every step, for which both versions are asked and compared"),
     ] = 0.25
     guardrails: Annotated[Guardrails, Field(default_factory=Guardrails)]
+    bake_days: Annotated[
+        int,
+        Field(ge=0, le=60, description="For so long labels that come later can still bring the version before back"),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _knows_what_labels_are_for(self) -> Self:
+        if self.guardrails.min_accuracy_delta is None and (self.bake_days or any(s.min_labels for s in self.steps)):
+            raise PydanticCustomError(
+                "labels", "min_labels and bake_days need the guardrail min_accuracy_delta, which tests the labels"
+            )
+        return self
 
     @model_validator(mode="after")
     def _grows(self) -> Self:

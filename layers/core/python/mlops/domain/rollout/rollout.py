@@ -23,6 +23,10 @@ class RolloutStatus(StrEnum):
     """It keeps its phase. Its guardrails still end it."""
     PROMOTING = "promoting"
     """Its last step, the transition to Production, is under way."""
+    BAKING = "baking"
+    """It is in Production. Labels that come later can still bring the version before back."""
+    RETURNING = "returning"
+    """The transition that brings the version before back is under way."""
     SUCCEEDED = "succeeded"
     ROLLED_BACK = "rolled_back"
     """A guardrail has ended it."""
@@ -36,7 +40,9 @@ class RolloutStatus(StrEnum):
         return self not in _ACTIVE
 
 
-_ACTIVE = (RolloutStatus.STARTING, RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.PROMOTING)
+SHOWN = (RolloutStatus.STARTING, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+"""Its version is not on its way to Production yet."""
+_ACTIVE = (*SHOWN, RolloutStatus.PROMOTING, RolloutStatus.BAKING, RolloutStatus.RETURNING)
 
 
 class RecordError(ValueError):
@@ -85,6 +91,7 @@ class Rollout:
         broken: The guardrail that has ended it.
         figures: What is known about each guardrail, of the last look.
         transition_id: The transition to Production.
+        rollback_id: The transition that brings the champion back, after the version was in Production.
     """
 
     rollout_id: str
@@ -105,10 +112,13 @@ class Rollout:
     broken: str | None = None
     figures: tuple[Figure, ...] = ()
     transition_id: str | None = None
+    rollback_id: str | None = None
 
     @property
     def weight(self) -> float:
         """Percent of the routing keys that the challenger answers now; 0 in the shadow, and after the end."""
+        if self.status in (RolloutStatus.BAKING, RolloutStatus.RETURNING):
+            return 100.0
         return 0.0 if self.status.has_ended else self.plan.weights[self.phase]
 
     @classmethod

@@ -41,15 +41,17 @@ def excess(k: float, n: float, limit: float) -> float:
     return log_beta + math.log(above) - math.log1p(-limit) - k * math.log(limit) - (n - k) * math.log1p(-limit)
 
 
-def worse(lost: int, won: int, n: int, margin: float) -> float:
+def worse(lost: float, won: float, n: int, margin: float) -> float:
     """Return the log e-value against "the challenger is right in at most `margin` fewer of the rows".
 
     Both versions were asked the same rows. The game bets on the difference x of a row: -1 if only the champion was
     right, 1 if only the challenger was, 0 otherwise. With each stake λ its wealth is multiplied by 1 - λ (x + margin).
+    An observation may also be a share between, such as that of the rows of one request: the logarithm of the wealth is
+    concave in x, so counting the share has less wealth than the game.
 
     Args:
-        lost: Rows that only the champion answered right.
-        won: Rows that only the challenger answered right.
+        lost: Rows that only the champion answered right, or the sum of their shares.
+        won: Rows that only the challenger answered right, likewise.
         n: All rows whose label is known.
         margin: A share of the rows, 0 to 1.
     """

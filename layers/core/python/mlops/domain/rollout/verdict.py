@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mlops.domain.rollout.counts import Counts
+from mlops.domain.rollout.counts import Counts, total
 from mlops.domain.rollout.guardrails import Finding, broken, findings
 from mlops.domain.rollout.plan import WEEK, Plan, Step
 
@@ -41,9 +41,9 @@ def judge(plan: Plan, phases: Sequence[Counts], minutes: float) -> Verdict:
     planned = len(plan.weights)
     results = tuple(findings(plan.guardrails, phases, planned))
     if (finding := broken(results)) is not None:
-        return Verdict(Next.ROLL_BACK, _broken(finding), results, finding)
+        return Verdict(Next.ROLL_BACK, told(finding), results, finding)
     step = plan.step_of(len(phases) - 1)
-    if (lack := _lacking(plan, step, phases[-1], minutes)) is None:
+    if (lack := _lacking(plan, step, phases, minutes)) is None:
         last = len(phases) == planned
         return Verdict(Next.PROMOTE if last else Next.ADVANCE, "time and requests are enough", results)
     longest = WEEK if step is None else step.max_minutes
@@ -52,20 +52,23 @@ def judge(plan: Plan, phases: Sequence[Counts], minutes: float) -> Verdict:
     return Verdict(Next.WAIT, lack, results)
 
 
-def _lacking(plan: Plan, step: Step | None, counts: Counts, minutes: float) -> str | None:
-    """Return what the phase still needs; None if it has all."""
+def _lacking(plan: Plan, step: Step | None, phases: Sequence[Counts], minutes: float) -> str | None:
+    """Return what the phase still needs; None if it has all. Labels come late, so those of earlier phases count."""
+    counts = phases[-1]
     least = plan.shadow_minutes if step is None else step.minutes
     if minutes < least:
         return f"the phase takes {least} minutes"
     needed, seen = (plan.steps[0].min_requests, counts.asked) if step is None else (step.min_requests, counts.canary)
+    labels, labelled = step.min_labels if step else 0, total(phases).labelled
     if seen >= needed:
-        return None
+        return f"{labelled} compared rows have a label, and {labels} are needed" if labelled < labels else None
     skipped = f"; {counts.skipped} were skipped, because it is not loaded or too slow" if counts.skipped else ""
     done = "was asked" if step is None else "has answered"
     return f"the challenger {done} {seen} requests, and {needed} are needed{skipped}"
 
 
-def _broken(finding: Finding) -> str:
+def told(finding: Finding) -> str:
+    """Return what a guardrail says that is broken, with its figures."""
     observed = finding.observed or 0.0
     match finding.guardrail:
         case "max_error_rate":
@@ -79,6 +82,16 @@ def _broken(finding: Finding) -> str:
             what = (
                 f"{observed:.1%} of the answers to {finding.observations} requests differ from Production's, and at "
                 f"most {finding.limit:.1%} may"
+            )
+        case "max_confidence_drop":
+            what = (
+                f"in {observed:.0%} of the rows of {finding.observations} requests it was less sure than Production by "
+                f"more than {finding.limit:g}, and at most half may"
+            )
+        case "max_prediction_shift":
+            what = (
+                f"an answer is more or less frequent than in Production by {observed:.1%} of {finding.observations} "
+                f"requests, and at most by {finding.limit:.1%} may"
             )
         case _:
             what = (
