@@ -229,6 +229,8 @@ class ContractInput:
     features: int
     image: list[int] | None
     """Rows and columns of pixels from 0 to 1"""
+    framing: str | None
+    """The data set, digits or mnist, whose way to place a digit in its picture the training pictures have; null if that is not known"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,10 @@ class ContractInput(BaseModel):
     name: str
     features: int
     image: list[int] | None = Field(description="Rows and columns of pixels from 0 to 1")
+    framing: str | None = Field(
+        description="The data set, digits or mnist, whose way to place a digit in its picture the training pictures have; "
+        "null if that is not known"
+    )
 
 
 class ContractExample(BaseModel):
