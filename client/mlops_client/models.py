@@ -475,6 +475,8 @@ class Model:
     production_version: int | None
     versions: int
     """Number of versions"""
+    awaiting_approval: int = 0
+    """How many of its transitions wait for approval"""
     reason: str | None = None
     """Why it is not servable, with the remedy; null if it is"""
     servable: bool = True

@@ -33,8 +33,15 @@ export function ago(moment: string | Missing): string {
   return seconds < 5 ? "just now" : `${Math.round(seconds)} s ago`;
 }
 
-export const duration = (seconds: number): string =>
-  seconds < 120 ? `${Math.round(seconds)} s` : `${number(Math.round(seconds / 60))} min`;
+/** The two largest units: "2 h 5 min". */
+export function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];
+  if (days) return hours ? `${number(days)} d ${hours} h` : `${number(days)} d`;
+  if (!hours) return `${minutes} min`;
+  return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+}
 
 export const secondsBetween = (began: string, ended: string | Missing): number =>
   Math.max(0, ((ended ? Date.parse(ended) : Date.now()) - Date.parse(began)) / 1000);

@@ -4,7 +4,7 @@ import { type Inputs, useCallback, useContext, useEffect, useRef, useState } fro
 import { announce } from "./announce";
 import { ApiError, isAbort } from "./http";
 import { pause } from "./pause";
-import { type Problems, ProblemsContext } from "./problems";
+import { FailingContext, type Problems, ProblemsContext } from "./problems";
 
 const MAX_INTERVAL = 8000;
 
@@ -51,6 +51,7 @@ export async function poll(look: Look, milliseconds: number, signal: AbortSignal
  */
 export function usePolling(look: Look, milliseconds: number, inputs: Inputs): () => void {
   const problems = useContext(ProblemsContext);
+  const { tries } = useContext(FailingContext);
   const [round, setRound] = useState(0);
   const latest = useRef(look);
   latest.current = look;
@@ -58,7 +59,7 @@ export function usePolling(look: Look, milliseconds: number, inputs: Inputs): ()
     const end = new AbortController();
     void poll((signal) => latest.current(signal), milliseconds, end.signal, problems);
     return () => end.abort();
-  }, [round, milliseconds, problems, ...inputs]);
+  }, [round, tries, milliseconds, problems, ...inputs]);
   return useCallback(() => setRound((before) => before + 1), []);
 }
 

@@ -26,7 +26,7 @@ export function SignIn({ message, onKey }: Properties) {
     setBusy(true);
     setProblem("");
     try {
-      await checkKey(key);
+      await api.me({ key });
     } catch (error) {
       const unknown = error instanceof ApiError && error.signedOut;
       setProblem(unknown ? "This key is not known. Check it, or ask an operator for one." : reason(error));
@@ -60,13 +60,4 @@ export function SignIn({ message, onKey }: Properties) {
       </section>
     </main>
   );
-}
-
-/** Throws ApiError when the key is unknown. A key that may only predict is known, though it may not read this list. */
-async function checkKey(key: string): Promise<void> {
-  try {
-    await api.jobs({ limit: 1 }, { key });
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 403 || error.signedOut) throw error;
-  }
 }
