@@ -25,6 +25,10 @@ export function refused(me: Pick<Me, "name" | "role">, needed: Role, deed: strin
   return `${deed} needs a key with the role ${enough}; yours, ${me.name}, has the role ${me.role}.`;
 }
 
+/** Whether the key is for a model or an experiment of this name. */
+export const covers = ({ models }: Pick<Me, "models">, name: string): boolean =>
+  models.some((pattern) => (pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name));
+
 /** The names of models that the key is for, as far as it says them in full. */
 export const namedModels = ({ models }: Pick<Me, "models">): string[] =>
   models.filter((pattern) => !pattern.endsWith("*"));

@@ -49,20 +49,23 @@ const HEALTH_INTERVAL = 5000;
 
 type SignOut = (why?: string) => void;
 
-export function Frame({ signOut }: { signOut: SignOut }) {
+/** `known` is what the key may do, unless it was kept from before the page was loaded. */
+export function Frame({ known, signOut }: { known: Me | undefined; signOut: SignOut }) {
   const { hash, serial } = useVisit(focusOnMain);
-  const [me, setMe] = useState<Me>();
+  const [me, setMe] = useState(known);
   const { view, params } = readRoute(hash);
   const shown = me && view === "start" && !may(me, "read") ? "predict" : view;
   const nav = useRef<HTMLElement>(null);
   // On a narrow page the views are a row that scrolls.
   useEffect(() => {
-    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+    const current = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    // Not scrollIntoView, after which the Tab key would begin there.
+    if (nav.current && current) nav.current.scrollLeft = current.offsetLeft - nav.current.clientWidth / 3;
   }, [shown]);
   const allowed = VIEW_NAMES.filter((name) => !me || may(me, VIEWS[name].needs));
   return (
     <div class="frame">
-      <div class="side">
+      <header class="side">
         <Brand />
         <nav ref={nav} aria-label="Views">
           <ul>
@@ -76,7 +79,7 @@ export function Frame({ signOut }: { signOut: SignOut }) {
             ))}
           </ul>
         </nav>
-        <footer>
+        <div class="foot">
           {me ? <Key me={me} /> : null}
           <ApiState />
           <div class="row address">
@@ -88,8 +91,8 @@ export function Frame({ signOut }: { signOut: SignOut }) {
               Sign out
             </Button>
           </div>
-        </footer>
-      </div>
+        </div>
+      </header>
       <main id="main" tabIndex={-1}>
         <Watched key={`${serial} ${hash}`} signOut={signOut}>
           {me ? (

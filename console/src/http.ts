@@ -32,7 +32,7 @@ export class ApiError extends Error {
 
   /** The key itself is unknown, unlike one whose role or models do not allow something. */
   get signedOut(): boolean {
-    return (this.status === 401 || this.status === 403) && !/\brole\b|^The key /.test(this.message);
+    return this.status === 401 || (this.status === 403 && /x-api-key|^Forbidden$/.test(this.message));
   }
 }
 

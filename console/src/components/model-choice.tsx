@@ -1,7 +1,7 @@
 /** The registered models, and which of them a view is about. */
 
 import { useState } from "preact/hooks";
-import { may, namedModels, useMe } from "../access";
+import { covers, may, namedModels, useMe } from "../access";
 import * as api from "../api";
 import * as defaults from "../defaults.json";
 import { usePolling } from "../polling";
@@ -41,7 +41,7 @@ export function useModel(params: URLSearchParams): ChosenModel {
   );
   const ordered = names && defaultFirst(names);
   const unknown = listed && ordered && chosen && !ordered.includes(chosen) ? chosen : undefined;
-  const usual = ordered?.[0] ?? (ordered && !listed ? DEFAULT_MODEL : undefined);
+  const usual = ordered?.[0] ?? (!listed && covers(me, DEFAULT_MODEL) ? DEFAULT_MODEL : undefined);
   return { names: ordered, model: unknown ? undefined : ordered && (chosen || usual), unknown, choose };
 }
 
@@ -55,7 +55,14 @@ export function ModelChoice({ names, model, unknown, choose }: ChosenModel) {
   if (!names) return null;
   // Such a key cannot list the models; its owner knows their names.
   if (!may(me, "read") && names.length < 2)
-    return <input aria-label="Model" value={model} onChange={(event) => choose(event.currentTarget.value)} />;
+    return (
+      <input
+        aria-label="Model"
+        value={model ?? ""}
+        placeholder="Name of a model"
+        onChange={(event) => choose(event.currentTarget.value)}
+      />
+    );
   const options = names.map((name): [string, string] => [name, name]);
   if (unknown) options.unshift(["", "Choose a model"]);
   return names.length > 1 || unknown ? (

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import * as api from "../api";
-import { Card, Facts, Loading, PageHead, Tag, Tile } from "../components/basics";
+import { Card, Facts, Loading, PageHead, Scroll, Tag, Tile } from "../components/basics";
 import { defaultFirst } from "../components/model-choice";
 import { JOB, JOB_HOUR, PRICES, secondsTrained, trainingCost } from "../cost";
 import { dollars, duration, number, percent } from "../format";
@@ -122,7 +122,7 @@ function Shown({ ready, counts, jobs, stats, uncounted }: Seen) {
 }
 
 const Dependencies = ({ ready }: { ready: Ready }) => (
-  <div class="scroll">
+  <Scroll label="Table of services">
     <table>
       <tbody>
         {Object.entries(ready.dependencies).map(([name, dependency]) => (
@@ -138,7 +138,7 @@ const Dependencies = ({ ready }: { ready: Ready }) => (
         ))}
       </tbody>
     </table>
-  </div>
+  </Scroll>
 );
 
 function Cost({ jobs }: { jobs: Job[] }) {

@@ -56,6 +56,8 @@ export function Predict({ params }: { params: URLSearchParams }) {
         <Empty title="No models yet">
           Train one first: <a href={linkTo("jobs")}>start a run</a>, then promote its version under Models.
         </Empty>
+      ) : names && !model ? (
+        <Empty title="Which model?">{`This key is for ${me.models.join(", ")}: type the name of a model above.`}</Empty>
       ) : !contracts ? (
         <Loading />
       ) : !contract ? (
