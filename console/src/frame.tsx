@@ -146,9 +146,12 @@ function ShownView({ name, params }: { name: ViewName | undefined; params: URLSe
   }, [title]);
   if (!view)
     return (
-      <Empty title="There is no such view">
-        <a href={linkTo("start")}>Go to the start</a>
-      </Empty>
+      <>
+        <PageHead title={title} text="" />
+        <Empty title="There is no such view">
+          <a href={linkTo("start")}>Go to the start</a>
+        </Empty>
+      </>
     );
   const no = refused(me, view.needs, "This view");
   if (no)

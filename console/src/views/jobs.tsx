@@ -52,9 +52,13 @@ export function Jobs({ params }: { params: URLSearchParams }) {
       const again = await Promise.all(
         unsettled(known, page.jobs, WATCHED).map(({ job_id }) => api.job(job_id, { signal })),
       );
-      const jobs = merged(merged(known, again, false), page.jobs, true);
-      const cursor = jobs.length > page.jobs.length ? (seen?.cursor ?? null) : (page.next_cursor ?? null);
-      setSeen({ status, jobs, total: page.total_count, cursor });
+      // Older jobs may have been read meanwhile.
+      setSeen((now) => {
+        const before = now?.status === status ? now : undefined;
+        const jobs = merged(merged(before?.jobs ?? [], again, false), page.jobs, true);
+        const cursor = jobs.length > page.jobs.length ? (before?.cursor ?? null) : (page.next_cursor ?? null);
+        return { status, jobs, total: page.total_count, cursor };
+      });
       return undefined;
     },
     INTERVAL,
