@@ -230,7 +230,7 @@ class ContractInput:
     image: list[int] | None
     """Rows and columns of pixels from 0 to 1"""
     framing: str | None
-    """The data set, digits or mnist, whose way to place a digit in its picture the training pictures have; null if that is not known"""
+    """digits or mnist: digits lie in their pictures as in that data set; null if that is not known"""
 
 
 @dataclass(frozen=True, kw_only=True)

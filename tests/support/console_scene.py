@@ -69,7 +69,10 @@ def make_scene(api: Api, s3: Any, bucket: str, images: list[list[float]], suffix
         {**of_digits, "run_name": "champion", "epochs": 5, "learning_rate": 0.005, "hidden_size": 128},
         {**of_digits, "run_name": "challenger", "epochs": 5, "learning_rate": 0.008, "hidden_size": 64},
         {
-            **{"model_name": table, "experiment_name": table, "model_type": "lightgbm", "target": "leaves"},
+            "model_name": table,
+            "experiment_name": table,
+            "model_type": "lightgbm",
+            "target": "leaves",
             "dataset": f"s3://{bucket}/datasets/{table}.csv",
         },
         {"model_name": waiting, "experiment_name": f"{LONG}{suffix}", "epochs": 1, "run_name": LONG},

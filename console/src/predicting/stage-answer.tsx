@@ -130,7 +130,7 @@ function Parts({ stage, explanation }: { stage: api.Stage; explanation: Explanat
             <span class="name" title={name}>
               {name}
             </span>
-            <div class={value < 0 ? "track less" : "track more"}>
+            <div class={value < 0 ? "track below" : "track above"}>
               <div class="fill" style={{ width: `${(Math.abs(value) / most) * 50}%` }} />
             </div>
             <span class="share">{`${value < 0 ? "−" : "+"}${number(Math.abs(value))}`}</span>

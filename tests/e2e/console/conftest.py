@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import find_axe, find_chromium
+from tests.e2e.browser import find_axe, find_chromium
 from tests.support.console import PATIENCE, REFUSALS, sign_in
 from tests.support.console_scene import Scene, make_scene
 from tests.support.keys import make_key

@@ -47,7 +47,9 @@ def test_a_key_for_names_that_begin_alike_is_asked_for_the_model(open_console, k
 def test_a_key_that_may_only_read_sees_everything_and_is_told_why_it_changes_nothing(open_console, key_of, scene):
     page = open_console("jobs", key_of("read"))
     expect(page.locator("tbody tr").first).to_be_visible()
-    expect(page.get_by_text("To start or cancel a run needs a key with the role train, approve or admin")).to_be_visible()
+    expect(
+        page.get_by_text("To start or cancel a run needs a key with the role train, approve or admin")
+    ).to_be_visible()
     expect(page.get_by_role("button", name="New run")).to_have_count(0)
     go(page, f"models?model={scene.digits}")
     expect(page.get_by_role("region", name="Production", exact=True).locator(".version")).to_be_visible()

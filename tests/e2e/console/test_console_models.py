@@ -80,7 +80,9 @@ def test_all_lanes_are_right_with_two_hundred_versions(open_console, api, mlflow
     for _ in range(VERSIONS):
         mlflow._post("model-versions/create", {"name": name, "source": "s3://somewhere/mlflow/m"})
     page = open_console(f"models?model={name}")
-    registered, production = (page.get_by_role("region", name=stage, exact=True) for stage in ("Registered", "Production"))
+    registered, production = (
+        page.get_by_role("region", name=stage, exact=True) for stage in ("Registered", "Production")
+    )
     expect(production.get_by_role("button", name="Version 1", exact=True)).to_be_visible()
     expect(registered.locator(".count")).to_have_text(str(VERSIONS))
     expect(registered.get_by_role("button", name=f"Version {VERSIONS + 1}", exact=True)).to_be_visible()

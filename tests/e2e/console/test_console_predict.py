@@ -89,6 +89,9 @@ def test_a_table_has_a_form_by_its_contract_that_says_what_each_column_adds(open
     expect(bars).to_have_count(len(answer["explanation"]["parts"]))
     most = max(answer["explanation"]["parts"].items(), key=lambda part: abs(part[1]))
     expect(bars.first).to_contain_text(most[0])
+    widths = bars.locator(".fill").evaluate_all("all => all.map(bar => bar.getBoundingClientRect().width)")
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 20
     expect(page.get_by_role("region", name="Staging")).to_contain_text("No version is in Staging.")
 
 

@@ -36,8 +36,7 @@ class ContractInput(BaseModel):
     features: int
     image: list[int] | None = Field(description="Rows and columns of pixels from 0 to 1")
     framing: str | None = Field(
-        description="The data set, digits or mnist, whose way to place a digit in its picture the training pictures have; "
-        "null if that is not known"
+        description="digits or mnist: digits lie in their pictures as in that data set; null if that is not known"
     )
 
 
