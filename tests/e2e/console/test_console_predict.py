@@ -89,6 +89,7 @@ def test_a_table_has_a_form_by_its_contract_that_says_what_each_column_adds(open
     expect(bars).to_have_count(len(answer["explanation"]["parts"]))
     most = max(answer["explanation"]["parts"].items(), key=lambda part: abs(part[1]))
     expect(bars.first).to_contain_text(most[0])
+    page.wait_for_timeout(400)  # until they have grown
     widths = bars.locator(".fill").evaluate_all("all => all.map(bar => bar.getBoundingClientRect().width)")
     assert widths == sorted(widths, reverse=True)
     assert widths[0] > 20
