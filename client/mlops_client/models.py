@@ -239,6 +239,8 @@ class ContractInput:
     features: int
     image: list[int] | None
     """Rows and columns of pixels from 0 to 1"""
+    framing: str | None
+    """digits or mnist: digits lie in their pictures as in that data set; null if that is not known"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -503,6 +505,8 @@ class Model:
     production_version: int | None
     versions: int
     """Number of versions"""
+    awaiting_approval: int = 0
+    """How many of its transitions wait for approval"""
     reason: str | None = None
     """Why it is not servable, with the remedy; null if it is"""
     servable: bool = True

@@ -1,6 +1,6 @@
 /** The API's routes that the console uses, with the types of openapi.json. */
 
-import { get, type Options, post, postOnce, remove } from "./http";
+import { ApiError, get, type Options, post, postOnce, remove } from "./http";
 import type {
   Comparison,
   DriftColumns,
@@ -12,12 +12,20 @@ import type {
   Job,
   JobList,
   LogPage,
+  Me,
+  Model,
+  ModelContract,
   ModelDetail,
   ModelList,
   ModelTypeList,
+  PerformanceHistory,
+  PerformanceStatus,
   PredictRequest,
   PredictResponse,
   Ready,
+  Rollout,
+  RolloutList,
+  RolloutRequest,
   RunDetail,
   RunList,
   SweepAccepted,
@@ -26,7 +34,27 @@ import type {
   TransitionHistory,
 } from "./schema";
 
+export type Stage = "Production" | "Staging";
 type Values = Record<string, string | number | null | undefined>;
+
+/** The API's largest page of most lists. */
+const PAGE = 200;
+/** Pages that a list is read to: 2,000 entries. */
+const MOST_PAGES = 10;
+
+/** The pages of a list, one after the other. */
+async function pages<Page extends { next_cursor?: string | null }>(
+  load: (cursor: string | null) => Promise<Page>,
+): Promise<Page[]> {
+  const found: Page[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page = await load(cursor);
+    found.push(page);
+    cursor = page.next_cursor ?? null;
+  } while (cursor && found.length < MOST_PAGES);
+  return found;
+}
 
 /** A path from its parts, which are encoded. */
 export const path = (...parts: (string | number)[]): string => parts.map(encodeURIComponent).join("/");
@@ -43,6 +71,8 @@ const RETRIED = { attempts: 3 };
 const WAIT = 20;
 
 export const health = (options?: Options) => get<Health>("health", { ...OPEN, ...options });
+/** Every key may ask this, whatever its role is. */
+export const me = (options?: Options) => get<Me>("me", options);
 /** Degraded is a 503 whose body says which dependency does not answer. */
 export const ready = (options?: Options) => get<Ready>("ready", { ...OPEN, ...options });
 
@@ -67,8 +97,41 @@ export const compare = (experiment: string, runIds: string[], options?: Options)
     ...options,
   });
 
-export const models = (options?: Options) => get<ModelList>(`models${query({ limit: 200 })}`, options);
-export const model = (name: string, options?: Options) => get<ModelDetail>(path("models", name), options);
+export const models = (options?: Options) => get<ModelList>(`models${query({ limit: PAGE })}`, options);
+export const allModels = async (options?: Options): Promise<Model[]> =>
+  (await pages((cursor) => get<ModelList>(`models${query({ limit: PAGE, cursor })}`, options))).flatMap(
+    ({ models }) => models,
+  );
+export const model = (name: string, options?: Options) =>
+  get<ModelDetail>(`${path("models", name)}${query({ limit: 1 })}`, options);
+/** The version in each stage; null where there is none, as of a model that does not exist. */
+export async function serving(name: string, options?: Options): Promise<Record<Stage, number | null>> {
+  try {
+    const { production_version, staging_version } = await model(name, options);
+    return { Production: production_version, Staging: staging_version };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return { Production: null, Staging: null };
+    throw error;
+  }
+}
+/** A model with all its versions, or the newest of very many; then `next_cursor` is not null. */
+export async function wholeModel(name: string, options?: Options): Promise<ModelDetail> {
+  const found = await pages((cursor) =>
+    get<ModelDetail>(`${path("models", name)}${query({ limit: PAGE, cursor })}`, options),
+  );
+  const [first, last] = [found[0], found.at(-1)];
+  if (!first || !last) throw new Error("a list has at least one page");
+  return { ...first, versions: found.flatMap(({ versions }) => versions), next_cursor: last.next_cursor ?? null };
+}
+/** What the version in a stage takes; null where the stage has none. */
+export async function contract(name: string, stage: Stage, options?: Options): Promise<ModelContract | null> {
+  try {
+    return await get<ModelContract>(`${path("models", name, "contract")}${query({ stage })}`, options);
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 409 || error.status === 404)) return null;
+    throw error;
+  }
+}
 export const modelHistory = (name: string, options?: Options) =>
   get<TransitionHistory>(`${path("models", name, "history")}${query({ limit: 20 })}`, options);
 export const transition = (id: string, options?: Options) =>
@@ -78,8 +141,12 @@ export const moveVersion = (request: Record<string, unknown>) =>
 export const rollBack = (name: string, reason: string) =>
   postOnce<Transition>(`${path("models", name, "rollback")}${query({ wait: WAIT })}`, reason ? { reason } : {});
 
-export const predict = (route: "predict" | "predict/staging", request: PredictRequest, options?: Options) =>
-  post<PredictResponse>(route, request, options);
+export const predict = (stage: Stage, request: PredictRequest, explain: boolean, options?: Options) =>
+  post<PredictResponse>(
+    `${stage === "Staging" ? "predict/staging" : "predict"}${query({ explain: explain ? "true" : "" })}`,
+    request,
+    { ...RETRIED, ...options },
+  );
 
 export const driftStatus = (name: string, hours: number, options?: Options) =>
   get<DriftStatus>(`drift/status${query({ model_name: name, current_hours: hours })}`, options);
@@ -87,5 +154,26 @@ export const driftColumn = (name: string, column: string, hours: number, options
   get<DriftColumns>(`drift/columns${query({ model_name: name, column, current_hours: hours })}`, options);
 export const driftHistory = (name: string, hours: number, stepHours: number, options?: Options) =>
   get<DriftHistory>(`drift/history${query({ model_name: name, hours, step_hours: stepHours })}`, options);
-export const driftStats = (hours: number, options?: Options) =>
-  get<DriftStats>(`drift/stats${query({ hours })}`, options);
+export const driftStats = (name: string, hours: number, options?: Options) =>
+  get<DriftStats>(`drift/stats${query({ model_name: name, hours })}`, options);
+
+export const decide = (id: string, verb: "approve" | "reject", comment: string) =>
+  postOnce<Transition>(
+    `${path("models", "transitions", id, verb)}${query({ wait: WAIT })}`,
+    comment ? { comment } : {},
+  );
+
+export const rollouts = (name: string, options?: Options) =>
+  get<RolloutList>(`${path("models", name, "rollouts")}${query({ limit: 5 })}`, options);
+export const rollout = (name: string, id: string, options?: Options) =>
+  get<Rollout>(path("models", name, "rollouts", id), options);
+export const startRollout = (name: string, request: RolloutRequest) =>
+  postOnce<Rollout>(path("models", name, "rollouts"), request);
+export type RolloutDeed = "pause" | "resume" | "abort" | "complete";
+export const steerRollout = (name: string, id: string, deed: RolloutDeed) =>
+  post<Rollout>(path("models", name, "rollouts", id, deed), {});
+
+export const performance = (name: string, hours: number, options?: Options) =>
+  get<PerformanceStatus>(`performance/status${query({ model_name: name, hours })}`, options);
+export const performanceHistory = (name: string, hours: number, stepHours: number, options?: Options) =>
+  get<PerformanceHistory>(`performance/history${query({ model_name: name, hours, step_hours: stepHours })}`, options);

@@ -33,8 +33,19 @@ export function ago(moment: string | Missing): string {
   return seconds < 5 ? "just now" : `${Math.round(seconds)} s ago`;
 }
 
-export const duration = (seconds: number): string =>
-  seconds < 120 ? `${Math.round(seconds)} s` : `${number(Math.round(seconds / 60))} min`;
+/** In the two largest units: "2 h 5 min". */
+export function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const [minutes, hours] = [Math.round(seconds / 60), Math.round(seconds / 3600)];
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 24 * 60) return twoUnits(minutes, 60, "h", "min");
+  return twoUnits(hours, 24, "d", "h");
+}
+
+const twoUnits = (small: number, each: number, large: string, rest: string): string =>
+  small % each
+    ? `${number(Math.floor(small / each))} ${large} ${small % each} ${rest}`
+    : `${number(small / each)} ${large}`;
 
 export const secondsBetween = (began: string, ended: string | Missing): number =>
   Math.max(0, ((ended ? Date.parse(ended) : Date.now()) - Date.parse(began)) / 1000);

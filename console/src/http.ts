@@ -30,9 +30,9 @@ export class ApiError extends Error {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
   }
 
-  /** The key itself is unknown, unlike one whose role does not allow something. */
+  /** The key itself is unknown, unlike one whose role or models do not allow something. */
   get signedOut(): boolean {
-    return (this.status === 401 || this.status === 403) && !/\brole\b/.test(this.message);
+    return this.status === 401 || (this.status === 403 && /x-api-key|^Forbidden$/.test(this.message));
   }
 }
 

@@ -4,8 +4,10 @@ import { type Inputs, useCallback, useContext, useEffect, useRef, useState } fro
 import { announce } from "./announce";
 import { ApiError, isAbort } from "./http";
 import { pause } from "./pause";
-import { type Problems, ProblemsContext } from "./problems";
+import { FailingContext, type Problems, ProblemsContext } from "./problems";
 
+/** After a miss, whatever the interval is: what failed once is mostly back soon. */
+const FIRST_RETRY = 2000;
 const MAX_INTERVAL = 8000;
 
 /** Asks once; false ends the polling. */
@@ -13,7 +15,7 @@ export type Look = (signal: AbortSignal) => Promise<undefined | boolean>;
 
 /**
  * Look now and every `milliseconds`, but not while the page is hidden. While errors are transient it goes on, at longer
- * intervals or when the server says; any other error ends it.
+ * pauses or when the server says; any other error ends it.
  */
 export async function poll(look: Look, milliseconds: number, signal: AbortSignal, problems: Problems): Promise<void> {
   let misses = 0;
@@ -34,7 +36,7 @@ export async function poll(look: Look, milliseconds: number, signal: AbortSignal
           problems.failed(error);
           if (!(error instanceof ApiError) || !error.transient) return;
           misses += 1;
-          const slower = Math.min(Math.max(MAX_INTERVAL, milliseconds), milliseconds * 2 ** Math.min(misses, 4));
+          const slower = Math.min(MAX_INTERVAL, FIRST_RETRY * 2 ** (misses - 1));
           wait = Math.max(slower, (error.retryAfter ?? 0) * 1000);
         }
       }
@@ -51,6 +53,7 @@ export async function poll(look: Look, milliseconds: number, signal: AbortSignal
  */
 export function usePolling(look: Look, milliseconds: number, inputs: Inputs): () => void {
   const problems = useContext(ProblemsContext);
+  const { tries } = useContext(FailingContext);
   const [round, setRound] = useState(0);
   const latest = useRef(look);
   latest.current = look;
@@ -58,7 +61,7 @@ export function usePolling(look: Look, milliseconds: number, inputs: Inputs): ()
     const end = new AbortController();
     void poll((signal) => latest.current(signal), milliseconds, end.signal, problems);
     return () => end.abort();
-  }, [round, milliseconds, problems, ...inputs]);
+  }, [round, tries, milliseconds, problems, ...inputs]);
   return useCallback(() => setRound((before) => before + 1), []);
 }
 

@@ -13,6 +13,18 @@ export interface Problems {
 
 export const ProblemsContext = createContext<Problems>({ failed: () => {}, well: () => {} });
 
+export interface Failing {
+  /** What is wrong now; empty if nothing is. */
+  problem: string;
+  /** How often somebody has asked to try again. */
+  tries: number;
+  /** Look again now. */
+  again(): void;
+}
+
+/** Apart from the other, whose value never changes: what polls would begin anew with each problem. */
+export const FailingContext = createContext<Failing>({ problem: "", tries: 0, again: () => {} });
+
 export function useProblems(): Problems & { attempt<T>(deed: () => Promise<T>): Promise<T | undefined> } {
   const { failed, well } = useContext(ProblemsContext);
   return {

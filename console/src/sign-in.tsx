@@ -4,12 +4,13 @@ import { Brand } from "./brand";
 import { Field } from "./components/controls";
 import { ApiError } from "./http";
 import { reason } from "./problems";
+import type { Me } from "./schema";
 
 interface Properties {
   /** Why one has to sign in again, or nothing. */
   message: string;
-  /** Called with a key that the API knows. */
-  onKey: (key: string) => void;
+  /** Called with a key that the API knows, and what it may do. */
+  onKey: (key: string, me: Me) => void;
 }
 
 export function SignIn({ message, onKey }: Properties) {
@@ -26,15 +27,13 @@ export function SignIn({ message, onKey }: Properties) {
     setBusy(true);
     setProblem("");
     try {
-      await checkKey(key);
+      onKey(key, await api.me({ key }));
     } catch (error) {
       const unknown = error instanceof ApiError && error.signedOut;
       setProblem(unknown ? "This key is not known. Check it, or ask an operator for one." : reason(error));
       setBusy(false);
       input.current?.focus();
-      return;
     }
-    onKey(key);
   };
   return (
     <main class="sign-in" id="main" tabIndex={-1}>
@@ -60,13 +59,4 @@ export function SignIn({ message, onKey }: Properties) {
       </section>
     </main>
   );
-}
-
-/** Throws ApiError when the key is unknown. A key that may only predict is known, though it may not read this list. */
-async function checkKey(key: string): Promise<void> {
-  try {
-    await api.jobs({ limit: 1 }, { key });
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 403 || error.signedOut) throw error;
-  }
 }

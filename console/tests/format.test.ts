@@ -62,6 +62,8 @@ describe("times", () => {
     expect(secondsBetween("2026-01-01T23:59:00Z", null)).toBe(60);
     expect(secondsBetween("2026-01-03T00:00:00Z", null)).toBe(0);
     expect([duration(119), duration(120)]).toEqual(["119 s", "2 min"]);
+    const hours = [3540, 3600, 7500, 86_400, 100_000].map(duration);
+    expect(hours).toEqual(["59 min", "1 h", "2 h 5 min", "1 d", "1 d 4 h"]);
   });
 });
 

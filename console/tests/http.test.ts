@@ -107,6 +107,9 @@ it("says in a sentence that a web page is no answer", async () => {
 it.each([
   [401, "The API key is not known", true],
   [403, "Forbidden", true],
+  [403, "The x-api-key header is missing or its key is not valid; ask an operator for a key", true],
+  [403, "This API key is for churn*, and not for the model x", false],
+  [403, "The key ann is for churn*, and not for the model x", false],
   [403, "The role predict may not do this", false],
   [404, "There is no such model", false],
 ])("%s %s: the key is unknown: %s", async (status, detail, signedOut) => {

@@ -13,7 +13,10 @@ const VERSION = {
 
 const shown = (stage: "Production" | "Staging", refusal: string | null): string => {
   const place = document.createElement("div");
-  render(<Lane stage={stage} versions={[VERSION]} refusal={refusal} movable={true} onMove={() => {}} />, place);
+  render(
+    <Lane stage={stage} versions={[VERSION]} refusal={refusal} movable={true} onMove={() => {}} onOpen={() => {}} />,
+    place,
+  );
   return place.textContent ?? "";
 };
 

@@ -6,8 +6,9 @@ import { nextTheme } from "../src/theme";
 it.each([
   ["#/runs?experiment=a%20b", "runs", { experiment: "a b" }],
   ["#models?model=digits", "models", { model: "digits" }],
-  ["", "draw", {}],
-  ["#/unknown?job=1", "draw", { job: "1" }],
+  ["", "start", {}],
+  ["#/draw?model=a", "predict", { model: "a" }],
+  ["#/unknown?job=1", undefined, { job: "1" }],
 ])("the address %s is the view %s", (hash, view, params) => {
   const route = readRoute(hash);
   expect([route.view, Object.fromEntries(route.params)]).toEqual([view, params]);

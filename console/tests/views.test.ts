@@ -2,11 +2,11 @@ import { expect, it } from "vitest";
 import { defaultFirst } from "../src/components/model-choice";
 import { JOB_HOUR, secondsTrained, trainingCost } from "../src/cost";
 import { newestOnly } from "../src/newest-only";
+import { namedShares } from "../src/predicting/stage-answer";
 import { distinctNames, ownMetrics } from "../src/views/leaderboard";
 import { canMove } from "../src/views/lifecycle";
 import { appendLines, readable } from "../src/views/log-lines";
 import { isBest, shownCurves, shownMetrics } from "../src/views/side-by-side";
-import { namedShares } from "../src/views/stage-answer";
 
 it("asks for one thing at a time, and next for the newest only", async () => {
   const asked: number[] = [];

@@ -108,10 +108,10 @@ def drift_over_time(page: Page) -> None:
 
 
 VIEWS = (
-    View("draw", f"draw?model={MODEL}", draw_a_seven, height=640),
+    View("draw", f"predict?model={MODEL}", draw_a_seven, height=640),
     View("runs", f"runs?experiment={EXPERIMENT}", compare_three, height=860, dark=True),
     View("models", f"models?model={MODEL}", wait_for("History"), height=720),
-    View("drift", f"drift?model={MODEL}", drift_over_time, height=1000),
-    View("health", "health", wait_for("Jobs by state"), height=600),
+    View("drift", f"watching?model={MODEL}", drift_over_time, height=1000),
+    View("health", "operations", wait_for("Jobs by state"), height=600),
 )
 JOBS = View("jobs", "jobs", follow_a_job, height=700, dark=True)

@@ -38,7 +38,7 @@ export function Figure({ names, xName, xs, xLong, columns, gap, marks = [], ...p
       <ul class="legend" aria-hidden="true">
         {names.map((name, index) => (
           <li key={name} class="series">
-            <span class={`swatch s${(index % SERIES_COLOURS) + 1}`} />
+            <span class={`swatch s${(index % SERIES_COLOURS) + 1}${index < SERIES_COLOURS ? "" : " dashed"}`} />
             {name}
             {at === null ? null : <b>{text(columns[index]?.[at])}</b>}
           </li>

@@ -1,6 +1,6 @@
 import uPlot from "uplot";
 import { number } from "../format";
-import { seriesColour } from "./colours";
+import { SERIES_COLOURS, seriesColour } from "./colours";
 import { align, type Line } from "./data";
 import { Figure, type Mark } from "./figure";
 import type { Paint } from "./plot";
@@ -41,6 +41,8 @@ export function LineChart(properties: LineChartProperties) {
       label: name,
       stroke: () => paint(seriesColour(index)),
       width: 2,
+      // More lines than there are colours differ in their dashes.
+      dash: index < SERIES_COLOURS ? [] : [6, 4],
       points: { show: true, size: xs.length > 40 ? 3 : 6, fill: () => paint(seriesColour(index)) },
     }));
   return (

@@ -1,7 +1,9 @@
 /** The small pieces that every view is made of. */
 
 import type { ComponentChildren } from "preact";
+import { useContext } from "preact/hooks";
 import { words } from "../format";
+import { FailingContext } from "../problems";
 
 type Content = ComponentChildren;
 
@@ -77,7 +79,43 @@ export const Empty = ({ title, children }: { title: string; children: Content })
   </div>
 );
 
-export const Loading = () => <p class="quiet">Loading…</p>;
+/** In place of what is not there yet: never the empty state, and with a way on when nothing comes. */
+export function Loading() {
+  const { problem, again } = useContext(FailingContext);
+  if (problem)
+    return (
+      <Empty title="Not loaded yet">
+        <button class="button small" type="button" onClick={again}>
+          Load again
+        </button>
+      </Empty>
+    );
+  return (
+    <div class="skeleton">
+      <Unseen>Loading…</Unseen>
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}
+
+/** Something that is wrong, or that waits for somebody. */
+export const Banner = ({ kind = "", children }: { kind?: string; children: Content }) => (
+  <div class={`banner ${kind}`} role={kind ? "status" : "alert"}>
+    {children}
+  </div>
+);
+
+/** Why something is not offered. */
+export const Notice = ({ children }: { children: Content }) => (children ? <p class="notice">{children}</p> : null);
+
+/** What an address names does not exist, or the key is not for it. */
+export const NotFound = ({ kind, name, children }: { kind: string; name: string; children?: Content }) => (
+  <Empty title={`There is no ${kind} ${name}`}>
+    {children ?? "It may have been deleted, or your key is not for it. Choose another one above."}
+  </Empty>
+);
 
 export const Unseen = ({ children }: { children: Content }) => <span class="unseen">{children}</span>;
 

@@ -127,8 +127,8 @@ export function Result({ outcome }: { outcome: Outcome }) {
 const Waiting = ({ moved }: { moved: Transition }) => (
   <p>
     <Tag status="awaiting_approval" />
-    {` Somebody with a key of another owner has to approve it within seven days: `}
-    <code>{`mlops approve ${moved.transition_id}`}</code>
+    {` Somebody with a key of another owner has to approve it within seven days, here or with `}
+    <code>{`mlops approve ${moved.transition_id}`}</code>.
   </p>
 );
 

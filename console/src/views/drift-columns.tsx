@@ -10,9 +10,16 @@ import type { ColumnDetail, ColumnResult, ColumnsResult, DriftStatus } from "../
 
 const INTERVAL = 15_000;
 
-export function DriftColumns({ status, columns }: { status: DriftStatus; columns: ColumnsResult }) {
-  const [chosen, setChosen] = useState<string>();
-  const name = chosen ?? columns.columns[0]?.name;
+interface Properties {
+  status: DriftStatus;
+  /** The column that moved most first. */
+  columns: ColumnsResult;
+  chosen: string;
+  onColumn: (name: string) => void;
+}
+
+export function DriftColumns({ status, columns, chosen, onColumn }: Properties) {
+  const name = columns.columns.find((column) => column.name === chosen)?.name ?? columns.columns[0]?.name;
   return (
     <div class="halves">
       <Card title="Columns">
@@ -33,7 +40,7 @@ export function DriftColumns({ status, columns }: { status: DriftStatus; columns
                       key={column.name}
                       column={column}
                       chosen={column.name === name}
-                      onChoose={() => setChosen(column.name)}
+                      onChoose={() => onColumn(column.name)}
                     />
                   ))}
                 </tbody>

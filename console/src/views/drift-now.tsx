@@ -9,7 +9,14 @@ import { DriftColumns } from "./drift-columns";
 /** What the current predictions are compared with, in words. */
 export const AGAINST = { baseline: "earlier predictions", reference: "training data" };
 
-export function DriftNow({ status }: { status: DriftStatus }) {
+interface NowProperties {
+  status: DriftStatus;
+  /** The column whose histograms are shown; the first one if empty. */
+  column: string;
+  onColumn: (name: string) => void;
+}
+
+export function DriftNow({ status, column, onColumn }: NowProperties) {
   const { thresholds } = status;
   return (
     <>
@@ -33,7 +40,7 @@ export function DriftNow({ status }: { status: DriftStatus }) {
           {number(status.baseline.samples)}
         </Tile>
       </dl>
-      {status.columns ? <DriftColumns status={status} columns={status.columns} /> : null}
+      {status.columns ? <DriftColumns {...{ status, onColumn }} columns={status.columns} chosen={column} /> : null}
       <div class="halves">
         <Card title="Signals">
           <Signals status={status} />

@@ -20,9 +20,11 @@ interface Properties {
   modelType: ModelType;
   /** The one hyperparameter to show, if the type has it. */
   only?: string;
+  /** Values to begin with, such as those of another run. */
+  values?: Record<string, unknown>;
 }
 
-export function HyperparameterFields({ modelType, only }: Properties) {
+export function HyperparameterFields({ modelType, only, values = {} }: Properties) {
   const properties = Object.entries((modelType.hyperparameters.properties ?? {}) as Record<string, Schema>);
   return (
     <>
@@ -30,7 +32,7 @@ export function HyperparameterFields({ modelType, only }: Properties) {
         .filter(([name]) => !only || name === only)
         .map(([name, schema]) => (
           <Field key={name} label={labelOf(name)}>
-            <Control name={name} schema={schema} />
+            <Control name={name} schema={schema} value={values[name]} />
           </Field>
         ))}
     </>
@@ -38,8 +40,9 @@ export function HyperparameterFields({ modelType, only }: Properties) {
 }
 
 /** Empty stands for the default, which the placeholder shows. */
-function Control({ name, schema, ...more }: { name: string; schema: Schema; id?: string }) {
-  const own = { ...more, "data-hyperparameter": name, title: schema.description ?? "" };
+function Control({ name, schema, value, ...more }: { name: string; schema: Schema; value: unknown; id?: string }) {
+  const begun = value === undefined || value === null ? "" : String(value);
+  const own = { ...more, "data-hyperparameter": name, title: schema.description ?? "", defaultValue: begun };
   const options = schema.anyOf ?? [schema];
   const byDefault = schema.default === undefined || schema.default === null ? "" : String(schema.default);
   const choices = options.flatMap((option) => option.enum ?? (option.type === "boolean" ? ["true", "false"] : []));
@@ -52,12 +55,14 @@ function Control({ name, schema, ...more }: { name: string; schema: Schema; id?:
   }
   if (number || choices.length === 0) return <input {...own} placeholder={byDefault} />;
   return (
-    <select {...own}>
+    <select {...more} data-hyperparameter={name} title={schema.description ?? ""}>
       <option value="">{byDefault}</option>
       {choices
         .filter((choice) => String(choice) !== byDefault)
         .map((choice) => (
-          <option key={choice}>{choice}</option>
+          <option key={choice} selected={String(choice) === begun}>
+            {choice}
+          </option>
         ))}
     </select>
   );

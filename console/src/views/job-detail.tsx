@@ -1,40 +1,43 @@
 /** One job: its facts and its log. */
 
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { may, useMe } from "../access";
 import { announce } from "../announce";
 import * as api from "../api";
-import { Card, Facts, Tag } from "../components/basics";
+import { Facts, NotFound, Tag } from "../components/basics";
 import { number, words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
 import { useProblems } from "../problems";
+import { linkTo } from "../routing";
 import type { Job, LogPage } from "../schema";
+import { hasEnded } from "./job-list";
 import { appendLines } from "./log-lines";
 
 const INTERVAL = 1500;
 /** Milliseconds for which the log of an ended job is still read: its last lines arrive late. */
 const LATE_LOGS = 15_000;
-const ENDED = ["completed", "failed", "cancelled", "pruned"];
-
-export const hasEnded = (job: Pick<Job, "status">): boolean => ENDED.includes(job.status);
-
 interface Properties {
   jobId: string;
   onClose: () => void;
   onCancelled: () => void;
+  /** Called to start the same run with changes. */
+  onAgain: (job: Job) => void;
 }
 
-export function JobDetail({ jobId, onClose, onCancelled }: Properties) {
-  const [job, setJob] = useState<Job>();
+export function JobDetail({ jobId, onClose, onCancelled, onAgain }: Properties) {
+  const me = useMe();
+  const [job, setJob] = useState<Job | null>();
   const [lines, setLines] = useState<string[]>();
   const cursor = useRef<string | null>(null);
   const looksLeft = useRef(LATE_LOGS / INTERVAL);
   const { attempt } = useProblems();
   usePolling(
     async (signal) => {
-      const seen = await api.job(jobId, { signal });
+      const seen = await jobOf(jobId, signal);
       setJob(seen);
+      if (!seen) return false;
       const page = await logs(jobId, cursor.current, signal);
       cursor.current = page.next_cursor ?? cursor.current;
       setLines((before = []) => appendLines(before, page.lines));
@@ -50,28 +53,58 @@ export function JobDetail({ jobId, onClose, onCancelled }: Properties) {
       announce(`${jobId} is being cancelled`);
       onCancelled();
     });
-  const tools = (
-    <>
-      {job && !hasEnded(job) ? (
-        <button class="button small danger" type="button" onClick={cancel}>
-          Cancel the job
-        </button>
-      ) : null}
-      <button class="button small plain" type="button" aria-label="Close" onClick={onClose}>
-        ✕
-      </button>
-    </>
-  );
+  const title = useRef<HTMLHeadingElement>(null);
+  // Below a long table on a narrow page it would open out of sight: it comes first there, and has the focus.
+  useEffect(() => title.current?.focus(), []);
+  const pressed = (event: KeyboardEvent) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    onClose();
+  };
   return (
-    <Card title={jobId} tools={tools}>
-      <div class="stack">
-        {job?.error ? <p class="banner">{job.error}</p> : null}
-        {job ? <Facts of={factsOf(job)} /> : null}
-        <h3>Log</h3>
-        <Logs lines={lines} />
-      </div>
-    </Card>
+    <section class="card detail" aria-label={jobId} onKeyDown={pressed}>
+      <header>
+        <h2 ref={title} tabIndex={-1} class="mono">
+          {jobId}
+        </h2>
+        <div class="tools">
+          {job && !hasEnded(job) && may(me, "train") ? (
+            <button class="button small danger" type="button" onClick={cancel}>
+              Cancel the job
+            </button>
+          ) : null}
+          {job && hasEnded(job) && may(me, "train") ? (
+            <button class="button small" type="button" onClick={() => onAgain(job)}>
+              Run again
+            </button>
+          ) : null}
+          <button class="button small plain" type="button" aria-label="Close" onClick={onClose}>
+            ✕
+          </button>
+        </div>
+      </header>
+      {job === null ? (
+        <NotFound kind="job" name={jobId} />
+      ) : (
+        <div class="body stack">
+          {job?.error ? <p class="banner">{job.error}</p> : null}
+          {job ? <Facts of={factsOf(job)} /> : null}
+          <h3>Log</h3>
+          <Logs lines={lines} />
+        </div>
+      )}
+    </section>
   );
+}
+
+/** Null where there is no job of that id, or where the key is not for it. */
+async function jobOf(jobId: string, signal: AbortSignal): Promise<Job | null> {
+  try {
+    return await api.job(jobId, { signal });
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 404 || error.status === 422)) return null;
+    throw error;
+  }
 }
 
 async function logs(
@@ -93,9 +126,21 @@ function factsOf(job: Job): [string, ComponentChildren][] {
   const values = Object.entries({ ...job.metrics, ...job.params } as Record<string, number | string>);
   return [
     ["Status", <Tag key="status" status={job.status} />],
-    ["Run", job.run_id ? <code>{job.run_id.slice(0, 12)}</code> : null],
+    [
+      "Run",
+      job.run_id ? (
+        <a href={linkTo("runs", { experiment: job.experiment_name, run: job.run_id })}>{job.run_id.slice(0, 12)}</a>
+      ) : null,
+    ],
     ["Sweep", job.sweep_id],
-    ["Model", job.model_name ? `${job.model_name}${version}` : null],
+    [
+      "Model",
+      job.model_name && job.model_version ? (
+        <a href={linkTo("models", { model: job.model_name })}>{`${job.model_name}${version}`}</a>
+      ) : (
+        job.model_name
+      ),
+    ],
     ...values.map(([name, value]): [string, string] => [words(name), number(value)]),
   ];
 }

@@ -1,153 +1,223 @@
 /** Training jobs as they run. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import { refused, useMe } from "../access";
 import * as api from "../api";
-import { Empty, Headings, Loading, More, PageHead, Scroll, Tag } from "../components/basics";
-import { Button, type Option, Segments } from "../components/controls";
+import { Empty, Headings, Loading, More, Notice, PageHead, Scroll, Tag } from "../components/basics";
+import { Button, Choice, type Option } from "../components/controls";
 import { ago, duration, epochsText, objectiveHeading, objectiveText, secondsBetween } from "../format";
 import { usePolling } from "../polling";
-import type { Job, JobList } from "../schema";
-import { hasEnded, JobDetail } from "./job-detail";
-import { NewRun } from "./new-run";
+import { useProblems } from "../problems";
+import { useAddress } from "../routing";
+import type { Job } from "../schema";
+import { JobDetail } from "./job-detail";
+import { hasEnded, mentions, merged, unsettled } from "./job-list";
+import { NewRun, type Started } from "./new-run";
 
 const INTERVAL = 1500;
 const PAGE = 50;
-/** The API's largest page. */
-const MAX_PAGE = 100;
+/** Older jobs that are looked at again each time, because they still run. */
+const WATCHED = 3;
 const STATUSES: Option[] = [
-  ["", "All"],
+  ["", "All states"],
+  ["pending", "Pending"],
   ["running", "Running"],
   ["completed", "Completed"],
   ["failed", "Failed"],
+  ["cancelled", "Cancelled"],
+  ["pruned", "Pruned"],
 ];
 
+interface Seen {
+  status: string;
+  jobs: Job[];
+  total: number;
+  /** Of the page after the oldest job that was read. */
+  cursor: string | null;
+}
+
 export function Jobs({ params }: { params: URLSearchParams }) {
-  const [status, setStatus] = useState("");
-  const [shown, setShown] = useState(PAGE);
-  const [selected, setSelected] = useState(params.get("job"));
-  const [starting, setStarting] = useState(false);
-  const [seen, setSeen] = useState<{ status: string; jobs: Job[]; total: number }>();
+  const me = useMe();
+  const [status, setStatus] = useAddress(params, "status");
+  const [selected, setSelected] = useAddress(params, "job");
+  const [text, setText] = useAddress(params, "search");
+  const [starting, setStarting] = useState<{ like?: Job } | null>(null);
+  const [seen, setSeen] = useState<Seen>();
+  const opener = useRef<HTMLElement | null>(null);
+  const { attempt } = useProblems();
   const refresh = usePolling(
     async (signal) => {
-      const page = await firstJobs(shown, status, signal);
-      setSeen({ status, jobs: page.jobs, total: page.total_count });
+      const page = await api.jobs({ status, limit: PAGE }, { signal });
+      const known = seen?.status === status ? seen.jobs : [];
+      const again = await Promise.all(
+        unsettled(known, page.jobs, WATCHED).map(({ job_id }) => api.job(job_id, { signal })),
+      );
+      // Older jobs may have been read meanwhile.
+      setSeen((now) => {
+        const before = now?.status === status ? now : undefined;
+        const jobs = merged(merged(before?.jobs ?? [], again, false), page.jobs, true);
+        const cursor = jobs.length > page.jobs.length ? (before?.cursor ?? null) : (page.next_cursor ?? null);
+        return { status, jobs, total: page.total_count, cursor };
+      });
       return undefined;
     },
     INTERVAL,
-    [status, shown],
+    [status],
   );
-  const started = (jobId: string | undefined) => {
+  const readMore = () =>
+    attempt(async () => {
+      if (!seen?.cursor) return;
+      const page = await api.jobs({ status, limit: PAGE, cursor: seen.cursor });
+      setSeen((now) =>
+        now && now.status === status
+          ? { ...now, jobs: merged(now.jobs, page.jobs, false), cursor: page.next_cursor ?? null }
+          : now,
+      );
+    });
+  const select = (jobId: string, from: HTMLElement) => {
+    opener.current = from;
+    setSelected(jobId === selected ? "" : jobId);
+  };
+  const close = () => {
+    setSelected("");
+    opener.current?.focus();
+  };
+  const started = ({ jobId, sweepId }: Started) => {
     if (jobId) setSelected(jobId);
+    if (sweepId) setText(sweepId);
     refresh();
   };
-  const filter = (name: string) => {
-    setStatus(name);
-    setShown(PAGE);
-  };
-  const heading = objectiveHeading(seen?.jobs.length ? seen.jobs : [{}]);
+  const current = seen?.status === status ? seen : undefined;
+  // One that has ended meanwhile has another status than the one that is asked for.
+  const rows = current?.jobs.filter((job) => (!status || job.status === status) && mentions(job, text));
+  const no = refused(me, "train", "To start or cancel a run");
   return (
     <>
       <PageHead title="Jobs" text="Training jobs, their progress and their logs.">
-        <Segments label="Status" options={STATUSES} chosen={status} onChoose={filter} />
-        <Button class="button primary" onClick={() => setStarting(true)}>
-          New run
-        </Button>
+        <input
+          type="search"
+          aria-label="Search the jobs that are shown"
+          placeholder="Search"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+        <Choice label="Status" options={STATUSES} chosen={status} onChoose={setStatus} />
+        {no ? null : (
+          <Button class="button primary" onClick={() => setStarting({})}>
+            New run
+          </Button>
+        )}
       </PageHead>
+      <Notice>{no}</Notice>
       <div class={selected ? "split" : "split alone"}>
         <section class="card" aria-label="Jobs">
-          <Scroll label="Table of jobs">
-            <table>
-              <thead>
-                <tr>
-                  <Headings text={["Job", "Status", "Progress"]} numbers={[heading]} />
-                  <Headings text={["Experiment", "Version", "Duration", "Created"]} />
-                </tr>
-              </thead>
-              <tbody>
-                {seen?.jobs.map((job) => (
-                  <JobRow
-                    key={job.job_id}
-                    job={job}
-                    heading={heading}
-                    selected={job.job_id === selected}
-                    onSelect={() => setSelected(job.job_id === selected ? null : job.job_id)}
-                  />
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
-          {!seen ? (
-            <div class="empty">
-              <Loading />
-            </div>
-          ) : seen.jobs.length ? (
-            <More shown={seen.jobs.length} total={seen.total} onMore={() => setShown(shown + PAGE)} />
-          ) : (
+          {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
+          {!current ? (
+            <Loading />
+          ) : !rows?.length ? (
             <Empty title="No jobs">
-              {seen.status ? (
+              {text ? (
+                "None of the jobs that are shown has this text. Older ones are read with Show more."
+              ) : status ? (
                 "No job has this status."
+              ) : no ? (
+                "Nobody has started one that this key may see."
               ) : (
                 <>
                   Start one with New run, or with <code>mlops train --watch</code>.
                 </>
               )}
             </Empty>
-          )}
+          ) : null}
+          {current?.cursor ? (
+            <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
+          ) : null}
         </section>
         {selected ? (
-          <JobDetail key={selected} jobId={selected} onClose={() => setSelected(null)} onCancelled={refresh} />
+          <JobDetail
+            key={selected}
+            jobId={selected}
+            onClose={close}
+            onCancelled={refresh}
+            onAgain={(like) => setStarting({ like })}
+          />
         ) : null}
       </div>
-      {starting ? <NewRun onStarted={started} onClosed={() => setStarting(false)} /> : null}
+      {starting ? <NewRun {...starting} onStarted={started} onClosed={() => setStarting(null)} /> : null}
     </>
   );
 }
 
-async function firstJobs(count: number, status: string, signal: AbortSignal): Promise<JobList> {
-  const jobs: Job[] = [];
-  let page: JobList;
-  let cursor: string | null | undefined;
-  do {
-    page = await api.jobs(
-      { status, limit: Math.min(MAX_PAGE, count - jobs.length), cursor: cursor ?? null },
-      { signal },
-    );
-    jobs.push(...page.jobs);
-    cursor = page.next_cursor;
-  } while (cursor && jobs.length < count);
-  return { ...page, jobs };
+interface TableProperties {
+  rows: Job[];
+  selected: string;
+  onSelect: (jobId: string, from: HTMLElement) => void;
 }
 
-interface JobRowProperties {
+function JobTable({ rows, selected, onSelect }: TableProperties) {
+  const heading = objectiveHeading(rows);
+  return (
+    <Scroll label="Table of jobs">
+      <table>
+        <thead>
+          <tr>
+            <Headings text={["Job", "Status", "Progress"]} numbers={[heading]} />
+            <Headings text={["Experiment", "Version", "Duration", "Created"]} />
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((job) => (
+            <JobRow key={job.job_id} {...{ job, heading, onSelect }} selected={job.job_id === selected} />
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+interface RowProperties {
   job: Job;
   /** That of the column of objectives. */
   heading: string;
   selected: boolean;
-  onSelect: () => void;
+  onSelect: (jobId: string, from: HTMLElement) => void;
 }
 
-function JobRow({ job, heading, selected, onSelect }: JobRowProperties) {
+function JobRow({ job, heading, selected, onSelect }: RowProperties) {
   const { epoch, epochs } = job.progress;
+  const ran = job.started_at ? duration(secondsBetween(job.started_at, job.completed_at)) : "";
   return (
     <tr aria-selected={selected}>
       <th scope="row">
-        <button class="link mono" type="button" onClick={onSelect}>
+        <button
+          class="link mono"
+          type="button"
+          aria-expanded={selected}
+          onClick={(event) => onSelect(job.job_id, event.currentTarget)}
+        >
           {job.job_id}
         </button>
       </th>
       <td>
         <Tag status={job.status} />
+        {job.error ? (
+          <div class="why" title={job.error}>
+            {job.error}
+          </div>
+        ) : null}
       </td>
       <td>
-        {epochs ? (
+        {epochs && !hasEnded(job) ? (
           <progress max={epochs} value={epoch} aria-label={`${job.job_id}: epoch ${epoch} of ${epochs}`} />
         ) : null}{" "}
         <span class="faint">{epochsText(epoch, epochs)}</span>
       </td>
       <td class="number">{objectiveText({ objective: job.objective, metrics: job.metrics ?? {} }, heading)}</td>
-      <td>{job.experiment_name}</td>
+      <td class="long" title={job.experiment_name}>
+        {job.experiment_name}
+      </td>
       <td>{job.model_version ?? ""}</td>
-      <td>{hasEnded(job) && job.started_at ? duration(secondsBetween(job.started_at, job.completed_at)) : ""}</td>
+      <td>{ran}</td>
       <td class="faint">{ago(job.created_at)}</td>
     </tr>
   );

@@ -20,9 +20,11 @@ interface Properties {
   /** Whether versions of this model can be moved to other stages. */
   movable: boolean;
   onMove: Move;
+  /** Called when somebody wants to see more of a version. */
+  onOpen: (version: number) => void;
 }
 
-export function Lane({ stage, versions, refusal, movable, onMove }: Properties) {
+export function Lane({ stage, versions, refusal, movable, onMove, onOpen }: Properties) {
   const [shown, setShown] = useState(FIRST);
   const [over, setOver] = useState(false);
   const dragOver = (event: DragEvent) => {
@@ -51,7 +53,7 @@ export function Lane({ stage, versions, refusal, movable, onMove }: Properties) 
       {versions.length ? null : <p class="faint none">None</p>}
       <ul>
         {versions.slice(0, shown).map((version) => (
-          <VersionCard key={version.version} {...{ version, stage, refusal, movable, onMove }} />
+          <VersionCard key={version.version} {...{ version, stage, refusal, movable, onMove, onOpen }} />
         ))}
       </ul>
       {versions.length > shown ? (
@@ -65,7 +67,7 @@ export function Lane({ stage, versions, refusal, movable, onMove }: Properties) 
 
 type CardProperties = Omit<Properties, "versions"> & { version: Version };
 
-function VersionCard({ version, stage, refusal, movable, onMove }: CardProperties) {
+function VersionCard({ version, stage, refusal, movable, onMove, onOpen }: CardProperties) {
   return (
     <li
       class="version"
@@ -73,7 +75,9 @@ function VersionCard({ version, stage, refusal, movable, onMove }: CardPropertie
       onDragStart={(event) => event.dataTransfer?.setData(DRAGGED, `${version.version}|${stage}`)}
     >
       <div class="top">
-        <strong>{`Version ${version.version}`}</strong>
+        <button class="link" type="button" onClick={() => onOpen(version.version)}>
+          {`Version ${version.version}`}
+        </button>
         <span title={words(objectiveOf(version))}>{objectiveText(version)}</span>
       </div>
       <div class="faint">

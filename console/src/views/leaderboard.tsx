@@ -1,6 +1,7 @@
-import { Headings, More, Scroll, Unseen } from "../components/basics";
+import { Empty, Headings, More, Scroll, Unseen } from "../components/basics";
 import { capitalised, metricText, number, objectiveHeading, words } from "../format";
 import type { Objective, RunRow } from "../schema";
+import { fits, nextSort, sorted } from "./run-rows";
 import { MAX_COMPARED } from "./runs";
 
 /** Hyperparameters with a column of their own where runs differ in them. */
@@ -20,11 +21,19 @@ interface Properties {
   total: number;
   /** Ids of the runs to compare. */
   picked: ReadonlySet<string>;
+  /** Conditions and parts of names. */
+  filter: string;
+  /** The metric or parameter that sorts the runs, "-" before it from the highest; ranked if empty. */
+  sort: string;
   onPick: (runId: string, on: boolean) => void;
+  onOpen: (runId: string) => void;
+  onFilter: (filter: string) => void;
+  onSort: (sort: string) => void;
   onMore: () => void;
 }
 
-export function Leaderboard({ objective, runs, total, picked, onPick, onMore }: Properties) {
+export function Leaderboard(properties: Properties) {
+  const { objective, runs, total, picked, filter, sort, onPick, onOpen, onFilter, onSort, onMore } = properties;
   const columns = COLUMNS.filter(
     (name) => ALWAYS.includes(name) || new Set(runs.map(({ params }) => params[name])).size > 1,
   );
@@ -33,9 +42,23 @@ export function Leaderboard({ objective, runs, total, picked, onPick, onMore }: 
     .filter((name) => name !== objective.name)
     .slice(0, OWN_COLUMNS);
   const metrics = [...second, ...own];
+  const ranks = new Map(runs.map(({ run_id }, index) => [run_id, index]));
+  const rows = sorted(
+    runs.filter((run) => fits(run, filter)),
+    sort,
+  );
   const full = picked.size >= MAX_COMPARED;
   return (
     <>
+      <div class="filter">
+        <input
+          type="search"
+          aria-label="Filter the runs that are shown"
+          placeholder="Filter: a part of a name, or accuracy > 0.9 and params.epochs < 20"
+          value={filter}
+          onInput={(event) => onFilter(event.currentTarget.value)}
+        />
+      </div>
       <Scroll label="Table of runs">
         <table>
           <thead>
@@ -43,18 +66,20 @@ export function Leaderboard({ objective, runs, total, picked, onPick, onMore }: 
               <th scope="col">
                 <Unseen>Choose</Unseen>
               </th>
-              <Headings
-                text={["#", "Run"]}
-                numbers={[
-                  objectiveHeading([{ objective }]),
-                  ...[...metrics, ...columns].map((name) => capitalised(words(name))),
-                ]}
-              />
+              <Headings text={["#", "Run"]} />
+              {[objective.name, ...metrics, ...columns].map((name) => (
+                <SortedHeading
+                  key={name}
+                  {...{ name, sort, onSort }}
+                  title={name === objective.name ? objectiveHeading([{ objective }]) : capitalised(words(name))}
+                />
+              ))}
             </tr>
           </thead>
           <tbody>
-            {runs.map((run, index) => {
+            {rows.map((run) => {
               const on = picked.has(run.run_id);
+              const rank = ranks.get(run.run_id) ?? 0;
               return (
                 <tr key={run.run_id}>
                   <td>
@@ -66,12 +91,15 @@ export function Leaderboard({ objective, runs, total, picked, onPick, onMore }: 
                       onChange={(event) => onPick(run.run_id, event.currentTarget.checked)}
                     />
                   </td>
-                  <td class="faint">{index + 1}</td>
-                  <th scope="row">
-                    {nameOf(run)} <code class="faint">{shortId(run)}</code>
+                  <td class="faint">{rank + 1}</td>
+                  <th scope="row" class="long" title={nameOf(run)}>
+                    <button class="link" type="button" onClick={() => onOpen(run.run_id)}>
+                      {nameOf(run)}
+                    </button>{" "}
+                    <code class="faint">{shortId(run)}</code>
                   </th>
                   {objective.name in run.metrics ? (
-                    <td class={index === 0 ? "number best" : "number"}>
+                    <td class={rank === 0 ? "number best" : "number"}>
                       {metricText(objective.name, run.metrics[objective.name])}
                     </td>
                   ) : (
@@ -93,10 +121,32 @@ export function Leaderboard({ objective, runs, total, picked, onPick, onMore }: 
           </tbody>
         </table>
       </Scroll>
+      {rows.length ? null : (
+        <Empty title="No runs">{filter ? "None of the runs that are shown is what the filter asks for." : ""}</Empty>
+      )}
       <More shown={runs.length} total={total} onMore={onMore} />
     </>
   );
 }
+
+interface HeadingProperties {
+  name: string;
+  title: string;
+  sort: string;
+  onSort: (sort: string) => void;
+}
+
+const SortedHeading = ({ name, title, sort, onSort }: HeadingProperties) => {
+  const order = sort === name ? "ascending" : sort === `-${name}` ? "descending" : undefined;
+  return (
+    <th scope="col" class="number" aria-sort={order}>
+      <button class="heading" type="button" onClick={() => onSort(nextSort(sort, name))}>
+        {title}
+        {order ? (order === "ascending" ? " ↑" : " ↓") : ""}
+      </button>
+    </th>
+  );
+};
 
 /** The metrics that runs have logged themselves; those that the most runs have come first. */
 export function ownMetrics(runs: Pick<RunRow, "own_metrics">[]): string[] {

@@ -1,6 +1,6 @@
 /** The stages, and where people may move a version. */
 
-import type { ModelVersion } from "../schema";
+import type { ModelVersion, Rollout } from "../schema";
 
 export type Version = ModelVersion;
 
@@ -16,3 +16,9 @@ export const MOVES: Record<Stage, readonly Stage[]> = {
 };
 
 export const canMove = (from: Stage, to: Stage): boolean => MOVES[from].includes(to);
+
+const OPEN = ["starting", "running", "paused", "promoting"];
+
+/** Whether a rollout is under way. */
+export const isOpen = (rollout: Pick<Rollout, "status"> | null | undefined): boolean =>
+  rollout ? OPEN.includes(rollout.status) : false;

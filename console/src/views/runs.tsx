@@ -1,50 +1,67 @@
-/** A leaderboard for each experiment, and chosen runs side by side. */
+/** A leaderboard for each experiment, chosen runs side by side, and one run in full. */
 
 import { useRef, useState } from "preact/hooks";
 import { announce } from "../announce";
 import * as api from "../api";
-import { Empty, Loading, PageHead } from "../components/basics";
-import { Choice } from "../components/controls";
+import { Empty, Loading, NotFound, PageHead } from "../components/basics";
+import { Choice, type Option } from "../components/controls";
 import { words } from "../format";
-import { useLoaded, usePolling } from "../polling";
+import { usePolling } from "../polling";
 import { useProblems } from "../problems";
-import type { Objective, RunList, RunRow } from "../schema";
+import { linkTo, useAddress } from "../routing";
+import type { Experiment, Objective, RunList, RunRow } from "../schema";
 import { Leaderboard } from "./leaderboard";
+import { RunInFull } from "./run-in-full";
 import { type Compared, SideBySide } from "./side-by-side";
 
 const INTERVAL = 5000;
+const EXPERIMENTS_INTERVAL = 15_000;
 const PAGE = 50;
 /** The API's largest page that is quick. */
 const MAX_PAGE = 100;
 /** Runs that fit side by side. */
-export const MAX_COMPARED = 5;
+export const MAX_COMPARED = 10;
 
 export function Runs({ params }: { params: URLSearchParams }) {
-  const [chosen, setChosen] = useState(params.get("experiment"));
+  const [chosen, setChosen] = useAddress(params, "experiment");
+  const [run, setRun] = useAddress(params, "run");
+  const [side, setSide] = useAddress(params, "compare");
+  const [filter, setFilter] = useAddress(params, "filter");
+  const [sort, setSort] = useAddress(params, "sort");
   const [shown, setShown] = useState(PAGE);
-  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set(side ? side.split(",") : []));
+  const [experiments, setExperiments] = useState<Experiment[]>();
   const [seen, setSeen] = useState<{ experiment: string; objective: Objective; runs: RunRow[]; total: number }>();
   const [compared, setCompared] = useState<Compared>();
   const { attempt } = useProblems();
   const compare = useRef<HTMLButtonElement>(null);
-  const experiments = useLoaded(async (signal) =>
-    (await api.experiments({ signal })).experiments.filter(({ total_runs }) => total_runs > 0),
+  usePolling(
+    async (signal) => {
+      const found = (await api.experiments({ signal })).experiments;
+      setExperiments(found.filter(({ total_runs, name }) => total_runs > 0 || name === chosen));
+      return undefined;
+    },
+    EXPERIMENTS_INTERVAL,
+    [],
   );
-  const experiment = (experiments?.find(({ name }) => name === chosen) ?? experiments?.[0])?.name;
+  const unknown = experiments && chosen && !experiments.some(({ name }) => name === chosen) ? chosen : undefined;
+  const experiment = unknown ? undefined : (experiments?.find(({ name }) => name === chosen) ?? experiments?.[0])?.name;
   usePolling(
     async (signal) => {
       if (!experiment) return false;
       const page = await firstRuns(experiment, shown, signal);
       setSeen({ experiment, objective: page.objective, runs: page.runs, total: page.total_count });
+      if (side && !compared) await showComparison(side.split(","));
       return undefined;
     },
-    INTERVAL,
+    INTERVAL * Math.ceil(shown / MAX_PAGE),
     [experiment, shown],
   );
   const choose = (name: string) => {
     setChosen(name);
     setShown(PAGE);
     setPicked(new Set());
+    for (const forget of [setSide, setRun, setFilter, setSort]) forget("");
     setCompared(undefined);
   };
   const pick = (runId: string, on: boolean) => {
@@ -53,30 +70,30 @@ export function Runs({ params }: { params: URLSearchParams }) {
     else ids.delete(runId);
     setPicked(ids);
   };
-  const showComparison = () =>
-    attempt(async () => {
-      if (!experiment) return;
-      const ids = [...picked];
-      const [comparison, ...runs] = await Promise.all([
-        api.compare(experiment, ids),
-        ...ids.map((id) => api.run(experiment, id)),
-      ]);
-      setCompared({ comparison, runs });
-      announce(`${runs.length} runs side by side`);
-    });
+  const showComparison = async (ids: string[]) => {
+    if (!experiment) return;
+    const [comparison, ...runs] = await Promise.all([
+      api.compare(experiment, ids),
+      ...ids.map((id) => api.run(experiment, id)),
+    ]);
+    setCompared({ comparison, runs });
+    setSide(ids.join(","));
+    announce(`${runs.length} runs side by side`);
+  };
   const close = () => {
     setCompared(undefined);
+    setSide("");
     compare.current?.focus();
   };
   const current = seen?.experiment === experiment ? seen : undefined;
   return (
     <>
       <PageHead title="Runs" text={`${rankedBy(current?.objective)} Choose 2 to ${MAX_COMPARED} runs to compare them.`}>
-        {experiments && experiment ? (
+        {experiments?.length ? (
           <Choice
             label="Experiment"
-            options={experiments.map(({ name, total_runs }) => [name, `${name} (${total_runs})`])}
-            chosen={experiment}
+            options={[...(unknown ? [["", "Choose an experiment"] as Option] : []), ...experiments.map(optionOf)]}
+            chosen={experiment ?? ""}
             onChoose={choose}
           />
         ) : null}
@@ -85,32 +102,45 @@ export function Runs({ params }: { params: URLSearchParams }) {
           class="button primary"
           type="button"
           disabled={picked.size < 2}
-          onClick={() => void showComparison()}
+          onClick={() => void attempt(() => showComparison([...picked]))}
         >
           {picked.size ? `Compare ${picked.size}` : "Compare"}
         </button>
       </PageHead>
       <div class="stack">
         {compared ? (
-          <SideBySide key={compared.runs.map((run) => run.run_id).join()} {...compared} onClose={close} />
+          <SideBySide key={compared.runs.map((each) => each.run_id).join()} {...compared} onClose={close} />
+        ) : null}
+        {run && experiment ? (
+          <RunInFull key={run} experiment={experiment} runId={run} onClose={() => setRun("")} />
         ) : null}
         <section class="card" aria-label="Leaderboard">
-          {experiments?.length === 0 ? (
+          {unknown ? (
+            <NotFound kind="experiment" name={unknown} />
+          ) : experiments?.length === 0 ? (
             <Empty title="No runs yet">
-              Start one under Jobs, or with <code>mlops train --watch</code>.
+              <a href={linkTo("jobs")}>Start one under Jobs</a>, or with <code>mlops train --watch</code>.
             </Empty>
           ) : !current ? (
-            <div class="empty">
-              <Loading />
-            </div>
+            <Loading />
           ) : (
-            <Leaderboard {...current} picked={picked} onPick={pick} onMore={() => setShown(shown + PAGE)} />
+            <Leaderboard
+              {...current}
+              {...{ picked, filter, sort }}
+              onPick={pick}
+              onOpen={setRun}
+              onFilter={setFilter}
+              onSort={setSort}
+              onMore={() => setShown(shown + PAGE)}
+            />
           )}
         </section>
       </div>
     </>
   );
 }
+
+const optionOf = ({ name, total_runs }: Experiment): Option => [name, `${name} (${total_runs})`];
 
 function rankedBy(objective: Objective | undefined): string {
   if (!objective) return "Ranked by their objective.";

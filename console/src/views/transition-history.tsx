@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { Headings, Scroll, Tag } from "../components/basics";
+import { Empty, Headings, Scroll, Tag } from "../components/basics";
 import { Dialog, useClose } from "../components/dialog";
 import { Gates } from "../components/gates";
 import { ago } from "../format";
@@ -13,8 +13,11 @@ export function TransitionHistory({ transitions }: { transitions: Transition[] }
       <header>
         <h2>History</h2>
       </header>
+      {transitions.length ? null : (
+        <Empty title="No moves yet">Whoever moves a version is listed here, with the reason.</Empty>
+      )}
       <Scroll label="Table of transitions">
-        <table>
+        <table hidden={!transitions.length}>
           <thead>
             <tr>
               <Headings text={["When", "Version", "From", "To", "Outcome", "By", "Reason", "Gates"]} />

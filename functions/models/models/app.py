@@ -1,5 +1,6 @@
 """The routes of registered models: their versions, stages and history."""
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -20,6 +21,7 @@ from mlops.domain.history import Head
 from mlops.domain.model_name import unservable_reason
 from mlops.domain.names import ModelName
 from mlops.domain.stages import ALIASES, Stage
+from mlops.domain.transition import TransitionStatus
 from mlops.registry.sql.catalogue import Catalogue
 from models.model_settings import ModelSettingsStore
 
@@ -32,7 +34,11 @@ RegisteredName = Annotated[PathText, Path(description="Name of a registered mode
 def list_models(caller: CurrentCaller, limit: PageSize = 50, cursor: Cursor = None) -> ModelList:
     """List the registered models that the key is for, by name."""
     rows, total, next_cursor = Catalogue.from_environment().models(limit, cursor, caller.models)
-    models = [Model.model_validate({**row, **_servable(row["name"])}) for row in rows]
+    waiting = _awaiting_approval() if rows else {}
+    models = [
+        Model.model_validate({**row, **_servable(row["name"]), "awaiting_approval": waiting.get(row["name"], 0)})
+        for row in rows
+    ]
     return ModelList(models=models, total_count=total, next_cursor=next_cursor)
 
 
@@ -130,6 +136,12 @@ def _verified(head: Head | None, problem: str | None) -> Verification:
         entries=head.seq if head else 0,
         sha256=head.sha256 if head else None,
     )
+
+
+def _awaiting_approval() -> Counter[str]:
+    """Return how many transitions wait for approval, by model."""
+    still_open = TransitionsTable.from_environment().still_open()
+    return Counter(each.model_name for each in still_open if each.status is TransitionStatus.AWAITING_APPROVAL)
 
 
 def _servable(name: str) -> dict[str, Any]:

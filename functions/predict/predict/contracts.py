@@ -1,5 +1,6 @@
 """GET /models/{name}/contract: what a model takes and gives, with a request that it answers."""
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -28,9 +29,7 @@ def contract(call: Call) -> Response:
             "labels": manifest.labels,
             "signature": _signature(manifest),
             "columns": contract_columns(described) if described else None,
-            "input": {"name": manifest.input.name, "features": manifest.input.features, "image": manifest.input.image}
-            if manifest.input
-            else None,
+            "input": asdict(manifest.input) if manifest.input else None,
             "example": example_of(manifest),
         }
     )

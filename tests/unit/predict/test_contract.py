@@ -76,8 +76,8 @@ def test_the_signature_is_mlflows(predict: Predict) -> None:
 
 def test_a_model_of_images_or_vectors_has_an_input(predict: Predict) -> None:
     image, vector = contract_of(predict, "image"), contract_of(predict, "vector")
-    assert image["input"] == {"name": "inputs", "features": 6, "image": [2, 3]}
-    assert vector["input"] == {"name": "inputs", "features": 3, "image": None}
+    assert image["input"] == {"name": "inputs", "features": 6, "image": [2, 3], "framing": None}
+    assert vector["input"] == {"name": "inputs", "features": 3, "image": None, "framing": None}
     assert (image["columns"], image["labels"]) == (None, [0, 1, 2])
 
 

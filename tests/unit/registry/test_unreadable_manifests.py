@@ -172,6 +172,7 @@ class TestStore:
         ({"labels": ["a"]}, "1 labels do not fit 2 classes"),
         ({"image": [3, 3]}, "does not have 4 pixels"),
         ({"image": [2.0, 2.0]}, "input.image"),
+        ({"framing": ["digits"]}, "input.framing"),
         ({"self_test": "yes"}, "self_test"),
         ({"self_test": {"inputs": [1, 2]}}, "self_test.inputs"),
         ({"reference": {"count": 3}}, "reference.predictions"),
@@ -198,6 +199,7 @@ def test_the_gate_takes_what_the_trainer_writes() -> None:
     metadata = {
         "labels": ["no", "yes"],
         "image": [2, 2],
+        "framing": "digits",
         "self_test": test,
         "reference": {
             "count": 2,
@@ -212,6 +214,7 @@ def test_the_gate_takes_what_the_trainer_writes() -> None:
     onnx.helper.set_model_props(model, {"mlops": json.dumps(metadata)})
     manifest = examine(ModelFile(model.SerializeToString()), placement(1), LIMITS).manifest
     assert (manifest.labels, manifest.input.image, manifest.self_test) == (("no", "yes"), (2, 2), test)
+    assert manifest.input.framing == "digits"
 
 
 def test_metrics_of_a_run_that_diverged_leave_the_manifest_readable() -> None:

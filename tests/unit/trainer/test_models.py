@@ -66,7 +66,7 @@ def test_a_type_learns_digits_and_its_file_describes_itself(digits: Dataset, mod
     described = metadata(exported)
     assert described["schema"] == 1
     assert described["labels"] == list(range(10))
-    assert (described["features"], described["image"]) == (784, [28, 28])
+    assert (described["features"], described["image"], described["framing"]) == (784, [28, 28], "digits")
     session = onnxruntime.InferenceSession(exported.content)
     assert [(item.name, item.type, item.shape[1:]) for item in session.get_inputs()] == [
         ("inputs", "tensor(float)", [784])

@@ -11,6 +11,8 @@ from trainer.export.interface import INPUT, check_answers, converted
 from trainer.models.protocols import Trained
 
 PARITY_ROWS = 1000
+FRAMED = ("digits", "mnist")
+"""Data sets whose digits are all placed in their pictures in one way, which whoever draws one has to know."""
 
 
 def check(trained: Trained, dataset: Dataset) -> Checked:
@@ -28,6 +30,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     description = {
         "features": dataset.features,
         "image": list(dataset.image) if dataset.image else None,
+        "framing": dataset.name if dataset.name in FRAMED else None,
         "self_test": self_test_of_tensor(inputs, probabilities),
     }
     return Checked(model, probabilities, worst, {INPUT: inputs[:1]}, description)

@@ -180,7 +180,8 @@ def with_examination(data: bytes, revision: int, refusal: str | None, at: str) -
 
 def _input(source: Fields) -> ModelInput:
     image = tuple(source.items("image")) if source.has("image") else None
-    return ModelInput(source.text("name"), source.whole("features", least=1), image)
+    framing = source.text("framing") if source.has("framing") else None
+    return ModelInput(source.text("name"), source.whole("features", least=1), image, framing)
 
 
 def _metrics(metrics: Fields) -> dict[str, float]:

@@ -22,11 +22,16 @@ HISTOGRAMS = ("confidence", "mean_intensity", "ink_share")
 
 @dataclass(frozen=True)
 class ModelInput:
-    """The model's only input: float32 `[n, features]`. For flattened images, `image` is `[rows, columns]`."""
+    """The model's only input: float32 `[n, features]`. For flattened images, `image` is `[rows, columns]`.
+
+    `framing` is the data set whose way to place a digit in its picture the training pictures have: `digits` or `mnist`;
+    None if that is not known.
+    """
 
     name: str
     features: int
     image: tuple[int, int] | None = None
+    framing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ def check_description(
             raise ManifestError("the field input.image is not two positive whole numbers")
         if math.prod(image) != model_input.features:
             raise ManifestError(f"the image {image} does not have {model_input.features} pixels")
+    if model_input is not None and model_input.framing is not None and not is_text(model_input.framing):
+        raise ManifestError("the field input.framing is not text")
     if self_test is not None:
         _check_self_test(Fields(self_test, "self_test"), of_rows=contract is not None)
     if reference is not None:

@@ -94,7 +94,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
 
             model_input, output = None, output_of(session, contract)
         else:
-            model_input, output = _shapes(session, metadata.get("image"))
+            model_input, output = _shapes(session, metadata.get("image"), metadata.get("framing"))
         regression = contract is not None and contract.task is Task.REGRESSION
         description = Description(
             model_input,
@@ -123,7 +123,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
     return description
 
 
-def _shapes(session: onnxruntime.InferenceSession, image: Any) -> tuple[ModelInput, ModelOutput]:
+def _shapes(session: onnxruntime.InferenceSession, image: Any, framing: Any) -> tuple[ModelInput, ModelOutput]:
     """Return input and output of a model of images or vectors. Raises ModelRefused."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
@@ -143,7 +143,7 @@ def _shapes(session: onnxruntime.InferenceSession, image: Any) -> tuple[ModelInp
     if not isinstance(features, int) or not isinstance(classes, int):
         raise ModelRefused("the model's numbers of features and classes must be fixed; only the batch size may vary")
     return (
-        ModelInput(inputs[0].name, features, tuple(image) if image else None),
+        ModelInput(inputs[0].name, features, tuple(image) if image else None, framing),
         ModelOutput(probabilities[0].name, classes),
     )
 

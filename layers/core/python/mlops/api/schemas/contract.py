@@ -35,6 +35,9 @@ class ContractInput(BaseModel):
     name: str
     features: int
     image: list[int] | None = Field(description="Rows and columns of pixels from 0 to 1")
+    framing: str | None = Field(
+        description="digits or mnist: digits lie in their pictures as in that data set; null if that is not known"
+    )
 
 
 class ContractExample(BaseModel):

@@ -25,6 +25,7 @@ class Model(BaseModel):
     latest_stage: str | None
     production_version: int | None
     versions: int = Field(description="Number of versions")
+    awaiting_approval: int = Field(default=0, description="How many of its transitions wait for approval")
     servable: bool = Field(default=True, description="Whether its versions can be promoted, and asked for predictions")
     reason: str | None = Field(default=None, description="Why it is not servable, with the remedy; null if it is")
 

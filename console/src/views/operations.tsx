@@ -3,7 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import * as api from "../api";
-import { Card, Facts, Loading, PageHead, Tag, Tile } from "../components/basics";
+import { Card, Facts, Loading, PageHead, Scroll, Tag, Tile } from "../components/basics";
+import { defaultFirst } from "../components/model-choice";
 import { JOB, JOB_HOUR, PRICES, secondsTrained, trainingCost } from "../cost";
 import { dollars, duration, number, percent } from "../format";
 import { ApiError } from "../http";
@@ -24,7 +25,7 @@ interface Seen {
   uncounted: string;
 }
 
-export function Health() {
+export function Operations() {
   const [seen, setSeen] = useState<Seen>();
   usePolling(
     async (signal) => {
@@ -36,7 +37,7 @@ export function Health() {
   );
   return (
     <>
-      <PageHead title="Health and cost" text="The services behind the API, their load, and their approximate cost." />
+      <PageHead title="Operations" text="The services behind the API, their load, and their approximate cost." />
       {seen ? <Shown {...seen} /> : <Loading />}
     </>
   );
@@ -62,8 +63,12 @@ async function readiness(signal: AbortSignal): Promise<Ready> {
 }
 
 async function predictions(signal: AbortSignal): Promise<Pick<Seen, "stats" | "uncounted">> {
+  const models = await api.allModels({ signal });
+  const served = models.filter(({ servable, production_version }) => servable && production_version);
+  const name = defaultFirst(served.map(({ name }) => name))[0];
+  if (!name) return { stats: null, uncounted: "No version is in Production." };
   try {
-    return { stats: await api.driftStats(24, { signal }), uncounted: "" };
+    return { stats: await api.driftStats(name, 24, { signal }), uncounted: "" };
   } catch (error) {
     if (!(error instanceof ApiError) || error.transient) throw error;
     return { stats: null, uncounted: reason(error) };
@@ -81,7 +86,10 @@ function Shown({ ready, counts, jobs, stats, uncounted }: Seen) {
         <Tile name="Jobs now" more={`${counts.running} running, ${counts.pending} waiting`}>
           {number(counts.running + counts.pending)}
         </Tile>
-        <Tile name="Predictions, 24 h" more={stats ? `${number(stats.cache_hits)} from the cache` : "not counted yet"}>
+        <Tile
+          name="Predictions, 24 h"
+          more={stats ? `of ${stats.model_name}; ${number(stats.cache_hits)} from the cache` : "not counted yet"}
+        >
           {stats ? number(stats.total_predictions) : "–"}
         </Tile>
         <Tile name="Latency, 95th percentile" more="within the function">
@@ -114,7 +122,7 @@ function Shown({ ready, counts, jobs, stats, uncounted }: Seen) {
 }
 
 const Dependencies = ({ ready }: { ready: Ready }) => (
-  <div class="scroll">
+  <Scroll label="Table of services">
     <table>
       <tbody>
         {Object.entries(ready.dependencies).map(([name, dependency]) => (
@@ -130,7 +138,7 @@ const Dependencies = ({ ready }: { ready: Ready }) => (
         ))}
       </tbody>
     </table>
-  </div>
+  </Scroll>
 );
 
 function Cost({ jobs }: { jobs: Job[] }) {

@@ -1,0 +1,95 @@
+/** One version beside the one in Production: its metrics, what its last transition compared, and what became of it. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { Facts, Headings, NotFound, Scroll, Tag } from "../components/basics";
+import { ago, metricText, words } from "../format";
+import type { ModelDetail, Transition } from "../schema";
+import type { Version } from "./lifecycle";
+
+interface Properties {
+  number: number;
+  detail: ModelDetail;
+  history: Transition[];
+  onClose: () => void;
+}
+
+export function VersionCompared({ number, detail, history, onClose }: Properties) {
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => title.current?.focus(), []);
+  const version = detail.versions.find((each) => each.version === number);
+  const production = detail.versions.find((each) => each.version === detail.production_version);
+  const last = history.find((transition) => transition.version === number);
+  // Beside a version that it would replace; without one every parameter would be a change.
+  const changed = last?.comparison?.replaced_version ? last.comparison.params : [];
+  return (
+    <section class="card" aria-label={`Version ${number}`}>
+      <header>
+        <h2 ref={title} tabIndex={-1}>{`Version ${number}`}</h2>
+        <div class="tools">
+          <button class="button small plain" type="button" aria-label="Close the version" onClick={onClose}>
+            ✕
+          </button>
+        </div>
+      </header>
+      {!version ? (
+        <NotFound kind="version" name={String(number)}>
+          It may have been deleted.
+        </NotFound>
+      ) : (
+        <div class="body side-by-side">
+          <Facts
+            of={[
+              ["Stage", <Tag key="stage" status={version.stage} />],
+              ["Registered", ago(version.created_at)],
+              ["Run", version.run_id ? <code key="run">{version.run_id}</code> : null],
+              ["SHA-256", version.sha256 ? <code key="sha256">{version.sha256}</code> : null],
+              ["Last move", last ? `to ${last.stage}, ${words(last.status)}, by ${last.actor}` : null],
+              ["Reason", last?.reason],
+              ...changed
+                .slice(0, 8)
+                .map(({ name, before, now }): [string, string] => [
+                  `Changed: ${words(name)}`,
+                  `${before ?? "–"} → ${now ?? "–"}`,
+                ]),
+            ]}
+          />
+          <Metrics version={version} beside={production && production !== version ? production : null} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Metrics({ version, beside }: { version: Version; beside: Version | null }) {
+  const names = [...new Set([...Object.keys(version.metrics), ...Object.keys(beside?.metrics ?? {})])].sort();
+  const columns = [version, ...(beside ? [beside] : [])];
+  if (!names.length) return <p class="quiet">The version has no metrics.</p>;
+  return (
+    <Scroll label="Table of metrics">
+      <table>
+        <thead>
+          <tr>
+            <Headings
+              text={["Metric"]}
+              numbers={columns.map((each) =>
+                each === beside ? `Version ${each.version}, in Production` : `Version ${each.version}`,
+              )}
+            />
+          </tr>
+        </thead>
+        <tbody>
+          {names.map((name) => (
+            <tr key={name}>
+              <th scope="row">{words(name)}</th>
+              {columns.map((each) => (
+                <td key={each.version} class="number">
+                  {metricText(name, each.metrics[name])}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
