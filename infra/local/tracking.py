@@ -9,6 +9,6 @@ from __future__ import annotations
 from infra.local.guard.identity import with_identity
 from infra.local.guard.origins import own_pages_only, without_cors
 from infra.local.guard.peers import own_user_only
-from tracking.app import application as mlflow
+from tracking.server import application as mlflow
 
 application = own_user_only(own_pages_only(without_cors(with_identity(mlflow))))

@@ -14,15 +14,16 @@ os.environ |= {"ARTIFACT_BUCKET": "artifacts", "AWS_DEFAULT_REGION": "us-east-1"
 store = types.ModuleType("tracking.store")
 store.store_uri = lambda: "sqlite:///mlflow.db"  # type: ignore[attr-defined]
 sys.modules["tracking.store"] = store
-app = importlib.import_module("tracking.app")
 
 if len(sys.argv) > 1:
     import uvicorn
 
     from infra.local.guard.identity import with_identity
 
-    uvicorn.run(with_identity(app.application), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    server = importlib.import_module("tracking.server")
+    uvicorn.run(with_identity(server.application), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
 else:
+    app = importlib.import_module("tracking.app")
     for line in sys.stdin:
         answer = app.handler(json.loads(line), None)
         print(json.dumps({"status": answer["statusCode"], "body": answer["body"]}), flush=True)
