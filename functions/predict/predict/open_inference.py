@@ -149,7 +149,10 @@ def _inputs(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
             raise ValidationFailed.of_field(field, "must be an object of name, shape, datatype and data")
         if name in inputs:
             raise ValidationFailed.of_field(field, "has the same name as an input before it")
-        if "binary_data_size" in (tensor.get("parameters") or {}):
+        parameters = tensor.get("parameters", {})
+        if type(parameters) is not dict:
+            raise ValidationFailed.of_field(f"{field}.parameters", "must be an object; leave it out")
+        if "binary_data_size" in parameters:
             raise ValidationFailed.of_field(field, _BINARY)
         inputs[name] = tensor
     return inputs
@@ -170,7 +173,7 @@ def _wanted(document: dict[str, Any], manifest: Manifest) -> set[str]:
     names = set()
     for index, output in enumerate(_list(document, "outputs")):
         name = output.get("name") if type(output) is dict else None
-        if name not in known:
+        if type(name) is not str or name not in known:
             raise ValidationFailed.of_field(f"outputs.{index}", f"must name one of {', '.join(sorted(known))}")
         names.add(name)
     return names
@@ -182,15 +185,14 @@ def _of_tensor(call: Call, model: ServedModel, inputs: dict[str, dict[str, Any]]
     if inputs.keys() != {expected.name}:
         raise ValidationFailed.of_field("inputs", f"must be one tensor with the name {expected.name!r}")
     source, tensor = f"inputs.{expected.name}", inputs[expected.name]
-    if tensor.get("datatype") not in NUMBERS:
-        raise ValidationFailed.of_field(f"{source}.datatype", f"must be one of {', '.join(sorted(NUMBERS))}")
+    _check_datatype(source, tensor, NUMBERS)
     shape, data = _shape(source, tensor), _flat(source, tensor)
     if math.prod(shape) != len(data) or math.prod(shape[1:]) != expected.features:
         raise ValidationFailed.of_field(
             f"{source}.shape", f"must be [n, {expected.features}], with n times {expected.features} numbers in data"
         )
     tensors.check_count(source, shape[0])
-    refuse_other_than_numbers(f"{source}.data", data)
+    refuse_other_than_numbers(f"{source}.data", data, depth=0)
     try:
         numbers = np.array(data, np.float64).reshape(shape[0], -1)
     except OverflowError:
@@ -207,11 +209,15 @@ def _rows(inputs: dict[str, dict[str, Any]], columns: tuple[Column, ...]) -> row
         if shape not in ([len(values[name])], [len(values[name]), 1]):
             raise ValidationFailed.of_field(f"{source}.shape", "must be [n, 1] or [n], with n values in data")
         kind = types.get(name)
-        if kind is not None and tensor.get("datatype") not in DATATYPES[kind][1]:
-            raise ValidationFailed.of_field(
-                f"{source}.datatype", f"must be one of {', '.join(sorted(DATATYPES[kind][1]))}"
-            )
+        if kind is not None:
+            _check_datatype(source, tensor, DATATYPES[kind][1])
     return row_bodies.of_columns("inputs", values)
+
+
+def _check_datatype(source: str, tensor: dict[str, Any], known: frozenset[str]) -> None:
+    datatype = tensor.get("datatype")
+    if type(datatype) is not str or datatype not in known:
+        raise ValidationFailed.of_field(f"{source}.datatype", f"must be one of {', '.join(sorted(known))}")
 
 
 def _shape(source: str, tensor: dict[str, Any]) -> list[int]:

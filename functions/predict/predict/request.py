@@ -127,13 +127,13 @@ def object_of(body: str) -> dict[str, Any]:
     return document
 
 
-def refuse_other_than_numbers(field: str, value: Sequence[Any]) -> None:
-    """Refuse a list with entries, at any depth, that are not JSON numbers.
+def refuse_other_than_numbers(field: str, value: Sequence[Any], depth: int = MAX_DEPTH) -> None:
+    """Refuse a list with entries that are not JSON numbers, apart from lists of them up to a depth.
 
     Raises:
         ValidationFailed: Names the first of them.
     """
-    if errors := list(islice(_other_than_numbers(field, value, MAX_DEPTH), MAX_ERRORS)):
+    if errors := list(islice(_other_than_numbers(field, value, depth), MAX_ERRORS)):
         raise ValidationFailed.of_fields(errors)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from mlops.domain.errors import ValidationFailed
 from mlops.domain.manifest import Manifest
 from predict.called import Call
@@ -44,7 +46,7 @@ def outcome(call: Call, model: ServedModel, source: str, entries: Any) -> Outcom
     Raises:
         ValidationFailed: They are not the model's, or it has no finite answer. Names the input.
     """
-    if type(entries) is list:
+    if type(entries) is not np.ndarray:
         _check(source, entries)
     assert model.manifest.input is not None
     field = "images" if model.manifest.input.image else "inputs_list"
@@ -63,7 +65,9 @@ def check_count(source: str, count: int) -> None:
         raise ValidationFailed.of_field(source, f"has {count} inputs; send 1 to {MAX_BATCH} per request")
 
 
-def _check(source: str, entries: list[Any]) -> None:
+def _check(source: str, entries: Any) -> None:
+    if type(entries) is not list:
+        raise ValidationFailed.of_field(source, "must be a list of inputs, which are lists of numbers")
     check_count(source, len(entries))
     for index, entry in enumerate(entries):
         if type(entry) is not list or not entry:
