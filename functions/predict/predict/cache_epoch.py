@@ -14,6 +14,7 @@ from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.domain.model_name import RULE, is_servable
 from mlops.domain.transition import new_transition_id
 from predict import records, replies
+from predict.request import query_of
 
 STAGES = ("Production", "Staging")
 
@@ -31,7 +32,7 @@ def raise_epoch(event: dict[str, Any], request_id: str, default_model: str) -> d
             event["requestContext"].get("identity", {}).get("apiKeyId") or "-"
         )
         authorise(caller, "DELETE")
-        asked = event.get("queryStringParameters") or {}
+        asked = query_of(event)
         refuse_unknown(asked, ("model_name",))  # a misspelled one would stand for the default model
         model_name = asked.get("model_name", default_model)
         if not is_servable(model_name):

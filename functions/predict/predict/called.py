@@ -50,7 +50,7 @@ class Call(NamedTuple):
             ValidationFailed: The path or the query is not valid. Names the parameter.
             NoModelInStage, VersionNotServed, DependencyUnavailable: It cannot answer.
         """
-        query = dict(self.event.get("queryStringParameters") or {})
+        query = request.query_of(self.event)
         version = self._path.get("version")
         refuse_unknown(query, ("stage", "version") if version is None else ())
         name, version = self.model_name, query.pop("version", version)

@@ -86,10 +86,22 @@ def text_of(event: dict[str, Any]) -> str:
     return body
 
 
+def query_of(event: dict[str, Any]) -> dict[str, str]:
+    """Return the parameters of the query. Raises ValidationFailed: one has several values."""
+    from mlops.api.parameters import refuse_several  # few requests have a query
+
+    refuse_several(event.get("multiValueQueryStringParameters") or {})
+    return dict(event.get("queryStringParameters") or {})
+
+
 def explain_of(event: dict[str, Any]) -> str | None:
-    """Return what the parameter `explain` asks for, `true` or a label; None if nothing is to be explained."""
-    parameters = event.get("queryStringParameters")
-    asked = parameters.get("explain") if parameters else None
+    """Return what the parameter `explain` asks for, `true` or a label; None if nothing is to be explained.
+
+    Raises ValidationFailed: it has several values.
+    """
+    if not event.get("queryStringParameters"):
+        return None
+    asked = query_of(event).get("explain")
     return None if asked in (None, "", "false") else asked
 
 

@@ -111,6 +111,16 @@ def test_a_parameter_that_the_route_does_not_have_is_422_and_not_passed_over(cal
     }
 
 
+def test_a_parameter_with_two_values_is_422_and_not_the_last_of_them(call):
+    status, _, problem = call(
+        "GET", "/pages", query={"limit": "3"}, multiValueQueryStringParameters={"limit": ["9", "3"]}
+    )
+    assert (status, problem["errors"]) == (
+        422,
+        [{"field": "limit", "message": "is in the query more than once; send it once"}],
+    )
+
+
 def test_a_body_over_the_limit_is_413(call):
     assert call("POST", "/things", "x" * 1_000_001)[0] == 413
     assert call("POST", "/things", "é" * 500_001)[0] == 413, "bytes, not characters"

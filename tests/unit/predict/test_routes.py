@@ -386,3 +386,23 @@ class TestPinnedVersions:
         answer = predict.call({"image": PIXELS, "version": version})
         assert answer.status == 422
         assert [error["field"] for error in answer.json["errors"]] == ["version"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "method", "name", "path"),
+    [
+        ("/predict", "POST", "explain", None),
+        ("/models/{name}/contract", "GET", "stage", {"name": "digit-classifier"}),
+    ],
+)
+def test_a_parameter_with_two_values_is_422(predict: Any, resource: str, method: str, name: str, path: Any) -> None:
+    answer = predict.call(
+        {"image": PIXELS} if method == "POST" else None,
+        resource,
+        method,
+        pathParameters=path,
+        queryStringParameters={name: "Production"},
+        multiValueQueryStringParameters={name: ["Staging", "Production"]},
+    )
+    assert answer.status == 422
+    assert answer.json["errors"] == [{"field": name, "message": "is in the query more than once; send it once"}]

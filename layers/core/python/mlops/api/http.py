@@ -18,7 +18,7 @@ from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from mlops.api.auth import AccessKeys, Caller, Role, authorise
-from mlops.api.parameters import MAX_ERRORS, refuse_unknown, repeated
+from mlops.api.parameters import MAX_ERRORS, refuse_several, refuse_unknown, repeated
 from mlops.api.responses import NO_CONTENT_POLICY, SECURITY_HEADERS, problem
 from mlops.domain.errors import (
     DependencyUnavailable,
@@ -90,11 +90,13 @@ async def check_text(request: Request) -> None:
 
 
 async def check_query(request: Request) -> None:
-    """Refuse parameters that the route does not have. Raises ValidationFailed, which names them."""
-    if not request.query_params:
+    """Refuse parameters that the route does not have, or has twice. Raises ValidationFailed, which names them."""
+    query = request.query_params
+    if not query:
         return
+    refuse_several({name: query.getlist(name) for name in query})
     fields = get_flat_params(request.scope["route"].dependant)
-    refuse_unknown(request.query_params, {field.alias for field in fields if isinstance(field.field_info, Query)})
+    refuse_unknown(query, {field.alias for field in fields if isinstance(field.field_info, Query)})
 
 
 PathText = Annotated[str, AfterValidator(unquote)]

@@ -1,6 +1,6 @@
-"""Parameters of a query that a route does not have, and the names of fields that errors repeat."""
+"""Parameters of a query that a route does not take, and the names of fields that errors repeat."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops.domain.errors import ValidationFailed
 
@@ -20,6 +20,18 @@ def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
     if unknown:
         message = f"is not a parameter of this route, which has {', '.join(sorted(known)) or 'none'}"
         raise ValidationFailed.of_fields([(repeated(name) or "query", message) for name in unknown], MAX_ERRORS)
+
+
+def refuse_several(given: Mapping[str, Sequence[str]]) -> None:
+    """Refuse parameters with more than one value: no route takes several, and the last one alone would count.
+
+    Raises:
+        ValidationFailed: There is such a parameter. Names it.
+    """
+    several = sorted(name for name, values in given.items() if len(values) > 1)
+    if several:
+        message = "is in the query more than once; send it once"
+        raise ValidationFailed.of_fields([(repeated(name) or "query", message) for name in several], MAX_ERRORS)
 
 
 def repeated(name: str) -> str:
