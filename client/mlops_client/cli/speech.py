@@ -18,6 +18,7 @@ _COMMANDS = [
     (r"GET /models/\{name\}/history", "mlops history MODEL"),
     (r"GET /models/\{name\}/rollouts", "mlops rollout list --model MODEL"),
     (r"GET /models\b(?!/)", "mlops models"),
+    (r"GET /keys/history", "mlops keys history"),
     (r"GET /model-types\b", "mlops model-types"),
     (r"GET /batch-predictions\b(?!/)", "mlops batch-predictions"),
     (r"GET /webhooks\b(?!/)", "mlops webhooks list"),

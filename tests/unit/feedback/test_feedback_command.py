@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from mlops_client import Client
 from mlops_client.cli import app, feedback
+from tests.support.terminal import terminal
 
 DAY = 24 * 3600
 
@@ -30,7 +31,7 @@ def client(platform: Any, monkeypatch: pytest.MonkeyPatch) -> Client:
 
 
 def run(*arguments: str, fails: int = 0) -> str:
-    result = CliRunner().invoke(app, [*arguments], env={"COLUMNS": "160"})
+    result = CliRunner().invoke(app, [*arguments], env=terminal(160))
     assert result.exit_code == fails, (result.output, result.exception)
     return result.output
 
