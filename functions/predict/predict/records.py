@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 
 from mlops.domain.manifest import Manifest
+from mlops.inference.answers import Answers, json_of
 
 if TYPE_CHECKING:
-    from mlops.inference.answers import Answers
     from predict.column_counts import RowCounts
     from predict.feedback import Kept
 
@@ -31,7 +31,7 @@ COUNTED = {
 class Outcome(NamedTuple):
     """Answers, the outputs they were made of (float32 `[n, k]`), and what the log says of both."""
 
-    answers: "Answers"
+    answers: Answers
     outputs: np.ndarray
     record: str
     kept: "Kept"
@@ -52,17 +52,17 @@ class ModelLines:
         self._model = orjson.dumps(
             {"model_name": manifest.model_name, "model_version": manifest.model_version, "stage": manifest.stage}
         )[1:-1].decode()
-        self._labels = {label: _json(label) for label in manifest.labels}
+        self._labels = {label: json_of(label) for label in manifest.labels}
 
     def of_classes(
         self, predictions: list[int | str], confidences: Sequence[float], signals: dict[str, np.ndarray] | None
     ) -> str:
         """Return the part for classes. `signals` are those of `predict.signals`, if the images were measured."""
-        measured = _json(signals) if signals is not None else "null"
+        measured = json_of(signals) if signals is not None else "null"
         if len(predictions) == 1:  # a call of the encoder takes longer
             answers = f'"predictions":[{self._labels[predictions[0]]}],"confidences":[{confidences[0]}]'
         else:
-            answers = f'"predictions":{_json(predictions)},"confidences":{_json(confidences)}'
+            answers = f'"predictions":{json_of(predictions)},"confidences":{json_of(confidences)}'
         return f'{self._model},"n":{len(predictions)},{answers},"signals_permille":{measured}'
 
     def of_quantities(self, count: int) -> str:
@@ -118,10 +118,6 @@ def report(event: str, **fields: Any) -> None:
             ],
         }
     _print(orjson.dumps(document).decode() + "\n")
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def _print(line: str) -> None:

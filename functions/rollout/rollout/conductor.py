@@ -189,6 +189,7 @@ class Conductor:
         return (self._now() - datetime.fromisoformat(rollout.phase_began_at).timestamp()) / 60
 
     def _follow_transition(self, rollout: Rollout) -> None:
+        # Read first: if another process ends the rollout meanwhile, what is renewed is not the next rollout's file.
         stored = self._files.read(rollout.model_name)
         if not self._last.follow(rollout) and stored is not None:
             self._renew(rollout, stored)

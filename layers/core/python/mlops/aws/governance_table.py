@@ -17,7 +17,7 @@ from mlops.aws.dynamodb import DynamoTable, table_named
 from mlops.aws.dynamodb_requests import Put
 from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
 from mlops.domain.errors import DependencyUnavailable
-from mlops.domain.history import GENESIS, SETTINGS, Entry, Head
+from mlops.domain.history import GENESIS, SETTINGS, BrokenChain, Entry, Head, check_chain
 from mlops.domain.model_settings import StoredSettings
 
 HEADS, ALL_SETTINGS = "#heads", "#settings"
@@ -69,6 +69,25 @@ class GovernanceTable:
         """Return the last entry's number and hash; None if the model has no entries."""
         item = self._table.get(_head_key(model_name))
         return Head(int(item["seq"]), str(item["sha256"])) if item else None
+
+    def examined(
+        self, model_name: str, check: Callable[[list[Entry]], None] | None = None
+    ) -> tuple[list[Entry], Head | None, str | None]:
+        """Return the entries up to the head, the head, and what is wrong with the first entry that is; None if nothing.
+
+        Args:
+            model_name: The chain.
+            check: Raises BrokenChain, too. It gets the entries of a chain that is whole.
+        """
+        head = self.head(model_name)
+        entries = [entry for entry in self.entries(model_name) if head and entry.seq <= head.seq]
+        try:
+            check_chain(entries, head)
+            if check is not None:
+                check(entries)
+        except BrokenChain as broken:
+            return entries, head, str(broken)
+        return entries, head, None
 
     def heads(self) -> dict[str, Head]:
         """Return the heads of all histories, by the name of the model."""

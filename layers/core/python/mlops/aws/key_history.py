@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops.aws.governance_table import GovernanceTable
 from mlops.domain.access import Caller
-from mlops.domain.history import KEY, BrokenChain, Entry, Head, check_chain
+from mlops.domain.history import KEY, Entry, Head
 
 CHAIN = "#keys"
 """In place of a model's name, which cannot begin so."""
@@ -54,13 +54,8 @@ class KeyHistory:
 
     def examined(self) -> tuple[list[Entry], Head | None, str | None]:
         """Return the entries without the first one, the head, and what is wrong with the chain; None if nothing is."""
-        head = self._governance.head(CHAIN)
-        entries = [entry for entry in self._governance.entries(CHAIN) if head and entry.seq <= head.seq]
-        try:
-            check_chain(entries, head)
-        except BrokenChain as broken:
-            return entries[1:], head, str(broken)
-        return entries[1:], head, None
+        entries, head, problem = self._governance.examined(CHAIN)
+        return entries[1:], head, problem
 
 
 def _detail(caller: Caller) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-_MISSING = ("NoSuchKey", "404")
+MISSING = ("NoSuchKey", "404")
 _DENIED = ("AccessDenied", "403")
 
 
@@ -18,7 +18,7 @@ def is_missing(s3: Any, bucket: str, key: str, error: ClientError) -> bool:
         ClientError: The caller must not list the key either.
     """
     code = error.response["Error"]["Code"]
-    return code in _MISSING or (code in _DENIED and not _is_listed(s3, bucket, key))
+    return code in MISSING or (code in _DENIED and not _is_listed(s3, bucket, key))
 
 
 def _is_listed(s3: Any, bucket: str, key: str) -> bool:

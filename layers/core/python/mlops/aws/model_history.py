@@ -6,16 +6,7 @@ from typing import Any
 
 from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.transitions_table import TransitionsTable
-from mlops.domain.history import (
-    TRANSITION,
-    BrokenChain,
-    Entry,
-    Head,
-    check_chain,
-    check_transitions,
-    described,
-    genesis_of,
-)
+from mlops.domain.history import TRANSITION, Entry, Head, check_transitions, described, genesis_of
 from mlops.domain.model_settings import StoredSettings
 from mlops.domain.transition import Transition
 
@@ -57,14 +48,9 @@ class ModelHistory:
 
     def examined(self, model_name: str) -> tuple[list[Entry], Head | None, str | None]:
         """Return the entries up to the head, and what `verify` returns."""
-        head = self.governance.head(model_name)
-        entries = [entry for entry in self.governance.entries(model_name) if head and entry.seq <= head.seq]
-        try:
-            check_chain(entries, head)
-            check_transitions(entries, self.transitions.all_of(model_name))
-        except BrokenChain as broken:
-            return entries, head, str(broken)
-        return entries, head, None
+        return self.governance.examined(
+            model_name, lambda entries: check_transitions(entries, self.transitions.all_of(model_name))
+        )
 
     def _genesis(self, model_name: str) -> dict[str, Any]:
         return genesis_of(self.transitions.all_of(model_name))

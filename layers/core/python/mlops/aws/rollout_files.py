@@ -8,13 +8,13 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from mlops.aws.missing import is_missing
+from mlops.aws.missing import MISSING, is_missing
 from mlops.domain.manifest import Manifest, manifest_key
 from mlops.domain.manifest_fields import ManifestError
 from mlops.domain.rollout.live import CANARY, LiveRollout, rollout_key
 from mlops.domain.stages import Stage
 
-_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey", "404")
+_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409", *MISSING)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
     Raises:
         NotFinite: A row's largest probability is not a finite number.
     """
-    first = _json(probabilities[0])
+    first = json_of(probabilities[0])
     if len(probabilities) == 1:  # a call of numpy takes longer than all of this
         row = orjson.loads(first)
         if None in row:  # JSON has no infinity and no NaN
@@ -72,7 +72,7 @@ def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
 
 def shortest(numbers: Floats) -> list[Any]:
     """Return float32 numbers as Python's, each the shortest decimal that means the same float32; None for NaN."""
-    found: list[Any] = orjson.loads(_json(numbers))
+    found: list[Any] = orjson.loads(json_of(numbers))
     return found
 
 
@@ -86,8 +86,8 @@ class AnswerWriter:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._labels = {label: _json(label) for label in manifest.labels}
-        self._names = [f"{_json(str(label))}:" for label in manifest.labels]
+        self._labels = {label: json_of(label) for label in manifest.labels}
+        self._names = [f"{json_of(str(label))}:" for label in manifest.labels]
         self._model = _fields(
             {
                 "model_name": manifest.model_name,
@@ -117,7 +117,7 @@ class AnswerWriter:
             named: Whether probabilities go by their labels.
         """
         if not answers.confidences:
-            return f'{{"prediction":{_json(answers.predictions[0])},{self._model}{_rest(warnings, more)}}}'
+            return f'{{"prediction":{json_of(answers.predictions[0])},{self._model}{_rest(warnings, more)}}}'
         probabilities = answers.first
         if named:
             probabilities = f"{{{','.join(map(add, self._names, probabilities[1:-1].split(',')))}}}"
@@ -146,8 +146,9 @@ def _rest(warnings: Sequence[str], more: dict[str, Any]) -> str:
 
 def _fields(document: dict[str, Any]) -> str:
     """Return an object's fields as JSON, without the braces."""
-    return _json(document)[1:-1]
+    return json_of(document)[1:-1]
 
 
-def _json(value: Any) -> str:
+def json_of(value: Any) -> str:
+    """Return JSON, in which numpy's arrays are lists, and each of its float32 is the shortest that means the same."""
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
