@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "./api";
 import { Brand } from "./brand";
+import { Problem } from "./components/basics";
 import { Field } from "./components/controls";
 import { ApiError } from "./http";
 import { reason } from "./problems";
@@ -40,11 +41,7 @@ export function SignIn({ message, onKey }: Properties) {
       <section class="card">
         <Brand />
         <h1>Sign in</h1>
-        {problem ? (
-          <p class="banner" role="alert">
-            {problem}
-          </p>
-        ) : null}
+        <Problem text={problem} />
         <form onSubmit={submit}>
           <Field
             label="API key"

@@ -52,6 +52,14 @@ export const Card = ({ title, tools, children }: { title: string; tools?: Conten
   </section>
 );
 
+/** What went wrong, in a sentence; nothing if it is empty. */
+export const Problem = ({ text }: { text: string | undefined }) =>
+  text ? (
+    <p class="banner" role="alert">
+      {text}
+    </p>
+  ) : null;
+
 /** A figure with its name and what it is about, for a list of class "tiles". */
 export const Tile = ({ name, more, children }: { name: string; more: string; children: Content }) => (
   <div class="card tile">

@@ -1,7 +1,7 @@
 /** Draw what the model reads: its image, as 28 by 28 values. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Card } from "../components/basics";
+import { Card, Problem } from "../components/basics";
 import { Button, type Option, Segments } from "../components/controls";
 import { type FrameName, framed } from "./frames";
 import { Pad, type PadControls } from "./pad";
@@ -42,11 +42,7 @@ export function Drawing({ framing, onImage }: Properties) {
   return (
     <Card title="Your drawing">
       <Pad controls={pad} pen={pen} onChange={drawn} onProblem={setProblem} />
-      {problem ? (
-        <p class="banner" role="alert">
-          {problem}
-        </p>
-      ) : null}
+      <Problem text={problem} />
       <div class="pad-tools">
         <Button class="button" onClick={() => pad.current?.clear()}>
           Clear

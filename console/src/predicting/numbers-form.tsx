@@ -1,7 +1,7 @@
 /** For models of vectors, and of images that nobody draws: a list of numbers. */
 
 import { useRef, useState } from "preact/hooks";
-import { Card } from "../components/basics";
+import { Card, Problem } from "../components/basics";
 import { Field } from "../components/controls";
 
 interface Properties {
@@ -25,11 +25,7 @@ export function NumbersForm({ count, onAsk }: Properties) {
         <Field label="Numbers" hint="As a JSON list, or separated by commas, spaces or lines.">
           <textarea ref={text} class="mono" rows={6} spellcheck={false} defaultValue={zeros(count)} />
         </Field>
-        {problem ? (
-          <p class="banner" role="alert">
-            {problem}
-          </p>
-        ) : null}
+        <Problem text={problem} />
         <div class="row-tools">
           <button class="button primary" type="submit">
             Predict

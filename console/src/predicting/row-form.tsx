@@ -1,6 +1,7 @@
 /** A form with a field for each column of the contract, and the same row as JSON. */
 
 import { useState } from "preact/hooks";
+import { Problem } from "../components/basics";
 import { Button, Field } from "../components/controls";
 import type { ContractColumn } from "../schema";
 import { type Row, rowFrom, ruleOf, textOf, withCell } from "./rows";
@@ -69,11 +70,7 @@ export function RowForm({ columns, row, example, onChange, onAsk }: Properties) 
           onInput={(event) => paste(event.currentTarget.value)}
         />
       </Field>
-      {problem ? (
-        <p class="banner" role="alert">
-          {problem}
-        </p>
-      ) : null}
+      <Problem text={problem} />
     </form>
   );
 }

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import { refused, useMe } from "../access";
 import { announce } from "../announce";
 import * as api from "../api";
-import { Card } from "../components/basics";
+import { Card, Problem } from "../components/basics";
 import { Field } from "../components/controls";
 import { Gates } from "../components/gates";
 import { ago, number, words } from "../format";
@@ -75,11 +75,7 @@ function Approval({ transition, onDecided }: { transition: Transition; onDecided
             </div>
           </>
         )}
-        {problem ? (
-          <p class="banner" role="alert">
-            {problem}
-          </p>
-        ) : null}
+        <Problem text={problem} />
       </div>
     </Card>
   );

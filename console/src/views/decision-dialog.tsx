@@ -3,7 +3,7 @@
 import { useRef, useState } from "preact/hooks";
 import { announce } from "../announce";
 import * as api from "../api";
-import { Tag } from "../components/basics";
+import { Problem, Tag } from "../components/basics";
 import { Field } from "../components/controls";
 import { Dialog, useClose } from "../components/dialog";
 import { Gates } from "../components/gates";
@@ -97,11 +97,7 @@ export function Result({ outcome }: { outcome: Outcome }) {
     case "waiting":
       return <p class="quiet">{outcome.converting ? CONVERTING : "Queued. The gates check the version…"}</p>;
     case "failed":
-      return (
-        <p class="banner" role="alert">
-          {outcome.why}
-        </p>
-      );
+      return <Problem text={outcome.why} />;
     case "ended": {
       const { moved } = outcome;
       return (

@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { may, useMe } from "../access";
 import { announce } from "../announce";
 import * as api from "../api";
+import { Problem } from "../components/basics";
 import { Field, type Option, Segments } from "../components/controls";
 import { Dialog, useClose } from "../components/dialog";
 import { DEFAULT_MODEL } from "../components/model-choice";
@@ -71,11 +72,7 @@ function Form({ like, onStarted }: Omit<Properties, "onClosed">) {
     <form onSubmit={submit}>
       <h2>{like ? "Run again" : "New run"}</h2>
       <Segments label="What to start" options={KINDS} chosen={kind} onChoose={(name) => setKind(name as Kind)} />
-      {problem ? (
-        <p class="banner" role="alert">
-          {problem}
-        </p>
-      ) : null}
+      <Problem text={problem} />
       <Field label="Model type" hint={modelType?.description ?? ""}>
         <select name="model_type" value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
           {types.map(({ name }) => (

@@ -3,6 +3,7 @@
 import { useRef, useState } from "preact/hooks";
 import { announce } from "../announce";
 import * as api from "../api";
+import { Problem } from "../components/basics";
 import { Field } from "../components/controls";
 import { Dialog, useClose } from "../components/dialog";
 import { reason } from "../problems";
@@ -65,11 +66,7 @@ function Form({ model, version, onStarted }: Omit<Properties, "onClosed">) {
       <Field label="Reason">
         <textarea ref={why} maxLength={1000} placeholder="Shown in the history" />
       </Field>
-      {problem ? (
-        <p class="banner" role="alert">
-          {problem}
-        </p>
-      ) : null}
+      <Problem text={problem} />
       <div class="acts">
         <button class="button plain" type="button" onClick={close}>
           Cancel
