@@ -95,13 +95,8 @@ def query_of(event: dict[str, Any]) -> dict[str, str]:
 
 
 def explain_of(event: dict[str, Any]) -> str | None:
-    """Return what the parameter `explain` asks for, `true` or a label; None if nothing is to be explained.
-
-    Raises ValidationFailed: it has several values.
-    """
-    if not event.get("queryStringParameters"):
-        return None
-    asked = query_of(event).get("explain")
+    """Return what the parameter `explain` asks for, `true` or a label; None if nothing is to be explained."""
+    asked = query_of(event).get("explain") if event.get("queryStringParameters") else None
     return None if asked in (None, "", "false") else asked
 
 
