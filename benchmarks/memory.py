@@ -21,12 +21,9 @@ def main(requests: int, swaps: int) -> dict[str, Any]:
     versions = [served(version) for version in range(1, swaps + 2)]
     with environment.bucket(versions[0]) as bucket:
         environment.enter(bucket.variables())
-        import numpy as np
+        from benchmarks.direct import bodies, event
 
-        from benchmarks.direct import event
-
-        random = np.random.default_rng(1)
-        events = [event("/predict", json.dumps({"image": random.random(784).round(4).tolist()})) for _ in range(2000)]
+        events = [event("/predict", body) for body in bodies(2000, seed=1)]
         real, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
         from predict import app
 

@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
-
 from benchmarks import environment, machine
-from tests.support.serving import FEATURES, served
+from tests.support.serving import served
 
 REQUESTS = 2000
 IN_TURN = 50
@@ -139,13 +137,9 @@ WAYS: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
 
 def requests(seed: int) -> list[dict[str, Any]]:
     """Events that are all different, so that no answer is a kept one."""
-    from benchmarks.direct import event
+    from benchmarks.direct import bodies, event
 
-    random = np.random.default_rng(seed)
-    return [
-        event("/predict", json.dumps({"image": image.tolist()}))
-        for image in random.random((REQUESTS, FEATURES)).round(4)
-    ]
+    return [event("/predict", body) for body in bodies(REQUESTS, seed=seed)]
 
 
 def answer(handler: Handler, events: list[dict[str, Any]]) -> None:

@@ -9,33 +9,23 @@ import os
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import argparse
-import contextlib
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmarks import cold, direct, environment, load, machine, monitoring, peers
+from benchmarks import cold, direct, environment, load, machine, monitoring, peers, warm_peers
+from benchmarks.direct import bodies
 from benchmarks.local_stack import local_stack
 from infra.local import deploy
-from tests.support.serving import FEATURES, served
+from tests.support.serving import served
 
 PACKAGES = ("numpy", "onnxruntime", "orjson", "botocore", "fastapi", "pydantic", "mangum", "mlflow")
-PEERS: tuple[str, ...] = (
-    "floor",
-    "ours",
-    "ours_measuring_all",
-    "fastapi",
-    "fastapi_mangum",
-    "fastapi_mangum_async",
-    "mlflow",
-)
-
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -61,14 +51,14 @@ def main() -> None:
             assert app.models.current(model.manifest.model_name, "Production")
         say("warm: the handler against its floor")
         result["warm"] = measure_warm(app.handler, model.onnx, max(2, int(9 * scale)))
-        with measuring_all(app):
+        with monitoring.measuring(True):
             result["warm_measuring_all"] = measure_warm(app.handler, model.onnx, max(2, int(5 * scale)))
         say("batch: 100 images a request")
         result["batch"] = measure_batch(app.handler, max(20, int(200 * scale)))
         say("answer cache")
         result["answer_cache"] = measure_answer_cache(app, max(2, int(7 * scale)))
         say("peers: CPU per request, in process")
-        result["peers"] = measure_peers(app, model.onnx, max(4, int(24 * scale)))
+        result["peers"] = measure_peers(max(2, int(9 * scale)), 12)
     result = {**keys(result), **result}
     machine.write("predict", "predict", result, tables(result))
     print(f"wrote {machine.RESULTS}/predict.json and .md")
@@ -88,7 +78,7 @@ KEYS = (
 
 def keys(result: dict[str, Any]) -> dict[str, float]:
     """The ratios that the bounds are put on."""
-    cpu = result["peers"]["cpu_us"]
+    over_ours = result["peers"]["over_ours"]
     return {
         "warm_p50_over_floor": result["warm"]["p50_over_floor"],
         "warm_p99_over_floor": result["warm"]["p99_over_floor"],
@@ -96,8 +86,8 @@ def keys(result: dict[str, Any]) -> dict[str, float]:
         # The route's cost is what its caller waits for and pays for, so it is taken through the API. In process a batch
         # cannot fall much below a third: decoding 784 numbers is the same work in either.
         "batch_image_over_single": result["api"]["batch_image_over_single"],
-        "cpu_mlflow_over_ours": round(cpu["mlflow"] / cpu["ours"], 2),
-        "cpu_fastapi_mangum_over_ours": round(cpu["fastapi_mangum"] / cpu["ours"], 2),
+        "cpu_mlflow_over_ours": over_ours["mlflow"],
+        "cpu_fastapi_mangum_over_ours": over_ours["fastapi_mangum"],
     }
 
 
@@ -209,28 +199,19 @@ class NoAnswers:
         return None
 
 
-def measure_peers(app: Any, onnx: bytes, rounds: int) -> dict[str, Any]:
-    """CPU time per request, all in this process and in turn."""
+def measure_peers(processes: int, rounds: int) -> dict[str, Any]:
+    """CPU time per request, as medians over processes: where a process has its memory makes a twentieth of it."""
+    found = [in_a_process_of_its_own("warm_peers", rounds) for _ in range(processes)]
 
-    def ours(event: direct.Event) -> bytes:
-        text: str = app.handler(event, None)["body"]
-        return text.encode()
+    def over(other: str) -> dict[str, float]:
+        return {name: round(statistics.median(cpu[name] / cpu[other] for cpu in found), 2) for name in warm_peers.PEERS}
 
-    def ours_measuring_all(event: direct.Event) -> bytes:
-        with measuring_all(app):
-            return ours(event)
-
-    own = {"ours": ours, "ours_measuring_all": ours_measuring_all}
-    with direct.quiet():
-        calls: dict[str, direct.Peer] = {name: own.get(name) or getattr(peers, name)(onnx) for name in PEERS}
-        first = direct.event("/predict", bodies(1)[0])
-        peers.agree({name: call(first) for name, call in calls.items()})
-        found = peers.cpu_us(calls, lambda seed: bodies(150, seed=seed), rounds)
     return {
-        "requests": rounds * 150,
-        "cpu_us": {name: round(value, 1) for name, value in found.items()},
-        "over_floor": {name: round(value / found["floor"], 2) for name, value in found.items()},
-        "over_ours": {name: round(value / found["ours"], 2) for name, value in found.items()},
+        "processes": processes,
+        "requests": processes * rounds * warm_peers.IMAGES,
+        "cpu_us": {name: round(statistics.median(cpu[name] for cpu in found), 1) for name in warm_peers.PEERS},
+        "over_floor": over("floor"),
+        "over_ours": over("ours"),
     }
 
 
@@ -289,32 +270,11 @@ def load_api(address: str, key: str, requests: int) -> dict[str, Any]:
     }
 
 
-def bodies(count: int, *, kind: str = "decimals", seed: int = 0) -> list[str]:
-    """Requests that are all different, so that no answer is a kept one: 6.2 kB each, or 2.9 kB as bytes."""
-    random = np.random.default_rng(seed)
-    if kind == "bytes":
-        images = random.integers(0, 256, (count, FEATURES))
-        return [json.dumps({"image": image.tolist(), "scale": 255}) for image in images]
-    return [json.dumps({"image": image.tolist()}) for image in random.random((count, FEATURES)).round(4)]
-
-
 def per_request(handler: Handler, events: list[dict[str, Any]]) -> float:
     began = time.process_time()
     for event in events:
         handler(event, None)
     return (time.process_time() - began) / len(events)
-
-
-@contextlib.contextmanager
-def measuring_all(app: Any) -> Iterator[None]:
-    """As in the first thousand requests of an hour: every image is measured for drift, not one in eight."""
-    from predict.signals import SignalShare
-
-    before, app.measured = app.measured, SignalShare(1)
-    try:
-        yield
-    finally:
-        app.measured = before
 
 
 def say(what: str) -> None:
@@ -342,7 +302,7 @@ def tables(result: dict[str, Any]) -> str:
         "## CPU per request, in process\n",
         machine.table(
             ["", "µs", "x floor", "x ours"],
-            [[n, found["cpu_us"][n], found["over_floor"][n], found["over_ours"][n]] for n in PEERS],
+            [[n, found["cpu_us"][n], found["over_floor"][n], found["over_ours"][n]] for n in warm_peers.PEERS],
         ),
         "## Fresh process to first answer\n",
         machine.table(

@@ -9,6 +9,8 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 # Before numpy is imported: its BLAS would start one thread per processor, for products that take microseconds.
@@ -16,7 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mlops.domain.access import Grant
 from mlops.domain.errors import PlatformError
-from mlops.inference.answers import NotFinite, answers_of
+from mlops.inference.answers import NotFinite
 from mlops.settings import Settings
 from predict import records, request, samples
 from predict.access import Access, permit
@@ -176,19 +178,17 @@ def _answer(
 ) -> tuple[Answer, records.Outcome]:
     manifest = model.manifest
     if manifest.input is None:
-        import predict.tables as tables  # only for table models: other ones start without it
-
         explanations = None
         if explain is not None:
             from predict.explanations import RowExplanations
 
             explanations = RowExplanations.of(bucket, model, parsed, explain)
-        document, outcome = tables.answer(model, parsed, batch, request_id, explanations)
+        document, outcome = _tables().answer(model, parsed, batch, request_id, explanations)
     elif explain is not None:
         raise request.only_rows_are_explained()
     else:
         outcome = ask(model, parsed, request_id)
-        document = (model.writer.batch if batch else model.writer.single)(outcome.answers)
+        document = (model.answers.batch if batch else model.answers.single)(outcome.answers)
     rows = len(outcome.outputs) if batch else 1
     answer = Answer(
         body,
@@ -204,6 +204,13 @@ def _answer(
     return answer, outcome
 
 
+@cache
+def _tables() -> ModuleType:
+    from predict import tables  # only for table models: other ones start without it
+
+    return tables
+
+
 def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records.Outcome:
     """Ask a model of images or vectors, and measure and sample the inputs.
 
@@ -215,7 +222,7 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
     inputs = inputs_of(parsed, manifest.input)
     probabilities = model.probabilities(inputs)
     try:
-        classified = answers_of(manifest, probabilities)
+        classified = model.answers.of_classes(probabilities)
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(parsed.source) from None
     signals = None
@@ -223,7 +230,7 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
         signals = model.signals(inputs)
     if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
         records.report("mlops.prediction", **sample)
-    record = model.lines.of_classes(classified.predictions, classified.confidences, signals)
+    record = model.lines.of_classes(classified, signals)
     return records.Outcome(classified, probabilities, record, model.keeper.kept(probabilities))
 
 

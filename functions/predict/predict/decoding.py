@@ -30,7 +30,10 @@ def decode(
     Returns:
         The source's name, its numbers (float64 `[n, k]`), and the other fields; None for any other body.
     """
-    if not (_may_be_rows if most_rows else _may_be_list)(body):
+    # A list of numbers is the only list of its body, and one of lists is not. Counting them all would take as long as
+    # half of the numbers.
+    opened = body.find("[")
+    if opened < 0 or (body.find("[", opened + 1) > 0) != bool(most_rows):
         return None
     try:
         document = _parser.parse(body)
@@ -38,29 +41,23 @@ def decode(
         if type(document) is not Object or len(document) > most_fields:
             return None
         names = [*document]
-        (source,) = [name for name in names if name in lists]
+        if len(names) == 1:
+            source, options = names[0], NO_OPTIONS
+        else:
+            (source,) = [name for name in names if name in lists]
+            options = {name: document[name] for name in names if name != source}
+            if len(options) != len(names) - 1:
+                return None
         value = document[source]
-        if type(value) is not Array or (len(names) > 1 and len({*names}) != len(names)):
+        if source not in lists or type(value) is not Array:
             return None
-        # The buffer is flat, so the lists in the body have to be those of the rows, of one length, and no others.
-        count = len(value) if most_rows else 1
-        if most_rows and (count > most_rows or body.count("[") != 1 + count or len({len(row) for row in value}) != 1):
-            return None
+        count = 1
+        if most_rows:
+            # The buffer is flat, so the body's lists have to be those of the rows, of one length, and no others.
+            count = len(value)
+            if count > most_rows or body.count("[") != 1 + count or len({len(row) for row in value}) != 1:
+                return None
         numbers = np.frombuffer(value.as_buffer(of_type="d"))
-        if not numbers.size:
-            return None
-        options = {name: document[name] for name in names if name != source} if len(names) > 1 else NO_OPTIONS
-        return source, numbers.reshape(count, -1), options
-    except (ValueError, TypeError, RuntimeError):  # not JSON, not numbers, or more than the parser takes
+        return (source, numbers.reshape(count, -1), options) if numbers.size else None
+    except (ValueError, TypeError, RuntimeError, KeyError):  # not JSON, not numbers, too much, or a name with a null
         return None
-
-
-def _may_be_list(body: str) -> bool:
-    """Return whether a body has exactly one list. Counting them all would take as long as half of the numbers."""
-    opened = body.find("[")
-    return opened >= 0 and body.find("[", opened + 1) < 0
-
-
-def _may_be_rows(body: str) -> bool:
-    """Return whether a body has at least two lists; one with a list of objects has one."""
-    return body.find("[", body.find("[") + 1) > 0

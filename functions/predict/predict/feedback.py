@@ -74,6 +74,7 @@ class AnswerKeeper:
         quantity = manifest.predicts_quantity
         constant = {"unit": unit_of(manifest)} if quantity else {"labels": manifest.labels}
         self._constant = orjson.dumps(constant)[1:-1].decode()
+        self._keeps = len(self._constant) <= MAX_LABELS_CHARACTERS
 
     def kept(self, outputs: "np.ndarray", own: Sequence[str] = ()) -> Kept:
         """Return what is kept of answers.
@@ -82,14 +83,17 @@ class AnswerKeeper:
             outputs: float32 `[n, k]`: probabilities of the labels, or one quantity.
             own: The callers' ids of the rows, as `own_ids` returns them; empty if they have none.
         """
-        rows = min(len(outputs), MAX_NUMBERS // outputs.shape[1])
-        more = self._constant
-        if own:
-            more = f'{more},"own":{orjson.dumps(own[:rows]).decode()}'
-        if not rows or len(self._constant) > MAX_LABELS_CHARACTERS:
+        if not self._keeps:
             return NOTHING
-        numbers = binascii.b2a_base64(outputs[:rows].tobytes(), newline=False).decode()
-        return Kept(f'"n":{rows},"outputs":"{numbers}",{more}', rows)
+        rows, columns = outputs.shape
+        if rows * columns > MAX_NUMBERS:
+            rows = MAX_NUMBERS // columns
+            if not rows:
+                return NOTHING
+            outputs, own = outputs[:rows], own[:rows]
+        numbers = binascii.b2a_base64(outputs.tobytes(), newline=False).decode()
+        more = f',"own":{orjson.dumps(own).decode()}' if own else ""
+        return Kept(f'"n":{rows},"outputs":"{numbers}",{self._constant}{more}', rows)
 
 
 def unit_of(manifest: "Manifest") -> int:

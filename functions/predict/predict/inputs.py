@@ -14,6 +14,7 @@ from predict.request import BATCH, Request, refuse_other_than_numbers
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 SCALE_REMEDY = 'set scale to the value of the brightest pixel, for example "scale": 255'
 """What to do about pixels beyond the scale. Not every route has one."""
+_IMAGES = ("image", "images")
 _UINT64, _FLOAT32 = np.dtype(np.uint64), np.dtype(np.float32)
 _BITS: dict[float, int] = {scale: int(np.float64(scale).view(np.uint64)) for scale in (1, 255)}
 
@@ -25,18 +26,19 @@ def inputs_of(request: Request, expected: ModelInput) -> np.ndarray:
         ValidationFailed: A number is missing, not a number or out of range, or there are too many. Names the field.
     """
     source, value = request.source, request.value
-    if expected.image and source in ("inputs", "inputs_list"):
-        raise ValidationFailed.of_field(
-            source, f"this model takes images of {_size(expected)} pixels; send image or images instead"
-        )
-    if source == "image_base64":
-        return _from_base64(value, expected)
-    batch = source in BATCH.sources
-    numbers = value if type(value) is np.ndarray else _numbers_of(source, value if batch else (value,), batch, expected)
+    are_pixels = source in _IMAGES
+    if not are_pixels:
+        if source == "image_base64":
+            return _from_base64(value, expected)
+        if expected.image and source in ("inputs", "inputs_list"):
+            raise ValidationFailed.of_field(
+                source, f"this model takes images of {_size(expected)} pixels; send image or images instead"
+            )
+    numbers = value if type(value) is np.ndarray else _numbers_of(source, value, expected)
     if numbers.shape[1] != expected.features:
-        raise _wrong_length(f"{source}.0" if batch else source, numbers.shape[1], expected)
-    if source in ("image", "images"):
-        return _pixels(numbers, request, batch)
+        raise _wrong_length(f"{source}.0" if source in BATCH.sources else source, numbers.shape[1], expected)
+    if are_pixels:
+        return _pixels(numbers, request)
     if not np.abs(numbers).max() <= FLOAT32_MAX:
         raise _beyond_float32(source)
     return numbers.astype(np.float32)
@@ -49,16 +51,17 @@ def beyond_the_model(source: str) -> ValidationFailed:
     )
 
 
-def _numbers_of(source: str, rows: Sequence[Any], batch: bool, expected: ModelInput) -> np.ndarray:
+def _numbers_of(source: str, value: Sequence[Any], expected: ModelInput) -> np.ndarray:
     """Return float64 `[n, features]` from JSON lists, which are nested if they are images."""
     if source in ("row", "rows"):
         instead = "image or images" if expected.image else "inputs or inputs_list"
         raise ValidationFailed.of_field(source, f"this model has no named columns; send {instead} instead")
+    batch = source in BATCH.sources
     flat: list[list[Any]] = []
-    for index, row in enumerate(rows):
+    for index, row in enumerate(value if batch else (value,)):
         field = f"{source}.{index}" if batch else source
         numbers = row
-        if source in ("image", "images") and type(row[0]) is list:
+        if source in _IMAGES and type(row[0]) is list:
             numbers = _flat(row, field, expected)
         if len(numbers) != expected.features:
             raise _wrong_length(field, len(numbers), expected)
@@ -85,7 +88,7 @@ def _flat(rows: list[Any], field: str, expected: ModelInput) -> list[Any]:
     return flat
 
 
-def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
+def _pixels(numbers: np.ndarray, request: Request) -> np.ndarray:
     scale = request.scale
     bits = _BITS.get(scale) or int(np.float64(scale).view(np.uint64))
     # Doubles from 0 up have the same order as their bits, and negative ones have larger bits. So one maximum over the
@@ -96,9 +99,9 @@ def _pixels(numbers: np.ndarray, request: Request, batch: bool) -> np.ndarray:
         outside = ~((numbers >= 0) & (numbers <= scale))
         if outside.any():
             row, pixel = (int(index) for index in np.argwhere(outside)[0])
-            field = f"{request.source}.{row}.{pixel}" if batch else f"{request.source}.{pixel}"
+            place = f"{row}.{pixel}" if request.source in BATCH.sources else str(pixel)
             raise ValidationFailed.of_field(
-                field,
+                f"{request.source}.{place}",
                 f"pixel {pixel} is {numbers[row, pixel]:g}, outside 0..{scale:g}; {SCALE_REMEDY}",
             )
     return (numbers if scale == 1 else numbers / scale).astype(_FLOAT32)

@@ -12,7 +12,7 @@ from onnxruntime import InferenceSession
 from mlops.domain.errors import DependencyUnavailable, NoModelInStage
 from mlops.domain.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, manifest_key
 from mlops.domain.rollout.live import CANARY
-from mlops.inference.answers import AnswerWriter
+from mlops.inference.answers import ModelAnswers
 from mlops.inference.model import Model, ModelRefused, load, proved
 from mlops_contract.onnx_file import ModelFile
 from predict.feedback import AnswerKeeper
@@ -62,7 +62,7 @@ class ServedModel(Model):
     """A loaded model. `signals` is None if its inputs are not images, and `columns` if its file has no reference of
     columns."""
 
-    writer: AnswerWriter = field(kw_only=True)
+    answers: ModelAnswers = field(kw_only=True)
     lines: ModelLines = field(kw_only=True)
     keeper: AnswerKeeper = field(kw_only=True)
     signals: Signals | None = None
@@ -85,7 +85,7 @@ class ServedModel(Model):
             model.encoder,
             signals,
             columns,
-            writer=AnswerWriter(manifest),
+            answers=ModelAnswers(manifest),
             lines=ModelLines(manifest),
             keeper=AnswerKeeper(manifest),
         )

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -52,18 +51,16 @@ class ModelLines:
         self._model = orjson.dumps(
             {"model_name": manifest.model_name, "model_version": manifest.model_version, "stage": manifest.stage}
         )[1:-1].decode()
-        self._labels = {label: json_of(label) for label in manifest.labels}
 
-    def of_classes(
-        self, predictions: list[int | str], confidences: Sequence[float], signals: dict[str, np.ndarray] | None
-    ) -> str:
+    def of_classes(self, answers: Answers, signals: dict[str, np.ndarray] | None) -> str:
         """Return the part for classes. `signals` are those of `predict.signals`, if the images were measured."""
         measured = json_of(signals) if signals is not None else "null"
+        predictions, confidences = answers.predictions, answers.confidences
         if len(predictions) == 1:  # a call of the encoder takes longer
-            answers = f'"predictions":[{self._labels[predictions[0]]}],"confidences":[{confidences[0]}]'
+            logged = f'[{answers.label}],"confidences":[{confidences[0]}]'
         else:
-            answers = f'"predictions":{json_of(predictions)},"confidences":{json_of(confidences)}'
-        return f'{self._model},"n":{len(predictions)},{answers},"signals_permille":{measured}'
+            logged = f'{json_of(predictions)},"confidences":{json_of(confidences)}'
+        return f'{self._model},"n":{len(predictions)},"predictions":{logged},"signals_permille":{measured}'
 
     def of_quantities(self, count: int) -> str:
         """Return the part for so many quantities, which have neither labels nor confidences to watch."""

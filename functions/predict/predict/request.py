@@ -114,9 +114,7 @@ def parse(body: str, fields: Fields, default_model: str) -> Request:
     decoded = decoding.decode(body, fields.lists, fields.most_rows, len(fields.known))
     if decoded is not None:
         source, numbers, options = decoded
-        if not options:
-            return Request(source, numbers, 1, default_model)
-        if options.keys() <= _OPTION_NAMES and not _wrong_options(options, source):
+        if not options or (options.keys() <= _OPTION_NAMES and not _wrong_options(options, source)):
             return _request(source, numbers, options, default_model)
     return _parse_carefully(body, fields, default_model)
 
@@ -144,38 +142,38 @@ def refuse_other_than_numbers(field: str, value: Sequence[Any], depth: int = MAX
         raise ValidationFailed.of_fields(errors)
 
 
-def _request(source: str, value: Any, document: dict[str, Any], default_model: str) -> Request:
-    version = document.get("version")
-    return Request(
-        source,
-        value,
-        document.get("scale", 1),
-        document.get("model_name", default_model),
-        int(version) if version is not None else None,
-    )
+def _request(source: str, value: Any, options: dict[str, Any], default_model: str) -> Request:
+    version = options.get("version")
+    number = int(version) if version is not None else None
+    return Request(source, value, options.get("scale", 1), options.get("model_name", default_model), number)
 
 
 def _parse_carefully(body: str, fields: Fields, default_model: str) -> Request:
     document = object_of(body)
-    source, errors = _source(document, fields)
-    errors += _wrong_options(document, source)
-    if errors:
-        raise ValidationFailed.of_fields(errors, MAX_ERRORS)
+    names = [*document]
+    if len(names) == 1 and names[0] in fields.sources:
+        source, options = names[0], decoding.NO_OPTIONS
+    else:
+        options = document
+        source, errors = _source(document, fields)
+        errors += _wrong_options(document, source)
+        if errors:
+            raise ValidationFailed.of_fields(errors, MAX_ERRORS)
     value = document[source]
+    strings = len(names) + _option_strings(options)
     if source in ("row", "rows"):
-        _check_rows(source, value, body, document)
-        return _request(source, value, document, default_model)
-    _check_source(source, value)
-    # A JSON string has two quotation marks. Names and string fields account for all of them only if no name is repeated
-    # (the decoder silently keeps the last one) and no string is in place of a number.
-    strings = len(document) + (type(value) is str) + _option_strings(document)
-    if body.count('"') != 2 * strings:
-        if type(value) is not str:
-            refuse_other_than_numbers(source, value)
-        raise ValidationFailed.of_field(
-            "body", "has the same field twice, or an escaped quotation mark; send each field once, without escapes"
-        )
-    return _request(source, value, document, default_model)
+        _check_rows(source, value, body, strings)
+    else:
+        _check_source(source, value)
+        # A JSON string has two quotation marks. Names and string fields account for all of them only if no name is
+        # repeated (the decoder silently keeps the last one) and no string is in place of a number.
+        if body.count('"') != 2 * (strings + (type(value) is str)):
+            if type(value) is not str:
+                refuse_other_than_numbers(source, value)
+            raise ValidationFailed.of_field(
+                "body", "has the same field twice, or an escaped quotation mark; send each field once, without escapes"
+            )
+    return _request(source, value, options, default_model)
 
 
 def _source(document: dict[str, Any], fields: Fields) -> tuple[str, list[FieldError]]:
@@ -215,9 +213,9 @@ def version_of(value: Any) -> int | None:
     return value if type(value) is int and 1 <= value < 10**MAX_DIGITS else None
 
 
-def _option_strings(document: dict[str, Any]) -> int:
+def _option_strings(options: dict[str, Any]) -> int:
     """Return how many of the options have a string."""
-    return ("model_name" in document) + (type(document.get("version")) is str)
+    return ("model_name" in options) + (type(options.get("version")) is str) if options else 0
 
 
 def _check_source(source: str, value: Any) -> None:
@@ -235,13 +233,14 @@ def _check_source(source: str, value: Any) -> None:
                 raise ValidationFailed.of_field(f"{source}.{index}", "must be a list that is not empty")
 
 
-def _check_rows(source: str, value: Any, body: str, document: dict[str, Any]) -> None:
+def _check_rows(source: str, value: Any, body: str, strings: int) -> None:
+    """Refuse what is not one row or a list of rows, or has a name twice. The body has `strings` outside of them."""
     rows = value if source == "rows" else [value]
     if type(rows) is not list or not rows:
         raise ValidationFailed.of_field(source, "must be a list that is not empty")
     if len(rows) > MAX_ROWS:
         raise ValidationFailed.of_field(source, f"has {len(rows)} entries; send at most {MAX_ROWS} per request")
-    strings, nested = len(document) + _option_strings(document), False
+    nested = False
     # Brackets beyond those of the rows are within strings, or nested.
     maybe_nested = body.count("{") > 1 + len(rows) or body.count("[") > (source == "rows")
     for index, row in enumerate(rows):

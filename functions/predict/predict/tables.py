@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlops.domain.errors import ValidationFailed
-from mlops.inference.answers import NotFinite, answers_of_table
+from mlops.inference.answers import NotFinite
 from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
 from predict.feedback import OWN_ID
 from predict.inputs import beyond_the_model
@@ -39,10 +39,10 @@ def answer(
     asked = outcome(model, encoded.feeds, parsed.source, request_id, own)
     explained = explanations.fields(encoded.feeds, asked.outputs, batch) if explanations else {}
     if batch:
-        return model.writer.batch(asked.answers, encoded.warnings, explained), asked
+        return model.answers.batch(asked.answers, encoded.warnings, explained), asked
     # A list of numbers gets a list, as from a model of vectors.
     named = parsed.source == "row"
-    return model.writer.row(asked.answers, encoded.warnings, explained, named=named), asked
+    return model.answers.row(asked.answers, encoded.warnings, explained, named=named), asked
 
 
 def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own: Sequence[str] = ()) -> Outcome:
@@ -58,15 +58,12 @@ def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own:
     Raises:
         ValidationFailed: The model has no finite answer.
     """
-    manifest, outputs = model.manifest, model.outputs(feeds)
+    outputs = model.outputs(feeds)
     try:
-        answers = answers_of_table(manifest, outputs)
+        answers = model.answers.of(outputs)
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(source) from None
-    if manifest.predicts_quantity:
-        record = model.lines.of_quantities(len(outputs))
-    else:
-        record = model.lines.of_classes(answers.predictions, answers.confidences, None)
+    record = model.lines.of_classes(answers, None) if answers.confidences else model.lines.of_quantities(len(outputs))
     counts = model.columns.count(request_id, feeds, outputs) if model.columns is not None else None
     return Outcome(answers, outputs, record, model.keeper.kept(outputs, own), counts)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.domain.drift.counts import Malformed, counts_of, lifetime, summary_of, summary_of_reference
+from mlops.inference.answers import ModelAnswers
 from predict import records, signals
 from tests.support.serving import served
 
@@ -25,8 +26,7 @@ def test_what_predict_logs_compares_with_what_the_trainer_saw(capsys):
     for start in range(0, 400, 100):
         rows = slice(start, start + 100)
         kept = records.ModelLines(manifest).of_classes(
-            probabilities[rows].argmax(axis=1).tolist(),
-            probabilities[rows].max(axis=1),
+            ModelAnswers(manifest).of_classes(probabilities[rows]),
             signals.Signals((28, 28))(inputs[rows]),
         )
         records.prediction("r", kept, False, 0.0, time.perf_counter())

@@ -1,6 +1,7 @@
-"""A value of a wrong JSON type, wherever it stands in a body, is refused or taken, and is never a server error."""
+"""A value of a wrong JSON type or a strange name, wherever it stands in a body, is never a server error."""
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.unit.predict.test_open_inference import tensors
 
 CHURN = "churn"
 VALUES = [None, True, 0, -1, 1.5, 1e300, 2**63, "", "x", [], [[]], [0, "x"], {}, {"name": []}]
+NAMES = ["", "x", "a\0b", "\0", '"', "\\", "\ud800", "\U0001f600", "x" * 10_000, "constructor"]
 INFER, INVOCATIONS = "/v2/models/{name}/infer", "/models/{name}/invocations"
 TENSOR = {"name": "inputs", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
 IMAGE = {"name": "inputs", "shape": [1, 2, 2], "datatype": "FP32", "data": [[[0, 1], [0.5, 0.25]]]}
@@ -59,10 +61,21 @@ def replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
     if not path:
         return value
     made = copy.deepcopy(document)
-    place = made
-    for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = value
+    found(made, path[:-1])[path[-1]] = value
+    return made
+
+
+def found(document: Any, path: tuple[Any, ...]) -> Any:
+    for name in path:
+        document = document[name]
+    return document
+
+
+def with_name(body: Any, path: tuple[Any, ...], name: str, renamed: str | None) -> Any:
+    """The body with one more name in the object at the path, or with the name in place of another one."""
+    made = copy.deepcopy(body)
+    entries = found(made, path)
+    entries[name] = entries.pop(renamed) if renamed is not None else 1
     return made
 
 
@@ -77,3 +90,20 @@ def test_no_value_of_another_type_is_a_server_error(predict: Predict, route: str
             assert answer.status in (200, 409, 422), f"{path} = {value!r}: {answer.text}"
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
     assert statuses[422] > len(VALUES), "most of the changed bodies are wrong"
+
+
+@pytest.mark.parametrize(("route", "name", "body"), BODIES, ids=[str(number) for number in range(len(BODIES))])
+def test_no_strange_name_is_a_server_error(predict: Predict, route: str, name: str | None, body: Any) -> None:
+    parameters = {"name": name} if name else None
+    asked = 0
+    for path in places(body):
+        entries = found(body, path)
+        if not isinstance(entries, dict):
+            continue
+        for strange in NAMES:
+            for renamed in (None, *entries):
+                changed = with_name(body, path, strange, renamed)
+                answer = predict.call(json.dumps(changed), route, pathParameters=parameters)
+                assert answer.status in (200, 404, 409, 422), f"{path}, {strange!r} for {renamed}: {answer.text}"
+                asked += 1
+    assert asked >= 2 * len(NAMES)

@@ -25,12 +25,13 @@ from tests.support.table_models import changed, served_table
 
 def predicted(served: Served, asked: list[dict[str, Any]]) -> tuple[list[Any], np.ndarray[Any, Any]]:
     """What predict's own module answers to each row alone: its prediction, and its confidence or quantity."""
-    from mlops.inference.answers import answers_of_table
+    from mlops.inference.answers import ModelAnswers
 
     model = load(served.manifest, ModelFile(served.onnx))
     assert model.encoder is not None
+    made = ModelAnswers(served.manifest)
     answers = [
-        answers_of_table(model.manifest, model.outputs(model.encoder.encode([row]).feeds))
+        made.of(model.outputs(model.encoder.encode([row]).feeds))
         for row in ({name: row[name] for name in COLUMNS if name in row} for row in asked)
     ]
     numbers = [answer.confidences[0] if answer.confidences else answer.predictions[0] for answer in answers]

@@ -25,68 +25,26 @@ class Answers(NamedTuple):
     Attributes:
         predictions: Labels; quantities as numpy's float32.
         confidences: As `shortest` has them.
+        label: The first prediction as JSON; empty for a quantity.
         first: All probabilities of the first row, as a JSON list; empty for a quantity.
     """
 
     predictions: list[Any]
     confidences: list[float]
+    label: str = ""
     first: str = ""
 
 
-def answers_of(manifest: Manifest, probabilities: Floats) -> Answers:
-    """Return label and confidence of each row of float32 `[n, classes]`.
+class ModelAnswers:
+    """Makes one model's answers of its outputs, and writes them as JSON.
 
-    Raises:
-        NotFinite: A row's largest probability is not a finite number.
+    What is the same in each of them is encoded once.
     """
-    first = json_of(probabilities[0])
-    if len(probabilities) == 1:  # a call of numpy takes longer than all of this
-        row = orjson.loads(first)
-        if None in row:  # JSON has no infinity and no NaN
-            raise NotFinite
-        confidence = max(row)
-        label = manifest.labels[row.index(confidence)]
-        return Answers([label], [confidence if 0 <= confidence <= 1 else _at_most_one(confidence)], first)
-    classes = probabilities.argmax(axis=1).tolist()
-    confidences = shortest(probabilities.max(axis=1))
-    if None in confidences:
-        raise NotFinite
-    if not all(0 <= confidence <= 1 for confidence in confidences):
-        confidences = [_at_most_one(confidence) for confidence in confidences]
-    return Answers([manifest.labels[index] for index in classes], confidences, first)
-
-
-def answers_of_table(manifest: Manifest, outputs: Floats) -> Answers:
-    """Return a table model's answers, from float32 `[n, classes]`, or `[n, 1]` for quantities.
-
-    Raises:
-        NotFinite: A row has no finite answer.
-    """
-    if not manifest.predicts_quantity:
-        return answers_of(manifest, outputs)
-    quantities = list(outputs[:, 0])
-    if not all(map(math.isfinite, quantities)):
-        raise NotFinite
-    return Answers(quantities, [])
-
-
-def shortest(numbers: Floats) -> list[Any]:
-    """Return float32 numbers as Python's, each the shortest decimal that means the same float32; None for NaN."""
-    found: list[Any] = orjson.loads(json_of(numbers))
-    return found
-
-
-def _at_most_one(confidence: float) -> float:
-    """Limit confidences to 1, as in the published schema: sums of float32 may exceed it by rounding."""
-    return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
-
-
-class AnswerWriter:
-    """Writes one model's answers as JSON. What is the same in each of them is encoded once."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._labels = {label: json_of(label) for label in manifest.labels}
+        self._labels, self._of_quantity = manifest.labels, manifest.predicts_quantity
+        self._encoded = [json_of(label) for label in manifest.labels]
         self._names = [f"{json_of(str(label))}:" for label in manifest.labels]
         self._model = _fields(
             {
@@ -95,6 +53,43 @@ class AnswerWriter:
                 "model_stage": manifest.stage,
             }
         )
+
+    def of(self, outputs: Floats) -> Answers:
+        """Return the answers of float32 `[n, classes]`, or `[n, 1]` for quantities.
+
+        Raises:
+            NotFinite: A row has no finite answer.
+        """
+        if not self._of_quantity:
+            return self.of_classes(outputs)
+        quantities = list(outputs[:, 0])
+        if not all(map(math.isfinite, quantities)):
+            raise NotFinite
+        return Answers(quantities, [])
+
+    def of_classes(self, probabilities: Floats) -> Answers:
+        """Return label and confidence of each row of float32 `[n, classes]`.
+
+        Raises:
+            NotFinite: A row's largest probability is not a finite number.
+        """
+        first = json_of(probabilities[0])
+        if len(probabilities) == 1:  # a call of numpy takes longer than all of this
+            row = orjson.loads(first)
+            if None in row:  # JSON has no infinity and no NaN
+                raise NotFinite
+            confidence = max(row)
+            best = row.index(confidence)
+            if not 0 <= confidence <= 1:
+                confidence = _at_most_one(confidence)
+            return Answers([self._labels[best]], [confidence], self._encoded[best], first)
+        classes = probabilities.argmax(axis=1).tolist()
+        confidences = shortest(probabilities.max(axis=1))
+        if None in confidences:
+            raise NotFinite
+        if not all(0 <= confidence <= 1 for confidence in confidences):
+            confidences = [_at_most_one(confidence) for confidence in confidences]
+        return Answers([self._labels[index] for index in classes], confidences, self._encoded[classes[0]], first)
 
     def single(self, answers: Answers) -> str:
         """Return the answer for one row."""
@@ -134,8 +129,21 @@ class AnswerWriter:
         return f"{{{_fields(document)}{_rest(warnings, more)}}}"
 
     def _one(self, answers: Answers, probabilities: str, rest: str = "") -> str:
-        label, confidence = self._labels[answers.predictions[0]], answers.confidences[0]
-        return f'{{"prediction":{label},"confidence":{confidence},"probabilities":{probabilities},{self._model}{rest}}}'
+        return (
+            f'{{"prediction":{answers.label},"confidence":{answers.confidences[0]},"probabilities":{probabilities},'
+            f"{self._model}{rest}}}"
+        )
+
+
+def shortest(numbers: Floats) -> list[Any]:
+    """Return float32 numbers as Python's, each the shortest decimal that means the same float32; None for NaN."""
+    found: list[Any] = orjson.loads(json_of(numbers))
+    return found
+
+
+def _at_most_one(confidence: float) -> float:
+    """Limit confidences to 1, as in the published schema: sums of float32 may exceed it by rounding."""
+    return min(confidence, 1.0) if confidence <= 1 + SUM_TOLERANCE else confidence
 
 
 def _rest(warnings: Sequence[str], more: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops.domain.manifest import Manifest
 from mlops.domain.model_description import ModelInput
-from mlops.inference.answers import AnswerWriter, answers_of, answers_of_table
+from mlops.inference.answers import ModelAnswers
 from mlops.inference.model import SUM_TOLERANCE, TOLERANCE, Floats, Model, ModelRefused, brief, self_test_difference
 from mlops.inference.table_rows import Row, generated_table_rows
 
@@ -86,13 +86,9 @@ def _check_rows(model: Model, name: str, rows: Floats | list[Row]) -> None:
 
 def _is_written_exactly(manifest: Manifest, whole: Floats) -> bool:
     """Return whether the answers that predict would write read back as the model's."""
-    writer = AnswerWriter(manifest)
-    if manifest.contract is None:
-        answers = answers_of(manifest, whole)
-        document = json.loads(writer.single(answers))
-    else:
-        answers = answers_of_table(manifest, whole)
-        document = json.loads(writer.row(answers))
+    writer = ModelAnswers(manifest)
+    answers = writer.of(whole)
+    document = json.loads(writer.single(answers) if manifest.contract is None else writer.row(answers))
     batch = json.loads(writer.batch(answers))
     if len(batch["predictions"]) != len(whole):
         return False

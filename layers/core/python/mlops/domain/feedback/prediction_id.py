@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 TIME_BYTES, RANDOM_BYTES = 5, 10
 _TAIL_BYTES = 9
-"""The last random bytes: with a number of bytes that three divides, the characters before them are none of theirs."""
+"""The last random bytes: as three divides their number, their characters are theirs alone."""
+_TAIL_LENGTH = _TAIL_BYTES // 3 * 4
 LENGTH = 20
-_STEPS = 1 << 32
+_DRAW_BYTES = 4
+_STEPS = 1 << 8 * _DRAW_BYTES
 _IDS_AT_ONCE = 256
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
@@ -74,10 +76,10 @@ def _heads(seconds: int) -> tuple[str, str]:
 
 
 def _tails() -> list[tuple[int, str]]:
-    """Return, for many ids, the number that decides whether one is sampled, and its last 12 characters."""
-    random = os.urandom(_TAIL_BYTES * _IDS_AT_ONCE)
-    parts = [random[at : at + _TAIL_BYTES] for at in range(0, len(random), _TAIL_BYTES)]
-    return [(int.from_bytes(part[:4]), text_of(part)) for part in parts]
+    """Return, for many ids, the number that decides whether one is sampled, and its last characters."""
+    draws = memoryview(os.urandom(_DRAW_BYTES * _IDS_AT_ONCE)).cast("I")
+    text = text_of(os.urandom(_TAIL_BYTES * _IDS_AT_ONCE))
+    return [*zip(draws, (text[at : at + _TAIL_LENGTH] for at in range(0, len(text), _TAIL_LENGTH)), strict=True)]
 
 
 def parse(text: str) -> PredictionId:
