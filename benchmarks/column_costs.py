@@ -36,7 +36,7 @@ def microseconds(columns: int, rows: int) -> float:
         }
 
     counter = ColumnCounter(contract, reference_of(contract, feeds(1000), np.zeros((1000, 2), np.float32)))
-    counter._sampling.takes = lambda *_: 1  # type: ignore[method-assign]  # each request, as in the first of an hour
+    counter._sampling.takes = lambda *_: 1  # type: ignore[method-assign]  # each request, as in a quiet hour
     asked, outputs = feeds(rows), np.zeros((rows, 2), np.float32)
     calls = max(20, 2000 // rows)
     return min(timeit.repeat(lambda: counter.count("id", asked, outputs), number=calls, repeat=5)) / calls / rows * 1e6

@@ -110,9 +110,9 @@ def compared(handler: Handler, rounds: int) -> dict[str, float]:
 
 def measuring(every: bool) -> contextlib.AbstractContextManager[Any]:
     """Every image is measured, or none."""
-    from predict import app
+    from predict.sampling import Sampling
 
-    return patch.object(app.measured, "takes", lambda *_: every)
+    return patch.object(Sampling, "takes", lambda *_: every)
 
 
 @contextlib.contextmanager
@@ -159,7 +159,7 @@ def table(result: dict[str, Any]) -> str:
     """Rows of predict.md."""
     us, each = result["us"], result["per_prediction"]
     rows = [
-        ["the handler, its image measured: the first thousand of an hour, then one in eight", us["measured"]],
+        ["the handler, its image measured: each of a quiet hour, some thousand of a busy one", us["measured"]],
         ["the handler, its image not measured", us["line_alone"]],
         ["the handler without signals and log line", us["without_monitoring"]],
     ]

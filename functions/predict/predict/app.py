@@ -20,7 +20,7 @@ from mlops.domain.access import Grant
 from mlops.domain.errors import PlatformError
 from mlops.inference.answers import NotFinite
 from mlops.settings import Settings
-from predict import records, request, samples
+from predict import records, request
 from predict.access import Access, permit
 from predict.feedback import ids, new_id, with_id
 from predict.inputs import beyond_the_model, inputs_of
@@ -29,7 +29,6 @@ from predict.replies import ok, problem_of, unexpected
 from predict.response_cache import Answer, AnswerCache, Key, key_of
 from predict.rollouts import Rollouts
 from predict.s3 import Bucket
-from predict.signals import SignalShare
 
 Event = dict[str, Any]
 Response = dict[str, Any]
@@ -41,13 +40,13 @@ class PredictSettings(Settings):
 
     Attributes:
         model_refresh_seconds: The shortest time between two comparisons of a model with its manifest.
-        drift_signal_share: The share of requests whose images are measured, beyond the first thousand of an hour.
+        sample_share: The share of requests whose inputs are kept; see `predict.samples`.
     """
 
     artifact_bucket: str
     default_model_name: str
     model_refresh_seconds: float = 10.0
-    drift_signal_share: float = 0.125
+    sample_share: float = 0.0
 
 
 settings = PredictSettings.from_environment()
@@ -56,7 +55,6 @@ models = ModelCache(bucket, settings.model_refresh_seconds, records.report)
 rollouts = Rollouts(bucket, models, settings.model_refresh_seconds, records.report)
 access = Access(bucket, records.report)
 answers = AnswerCache()
-measured = SignalShare(settings.drift_signal_share)
 
 ROUTES = {
     "/predict": (request.SINGLE, "Production"),
@@ -225,11 +223,12 @@ def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records
         classified = model.answers.of_classes(probabilities)
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(parsed.source) from None
-    signals = None
-    if model.signals is not None and measured.takes(request_id, model.serial):
-        signals = model.signals(inputs)
-    if samples.SHARE and (sample := samples.line(manifest, inputs, classified.predictions)):
-        records.report("mlops.prediction", **sample)
+    signals = model.signals.of(request_id, inputs) if model.signals is not None else None
+    if settings.sample_share:
+        from predict import samples  # few stacks keep inputs
+
+        if sample := samples.line(manifest, inputs, classified.predictions, settings.sample_share):
+            records.report("mlops.prediction", **sample)
     record = model.lines.of_classes(classified, signals)
     return records.Outcome(classified, probabilities, record, model.keeper.kept(probabilities))
 

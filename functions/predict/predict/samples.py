@@ -5,26 +5,24 @@ are not sampled: they say who somebody is, where a vector of numbers says little
 """
 
 import base64
-import os
+from random import random
 from typing import Any
 
 import numpy as np
 
 from mlops.domain.manifest import Manifest
 
-SHARE = float(os.environ.get("SAMPLE_SHARE", "0"))
 MAX_BYTES = 120_000
 """CloudWatch Logs takes 256 kB per line."""
 
 
-def line(manifest: Manifest, inputs: np.ndarray, predictions: list[int | str]) -> dict[str, Any] | None:
+def line(manifest: Manifest, inputs: np.ndarray, predictions: list[int | str], share: float) -> dict[str, Any] | None:
     """Return the fields of the line for inputs float32 `[n, features]`; None if the request is not sampled.
 
     Pixels become bytes 0..255, other features little-endian float32. For a large batch the line has the first rows.
+    `share` is the part of the requests that are sampled, 0 to 1.
     """
-    from random import random  # imported here, because it would make every cold start longer
-
-    if random() >= SHARE:
+    if random() >= share:
         return None
     is_image = manifest.input is not None and manifest.input.image is not None
     values = np.rint(inputs * 255).astype("u1") if is_image else inputs.astype("<f4")

@@ -1,34 +1,11 @@
 """Measure an image for drift detection, without storing it: a picture cannot be recognised from 7x7 averages."""
 
-import time
-
 import numpy as np
+
+from predict.sampling import Sampling
 
 BLOCKS = 7
 """An image has 7x7 blocks; a pixel above one half is ink."""
-ALL_OF = 1000
-"""Requests per hour and environment that are always measured. A verdict needs 200 predictions."""
-_STEPS = 1 << 20
-
-
-class SignalShare:
-    """Decides which requests are measured: the first of an hour and of a model, and a share of those after them.
-
-    A thousand images describe the images of an hour well enough. Measuring every image would take a fifth of predict's
-    time and half of the log.
-    """
-
-    def __init__(self, share: float) -> None:
-        self._steps = round(share * _STEPS)
-        self._hour_ends, self._serial, self._count = 0, 0, 0
-
-    def takes(self, request_id: str, serial: int) -> bool:
-        """Return whether to measure the images of this request, which the model with this serial number answered."""
-        if time.time() >= self._hour_ends or serial > self._serial:
-            self._hour_ends, self._serial, self._count = (int(time.time()) // 3600 + 1) * 3600, serial, 0
-        self._count += 1
-        # By the id, because every eighth request could always come from the same client.
-        return self._count <= ALL_OF or hash(request_id) % _STEPS < self._steps
 
 
 class Signals:
@@ -46,6 +23,11 @@ class Signals:
         whole = np.tile(1000 * widths / self._pixels, rows)
         self._down = np.column_stack([whole, blocks]).astype(np.float32)
         self._ink = np.full(self._pixels, 1000 / self._pixels, np.float32)
+        self._sampling = Sampling()
+
+    def of(self, request_id: str, inputs: np.ndarray) -> dict[str, np.ndarray] | None:
+        """Measure the images of a request; None if it is not chosen. Inputs and result are those of a call."""
+        return self(inputs) if self._sampling.takes(request_id, len(inputs)) else None
 
     def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Measure images, float32 `[n, pixels]`.

@@ -115,18 +115,17 @@ def test_no_line_whatever_breaks_the_counting(make_line, field, value):
     assert all(type(count) is int for count in counts.values())
 
 
-def test_nothing_is_sampled_unless_asked_for_and_then_it_can_be_read_back(monkeypatch):
+def test_a_sample_of_inputs_can_be_read_back():
     import base64
 
     from predict import samples
 
     manifest = served().manifest
     inputs = np.random.default_rng(0).random((100, 784), np.float32)
-    assert samples.SHARE == 0
-    assert samples.line(manifest, inputs, [1] * 100) is None
-    monkeypatch.setattr(samples, "SHARE", 1.0)
-    line = samples.line(manifest, inputs, [1] * 100)
+    line = samples.line(manifest, inputs, [1] * 100, 1.0)
     kept = np.frombuffer(base64.b64decode(line["inputs"]), line["dtype"]).reshape(line["n"], line["features"])
     np.testing.assert_allclose(kept / 255, inputs, atol=1 / 500)
     assert len(json.dumps(line)) < 256_000
-    assert samples.line(manifest, np.zeros((1, 500_000), np.float32), [1]) is None
+    assert samples.line(manifest, np.zeros((1, 500_000), np.float32), [1], 1.0) is None
+    taken = sum(samples.line(manifest, inputs[:1], [1], 0.25) is not None for _ in range(2_000))
+    assert 350 < taken < 650  # 500 expected; seven standard deviations

@@ -4,15 +4,14 @@ import base64
 import io
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mlops.domain.drift.counts import counts_of
-from predict import signals
+from predict import sampling
 from tests.support.serving import forward, served, weights_of
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (28, 28)).astype(np.uint8)
@@ -300,50 +299,32 @@ class TestLogLine:
         predict.call({"inputs": [1, 2, 3, 4], "model_name": "iris"})
         assert lines()[-1]["signals_permille"] is None
 
+    def test_inputs_are_kept_only_where_that_is_asked_for(
+        self,
+        predict: Any,
+        start: Callable[[], Any],
+        lines: Callable[[], list[dict[str, Any]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        predict.call({"image": PIXELS})
+        monkeypatch.setenv("SAMPLE_SHARE", "1")
+        start().call({"image": PIXELS})
+        samples = [line for line in lines() if line.get("kind") == "sample"]
+        assert [sample["n"] for sample in samples] == [1]
+
     def test_beyond_the_first_of_an_hour_a_share_of_images_is_measured(
         self, predict: Any, lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(signals, "ALL_OF", 2)
-        monkeypatch.setattr(predict.app, "measured", signals.SignalShare(0))
+        monkeypatch.setattr(sampling, "ROWS_PER_HOUR", 8)
         lines()
-        for pixel in range(3):
-            predict.call({"image": [pixel / 10, *PIXELS[1:]]})
+        for pixel in range(200):
+            context = {"requestId": f"request-{pixel}", "identity": {"apiKeyId": "key-1"}}
+            predict.call({"image": [pixel / 200, *PIXELS[1:]]}, requestContext=context)
         counted = [counts_of(line) for line in lines()]
-        assert [each["n"] for each in counted] == [1, 1, 1]
-        assert [each["m"] for each in counted] == [1, 1, 0]
-
-
-class TestSignalShare:
-    IDS: ClassVar = [f"request-{number}" for number in range(9000)]
-
-    @pytest.fixture
-    def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-        clock = SimpleNamespace(now=1_800_000_000.0)
-        monkeypatch.setattr(signals.time, "time", lambda: clock.now)
-        return clock
-
-    def test_a_thousand_all_and_one_in_eight_of_the_rest(self, clock: SimpleNamespace) -> None:
-        share = signals.SignalShare(0.125)
-        taken = [share.takes(name, 1) for name in self.IDS]
-        assert all(taken[:1000])
-        assert 800 < sum(taken[1000:]) < 1200  # 1,000 expected; six standard deviations
-
-    def test_an_hour_and_a_newer_model_begin_anew(self, clock: SimpleNamespace) -> None:
-        share = signals.SignalShare(0)
-        assert sum(share.takes(name, 1) for name in self.IDS) == 1000
-        clock.now += 3600
-        assert sum(share.takes(name, 1) for name in self.IDS) == 1000
-        assert sum(share.takes(name, 2) for name in self.IDS) == 1000
-        assert not share.takes("request", 1)
-
-    def test_all_where_that_is_asked_for(self, clock: SimpleNamespace) -> None:
-        share = signals.SignalShare(1)
-        assert all(share.takes(name, 1) for name in self.IDS)
-
-    def test_clients_that_take_turns_are_all_seen(self, clock: SimpleNamespace) -> None:
-        share = signals.SignalShare(0.125)
-        seen = {number % 8 for number, name in enumerate(self.IDS) if share.takes(name, 1) and number >= 1000}
-        assert seen == set(range(8))
+        assert [each["n"] for each in counted] == [1] * 200
+        measured = [each["m"] for each in counted]
+        assert measured[:8] == [1] * 8
+        assert 8 < sum(measured) < 60
 
 
 def test_a_fault_of_ours_is_500_without_inner_text(

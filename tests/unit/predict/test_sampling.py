@@ -1,9 +1,10 @@
-"""Which requests' columns are counted: all of a quiet hour, some thousands of a busy one, repetitions as often."""
+"""Which requests are measured: all of a quiet hour, some thousands of a busy one, repetitions as often."""
 
 import pytest
 
-from predict import column_counts
-from predict.column_counts import ROWS_PER_HOUR, RowCounts, Sampling
+from predict import sampling as module
+from predict.column_counts import RowCounts
+from predict.sampling import ROWS_PER_HOUR, Sampling
 
 
 class Hours:
@@ -17,7 +18,7 @@ class Hours:
 @pytest.fixture
 def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
     clock = Hours()
-    monkeypatch.setattr(column_counts, "time", clock)
+    monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -54,3 +55,11 @@ def test_a_repeated_request_is_counted_with_the_same_probability_as_others(hours
     assert 130 < shares[0] < 270  # it was chosen for certain before: now one in eight
     assert shares[1] == 1600  # it was one in eight already
     assert as_before.of("r", repeated=False) == "x"
+
+
+def test_clients_that_take_turns_are_all_seen(hours: Hours) -> None:
+    sampling = Sampling()
+    counted(sampling, 14_000)
+    assert sampling.stride == 8
+    seen = {number % 8 for number in range(2_000) if sampling.takes(f"later {number}", 1)}
+    assert seen == set(range(8))
