@@ -1,6 +1,7 @@
 """What all tests share: the local stack of the session, on ports and in a folder of its own, and its API."""
 
 import functools
+import json
 import os
 import shutil
 import signal
@@ -138,6 +139,27 @@ def api(stack: RunningStack) -> Api:
 def aws_client(stack: RunningStack) -> Callable[[str], Any]:
     """boto3 clients of the session's local AWS, by service name."""
     return lambda service: deploy.client(stack.settings, service)
+
+
+@pytest.fixture(scope="session")
+def invoke(aws_client: Callable[[str], Any]) -> Callable[[str, bytes], Any]:
+    """Calls a deployed function by its name in the template."""
+    client = aws_client("lambda")
+    pages = client.get_paginator("list_functions").paginate()
+    names = [each["FunctionName"] for page in pages for each in page["Functions"]]
+
+    def invoking(function: str, payload: bytes) -> Any:
+        (name,) = [name for name in names if function in name]
+        return client.invoke(FunctionName=name, Payload=payload)
+
+    return invoking
+
+
+@pytest.fixture(scope="session")
+def minute(invoke: Callable[[str, bytes], Any]) -> Callable[[], None]:
+    """The look of the deployed function at all rollouts, as each minute."""
+    scheduled = json.dumps({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).encode()
+    return lambda: invoke("RolloutFunction", scheduled)
 
 
 @pytest.fixture(scope="session")

@@ -25,33 +25,12 @@ pytestmark = pytest.mark.slow
 _numbers = itertools.count(1)
 OPEN = ("starting", "running", "paused", "promoting", "baking", "returning")
 STEPS = [{"weight": 100, "minutes": 1000}]
-SCHEDULED = json.dumps({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).encode()
 
 
 @pytest.fixture
 def world(stack: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     """A new model."""
     return make_world(stack, monkeypatch, f"at-once-{next(_numbers)}")
-
-
-@pytest.fixture
-def invoke(aws_client: Any) -> Callable[[str, bytes], Any]:
-    """Calls a deployed function by its name in the template."""
-    client = aws_client("lambda")
-    pages = client.get_paginator("list_functions").paginate()
-    names = [each["FunctionName"] for page in pages for each in page["Functions"]]
-
-    def invoking(function: str, payload: bytes) -> Any:
-        (name,) = [name for name in names if function in name]
-        return client.invoke(FunctionName=name, Payload=payload)
-
-    return invoking
-
-
-@pytest.fixture
-def minute(invoke: Callable[[str, bytes], Any]) -> Callable[[], None]:
-    """The look of the deployed function at all rollouts, as each minute."""
-    return lambda: invoke("RolloutFunction", SCHEDULED)
 
 
 def move(api: Api, world: World, version: int, stage: str) -> dict[str, Any]:

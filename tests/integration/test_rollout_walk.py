@@ -29,6 +29,7 @@ from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import Marker, PredictionStats, hour_of
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.access import Caller
 from mlops.domain.errors import Conflict
 from mlops.domain.feedback.kept_answers import KeptAnswers, OtherAnswers
 from mlops.domain.feedback.prediction_id import Mint
@@ -149,7 +150,7 @@ def steps_of(walk: Walk) -> list[tuple[Callable[[], Any], Callable[[Rollout], bo
 
     def start() -> None:
         with contextlib.suppress(Conflict):  # the dead process has recorded it
-            walk.requests.start(walk.world.model, request, "ada", "request")
+            walk.requests.start(walk.world.model, request, Caller("ada", "approve"), "request")
         walk.conductor.run()
 
     def promoted() -> None:

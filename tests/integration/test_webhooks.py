@@ -19,7 +19,10 @@ import pytest
 
 from infra.local import deploy
 from infra.local.api import Api
+from tests.integration.registry_world import make_world
+from tests.support.bad_challengers import champion, kinds
 from tests.support.https_receiver import Receiver, receiving
+from tests.support.keys import make_key
 from tests.support.steps import promote, train
 from tests.support.waiting import eventually
 from tests.unit.webhooks.test_signature import accepts
@@ -104,6 +107,68 @@ def test_a_job_and_a_promotion_are_told(api: Api, webhook: Callable[..., dict[st
         assert accepts(wanted["secret"], request.headers, request.body)
     eventually(lambda: [each["state"] for each in deliveries(api, wanted["webhook_id"])] == ["delivered"] * 2)
     assert deliveries(api, others["webhook_id"]) == []
+
+
+def test_a_way_back_that_waits_for_an_approval_is_told(
+    api: Api,
+    webhook: Callable[..., dict[str, Any]],
+    receiver: Receiver,
+    stack: Any,
+    minute: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Labels are against the version in Production. Since it got there, the model's settings ask for approvals."""
+    world = make_world(stack, monkeypatch, "webhooks-way-back")
+    wrong = next(kind for kind in kinds() if kind.name == "wrong")
+    for onnx, stage in ((champion(), "Production"), (wrong.onnx, "Staging")):
+        assert promote(api, world.version(onnx), stage, world.model)["status"] == "succeeded"
+    route = f"/models/{world.model}/rollouts"
+    guardrails = {"max_latency_ratio": None, "max_disagreement": None, "min_accuracy_delta": 0.0}
+    plan = {"version": 2, "steps": [{"weight": 1, "minutes": 60}], "shadow_share": 1.0, "guardrails": guardrails}
+    route += f"/{api.post(route, {**plan, 'bake_days': 7})['rollout_id']}"
+    labels = []
+    for number in range(40):  # of the rows in which only the champion is right
+        row = [*(float(place == number % 3) for place in range(3)), 0.1 + number / 100]
+        answer = api.post("/predict", {"inputs": row, "model_name": world.model})
+        labels.append({"prediction_id": answer["prediction_id"], "label": number % 3})
+    api.wait(route, until=lambda rollout: rollout["phases"][0]["pairs"] >= 30, seconds=60)
+
+    def after_a_look(status: str) -> Any:
+        minute()
+        rollout = api.get(route)
+        return rollout if rollout["status"] == status else None
+
+    api.post(f"{route}/complete", {})
+    eventually(lambda: after_a_look("baking"), pause=1)
+    settings = {"approvals": {"Production": 1}, "owners": ["ann"]}
+    body = {"expected_version": 0, "settings": settings, "reason": "audit"}
+    assert api.send("PUT", f"/models/{world.model}/settings", body).status == 200
+    webhook(["approval.requested", "rollout.*"], models=[world.model])
+    api.post("/feedback/batch", {"model_name": world.model, "labels": labels})
+    returning = eventually(lambda: after_a_look("returning"), pause=1)
+
+    (request,) = receiver.wait(1)
+    told = json.loads(request.body)
+    assert (told["type"], told["data"]["owners"]) == ("approval.requested", ["ann"])
+    assert told["data"]["transition_id"] == returning["rollback_id"]
+    assert (told["data"]["version"], told["data"]["replaced_version"]) == (1, 2)
+    assert f"{returning['rollout_id']}: min_accuracy_delta: the accuracy on" in told["data"]["reason"]
+    # The console's start page has this number of each model, and the rollout's note.
+    (listed,) = [each for each in api.get("/models?limit=100")["models"] if each["name"] == world.model]
+    assert (listed["awaiting_approval"], listed["production_version"]) == (1, 2)
+    waits = f"; the transition {returning['rollback_id']} waits for an approval"
+    eventually(lambda: (after_a_look("returning") or {"note": ""})["note"].endswith(waits), pause=1)
+
+    transition = f"/models/transitions/{returning['rollback_id']}"
+    own = api.get("/me")["owner"]
+    again = Api(stack.api_url, make_key(stack.env, "way-back-again", "approve", owner=own))
+    assert again.send("POST", f"{transition}/approve", {}).status == 403, "another key of who asked for the rollout"
+    ann = Api(stack.api_url, make_key(stack.env, "way-back-ann", "approve", owner="ann"))
+    assert ann.post(f"{transition}/approve?wait=20", {})["status"] == "succeeded"
+    ended = eventually(lambda: after_a_look("rolled_back"), pause=1)
+    assert (ended["broken"], waits in ended["note"]) == ("min_accuracy_delta", False)
+    assert api.get(f"/models/{world.model}")["production_version"] == 1
+    assert json.loads(receiver.wait(2)[-1].body)["type"] == "rollout.rolled_back"
 
 
 def test_a_message_is_tried_eight_times_and_is_then_a_dead_letter(

@@ -92,26 +92,24 @@ def watch_all(api: Api, worlds: Mapping[str, World], seconds: float) -> dict[str
         worlds: For each kind, by its name, a model without versions.
         seconds: Within this time each rollout has to end.
     """
+    for kind in kinds():
+        _serve(api, worlds[kind.name], kind)
     with ThreadPoolExecutor(len(worlds)) as pool:
-        watched = pool.map(lambda kind: watch(api, worlds[kind.name], kind, seconds), kinds())
+        watched = pool.map(lambda kind: _watch(api, worlds[kind.name].model, kind, seconds), kinds())
         return {each.kind.name: each for each in watched}
 
 
-def watch(api: Api, world: World, kind: Kind, seconds: float) -> Watched:
-    """Roll a challenger out, and send requests until the rollout has ended, and some more.
-
-    Args:
-        api: The stack's API.
-        world: A model without versions.
-        kind: The challenger.
-        seconds: Within this time the rollout has to end.
-    """
+def _serve(api: Api, world: World, kind: Kind) -> None:
+    """Put the champion into Production, and the challenger into Staging."""
     for onnx, stage in ((champion(), "Production"), (kind.onnx, "Staging")):
         moved = promote(api, world.version(onnx), stage, world.model)
         assert moved["status"] == "succeeded", moved
-    route = f"/models/{world.model}/rollouts"
-    watched = Watched(kind, api.post(route, PLAN))
-    traffic = _Traffic(api, world.model, kind)
+
+
+def _watch(api: Api, model_name: str, kind: Kind, seconds: float) -> Watched:
+    """Roll the challenger out, and send requests until the rollout has ended, and some more."""
+    route = f"/models/{model_name}/rollouts"
+    watched, traffic = Watched(kind, api.post(route, PLAN)), _Traffic(api, model_name, kind)
     looked = 0.0
     while watched.rollout["status"] not in ENDED:
         watched.during.append(traffic.send())

@@ -29,7 +29,7 @@ def start_rollout(
     require_name(caller, name)
     requests = RolloutRequests.from_environment()
     started = once(
-        lambda: {"rollout_id": requests.start(name, body, caller.name, request_id_of(request)).rollout_id},
+        lambda: {"rollout_id": requests.start(name, body, caller, request_id_of(request)).rollout_id},
         caller=caller.name,
         route=f"rollouts/{name}",
         key=key,

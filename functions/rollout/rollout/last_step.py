@@ -52,6 +52,7 @@ class LastStep:
             self._request(rollout)
             return False
         if not transition.status.has_ended:
+            self._tell_whether_it_waits(rollout, transition)
             return False
         if transition.status is not TransitionStatus.SUCCEEDED:
             note = f"the transition to Production was {transition.status}: {transition.error or 'see its gates'}"
@@ -92,11 +93,20 @@ class LastStep:
         transition = self._transition(rollout, rollout.rollback_id)
         if transition is None:
             self._request_return(rollout)
+        elif not transition.status.has_ended:
+            self._tell_whether_it_waits(rollout, transition)
         elif transition.status is TransitionStatus.SUCCEEDED:
-            self._ends.end(rollout, RolloutStatus.ROLLED_BACK, str(rollout.note))
-        elif transition.status.has_ended:
-            note = f"{rollout.note}. The rollback was {transition.status}: {transition.error or 'see its gates'}"
-            self._ends.end(rollout, RolloutStatus.FAILED, note)
+            self._ends.end(rollout, RolloutStatus.ROLLED_BACK, _without_waiting(rollout, transition))
+        else:
+            refused = f"The rollback was {transition.status}: {transition.error or 'see its gates'}"
+            self._ends.end(rollout, RolloutStatus.FAILED, f"{_without_waiting(rollout, transition)}. {refused}")
+
+    def _tell_whether_it_waits(self, rollout: Rollout, transition: Transition) -> None:
+        note = _without_waiting(rollout, transition)
+        if transition.status is TransitionStatus.AWAITING_APPROVAL:
+            note += _waiting(transition)
+        if note != rollout.note:
+            self._table.change(rollout, note=note)
 
     def _begin_return(self, rollout: Rollout, figures: tuple[Figure, ...], guardrail: str, note: str) -> None:
         returning = self._table.change(
@@ -133,8 +143,19 @@ class LastStep:
             version=version,
             stage=Stage.PRODUCTION,
             actor=rollout.actor,
+            actor_owner=rollout.actor_owner,
+            actor_key=rollout.actor_key,
             reason=reason,
             force=force,
             request_id=rollout.request_id,
         )
         request_transition(self._transitions, self._queue, transition)
+
+
+def _waiting(transition: Transition) -> str:
+    return f"; the transition {transition.transition_id} waits for an approval"
+
+
+def _without_waiting(rollout: Rollout, transition: Transition) -> str:
+    """Return the rollout's note without what it says while the transition waits for an approval."""
+    return str(rollout.note).removesuffix(_waiting(transition))

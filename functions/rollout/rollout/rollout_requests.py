@@ -7,6 +7,7 @@ from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.rollouts_table import RolloutPage, RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
+from mlops.domain.access import Caller
 from mlops.domain.errors import Conflict, NoModelInStage, ValidationFailed
 from mlops.domain.rollout.counts import Counts
 from mlops.domain.rollout.plan import Plan
@@ -35,7 +36,7 @@ class RolloutRequests:
     def from_environment(cls) -> "RolloutRequests":
         return _rollout_requests()
 
-    def start(self, model_name: str, request: RolloutRequest, actor: str, request_id: str) -> Rollout:
+    def start(self, model_name: str, request: RolloutRequest, caller: Caller, request_id: str) -> Rollout:
         """Record a rollout, and tell predict of it.
 
         Raises:
@@ -67,7 +68,9 @@ class RolloutRequests:
             sha256=challenger,
             champion=champion.model_version,
             plan=Plan.model_validate(request.model_dump(exclude={"version", "reason"})),
-            actor=actor,
+            actor=caller.name,
+            actor_owner=caller.owner,
+            actor_key=caller.key_id,
             reason=request.reason,
             request_id=request_id,
         )

@@ -22,6 +22,7 @@ from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.stats_table import Marker, PredictionStats, hour_of
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.access import Caller
 from mlops.domain.feedback.kept_answers import KeptAnswers, OtherAnswers
 from mlops.domain.feedback.prediction_id import Mint
 from mlops.domain.rollout.rollout import Rollout
@@ -33,6 +34,7 @@ from tests.support.serving import served
 from tests.support.tables import make_table
 
 MODEL = "digit-classifier"
+ADA = Caller("ada", "approve", owner="lovelace", key_id="key-1")
 
 
 class WatchedTable(DynamoTable):
@@ -165,6 +167,6 @@ def begin(world: World) -> Callable[..., Rollout]:
     def beginning(**changes: Any) -> Rollout:
         steps = [{"weight": 5.0, "minutes": 10}, {"weight": 50.0, "minutes": 10}]
         request = RolloutRequest.model_validate({"version": 2, "steps": steps, "shadow_minutes": 5, **changes})
-        return world.requests.start(MODEL, request, "ada", "request-1")
+        return world.requests.start(MODEL, request, ADA, "request-1")
 
     return beginning

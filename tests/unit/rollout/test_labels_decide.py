@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
-from mlops.domain.errors import Conflict, ValidationFailed
+from mlops.domain.access import Caller
+from mlops.domain.approval import require_another
+from mlops.domain.errors import Conflict, Forbidden, ValidationFailed
 from mlops.domain.rollout.rollout import Rollout, RolloutStatus
 from mlops.domain.stages import Stage
+from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition, TransitionStatus
 from tests.support.crashes import Crash
-from tests.unit.rollout.conftest import MODEL, World
+from tests.unit.rollout.conftest import ADA, MODEL, World
 
 DAY = 24 * 60
 WORSE = {"lost": 90, "won": 10, "both": 100}
@@ -126,6 +129,73 @@ def test_a_way_back_that_is_refused_is_told(world: World, begin: Any) -> None:
     world.transitions.finish(transition, TransitionStatus.REJECTED, error="version 1 was deleted")
     assert world.conductor.run() == {rollout.rollout_id: "failed"}
     assert str(world.get(rollout).note).endswith("The rollback was rejected: version 1 was deleted")
+
+
+def awaiting(world: World, transition_id: str | None) -> Transition:
+    """Let a transition wait for an approval, as promotion does."""
+    transition = world.transitions.get(MODEL, str(transition_id))
+    return world.transitions.note(transition, status=TransitionStatus.AWAITING_APPROVAL, waiting_since=now())
+
+
+def test_a_way_back_that_waits_for_an_approval_says_so_until_it_goes_on(world: World, begin: Any) -> None:
+    rollout = in_production(world, begin)
+    world.label(rollout, **WORSE)
+    world.conductor.run()
+    before = world.get(rollout)
+    waiting = awaiting(world, before.rollback_id)
+    world.conductor.run()
+    noted = world.get(rollout)
+    assert noted.status is RolloutStatus.RETURNING
+    assert noted.note == f"{before.note}; the transition {waiting.transition_id} waits for an approval"
+    world.conductor.run()
+    assert world.get(rollout) == noted, "once is enough"
+    world.transitions.note(waiting, status=TransitionStatus.QUEUED)
+    world.conductor.run()
+    assert world.get(rollout).note == before.note
+
+
+@pytest.mark.parametrize(
+    ("status", "ended", "added"),
+    [
+        (TransitionStatus.SUCCEEDED, "rolled_back", ""),
+        (TransitionStatus.REJECTED, "failed", ". The rollback was rejected: Nobody has decided"),
+    ],
+)
+def test_the_end_of_a_way_back_that_has_waited_does_not_say_that_it_waits(
+    world: World, begin: Any, status: TransitionStatus, ended: str, added: str
+) -> None:
+    rollout = in_production(world, begin)
+    world.label(rollout, **WORSE)
+    world.conductor.run()
+    before = world.get(rollout)
+    waiting = awaiting(world, before.rollback_id)
+    world.conductor.run()
+    world.transitions.finish(waiting, status, error="Nobody has decided" if added else None)
+    assert world.conductor.run() == {rollout.rollout_id: ended}
+    assert world.get(rollout).note == f"{before.note}{added}"
+
+
+def test_a_last_step_that_waits_for_an_approval_says_so(world: World, begin: Any) -> None:
+    rollout = begin()
+    world.requests.complete(MODEL, rollout.rollout_id)  # the settings have changed since it began
+    waiting = awaiting(world, world.get(rollout).transition_id)
+    world.conductor.run()
+    assert world.get(rollout).note == (
+        f"the version goes to Production; the transition {waiting.transition_id} waits for an approval"
+    )
+
+
+def test_who_asked_for_a_rollout_does_not_approve_its_transitions_with_another_key(world: World, begin: Any) -> None:
+    rollout = in_production(world, begin)
+    world.label(rollout, **WORSE)
+    world.conductor.run()
+    found = world.get(rollout)
+    for transition_id in (found.transition_id, found.rollback_id):
+        transition = world.transitions.get(MODEL, str(transition_id))
+        asked = (transition.actor, transition.actor_owner, transition.actor_key)
+        assert asked == (ADA.name, ADA.owner, ADA.key_id)
+        with pytest.raises(Forbidden, match="somebody else has to decide"):
+            require_another(Caller("ada 2", "approve", owner=ADA.owner, key_id="key-2"), *asked)
 
 
 @pytest.mark.parametrize(("version", "stage"), [(3, Stage.PRODUCTION), (1, Stage.PRODUCTION), (2, Stage.ARCHIVED)])

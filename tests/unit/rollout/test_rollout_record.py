@@ -47,7 +47,9 @@ def test_a_plan_that_makes_no_sense_is_refused(plan, message):
 
 def test_a_record_is_read_as_it_was():
     figures = tuple(map(Figure.of, findings(PLAN.guardrails, [Counts(asked=100, failed=3, pairs=97, slower=60)], 3)))
-    before = rollout(status=RolloutStatus.PAUSED, phase=2, figures=figures, note="waits", request_id="r1")
+    before = rollout(
+        status=RolloutStatus.PAUSED, phase=2, figures=figures, note="waits", request_id="r1", actor_owner="ada"
+    )
     assert Rollout.from_record({**before.to_record(), "a later field": 1}) == before
     assert before.figures[0].observed == 0.03
     assert 0 < before.figures[1].evidence < 1

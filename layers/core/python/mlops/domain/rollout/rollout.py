@@ -84,7 +84,8 @@ class Rollout:
         sha256: Hash of the challenger's file.
         champion: The version in Production when it began.
         plan: Its steps and guardrails, frozen.
-        actor: Name of the key that asked for it.
+        actor, actor_owner, actor_key: Name, owner and id of the key that asked for it; records of an earlier version
+            have the name alone.
         phase: Index of the present phase; the shadow, if there is one, is the first.
         phase_began_at: When the present phase began, or went on after a pause.
         note: What it waits for, or why it ended.
@@ -113,6 +114,8 @@ class Rollout:
     figures: tuple[Figure, ...] = ()
     transition_id: str | None = None
     rollback_id: str | None = None
+    actor_owner: str | None = None
+    actor_key: str | None = None
 
     @property
     def weight(self) -> float:
@@ -180,4 +183,5 @@ def _figure(record: Mapping[str, Any]) -> Figure:
 
 
 _NAMES = [entry.name for entry in fields(Rollout)]
-_DESCRIBED = [name for name in _NAMES if name not in ("model_name", "phase_began_at", "plan", "request_id")]
+_OMITTED = ("model_name", "phase_began_at", "plan", "request_id", "actor_owner", "actor_key")
+_DESCRIBED = [name for name in _NAMES if name not in _OMITTED]
