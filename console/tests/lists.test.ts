@@ -97,11 +97,15 @@ it("what needs somebody is drift, approvals, rollouts and jobs that have just fa
   const found = needs(models, [failed, old, job(3)], {
     digits: { drift: "alert", rollout },
     a: { drift: "stable", rollout: null },
+    b: { drift: "stable", rollout: { status: "baking", version: 2 } as never },
+    c: { drift: "stable", rollout: { status: "returning", version: 3 } as never },
   });
   expect(found.map(({ text }) => text)).toEqual([
     "digits drifts",
     "churn: 2 versions wait for approval",
     "digits: the rollout of version 7 is running",
+    "b: the rollout of version 2 is baking",
+    "c: the rollout of version 3 is returning",
     "A run of digits has failed: no such file",
   ]);
   expect(needs([], [job(3)], {})).toEqual([]);

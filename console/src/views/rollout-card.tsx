@@ -19,7 +19,7 @@ export function RolloutCard({ rollout, onChanged }: Properties) {
   const me = useMe();
   const { attempt } = useProblems();
   const [busy, setBusy] = useState(false);
-  const { model_name, rollout_id, version, champion, status, note } = rollout;
+  const { model_name, rollout_id, version, status, note } = rollout;
   const steer = async (deed: api.RolloutDeed) => {
     setBusy(true);
     await attempt(async () => {
@@ -29,33 +29,25 @@ export function RolloutCard({ rollout, onChanged }: Properties) {
     });
     setBusy(false);
   };
-  const deeds: [deed: api.RolloutDeed, text: string][] = [
-    status === "paused" ? ["resume", "Resume"] : ["pause", "Pause"],
-    ["complete", "Complete now"],
-    ["abort", "Abort"],
-  ];
-  const tools =
-    isOpen(rollout) && may(me, "approve")
-      ? deeds.map(([deed, text]) => (
-          <button
-            key={deed}
-            class={deed === "abort" ? "button small danger" : "button small"}
-            type="button"
-            disabled={busy || status === "promoting"}
-            onClick={() => void steer(deed)}
-          >
-            {text}
-          </button>
-        ))
-      : null;
+  const tools = may(me, "approve")
+    ? DEEDS[status]?.map((deed) => (
+        <button
+          key={deed}
+          class={deed === "abort" ? "button small danger" : "button small"}
+          type="button"
+          disabled={busy}
+          onClick={() => void steer(deed)}
+        >
+          {TEXTS[deed]}
+        </button>
+      ))
+    : null;
   return (
     <Card title={`Rollout of version ${version}`} tools={tools}>
       <div class="stack">
         <p>
           <Tag status={status} />
-          {isOpen(rollout)
-            ? ` ${phaseName(rollout, rollout.phase)}, begun ${ago(rollout.phase_began_at)}. It answers ${number(rollout.weight)} % of the callers, version ${champion} the others.`
-            : ` ${ago(rollout.completed_at)}, beside version ${champion}.`}
+          {` ${progress(rollout)}`}
         </p>
         {note ? <p class="quiet">{note}</p> : null}
         {rollout.figures?.length ? <Figures figures={rollout.figures} broken={rollout.broken ?? null} /> : null}
@@ -63,6 +55,30 @@ export function RolloutCard({ rollout, onChanged }: Properties) {
       </div>
     </Card>
   );
+}
+
+/** Which deeds the API allows, by status; none while a transition is under way. */
+const DEEDS: Partial<Record<Rollout["status"], api.RolloutDeed[]>> = {
+  starting: ["abort"],
+  running: ["pause", "complete", "abort"],
+  paused: ["resume", "complete", "abort"],
+  baking: ["complete"],
+};
+const TEXTS: Record<api.RolloutDeed, string> = {
+  pause: "Pause",
+  resume: "Resume",
+  complete: "Complete now",
+  abort: "Abort",
+};
+
+function progress(rollout: Rollout): string {
+  const { champion, phase, phase_began_at, status, weight } = rollout;
+  if (status === "baking")
+    return `In Production; its days of labels began ${ago(phase_began_at)}. They can still bring version ${champion} back.`;
+  if (status === "returning") return `Version ${champion} goes back to Production.`;
+  if (!isOpen(rollout)) return `${ago(rollout.completed_at)}, beside version ${champion}.`;
+  const answers = `It answers ${number(weight)} % of the callers, version ${champion} the others.`;
+  return `${phaseName(rollout, phase)}, begun ${ago(phase_began_at)}. ${answers}`;
 }
 
 /** "the shadow", or "step 2 of 3, 25 %". */
