@@ -22,6 +22,7 @@ PARTS = {
     "drift": "MNIST_DIR",
     "columns": None,
     "rollouts": None,
+    "challengers": None,
 }
 """Part → the variable without which it has nothing to measure."""
 
