@@ -30,3 +30,28 @@ export function Dialog({ label, onClosed, children }: Properties) {
     </dialog>
   );
 }
+
+interface ActsProperties {
+  /** What the form does; null if there is nothing left to do. */
+  verb: string | null;
+  busy?: boolean;
+  /** What closes the dialog. */
+  leave?: string;
+}
+
+/** The last line of a dialog's form: leave it, or do what it is for. */
+export function Acts({ verb, busy = false, leave = "Cancel" }: ActsProperties) {
+  const close = useClose();
+  return (
+    <div class="acts">
+      <button class="button plain" type="button" onClick={close}>
+        {leave}
+      </button>
+      {verb === null ? null : (
+        <button class="button primary" type="submit" disabled={busy}>
+          {verb}
+        </button>
+      )}
+    </div>
+  );
+}
