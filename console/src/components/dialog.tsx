@@ -1,12 +1,24 @@
-/** A modal dialog: Escape closes it, and the focus goes back where it was. */
+/** A modal dialog: the focus stays within it, Escape closes it, and then the focus goes back where it was. */
 
-import { type ComponentChildren, createContext } from "preact";
+import { type ComponentChildren, createContext, type TargetedKeyboardEvent } from "preact";
 import { useContext, useEffect, useRef } from "preact/hooks";
 
 const CloseContext = createContext<() => void>(() => {});
 
 /** Closes the dialog that the component is in. */
 export const useClose = (): (() => void) => useContext(CloseContext);
+
+const FOCUSABLE = ":is(button, input, select, textarea):not(:disabled, [tabindex='-1']), a[href]";
+
+/** After the last control comes the first one. Browsers go on to their own buttons, where the page sees no Escape. */
+function goRound(event: TargetedKeyboardEvent<HTMLDialogElement>) {
+  if (event.key !== "Tab") return;
+  const controls = event.currentTarget.querySelectorAll<HTMLElement>(FOCUSABLE);
+  const [first, last] = [controls[0], controls[controls.length - 1]];
+  if (document.activeElement !== (event.shiftKey ? first : last)) return;
+  event.preventDefault();
+  (event.shiftKey ? last : first)?.focus();
+}
 
 interface Properties {
   label: string;
@@ -25,7 +37,7 @@ export function Dialog({ label, onClosed, children }: Properties) {
     };
   }, []);
   return (
-    <dialog ref={dialog} aria-label={label} onClose={onClosed}>
+    <dialog ref={dialog} aria-label={label} onClose={onClosed} onKeyDown={goRound}>
       <CloseContext.Provider value={close.current}>{children}</CloseContext.Provider>
     </dialog>
   );

@@ -1,6 +1,6 @@
 /** Training jobs as they run. */
 
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { refused, useMe } from "../access";
 import * as api from "../api";
 import { Empty, Headings, Loading, More, Notice, PageHead, Scroll, Tag } from "../components/basics";
@@ -43,7 +43,6 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   const [text, setText] = useAddress(params, "search");
   const [starting, setStarting] = useState<{ like?: Job } | null>(null);
   const [seen, setSeen] = useState<Seen>();
-  const opener = useRef<HTMLElement | null>(null);
   const { attempt } = useProblems();
   const refresh = usePolling(
     async (signal) => {
@@ -74,14 +73,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
           : now,
       );
     });
-  const select = (jobId: string, from: HTMLElement) => {
-    opener.current = from;
-    setSelected(jobId === selected ? "" : jobId);
-  };
-  const close = () => {
-    setSelected("");
-    opener.current?.focus();
-  };
+  const select = (jobId: string) => setSelected(jobId === selected ? "" : jobId);
   const started = ({ jobId, sweepId }: Started) => {
     if (jobId) setSelected(jobId);
     if (sweepId) setText(sweepId);
@@ -137,7 +129,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
           <JobDetail
             key={selected}
             jobId={selected}
-            onClose={close}
+            onClose={() => setSelected("")}
             onCancelled={refresh}
             onAgain={(like) => setStarting({ like })}
           />
@@ -151,7 +143,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
 interface TableProperties {
   rows: Job[];
   selected: string;
-  onSelect: (jobId: string, from: HTMLElement) => void;
+  onSelect: (jobId: string) => void;
 }
 
 function JobTable({ rows, selected, onSelect }: TableProperties) {
@@ -180,7 +172,7 @@ interface RowProperties {
   /** That of the column of objectives. */
   heading: string;
   selected: boolean;
-  onSelect: (jobId: string, from: HTMLElement) => void;
+  onSelect: (jobId: string) => void;
 }
 
 function JobRow({ job, heading, selected, onSelect }: RowProperties) {
@@ -189,12 +181,7 @@ function JobRow({ job, heading, selected, onSelect }: RowProperties) {
   return (
     <tr aria-selected={selected}>
       <th scope="row">
-        <button
-          class="link mono"
-          type="button"
-          aria-expanded={selected}
-          onClick={(event) => onSelect(job.job_id, event.currentTarget)}
-        >
+        <button class="link mono" type="button" aria-expanded={selected} onClick={() => onSelect(job.job_id)}>
           {job.job_id}
         </button>
       </th>
