@@ -2,6 +2,8 @@
 
 import { ApiError, get, type Options, post, postOnce, remove } from "./http";
 import type {
+  BatchPredictRequest,
+  BatchPredictResponse,
   Comparison,
   DriftColumns,
   DriftHistory,
@@ -147,6 +149,14 @@ export const predict = (stage: Stage, request: PredictRequest, explain: boolean,
     request,
     { ...RETRIED, ...options },
   );
+
+/** The rows are answered by the version of the contract, or not at all. */
+export const predictRows = (
+  { model_name, model_version }: Pick<ModelContract, "model_name" | "model_version">,
+  rows: BatchPredictRequest["rows"],
+  options?: Options,
+) =>
+  post<BatchPredictResponse>("predict/batch", { rows, model_name, version: model_version }, { ...RETRIED, ...options });
 
 export const driftStatus = (name: string, hours: number, options?: Options) =>
   get<DriftStatus>(`drift/status${query({ model_name: name, current_hours: hours })}`, options);
