@@ -31,6 +31,7 @@ import type {
   RunDetail,
   RunList,
   SweepAccepted,
+  SweepState,
   TrainAccepted,
   Transition,
   TransitionHistory,
@@ -86,6 +87,7 @@ export const jobLogs = (jobId: string, cursor: string | null, options?: Options)
 export const cancelJob = (jobId: string) => remove<unknown>(path("train", "jobs", jobId));
 export const train = (request: Record<string, unknown>) => postOnce<TrainAccepted>("train", request);
 export const sweep = (request: Record<string, unknown>) => postOnce<SweepAccepted>("sweeps", request);
+export const sweepState = (sweepId: string, options?: Options) => get<SweepState>(path("sweeps", sweepId), options);
 export const modelTypes = (options?: Options) => get<ModelTypeList>("model-types", options);
 
 export const experiments = (options?: Options) => get<ExperimentList>(`experiments${query({ limit: 200 })}`, options);

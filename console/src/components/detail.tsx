@@ -42,7 +42,7 @@ export function Detail({ label, title, mono = false, tools, closing, onClose, ch
     onClose();
   };
   return (
-    <section ref={section} class={`card ${more.class ?? ""}`} aria-label={label} onKeyDown={pressed}>
+    <section ref={section} class={more.class ? `card ${more.class}` : "card"} aria-label={label} onKeyDown={pressed}>
       <header>
         <h2 ref={heading} tabIndex={-1} class={mono ? "mono" : ""}>
           {title}

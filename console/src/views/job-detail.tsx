@@ -116,7 +116,10 @@ function factsOf(job: Job): [string, ComponentChildren][] {
         <a href={linkTo("runs", { experiment: job.experiment_name, run: job.run_id })}>{job.run_id.slice(0, 12)}</a>
       ) : null,
     ],
-    ["Sweep", job.sweep_id],
+    [
+      "Sweep",
+      job.sweep_id ? <a href={linkTo("jobs", { sweep: job.sweep_id, job: job.job_id })}>{job.sweep_id}</a> : null,
+    ],
     [
       "Model",
       job.model_name && job.model_version ? (

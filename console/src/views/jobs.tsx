@@ -13,6 +13,7 @@ import type { Job } from "../schema";
 import { JobDetail } from "./job-detail";
 import { hasEnded, mentions, merged, unsettled } from "./job-list";
 import { NewRun, type Started } from "./new-run";
+import { SweepDetail } from "./sweep-detail";
 
 const INTERVAL = 1500;
 const PAGE = 50;
@@ -40,6 +41,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   const me = useMe();
   const [status, setStatus] = useAddress(params, "status");
   const [selected, setSelected] = useAddress(params, "job");
+  const [sweep, setSweep] = useAddress(params, "sweep");
   const [text, setText] = useAddress(params, "search");
   const [starting, setStarting] = useState<{ like?: Job } | null>(null);
   const [seen, setSeen] = useState<Seen>();
@@ -76,7 +78,10 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   const select = (jobId: string) => setSelected(jobId === selected ? "" : jobId);
   const started = ({ jobId, sweepId }: Started) => {
     if (jobId) setSelected(jobId);
-    if (sweepId) setText(sweepId);
+    if (sweepId) {
+      setText(sweepId);
+      setSweep(sweepId);
+    }
     refresh();
   };
   const current = seen?.status === status ? seen : undefined;
@@ -101,39 +106,42 @@ export function Jobs({ params }: { params: URLSearchParams }) {
         )}
       </PageHead>
       <Notice>{no}</Notice>
-      <div class={selected ? "split" : "split alone"}>
-        <section class="card" aria-label="Jobs">
-          {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
-          {!current ? (
-            <Loading />
-          ) : !rows?.length ? (
-            <Empty title="No jobs">
-              {text ? (
-                "None of the jobs that are shown has this text. Older ones are read with Show more."
-              ) : status ? (
-                "No job has this status."
-              ) : no ? (
-                "Nobody has started one that this key may see."
-              ) : (
-                <>
-                  Start one with New run, or with <code>mlops train --watch</code>.
-                </>
-              )}
-            </Empty>
+      <div class="stack">
+        {sweep ? <SweepDetail key={sweep} sweepId={sweep} onClose={() => setSweep("")} onOpen={setSelected} /> : null}
+        <div class={selected ? "split" : "split alone"}>
+          <section class="card" aria-label="Jobs">
+            {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
+            {!current ? (
+              <Loading />
+            ) : !rows?.length ? (
+              <Empty title="No jobs">
+                {text ? (
+                  "None of the jobs that are shown has this text. Older ones are read with Show more."
+                ) : status ? (
+                  "No job has this status."
+                ) : no ? (
+                  "Nobody has started one that this key may see."
+                ) : (
+                  <>
+                    Start one with New run, or with <code>mlops train --watch</code>.
+                  </>
+                )}
+              </Empty>
+            ) : null}
+            {current?.cursor ? (
+              <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
+            ) : null}
+          </section>
+          {selected ? (
+            <JobDetail
+              key={selected}
+              jobId={selected}
+              onClose={() => setSelected("")}
+              onCancelled={refresh}
+              onAgain={(like) => setStarting({ like })}
+            />
           ) : null}
-          {current?.cursor ? (
-            <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
-          ) : null}
-        </section>
-        {selected ? (
-          <JobDetail
-            key={selected}
-            jobId={selected}
-            onClose={() => setSelected("")}
-            onCancelled={refresh}
-            onAgain={(like) => setStarting({ like })}
-          />
-        ) : null}
+        </div>
       </div>
       {starting ? <NewRun {...starting} onStarted={started} onClosed={() => setStarting(null)} /> : null}
     </>
