@@ -91,6 +91,8 @@ def test_tab_reaches_all_that_a_mouse_can_use_and_shows_where_it_is(open_console
         if name == "predict":
             draw(page, [(0.5, 0.1), (0.5, 0.9)])
             expect(page.get_by_test_id("says-Staging")).to_be_visible()
+        if name == "a row":
+            expect(page.get_by_role("region", name="Rows of a file")).to_be_visible()
         page.wait_for_timeout(300)
         assert walk(page) == [], name
         assert page.evaluate(UNREACHED) == [], name

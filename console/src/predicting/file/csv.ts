@@ -51,14 +51,14 @@ export function tableOf(text: string): Table {
   return { delimiter, header, rows: body.map(({ cells }) => cells), lines: body.map(({ line }) => line) };
 }
 
-interface Record {
+interface CsvRecord {
   line: number;
   cells: string[];
 }
 
 /** The records that are not empty. */
-function recordsOf(text: string, delimiter: string): Record[] {
-  const records: Record[] = [];
+function recordsOf(text: string, delimiter: string): CsvRecord[] {
+  const records: CsvRecord[] = [];
   let [line, read, wrong] = [1, 0, ""];
   papa.parse(text, {
     delimiter,
