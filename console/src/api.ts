@@ -2,6 +2,8 @@
 
 import { ApiError, get, type Options, post, postOnce, remove } from "./http";
 import type {
+  BatchPredictRequest,
+  BatchPredictResponse,
   Comparison,
   DriftColumns,
   DriftHistory,
@@ -29,6 +31,7 @@ import type {
   RunDetail,
   RunList,
   SweepAccepted,
+  SweepState,
   TrainAccepted,
   Transition,
   TransitionHistory,
@@ -84,6 +87,7 @@ export const jobLogs = (jobId: string, cursor: string | null, options?: Options)
 export const cancelJob = (jobId: string) => remove<unknown>(path("train", "jobs", jobId));
 export const train = (request: Record<string, unknown>) => postOnce<TrainAccepted>("train", request);
 export const sweep = (request: Record<string, unknown>) => postOnce<SweepAccepted>("sweeps", request);
+export const sweepState = (sweepId: string, options?: Options) => get<SweepState>(path("sweeps", sweepId), options);
 export const modelTypes = (options?: Options) => get<ModelTypeList>("model-types", options);
 
 export const experiments = (options?: Options) => get<ExperimentList>(`experiments${query({ limit: 200 })}`, options);
@@ -147,6 +151,14 @@ export const predict = (stage: Stage, request: PredictRequest, explain: boolean,
     request,
     { ...RETRIED, ...options },
   );
+
+/** The rows are answered by the version of the contract, or not at all. */
+export const predictRows = (
+  { model_name, model_version }: Pick<ModelContract, "model_name" | "model_version">,
+  rows: BatchPredictRequest["rows"],
+  options?: Options,
+) =>
+  post<BatchPredictResponse>("predict/batch", { rows, model_name, version: model_version }, { ...RETRIED, ...options });
 
 export const driftStatus = (name: string, hours: number, options?: Options) =>
   get<DriftStatus>(`drift/status${query({ model_name: name, current_hours: hours })}`, options);

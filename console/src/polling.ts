@@ -81,3 +81,13 @@ export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>): T | und
   );
   return loaded;
 }
+
+/** A part of the console that is fetched when it is needed. Throws an Error that says what `name` is, and what to do. */
+export async function loaded<T>(name: string, part: Promise<T>): Promise<T> {
+  try {
+    return await part;
+  } catch {
+    // The page is older than the deployed console, whose files have other names.
+    throw new Error(`${name} could not be loaded. Reload the page.`);
+  }
+}

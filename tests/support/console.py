@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from tests.support.console_scene import Scene
+
 PATIENCE = 60_000
 """Milliseconds; the default of 5 s is short where other tests run beside."""
 VIEWS = ("start", "predict", "jobs", "runs", "models", "watching", "operations")
@@ -13,6 +15,20 @@ REFUSALS = re.compile(r"Failed to load resource")
 def sign_in(page: Any, key: str) -> None:
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Open the console").click()
+
+
+def addresses(scene: Scene) -> dict[str, str]:
+    """Each view with something to show."""
+    return {
+        "start": "start",
+        "predict": f"predict?model={scene.digits}",
+        "a row": f"predict?model={scene.table}",
+        "jobs": "jobs",
+        "runs": f"runs?experiment={scene.digits}",
+        "models": f"models?model={scene.digits}&version=1",
+        "watching": f"watching?model={scene.table}",
+        "operations": "operations",
+    }
 
 
 def go(page: Any, address: str) -> None:

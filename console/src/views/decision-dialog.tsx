@@ -5,7 +5,7 @@ import { announce } from "../announce";
 import * as api from "../api";
 import { Problem, Tag } from "../components/basics";
 import { Field } from "../components/controls";
-import { Dialog, useClose } from "../components/dialog";
+import { Acts, Dialog } from "../components/dialog";
 import { Gates } from "../components/gates";
 import { pause } from "../pause";
 import { reason } from "../problems";
@@ -44,7 +44,6 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
   const [outcome, setOutcome] = useState<Outcome>({ state: "asking" });
   const why = useRef<HTMLTextAreaElement>(null);
   const force = useRef<HTMLInputElement>(null);
-  const close = useClose();
   const submit = async (event: Event) => {
     event.preventDefault();
     const wait = (converting: boolean) => setOutcome({ state: "waiting", converting });
@@ -58,8 +57,7 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
       setOutcome({ state: "failed", why: reason(error) });
     }
   };
-  const ended = outcome.state === "ended";
-  const over = ended && (outcome.moved.status === "succeeded" || outcome.moved.status === "awaiting_approval");
+  const over = outcome.state === "ended" && ["succeeded", "awaiting_approval"].includes(outcome.moved.status);
   return (
     <form onSubmit={submit}>
       <h2>{title}</h2>
@@ -76,16 +74,11 @@ function Form({ decision, onDone }: Omit<Properties, "onClosed">) {
       <div class="stack" role="status">
         <Result outcome={outcome} />
       </div>
-      <div class="acts">
-        <button class="button plain" type="button" onClick={close}>
-          {ended ? "Close" : "Cancel"}
-        </button>
-        {over ? null : (
-          <button class="button primary" type="submit" disabled={outcome.state === "waiting"}>
-            {verb}
-          </button>
-        )}
-      </div>
+      <Acts
+        verb={over ? null : verb}
+        busy={outcome.state === "waiting"}
+        leave={outcome.state === "ended" ? "Close" : "Cancel"}
+      />
     </form>
   );
 }

@@ -21,7 +21,7 @@ interface Properties {
 export function DriftColumns({ status, columns, chosen, onColumn }: Properties) {
   const name = columns.columns.find((column) => column.name === chosen)?.name ?? columns.columns[0]?.name;
   return (
-    <div class="halves">
+    <div class="halves tables">
       <Card title="Columns">
         <div class="stack">
           <p class="quiet">{columns.note ?? summary(columns)}</p>

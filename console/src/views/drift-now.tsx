@@ -41,7 +41,7 @@ export function DriftNow({ status, column, onColumn }: NowProperties) {
         </Tile>
       </dl>
       {status.columns ? <DriftColumns {...{ status, onColumn }} columns={status.columns} chosen={column} /> : null}
-      <div class="halves">
+      <div class="halves tables">
         <Card title="Signals">
           <Signals status={status} />
         </Card>

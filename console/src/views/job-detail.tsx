@@ -1,11 +1,13 @@
 /** One job: its facts and its log. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { may, useMe } from "../access";
 import { announce } from "../announce";
 import * as api from "../api";
 import { Facts, NotFound, Tag } from "../components/basics";
+import { Button } from "../components/controls";
+import { Detail } from "../components/detail";
 import { number, words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
@@ -53,36 +55,18 @@ export function JobDetail({ jobId, onClose, onCancelled, onAgain }: Properties) 
       announce(`${jobId} is being cancelled`);
       onCancelled();
     });
-  const title = useRef<HTMLHeadingElement>(null);
-  // Below a long table on a narrow page it would open out of sight: it comes first there, and has the focus.
-  useEffect(() => title.current?.focus(), []);
-  const pressed = (event: KeyboardEvent) => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    onClose();
-  };
+  const tools =
+    !job || !may(me, "train") ? null : hasEnded(job) ? (
+      <Button class="button small" onClick={() => onAgain(job)}>
+        Run again
+      </Button>
+    ) : (
+      <Button class="button small danger" onClick={() => void cancel()}>
+        Cancel the job
+      </Button>
+    );
   return (
-    <section class="card detail" aria-label={jobId} onKeyDown={pressed}>
-      <header>
-        <h2 ref={title} tabIndex={-1} class="mono">
-          {jobId}
-        </h2>
-        <div class="tools">
-          {job && !hasEnded(job) && may(me, "train") ? (
-            <button class="button small danger" type="button" onClick={cancel}>
-              Cancel the job
-            </button>
-          ) : null}
-          {job && hasEnded(job) && may(me, "train") ? (
-            <button class="button small" type="button" onClick={() => onAgain(job)}>
-              Run again
-            </button>
-          ) : null}
-          <button class="button small plain" type="button" aria-label="Close" onClick={onClose}>
-            ✕
-          </button>
-        </div>
-      </header>
+    <Detail class="detail" label={jobId} title={jobId} mono tools={tools} closing="Close" onClose={onClose}>
       {job === null ? (
         <NotFound kind="job" name={jobId} />
       ) : (
@@ -93,7 +77,7 @@ export function JobDetail({ jobId, onClose, onCancelled, onAgain }: Properties) 
           <Logs lines={lines} />
         </div>
       )}
-    </section>
+    </Detail>
   );
 }
 
@@ -132,7 +116,10 @@ function factsOf(job: Job): [string, ComponentChildren][] {
         <a href={linkTo("runs", { experiment: job.experiment_name, run: job.run_id })}>{job.run_id.slice(0, 12)}</a>
       ) : null,
     ],
-    ["Sweep", job.sweep_id],
+    [
+      "Sweep",
+      job.sweep_id ? <a href={linkTo("jobs", { sweep: job.sweep_id, job: job.job_id })}>{job.sweep_id}</a> : null,
+    ],
     [
       "Model",
       job.model_name && job.model_version ? (

@@ -1,6 +1,6 @@
 /** Training jobs as they run. */
 
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { refused, useMe } from "../access";
 import * as api from "../api";
 import { Empty, Headings, Loading, More, Notice, PageHead, Scroll, Tag } from "../components/basics";
@@ -13,6 +13,7 @@ import type { Job } from "../schema";
 import { JobDetail } from "./job-detail";
 import { hasEnded, mentions, merged, unsettled } from "./job-list";
 import { NewRun, type Started } from "./new-run";
+import { SweepDetail } from "./sweep-detail";
 
 const INTERVAL = 1500;
 const PAGE = 50;
@@ -40,10 +41,10 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   const me = useMe();
   const [status, setStatus] = useAddress(params, "status");
   const [selected, setSelected] = useAddress(params, "job");
+  const [sweep, setSweep] = useAddress(params, "sweep");
   const [text, setText] = useAddress(params, "search");
   const [starting, setStarting] = useState<{ like?: Job } | null>(null);
   const [seen, setSeen] = useState<Seen>();
-  const opener = useRef<HTMLElement | null>(null);
   const { attempt } = useProblems();
   const refresh = usePolling(
     async (signal) => {
@@ -74,17 +75,13 @@ export function Jobs({ params }: { params: URLSearchParams }) {
           : now,
       );
     });
-  const select = (jobId: string, from: HTMLElement) => {
-    opener.current = from;
-    setSelected(jobId === selected ? "" : jobId);
-  };
-  const close = () => {
-    setSelected("");
-    opener.current?.focus();
-  };
+  const select = (jobId: string) => setSelected(jobId === selected ? "" : jobId);
   const started = ({ jobId, sweepId }: Started) => {
     if (jobId) setSelected(jobId);
-    if (sweepId) setText(sweepId);
+    if (sweepId) {
+      setText(sweepId);
+      setSweep(sweepId);
+    }
     refresh();
   };
   const current = seen?.status === status ? seen : undefined;
@@ -109,39 +106,42 @@ export function Jobs({ params }: { params: URLSearchParams }) {
         )}
       </PageHead>
       <Notice>{no}</Notice>
-      <div class={selected ? "split" : "split alone"}>
-        <section class="card" aria-label="Jobs">
-          {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
-          {!current ? (
-            <Loading />
-          ) : !rows?.length ? (
-            <Empty title="No jobs">
-              {text ? (
-                "None of the jobs that are shown has this text. Older ones are read with Show more."
-              ) : status ? (
-                "No job has this status."
-              ) : no ? (
-                "Nobody has started one that this key may see."
-              ) : (
-                <>
-                  Start one with New run, or with <code>mlops train --watch</code>.
-                </>
-              )}
-            </Empty>
+      <div class="stack">
+        {sweep ? <SweepDetail key={sweep} sweepId={sweep} onClose={() => setSweep("")} onOpen={setSelected} /> : null}
+        <div class={selected ? "split" : "split alone"}>
+          <section class="card" aria-label="Jobs">
+            {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
+            {!current ? (
+              <Loading />
+            ) : !rows?.length ? (
+              <Empty title="No jobs">
+                {text ? (
+                  "None of the jobs that are shown has this text. Older ones are read with Show more."
+                ) : status ? (
+                  "No job has this status."
+                ) : no ? (
+                  "Nobody has started one that this key may see."
+                ) : (
+                  <>
+                    Start one with New run, or with <code>mlops train --watch</code>.
+                  </>
+                )}
+              </Empty>
+            ) : null}
+            {current?.cursor ? (
+              <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
+            ) : null}
+          </section>
+          {selected ? (
+            <JobDetail
+              key={selected}
+              jobId={selected}
+              onClose={() => setSelected("")}
+              onCancelled={refresh}
+              onAgain={(like) => setStarting({ like })}
+            />
           ) : null}
-          {current?.cursor ? (
-            <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
-          ) : null}
-        </section>
-        {selected ? (
-          <JobDetail
-            key={selected}
-            jobId={selected}
-            onClose={close}
-            onCancelled={refresh}
-            onAgain={(like) => setStarting({ like })}
-          />
-        ) : null}
+        </div>
       </div>
       {starting ? <NewRun {...starting} onStarted={started} onClosed={() => setStarting(null)} /> : null}
     </>
@@ -151,7 +151,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
 interface TableProperties {
   rows: Job[];
   selected: string;
-  onSelect: (jobId: string, from: HTMLElement) => void;
+  onSelect: (jobId: string) => void;
 }
 
 function JobTable({ rows, selected, onSelect }: TableProperties) {
@@ -180,7 +180,7 @@ interface RowProperties {
   /** That of the column of objectives. */
   heading: string;
   selected: boolean;
-  onSelect: (jobId: string, from: HTMLElement) => void;
+  onSelect: (jobId: string) => void;
 }
 
 function JobRow({ job, heading, selected, onSelect }: RowProperties) {
@@ -189,12 +189,7 @@ function JobRow({ job, heading, selected, onSelect }: RowProperties) {
   return (
     <tr aria-selected={selected}>
       <th scope="row">
-        <button
-          class="link mono"
-          type="button"
-          aria-expanded={selected}
-          onClick={(event) => onSelect(job.job_id, event.currentTarget)}
-        >
+        <button class="link mono" type="button" aria-expanded={selected} onClick={() => onSelect(job.job_id)}>
           {job.job_id}
         </button>
       </th>

@@ -7,7 +7,7 @@ import { announce } from "../announce";
 import * as api from "../api";
 import { Problem } from "../components/basics";
 import { Field, type Option, Segments } from "../components/controls";
-import { Dialog, useClose } from "../components/dialog";
+import { Acts, Dialog, useClose } from "../components/dialog";
 import { DEFAULT_MODEL } from "../components/model-choice";
 import * as defaults from "../defaults.json";
 import { useLoaded } from "../polling";
@@ -109,14 +109,7 @@ function Form({ like, onStarted }: Omit<Properties, "onClosed">) {
           <input name="model_name" defaultValue={like?.model_name ?? DEFAULT_MODEL} />
         </Field>
       </div>
-      <div class="acts">
-        <button class="button plain" type="button" onClick={close}>
-          Cancel
-        </button>
-        <button class="button primary" type="submit">
-          Start
-        </button>
-      </div>
+      <Acts verb="Start" />
     </form>
   );
 }

@@ -9,6 +9,7 @@ import { Drawing } from "../drawing/drawing";
 import { SIDE } from "../drawing/frames";
 import { usePolling } from "../polling";
 import { CopyCode, codeOf } from "../predicting/code";
+import { RowsOfFile } from "../predicting/lazy-file";
 import { NumbersForm } from "../predicting/numbers-form";
 import { RowForm } from "../predicting/row-form";
 import type { Row } from "../predicting/rows";
@@ -69,7 +70,10 @@ export function Predict({ params }: { params: URLSearchParams }) {
           )}
         </Empty>
       ) : (
-        <Asking key={`${model} ${contract.sha256}`} contract={contract} contracts={contracts} />
+        <div class="stack">
+          <Asking key={`${model} ${contract.sha256}`} contract={contract} contracts={contracts} />
+          {contract.columns ? <RowsOfFile key={model} contract={contract} columns={contract.columns} /> : null}
+        </div>
       )}
     </>
   );

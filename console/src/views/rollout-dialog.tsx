@@ -5,7 +5,7 @@ import { announce } from "../announce";
 import * as api from "../api";
 import { Problem } from "../components/basics";
 import { Field } from "../components/controls";
-import { Dialog, useClose } from "../components/dialog";
+import { Acts, Dialog, useClose } from "../components/dialog";
 import { reason } from "../problems";
 import type { RolloutRequest } from "../schema";
 
@@ -67,14 +67,7 @@ function Form({ model, version, onStarted }: Omit<Properties, "onClosed">) {
         <textarea ref={why} maxLength={1000} placeholder="Shown in the history" />
       </Field>
       <Problem text={problem} />
-      <div class="acts">
-        <button class="button plain" type="button" onClick={close}>
-          Cancel
-        </button>
-        <button class="button primary" type="submit">
-          Start
-        </button>
-      </div>
+      <Acts verb="Start" />
     </form>
   );
 }

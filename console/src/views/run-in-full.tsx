@@ -1,10 +1,11 @@
 /** One run: its metrics, parameters, curves, tags and files. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import * as api from "../api";
 import { curve } from "../charts/data";
 import { LineChart } from "../charts/lazy";
 import { Facts, Headings, Loading, NotFound, Scroll, Tag } from "../components/basics";
+import { Detail } from "../components/detail";
 import { ago, capitalised, number, words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
@@ -23,8 +24,6 @@ interface Properties {
 
 export function RunInFull({ experiment, runId, onClose }: Properties) {
   const [run, setRun] = useState<RunDetail | null>();
-  const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus(), []);
   usePolling(
     async (signal) => {
       const found = await runOf(experiment, runId, signal);
@@ -35,19 +34,9 @@ export function RunInFull({ experiment, runId, onClose }: Properties) {
     [experiment, runId],
   );
   return (
-    <section class="card" aria-label="Run">
-      <header>
-        <h2 ref={title} tabIndex={-1}>
-          {run ? `Run ${nameOf(run)}` : "Run"}
-        </h2>
-        <div class="tools">
-          <button class="button small plain" type="button" aria-label="Close the run" onClick={onClose}>
-            ✕
-          </button>
-        </div>
-      </header>
+    <Detail label="Run" title={run ? `Run ${nameOf(run)}` : "Run"} closing="Close the run" onClose={onClose}>
       {run === undefined ? <Loading /> : run === null ? <NotFound kind="run" name={runId} /> : <Shown run={run} />}
-    </section>
+    </Detail>
   );
 }
 

@@ -1,6 +1,6 @@
 /** A leaderboard for each experiment, chosen runs side by side, and one run in full. */
 
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { announce } from "../announce";
 import * as api from "../api";
 import { Empty, Loading, NotFound, PageHead } from "../components/basics";
@@ -34,7 +34,6 @@ export function Runs({ params }: { params: URLSearchParams }) {
   const [seen, setSeen] = useState<{ experiment: string; objective: Objective; runs: RunRow[]; total: number }>();
   const [compared, setCompared] = useState<Compared>();
   const { attempt } = useProblems();
-  const compare = useRef<HTMLButtonElement>(null);
   usePolling(
     async (signal) => {
       const found = (await api.experiments({ signal })).experiments;
@@ -83,7 +82,6 @@ export function Runs({ params }: { params: URLSearchParams }) {
   const close = () => {
     setCompared(undefined);
     setSide("");
-    compare.current?.focus();
   };
   const current = seen?.experiment === experiment ? seen : undefined;
   return (
@@ -98,7 +96,6 @@ export function Runs({ params }: { params: URLSearchParams }) {
           />
         ) : null}
         <button
-          ref={compare}
           class="button primary"
           type="button"
           disabled={picked.size < 2}

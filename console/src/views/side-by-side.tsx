@@ -1,9 +1,9 @@
 /** Chosen runs: what differs first, the best of each metric marked, and their learning curves. */
 
-import { useEffect, useRef } from "preact/hooks";
 import { curve } from "../charts/data";
 import { LineChart } from "../charts/lazy";
 import { Headings, Scroll, Unseen } from "../components/basics";
+import { Detail } from "../components/detail";
 import { capitalised, number, words } from "../format";
 import type { ComparedMetric, ComparedParam, Comparison, RunDetail } from "../schema";
 import { distinctNames, ownMetrics } from "./leaderboard";
@@ -40,25 +40,13 @@ export interface Compared {
 }
 
 export function SideBySide({ comparison, runs, onClose }: Compared & { onClose: () => void }) {
-  const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus(), []);
   const names = distinctNames(runs);
   const nameOf = (runId: string) => names.get(runId) ?? runId;
   const ids = runs.map(({ run_id }) => run_id);
   const metrics = shownMetrics(comparison);
   const curves = shownCurves(runs);
   return (
-    <section class="card" aria-label="Side by side">
-      <header>
-        <h2 ref={title} tabIndex={-1}>
-          Side by side
-        </h2>
-        <div class="tools">
-          <button class="button small plain" type="button" aria-label="Close the comparison" onClick={onClose}>
-            ✕
-          </button>
-        </div>
-      </header>
+    <Detail label="Side by side" title="Side by side" closing="Close the comparison" onClose={onClose}>
       <div class="body side-by-side">
         <Scroll label="Parameters and metrics">
           <table>
@@ -99,7 +87,7 @@ export function SideBySide({ comparison, runs, onClose }: Compared & { onClose: 
           ))}
         </div>
       </div>
-    </section>
+    </Detail>
   );
 }
 

@@ -142,7 +142,7 @@ function FirstSteps({ models, jobs }: { models: Model[]; jobs: Job[] }) {
       {starting ? (
         <NewRun
           onStarted={({ jobId, sweepId }) => {
-            location.hash = linkTo("jobs", { job: jobId, search: sweepId });
+            location.hash = linkTo("jobs", { job: jobId, search: sweepId, sweep: sweepId });
           }}
           onClosed={() => setStarting(false)}
         />

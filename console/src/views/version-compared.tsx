@@ -1,7 +1,7 @@
 /** One version beside the one in Production: its metrics, what its last transition compared, and what became of it. */
 
-import { useEffect, useRef } from "preact/hooks";
 import { Facts, Headings, NotFound, Scroll, Tag } from "../components/basics";
+import { Detail } from "../components/detail";
 import { ago, metricText, words } from "../format";
 import type { ModelDetail, Transition } from "../schema";
 import type { Version } from "./lifecycle";
@@ -14,23 +14,13 @@ interface Properties {
 }
 
 export function VersionCompared({ number, detail, history, onClose }: Properties) {
-  const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus(), []);
   const version = detail.versions.find((each) => each.version === number);
   const production = detail.versions.find((each) => each.version === detail.production_version);
   const last = history.find((transition) => transition.version === number);
   // Beside a version that it would replace; without one every parameter would be a change.
   const changed = last?.comparison?.replaced_version ? last.comparison.params : [];
   return (
-    <section class="card" aria-label={`Version ${number}`}>
-      <header>
-        <h2 ref={title} tabIndex={-1}>{`Version ${number}`}</h2>
-        <div class="tools">
-          <button class="button small plain" type="button" aria-label="Close the version" onClick={onClose}>
-            ✕
-          </button>
-        </div>
-      </header>
+    <Detail label={`Version ${number}`} title={`Version ${number}`} closing="Close the version" onClose={onClose}>
       {!version ? (
         <NotFound kind="version" name={String(number)}>
           It may have been deleted.
@@ -56,7 +46,7 @@ export function VersionCompared({ number, detail, history, onClose }: Properties
           <Metrics version={version} beside={production && production !== version ? production : null} />
         </div>
       )}
-    </section>
+    </Detail>
   );
 }
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.console import VIEWS, draw, findings, go, sign_in, wider_than_window
+from tests.support.console import VIEWS, addresses, draw, findings, go, sign_in, wider_than_window
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -15,20 +15,6 @@ expect = playwright.expect
 WIDTHS = (390, 768, 1024, 1440)
 NARROWEST_CARD = 280
 FIRST_VIEW_REQUESTS = 10
-
-
-def addresses(scene: Any) -> dict[str, str]:
-    """Each view with something to show."""
-    return {
-        "start": "start",
-        "predict": f"predict?model={scene.digits}",
-        "a row": f"predict?model={scene.table}",
-        "jobs": "jobs",
-        "runs": f"runs?experiment={scene.digits}",
-        "models": f"models?model={scene.digits}&version=1",
-        "watching": f"watching?model={scene.table}",
-        "operations": "operations",
-    }
 
 
 def check(page: Any, axe: str, name: str) -> None:

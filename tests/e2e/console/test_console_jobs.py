@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.console import drawn, go
+from tests.support.console import drawn, findings, go, wider_than_window
 from tests.support.console_scene import LONG
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
@@ -37,28 +37,74 @@ def test_a_job_is_started_watched_read_and_run_again_with_changes(open_console, 
     assert (newest["model_name"], newest["params"]["epochs"]) == (name, 1)
 
 
-def test_a_sweep_of_a_space_is_started_and_its_jobs_are_found(open_console, api):
+def test_a_sweep_of_a_space_is_started_and_its_runs_are_ranked_and_drawn(open_console, api, axe):
     name = f"swept-{uuid.uuid4().hex[:6]}"
     page = open_console("jobs")
     page.get_by_role("button", name="New run").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="A sweep").click()
-    dialog.get_by_label("Number of runs").fill("2")
+    dialog.get_by_label("Number of runs").fill("4")
     dialog.get_by_label("Epochs").fill("1")
     for field in ("Registered model", "Experiment"):
         dialog.get_by_label(field).fill(name)
     dialog.get_by_label("Space").fill("hidden_size: 32")
     dialog.get_by_role("button", name="Start", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("The space is not JSON")
-    dialog.get_by_label("Space").fill('{"hidden_size": [32, 48]}')
+    dialog.get_by_label("Strategy").select_option("grid")
+    dialog.get_by_label("Space").fill('{"hidden_size": [32, 48], "learning_rate": [0.0001, 0.02]}')
     dialog.get_by_role("button", name="Start", exact=True).click()
     expect(dialog).to_be_hidden()
-    rows = page.locator("tbody tr")
-    expect(rows).to_have_count(2)
-    expect(rows.get_by_text("completed")).to_have_count(2)
+    rows = page.get_by_role("region", name="Table of jobs").locator("tbody tr")
+    expect(rows).to_have_count(4)
     sweep_id = page.get_by_label("Search the jobs that are shown").input_value()
-    sizes = {job["params"]["hidden_size"] for job in api.get(f"/sweeps/{sweep_id}")["runs"]}
-    assert sizes <= {32, 48}
+    opened = page.get_by_role("region", name=sweep_id, exact=True)
+    board = opened.get_by_role("region", name="Leaderboard of the sweep").locator("tbody tr")
+    expect(board).to_have_count(4)  # from the start, with what each run is to try
+    expect(opened.get_by_text("4 of 4 runs")).to_be_visible()
+    expect(opened.get_by_text("completed")).to_have_count(5)  # the sweep has ended, too
+    expect(rows.get_by_text("completed")).to_have_count(4)
+    shows_the_sweep(opened, api.get(f"/sweeps/{sweep_id}"))
+
+    best = board.first.get_by_role("button")
+    best.press("Enter")
+    detail = page.get_by_role("region", name=best.text_content(), exact=True)
+    page.keyboard.press("Escape")
+    expect(best).to_be_focused()
+    best.press("Enter")
+    expect(detail.get_by_role("link", name=sweep_id)).to_be_visible()
+    page.reload()
+    expect(board).to_have_count(4)
+    for width in (390, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert wider_than_window(page) == [], width
+    assert findings(page, axe) == []
+
+
+def shows_the_sweep(opened: Any, sweep: dict[str, Any]) -> None:
+    """The runs as the API ranks them, with what differs between them, in the table and in the picture."""
+    board = opened.get_by_role("region", name="Leaderboard of the sweep")
+    expect(board.get_by_role("columnheader")).to_have_text(
+        ["#", "Job", "Status", "Val accuracy", "learning rate", "hidden size"]
+    )
+    rows = [row.get_by_role("cell").all_text_contents() for row in board.locator("tbody tr").all()]
+    assert rows == [
+        [
+            str(place),
+            "completed",
+            f"{100 * run['metrics']['val_accuracy']:.2f} %",
+            f"{run['params']['learning_rate']:g}".replace("0.0001", "1.00e-4"),
+            str(run["params"]["hidden_size"]),
+        ]
+        for place, run in enumerate(sweep["runs"], 1)
+    ]
+    picture = opened.get_by_role("img", name=re.compile("^4 runs as lines across learning rate, hidden size, val acc"))
+    lines = picture.locator("polyline")
+    order = [run["job_id"] for run in sweep["runs"]]
+    assert lines.evaluate_all("all => all.map(line => line.dataset.job)") == order[::-1], "the best one is on top"
+    ends = lines.evaluate_all("all => all.map(line => Number(line.points[2].y))")
+    assert ends == sorted(ends, reverse=True), "higher up means better"
+    board.get_by_role("button", name=order[2]).focus()
+    expect(picture.locator(".out")).to_have_attribute("data-job", order[2])
 
 
 @pytest.mark.parametrize("width", [768, 1024, 1440])

@@ -1,5 +1,7 @@
 """Predict in the browser: a form, a drawing and code by the model's contract."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.console import PATIENCE, draw, go
+from tests.support.console_scene import customers, leaves
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -121,6 +124,95 @@ def test_a_pasted_row_fills_the_form_and_what_is_copied_runs(open_console, api, 
     assert answered["Python"].strip() == str(expected)
     page.get_by_role("button", name="Command line", exact=True).click()
     expect(page.get_by_test_id("code")).to_contain_text(f"--model {scene.table}")
+
+
+DROP_TABLE = """([name, text]) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([text], name, { type: "text/csv" }));
+  const place = document.querySelector("[aria-label='A place to drop a CSV file']");
+  place.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_dropped_file_is_answered_row_by_row_and_saved_with_all_answers(open_console, api, scene, tmp_path):
+    # Rows that have moved, as all that the scene has asked for: the tests of Watching look at them too.
+    rows = [{**row, "leaves": leaves(row)} for row in customers(250, 11, moved=True)]
+    page = open_console(f"predict?model={scene.table}")
+    sent: list[Any] = []
+    page.on("request", lambda one: sent.append(one.post_data_json) if one.url.endswith("/predict/batch") else None)
+    place = page.get_by_role("region", name="Rows of a file")
+    expect(place.get_by_text("Open a CSV file")).to_be_visible()
+    page.evaluate(DROP_TABLE, ["new.csv", text_of(rows)])
+    place.get_by_role("button", name="Predict all rows").click()
+    expect(place.get_by_role("alert")).to_contain_text("Line 1: the model does not have leaves.")
+    assert sent == []
+    place.get_by_label("Leave out what the model does not have: leaves").check()
+    place.get_by_role("button", name="Predict all rows").click()
+    expect(place.get_by_text("250 of 250 rows")).to_be_visible()
+    version = api.get(f"/models/{scene.table}")["production_version"]
+    assert [(len(body["rows"]), body["version"]) for body in sent] == [(100, version), (100, version), (50, version)]
+    told = [row for body in sent for row in body["rows"]]
+    assert told == [{name: value for name, value in row.items() if name != "leaves"} for row in rows]
+
+    answers = [
+        api.post("/predict/batch", {"rows": told[start : start + 100], "model_name": scene.table})
+        for start in range(0, 250, 100)
+    ]
+    predictions = [each for answer in answers for each in answer["predictions"]]
+    shown = place.get_by_role("region", name="Table of answers").locator("tbody tr")
+    expect(shown).to_have_count(200)
+    assert shown.locator("td:nth-child(2)").all_text_contents() == predictions[:200]
+    assert shown.locator("th").all_text_contents() == [str(line) for line in range(2, 202)]
+    with page.expect_download() as download:
+        place.get_by_role("button", name="Download all answers").click()
+    assert download.value.suggested_filename == "new-answers.csv"
+    download.value.save_as(tmp_path / "answers.csv")
+    with (tmp_path / "answers.csv").open(newline="") as file:
+        saved = list(csv.DictReader(file))
+    assert [row["prediction"] for row in saved] == predictions
+    assert [row["income"] for row in saved] == [str(row["income"]) for row in rows]
+    confidences = [each for answer in answers for each in answer["confidences"]]
+    assert [float(row["confidence"]) for row in saved] == pytest.approx(confidences)
+
+
+def test_an_error_in_a_file_names_line_and_column_and_what_is_answered_stays(open_console, scene):
+    page = open_console(f"predict?model={scene.table}")
+    place = page.get_by_role("region", name="Rows of a file")
+    expect(place.get_by_text("Open a CSV file")).to_be_visible()
+    rows = customers(150, 12, moved=True)
+    chosen = page.get_by_label("Open a CSV file")
+    chosen.set_input_files(file_of([*rows[:120], {**rows[0], "income": "a lot"}]))
+    place.get_by_role("button", name="Predict all rows").click()
+    expect(place.get_by_role("alert")).to_have_text(re.compile('^Line 122, column income: "a lot" is not a number'))
+    chosen.set_input_files({"name": "note.csv", "mimeType": "text/csv", "buffer": "größe".encode("latin-1")})
+    expect(place.get_by_role("alert")).to_contain_text("note.csv: This is not UTF-8 text")
+    # What only the API knows: this one is beyond float32.
+    chosen.set_input_files(file_of([*rows[:120], {**rows[0], "income": 1e39}]))
+    place.get_by_role("button", name="Predict all rows").click()
+    expect(place.get_by_role("alert")).to_have_text(re.compile("^Line 122, column income: must be a finite number"))
+    expect(place.get_by_text("100 of 121 rows")).to_be_visible()
+    # While the API is away for longer than it is asked again, the rows that are answered stay.
+    chosen.set_input_files(file_of(rows))
+    page.route("**/predict/batch", lambda route: route.abort())
+    place.get_by_role("button", name="Predict all rows").click()
+    expect(place.get_by_role("alert")).to_contain_text("The API does not answer")
+    page.unroute_all()
+    place.get_by_role("button", name="Predict all rows").click()
+    expect(place.get_by_text("150 of 150 rows")).to_be_visible()
+
+
+def text_of(rows: list[dict[str, Any]]) -> str:
+    """The rows as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: str(cell).lower() if isinstance(cell, bool) else cell for name, cell in row.items()})
+    return text.getvalue()
+
+
+def file_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": "new.csv", "mimeType": "text/csv", "buffer": text_of(rows).encode()}
 
 
 def run(program: list[str], code: str, stack: Any) -> str:

@@ -67,6 +67,30 @@ def test_columns_are_ranked_and_both_histograms_of_one_are_shown(open_console, a
     expect(job.get_by_role("img", name="Values of job")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [1024, 1200, 1280, 1440])
+def test_tables_show_their_last_column_without_scrolling_sideways(open_console, scene, width):
+    page = open_console("jobs", width=width)
+    page.route("**/drift/status*", lambda route: route.fulfill(json=made_up_drift("alert", signals=SIGNALS)))
+    go(page, f"watching?model={scene.digits}")
+    signals = page.get_by_role("region", name="Table of signals")
+    expect(signals.get_by_role("columnheader")).to_have_text(["Signal", "Against", "PSI", "p-value", "Verdict"])
+    expect(signals.locator("tbody tr")).to_have_count(2 * len(SIGNALS))
+    assert hidden_beside(signals) == 0
+    for verdict in signals.locator("tbody tr td:last-child").all():
+        expect(verdict).to_be_in_viewport(ratio=1)
+    page.unroute_all()
+    go(page, f"watching?model={scene.table}")
+    columns = page.get_by_role("region", name="Table of columns")
+    expect(columns.get_by_role("columnheader", name="Verdict")).to_be_visible()
+    assert hidden_beside(columns) == 0
+
+
+def hidden_beside(region: Any) -> int:
+    """The pixels of a region that one sees after scrolling sideways only."""
+    pixels: int = region.evaluate("place => place.scrollWidth - place.clientWidth")
+    return pixels
+
+
 def test_labels_show_how_well_the_version_does_now_beside_training(open_console, api, scene):
     page = open_console(f"watching?model={scene.table}")
     live = page.get_by_role("region", name="Labels and live performance")
@@ -113,7 +137,14 @@ THRESHOLDS = {"minimum_samples": 200, "warning": 0.1, "alert": 0.25, "significan
 WINDOW = {"hours": 24, "start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "samples": 5000}
 
 
-def made_up_drift(status: str) -> dict[str, Any]:
+SIGNALS = ("predictions", "confidence", "mean_intensity", "block_means")
+
+
+def made_up_drift(status: str, signals: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The signals are all in alarm, against earlier predictions and against training data."""
+    judged = [
+        {"signal": name, "psi": 12.345, "p_value": 0.0001, "significant": True, "status": "warning"} for name in signals
+    ]
     return {
         "model_name": "any",
         "model_version": 1,
@@ -123,7 +154,11 @@ def made_up_drift(status: str) -> dict[str, Any]:
         "against": "baseline",
         "message": "Nothing moved" if status == "stable" else "The confidence has moved",
         "thresholds": THRESHOLDS,
-        "comparisons": [],
+        "comparisons": [
+            {"against": against, "samples": 5000, "psi": 0.01, "signals": judged, "note": None}
+            for against in ("baseline", "reference")
+            if judged
+        ],
         "current": WINDOW,
         "baseline": WINDOW,
         "reference_samples": 0,

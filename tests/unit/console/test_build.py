@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 CONSOLE = ROOT / "console"
 BUILT = CONSOLE / "layer" / "python" / "mlops_console"
 # Compressed, as a browser's first visit costs; charts are fetched by the views that have some.
-BUDGETS = {"index-*.js": 44_000, "index-*.css": 7_000, "charts-*.js": 28_000}
+BUDGETS = {"index-*.js": 44_000, "index-*.css": 7_000, "charts-*.js": 28_000, "file-*.js": 11_000}
 # Where `make console` has Node.
 NODE = ROOT / ".venv-console" / "bin" / "python"
 
