@@ -79,7 +79,7 @@ class PredictionRoutes(Routes):
     ) -> BatchPrediction:
         """Predict many inputs, with one request per 100 images or lists of numbers, or per 1,000 rows.
 
-        Rows that are explained are sent 100 at a time.
+        Rows that are explained are sent 100 at a time. One version answers all requests.
 
         Args:
             images: `[n, rows, columns]` or `[n, pixels]`.
@@ -97,6 +97,7 @@ class PredictionRoutes(Routes):
         Raises:
             BadInput: Not exactly one of images, inputs and rows is given, it is empty, or it cannot be sent.
             Invalid: The API refuses an input. Its index counts all inputs, from 0.
+            Conflict: Another version was promoted between two requests, and the first one's serves no more.
         """
         if sum(each is not None for each in (images, inputs, rows)) != 1:
             raise BadInput("predict_batch needs one of images, inputs and rows")
@@ -114,6 +115,7 @@ class PredictionRoutes(Routes):
         for start, page in pages(values, most):
             answer = self._predict_page(field, start, {field: page, **rest}, _explaining(explain))
             answers.append(answer)
+            rest["version"] = answer.model_version  # a promotion meanwhile must not mix the answers of two versions
             warnings += [renumbered(warning, field, start) for warning in answer.warnings or ()]
         return BatchPrediction(
             prediction_id=answers[0].prediction_id if len(answers) == 1 else None,

@@ -195,6 +195,15 @@ def test_rows_go_a_thousand_per_request_and_answers_and_warnings_are_joined(chur
     assert answer.warnings == [f"rows.{index}.city.name: 'Atlantis' was not seen in training" for index in (3, 1200)]
 
 
+def test_one_version_answers_all_requests(churn):
+    rows = [ROW] * 2500
+    answer = client_of(churn).predict_batch(rows=rows)
+    first, *others = [body.get("version") for body in churn.bodies]
+    assert (first, others) == (None, [answer.model_version] * 2)
+    client_of(churn).predict_batch(rows=rows, version=3)
+    assert [body.get("version") for body in churn.bodies[3:]] == [3, answer.model_version, answer.model_version]
+
+
 def test_a_refusal_has_the_index_among_all_rows(churn):
     rows = [{**ROW, "fee": None if index == 1200 else 1} for index in range(2500)]
     with pytest.raises(Invalid, match=r"^rows\.1200\.fee: must not be null$") as refused:
