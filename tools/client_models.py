@@ -38,13 +38,23 @@ ANSWERS = (
     ),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
     *("SettingsState", "Verification", "KeyHistory", "Rollout"),
-    *("DriftColumns", "BatchPredictionState", "SignedFile", "DataUpload", "ServedModelFile", "FeedbackAccepted"),
+    *(
+        "DriftColumns",
+        "BatchPredictionState",
+        "SignedFile",
+        "DataUpload",
+        "ServedModelFile",
+        "FeedbackAccepted",
+        "LabelImportState",
+    ),
     *("FeedbackBatchResult", "PerformanceStatus", "PerformanceHistory"),
     *("WebhookState", "CreatedWebhook", "WebhookDetail", "WebhookSecret", "WebhookTestAccepted"),
 )
 NAMES = {"PredictResponse": "Prediction", "BatchPredictResponse": "BatchPrediction"}
 """Names of records in the SDK, for schemas with another name."""
-BASES = dict.fromkeys(("Job", "SweepState", "BatchPredictionState", "Rollout"), "mlops_client.states.HasEnded")
+BASES = dict.fromkeys(
+    ("Job", "SweepState", "BatchPredictionState", "LabelImportState", "Rollout"), "mlops_client.states.HasEnded"
+)
 HEADER = (
     '"""The API\'s answers as frozen records. Generated from openapi.json: change that, then run `make openapi`."""'
 )

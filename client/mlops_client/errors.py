@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_client.models import BatchPredictionState, Job, SweepState, Transition
+    from mlops_client.models import BatchPredictionState, Job, LabelImportState, SweepState, Transition
 
 
 class MlopsError(Exception):
@@ -72,13 +72,13 @@ class Unavailable(ApiError):
 
 
 class JobFailed(MlopsError):
-    """A job, a sweep or a batch prediction failed, was cancelled, or was pruned by its sweep.
+    """A job, a sweep, a batch prediction or an import failed, was cancelled, or was pruned by its sweep.
 
     Attributes:
         outcome: Its record.
     """
 
-    def __init__(self, outcome: Job | SweepState | BatchPredictionState, name: str) -> None:
+    def __init__(self, outcome: Job | SweepState | BatchPredictionState | LabelImportState, name: str) -> None:
         self.outcome = outcome
         super().__init__(f"{name} {outcome.status}" + (f": {outcome.error}" if outcome.error else ""))
 

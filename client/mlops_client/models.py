@@ -467,6 +467,30 @@ class KeyEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelImportState(HasEnded):
+    import_id: str
+    status: Literal["pending", "running", "completed", "failed"]
+    model_name: str
+    input: str
+    files: int
+    """Number of files"""
+    replace: bool
+    rows: int
+    """Rows that were read so far"""
+    counts: dict[str, int]
+    """How many labels have each status, as of POST /feedback/batch"""
+    actor: str
+    """Name of the API key that started it"""
+    created_at: str
+    completed_at: str | None = None
+    error: str | None = None
+    """Why it failed"""
+    refused_url: str | None = None
+    """Serves the refused labels for an hour, without a key: CSV, with the reasons"""
+    started_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogLine:
     at: int
     """Time in milliseconds since 1970, UTC"""

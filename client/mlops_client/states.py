@@ -1,4 +1,4 @@
-"""The states of jobs, sweeps, batch predictions and rollouts."""
+"""The states of jobs, sweeps, batch predictions, imports of labels and rollouts."""
 
 ENDED = frozenset({"completed", "failed", "cancelled", "pruned", "succeeded", "rolled_back", "aborted"})
 """The final states of jobs, sweeps, batch predictions and rollouts."""
@@ -8,7 +8,7 @@ UNDER_WAY = frozenset({"queued", "converting"})
 
 
 class HasEnded:
-    """The record of a job, a sweep, a batch prediction or a rollout."""
+    """The record of a job, a sweep, a batch prediction, an import or a rollout."""
 
     status: str
 

@@ -3,6 +3,7 @@
 import json
 import time
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -110,3 +111,24 @@ def test_training_measures_how_often_each_confidence_is_right(
     status = api.wait("/performance/status", until=lambda answer: version_of(answer, number)["estimated"] is not None)
     estimated = version_of(status, number)["estimated"]
     assert estimated["accuracy"] == pytest.approx(manifest["metrics"]["accuracy"], abs=0.1)
+
+
+def test_labels_of_a_file_are_taken_by_a_job(
+    api: Api, production_model: Any, answers: list[tuple[str, int, int]], aws_client: Any, outputs: dict[str, str]
+) -> None:
+    bucket, key = outputs["ArtifactBucketName"], "datasets/labels/outcomes.csv"
+    # All but the last, whose label another test has changed.
+    rows = [f"{id_},{true}" for id_, _, true in answers[:-1]] + [f"{Mint().make(1).text},1", f"{answers[0][0]},cat"]
+    text = "\n".join(["prediction_id,label", *rows])
+    aws_client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+    model = production_model["model_name"]
+    asked = api.send("POST", "/feedback/imports", {"model_name": model, "input": f"s3://{bucket}/{key}"})
+    assert asked.status == 202, asked.json
+    route = f"/feedback/imports/{asked.json['import_id']}"
+    done = api.wait(route, until=lambda state: state["status"] in ("completed", "failed"))
+    assert (done["status"], done["rows"]) == ("completed", 41), done
+    taken = sum(done["counts"].get(status, 0) for status in ("counted", "unchanged", "waiting"))
+    assert (taken, done["counts"]["refused"]) == (40, 1)
+    with urlopen(done["refused_url"]) as refused:
+        assert b",cat," in refused.read()
+    assert route.endswith(api.get("/feedback/imports")["imports"][0]["import_id"])

@@ -15,6 +15,8 @@ OPEN_ROUTES = {"/health", "/ready", "/openapi.json", "/docs", "/docs/{name}", "/
 # Where a policy says "*" because there is nothing to name: (role, action) to the reason.
 STARS = {
     ("TrainingFunctionRole", "batch:DescribeJobs"): "Batch's describe and list calls know no resources",
+    ("FeedbackFunctionRole", "batch:DescribeJobs"): "Batch's describe and list calls know no resources",
+    ("FeedbackFunctionRole", "batch:ListJobs"): "Batch's describe and list calls know no resources",
     ("MigrationFunctionRole", "batch:DescribeJobs"): "Batch's describe and list calls know no resources",
     ("ReconcileFunctionRole", "batch:DescribeJobs"): "Batch's describe and list calls know no resources",
     ("ReconcileFunctionRole", "batch:ListJobs"): "Batch's describe and list calls know no resources",

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import table_named
+from mlops.aws.objects import PinnedObject
 from mlops.domain.batch_prediction import OutputFile, Shard
 from mlops.domain.scoring_plan import PlannedPart, ScoringPlan, plan_key
 from mlops.settings import Settings
@@ -30,7 +31,6 @@ from mlops_scoring.model import TableModel
 from mlops_scoring.reading import chunks_of
 from mlops_scoring.scoring import ID, Counts, Scorer
 from mlops_scoring.writing import ParquetWriter, WrittenFile
-from scoring.objects import PinnedObject
 
 REPORT_SECONDS = 5.0
 READ_BYTES = 8 << 20

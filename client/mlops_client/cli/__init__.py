@@ -17,6 +17,7 @@ from mlops_client.cli import (
     feedback,
     governance,
     jobs,
+    label_imports,
     model_types,
     opening,
     operator,
@@ -66,7 +67,7 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "Compare": (runs, artifacts, opening),
     "Promote": (registry, governance, rollouts),
     "Predict": (contract, predicting, scoring),
-    "Watch": (drift, feedback, webhooks),
+    "Watch": (drift, feedback, label_imports, webhooks),
     "Operate, with AWS credentials": (operator,),
 }
 """The modules of the commands by the heading below which the help lists them."""

@@ -49,6 +49,7 @@ EXAMPLES = {
     "score": ("mlops score customers.parquet --model churn --out answers.parquet",),
     "drift": ("mlops drift churn --columns", "mlops drift churn --column income", "mlops drift churn --history 48"),
     "feedback": ("mlops feedback 0199f1c2 yes --model churn", "mlops feedback --file labels.csv --model churn"),
+    "import-labels": ("mlops import-labels s3://bucket/outcomes.parquet --model churn",),
     "upload": ("mlops upload customers.csv --as customers",),
 }
 """Command lines by the command that they belong to."""

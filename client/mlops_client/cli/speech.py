@@ -30,6 +30,7 @@ _COMMANDS = [
     (r"POST /models/transition\b(?! with)", "mlops promote"),
     (r"POST /predict/batch", "mlops predict --batch"),
     (r"POST /feedback\b(?!/)", "mlops feedback"),
+    (r"GET /feedback/imports\b(?!/)", "mlops label-imports"),
     (r"upload it first: POST /code says where to", "start the run with `mlops run`, which uploads it"),
 ]
 _SENTENCES = [

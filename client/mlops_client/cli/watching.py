@@ -17,9 +17,9 @@ from mlops_client.cli import output, scores
 from mlops_client.cli.drawing import sparkline
 from mlops_client.cli.output import number
 from mlops_client.cli.tables import STATUS_STYLES, Column, styled, table
-from mlops_client.models import BatchPredictionState, Job, SweepState
+from mlops_client.models import BatchPredictionState, Job, LabelImportState, SweepState
 
-T = TypeVar("T", Job, SweepState, BatchPredictionState)
+T = TypeVar("T", Job, SweepState, BatchPredictionState, LabelImportState)
 POLL_SECONDS = 0.7
 INTERRUPTED = 130
 LOSSES = ("val_loss", "train_loss")
@@ -65,6 +65,15 @@ def watch_batch_prediction(
         return f"{state.batch_id} {state.status} {done}{aside}{rate}"
 
     return _watch(read, lambda state, _: Text(line(state)), line, batch_id, quiet, "batch-predictions")
+
+
+def watch_label_import(read: Callable[[], LabelImportState], import_id: str, quiet: bool = False) -> LabelImportState:
+    """Show how far an import of labels is until it has ended. Ctrl-C ends the display, not the import."""
+
+    def line(state: LabelImportState) -> str:
+        return f"{state.import_id} {state.status} {state.rows:,} rows"
+
+    return _watch(read, lambda state, _: Text(line(state)), line, import_id, quiet, "label-imports")
 
 
 class Curve:
@@ -186,7 +195,10 @@ def _watch(
                     printed = current
     except KeyboardInterrupt:
         again = f"mlops {command} {name} --watch"
-        output.note(f"{name} continues. Watch it again: {again}   Cancel it: mlops cancel {name}")
+        output.note(
+            f"{name} continues. Watch it again: {again}"
+            + ("" if command == "label-imports" else f"   Cancel it: mlops cancel {name}")
+        )
         raise typer.Exit(INTERRUPTED) from None
     assert state is not None
     return state

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlops_client.defaults import DEFAULT_MODEL
-from mlops_client.models import FeedbackAccepted, FeedbackBatchResult, PerformanceHistory, PerformanceStatus
+from mlops_client.listing import Listing
+from mlops_client.models import (
+    FeedbackAccepted,
+    FeedbackBatchResult,
+    LabelImportState,
+    PerformanceHistory,
+    PerformanceStatus,
+)
 from mlops_client.records import decode
 from mlops_client.routes.base import Routes, given
+from mlops_client.transport import path as route_of
 
 LABELS_SIZE = 1000
 """The API's limit of labels per request."""
@@ -72,6 +80,27 @@ class FeedbackRoutes(Routes):
             for status, count in answer.counts.items():
                 counts[status] = counts.get(status, 0) + count
         return FeedbackBatchResult(results=[result for answer in answers for result in answer.results], counts=counts)
+
+    def import_labels(self, input: str, model_name: str = DEFAULT_MODEL, *, replace: bool = False) -> LabelImportState:
+        """Start a job that takes the labels in files in S3. `label_import` follows it.
+
+        Args:
+            input: The s3:// address of a file (.parquet, .csv, .tsv, .jsonl, .ndjson; the text formats also as .gz or
+                .zst), or one that ends in / for all such files below it. Columns are `prediction_id` or `id`, `label`,
+                and if you like `row` and `observed_at`.
+            model_name: The registered model.
+            replace: Whether to replace other labels of the same predictions.
+        """
+        body = {"model_name": model_name, "input": input, "replace": replace}
+        return decode(LabelImportState, self._post("/feedback/imports", body))
+
+    def label_import(self, import_id: str) -> LabelImportState:
+        """Return how far an import of labels is."""
+        return decode(LabelImportState, self.transport.call("GET", route_of("feedback", "imports", import_id)))
+
+    def label_imports(self, limit: int = 20) -> Listing[LabelImportState]:
+        """Return at most `limit` imports of labels, the newest first."""
+        return self._pages("/feedback/imports", "imports", LabelImportState, limit)
 
     def performance(
         self, model_name: str | None = None, hours: int | None = None, delay_hours: int | None = None

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from batch_predictions.settings import BatchPredictionSettings
 from mlops.aws.batch_prediction_files import BatchPredictionFiles, NotReadable
-from mlops.domain.batch_prediction import INPUT_FOLDER, OUTPUT_FOLDER, BatchPredictionRequest, bucket_of, key_of
+from mlops.domain.addresses import bucket_of, key_of
+from mlops.domain.batch_prediction import OUTPUT_FOLDER, BatchPredictionRequest, not_an_input
 from mlops.domain.errors import FieldError, ValidationFailed
 from mlops.domain.manifest import Manifest
 from mlops.domain.scoring_plan import InputFile
@@ -16,18 +17,11 @@ MAX_FILES = 5_000
 
 def check_buckets(request: BatchPredictionRequest, settings: BatchPredictionSettings) -> None:
     """Check that the addresses are where the platform reads and writes. Raises ValidationFailed."""
-    errors = [*_input_errors(request.input, settings), *_output_errors(request.output, settings)]
+    errors = [*_output_errors(request.output, settings)]
+    if reason := not_an_input(request.input, settings.artifact_bucket, settings.dataset_buckets):
+        errors.insert(0, ("input", reason))
     if errors:
         raise ValidationFailed.of_fields(errors)
-
-
-def _input_errors(address: str, settings: BatchPredictionSettings) -> Iterator[FieldError]:
-    bucket = bucket_of(address)
-    if bucket == settings.artifact_bucket:
-        if not key_of(address).startswith((INPUT_FOLDER, OUTPUT_FOLDER)):
-            yield "input", f"must be below {INPUT_FOLDER} or {OUTPUT_FOLDER} in the platform's bucket"
-    elif bucket not in settings.dataset_buckets.split(","):
-        yield "input", f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
 
 
 def _output_errors(address: str, settings: BatchPredictionSettings) -> Iterator[FieldError]:

@@ -11,7 +11,8 @@ from mlops.api.schemas.batch_predictions import (
     ServedModelFile,
     SignedFile,
 )
-from mlops.domain.batch_prediction import INPUT_FOLDER, BatchPrediction, DataUploadRequest, bucket_of, key_of
+from mlops.domain.addresses import bucket_of, key_of
+from mlops.domain.batch_prediction import INPUT_FOLDER, BatchPrediction, DataUploadRequest
 from mlops.domain.errors import Conflict, ValidationFailed
 from mlops.domain.job import JobStatus
 from mlops_contract.table_files import FileRefused, format_of

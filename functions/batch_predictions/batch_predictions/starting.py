@@ -6,13 +6,8 @@ from batch_predictions.views import state_of
 from mlops.api.schemas.batch_predictions import BatchPredictionState
 from mlops.aws.batch import SubmissionRefused
 from mlops.aws.batch_prediction_files import NotReadable
-from mlops.domain.batch_prediction import (
-    BatchPrediction,
-    BatchPredictionRequest,
-    bucket_of,
-    key_of,
-    new_batch_prediction_id,
-)
+from mlops.domain.addresses import bucket_of, key_of
+from mlops.domain.batch_prediction import BatchPrediction, BatchPredictionRequest, new_batch_prediction_id
 from mlops.domain.errors import Conflict, ValidationFailed
 from mlops.domain.scoring_plan import ScoringPlan, shards_of
 

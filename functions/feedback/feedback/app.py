@@ -1,23 +1,32 @@
 """The routes that take labels, and those that say how well the predictions were."""
 
+from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from feedback.check import PerformanceCheck
-from feedback.intake import Intake
+from feedback.imports import LabelImports
 from feedback.report import PerformanceReport
 from feedback.settings import LabelSettings
 from mlops.api.auth import Caller, require_name
-from mlops.api.http import CurrentCaller, lambda_handler
+from mlops.api.http import CurrentCaller, lambda_handler, request_id_of
+from mlops.api.pagination import Cursor, SmallPageSize
 from mlops.api.schemas.feedback import (
     FeedbackAccepted,
     FeedbackBatchRequest,
     FeedbackBatchResult,
     FeedbackRequest,
+    FeedbackResult,
 )
+from mlops.api.schemas.label_imports import LabelImportList, LabelImportState
 from mlops.api.schemas.performance import PerformanceHistory, PerformanceStatus
+from mlops.aws.label_intake import LabelIntake
+from mlops.domain.feedback.label_import import LabelImportId, LabelImportRequest
 from mlops.domain.names import ModelName
+
+BATCH_SECONDS = 20.0
+"""Of the 29 that API Gateway waits. Labels after that are refused, and can be sent again."""
 
 router = APIRouter(tags=["feedback"])
 Model = Annotated[ModelName | None, Query(description="Without it, the default model")]
@@ -36,16 +45,43 @@ StepHours = Annotated[int, Query(ge=1, le=24 * 7, description="Hours per point; 
 def give_label(body: FeedbackRequest, caller: CurrentCaller, response: Response) -> FeedbackAccepted:
     """Tell what became known of a prediction. The answer is 202 if the prediction itself is not known yet."""
     require_name(caller, body.model_name)
-    accepted = Intake.from_environment().take(body.model_name, body, caller.name)
-    response.status_code = 202 if accepted.status == "waiting" else 200
-    return accepted
+    status = LabelIntake.from_environment().take(body.model_name, body, caller.name)
+    response.status_code = 202 if status == "waiting" else 200
+    return FeedbackAccepted(status=status)
 
 
 @router.post("/feedback/batch")
 def give_labels(body: FeedbackBatchRequest, caller: CurrentCaller) -> FeedbackBatchResult:
     """Tell what became known of up to 1,000 predictions. One that is refused does not stop the others."""
     require_name(caller, body.model_name)
-    return Intake.from_environment().take_all(body.model_name, body.labels, caller.name)
+    taken = LabelIntake.from_environment().take_all(body.model_name, body.labels, caller.name, BATCH_SECONDS)
+    return FeedbackBatchResult(
+        results=[FeedbackResult(status=each.status, code=each.code, detail=each.detail) for each in taken],
+        counts=Counter(each.status for each in taken),
+    )
+
+
+@router.post("/feedback/imports", status_code=202)
+def import_labels(body: LabelImportRequest, request: Request, caller: CurrentCaller) -> LabelImportState:
+    """Take the labels in a file, or in all files of a folder, by a job.
+
+    The answer comes at once; GET /feedback/imports/{import_id} follows it. Labels that were taken before are unchanged,
+    so the same file can be imported again.
+    """
+    require_name(caller, body.model_name)
+    return LabelImports.from_environment().start(body, caller.name, request_id_of(request))
+
+
+@router.get("/feedback/imports")
+def list_label_imports(caller: CurrentCaller, limit: SmallPageSize = 20, cursor: Cursor = None) -> LabelImportList:
+    """List the imports of labels of models that the key is for, newest first."""
+    return LabelImports.from_environment().page(limit, cursor, caller)
+
+
+@router.get("/feedback/imports/{import_id}")
+def label_import_status(import_id: LabelImportId, caller: CurrentCaller) -> LabelImportState:
+    """Get an import of labels: its status, what became of the labels, and where those are that were refused."""
+    return LabelImports.from_environment().state(import_id, caller)
 
 
 @router.get("/performance/status")

@@ -9,7 +9,8 @@ from job_events.batch_reason import reason_of
 from mlops.aws.batch_job import ENDED, BatchJob
 from mlops.aws.batch_prediction_files import BatchPredictionFiles
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
-from mlops.domain.batch_prediction import BatchPrediction, Shard, Totals, bucket_of, key_of
+from mlops.domain.addresses import bucket_of, key_of
+from mlops.domain.batch_prediction import BatchPrediction, Shard, Totals
 from mlops.domain.job import JobStatus
 
 SCHEMA = 1

@@ -174,7 +174,14 @@ def called(stack: Any, api: Api, outputs: dict[str, str], held_out: Any, product
         _ask_tracking(recording, stack, outputs["ArtifactBucketName"], folder, job["run_id"])
         _migrate(recording, client, physical, stack.env)
     found = {f"{name}Role": recording.calls(f"{name}Role") for name in physical if name.endswith("Function")}
-    others = ("TrainerRole", "ConversionRole", "ScoringRole", "TrackingFunctionRole", "MigrationFunctionRole")
+    others = (
+        "TrainerRole",
+        "ConversionRole",
+        "ImportRole",
+        "ScoringRole",
+        "TrackingFunctionRole",
+        "MigrationFunctionRole",
+    )
     found |= {role: recording.calls(role) for role in others}
     for role in ("ExperimentsFunctionRole", "ModelsFunctionRole"):
         found[role] |= {as_whom["mlops_ro"]}
@@ -218,6 +225,7 @@ def _recorded(
     definition = _recorded_definition(recording, batch, physical, "TrainingJobDefinition", "TrainerRole")
     conversion = _recorded_definition(recording, batch, physical, "ConversionJobDefinition", "ConversionRole")
     scoring = _recorded_definition(recording, batch, physical, "ScoringJobDefinition", "ScoringRole")
+    imports = _recorded_definition(recording, batch, physical, "ImportJobDefinition", "ImportRole")
     before = {
         name: lambdas.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
         for name, function in functions.items()
@@ -226,6 +234,7 @@ def _recorded(
         role = f"{name}Role"
         own = {"AWS_ENDPOINT_URL": recording.aws(role), "SAMPLE_SHARE": "1", "JOB_DEFINITION": definition}
         own |= {"CONVERSION_JOB_DEFINITION": conversion, "SCORING_JOB_DEFINITION": scoring}
+        own["IMPORT_JOB_DEFINITION"] = imports
         if "MLFLOW_TRACKING_URI" in before[name]:
             own["MLFLOW_TRACKING_URI"] = recording.tracking(role, signed_tracking_calls)
         if "DATABASE_HOST" in before[name]:
@@ -238,7 +247,7 @@ def _recorded(
         for name, variables in before.items():
             lambdas.update_function_configuration(FunctionName=functions[name], Environment={"Variables": variables})
         _publish(lambdas, physical)
-        for each in (definition, conversion, scoring):
+        for each in (definition, conversion, scoring, imports):
             batch.deregister_job_definition(jobDefinition=each)
 
 
@@ -508,6 +517,30 @@ class Walk:
         else:
             pytest.fail("no line of a prediction came within 11 s")
         api.get(f"/performance/history?model_name={MODEL}")
+        self._import_labels(label["prediction_id"])
+
+    def _import_labels(self, known: str) -> None:
+        """Labels of which one waits and one is refused, and answers, whose ids are not predict's."""
+        api = self._api
+        rows = f"prediction_id,id,label\n{known},,2\n,waits,1\n,,1\n"
+        self._client("s3").put_object(Bucket=self._bucket, Key="datasets/permissions/labels.csv", Body=rows.encode())
+        scored = f"s3://{self._bucket}/scored/permissions/done/"
+        asked = {"model_name": MODEL, "input": f"s3://{self._bucket}/datasets/permissions/labels.csv"}
+        first, second = (
+            api.post("/feedback/imports", {**asked, **more})["import_id"] for more in ({}, {"input": scored})
+        )
+        api.get("/feedback/imports")
+        self._client("dynamodb").update_item(
+            TableName=self._physical["FeedbackTable"],
+            Key={"series": {"S": "imports"}, "slot": {"S": second}},
+            UpdateExpression="REMOVE batch_job_id",
+        )
+        foreign = api.wait(f"/feedback/imports/{second}", until=lambda each: each["status"] in ENDED)
+        assert foreign["counts"] == {"refused": 300}, foreign
+        done = api.wait(f"/feedback/imports/{first}", until=lambda each: each["status"] in ENDED)
+        assert done["counts"] == {"unchanged": 1, "waiting": 1, "refused": 1}, done
+        with urlopen(done["refused_url"]) as refused:
+            assert b"exactly one of prediction_id and id" in refused.read()
 
     def webhooks(self) -> None:
         """One that is made, tried, given new secrets, and deleted. Its receiver cannot be reached."""

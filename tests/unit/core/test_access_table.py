@@ -16,7 +16,7 @@ from batch_predictions.settings import BatchPredictionSettings
 from batch_predictions.starting import BatchPredictionStarts
 from drift.report import DriftReport
 from drift.statistics import PredictionReport
-from feedback.intake import Intake
+from feedback.imports import ImportSettings, LabelImports
 from feedback.report import PerformanceReport
 from metrics.sources import Sources
 from mlops.api.auth import AccessKeys
@@ -24,10 +24,13 @@ from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
 from mlops.aws.key_history import KeyHistory
+from mlops.aws.label_imports_table import LabelImportsTable
+from mlops.aws.label_intake import LabelIntake
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.aws.webhooks_table import WebhooksTable
 from mlops.domain.access import RANK, Role
 from mlops.domain.batch_prediction import BatchPrediction
+from mlops.domain.feedback.label_import import LabelImport
 from mlops.domain.job import Job, Sweep
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition
@@ -109,6 +112,9 @@ TABLE: dict[Route, tuple[Role, str]] = {
     ("GET", "/drift/distribution"): ("read", "query"),
     ("POST", "/feedback"): ("feedback", "body"),
     ("POST", "/feedback/batch"): ("feedback", "body"),
+    ("POST", "/feedback/imports"): ("feedback", "body"),
+    ("GET", "/feedback/imports"): ("read", "list"),
+    ("GET", "/feedback/imports/{import_id}"): ("read", "path"),
     ("GET", "/performance/status"): ("read", "query"),
     ("GET", "/performance/history"): ("read", "query"),
     ("GET", "/metrics"): ("read", "all"),
@@ -131,6 +137,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/models/{name}/rollouts": {"version": 2, "steps": [{"weight": 5, "minutes": 30}]},
     "/feedback": {"model_name": "{model}", "id": "order-1", "label": "yes"},
     "/feedback/batch": {"model_name": "{model}", "labels": [{"id": "order-1", "label": "yes"}]},
+    "/feedback/imports": {"model_name": "{model}", "input": "s3://bucket/datasets/a.csv"},
     "/webhooks": {"url": "https://hooks.example.com/", "events": ["*"], "models": ["{model}"]},
 }
 
@@ -149,6 +156,13 @@ class FakeCatalogue(Away):
 
     def models(self, *_: Any) -> tuple[list[Any], int, None]:
         return [], 0, None
+
+
+class Batchless(Away):
+    """Has each job, and each runs."""
+
+    def describe(self, batch_job_ids: list[str]) -> list[dict[str, Any]]:
+        return [{"jobId": batch_job_id, "status": "RUNNING"} for batch_job_id in batch_job_ids]
 
 
 def batch_prediction(batch_id: str, model_name: str) -> BatchPrediction:
@@ -188,7 +202,7 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
         RolloutRequests,
     ):
         monkeypatch.setattr(adapter, "from_environment", Away)
-    for adapter in (DriftReport, PredictionReport, Sources, Intake, PerformanceReport):
+    for adapter in (DriftReport, PredictionReport, Sources, LabelIntake, PerformanceReport):
         monkeypatch.setattr(adapter, "from_environment", Away)
     monkeypatch.setattr(JobsTable, "from_environment", lambda: jobs)
     monkeypatch.setattr(TransitionsTable, "from_environment", lambda: transitions)
@@ -199,7 +213,13 @@ def keys(aws: None, monkeypatch: pytest.MonkeyPatch) -> AccessKeys:
     monkeypatch.setattr(Decisions, "from_environment", lambda: decisions)
     monkeypatch.setattr(Catalogue, "from_environment", FakeCatalogue)
     monkeypatch.setattr("webhooks.administration._administration", lambda: administration)
+    imports = LabelImportsTable(DynamoTable(make_table("FeedbackTable", "feedback")))
+    settings = ImportSettings("bucket", "queue", "definition")
+    monkeypatch.setattr(LabelImports, "from_environment", lambda: LabelImports(settings, imports, away, Batchless()))
     for name, number in IDS.items():
+        imports.create(
+            LabelImport(f"import_{number:0>20}", name, "s3://bucket/a.csv", False, (), "nobody", batch_job_id="b")
+        )
         jobs.create(Job(f"job_{number}", experiment_name=name, model_name=name, actor="nobody"))
         jobs.create(Sweep(f"sweep_{number}", experiment_name=name, model_name=name, actor="nobody"))
         transitions.create(Transition(f"tr_{number}", name, 1, Stage.STAGING, "nobody"))
@@ -232,7 +252,7 @@ def ask(route: Route, key: str, model: str) -> tuple[int, dict[str, Any]]:
     path = template.format(
         name=model, experiment=model, job_id=f"job_{number}", sweep_id=f"sweep_{number}",
         batch_id=f"batch_{number:0>20}", transition_id=f"tr_{number}", run_id="r", version=1,
-        webhook_id=f"wh_{number:0>20}", rollout_id=f"ro_{number:0>20}",
+        webhook_id=f"wh_{number:0>20}", import_id=f"import_{number:0>20}", rollout_id=f"ro_{number:0>20}",
     )  # fmt: skip
     body = BODIES.get(template, {}) if method in ("POST", "PUT") else None
     text = None if body is None else json.dumps(body).replace("{model}", model)
@@ -280,6 +300,8 @@ def test_lists_have_what_the_key_is_for(keys: AccessKeys) -> None:
             assert answer["total_count"] == len(models)
     status, answer = ask(("GET", "/batch-predictions"), "mine-read", OWN)
     assert [entry["model_name"] for entry in answer["batch_predictions"]] == [OWN]
+    status, answer = ask(("GET", "/feedback/imports"), "mine-read", OWN)
+    assert [entry["model_name"] for entry in answer["imports"]] == [OWN]
 
 
 def test_me_says_what_the_key_may_do(keys: AccessKeys) -> None:

@@ -11,10 +11,10 @@ from typing import Any, get_args
 import boto3
 import pytest
 
-from feedback import app, intake, report
+from feedback import app, report
 from mlops.api import auth
 from mlops.api.auth import AccessKeys, Role
-from mlops.aws import dynamodb, serving_bucket
+from mlops.aws import dynamodb, label_intake, serving_bucket
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.stats_table import Marker, PredictionStats, Series, hour_of
@@ -116,7 +116,7 @@ def platform(
     keys = AccessKeys.from_environment()
     for role in get_args(Role):
         keys.add(role, role, role)
-    cached = (intake._intake, report._report, serving_bucket._of_bucket, dynamodb.table_named, auth._keys_of)
+    cached = (label_intake._intake, report._report, serving_bucket._of_bucket, dynamodb.table_named, auth._keys_of)
     for made in cached:
         made.cache_clear()
     yield Platform(table, PredictionStats.from_environment())

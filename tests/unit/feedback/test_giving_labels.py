@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from feedback import intake
+from feedback import app
 from mlops.aws import dynamodb
 from mlops.domain.feedback.own_id import hashed
 
@@ -39,6 +39,17 @@ def test_another_label_needs_replace(platform: Any) -> None:
     figures = platform.status()["versions"][0]["classification"]
     assert (figures["accuracy"]["value"], figures["labels"]) == (0, ["no", "yes"])
     assert figures["confusion"] == [[0, 1], [0, 0]]
+
+
+def test_text_and_number_are_the_same_label(platform: Any) -> None:
+    prediction = platform.answered(ROW, labels=("6", "7"))
+    assert platform.give(prediction_id=prediction, label=7)[1] == {"status": "counted"}
+    assert platform.give(prediction_id=prediction, label="7")[1] == {"status": "unchanged"}
+    assert platform.give(prediction_id=prediction, label="7.0")[0] == 422
+    quantity = platform.answered([(3.0,)], labels=())
+    assert platform.give(prediction_id=quantity, label="3.50")[1] == {"status": "counted"}
+    assert platform.give(prediction_id=quantity, label=3.5)[1] == {"status": "unchanged"}
+    assert platform.give(prediction_id=quantity, label=3.25)[0] == 409
 
 
 @pytest.mark.parametrize("delivered", [True, False])
@@ -147,10 +158,10 @@ def test_a_batch_goes_on_after_a_label_that_is_refused(platform: Any) -> None:
 def test_labels_beyond_the_time_are_refused_and_can_be_sent_again(platform: Any, monkeypatch: Any) -> None:
     labels = [{"prediction_id": platform.answered(ROW), "label": "yes"}, {"id": "later", "label": "yes"}]
     body = {"model_name": "churn", "labels": labels}
-    monkeypatch.setattr(intake, "BATCH_SECONDS", -1.0)
+    monkeypatch.setattr(app, "BATCH_SECONDS", -1.0)
     _, first = platform.ask("POST", "/feedback/batch", body)
     assert [result["code"] for result in first["results"]] == [None, "dependency_unavailable"]
-    monkeypatch.setattr(intake, "BATCH_SECONDS", 20.0)
+    monkeypatch.setattr(app, "BATCH_SECONDS", 20.0)
     assert platform.ask("POST", "/feedback/batch", body)[1]["counts"] == {"unchanged": 1, "waiting": 1}
 
 

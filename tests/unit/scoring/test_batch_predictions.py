@@ -161,7 +161,7 @@ def test_an_input_that_changes_in_a_bucket_without_versions_fails_it(churn: Plat
     churn.put("datasets/plain/a.csv", as_csv(rows(6)))
     assert not churn.run(batch_id)
     error = churn.ask("GET", f"/batch-predictions/{batch_id}")[1]["error"]
-    assert error.startswith(f"s3://{BUCKET}/datasets/plain/a.csv: was changed after the batch prediction had started")
+    assert error.startswith(f"s3://{BUCKET}/datasets/plain/a.csv: was changed after the job had been asked for")
 
 
 def test_a_column_missing_in_a_later_parquet_file_fails_it_and_nothing_looks_whole(churn: Platform) -> None:

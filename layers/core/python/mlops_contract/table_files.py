@@ -132,31 +132,46 @@ def check_head(name: str, head: bytes, contract: Contract, keep: Sequence[str]) 
     Raises:
         FileRefused: It is not what its name says, is empty, or lacks a column.
     """
+    wanted = [*(column.name for column in contract.columns), *keep]
+    if (columns := columns_in_head(name, head, wanted)) is not None:
+        check_columns(name, columns, contract, keep)
+
+
+def columns_in_head(name: str, head: bytes, wanted: Collection[str]) -> tuple[str, ...] | None:
+    """Return the columns of a CSV file; None of other files, and where the first bytes do not tell.
+
+    Args:
+        name: The file's name.
+        head: Its first `HEAD_BYTES` bytes, or all.
+        wanted: The columns that are looked for.
+
+    Raises:
+        FileRefused: It is not what its name says, or is empty.
+    """
     kind = format_of(name)
     if not head:
         raise FileRefused(f"{name}: is empty; remove it, or write its rows again")
     if kind.layout is Layout.PARQUET:
         if not head.startswith(PARQUET_MAGIC):
             raise not_what_it_says(name, Layout.PARQUET)
-        return
+        return None
     text = _unpacked(name, head, kind)
     if text is None:
-        return
+        return None
     line, whole, _ = text.removeprefix(_UTF8_MARK).partition(b"\n")
     if not whole and len(head) >= HEAD_BYTES:
-        return  # a line that is longer than the head: the job reads it
+        return None  # a line that is longer than the head: the job reads it
     if kind.layout is Layout.JSON_LINES:
         if not _is_object(line):
             raise not_what_it_says(name, kind.layout)
-        return
+        return None
     try:
         header_line = line.decode()
     except UnicodeDecodeError:
         raise not_what_it_says(name, kind.layout) from None
     if "\0" in header_line or text.startswith(PARQUET_MAGIC):
         raise not_what_it_says(name, kind.layout)
-    wanted = [*(column.name for column in contract.columns), *keep]
-    check_columns(name, header_of(name, header_line, wanted).columns, contract, keep)
+    return header_of(name, header_line, wanted).columns
 
 
 def not_what_it_says(name: str, layout: Layout) -> FileRefused:

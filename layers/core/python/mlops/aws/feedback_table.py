@@ -24,7 +24,7 @@ from mlops.aws.label_totals import Counted, LabelTotals
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, Given, NoSuchRow
 from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
-from mlops.domain.feedback.outcome import REFUSED, Label, compared, outcome_of
+from mlops.domain.feedback.outcome import REFUSED, Label, are_same, compared, outcome_of
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ class FeedbackTable:
                 *self.totals.changes(place.model_name, None, (counted,)),
             ]
             return Given.COUNTED if self._table.transact_if(writes, _MAX_WAIT_SECONDS) else None
-        if before["label"] == given["label"]:
+        if are_same(json.loads(before["label"]), label, answers is not None and not answers.labels):
             if "counted" in before:
                 return Given.UNCHANGED
             if counted is None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from mlops.domain.addresses import OBJECT_ADDRESS, bucket_of, key_of
 from mlops.domain.ids import sortable_id
 from mlops.domain.job import JobStatus
 from mlops.domain.names import ModelName
@@ -25,7 +26,6 @@ MAX_UPLOAD_BYTES = 5_000_000_000
 """S3 takes no more in one request."""
 SHOWN_REASONS = 5
 _OWN_COLUMNS = ("prediction_id", "prediction", "confidence", "file", "row", "column", "reason", "value")
-_ADDRESS = r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f]{0,900}$"
 
 ServingStage = Annotated[Literal["Production", "Staging"], Field(description="The stage whose version answers")]
 BatchPredictionId = Annotated[
@@ -42,7 +42,7 @@ class BatchPredictionRequest(Request):
     input: Annotated[
         str,
         Field(
-            pattern=_ADDRESS,
+            pattern=OBJECT_ADDRESS,
             description="The s3:// address of a file (.parquet, .csv, .tsv, .jsonl, .ndjson; the text formats also as "
             ".gz or .zst), or one that ends in / for all such files below it",
         ),
@@ -50,7 +50,7 @@ class BatchPredictionRequest(Request):
     output: Annotated[
         str,
         Field(
-            pattern=_ADDRESS,
+            pattern=OBJECT_ADDRESS,
             description="The s3:// address of a folder with nothing in it: below scored/ in the platform's bucket, or "
             "in a bucket of the parameter OutputBuckets",
         ),
@@ -103,14 +103,22 @@ class DataUploadRequest(Request):
     size: Annotated[int, Field(ge=1, le=MAX_UPLOAD_BYTES, description="Its size in bytes")]
 
 
-def bucket_of(address: str) -> str:
-    """Return the bucket in an s3:// address."""
-    return address.removeprefix("s3://").partition("/")[0]
+def not_an_input(address: str, artifact_bucket: str, dataset_buckets: str) -> str | None:
+    """Return why jobs do not read an address; None if they do.
 
-
-def key_of(address: str) -> str:
-    """Return the key in an s3:// address."""
-    return address.removeprefix("s3://").partition("/")[2]
+    Args:
+        address: An s3:// address.
+        artifact_bucket: The platform's own bucket.
+        dataset_buckets: Further buckets that may hold inputs, comma-separated.
+    """
+    bucket = bucket_of(address)
+    if bucket == artifact_bucket:
+        if key_of(address).startswith((INPUT_FOLDER, OUTPUT_FOLDER)):
+            return None
+        return f"must be below {INPUT_FOLDER} or {OUTPUT_FOLDER} in the platform's bucket"
+    if bucket in dataset_buckets.split(","):
+        return None
+    return f"the bucket {bucket!r} is not allowed; an operator can add it to DatasetBuckets"
 
 
 def new_batch_prediction_id() -> str:

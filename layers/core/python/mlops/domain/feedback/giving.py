@@ -1,6 +1,9 @@
 """What becomes of a label that is given."""
 
 from enum import StrEnum
+from typing import Literal, NamedTuple
+
+Status = Literal["counted", "waiting", "unchanged", "replaced", "not_sampled"]
 
 
 class Given(StrEnum):
@@ -10,6 +13,14 @@ class Given(StrEnum):
     WAITING = "waiting"
     UNCHANGED = "unchanged"
     REPLACED = "replaced"
+
+
+class Taken(NamedTuple):
+    """What became of one of several labels; of one that was refused, the error's code, and what is wrong."""
+
+    status: Status | Literal["refused"]
+    code: str | None = None
+    detail: str | None = None
 
 
 class DifferentLabel(Exception):

@@ -1,22 +1,22 @@
 """Take labels: find the prediction that each belongs to, and count it."""
 
+import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, partial
 
-from feedback.known_labels import KnownLabels
-from feedback.settings import LabelSettings
-from mlops.api.schemas.feedback import FeedbackAccepted, FeedbackBatchResult, FeedbackResult, Label
+from mlops.aws.feedback_settings import FeedbackSettings
 from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.known_labels import KnownLabels
 from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.domain.errors import Conflict, DependencyUnavailable, Gone, NotFound, PlatformError, ValidationFailed
-from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, NoSuchRow
+from mlops.domain.feedback.given_label import GivenLabel
+from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, NoSuchRow, Status, Taken
 from mlops.domain.feedback.kept_answers import UnknownLabel
 from mlops.domain.feedback.own_id import hashed
 from mlops.domain.feedback.prediction_id import Malformed, parse
 
-BATCH_SECONDS = 20.0
-"""Of the 29 that API Gateway waits. Labels after that are refused, and can be sent again."""
 _DAY = 24 * 3600
 
 
@@ -24,16 +24,18 @@ class LabelConflict(Conflict):
     code, title = "label_conflict", "The prediction has another label"
 
 
-class Intake:
+class LabelIntake:
+    """Takes the labels of one table. `days` is how long answers wait for labels."""
+
     def __init__(self, table: FeedbackTable, known: KnownLabels, days: int) -> None:
         self._table, self._known, self._days = table, known, days
 
     @classmethod
-    def from_environment(cls) -> "Intake":
+    def from_environment(cls) -> "LabelIntake":
         return _intake()
 
-    def take(self, model_name: str, label: Label, actor: str) -> FeedbackAccepted:
-        """Take one label.
+    def take(self, model_name: str, label: GivenLabel, actor: str) -> Status:
+        """Take one label, which the key of the name `actor` gives.
 
         Raises:
             NotFound: predict makes no such id.
@@ -43,7 +45,7 @@ class Intake:
         """
         place = self._place(model_name, label, time.time())
         if place is None:
-            return FeedbackAccepted(status="not_sampled")
+            return "not_sampled"
         check = partial(self._known.check, model_name, label.label)
         try:
             given = self._table.give(place, label.label, actor, label.observed_at, label.replace, check)
@@ -61,32 +63,30 @@ class Intake:
             raise self._too_old() from None
         except UnreadableManifest as error:
             raise DependencyUnavailable("The manifest of the model cannot be read; try again", 30) from error
-        return FeedbackAccepted(status=given.value)
+        return given.value
 
-    def take_all(self, model_name: str, labels: list[Label], actor: str) -> FeedbackBatchResult:
+    def take_all(
+        self, model_name: str, labels: Sequence[GivenLabel], actor: str, seconds: float = math.inf
+    ) -> list[Taken]:
         """Take labels: the simple ones together, then the others one after the other.
 
-        One that is refused does not stop the others.
+        One that is refused does not stop the others. After `seconds` labels are refused, and can be sent again.
         """
-        until, results = time.monotonic() + BATCH_SECONDS, []
+        until, taken = time.monotonic() + seconds, []
         together = self._take_new(model_name, labels, actor)
         for number, label in enumerate(labels):
             if number in together:
-                results.append(FeedbackResult(status="counted", code=None, detail=None))
+                taken.append(Taken("counted"))
                 continue
             try:
                 if time.monotonic() > until:
                     raise DependencyUnavailable("There was no time left for this label; send it again")
-                status = self.take(model_name, label, actor).status
-                results.append(FeedbackResult(status=status, code=None, detail=None))
+                taken.append(Taken(self.take(model_name, label, actor)))
             except PlatformError as error:
-                results.append(FeedbackResult(status="refused", code=error.code, detail=error.detail))
-        counts: dict[str, int] = {}
-        for result in results:
-            counts[result.status] = counts.get(result.status, 0) + 1
-        return FeedbackBatchResult(results=results, counts=counts)
+                taken.append(Taken("refused", error.code, error.detail))
+        return taken
 
-    def _take_new(self, model_name: str, labels: list[Label], actor: str) -> set[int]:
+    def _take_new(self, model_name: str, labels: Sequence[GivenLabel], actor: str) -> set[int]:
         """Count what are first labels of known predictions. Returns the numbers of these labels."""
         numbers: dict[LabelPlace, int] = {}
         now = time.time()
@@ -99,7 +99,7 @@ class Intake:
         observed = {place: labels[number].observed_at for place, number in numbers.items()}
         return {numbers[place] for place in self._table.give_new(given, observed, actor)}
 
-    def _place(self, model_name: str, label: Label, now: float) -> LabelPlace | None:
+    def _place(self, model_name: str, label: GivenLabel, now: float) -> LabelPlace | None:
         """Return where the label belongs; None if the prediction was not kept."""
         if label.prediction_id is None:
             return LabelPlace(model_name, hashed(str(label.id)), 0, now)
@@ -120,7 +120,6 @@ class Intake:
 
 
 @cache
-def _intake() -> Intake:
-    settings = LabelSettings.from_environment()
-    known = KnownLabels(ServedModels.from_environment())
-    return Intake(FeedbackTable.from_environment(), known, settings.feedback_days)
+def _intake() -> LabelIntake:
+    days = FeedbackSettings.from_environment().feedback_days
+    return LabelIntake(FeedbackTable.from_environment(), KnownLabels(ServedModels.from_environment()), days)

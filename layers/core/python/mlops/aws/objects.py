@@ -1,4 +1,4 @@
-"""Objects in S3 as files that can be read from any place, in the version that the plan names."""
+"""Objects in S3 as files that can be read from any place, in the version that was there when a job was asked for."""
 
 import io
 import time
@@ -13,17 +13,17 @@ ATTEMPTS = 5
 _BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 """The connection ended before the whole answer was there: botocore does not repeat this."""
 _REASONS = {
-    "PreconditionFailed": "was changed after the batch prediction had started; start it again",
-    "NoSuchKey": "was deleted after the batch prediction had started; put it back, and start again",
-    "NoSuchVersion": "was deleted after the batch prediction had started; put it back, and start again",
-    "404": "was deleted after the batch prediction had started; put it back, and start again",
+    "PreconditionFailed": "was changed after the job had been asked for; ask again",
+    "NoSuchKey": "was deleted after the job had been asked for; put it back, and ask again",
+    "NoSuchVersion": "was deleted after the job had been asked for; put it back, and ask again",
+    "404": "was deleted after the job had been asked for; put it back, and ask again",
     "AccessDenied": "the job has no right to read it; an operator can add the bucket to DatasetBuckets",
     "403": "the job has no right to read it; an operator can add the bucket to DatasetBuckets",
 }
 
 
 class PinnedObject(io.RawIOBase):
-    """An object as it was when the plan was made. Each read is a request, so small reads need a buffer around it."""
+    """An object as it was when a job was asked for. Each read is a request, so small reads need a buffer around it."""
 
     def __init__(self, s3: Any, file: InputFile) -> None:
         self._s3, self._file, self._position = s3, file, 0

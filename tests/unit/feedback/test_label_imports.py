@@ -1,0 +1,351 @@
+"""Imports of labels: what may be asked for, what the job takes, and what is left of a job that was killed."""
+
+import csv
+import gzip
+import io
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from feedback import imports
+from feedback.imports import ImportSettings, LabelImports
+from label_imports import job as job_module
+from label_imports.job import Job
+from mlops.aws.batch_prediction_files import BatchPredictionFiles
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.label_imports_table import LabelImportsTable
+from mlops.aws.label_intake import LabelIntake
+from mlops.domain.errors import DependencyUnavailable
+from mlops.domain.feedback.giving import Taken
+from mlops.domain.feedback.own_id import hashed
+from mlops.domain.job import JobStatus
+
+BUCKET = "artifacts"
+ROWS = [(0.25, 0.75)]
+TORN = gzip.compress(b"id,label\n" + random.Random(1).randbytes(9_000).hex().encode() + b",yes\n")[:-20]
+
+
+class Jobs:
+    """AWS Batch: its jobs by id."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.names: dict[str, str] = {}
+
+    def submit(self, name: str, environment: dict[str, str]) -> str:
+        job_id = f"job-{len(self.jobs)}"
+        self.jobs[job_id] = {"jobId": job_id, "jobName": name, "status": "RUNNING", "environment": environment}
+        self.names[name] = job_id
+        return job_id
+
+    def find(self, name: str) -> str | None:
+        return self.names.get(name)
+
+    def describe(self, job_ids: list[str]) -> list[dict[str, Any]]:
+        return [self.jobs[job_id] for job_id in job_ids if job_id in self.jobs]
+
+
+class Imports:
+    """The routes and the job on the platform's tables."""
+
+    def __init__(self, platform: Any, table: LabelImportsTable, jobs: Jobs) -> None:
+        self.platform, self.table, self.jobs = platform, table, jobs
+        self.s3 = boto3.client("s3")
+
+    def put(self, name: str, data: bytes) -> str:
+        self.s3.put_object(Bucket=BUCKET, Key=f"datasets/{name}", Body=data)
+        return f"s3://{BUCKET}/datasets/{name}"
+
+    def ask(self, address: str, **fields: Any) -> tuple[int, Any]:
+        return self.platform.ask("POST", "/feedback/imports", {"model_name": "churn", "input": address, **fields})
+
+    def start(self, address: str, **fields: Any) -> str:
+        status, state = self.ask(address, **fields)
+        assert status == 202, state
+        assert state["status"] == "pending"
+        return str(state["import_id"])
+
+    def job(self, import_id: str) -> Job:
+        return Job(self.s3, BUCKET, self.table, LabelIntake.from_environment(), self.table.get(import_id))
+
+    def run(self, address: str, **fields: Any) -> Any:
+        import_id = self.start(address, **fields)
+        self.job(import_id).run()
+        return self.state(import_id)
+
+    def state(self, import_id: str) -> Any:
+        status, state = self.platform.ask("GET", f"/feedback/imports/{import_id}")
+        assert status == 200, state
+        return state
+
+    def refused(self, import_id: str) -> list[dict[str, str]]:
+        data = self.s3.get_object(Bucket=BUCKET, Key=f"label-imports/{import_id}/refused.csv")["Body"].read()
+        return [*csv.DictReader(io.StringIO(data.decode()))]
+
+
+@pytest.fixture
+def importing(platform: Any, raw_table: Any, monkeypatch: pytest.MonkeyPatch) -> Imports:
+    table, jobs = LabelImportsTable(DynamoTable(raw_table)), Jobs()
+    made = LabelImports(ImportSettings(BUCKET, "queue", "definition"), table, BatchPredictionFiles(BUCKET), jobs)  # type: ignore[arg-type]
+    monkeypatch.setattr(imports, "_imports", lambda: made)
+    return Imports(platform, table, jobs)
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    names = [*dict.fromkeys(name for row in rows for name in row)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def as_lines(rows: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "encode"),
+    [
+        ("labels.csv", as_csv),
+        ("labels.csv.gz", lambda rows: gzip.compress(as_csv(rows))),
+        ("labels.jsonl", as_lines),
+        ("labels.parquet", as_parquet),
+    ],
+)
+def test_labels_of_a_file_are_counted(importing: Imports, name: str, encode: Callable[[Any], bytes]) -> None:
+    ids = [importing.platform.answered(ROWS) for _ in range(30)]
+    rows = [{"prediction_id": each, "label": "yes" if at % 3 else "no", "note": "x"} for at, each in enumerate(ids)]
+    state = importing.run(importing.put(name, encode(rows)))
+    assert (state["status"], state["rows"], state["counts"]) == ("completed", 30, {"counted": 30})
+    assert (state["refused_url"], state["error"]) == (None, None)
+    figures = importing.platform.status()["versions"][0]
+    assert (figures["labels"], figures["classification"]["accuracy"]["value"]) == (30, 20 / 30)
+    again = importing.run(f"s3://{BUCKET}/datasets/{name}")
+    assert again["counts"] == {"unchanged": 30}
+    assert importing.platform.status()["versions"][0]["labels"] == 30
+
+
+def test_a_folder_is_read_in_order_and_its_hidden_files_are_not(importing: Imports) -> None:
+    ids = [importing.platform.answered(ROWS) for _ in range(4)]
+    importing.put(
+        "day/a.csv", as_csv([{"prediction_id": ids[0], "label": "yes"}, {"prediction_id": ids[1], "label": "no"}])
+    )
+    importing.put("day/b.jsonl", as_lines([{"prediction_id": ids[2], "label": "yes"}]))
+    importing.put("day/_SUCCESS", b"")
+    state = importing.run(f"s3://{BUCKET}/datasets/day/")
+    assert (state["files"], state["counts"]) == (2, {"counted": 3})
+
+
+def test_own_ids_rows_times_and_replacing(importing: Imports) -> None:
+    importing.platform.answered(ROWS, own=(hashed("order-1"),))
+    both = importing.platform.answered(ROWS * 2)
+    times = as_csv([{"id": "order-1", "label": "yes", "observed_at": "2026-01-31T09:30:00Z"}])
+    assert importing.run(importing.put("own.csv", times))["counts"] == {"counted": 1}
+    rows = as_csv([{"prediction_id": both, "row": 0, "label": "yes"}, {"prediction_id": both, "row": 1, "label": "no"}])
+    assert importing.run(importing.put("rows.csv", rows))["counts"] == {"counted": 2}
+    other = as_csv([{"prediction_id": both, "row": 1, "label": "yes"}])
+    assert importing.run(importing.put("other.csv", other))["counts"] == {"refused": 1}
+    assert importing.run(importing.put("other.csv", other), replace=True)["counts"] == {"replaced": 1}
+
+
+def test_what_is_refused_is_set_aside_with_its_reason_and_can_be_mended(importing: Imports) -> None:
+    good, bad = importing.platform.answered(ROWS), importing.platform.answered(ROWS)
+    lines = [
+        "prediction_id;row;label",
+        f"{good};0;yes",
+        f"{bad};0;maybe",
+        "nothing;0;yes",
+        f"{bad};x;yes",
+        f"{bad};1",
+        ";0;yes",
+    ]
+    state = importing.run(importing.put("labels.csv", "\n".join(lines).encode()))
+    assert (state["status"], state["counts"]) == ("completed", {"counted": 1, "refused": 5})
+    refused = importing.refused(state["import_id"])
+    assert [row["row_in_file"] for row in refused] == ["2", "3", "4", "5", "6"]
+    reasons = [row["reason"] for row in refused]
+    assert "no, yes" in reasons[0]
+    assert "no prediction of this id" in reasons[1]
+    assert reasons[2].startswith("row: ")
+    assert reasons[3] == "has 2 cells, and the header has 3"
+    assert "exactly one of prediction_id and id" in reasons[4]
+    assert {row["file"] for row in refused} == {f"s3://{BUCKET}/datasets/labels.csv"}
+    assert state["refused_url"].startswith("http")
+    mended = [{**row, "label": "no"} for row in refused[:1]]
+    assert importing.run(importing.put("mended.csv", as_csv(mended)))["counts"] == {"counted": 1}
+
+
+@pytest.mark.parametrize(
+    ("address", "data", "reason"),
+    [
+        ("s3://elsewhere/labels.csv", None, "DatasetBuckets"),
+        (f"s3://{BUCKET}/mlflow/labels.csv", None, "must be below datasets/"),
+        (f"s3://{BUCKET}/datasets/none.csv", None, "there are no files"),
+        (f"s3://{BUCKET}/datasets/empty.csv", b"", "is empty"),
+        (f"s3://{BUCKET}/datasets/a.xlsx", b"PK", "does not say what it is"),
+        (f"s3://{BUCKET}/datasets/a.parquet", b"prediction_id,label\n", "is no Parquet file"),
+        (f"s3://{BUCKET}/datasets/a.csv", b"prediction_id,truth\na,b\n", "has no column 'label'"),
+        (f"s3://{BUCKET}/datasets/a.csv", b"who,label\na,b\n", "'prediction_id' or 'id'"),
+        (f"s3://{BUCKET}/datasets/a.csv.gz", b"id,label\n", "not packed with gzip"),
+    ],
+)
+def test_an_input_that_has_no_labels_is_refused_before_the_job(
+    importing: Imports, address: str, data: bytes | None, reason: str
+) -> None:
+    if data is not None:
+        importing.s3.put_object(Bucket=BUCKET, Key=address.removeprefix(f"s3://{BUCKET}/"), Body=data)
+    status, problem = importing.ask(address)
+    assert status == 422, problem
+    assert problem["errors"][0]["field"] == "input"
+    assert reason in problem["errors"][0]["message"]
+    assert importing.platform.ask("GET", "/feedback/imports")[1]["imports"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.parquet", as_parquet([{"who": "a", "label": "yes"}]), "'prediction_id' or 'id'"),
+        ("a.parquet", b"PAR1 and nothing more", "cannot be read as Parquet"),
+        (
+            "a.csv.gz",
+            TORN,
+            "cannot be read as CSV",
+        ),
+        ("a.csv", b'id,label\norder-1,"yes\n', "cannot be read as CSV"),
+        ("a.jsonl", b'{"id": "order-1", "label": "\xff"}\n', "JSON lines"),
+    ],
+)
+def test_a_file_that_the_job_cannot_read_fails_it_with_the_reason(
+    importing: Imports, name: str, data: bytes, reason: str
+) -> None:
+    status, answer = importing.ask(importing.put(name, data))
+    if status == 422:  # seen before the job
+        assert reason in answer["errors"][0]["message"]
+        return
+    import_id = answer["import_id"]
+    assert importing.job(import_id).run() is False
+    state = importing.state(import_id)
+    assert state["status"] == "failed"
+    assert reason in state["error"]
+    assert f"datasets/{name}" in state["error"]
+
+
+def test_a_file_that_was_changed_meanwhile_is_not_read(importing: Imports) -> None:
+    import_id = importing.start(importing.put("a.csv", b"id,label\norder-1,yes\n"))
+    importing.put("a.csv", b"id,label\norder-2,yes\n")
+    assert importing.job(import_id).run() is False
+    assert "was changed after the job had been asked for" in importing.state(import_id)["error"]
+
+
+def test_an_attempt_that_is_killed_anywhere_leaves_labels_that_are_counted_once(
+    importing: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "CHUNK", 7)
+    ids = [importing.platform.answered(ROWS) for _ in range(40)]
+    rows = [{"prediction_id": each, "label": random.Random(at).choice(["yes", "no"])} for at, each in enumerate(ids)]
+    import_id = importing.start(importing.put("labels.csv", as_csv(rows)))
+    killed = 0
+    for steps in range(1, 8):
+        attempt, left = importing.job(import_id), [steps]
+        taken = attempt._intake.take_all
+
+        def take_all(*arguments: Any, left: list[int] = left, taken: Any = taken) -> list[Taken]:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return list(taken(*arguments))
+
+        monkeypatch.setattr(attempt, "_intake", type("Killed", (), {"take_all": staticmethod(take_all)})())
+        try:
+            attempt.run()
+        except KeyboardInterrupt:
+            killed += 1
+            assert importing.state(import_id)["status"] == "running"
+    assert killed == 6
+    state = importing.state(import_id)
+    assert (state["status"], state["rows"], state["counts"]) == ("completed", 40, {"unchanged": 40}) or state[
+        "rows"
+    ] == 40
+    assert importing.platform.status()["versions"][0]["labels"] == 40
+    right = sum(row["label"] == "yes" for row in rows)
+    assert importing.platform.status()["versions"][0]["classification"]["accuracy"]["value"] == right / 40
+
+
+def test_labels_that_meet_others_are_tried_again_and_then_the_attempt_ends(
+    importing: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module.time, "sleep", lambda _: None)
+    import_id = importing.start(importing.put("a.csv", b"id,label\none,yes\ntwo,no\n"))
+    answers = [[Taken("counted"), Taken("refused", "dependency_unavailable", "busy")], [Taken("counted")]]
+
+    class Busy:
+        def take_all(self, *_: Any) -> list[Taken]:
+            return answers.pop(0) if answers else [Taken("refused", "dependency_unavailable", "busy")]
+
+    attempt = Job(importing.s3, BUCKET, importing.table, Busy(), importing.table.get(import_id))  # type: ignore[arg-type]
+    assert attempt.run()
+    assert importing.state(import_id)["counts"] == {"counted": 2}
+    second = importing.start(importing.put("b.csv", b"id,label\none,yes\n"))
+    with pytest.raises(DependencyUnavailable, match="busy"):
+        Job(importing.s3, BUCKET, importing.table, Busy(), importing.table.get(second)).run()  # type: ignore[arg-type]
+    assert importing.state(second)["status"] == "running"
+
+
+def test_a_job_that_ended_without_a_word_has_failed_when_somebody_looks(importing: Imports) -> None:
+    address = importing.put("a.csv", b"id,label\norder-1,yes\n")
+    killed, lost = importing.start(address), importing.start(address)
+    importing.jobs.jobs["job-0"] |= {"status": "FAILED", "container": {"reason": "OutOfMemoryError"}}
+    del importing.jobs.jobs["job-1"]
+    states = {entry["import_id"]: entry for entry in importing.platform.ask("GET", "/feedback/imports")[1]["imports"]}
+    assert states[killed]["status"] == "failed"
+    assert "OutOfMemoryError" in states[killed]["error"]
+    assert states[lost]["status"] == "pending", "Batch may be behind"
+    importing.table._table.update({"series": "imports", "slot": lost}, {"created_at": "2026-01-01T00:00:00+00:00"})
+    assert "does not have its job" in importing.state(lost)["error"]
+
+
+def test_a_submission_that_was_interrupted_is_found_by_its_name(importing: Imports) -> None:
+    import_id = importing.start(importing.put("a.csv", b"id,label\norder-1,yes\n"))
+    importing.table._table.update({"series": "imports", "slot": import_id}, remove=("batch_job_id",))
+    assert importing.state(import_id)["status"] == "pending"
+    assert importing.table.get(import_id).batch_job_id == "job-0"
+
+
+def test_more_than_five_wait_until_one_has_ended(importing: Imports) -> None:
+    address = importing.put("a.csv", b"id,label\norder-1,yes\n")
+    started = [importing.start(address) for _ in range(imports.MAX_ACTIVE)]
+    status, problem = importing.ask(address)
+    assert (status, problem["code"]) == (409, "conflict")
+    importing.jobs.jobs["job-2"]["status"] = "FAILED"
+    assert importing.ask(address)[0] == 202
+    assert importing.state(started[2])["status"] == "failed"
+
+
+def test_an_end_is_written_once(importing: Imports) -> None:
+    import_id = importing.start(importing.put("a.csv", b"id,label\norder-1,yes\n"))
+    assert importing.table.finish(import_id, JobStatus.FAILED, error="first")
+    assert not importing.table.finish(import_id, JobStatus.COMPLETED)
+    assert importing.job(import_id).run(), "an attempt that comes after the end does nothing"
+    assert importing.state(import_id)["error"] == "first"
+
+
+def test_pages_are_newest_first(importing: Imports) -> None:
+    address = importing.put("a.csv", b"id,label\norder-1,yes\n")
+    started = [importing.start(address) for _ in range(3)]
+    first = importing.platform.ask("GET", "/feedback/imports", limit="2")[1]
+    second = importing.platform.ask("GET", "/feedback/imports", limit="2", cursor=first["next_cursor"])[1]
+    assert [entry["import_id"] for page in (first, second) for entry in page["imports"]] == started[::-1]
+    assert importing.platform.ask("GET", "/feedback/imports", cursor="eHh4")[0] == 422

@@ -1,0 +1,1 @@
+"""Import labels: `python -m label_imports`, as AWS Batch starts it."""
