@@ -101,6 +101,7 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ("TrainerRole", "dynamodb:BatchGetItem", "JobsTable"): "sweeps whose runs are compared; the walk has single runs",
     ("TrainingFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("TransitionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
+    ("ImportRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("JobEventsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
     ("BatchPredictionsFunctionRole", "dynamodb:GetItem", "IdempotencyTable"): REPEATED,
     ("BatchPredictionsFunctionRole", "s3:ListBucket", "ArtifactBucket"): MISSING,
