@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from mlops.domain.feedback.label_files import COLUMNS, check_columns
 from mlops_contract.table_files import FileRefused, Layout, format_of, header_of, not_what_it_says
+from mlops_scoring.streams import buffered
 
 ROWS = 1_000
 BUFFER_BYTES = 4 << 20
@@ -39,7 +40,7 @@ def rows_of(name: str, file: BinaryIO) -> Iterator[tuple[int, Row]]:
             yield from _parquet(name, file)
             return
         packed = pa.CompressedInputStream(pa.PythonFile(file, "r"), kind.packing) if kind.packing else file
-        text = io.TextIOWrapper(io.BufferedReader(_Readable(packed), BUFFER_BYTES), "utf-8-sig", newline="")
+        text = io.TextIOWrapper(buffered(packed, BUFFER_BYTES), "utf-8-sig", newline="")
         yield from (_delimited if kind.layout is Layout.DELIMITED else _json_lines)(name, text)
     except UnicodeDecodeError as error:
         raise not_what_it_says(name, kind.layout) from error
@@ -100,18 +101,3 @@ def _unreadable(reason: str) -> Row:
 def _plain(value: Any) -> Any:
     """Return a value of Parquet as JSON would have it."""
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-class _Readable(io.RawIOBase):
-    """A stream of any object with `read`: what Arrow unpacks has no buffer of its own."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)

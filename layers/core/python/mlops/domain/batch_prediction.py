@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -12,6 +12,7 @@ from mlops.domain.ids import sortable_id
 from mlops.domain.job import JobStatus
 from mlops.domain.names import ModelName
 from mlops.domain.request import Request
+from mlops.domain.stored import known_fields, stored_fields
 from mlops.domain.timestamps import now
 from mlops.domain.training_data import ColumnName
 
@@ -161,12 +162,12 @@ class BatchPrediction:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "BatchPrediction":
         """Read a record. Fields that this version does not have are left out."""
-        known = {name: record[name] for name in _NAMES if record.get(name) is not None}
+        known = known_fields(cls, record)
         return cls(**{**known, "status": JobStatus(known["status"])})
 
     def to_record(self) -> dict[str, Any]:
         """Return the record."""
-        record = {name: value for name, value in asdict(self).items() if value is not None}
+        record = stored_fields(self)
         return {**record, "status": str(self.status)}
 
     @property
@@ -230,6 +231,3 @@ class Totals:
             seconds += shard.seconds
             reasons.update(shard.reasons)
         return cls(done, rows, rejected, seconds, dict(reasons.most_common(SHOWN_REASONS)))
-
-
-_NAMES = [entry.name for entry in fields(BatchPrediction)]

@@ -7,12 +7,13 @@ part of its objects' names and cannot be guessed, so a job cannot write the resu
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from mlops.domain.stored import known_fields
 from mlops.domain.timestamps import now
 
 PREFIX = "conversions/"
@@ -101,7 +102,7 @@ class Conversion:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Conversion":
         """Read a record. Fields that this version does not have are left out."""
-        known = {name: record[name] for name in _NAMES if record.get(name) is not None}
+        known = known_fields(cls, record)
         return cls(
             **{
                 **known,
@@ -162,6 +163,3 @@ def flavours_of(mlmodel: str) -> frozenset[str]:
 def is_convertible(mlmodel: str) -> bool:
     """Return whether a job can try to convert a model with this MLmodel file."""
     return not flavours_of(mlmodel).isdisjoint(FLAVOURS)
-
-
-_NAMES = [entry.name for entry in fields(Conversion)]

@@ -1,7 +1,7 @@
 """Imports of labels: what a request may say, and the record of one."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -11,6 +11,7 @@ from mlops.domain.ids import sortable_id
 from mlops.domain.job import JobStatus
 from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
 from mlops.domain.request import Request
+from mlops.domain.stored import known_fields, stored_fields
 from mlops.domain.timestamps import now
 
 ID_PREFIX = "import_"
@@ -77,12 +78,12 @@ class LabelImport:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "LabelImport":
         """Read a record. Fields that this version does not have are left out."""
-        known = {name: record[name] for name in _NAMES if record.get(name) is not None}
+        known = known_fields(cls, record)
         return cls(**{**known, "status": JobStatus(known["status"]), "files": tuple(known["files"])})
 
     def to_record(self) -> dict[str, Any]:
         """Return the record."""
-        record = {name: value for name, value in asdict(self).items() if value is not None}
+        record = stored_fields(self)
         return {**record, "status": str(self.status)}
 
     @property
@@ -94,6 +95,3 @@ class LabelImport:
 def new_label_import_id() -> str:
     """Return a new id. Ids sort by time in milliseconds, then at random."""
     return sortable_id(ID_PREFIX)
-
-
-_NAMES = [entry.name for entry in fields(LabelImport)]

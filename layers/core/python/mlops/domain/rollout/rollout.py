@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from mlops.domain.ids import sortable_id
 from mlops.domain.rollout.guardrails import Finding
 from mlops.domain.rollout.plan import Plan
+from mlops.domain.stored import known_fields
 from mlops.domain.timestamps import now
 
 ID_PREFIX = "ro_"
@@ -131,7 +132,7 @@ class Rollout:
         Raises:
             RecordError: A required field is missing, or has a value that is not allowed.
         """
-        known = {name: record[name] for name in _NAMES if record.get(name) is not None}
+        known = known_fields(cls, record)
         try:
             known["plan"] = Plan.model_validate_json(known["plan"])
             known["status"] = RolloutStatus(known["status"])

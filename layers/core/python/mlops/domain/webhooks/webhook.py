@@ -1,12 +1,13 @@
 """A webhook: an address, the events that it wants, and the ids of its secrets."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from mlops.domain.access import ALL_MODELS, Grant
 from mlops.domain.ids import sortable_id
+from mlops.domain.stored import known_fields, stored_fields
 from mlops.domain.timestamps import now
 from mlops.domain.webhooks.event import PlatformEvent
 
@@ -47,15 +48,13 @@ class Webhook:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Webhook":
         """Read a record. Fields that this version does not have are left out."""
-        known: dict[str, Any] = {
-            entry.name: record[entry.name] for entry in fields(cls) if record.get(entry.name) is not None
-        }
+        known = known_fields(cls, record)
         known |= {name: tuple(known[name]) for name in ("events", "models", "key_models") if name in known}
         return cls(**known)
 
     def to_record(self) -> dict[str, Any]:
         """Return the record, without fields that are None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return stored_fields(self)
 
     def wants(self, event: PlatformEvent) -> bool:
         """Return whether the webhook subscribes to an event."""
