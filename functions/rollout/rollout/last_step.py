@@ -102,10 +102,10 @@ class LastStep:
             self._ends.end(rollout, RolloutStatus.FAILED, f"{_without_waiting(rollout, transition)}. {refused}")
 
     def _tell_whether_it_waits(self, rollout: Rollout, transition: Transition) -> None:
-        note = _without_waiting(rollout, transition)
-        if transition.status is TransitionStatus.AWAITING_APPROVAL:
-            note += _waiting(transition)
-        if note != rollout.note:
+        waits = transition.status is TransitionStatus.AWAITING_APPROVAL
+        parts = (_without_waiting(rollout, transition), _waiting(transition) if waits else "")
+        note = "; ".join(filter(None, parts))
+        if note != (rollout.note or ""):
             self._table.change(rollout, note=note)
 
     def _begin_return(self, rollout: Rollout, figures: tuple[Figure, ...], guardrail: str, note: str) -> None:
@@ -153,9 +153,9 @@ class LastStep:
 
 
 def _waiting(transition: Transition) -> str:
-    return f"; the transition {transition.transition_id} waits for an approval"
+    return f"the transition {transition.transition_id} waits for an approval"
 
 
 def _without_waiting(rollout: Rollout, transition: Transition) -> str:
     """Return the rollout's note without what it says while the transition waits for an approval."""
-    return str(rollout.note).removesuffix(_waiting(transition))
+    return (rollout.note or "").removesuffix(_waiting(transition)).removesuffix("; ")
