@@ -18,7 +18,7 @@ from tests.support.serving import served
 
 IMAGES = 150
 """Of a round."""
-BUSY = 14_000
+BUSY = 16_000
 """Requests before the first that is measured. After so many an hour, one image in eight is measured for drift."""
 PEERS = ("floor", "ours", "ours_measuring_all", "fastapi", "fastapi_mangum", "fastapi_mangum_async", "mlflow")
 

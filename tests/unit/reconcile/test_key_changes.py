@@ -1,6 +1,7 @@
 """The history of keys: an entry for each key that was made, changed or revoked, whoever did it and however."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.key_history import CHAIN, KeyHistory
+from mlops.domain.errors import DependencyUnavailable
 from reconcile.key_changes import KeyChanges
 from tests.support.crashes import Crash, Effects
 from tests.support.tables import make_table
@@ -82,8 +84,14 @@ def test_a_key_that_gets_another_owner_or_other_models_is_an_entry(
 def test_rounds_at_the_same_time_write_each_entry_once(keys: Any, part: KeyChanges, history: KeyHistory) -> None:
     for number in range(6):
         put(keys, f"k{number}")
+
+    def rounds(_: int) -> None:
+        with suppress(DependencyUnavailable):  # a round that others were always faster than leaves it to the next one
+            part.look()
+
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: part.look(), range(4)))
+        list(pool.map(rounds, range(4)))
+    part.look()
     assert sorted(said(history)) == [("made", f"k{number}", "read") for number in range(6)]
 
 
