@@ -17,6 +17,7 @@ from mlops_scoring.streams import UTF8_MARK, buffered
 
 MAX_LINE = 16 << 20
 BUFFER_BYTES = 4 << 20
+NO_OBJECT = "is not one JSON object, each of whose names is there once"
 _FEW = 64
 """Rows among which one that is refused is looked for one by one."""
 
@@ -30,13 +31,13 @@ def chunks(name: str, file: BinaryIO, contract: Contract, keep: Sequence[str]) -
     """
     encoder = RowEncoder(contract)
     known = {column.name for column in contract.columns}
-    lines = enumerate(_lines(name, buffered(file, BUFFER_BYTES)), 1)
+    lines = enumerate(lines_of(name, buffered(file, BUFFER_BYTES)), 1)
     while taken := list(itertools.islice(lines, ROWS)):
         rows, numbers, spoiled = [], [], []
         for number, line in taken:
-            row = _object(line)
+            row = object_of(line)
             if row is None:
-                spoiled.append(Spoiled(number, "is not one JSON object, each of whose names is there once"))
+                spoiled.append(Spoiled(number, NO_OBJECT))
             else:
                 rows.append(row)
                 numbers.append(number)
@@ -51,7 +52,8 @@ def chunks(name: str, file: BinaryIO, contract: Contract, keep: Sequence[str]) -
         yield Chunk(name, np.array(numbers, np.int64), inputs, table, tuple(spoiled))
 
 
-def _lines(name: str, file: Any) -> Iterator[str]:
+def lines_of(name: str, file: Any) -> Iterator[str]:
+    """Yield the lines of a file that are not blank. Raises FileRefused: a line is too long."""
     first = True
     while line := file.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
@@ -62,7 +64,7 @@ def _lines(name: str, file: Any) -> Iterator[str]:
             yield text
 
 
-def _object(line: str) -> dict[str, Any] | None:
+def object_of(line: str) -> dict[str, Any] | None:
     """Return the object of a line; None if it is no JSON, or not a single object."""
     try:
         row = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse)

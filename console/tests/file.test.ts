@@ -4,19 +4,9 @@ import { readerOf } from "../src/predicting/file/cells";
 import { readTable, tableOf, withColumns } from "../src/predicting/file/csv";
 import { listed, placeOf, refusal, rowsOf, unknownColumns } from "../src/predicting/file/file-rows";
 import type { ContractColumn } from "../src/schema";
+import { column } from "./contract-column";
 import cases from "./csv-cells.json";
 
-const column = (name: string, type: ContractColumn["type"], more: Partial<ContractColumn> = {}): ContractColumn => ({
-  name,
-  type,
-  required: true,
-  proved: [],
-  levels: null,
-  low: null,
-  high: null,
-  form: null,
-  ...more,
-});
 const COLUMNS = [column("income", "double"), column("age", "long", { proved: ["null"] }), column("member", "boolean")];
 
 // tests/unit/client/test_csv_cells.py asks the client's reader the same.

@@ -4,18 +4,9 @@ import { numbersIn } from "../src/predicting/numbers-form";
 import { rowFrom, ruleOf, withCell } from "../src/predicting/rows";
 import { largestParts } from "../src/predicting/stage-answer";
 import type { ContractColumn } from "../src/schema";
+import { column as columnOf } from "./contract-column";
 
-const column = (type: ContractColumn["type"], more: Partial<ContractColumn> = {}): ContractColumn => ({
-  name: "a",
-  type,
-  required: true,
-  proved: [],
-  levels: null,
-  low: null,
-  high: null,
-  form: null,
-  ...more,
-});
+const column = (type: ContractColumn["type"], more: Partial<ContractColumn> = {}) => columnOf("a", type, more);
 
 it.each([
   ["double", "1.5", 1.5],

@@ -83,6 +83,16 @@ def draw(page: Any, points: list[tuple[float, float]]) -> None:
     page.mouse.up()
 
 
+def open_view(page: Any, name: str, address: str) -> None:
+    """To a view with data, and until it has what it shows last."""
+    go(page, address)
+    if name == "watching":
+        page.get_by_role("img", name="Values of income").wait_for(timeout=PATIENCE)
+    if name == "predict":
+        draw(page, [(0.5, 0.1), (0.5, 0.9)])
+        page.get_by_test_id("says-Staging").wait_for(timeout=PATIENCE)
+
+
 def drawn(chart: Any) -> list[str]:
     """The names of the lines, bars and marks that are to be seen in a chart."""
     chart.locator("canvas").wait_for(timeout=PATIENCE)

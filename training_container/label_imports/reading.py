@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -13,6 +12,7 @@ from pyarrow import parquet
 
 from mlops.domain.feedback.label_files import COLUMNS, check_columns
 from mlops_contract.table_files import FileRefused, Layout, format_of, header_of, not_what_it_says
+from mlops_scoring import json_rows
 from mlops_scoring.streams import buffered
 
 ROWS = 1_000
@@ -40,8 +40,11 @@ def rows_of(name: str, file: BinaryIO) -> Iterator[tuple[int, Row]]:
             yield from _parquet(name, file)
             return
         packed = pa.CompressedInputStream(pa.PythonFile(file, "r"), kind.packing) if kind.packing else file
-        text = io.TextIOWrapper(buffered(packed, BUFFER_BYTES), "utf-8-sig", newline="")
-        yield from (_delimited if kind.layout is Layout.DELIMITED else _json_lines)(name, text)
+        stream = buffered(packed, BUFFER_BYTES)
+        if kind.layout is Layout.JSON_LINES:
+            yield from _json_lines(name, stream)
+        else:
+            yield from _delimited(name, io.TextIOWrapper(stream, "utf-8-sig", newline=""))
     except UnicodeDecodeError as error:
         raise not_what_it_says(name, kind.layout) from error
     except csv.Error as error:
@@ -78,20 +81,13 @@ def _delimited(name: str, text: io.TextIOWrapper) -> Iterator[tuple[int, Row]]:
         yield number, {column: record[column] for column in COLUMNS if record.get(column)}
 
 
-def _json_lines(name: str, text: io.TextIOWrapper) -> Iterator[tuple[int, Row]]:
-    number = 0
-    while line := text.readline(MAX_LINE):
-        if not line.strip():
-            continue
-        number += 1
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict):
-            yield number, _unreadable("is not one JSON object")
-            continue
-        yield number, {column: record[column] for column in COLUMNS if record.get(column) is not None}
+def _json_lines(name: str, file: Any) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(json_rows.lines_of(name, file), 1):
+        record = json_rows.object_of(line)
+        if record is None:
+            yield number, _unreadable(json_rows.NO_OBJECT)
+        else:
+            yield number, {column: record[column] for column in COLUMNS if record.get(column) is not None}
 
 
 def _unreadable(reason: str) -> Row:

@@ -161,10 +161,7 @@ def _show_job(job: Job) -> None:
     ]
     facts += [(name, f"{value:.6g}") for name, value in job.metrics.items()]
     facts += [(name, str(value)) for name, value in job.params.items()]
-    out = output.console()
-    for name, value in facts:
-        if value:
-            out.print(f"{name:<18} {value}", style="red" if name == "error" else None, soft_wrap=True)
+    output.show_facts(facts)
 
 
 def _show_sweep(sweep: SweepState, as_json: bool) -> None:

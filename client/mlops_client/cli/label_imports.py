@@ -103,12 +103,10 @@ def label_imports(
         ("rows", f"{state.rows:,}"),
         ("labels", _counts(state)),
         ("started by", state.actor),
-        *([("refused", state.refused_url)] if state.refused_url else []),
-        *([("error", state.error)] if state.error else []),
+        ("refused", state.refused_url),
+        ("error", state.error),
     ]
-    out = output.console()
-    for name, value in facts:
-        out.print(f"{name:<12} {value}", style="red" if name == "error" else None, soft_wrap=True)
+    output.show_facts(facts)
 
 
 def _counts(state: LabelImportState) -> str:

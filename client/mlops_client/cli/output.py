@@ -85,6 +85,14 @@ def complain(message: str) -> None:
     err.print(Text.assemble(("error: ", "bold red"), " ".join(message.split())), soft_wrap=True)
 
 
+def show_facts(facts: Iterable[tuple[str, str | None]]) -> None:
+    """Print what is known of one thing, a fact a line; those without a value are left out."""
+    out = console()
+    for name, value in facts:
+        if value:
+            out.print(f"{name:<18} {value}", style="red" if name == "error" else None, soft_wrap=True)
+
+
 def note(message: str) -> None:
     """Print a remark on stderr, so that it is not piped on."""
     shown = console(stderr=True)

@@ -235,9 +235,7 @@ def _show(state: BatchPredictionState) -> None:
         ("duration", duration(state.started_at, state.completed_at if state.ended else None)),
         ("error", state.error),
     ]
+    output.show_facts(facts)
     out = output.console()
-    for name, value in facts:
-        if value:
-            out.print(f"{name:<18} {value}", style="red" if name == "error" else None, soft_wrap=True)
     for reason, count in state.reasons.items():
         out.print(f"{f'{count:,} rows':<18} {reason}", soft_wrap=True)

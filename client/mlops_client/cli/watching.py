@@ -73,7 +73,7 @@ def watch_label_import(read: Callable[[], LabelImportState], import_id: str, qui
     def line(state: LabelImportState) -> str:
         return f"{state.import_id} {state.status} {state.rows:,} rows"
 
-    return _watch(read, lambda state, _: Text(line(state)), line, import_id, quiet, "label-imports")
+    return _watch(read, lambda state, _: Text(line(state)), line, import_id, quiet, "label-imports", can_cancel=False)
 
 
 class Curve:
@@ -179,6 +179,7 @@ def _watch(
     name: str,
     quiet: bool,
     command: str = "jobs",
+    can_cancel: bool = True,
 ) -> T:
     out = output.console(stderr=quiet)
     state: T | None = None
@@ -195,10 +196,8 @@ def _watch(
                     printed = current
     except KeyboardInterrupt:
         again = f"mlops {command} {name} --watch"
-        output.note(
-            f"{name} continues. Watch it again: {again}"
-            + ("" if command == "label-imports" else f"   Cancel it: mlops cancel {name}")
-        )
+        cancel = f"   Cancel it: mlops cancel {name}" if can_cancel else ""
+        output.note(f"{name} continues. Watch it again: {again}{cancel}")
         raise typer.Exit(INTERRUPTED) from None
     assert state is not None
     return state

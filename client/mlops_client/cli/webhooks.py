@@ -103,10 +103,8 @@ def show(webhook_id: Id, as_json: Json = False) -> None:
         ("description", detail.description),
         ("two secrets until", detail.previous_secret_until),
     ]
+    output.show_facts(facts)
     out = output.console()
-    for name, value in facts:
-        if value:
-            out.print(f"{name:<18} {value}", soft_wrap=True)
     out.print("")
     _show_deliveries(detail.deliveries, "no deliveries yet")
     if detail.dead_letters:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.console import VIEWS, addresses, draw, findings, go, sign_in, wider_than_window
+from tests.support.console import VIEWS, addresses, findings, go, open_view, sign_in, wider_than_window
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -32,12 +32,7 @@ def check(page: Any, axe: str, name: str) -> None:
 def test_every_view_with_data_fits_and_is_accessible(open_console, scene, axe, scheme):
     page = open_console("operations", color_scheme=scheme)
     for name, address in addresses(scene).items():
-        go(page, address)
-        if name == "watching":
-            expect(page.get_by_role("img", name="Values of income")).to_be_visible()
-        if name == "predict":
-            draw(page, [(0.5, 0.1), (0.5, 0.9)])
-            expect(page.get_by_test_id("says-Staging")).to_be_visible()
+        open_view(page, name, address)
         check(page, axe, name)
         page.set_viewport_size({"width": 1280, "height": 900})
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.console import addresses, draw, go, sign_in
+from tests.support.console import addresses, go, open_view, sign_in
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -85,12 +85,7 @@ def test_tab_reaches_all_that_a_mouse_can_use_and_shows_where_it_is(open_console
     sign_in(page, stack.api_key)
     page.set_viewport_size({"width": width, "height": 900})
     for name, address in addresses(scene).items():
-        go(page, address)
-        if name == "watching":
-            expect(page.get_by_role("img", name="Values of income")).to_be_visible()
-        if name == "predict":
-            draw(page, [(0.5, 0.1), (0.5, 0.9)])
-            expect(page.get_by_test_id("says-Staging")).to_be_visible()
+        open_view(page, name, address)
         if name == "a row":
             expect(page.get_by_role("region", name="Rows of a file")).to_be_visible()
         page.wait_for_timeout(300)

@@ -25,6 +25,7 @@ from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.feedback.giving import Taken
 from mlops.domain.feedback.own_id import hashed
 from mlops.domain.job import JobStatus
+from mlops_scoring import json_rows
 
 BUCKET = "artifacts"
 ROWS = [(0.25, 0.75)]
@@ -241,6 +242,28 @@ def test_a_file_that_the_job_cannot_read_fails_it_with_the_reason(
     assert state["status"] == "failed"
     assert reason in state["error"]
     assert f"datasets/{name}" in state["error"]
+
+
+def test_a_line_of_json_has_each_name_once_and_is_one_object(importing: Imports) -> None:
+    good = importing.platform.answered(ROWS)
+    lines = [{"prediction_id": good, "label": "yes"}, ["a list"], "text"]
+    data = as_lines(lines) + b'{"id": "order-1", "label": "yes", "label": "no"}\n\n{"id": "order-2", "label": NaN}\n'
+    state = importing.run(importing.put("labels.jsonl", data))
+    assert state["counts"] == {"counted": 1, "refused": 4}
+    refused = importing.refused(state["import_id"])
+    assert [row["row_in_file"] for row in refused] == ["2", "3", "4", "5"]
+    assert {row["reason"] for row in refused} == {"is not one JSON object, each of whose names is there once"}
+
+
+def test_a_line_that_is_too_long_is_no_row_and_no_part_of_it_is(
+    importing: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_rows, "MAX_LINE", 1_000)
+    known = importing.platform.answered(ROWS)
+    line = b" " * 1_001 + as_lines([{"prediction_id": known, "label": "yes"}])
+    import_id = importing.start(importing.put("labels.jsonl", as_lines([{"id": "a", "label": "yes"}]) + line))
+    assert importing.job(import_id).run() is False
+    assert "a line has more than 1,000 bytes" in importing.state(import_id)["error"]
 
 
 def test_a_file_that_was_changed_meanwhile_is_not_read(importing: Imports) -> None:

@@ -137,21 +137,27 @@ def awaiting(world: World, transition_id: str | None) -> Transition:
     return world.transitions.note(transition, status=TransitionStatus.AWAITING_APPROVAL, waiting_since=now())
 
 
-def test_a_way_back_that_waits_for_an_approval_says_so_until_it_goes_on(world: World, begin: Any) -> None:
+def way_back_that_waits(world: World, begin: Any) -> tuple[Rollout, Transition]:
+    """A rollout on its way back, as it was before its transition waited for an approval, and the transition."""
     rollout = in_production(world, begin)
     world.label(rollout, **WORSE)
     world.conductor.run()
     before = world.get(rollout)
     waiting = awaiting(world, before.rollback_id)
     world.conductor.run()
-    noted = world.get(rollout)
+    return before, waiting
+
+
+def test_a_way_back_that_waits_for_an_approval_says_so_until_it_goes_on(world: World, begin: Any) -> None:
+    before, waiting = way_back_that_waits(world, begin)
+    noted = world.get(before)
     assert noted.status is RolloutStatus.RETURNING
     assert noted.note == f"{before.note}; the transition {waiting.transition_id} waits for an approval"
     world.conductor.run()
-    assert world.get(rollout) == noted, "once is enough"
+    assert world.get(before) == noted, "once is enough"
     world.transitions.note(waiting, status=TransitionStatus.QUEUED)
     world.conductor.run()
-    assert world.get(rollout).note == before.note
+    assert world.get(before).note == before.note
 
 
 @pytest.mark.parametrize(
@@ -164,15 +170,10 @@ def test_a_way_back_that_waits_for_an_approval_says_so_until_it_goes_on(world: W
 def test_the_end_of_a_way_back_that_has_waited_does_not_say_that_it_waits(
     world: World, begin: Any, status: TransitionStatus, ended: str, added: str
 ) -> None:
-    rollout = in_production(world, begin)
-    world.label(rollout, **WORSE)
-    world.conductor.run()
-    before = world.get(rollout)
-    waiting = awaiting(world, before.rollback_id)
-    world.conductor.run()
+    before, waiting = way_back_that_waits(world, begin)
     world.transitions.finish(waiting, status, error="Nobody has decided" if added else None)
-    assert world.conductor.run() == {rollout.rollout_id: ended}
-    assert world.get(rollout).note == f"{before.note}{added}"
+    assert world.conductor.run() == {before.rollout_id: ended}
+    assert world.get(before).note == f"{before.note}{added}"
 
 
 def test_a_last_step_that_waits_for_an_approval_says_so(world: World, begin: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from mlops.domain.addresses import OBJECT_ADDRESS, bucket_of, key_of
+from mlops.domain.addresses import OBJECT_ADDRESS, InputAddress, bucket_of, key_of
 from mlops.domain.ids import sortable_id
 from mlops.domain.job import JobStatus
 from mlops.domain.names import ModelName
@@ -41,9 +41,8 @@ class BatchPredictionRequest(Request):
     model_name: ModelName
     stage: ServingStage = "Production"
     input: Annotated[
-        str,
+        InputAddress,
         Field(
-            pattern=OBJECT_ADDRESS,
             description="The s3:// address of a file (.parquet, .csv, .tsv, .jsonl, .ndjson; the text formats also as "
             ".gz or .zst), or one that ends in / for all such files below it",
         ),
@@ -68,13 +67,6 @@ class BatchPredictionRequest(Request):
     shard_mb: Annotated[
         int, Field(ge=1, le=4096, description="About how many megabytes of input a shard has, which is done by one job")
     ] = 128
-
-    @field_validator("input")
-    @classmethod
-    def _has_a_key(cls, value: str) -> str:
-        if not key_of(value):
-            raise ValueError("must name a file or a folder, not a whole bucket")
-        return value
 
     @field_validator("output")
     @classmethod

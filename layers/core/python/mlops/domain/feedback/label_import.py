@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mlops.domain.addresses import OBJECT_ADDRESS, key_of
+from mlops.domain.addresses import InputAddress
 from mlops.domain.ids import sortable_id
 from mlops.domain.job import JobStatus
 from mlops.domain.names import DEFAULT_MODEL_NAME, ModelName
@@ -29,22 +29,14 @@ class LabelImportRequest(Request):
 
     model_name: ModelName = DEFAULT_MODEL_NAME
     input: Annotated[
-        str,
+        InputAddress,
         Field(
-            pattern=OBJECT_ADDRESS,
             description="The s3:// address of a file (.parquet, .csv, .tsv, .jsonl, .ndjson; the text formats also as "
             ".gz or .zst), or one that ends in / for all such files below it. Columns: prediction_id or id, and label; "
             "row and observed_at may be there, and others are passed over",
         ),
     ]
     replace: bool = Field(default=False, description="Whether to replace other labels of the same predictions")
-
-    @field_validator("input")
-    @classmethod
-    def _has_a_key(cls, value: str) -> str:
-        if not key_of(value):
-            raise ValueError("must name a file or a folder, not a whole bucket")
-        return value
 
 
 @dataclass(frozen=True)

@@ -119,9 +119,7 @@ def quantity_of(label: Label) -> int | float:
 
 def are_same(first: Label, second: Label, are_quantities: bool) -> bool:
     """Return whether two labels mean the same. Files have text: 7 and "7" are a class, 3.5 and "3.50" a quantity."""
-    if str(first) == str(second) or not are_quantities:
-        return str(first) == str(second)
-    return quantity_of(first) == quantity_of(second)
+    return str(first) == str(second) or (are_quantities and quantity_of(first) == quantity_of(second))
 
 
 def unit_of(totals: Mapping[str, int]) -> int | None:
