@@ -12,18 +12,20 @@ export type Place = [href: string, title: string];
 const SHOWN = 12;
 
 export function Palette({ views }: { views: Place[] }) {
-  const [open, setOpen] = useState(false);
+  // The number of the opening, 0 while there is none: a dialog tells later that it was closed, and the next one may be
+  // open by then.
+  const [opening, setOpening] = useState(0);
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
-      setOpen(true);
+      if (!document.querySelector("dialog[open] .palette")) setOpening((last) => last + 1);
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
   }, []);
-  return open ? (
-    <Dialog label="Go to" onClosed={() => setOpen(false)}>
+  return opening ? (
+    <Dialog key={opening} label="Go to" onClosed={() => setOpening((last) => (last === opening ? 0 : last))}>
       <Chooser views={views} />
     </Dialog>
   ) : null;
