@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 EXTRA_INDEX_URL ?=
 export EXTRA_INDEX_URL
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The local AWS: ministack, or localstack, which needs Python 3.13 (PYTHON313=…, unless it is found by its name).
+AWS ?= ministack
+export MLOPS_AWS := $(AWS)
+ifdef PYTHON313
+export PYTHON313
+endif
 
 # The platform's packages, for tools that import them as Lambda and the container do.
 empty :=
 SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container client $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test fuzz coverage lint docs format bench bench-train openapi
+.PHONY: help install demo up down status logs reset test fuzz coverage lint docs docs-links format bench bench-train openapi
 .PHONY: cli-docs console console-check invoke screenshots key pins
 .PHONY: sam build package deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
@@ -35,10 +41,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(BIN)/mlops: tools/mlops.sh $(VENV)/installed
 	@install -m 755 $< $@
 
-demo: install ## start the platform, then train, compare, register, promote and predict
+demo: install ## start the platform, then train, compare, register, promote and predict (AWS=localstack: on LocalStack)
 	@$(BIN)/python -m infra.local demo
 
-up: install ## start the local stack, and deploy the template and changed code
+up: install ## start the local stack, and deploy the template and changed code (AWS=localstack: on LocalStack)
 	@$(BIN)/python -m infra.local up
 
 down: ## stop the local stack; keep its state in .local/
@@ -75,6 +81,9 @@ coverage: install ## measure which lines the unit tests run; the report is build
 docs: install ## build the documentation as a site in build/docs; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
+
+docs-links: install ## follow the documentation's links to other sites; it needs a network
+	@$(BIN)/python -m tools.external_links
 
 lint: install ## check style, types, imports, GitHub's files, and whether the generated files are up to date
 	@$(BIN)/ruff check .
@@ -188,5 +197,5 @@ lint-aws: $(SAM)/installed $(CHECKOV)/installed ## check the template with sam v
 	@$(SAM)/bin/sam validate --lint --region us-east-1
 	@$(CHECKOV)/bin/checkov --config-file .checkov.yaml
 
-test-localstack: install ## test a LocalStack-compatible endpoint that is running: AWS_ENDPOINT_URL=http://localhost:4567
+test-localstack: install ## run every function and the main job on LocalStack, or test an endpoint that is up (AWS_ENDPOINT_URL=…)
 	@MLOPS_LOCALSTACK=1 $(BIN)/python -m pytest tests/localstack $(PYTEST_ARGS)

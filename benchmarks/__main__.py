@@ -12,6 +12,7 @@ PARTS = {
     "first_epoch": None,
     "predict": None,
     "rows": None,
+    "shadow": None,
     "catalogue": None,
     "tables": None,
     "proof": None,
@@ -23,6 +24,7 @@ PARTS = {
     "columns": None,
     "rollouts": None,
     "challengers": None,
+    "images": None,
 }
 """Part → the variable without which it has nothing to measure."""
 

@@ -50,9 +50,10 @@ def main() -> None:
 
             assert app.models.current(model.manifest.model_name, "Production")
         say("warm: the handler against its floor")
-        result["warm"] = measure_warm(app.handler, model.onnx, max(2, int(9 * scale)))
+        result["warm"] = measure_warm(app.handler, peers.floor(model.onnx), max(2, int(9 * scale)))
         with monitoring.measuring(True):
-            result["warm_measuring_all"] = measure_warm(app.handler, model.onnx, max(2, int(5 * scale)))
+            floor = peers.floor(model.onnx)
+            result["warm_measuring_all"] = measure_warm(app.handler, floor, max(2, int(5 * scale)))
         say("batch: 100 images a request")
         result["batch"] = measure_batch(app.handler, max(20, int(200 * scale)))
         say("answer cache")
@@ -108,9 +109,8 @@ def measure_cold(bucket: environment.Bucket, key: str, repeat: int) -> dict[str,
     }
 
 
-def measure_warm(handler: Handler, onnx: bytes, rounds: int) -> dict[str, Any]:
+def measure_warm(handler: Handler, floor: direct.Peer, rounds: int) -> dict[str, Any]:
     """Each body once through the floor and once through the handler, in turn; the median round of each ratio."""
-    floor = peers.floor(onnx)
     rows: list[dict[str, float]] = []
     with direct.quiet():
         for number in range(rounds):

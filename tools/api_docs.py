@@ -18,10 +18,10 @@ and as pages at `/docs`.
 
 Bodies are JSON. Every route needs the header `x-api-key`, except those marked *open*. A key has a role, and each role
 may do what the ones before it may do: `predict` may call the predict routes, `read` may send any GET but those of
-webhooks, `feedback` may give labels, `train` may start training, cancel what it has started and ask for transitions
-that others have to approve, `approve` may promote, roll back, roll out, approve and reject, and `admin` may do
-everything. A key may be for some models only. With a missing or wrong key, or one that is not for the model, the answer
-is 403.
+webhooks, `feedback` may give labels, `train` may start training, cancel what it has started, change tags and notes of
+runs and ask for transitions that others have to approve, `approve` may promote, roll back, roll out, approve and
+reject, and `admin` may do everything. A key may be for some models only. With a missing or wrong key, or one that is
+not for the model, the answer is 403.
 
 Lists come in pages. To read the next page, send the `next_cursor` of the answer as `cursor`. On the last page it is
 null.

@@ -24,12 +24,15 @@ MODELS = ROOT / "client" / "mlops_client" / "models.py"
 DEFAULTS = ROOT / "client" / "mlops_client" / "defaults.py"
 CONSOLE_DEFAULTS = ROOT / "console" / "src" / "defaults.json"
 ANSWERS = (
+    *("Session", "EndedSession", "OneTimeToken"),
     *("Health", "Ready", "Me", "TrainAccepted", "CodeUpload", "Job", "LogLine", "SweepAccepted", "SweepState"),
     *(
         "ModelType",
         "Experiment",
         "RunRow",
         "RunDetail",
+        "EditedRun",
+        "UsedDataset",
         "ArtifactFile",
         "Comparison",
         "Model",
@@ -37,7 +40,17 @@ ANSWERS = (
         "Transition",
     ),
     *("Conversion", "PredictResponse", "BatchPredictResponse", "ModelContract", "DriftStatus", "DriftHistory"),
-    *("SettingsState", "Verification", "KeyHistory", "Rollout"),
+    *(
+        "SettingsState",
+        "Verification",
+        "KeyHistory",
+        "Rollout",
+        "PushState",
+        "BinEntry",
+        "BatchFilesDeletion",
+        "PredictionDeletion",
+        "DeletedDataset",
+    ),
     *(
         "DriftColumns",
         "BatchPredictionState",

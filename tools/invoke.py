@@ -18,9 +18,10 @@ from typing import Any
 
 import boto3
 
+from infra.local import deploy
 from infra.local.environment import read_env
 from infra.local.packaging import read_template
-from infra.local.settings import ROOT, STACK_NAME, Settings
+from infra.local.settings import ROOT, Settings
 
 
 def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
@@ -39,8 +40,7 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
         raise LookupError(f"{name} is an image: make up runs it as a server")
     if name not in by_folder:
         raise LookupError(f"there is no function {name!r}; choose one of: {', '.join(sorted(by_folder))}")
-    resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-    physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+    physical = deploy.physical_ids(Settings.from_environment())
     if by_folder[name] not in physical:
         raise LookupError(f"the local stack has no {by_folder[name]}: it exists on AWS only")
     deployed = boto3.client("lambda").get_function_configuration(FunctionName=physical[by_folder[name]])

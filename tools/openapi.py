@@ -22,19 +22,32 @@ PUBLISHED = ROOT / "functions" / "portal" / "portal" / "openapi.json"
 PAGE = ROOT / "docs" / "api.md"
 ROUTED = (
     "portal",
+    "sessions",
     "training",
     "batch_predictions",
     "experiments",
     "models",
     "transitions",
+    "pushes",
     "rollout",
+    "deletions",
     "drift",
     "feedback",
     "metrics",
     "webhooks",
 )
-OPEN_PATHS = ("/health", "/ready")
+OPEN_ROUTES = {
+    ("GET", "/health"),
+    ("GET", "/ready"),
+    ("POST", "/session"),
+    ("POST", "/session/iam"),
+    ("POST", "/session/token"),
+}
+"""They need no API key."""
+BARE_PATHS = ("/health", "/ready")
+"""Nothing in their requests can be refused."""
 LATE_PATHS = ("/feedback",)
+PATHS_OF_THE_BIN = ("/experiments/{experiment}", "/models/{name}")
 
 
 def predict_router() -> APIRouter:
@@ -181,8 +194,8 @@ def build() -> dict[str, Any]:
     document["components"]["schemas"] = _with_problem(document["components"]["schemas"])
     document["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
     for path, methods in document["paths"].items():
-        for operation in methods.values():
-            operation["security"] = [] if path in OPEN_PATHS else [{"key": []}]
+        for method, operation in methods.items():
+            operation["security"] = [] if (method.upper(), path) in OPEN_ROUTES else [{"key": []}]
             operation["responses"] |= _problem_responses(path)
     return document
 
@@ -190,8 +203,9 @@ def build() -> dict[str, Any]:
 def _problem_responses(path: str) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     statuses = {"503": "A service behind the platform does not answer"}
-    if path not in OPEN_PATHS:
+    if path not in BARE_PATHS:
         statuses |= {
+            "401": "The personal key has ended, or the token to sign in with is not valid",
             "403": "The API key is missing or wrong, or its role does not allow the request",
             "404": "There is nothing with this name",
             "409": "The request does not fit the current state; `code` says why",
@@ -201,6 +215,8 @@ def _problem_responses(path: str) -> dict[str, Any]:
         }
     if path in LATE_PATHS:
         statuses |= {"410": "It came too late"}
+    if path.startswith(PATHS_OF_THE_BIN):
+        statuses |= {"410": "It is in the bin; `detail` says how to restore it"}
     return {status: {"description": text, "content": content} for status, text in statuses.items()}
 
 

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = {
     "web": "layers/web",
+    "tokens": "layers/tokens",
     "inference": "layers/inference",
     "tracking": "functions/tracking",
     "training": "training_container",

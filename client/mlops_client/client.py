@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from mlops_client.config import read_login
-from mlops_client.models import Health, Me, Ready
+from mlops_client.models import EndedSession, Health, Me, Ready
 from mlops_client.records import decode
 from mlops_client.routes.batch_predictions import BatchPredictionRoutes
+from mlops_client.routes.bin import BinRoutes
 from mlops_client.routes.drift import DriftRoutes
 from mlops_client.routes.experiments import ExperimentRoutes
 from mlops_client.routes.feedback import FeedbackRoutes
 from mlops_client.routes.governance import GovernanceRoutes
 from mlops_client.routes.own_code import OwnCodeRoutes
 from mlops_client.routes.predictions import PredictionRoutes
+from mlops_client.routes.pushes import PushRoutes
 from mlops_client.routes.registry import RegistryRoutes
 from mlops_client.routes.rollouts import RolloutRoutes
 from mlops_client.routes.webhooks import WebhookRoutes
@@ -22,7 +24,9 @@ class Client(
     OwnCodeRoutes,
     ExperimentRoutes,
     RegistryRoutes,
+    PushRoutes,
     GovernanceRoutes,
+    BinRoutes,
     RolloutRoutes,
     PredictionRoutes,
     BatchPredictionRoutes,
@@ -63,8 +67,12 @@ class Client(
         return decode(Health, self.transport.call("GET", "/health"))
 
     def me(self) -> Me:
-        """Return whose key this is, its role, and the models that it is for."""
+        """Return whose key this is, its role, the models that it is for, and when it ends."""
         return decode(Me, self.transport.call("GET", "/me"))
+
+    def sign_out(self) -> EndedSession:
+        """End this key, which has to be a personal one."""
+        return decode(EndedSession, self.transport.call("DELETE", "/session"))
 
     def ready(self) -> Ready:
         """Return whether the services behind the API answer; `status` is degraded if one does not."""

@@ -6,7 +6,9 @@ import json
 import os
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mlops_client.errors import MlopsError, NotSignedIn
 
@@ -63,16 +65,77 @@ def read_login(url: str | None = None, key: str | None = None) -> Login:
     if from_environment := os.environ.get("MLOPS_API_KEY"):
         return Login(chosen, from_environment, "the environment")
     if stored.get("url", "").rstrip("/") == chosen.rstrip("/") and stored.get("key"):
+        if _has_ended(stored):
+            raise _ended(stored)
         return Login(chosen, stored["key"], str(config_file()))
     raise NotSignedIn(f"no key for {chosen}: run `mlops login {chosen}`, or set MLOPS_API_KEY")
 
 
-def save_login(url: str, key: str) -> Path:
+def read_profile(name: str) -> Login:
+    """Return the address and the key that `mlops login --profile` stored. Raises NotSignedIn."""
+    profiles = _profiles(_stored_login())
+    stored = profiles.get(name, {})
+    if not stored.get("url") or not stored.get("key"):
+        known = f"there are: {', '.join(sorted(profiles))}" if profiles else "there are none"
+        raise NotSignedIn(f"there is no profile {name!r} ({known}): run `mlops login URL --profile {name}`")
+    if _has_ended(stored):
+        raise _ended(stored, f" --profile {name}")
+    return Login(stored["url"], stored["key"], f"the profile {name}")
+
+
+def save_login(
+    url: str, key: str, profile: str | None = None, *, until: str | None = None, signed_in_with: str | None = None
+) -> Path:
     """Store address and key in a file that only its owner can read, and return its path.
 
+    Args:
+        url: The API's address.
+        key: The API key.
+        profile: The name by which `read_profile` finds them; None stores the login that is used without a name.
+        until: When it ends, of a personal key.
+        signed_in_with: The option of `mlops login` that gave it.
+
     Raises:
-        MlopsError: The file cannot be written.
+        MlopsError: The file cannot be read or written.
     """
+    stored = _kept()
+    login = {"url": url, "key": key, **({"until": until, "with": signed_in_with} if until else {})}
+    if profile is None:
+        kept = {"profiles": profiles} if (profiles := _profiles(stored)) else {}
+        return _write({**login, **kept})
+    return _write({**stored, "profiles": {**_profiles(stored), profile: login}})
+
+
+def forget_login(profile: str | None = None) -> bool:
+    """Remove the stored login, or that of a profile, and return whether there was one.
+
+    Raises:
+        MlopsError: The file cannot be read, written or removed.
+    """
+    stored = _kept()
+    profiles = _profiles(stored)
+    there = "url" in stored if profile is None else profile in profiles
+    kept = {name: login for name, login in profiles.items() if name != profile}
+    rest = {} if profile is None else {name: value for name, value in stored.items() if name != "profiles"}
+    if kept or rest:
+        _write({**rest, **({"profiles": kept} if kept else {})})
+        return there
+    path = config_file()
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise MlopsError(f"{path} cannot be removed ({error.strerror}): remove it by hand") from None
+    return there or profile is None
+
+
+def profile_names() -> list[str]:
+    """Return the names of the stored profiles."""
+    return sorted(_profiles(_kept()))
+
+
+def _write(content: dict[str, Any]) -> Path:
     path = config_file()
     # Written under another name and then moved into place, so that others can never read it.
     fresh = path.with_suffix(".new")
@@ -80,7 +143,7 @@ def save_login(url: str, key: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({"url": url, "key": key}, file)
+            json.dump(content, file)
         fresh.replace(path)
     except OSError as error:
         raise MlopsError(
@@ -90,16 +153,19 @@ def save_login(url: str, key: str) -> Path:
     return path
 
 
-def forget_login() -> bool:
-    """Remove the stored login, and return whether there was one. Raises MlopsError: it cannot be removed."""
-    path = config_file()
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise MlopsError(f"{path} cannot be removed ({error.strerror}): remove it by hand") from None
-    return True
+def _profiles(stored: dict[str, Any]) -> dict[str, dict[str, str]]:
+    profiles = stored.get("profiles")
+    return profiles if isinstance(profiles, dict) else {}
+
+
+def personal_login(profile: str | None = None) -> Login | None:
+    """Return a stored login if its key is a personal one that has not ended. Raises NotSignedIn: it is unreadable."""
+    stored = _stored_login()
+    if profile is not None:
+        stored = _profiles(stored).get(profile, {})
+    if not stored.get("until") or not stored.get("url") or not stored.get("key") or _has_ended(stored):
+        return None
+    return Login(stored["url"], stored["key"], str(config_file()))
 
 
 def others_may_read(path: Path) -> bool:
@@ -132,7 +198,27 @@ def _local_login() -> Login | None:
     return read_local_env(Path(named)) if named and Path(named).exists() else None
 
 
-def _stored_login() -> dict[str, str]:
+def _kept() -> dict[str, Any]:
+    """Return what is stored; nothing if it cannot be read, so that a new login replaces a broken file."""
+    try:
+        return _stored_login()
+    except NotSignedIn:
+        return {}
+
+
+def _has_ended(stored: dict[str, Any]) -> bool:
+    try:
+        return datetime.fromisoformat(stored["until"]) <= datetime.now(UTC)
+    except (KeyError, TypeError, ValueError):  # not a personal key; or the API decides
+        return False
+
+
+def _ended(stored: dict[str, Any], profile: str = "") -> NotSignedIn:
+    again = f"mlops login {stored['url']} {stored.get('with', '--token-stdin')}{profile}"
+    return NotSignedIn(f"your key for {stored['url']} ended at {stored['until']}: sign in again with `{again}`")
+
+
+def _stored_login() -> dict[str, Any]:
     path = config_file()
     try:
         content = json.loads(path.read_text())

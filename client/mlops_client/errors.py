@@ -28,6 +28,10 @@ class BadInput(MlopsError):
     """A value or file that cannot be sent to the API."""
 
 
+_KNOWN = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id", "errors", "message"})
+"""The fields of each problem document, and API Gateway's own."""
+
+
 class ApiError(MlopsError):
     """The API refused the request, with a problem document (RFC 9457).
 
@@ -37,6 +41,8 @@ class ApiError(MlopsError):
         detail: A sentence that says what is wrong.
         request_id: The ID of the request in the logs.
         errors: The invalid fields, each as {"field", "message"}.
+        more: Further fields of the document: `kept`, what cannot be deleted, with the reasons; `allowed`, the stages
+            that a version may go to.
     """
 
     def __init__(self, status: int, problem: dict[str, Any], request_id: str | None = None) -> None:
@@ -45,6 +51,7 @@ class ApiError(MlopsError):
         self.detail = str(problem.get("detail") or problem.get("title") or f"the API answered {status}")
         self.request_id = str(problem.get("request_id") or request_id or "") or None
         self.errors: list[dict[str, str]] = list(problem.get("errors") or [])
+        self.more = {name: value for name, value in problem.items() if name not in _KNOWN}
         super().__init__(self.detail)
 
     def __str__(self) -> str:

@@ -27,6 +27,15 @@ class ArtifactFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchFilesDeletion:
+    batch_id: str
+    output: str
+    """The folder that has nothing in it any more"""
+    freed_bytes: int
+    """Bytes of all versions of the objects that are gone"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchPredictionState(HasEnded):
     batch_id: str
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -59,9 +68,38 @@ class BatchPredictionState(HasEnded):
     completed_at: str | None = None
     error: str | None = None
     """Why it failed"""
+    files_deleted_at: str | None = None
+    """When its files were deleted"""
     rows_per_second: float | None = None
     """Since the first job started, all jobs together"""
     started_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinEntry:
+    """Something that was deleted. It can be restored until `until`, and is purged after that."""
+
+    kind: Literal["model", "version", "experiment", "run"]
+    name: str
+    """The model, or the experiment"""
+    deleted_at: str
+    until: str
+    """Until when it can be restored"""
+    state: Literal["claimed", "kept", "purging"]
+    """claimed: it is being deleted just now. kept: it can be restored. purging: it cannot any more"""
+    actor: str
+    """Name of the key that deleted it; `retention` if the model's settings did"""
+    reason: str
+    experiment_id: str | None = None
+    """Of an experiment or a run"""
+    force: bool = False
+    """Whether it was deleted though a rollback could bring it back"""
+    run_id: str | None = None
+    """Of a run"""
+    version: int | None = None
+    """Of a version"""
+    versions: list[int] = field(default_factory=list)
+    """Of a model: the versions that were deleted with it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +332,20 @@ class DataUpload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatasetRun:
+    run_id: str
+    run_name: str | None
+    experiment_name: str
+    status: Literal["running", "scheduled", "finished", "failed", "killed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetVersion:
+    model_name: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What somebody has decided about a transition that waits."""
 
@@ -304,6 +356,32 @@ class Decision:
     """Owner of the key"""
     at: str
     comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRule:
+    """When a model of two classes answers with the second one."""
+
+    label: int | str
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletedDataset:
+    """A data set whose files and rows are deleted."""
+
+    digest: str
+    addresses: list[str]
+    """The files. Those in other buckets are yours to delete"""
+    runs: int
+    """How many runs have read it"""
+    versions: list[DatasetVersion]
+    """What was made from it. The models' files keep single values, and eight rows for the self-test"""
+    reason: str
+    actor: str
+    deleted_at: str
+    completed_at: str | None = None
+    """When all was gone; null as long as something is left"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +407,25 @@ class DriftRules:
     """The PSI of a retrain"""
     warning: float | None = None
     """The PSI of a warning"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditedRun:
+    experiment_id: str
+    run_id: str
+    tags: dict[str, str]
+    """All tags of the run"""
+    note: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedSession:
+    """A personal key that has ended."""
+
+    name: str
+    """Name of the key"""
+    until: str
+    """When it ended"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,7 +553,7 @@ class KeyEntry:
     """Number of the entry in the chain"""
     at: str
     """When it was seen; the table of keys is looked at every five minutes"""
-    change: Literal["made", "changed", "revoked"]
+    change: Literal["made", "changed", "revoked", "expired"]
     key_id: str
     name: str
     owner: str
@@ -464,6 +561,8 @@ class KeyEntry:
     models: list[str]
     sha256: str
     """Hash of the entry"""
+    until: str | None = None
+    """When it ends, of a personal key"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -491,6 +590,18 @@ class LabelImportState(HasEnded):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelRules:
+    """When there is a verdict about what came true."""
+
+    delay_hours: int | None = None
+    """Verdicts are about predictions that are older"""
+    min_coverage: float | None = None
+    """The share of these predictions that needs to have a label"""
+    min_labels: int | None = None
+    """Without so many labels there is no verdict"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogLine:
     at: int
     """Time in milliseconds since 1970, UTC"""
@@ -509,6 +620,10 @@ class Me:
     """predict, read, feedback, train, approve or admin; each may do what those before may"""
     models: list[str]
     """The models and experiments that the key is for; a name that ends in * stands for all names with this beginning"""
+    mlflow_url: str | None = None
+    """Where a browser opens MLflow; null on AWS, where its requests are signed and `mlops ui` opens it"""
+    until: str | None = None
+    """When a personal key ends (POST /session); null for a key that an operator has made"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -557,6 +672,8 @@ class ModelType:
     """What grids try by default, as far as the task uses it"""
     preset: dict[str, Any]
     """The values of `"preset": "best"`"""
+    gpu: bool = False
+    """Whether it can train on a GPU: `resources` with `gpu` 1"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -567,6 +684,26 @@ class Objective:
     """Name of the metric, as in `metrics`"""
     direction: Literal["maximise", "minimise"]
     """Whether higher or lower values are better"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveRule:
+    """The metric of runs whose request names none."""
+
+    name: str
+    """As `objective` in a training request"""
+    direction: Literal["maximise", "minimise"] | None = None
+    """For an objective of your own: whether higher or lower is better"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneTimeToken:
+    """A token that is good for one time."""
+
+    token: str
+    """The token, for POST /session/token. It is not shown again"""
+    until: str
+    """When it ends, if nobody uses it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -614,12 +751,14 @@ class PerformanceVerdict:
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     prediction: int | str | float
-    """Label of the most probable class; the quantity, if the model predicts one"""
+    """Label of the most probable class, or by the decision threshold; or the quantity, if the model predicts one"""
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
     confidence: float | None = None
     """Probability of that class; a model that predicts a quantity has none"""
+    decision_threshold: float | None = None
+    """Of a model of two classes that has one: the probability of the second class from which on it is the answer"""
     explanation: Explanation | None = None
     """With ?explain=…, what each column adds to this answer; null if that cannot be said exactly"""
     explanation_reason: str | None = None
@@ -632,6 +771,12 @@ class Prediction:
     """canary: the challenger of a rollout has answered; missing otherwise"""
     warnings: list[str] | None = None
     """What to know about the answers, such as values that were not seen in training; missing if nothing"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionIds:
+    ids: list[str | int] = field(default_factory=list)
+    prediction_ids: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -658,6 +803,16 @@ class PromotionComparison:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushUpload:
+    sha256: str
+    """Which content to send"""
+    url: str
+    """Send it there with PUT and `headers`, within an hour"""
+    headers: dict[str, str]
+    """Headers that the PUT must have"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantityPerformance:
     """Of a model of a quantity, in its unit. The intervals are of a bootstrap over hours."""
 
@@ -676,6 +831,24 @@ class Ready:
     status: Literal["ready", "degraded"]
     dependencies: dict[str, Dependency]
     """By name: dynamodb, s3 and tracking (MLflow)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remaining:
+    place: str
+    """What still has something of the predictions"""
+    days: int
+    """After so many days it goes by itself, at the latest"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionRules:
+    """Which versions a weekly cleanup puts into the bin: those that no rule keeps. Without a rule, none."""
+
+    archived_days: int | None = None
+    """Only versions that have been archived for so many days"""
+    keep_versions: int | None = None
+    """Never one of the newest so many versions"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -733,26 +906,12 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunDetail:
-    run_id: str
-    run_name: str | None
-    metrics: dict[str, float]
-    params: dict[str, str]
-    status: Literal["running", "scheduled", "finished", "failed", "killed"]
-    started_at: str | None
-    """ISO 8601; null if MLflow has none, or no valid date"""
-    ended_at: str | None
-    """ISO 8601; null while it runs, or if MLflow has no valid date"""
-    experiment_id: str
-    experiment_name: str
-    tags: dict[str, str]
-    artifacts: list[Artifact]
-    metric_history: dict[str, list[MetricPoint]]
-    """Points by metric. A long history is thinned evenly to about 500 points"""
-    objective: Objective | None = None
-    """The metric that says how good the run is; null if its direction is not known"""
-    own_metrics: list[str] = field(default_factory=list)
-    """Names of the metrics that the run has logged itself: all that the platform's trainer does not log"""
+class RunDataset:
+    name: str
+    digest: str
+    """Of the data, as the run has logged it: for the platform's trainer a SHA-256's beginning"""
+    context: str | None = None
+    """What the run has used it for, such as training"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -773,6 +932,14 @@ class RunRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunVersion:
+    model_name: str
+    version: int
+    stage: str
+    """Registered, Staging, Production or Archived"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServedModelFile:
     model_name: str
     model_version: int
@@ -781,6 +948,24 @@ class ServedModelFile:
     size: int
     url: str
     """Serves the ONNX file for an hour, without a key"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A personal key, and what it may do."""
+
+    key: str
+    """The API key, for the header x-api-key. It is not shown again"""
+    name: str
+    """Name of the key, as the history shows it"""
+    owner: str
+    """The person whom the key belongs to"""
+    role: str
+    """predict, read, feedback, train, approve or admin; each may do what those before may"""
+    models: list[str]
+    """The models and experiments that the key is for; a name that ends in * stands for all names with this beginning"""
+    until: str
+    """When the key ends"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -870,8 +1055,8 @@ class Transition:
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "converting", "awaiting_approval", "succeeded", "rejected", "failed"]
-    """converting: a job converts the version to ONNX, and it goes on by itself. awaiting_approval: see `decisions`"""
+    status: Literal["queued", "converting", "awaiting_approval", "awaiting_rollout", "succeeded", "rejected", "failed"]
+    """converting: to ONNX, by a job. awaiting_approval: see `decisions`. awaiting_rollout: see `rollout_id`"""
     actor: str
     """Name of the API key that requested it"""
     created_at: str
@@ -896,12 +1081,30 @@ class Transition:
     reason: str | None = None
     replaced_version: int | None = None
     """The version that was in the stage before"""
+    rollout_id: str | None = None
+    """The rollout whose last step it is; an approval is for the rollout too"""
     sha256: str | None = None
     """SHA-256 of the ONNX file that the gate admitted. The version is bound to this file"""
     void: str | None = None
     """Why earlier approvals do not count any more"""
     waiting_since: str | None = None
     """When it began to wait for approval"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedDataset:
+    name: str
+    digest: str
+    """Of the data: other content has another digest"""
+    runs: int
+    """How many runs have used it"""
+    last_used_at: str | None
+    """Start of the newest of these runs; null if MLflow has no valid date"""
+    experiments: list[str]
+    latest_runs: list[DatasetRun]
+    """The newest of its runs, at most five"""
+    deleted_at: str | None = None
+    """When its files and rows were deleted"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1002,13 +1205,15 @@ class Window:
 @dataclass(frozen=True, kw_only=True)
 class BatchPrediction:
     predictions: list[int | str | float]
-    """Label of the most probable class, or the quantity, for each input"""
+    """Label of the most probable class, or by the decision threshold; or the quantity, for each input"""
     model_name: str
     model_version: int
     batch_size: int
     """Number of inputs"""
     confidences: list[float] | None = None
     """Probability of that class, for each input; a model that predicts quantities has none"""
+    decision_threshold: float | None = None
+    """Of a model of two classes that has one: the probability of the second class from which on it is the answer"""
     explanation_reason: str | None = None
     """Why an explanation is null; missing if none is"""
     explanations: list[Explanation | None] | None = None
@@ -1028,8 +1233,8 @@ class ClassPerformance:
     accuracy: Figure
     macro_f1: Figure
     """Mean F1 of the classes that occur, true or predicted"""
-    log_loss: Figure
-    """In nats"""
+    log_loss: Figure | None
+    """In nats; null if labels are of batch predictions alone that have written no probabilities"""
     auc: Figure | None
     """Area under the ROC curve, from binned scores; of two classes only"""
     auc_error: float | None
@@ -1164,6 +1369,8 @@ class Job(HasEnded):
     progress: Progress
     created_at: str
     completed_at: str | None = None
+    cost_usd: float | None = None
+    """What it has cost on AWS in US dollars, by list prices; null if it has not ended"""
     error: str | None = None
     """The reason, if the run failed, was cancelled or was pruned, with that of AWS Batch"""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -1209,21 +1416,8 @@ class ModelContract:
     input: ContractInput | None
     """The input of a model of images or vectors; null for tables"""
     example: ContractExample
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSettings:
-    """The settings of a model. What is null, or left out, is as the template's parameters say."""
-
-    approvals: dict[Literal["Staging", "Production"], int] | None = None
-    """How many people have to approve a transition to a stage, besides the one who asks for it"""
-    description: str = ""
-    drift: DriftRules = field(default_factory=lambda: DriftRules())
-    gate: GateRules = field(default_factory=lambda: GateRules())
-    owners: list[Owner] | None = None
-    """Who is told that a transition waits for approval"""
-    retrain: RetrainRules = field(default_factory=lambda: RetrainRules())
-    tags: dict[str, str] | None = None
+    decision: DecisionRule | None = None
+    """Of two classes: which one is the answer from which probability on; missing without a threshold"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1236,6 +1430,8 @@ class ModelVersion:
     sha256: str | None
     """SHA-256 of the ONNX file"""
     created_at: str
+    experiment_name: str | None = None
+    """The experiment of the run; null if the key is not for it, or if it was deleted"""
     objective: Objective | None = None
     """The metric that the gate compares; null if its direction is not known"""
 
@@ -1265,6 +1461,32 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionDeletion:
+    """What was deleted. Counts that were made of it stay: they say nothing about anybody."""
+
+    model_name: str
+    removed: dict[str, int]
+    """Requests' answers, labels of their rows, and hours whose sampled inputs are gone"""
+    not_found: PredictionIds
+    """Nothing was kept of these. What comes late is not kept either"""
+    left: PredictionIds
+    """There was no time for these; send them again"""
+    remaining: list[Remaining]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushState:
+    version: int | None
+    """The version here; null as long as contents are missing"""
+    created: bool
+    """Whether this request has registered it; false if it was there before"""
+    sha256: str | None
+    """SHA-256 of the ONNX file; null if the model has to be converted first"""
+    uploads: list[PushUpload] = field(default_factory=list)
+    """Contents that are missing. Upload them, and send the same request again"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rollout(HasEnded):
     rollout_id: str
     model_name: str
@@ -1275,6 +1497,7 @@ class Rollout(HasEnded):
     sha256: str
     """SHA-256 of the challenger's file"""
     status: Literal[
+        "awaiting_approval",
         "starting",
         "running",
         "paused",
@@ -1285,7 +1508,9 @@ class Rollout(HasEnded):
         "rolled_back",
         "aborted",
         "failed",
+        "rejected",
     ]
+    """awaiting_approval: somebody else has to approve it first, see `approval`. rejected: it never began"""
     phase: int
     """Index of the present phase. The shadow, if there is one, is the first"""
     weight: float
@@ -1295,6 +1520,8 @@ class Rollout(HasEnded):
     """Name of the API key that requested it"""
     created_at: str
     phase_began_at: str
+    approval: Transition | None = None
+    """The transition that somebody has to approve, or has: gates, comparison, decisions; not in lists"""
     broken: str | None = None
     """The guardrail that has ended it"""
     completed_at: str | None = None
@@ -1312,18 +1539,30 @@ class Rollout(HasEnded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettingsState:
-    model_name: str
-    version: int
-    """Counts the changes; 0 if nobody has set any"""
-    settings: ModelSettings
-    """What was set"""
-    effective: ModelSettings
-    """What holds: what was set, and the stack's parameters for all else"""
-    changed_at: str | None = None
-    changed_by: str | None = None
-    """Name of the key that changed them last"""
-    reason: str | None = None
+class RunDetail:
+    run_id: str
+    run_name: str | None
+    metrics: dict[str, float]
+    params: dict[str, str]
+    status: Literal["running", "scheduled", "finished", "failed", "killed"]
+    started_at: str | None
+    """ISO 8601; null if MLflow has none, or no valid date"""
+    ended_at: str | None
+    """ISO 8601; null while it runs, or if MLflow has no valid date"""
+    experiment_id: str
+    experiment_name: str
+    tags: dict[str, str]
+    artifacts: list[Artifact]
+    metric_history: dict[str, list[MetricPoint]]
+    """Points by metric. A long history is thinned evenly to about 500 points"""
+    datasets: list[RunDataset] = field(default_factory=list)
+    """The data that the run has read"""
+    objective: Objective | None = None
+    """The metric that says how good the run is; null if its direction is not known"""
+    own_metrics: list[str] = field(default_factory=list)
+    """Names of the metrics that the run has logged itself: all that the platform's trainer does not log"""
+    versions: list[RunVersion] = field(default_factory=list)
+    """The versions that were registered from the run"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1339,6 +1578,8 @@ class SweepState(HasEnded):
     best: Job | None = None
     """The best run so far"""
     completed_at: str | None = None
+    cost_usd: float | None = None
+    """What those of its runs that have ended have cost, estimated"""
     error: str | None = None
     """The reason, if the sweep failed"""
     model_version: int | None = None
@@ -1413,6 +1654,29 @@ class ModelDetail:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The settings of a model. What is null, or left out, is as the template's parameters say."""
+
+    approvals: dict[Literal["Staging", "Production"], int] | None = None
+    """How many people have to approve a transition to a stage, besides the one who asks for it"""
+    decision_threshold: float | None = None
+    """Of new versions, if a request has none: the second of two classes is the answer from it on"""
+    description: str = ""
+    drift: DriftRules = field(default_factory=lambda: DriftRules())
+    gate: GateRules = field(default_factory=lambda: GateRules())
+    labels: LabelRules = field(default_factory=lambda: LabelRules())
+    objective: ObjectiveRule | None = None
+    """Ranks runs, and is what the gate compares, where a request names none"""
+    owners: list[Owner] | None = None
+    """Who is told that a transition waits for approval"""
+    retention: RetentionRules = field(default_factory=lambda: RetentionRules())
+    retrain: RetrainRules = field(default_factory=lambda: RetrainRules())
+    rollout: Plan | None = None
+    """The plan of rollouts; what a request says itself comes in its place"""
+    tags: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PerformanceStatus:
     model_name: str
     start: str
@@ -1429,3 +1693,18 @@ class PerformanceStatus:
     """Older labels whose prediction did not come"""
     versions: list[VersionPerformance]
     """Those that serve come first, then newer ones"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsState:
+    model_name: str
+    version: int
+    """Counts the changes; 0 if nobody has set any"""
+    settings: ModelSettings
+    """What was set"""
+    effective: ModelSettings
+    """What holds: what was set, and the stack's parameters for all else"""
+    changed_at: str | None = None
+    changed_by: str | None = None
+    """Name of the key that changed them last"""
+    reason: str | None = None

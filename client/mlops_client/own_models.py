@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,7 @@ def log_model(
     objective: str | None = None,
     direction: str | None = None,
     metrics: Mapping[str, float] | None = None,
+    decision_threshold: float | None = None,
     proof_seconds: float | None = None,
 ) -> int:
     """Convert and prove a model, log it to MLflow, and register it. Nothing is logged if it is not proved.
@@ -63,6 +63,8 @@ def log_model(
         objective: The metric that says how good the model is; by default accuracy, or rmse for a quantity.
         direction: maximise or minimise, for a metric of your own.
         metrics: Further metrics to log, such as one of your own.
+        decision_threshold: Of two classes: the probability of the second one from which on it is the answer; by
+            default the more probable class is, or the model's own threshold decides.
         proof_seconds: How long the proof may take, for models that answer slowly; 20 minutes by default.
 
     Returns:
@@ -79,7 +81,14 @@ def log_model(
     seconds = PROOF_SECONDS if proof_seconds is None else proof_seconds
     try:
         converted = convert(
-            model, data, target=target, task=task, labels=labels, example=example, proof_seconds=seconds
+            model,
+            data,
+            target=target,
+            task=task,
+            labels=labels,
+            example=example,
+            decision_threshold=decision_threshold,
+            proof_seconds=seconds,
         )
     except ProofTimeout as error:
         raise BadInput(f"{error}. Give it more time with proof_seconds, or give fewer rows of data") from error
@@ -126,7 +135,7 @@ def _log(
 ) -> int:
     """Log the run's part, then the model, then the version: what comes later refers to what came before."""
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, RunTag
+    from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
 
     from mlops_conversion import mlflow_log
@@ -135,23 +144,21 @@ def _log(
     task, digest = converted.task.value, converted.data_sha256
     tags = {f"mlops.{key}": value for key, value in {**objective, "task": task}.items()}
     tags |= {"mlops.sha256": converted.sha256, "mlops.dataset_digest": digest}
-    now = int(time.time() * 1000)
-    client.log_batch(
-        run_id,
-        metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
-        tags=[RunTag(key, value) for key, value in tags.items()],
-    )
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), converted, metrics, kind, name)
         client.log_artifacts(run_id, folder)
     metadata = {"sha256": converted.sha256, "dataset": "data"}
     experiment = client.get_run(run_id).info.experiment_id
     model_id = mlflow_log.log(
-        client, experiment, run_id, kind, converted.content, _shape(converted), metadata, converted.example
+        client, experiment, run_id, name, kind, converted.content, _shape(converted), metadata, converted.example
     )
+    mlflow_log.measured(client, run_id, model_id, metrics)
     version_tags = {"stage": "Registered", "sha256": converted.sha256, "dataset_digest": digest, "task": task}
     try:
-        return mlflow_log.register(client, name, run_id, model_id, {**version_tags, **objective})
+        return mlflow_log.register(
+            client, name, run_id, model_id, {**version_tags, **objective}, f"A {kind} that its owners have trained."
+        )
     except MlflowException as error:
         raise MlopsError(f"MLflow does not register the model {name!r}: {error}") from error
 

@@ -1,6 +1,6 @@
 """The states of jobs, sweeps, batch predictions, imports of labels and rollouts."""
 
-ENDED = frozenset({"completed", "failed", "cancelled", "pruned", "succeeded", "rolled_back", "aborted"})
+ENDED = frozenset({"completed", "failed", "cancelled", "pruned", "succeeded", "rolled_back", "aborted", "rejected"})
 """The final states of jobs, sweeps, batch predictions and rollouts."""
 
 UNDER_WAY = frozenset({"queued", "converting"})
@@ -14,5 +14,5 @@ class HasEnded:
 
     @property
     def ended(self) -> bool:
-        """Return whether it has completed or failed, or was cancelled, pruned, rolled back or aborted."""
+        """Return whether it has completed or failed, or was cancelled, pruned, rolled back, aborted or rejected."""
         return self.status in ENDED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
@@ -15,6 +15,9 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 from mlops_client.errors import BadInput, NotSignedIn, Unreachable, api_error
 from mlops_client.retries import ApiRetry, is_certificate_error, reason_of
 from mlops_client.version import __version__
+
+Signer = Callable[[str, str, bytes, Mapping[str, str]], dict[str, str]]
+"""Method, URL, body and headers → the headers to send, signed."""
 
 
 def path(*parts: str) -> str:
@@ -68,6 +71,7 @@ class Transport:
         idempotency_key: str | None = None,
         safe: bool = False,
         answers: tuple[int, ...] = (),
+        sign: Signer | None = None,
     ) -> Any:
         """Send a request and return the answer's JSON.
 
@@ -75,13 +79,14 @@ class Transport:
         requests with an Idempotency-Key, and `safe` requests.
 
         Args:
-            method: GET, POST or DELETE.
+            method: GET, POST, PUT, PATCH or DELETE.
             route: The path below the API's address.
             body: Sent as JSON.
             query: Parameters; those that are None are left out.
             idempotency_key: With it the API carries out a repeated request only once.
             safe: Whether the request changes nothing, whatever its method.
             answers: Error statuses whose body is returned, unless it is a problem document.
+            sign: Adds a signature to the headers.
 
         Raises:
             ApiError: The API refused the request; a subclass says why.
@@ -99,6 +104,8 @@ class Transport:
         if body is not None:
             data = _json(body)
             headers["content-type"] = "application/json"
+        if sign is not None:
+            headers = sign(method, address, data or b"", headers)
         repeatable = safe or idempotency_key is not None
         retries = ApiRetry.of(self.attempts, repeatable, method, answers)
         try:

@@ -33,6 +33,7 @@ def convert(
     labels: Sequence[int | str] | None = None,
     example: Any = None,
     observed: bool = True,
+    decision_threshold: float | None = None,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert a model that was made elsewhere to an ONNX file that the platform serves, and prove it.
@@ -49,6 +50,8 @@ def convert(
         observed: Whether `data` are rows as production has them. Of rows that were made up, the file has no
             distributions, so drift is not measured against them; and a linear model's answers are not explained,
             because that is done against the mean row.
+        decision_threshold: Of two classes: the probability of the second one from which on it is the answer. scikit-
+            learn's FixedThresholdClassifier and TunedThresholdClassifierCV have one of their own.
         proof_seconds: How long the proof may take.
 
     Raises:
@@ -67,6 +70,7 @@ def convert(
         labels=labels,
         example=example,
         observed=observed,
+        decision_threshold=decision_threshold,
         proof_seconds=proof_seconds,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlops_contract import Task
 from mlops_contract.confidence_bins import BINS, EDGES
+from mlops_contract.decision import confidences_of, places_of
 
 TENTHS = [round(edge / 10, 1) for edge in range(11)]
 INK = 0.5
@@ -63,6 +64,7 @@ def reference(
     image: tuple[int, int] | None,
     task: Task = Task.CLASSIFICATION,
     targets: np.ndarray | None = None,
+    decision_threshold: float | None = None,
 ) -> Reference | None:
     """The reference of a model; None if it predicts a quantity: the reference of its columns has that too.
 
@@ -72,24 +74,25 @@ def reference(
         image: (rows, columns) if the inputs are flattened images.
         task: What the model predicts.
         targets: The place of each row's label, int `[n]`; None if the labels are not known.
+        decision_threshold: As `mlops_contract.decision` has it.
     """
     if task is Task.REGRESSION:
         return None
-    classes = probabilities.shape[1]
+    places = places_of(probabilities, decision_threshold)
+    confidences = confidences_of(probabilities, places)
     return {
         "count": len(inputs),
-        "predictions": {"counts": np.bincount(probabilities.argmax(axis=1), minlength=classes).tolist()},
-        "confidence": _histogram(probabilities.max(axis=1)),
-        "accuracy_by_confidence": None if targets is None else _accuracies(probabilities, targets),
+        "predictions": {"counts": np.bincount(places, minlength=probabilities.shape[1]).tolist()},
+        "confidence": _histogram(confidences),
+        "accuracy_by_confidence": None if targets is None else _accuracies(confidences, places == targets),
         "mean_intensity": _histogram(inputs.mean(axis=1)) if image else None,
         "ink_share": _histogram((inputs > INK).mean(axis=1)) if image else None,
         "block_means": _block_means(inputs, image) if image else None,
     }
 
 
-def _accuracies(probabilities: np.ndarray, targets: np.ndarray) -> AccuracyByConfidence:
-    bins = np.digitize(probabilities.max(axis=1).astype(np.float64), EDGES)
-    right = probabilities.argmax(axis=1) == targets
+def _accuracies(confidences: np.ndarray, right: np.ndarray) -> AccuracyByConfidence:
+    bins = np.digitize(confidences.astype(np.float64), EDGES)
     counts, hits = (np.bincount(found, minlength=BINS).tolist() for found in (bins, bins[right]))
     return {"counts": counts, "right": hits}
 

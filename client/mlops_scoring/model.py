@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from mlops_contract import Contract, ContractError, Task
+from mlops_contract.decision import confidences_of, places_of
 from mlops_contract.onnx_file import ModelFile
 from mlops_contract.rows import Feeds
 from mlops_contract.session import SUM_TOLERANCE, ModelRefused, open_session
@@ -22,7 +23,7 @@ class Answers:
 
     Attributes:
         outputs: The model's: class probabilities float32 `[n, classes]`, or quantities float32 `[n, 1]`.
-        classes: The index of the most probable class, int64 `[n]`; None for quantities.
+        classes: The place of each answer among the classes, int64 `[n]`; None for quantities.
         values: Its probability, or the quantity, float32 `[n]`; not finite where the model has no answer.
     """
 
@@ -37,11 +38,13 @@ class TableModel:
 
     Attributes:
         labels: What the classes are called; empty for a quantity.
+        decision_threshold: As `mlops_contract.decision` has it.
     """
 
     contract: Contract
     labels: tuple[int | str, ...]
     session: onnxruntime.InferenceSession
+    decision_threshold: float | None = None
 
     @classmethod
     def open(cls, data: bytes, sha256: str) -> "TableModel":
@@ -63,15 +66,15 @@ class TableModel:
             raise ModelRefused(f"the model's description cannot be read: {error}") from error
         (classes,) = [entry.shape[1] for entry in session.get_outputs() if entry.name == contract.output]
         labels = () if contract.task is Task.REGRESSION else tuple(metadata.get("labels", range(classes)))
-        return cls(contract, labels, session)
+        return cls(contract, labels, session, metadata.get("decision_threshold"))
 
     def answers(self, feeds: Feeds) -> Answers:
         """Ask the model for encoded rows, at least one."""
         outputs: Floats = self.session.run([self.contract.output], feeds)[0]
         if self.contract.task is Task.REGRESSION:
             return Answers(outputs, None, outputs[:, 0])
-        classes = outputs.argmax(axis=1)
-        confidences = outputs[np.arange(len(outputs)), classes]
+        classes = places_of(outputs, self.decision_threshold)
+        confidences = confidences_of(outputs, classes)
         # As predict says them: sums of float32 may exceed 1 by rounding.
         rounded = (confidences > 1) & (confidences <= 1 + SUM_TOLERANCE)
         return Answers(outputs, classes, np.where(rounded, np.float32(1), confidences))

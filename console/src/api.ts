@@ -1,18 +1,27 @@
 /** The API's routes that the console uses, with the types of openapi.json. */
 
-import { ApiError, get, type Options, post, postOnce, remove } from "./http";
+import { ApiError, change, get, type Options, post, postOnce, remove } from "./http";
 import type {
+  ArtifactContent,
+  ArtifactFileList,
   BatchPredictRequest,
   BatchPredictResponse,
+  BinEntry,
+  BinList,
   Comparison,
+  CreatedWebhook,
+  DatasetList,
   DriftColumns,
   DriftHistory,
   DriftStats,
   DriftStatus,
+  EditedRun,
   ExperimentList,
   Health,
   Job,
   JobList,
+  KeyHistory,
+  KeyShare,
   LogPage,
   Me,
   Model,
@@ -31,10 +40,16 @@ import type {
   RunDetail,
   RunList,
   SweepAccepted,
+  SweepList,
   SweepState,
   TrainAccepted,
   Transition,
   TransitionHistory,
+  WebhookDetail,
+  WebhookList,
+  WebhookSecret,
+  WebhookState,
+  WebhookTestAccepted,
 } from "./schema";
 
 export type Stage = "Production" | "Staging";
@@ -76,6 +91,8 @@ const WAIT = 20;
 export const health = (options?: Options) => get<Health>("health", { ...OPEN, ...options });
 /** Every key may ask this, whatever its role is. */
 export const me = (options?: Options) => get<Me>("me", options);
+/** Sent once only: it spends the token. */
+export const spendToken = (token: string) => post<KeyShare>("session/token", { token }, OPEN);
 /** Degraded is a 503 whose body says which dependency does not answer. */
 export const ready = (options?: Options) => get<Ready>("ready", { ...OPEN, ...options });
 
@@ -87,14 +104,29 @@ export const jobLogs = (jobId: string, cursor: string | null, options?: Options)
 export const cancelJob = (jobId: string) => remove<unknown>(path("train", "jobs", jobId));
 export const train = (request: Record<string, unknown>) => postOnce<TrainAccepted>("train", request);
 export const sweep = (request: Record<string, unknown>) => postOnce<SweepAccepted>("sweeps", request);
+export const sweeps = (limit: number, cursor: string | null, options?: Options) =>
+  get<SweepList>(`sweeps${query({ limit, cursor })}`, options);
+export const cancelSweep = (sweepId: string) => remove<SweepState>(path("sweeps", sweepId));
 export const sweepState = (sweepId: string, options?: Options) => get<SweepState>(path("sweeps", sweepId), options);
 export const modelTypes = (options?: Options) => get<ModelTypeList>("model-types", options);
 
 export const experiments = (options?: Options) => get<ExperimentList>(`experiments${query({ limit: 200 })}`, options);
+export const datasets = (limit: number, cursor: string | null, options?: Options) =>
+  get<DatasetList>(`datasets${query({ limit, cursor })}`, options);
 export const runs = (experiment: string, limit: number, cursor: string | null | undefined, options?: Options) =>
   get<RunList>(`${path("experiments", experiment)}${query({ order_by: "objective desc", limit, cursor })}`, options);
 export const run = (experiment: string, runId: string, options?: Options) =>
   get<RunDetail>(path("experiments", experiment, "runs", runId), { ...RETRIED, ...options });
+export const editRun = (experiment: string, runId: string, edit: Record<string, unknown>) =>
+  change<EditedRun>(path("experiments", experiment, "runs", runId), edit);
+/** A small file, within the answer: the page asks no other origin. */
+export const artifactContent = (experiment: string, runId: string, file: string, options?: Options) =>
+  get<ArtifactContent>(
+    `${path("experiments", experiment, "runs", runId, "artifacts", "content")}${query({ path: file })}`,
+    options,
+  );
+export const artifactAddresses = (experiment: string, runId: string, file: string) =>
+  get<ArtifactFileList>(`${path("experiments", experiment, "runs", runId, "artifacts")}${query({ path: file })}`);
 export const compare = (experiment: string, runIds: string[], options?: Options) =>
   get<Comparison>(`${path("experiments", experiment, "compare")}${query({ runs: runIds.join(",") })}`, {
     ...RETRIED,
@@ -145,6 +177,15 @@ export const moveVersion = (request: Record<string, unknown>) =>
 export const rollBack = (name: string, reason: string) =>
   postOnce<Transition>(`${path("models", name, "rollback")}${query({ wait: WAIT })}`, reason ? { reason } : {});
 
+/** What is in the bin of the models and experiments that the key is for, the oldest first. */
+export const bin = async (options?: Options): Promise<BinEntry[]> =>
+  (await pages((cursor) => get<BinList>(`bin${query({ limit: PAGE, cursor })}`, options))).flatMap(
+    ({ entries }) => entries,
+  );
+/** Take a version out of the bin, or without one a whole model. */
+export const restore = (name: string, version: number | null) =>
+  post<BinEntry>(version ? path("models", name, "versions", version, "restore") : path("models", name, "restore"), {});
+
 export const predict = (stage: Stage, request: PredictRequest, explain: boolean, options?: Options) =>
   post<PredictResponse>(
     `${stage === "Staging" ? "predict/staging" : "predict"}${query({ explain: explain ? "true" : "" })}`,
@@ -189,3 +230,12 @@ export const performance = (name: string, hours: number, options?: Options) =>
   get<PerformanceStatus>(`performance/status${query({ model_name: name, hours })}`, options);
 export const performanceHistory = (name: string, hours: number, stepHours: number, options?: Options) =>
   get<PerformanceHistory>(`performance/history${query({ model_name: name, hours, step_hours: stepHours })}`, options);
+
+export const webhooks = (options?: Options) => get<WebhookList>("webhooks", options);
+export const webhook = (id: string, options?: Options) => get<WebhookDetail>(path("webhooks", id), options);
+/** Sent once only: a second one would be another webhook. */
+export const createWebhook = (request: Record<string, unknown>) => post<CreatedWebhook>("webhooks", request);
+export const testWebhook = (id: string) => post<WebhookTestAccepted>(path("webhooks", id, "test"), {});
+export const rotateWebhookSecret = (id: string) => post<WebhookSecret>(path("webhooks", id, "secret"), {});
+export const deleteWebhook = (id: string) => remove<WebhookState>(path("webhooks", id));
+export const keyHistory = (options?: Options) => get<KeyHistory>("keys/history", options);

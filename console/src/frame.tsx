@@ -15,6 +15,7 @@ import { FailingContext, type Problems, ProblemsContext, reason } from "./proble
 import { linkTo, readRoute, useVisit, VIEW_NAMES, type ViewName } from "./routing";
 import type { Me } from "./schema";
 import { applyTheme, currentTheme, nextTheme } from "./theme";
+import { Data } from "./views/data";
 import { Jobs } from "./views/jobs";
 import { Models } from "./views/models";
 import { Operations } from "./views/operations";
@@ -34,6 +35,12 @@ interface View {
 export const VIEWS: Record<ViewName, View> = {
   start: { title: "Start", icon: "M4 11l8-7 8 7v9h-6v-6h-4v6H4z", needs: "read", component: Start },
   predict: { title: "Predict", icon: "M4 20l4-1L19 8l-3-3L5 16z", needs: "predict", component: Predict },
+  data: {
+    title: "Data",
+    icon: "M5 6c0-3 14-3 14 0v12c0 3-14 3-14 0zM5 6c0 3 14 3 14 0M5 12c0 3 14 3 14 0",
+    needs: "read",
+    component: Data,
+  },
   jobs: { title: "Jobs", icon: "M4 6h16M4 12h10M4 18h6", needs: "read", component: Jobs },
   runs: { title: "Runs", icon: "M4 19l5-7 4 4 7-10", needs: "read", component: Runs },
   models: { title: "Models", icon: "M4 5h5v14H4zM15 5h5v9h-5z", needs: "read", component: Models },

@@ -56,6 +56,10 @@ export const postOnce = <T>(path: string, body: unknown, options: Options = {}):
 
 export const remove = <T>(path: string, options: Options = {}): Promise<T> => send("DELETE", path, undefined, options);
 
+/** A PATCH, which may be sent again: what it sets stays set. */
+export const change = <T>(path: string, body: unknown, options: Options = {}): Promise<T> =>
+  send("PATCH", path, body, { attempts: 3, ...options });
+
 async function send<T>(
   method: string,
   path: string,

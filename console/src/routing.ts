@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-export const VIEW_NAMES = ["start", "predict", "jobs", "runs", "models", "watching", "operations"] as const;
+export const VIEW_NAMES = ["start", "predict", "data", "jobs", "runs", "models", "watching", "operations"] as const;
 export type ViewName = (typeof VIEW_NAMES)[number];
 /** Names that views had before; links with these are out there. */
 const FORMER: Record<string, ViewName> = { draw: "predict", drift: "watching", health: "operations" };

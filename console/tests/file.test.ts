@@ -1,12 +1,13 @@
 import { expect, it } from "vitest";
 import { ApiError } from "../src/http";
 import { readerOf } from "../src/predicting/file/cells";
-import { readTable, tableOf, withColumns } from "../src/predicting/file/csv";
+import { tableOf as read, readTable, TO_PREDICT, withColumns } from "../src/predicting/file/csv";
 import { listed, placeOf, refusal, rowsOf, unknownColumns } from "../src/predicting/file/file-rows";
 import type { ContractColumn } from "../src/schema";
 import { column } from "./contract-column";
 import cases from "./csv-cells.json";
 
+const tableOf = (text: string) => read(text, TO_PREDICT);
 const COLUMNS = [column("income", "double"), column("age", "long", { proved: ["null"] }), column("member", "boolean")];
 
 // tests/unit/client/test_csv_cells.py asks the client's reader the same.
@@ -49,8 +50,10 @@ it.each([
 });
 
 it("a file is UTF-8, with or without its mark", async () => {
-  expect((await readTable(new Blob(["\ufeffname\ngröße"]))).header).toEqual(["name"]);
-  await expect(readTable(new Blob([Uint8Array.from([110, 10, 0xf6])]))).rejects.toThrow("Save it as CSV (UTF-8)");
+  expect((await readTable(new Blob(["\ufeffname\ngröße"]), TO_PREDICT)).header).toEqual(["name"]);
+  await expect(readTable(new Blob([Uint8Array.from([110, 10, 0xf6])]), TO_PREDICT)).rejects.toThrow(
+    "Save it as CSV (UTF-8)",
+  );
 });
 
 it("rows have the values that the contract says, and ids", () => {

@@ -5,7 +5,7 @@ import type { Job } from "../src/schema";
 import { mentions, merged, unsettled } from "../src/views/job-list";
 import { needs } from "../src/views/needs";
 import { spaceFrom } from "../src/views/new-run";
-import { figureText, liveOf } from "../src/views/performance";
+import { liveOf, rangeText } from "../src/views/performance";
 import { phaseName } from "../src/views/rollout-card";
 import { stepsFrom } from "../src/views/rollout-dialog";
 import { fits, nextSort, sorted } from "../src/views/run-rows";
@@ -27,6 +27,7 @@ const job = (number: number, status: Job["status"] = "completed"): Job => ({
   params: { model_type: "mlp" },
   progress: { epoch: 1, epochs: 2 },
 });
+const STABLE = { status: "stable", what: "" } as const;
 const ids = (jobs: Job[]): number[] => jobs.map(({ job_id }) => Number(job_id.slice(4)));
 
 it("a newer page takes the place of what was known, and what was read before stays", () => {
@@ -90,22 +91,29 @@ it("what needs somebody is drift, approvals, rollouts and jobs that have just fa
   const models = [
     { name: "churn", awaiting_approval: 2 },
     { name: "digits", awaiting_approval: 0 },
+    { name: "d", awaiting_approval: 1 },
   ];
   const failed = { ...job(1, "failed"), error: "no such file", completed_at: "2026-01-01T12:00:00Z" };
   const old = { ...job(2, "failed"), completed_at: "2025-12-31T00:00:00Z" };
   const rollout = { status: "running", version: 7 } as never;
   const found = needs(models, [failed, old, job(3)], {
-    digits: { drift: "alert", rollout },
-    a: { drift: "stable", rollout: null },
-    b: { drift: "stable", rollout: { status: "baking", version: 2 } as never },
-    c: { drift: "stable", rollout: { status: "returning", version: 3 } as never },
+    digits: { drift: { status: "alert", what: "income" }, rollout },
+    a: { drift: STABLE, rollout: null },
+    wine: { drift: { status: "warning", what: "" }, rollout: null },
+    z: { drift: { status: "alert", what: "confidence" }, rollout: null },
+    b: { drift: STABLE, rollout: { status: "baking", version: 2 } as never },
+    c: { drift: STABLE, rollout: { status: "returning", version: 3 } as never },
+    d: { drift: STABLE, rollout: { status: "awaiting_approval", version: 4 } as never },
   });
   expect(found.map(({ text }) => text)).toEqual([
-    "digits drifts",
+    "digits drifts: income",
+    "z drifts: confidence",
+    "wine drifts",
     "churn: 2 versions wait for approval",
     "digits: the rollout of version 7 is running",
     "b: the rollout of version 2 is baking",
     "c: the rollout of version 3 is returning",
+    "d: the rollout of version 4 is awaiting approval",
     "A run of digits has failed: no such file",
   ]);
   expect(needs([], [job(3)], {})).toEqual([]);
@@ -131,8 +139,8 @@ it("names the phases, of which the shadow is the first if there is one", () => {
 });
 
 it("a figure has its range where that is known", () => {
-  expect(figureText("accuracy", { value: 0.93, low: 0.9, high: 0.95 })).toBe("accuracy 93.00 % (90.00 % to 95.00 %)");
-  expect(figureText("mae", { value: 2.5, low: null, high: null })).toBe("mae 2.5");
+  expect(rangeText("accuracy", { value: 0.93, low: 0.9, high: 0.95 })).toBe("90.00 % to 95.00 %");
+  expect(rangeText("mae", { value: 2.5, low: null, high: null })).toBe("");
   expect(liveOf({ classification: null, regression: null })).toBeNull();
 });
 

@@ -29,6 +29,7 @@ const shown = (status: string, role = "approve"): { text: string; buttons: strin
 };
 
 it.each([
+  ["awaiting_approval", ["Abort"]],
   ["starting", ["Abort"]],
   ["running", ["Pause", "Complete now", "Abort"]],
   ["paused", ["Resume", "Complete now", "Abort"]],
@@ -46,5 +47,9 @@ it("says where the version is after the last step", () => {
   expect(shown("baking").text).toContain("They can still bring version 6 back.");
   expect(shown("returning").text).toContain("Version 6 goes back to Production.");
   expect(shown("returning").text).toContain("the note");
+  const waiting = shown("awaiting_approval").text;
+  expect(waiting).toContain("until then version 6 answers.");
+  expect(waiting).toContain("The plan: 5 % for 30 minutes.");
+  expect(shown("rejected").text).toContain("beside version 6.");
   expect(shown("rolled_back").text).toContain("beside version 6.");
 });

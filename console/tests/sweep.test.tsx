@@ -1,8 +1,9 @@
 import { render } from "preact";
 import { expect, it } from "vitest";
-import type { SweepState } from "../src/schema";
+import type { SweepList, SweepState } from "../src/schema";
 import { Parallel } from "../src/views/parallel";
 import { axisOf, differing, type Run, scoreOf } from "../src/views/sweep-rows";
+import { withNewest } from "../src/views/sweeps";
 
 const run = (job_id: string, params: Run["params"], accuracy?: number): Run => ({
   job_id,
@@ -61,4 +62,18 @@ it("the picture has a line for each run, the best or the chosen one on top, and 
   expect(shown(undefined).querySelector("svg")?.getAttribute("aria-label")).toBe(
     "3 runs as lines across rate, val accuracy. The table has the same values.",
   );
+});
+
+it("older sweeps that were read stay when the newest page is read again, unless that would leave a gap", () => {
+  const list = (ids: number[], next_cursor: string | null): SweepList => ({
+    sweeps: ids.map((id) => ({ sweep_id: `sweep_${id}` }) as SweepState),
+    total_count: 9,
+    next_cursor,
+  });
+  const ids = ({ sweeps }: SweepList) => sweeps.map(({ sweep_id }) => Number(sweep_id.slice(6)));
+  expect(ids(withNewest(undefined, list([5, 4], "b")))).toEqual([5, 4]);
+  const kept = withNewest(list([5, 4, 3, 2], "d"), list([6, 5], "b"));
+  expect([ids(kept), kept.next_cursor]).toEqual([[6, 5, 4, 3, 2], "d"]);
+  const anew = withNewest(list([3, 2], "d"), list([9, 8], "b"));
+  expect([ids(anew), anew.next_cursor]).toEqual([[9, 8], "b"]);
 });

@@ -25,7 +25,7 @@ SAM = ROOT / ".venv-sam" / "bin" / "sam"
 SMOKE_KEY = "smoke-test"
 BY_HAND = """The stack is deleted. These resources hold data, so they are kept, and cost money until you delete them:
   the artifact bucket (empty it first, old versions too), the DynamoDB tables except the one whose items expire, the
-  parameters of webhooks, the last snapshot of the database, the two image repositories, API Gateway's log role (other
+  parameters of webhooks, the last snapshot of the database, the image repositories, API Gateway's log role (other
   APIs may use it), and the bucket in which `sam deploy` keeps code. docs/operations.md has the commands."""
 
 
@@ -55,7 +55,7 @@ def up(target: DeployEnvironment, unasked: bool = False) -> None:
     for service in make_roles(boto3.client("iam")):
         print(f"made the service-linked role of {service}")
     _run("make", "--silent", "build")
-    pushed = images.push_all()
+    pushed = images.push_all(target.parameters)
     printed = images.model_types()
     _run(*deploy_command(target, pushed, unasked))
     publish(target.stack, printed)

@@ -1,10 +1,10 @@
-"""The two container images: their repositories, their builds, and the digests of what was pushed."""
+"""The container images: their repositories, their builds, and the digests of what was pushed."""
 
 import base64
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from infra.deploy.environments import ROOT
@@ -15,11 +15,16 @@ IMAGES = {
     "TrainingImage": ("training", "training_container/Dockerfile"),
     "TrackingImage": ("tracking", "functions/tracking/Dockerfile"),
 }
+# The first one again, with PyTorch for CUDA: for jobs with a GPU, if the stack has some.
+GPU_IMAGE = {"GpuTrainingImage": ("training-gpu", "training_container/Dockerfile")}
 # By image: an argument of its Dockerfile, and the environment variable that sets it.
 BUILD_ARGUMENTS = {
     "training": {"TORCH_INDEX": "EXTRA_INDEX_URL", "PYTHON_IMAGE": "PYTHON_IMAGE"},
+    "training-gpu": {"TORCH_INDEX": "CUDA_INDEX_URL", "PYTHON_IMAGE": "PYTHON_IMAGE"},
     "tracking": {"LAMBDA_BASE": "LAMBDA_BASE"},
 }
+DEFAULTS = {"training-gpu": {"TORCH_INDEX": ""}}
+"""Arguments that an image has instead of the defaults of its Dockerfile: pip's own index has PyTorch for CUDA."""
 # Lambda refuses an image with a provenance attestation. Only buildx makes one, and it alone knows --provenance=false;
 # Debian's Docker and podman build without it.
 NO_ATTESTATIONS = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
@@ -49,6 +54,11 @@ LAMBDA_READS = {
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def images_of(parameters: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the images that a stack with these parameters has: name and Dockerfile, by the template's parameter."""
+    return IMAGES | (GPU_IMAGE if parameters.get("GpuInstanceTypes") else {})
+
+
 class Images:
     """Builds and pushes with Docker, or a program of that name, into repositories of the account's registry."""
 
@@ -64,10 +74,17 @@ class Images:
         if done.returncode:
             raise DeployError("the Docker engine does not answer; start it: it builds the two images")
 
-    def push_all(self) -> dict[str, str]:
-        """Build and push both images; returns `repository@sha256:…` by parameter. Raises DeployError."""
+    def push_all(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Build and push the images that the parameters ask for.
+
+        Returns:
+            `repository@sha256:…` by parameter.
+
+        Raises:
+            DeployError: One could not be built or pushed.
+        """
         self._log_in()
-        return {parameter: self._push(*image) for parameter, image in IMAGES.items()}
+        return {parameter: self._push(*image) for parameter, image in images_of(parameters).items()}
 
     def model_types(self) -> bytes:
         """Return the model types that the built training image has, as it prints them. Raises DeployError."""
@@ -99,8 +116,9 @@ class Images:
     def _push(self, name: str, dockerfile: str) -> str:
         uri = self.repository(name)
         self._say(f"building the {name} image")
-        given = {argument: os.environ.get(variable) for argument, variable in BUILD_ARGUMENTS[name].items()}
-        arguments = [f"--build-arg={argument}={value}" for argument, value in given.items() if value]
+        usual = DEFAULTS.get(name, {})
+        given = {each: os.environ.get(variable) or usual.get(each) for each, variable in BUILD_ARGUMENTS[name].items()}
+        arguments = [f"--build-arg={argument}={value}" for argument, value in given.items() if value is not None]
         options = ["--platform", "linux/amd64", *arguments, "-f", dockerfile, "-t", f"{uri}:latest"]
         self._docker(f"the {name} image could not be built", "build", *options, ".")
         self._say(f"pushing the {name} image")

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.deploy import stacks
 from infra.deploy.environments import ROOT, DeployEnvironment
 from infra.deploy.errors import DeployError
-from infra.deploy.images import IMAGES
+from infra.deploy.images import images_of
 from infra.deploy.service_roles import missing_roles
 from infra.local.packaging import read_template
 
@@ -26,6 +26,12 @@ UNCHECKED = (
     "whether a service control policy of your organisation forbids something",
     "what it will cost: docs/cost.md has the arithmetic",
 )
+
+# By the first letter of the instance types. A new account may run none of them.
+GPU_QUOTAS = {
+    "g": ("L-DB2E81BA", "vCPUs of EC2's instances G and VT on demand"),
+    "p": ("L-417A185B", "vCPUs of EC2's instances P on demand"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,14 @@ class Quota:
 def quotas(parameters: dict[str, str]) -> list[Quota]:
     """Return the quotas that a new account is known to have too low. The vCPUs are those of all queues together."""
     on_demand = float(parameters["MaxTrainingVcpus"]) + float(parameters["MaxScoringVcpus"]) + 1  # one migrates
+    types = list(filter(None, parameters["GpuInstanceTypes"].split(",")))
+    of_gpus = [quota for family, quota in GPU_QUOTAS.items() if any(each.startswith(family) for each in types)]
     return [
         # Of fewer than this many, one busy function leaves none for the others.
         Quota("lambda", "L-B99A9384", "concurrent executions of Lambda", 100),
         Quota("fargate", "L-3032A538", "vCPUs of Fargate on demand", on_demand),
         Quota("fargate", "L-36FBB829", "vCPUs of Fargate Spot", float(parameters["MaxTrainingVcpus"])),
+        *(Quota("ec2", code, name, float(parameters["MaxGpuVcpus"])) for code, name in of_gpus),
     ]
 
 
@@ -83,7 +92,7 @@ def _made(target: DeployEnvironment, client: Client) -> Iterator[str]:
     names = {"Serverless::Function": "functions", "DynamoDB::Table": "tables", "SQS::Queue": "queues"}
     yield ", ".join(f"{types[f'AWS::{kind}']} {name}" for kind, name in names.items())
     yield f"a database {target.parameters['DatabaseInstanceClass']}, most of what an idle stack costs"
-    for name, _ in IMAGES.values():
+    for name, _ in images_of(target.parameters).values():
         yield f"an image in the repository {target.stack}/{name}, and the repository if it is missing"
     try:
         for service in missing_roles(client("iam")):

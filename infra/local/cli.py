@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from infra.local.errors import LocalStackError
-from infra.local.settings import Settings
+from infra.local.settings import MINISTACK, Settings
 
 # Imported where it is used: it needs packages, and a missing one is answered in one line.
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.command == "up":
         for name, address in addresses(stack.up()).items():
             print(f"{name}: {address}")
+        print("the console, signed in: .venv/bin/mlops console")
         print(f"variables for shells and tools: set -a; . {_short(settings.env_file)}; set +a")
         return 0
     if options.command == "status":
         return _status(stack)
     if options.command == "down":
-        print("stopped; the state is kept" if stack.down() else "nothing ran")
+        kept = "the state is kept" if settings.emulator == MINISTACK else "LocalStack keeps no state"
+        print(f"stopped; {kept}" if stack.down() else "nothing ran")
     else:
         print("stopped and removed" if stack.reset() else "nothing to remove")
     return 0

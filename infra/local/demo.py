@@ -26,7 +26,7 @@ from infra.local.environment import addresses
 from infra.local.errors import LocalStackError
 from infra.local.held_out import held_out
 from infra.local.packaging import read_template
-from infra.local.settings import Settings
+from infra.local.settings import MINISTACK, Settings
 from infra.local.stack import Stack
 
 SHADES = " .:-=+*#%@"
@@ -142,16 +142,19 @@ def _where_next(console: Console, variables: dict[str, str], experiment_id: str,
     settings = Settings.from_environment()
     env = settings.env_file
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
+    # `make` has to be told each time which local AWS is meant.
+    choice = "" if settings.emulator == MINISTACK else f" AWS={settings.emulator}"
+    stop = "stop, and keep the state" if settings.emulator == MINISTACK else "stop, and lose the state"
     lines = Table.grid(padding=(0, 2))
     lines.add_column(no_wrap=True)
     lines.add_column(overflow="fold")  # so that an address can be copied
     for name, value in (
         *addresses(variables, experiment_id).items(),
-        ("the key for the console", f"MLOPS_API_KEY in {shown}"),
+        ("the console, signed in", ".venv/bin/mlops console"),
         ("variables for your shell", f"set -a; . {shown}; set +a"),
-        ("what runs", "make status"),
-        ("stop, and keep the state", "make down"),
-        ("stop, and remove everything", "make reset"),
+        ("what runs", f"make status{choice}"),
+        (stop, f"make down{choice}"),
+        ("stop, and remove everything", f"make reset{choice}"),
     ):
         lines.add_row(name, value)
     console.print(

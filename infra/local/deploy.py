@@ -18,12 +18,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.environment import aws_environment
 from infra.local.errors import LocalStackError
+from infra.local.localstack.build import with_built_layers
 from infra.local.packaging import package, read_template
 from infra.local.processes import write_atomically
-from infra.local.settings import STACK_NAME, Settings
+from infra.local.settings import LOCALSTACK, STACK_NAME, Settings
 
 CODE_BUCKET = "mlops-local-code"
-_SECONDS = 300.0
+_SECONDS = 600.0
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 # What a stack that never came to stand has to be cleared from before it is made anew.
 _BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
@@ -94,7 +95,8 @@ def describe(settings: Settings) -> Deployed | None:
 def physical_ids(settings: Settings) -> dict[str, str]:
     """What the resources of the stack, which is up, are called in AWS, by their logical ids."""
     resources = client(settings, "cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    # LocalStack lists those of a false Condition too, without an id.
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if "PhysicalResourceId" in each}
 
 
 def deploy(settings: Settings, parameters: Mapping[str, str], say: Say) -> Deployed:
@@ -103,7 +105,10 @@ def deploy(settings: Settings, parameters: Mapping[str, str], say: Say) -> Deplo
     `parameters` that the template does not declare are left out. Raises LocalStackError with the reason of the
     resource that failed.
     """
-    packaged, archives = package(read_template(settings.root / "template.yaml"), settings.root, CODE_BUCKET)
+    template = read_template(settings.root / "template.yaml")
+    if settings.emulator == LOCALSTACK:
+        template = with_built_layers(template)
+    packaged, archives = package(template, settings.root, CODE_BUCKET)
     declared = packaged.get("Parameters", {})
     values = {name: value for name, value in parameters.items() if name in declared}
     wanted = hashlib.sha256(json.dumps([packaged, values], sort_keys=True).encode()).hexdigest()
@@ -173,18 +178,19 @@ def _follow(settings: Settings, verb: str, say: Say) -> None:
     """Wait for the operation's end, saying how many resources are done."""
     cloudformation = client(settings, "cloudformation")
     deadline = time.monotonic() + _SECONDS
-    pause, said = 0.1, 0.0
+    pause, say_at = 0.1, 0.0
     while True:
         present = describe(settings)
         if present is None or not present.status.endswith("IN_PROGRESS"):
             return
         if time.monotonic() >= deadline:
             raise LocalStackError(f"the deployment is still {present.status} after {_SECONDS:.0f} s; see `make logs`")
-        if time.monotonic() - said > 2:
+        if (began := time.monotonic()) > say_at:
             resources = cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
             done = sum(each["ResourceStatus"] == f"{verb}_COMPLETE" for each in resources)
             say(f"{verb.lower()}: {done} resources done")
-            said = time.monotonic()
+            # LocalStack takes a second of the deployment for the answer.
+            say_at = time.monotonic() + 2 + 10 * (time.monotonic() - began)
         time.sleep(pause)
         pause = min(1.0, pause * 1.5)
 

@@ -43,6 +43,16 @@ def prepare(settings: Settings) -> None:
         )
 
 
+def forget(settings: Settings) -> None:
+    """Remove the state of a stopped stack whose AWS has kept none; what was made from the sources stays."""
+    for path in (settings.aws_dir, settings.aws_tmp_dir, settings.database_dir):
+        shutil.rmtree(path, ignore_errors=True)
+    for name in ("deployed", "migrated"):
+        (settings.home / name).unlink(missing_ok=True)
+    for path in (settings.aws_dir, settings.aws_tmp_dir):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
 def remove(settings: Settings) -> bool:
     """Remove the folder and say whether there was one.
 

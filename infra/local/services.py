@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,10 @@ from infra.local.aws.environment import server_environment
 from infra.local.database import Database
 from infra.local.environment import aws_environment, child_environment
 from infra.local.errors import LocalStackError
+from infra.local.guard import signed_requests
 from infra.local.guard.identity import CODE_ROLE, TRAINER_ROLE
+from infra.local.localstack import environment as localstack
+from infra.local.localstack.build import function_python
 from infra.local.processes import (
     Process,
     ProcessFile,
@@ -28,7 +32,7 @@ from infra.local.processes import (
     wait_until_ready,
     write_atomically,
 )
-from infra.local.settings import HOST, Settings
+from infra.local.settings import HOST, LOCALSTACK, Settings
 
 # The AWS first gives training jobs 30 s to checkpoint.
 _STOP_SECONDS = {"aws": 60.0, "tracking": 10.0}
@@ -87,23 +91,25 @@ class Service:
                         "port"
                     )
 
+    def current(self) -> bool:
+        """Whether the process runs, and as it would be started now."""
+        if self.process() is None or not self._stamp.exists():
+            return False
+        return self._stamp.read_text() == self._digest(self.environment()) and self.healthy()
+
     def launch(self) -> Callable[[], None] | None:
         """Start the process unless it runs as it should; returns what waits for it, or None when nothing is due."""
-        process = self.process()
-        own = self.environment()
-        wanted = self._digest(own)
-        if process is not None:
-            same = self._stamp.exists() and self._stamp.read_text() == wanted
-            if same and self.healthy():
-                return None
-            self.stop()
+        if self.current():
+            return None
+        self.stop()
         self.refuse_taken_ports()
+        own = self.environment()
         if self.log.exists():
             os.replace(self.log, self.log.with_suffix(".log.1"))
         environment = {**child_environment(), **own}
         started = start_detached(self.command, log=self.log, cwd=self.cwd, env=environment)
         self._file.write(started)
-        write_atomically(self._stamp, wanted)
+        write_atomically(self._stamp, self._digest(own))
         return lambda: wait_until_ready(self.name, started, self.healthy, log=self.log, seconds=_READY_SECONDS)
 
     def stop(self) -> bool:
@@ -135,16 +141,25 @@ class Service:
 def aws_service(settings: Settings) -> Service:
     """The local AWS and, on a port of its own, the API deployed in it."""
     here = Path(__file__).parent
+    python, module, health = sys.executable, "infra.local.aws", signed_requests.HEALTH
+    environment = partial(server_environment, settings)
+    if settings.emulator == LOCALSTACK:
+        python, module = str(localstack.venv(settings) / "bin/python"), "infra.local.localstack"
+        environment, health = partial(_localstack_environment, settings), localstack.HEALTH
     return Service(
         name="aws",
-        command=(sys.executable, "-m", "infra.local.aws"),
+        command=(python, "-m", module),
         cwd=settings.root,
-        environment=lambda: server_environment(settings),
+        environment=environment,
         ports={"MLOPS_AWS_PORT": settings.aws_port, "MLOPS_API_PORT": settings.api_port},
-        health=f"http://{HOST}:{settings.aws_port}/_ministack/health",
+        health=f"http://{HOST}:{settings.aws_port}{health}",
         settings=settings,
-        sources=(here / "aws", here / "guard", here / "credentials.py"),
+        sources=(here / "aws", here / "guard", here / "localstack", here / "credentials.py"),
     )
+
+
+def _localstack_environment(settings: Settings) -> dict[str, str]:
+    return localstack.server_environment(settings, function_python())
 
 
 def tracking_service(settings: Settings, database: Database, bucket: str) -> Service:

@@ -14,6 +14,9 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 STACK_NAME = "mlops-local"
+MINISTACK, LOCALSTACK = "ministack", "localstack"
+EMULATORS = {MINISTACK: ".local", LOCALSTACK: ".localstack"}
+"""The programs that can be the local AWS, each with the default name of the folder of its stack."""
 
 # A colon separates the folders in PYTHONPATH and its kin, and venv refuses it; PostgreSQL's programs hand each other
 # their paths through a shell, between double quotes. Spaces and all other characters may stand in a path, but for that
@@ -24,9 +27,10 @@ _REFUSED_FOR_CHECKOUT = _REFUSED_IN_PATHS + "%"
 
 @dataclass(frozen=True)
 class Settings:
-    """Ports, folders and the number of training jobs that run at a time.
+    """Ports, folders, the number of training jobs that run at a time, and which program is the local AWS.
 
-    `home` holds everything the stack writes; `root` is the checkout whose template and folders it deploys.
+    `home` holds everything the stack writes; `root` is the checkout whose template and folders it deploys; `emulator`
+    is one of `EMULATORS`.
     """
 
     api_port: int = 8000
@@ -35,20 +39,25 @@ class Settings:
     home: Path = ROOT / ".local"
     root: Path = ROOT
     batch_slots: int = max(1, os.cpu_count() or 1)
+    emulator: str = MINISTACK
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read MLOPS_API_PORT, MLOPS_TRACKING_PORT, MLOPS_AWS_PORT, MLOPS_LOCAL_DIR and MLOPS_BATCH_SLOTS.
+        """Read MLOPS_API_PORT, MLOPS_TRACKING_PORT, MLOPS_AWS_PORT, MLOPS_LOCAL_DIR, MLOPS_BATCH_SLOTS and MLOPS_AWS.
 
         Raises LocalStackError naming the variable whose value cannot be used, or the folder.
         """
         environ = os.environ if environ is None else environ
+        emulator = environ.get("MLOPS_AWS", "").strip() or MINISTACK
+        if emulator not in EMULATORS:
+            raise LocalStackError(f"MLOPS_AWS={emulator!r} is no local AWS: choose one of {', '.join(EMULATORS)}")
         settings = cls(
             api_port=_number(environ, "MLOPS_API_PORT", cls.api_port, 1, 65535),
             tracking_port=_number(environ, "MLOPS_TRACKING_PORT", cls.tracking_port, 1, 65535),
             aws_port=_number(environ, "MLOPS_AWS_PORT", cls.aws_port, 1, 65535),
-            home=(ROOT / environ.get("MLOPS_LOCAL_DIR", ".local")).expanduser().resolve(),
+            home=(ROOT / (environ.get("MLOPS_LOCAL_DIR") or EMULATORS[emulator])).expanduser().resolve(),
             batch_slots=_number(environ, "MLOPS_BATCH_SLOTS", cls.batch_slots, 1, 1024),
+            emulator=emulator,
         )
         ports = settings.ports()
         for variable, port in ports.items():
@@ -65,6 +74,7 @@ class Settings:
             **{name: str(port) for name, port in self.ports().items()},
             "MLOPS_LOCAL_DIR": str(self.home),
             "MLOPS_BATCH_SLOTS": str(self.batch_slots),
+            "MLOPS_AWS": self.emulator,
         }
 
     def ports(self) -> dict[str, int]:

@@ -25,9 +25,13 @@ from infra.local.environment import (
     write_env,
 )
 from infra.local.errors import LocalStackError
+from infra.local.localstack.build import install
 from infra.local.model_types import model_types, publish
 from infra.local.services import Service, aws_service, tracking_service
-from infra.local.settings import STACK_NAME, Settings
+from infra.local.settings import LOCALSTACK, STACK_NAME, Settings
+
+LOCAL_KEY = "local"
+"""Name and owner of the stack's own key."""
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -74,6 +78,8 @@ class Stack:
         began = time.monotonic()
         for service in (self._aws, self._tracking()):
             service.refuse_taken_ports()
+        if self.settings.emulator == LOCALSTACK:
+            self._prepare_localstack()
         if self._database.process() is None:
             started.append(self._database.stop)
             self._step("PostgreSQL", self._database.start)
@@ -96,6 +102,15 @@ class Stack:
         write_env(self.settings.env_file, variables)
         self._say(f"the stack is up ({time.monotonic() - began:.1f} s)")
         return variables
+
+    def _prepare_localstack(self) -> None:
+        """Install LocalStack, and forget what belongs to one that has ended: its free edition keeps no state."""
+        if install(self.settings):
+            self._say("LocalStack is installed")
+        if not self._aws.current():
+            self._down()
+            self._database.remove()
+            folder.forget(self.settings)
 
     def _launch(self, service: Service, name: str, started: list[Callable[[], object]]) -> None:
         """Start a service that does not run as it should, and wait for it."""
@@ -171,6 +186,8 @@ class Stack:
             "ModelRefreshSeconds": "1",
             # Whoever starts a run here can run the same code on this machine without the stack.
             "OwnCode": "true",
+            # A job with a GPU takes the same way as on AWS. It trains on this machine's GPU, or on its processor.
+            "GpuInstanceTypes": "g4dn.xlarge",
         }
         if os.environ.get("MNIST_DIR"):
             # A job works in a folder of its own, so a relative path would lead elsewhere.
@@ -186,15 +203,26 @@ class Stack:
         """The value of the key named `local`: the one in `.local/env` while it is valid, else a new one."""
         gateway = deploy.client(self.settings, "apigateway")
         kept = self.env().get("MLOPS_API_KEY")
-        name = f"{deployed.outputs['StackName']}-local"
+        name = f"{deployed.outputs['StackName']}-{LOCAL_KEY}"
         plan = gateway.get_usage_plan_keys(usagePlanId=deployed.outputs["UsagePlanId"])["items"]
         admitted = {key["id"] for key in plan}
         for key in gateway.get_api_keys(nameQuery=name, includeValues=True)["items"]:
             if key["name"] == name and key["value"] == kept and key["id"] in admitted:
+                self._give_owner(deployed, key["id"])
                 return str(kept)
             if key["name"] == name:
                 gateway.delete_api_key(apiKey=key["id"])
         return self._step("API key", self._create_key)
+
+    def _give_owner(self, deployed: deploy.Deployed, key_id: str) -> None:
+        """Write the owner of a key that was made before keys had owners; it cannot be changed later."""
+        deploy.client(self.settings, "dynamodb").update_item(
+            TableName=deployed.outputs["AccessKeysTableName"],
+            Key={"key_id": {"S": key_id}},
+            UpdateExpression="SET #owner = if_not_exists(#owner, :owner)",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":owner": {"S": LOCAL_KEY}},
+        )
 
     def _create_key(self) -> str:
         # In a process of its own: the tool reads its AWS from the environment, and needs the shared package.
@@ -208,9 +236,9 @@ class Stack:
             "tools.keys",
             "create",
             "--name",
-            "local",
+            LOCAL_KEY,
             "--owner",
-            "local",
+            LOCAL_KEY,
             "--role",
             "admin",
             "--stack",

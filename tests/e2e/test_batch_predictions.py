@@ -116,6 +116,34 @@ def test_answers_are_those_of_predict_to_the_last_bit(api, bucket, aws_client):
     assert again.status == 422, "the folder is not empty any more"
 
 
+def test_what_came_true_is_compared_with_the_answers(api, bucket, aws_client):
+    """The labels of a batch prediction, in another order, beside those that nobody has asked for."""
+    table = customers(300, seed=10)
+    address = bucket("datasets/scored/asked.parquet", written(table.drop_columns("churned"), parquet.write_table))
+    asked = {"model_name": MODEL, "input": address, "output": f"s3://{bucket.name}/scored/labelled/"}
+    state = ended(api, api.post("/batch-predictions", {**asked, "keep": ["customer_id"]}))
+    assert (state["status"], state["error"]) == ("completed", None)
+    stored = aws_client("s3").get_object(Bucket=bucket.name, Key="scored/labelled/part-00000.parquet")["Body"].read()
+    answers = parquet.read_table(io.BytesIO(stored))
+    joined = answers.join(table.select(["customer_id", "churned"]), "customer_id").sort_by("customer_id")
+    labels = joined.select(["prediction_id", "churned"]).rename_columns(["prediction_id", "label"])
+    stray = pyarrow.table({"prediction_id": [f"{state['batch_id']}/0/300"], "label": ["no"]})
+    labels = bucket("datasets/scored/labels.csv", written(pyarrow.concat_tables([labels, stray]), csv.write_csv))
+    before = api.get(f"/performance/status?model_name={MODEL}")["versions"][0]
+    counts = []
+    for _ in range(2):
+        started = api.post("/feedback/imports", {"model_name": MODEL, "input": labels})["import_id"]
+        done = api.wait(f"/feedback/imports/{started}", until=lambda each: each["status"] in ENDED)
+        counts.append((done["status"], done["counts"]))
+    assert counts == [("completed", {"counted": 300, "refused": 1}), ("completed", {"unchanged": 300, "refused": 1})]
+    after = api.get(f"/performance/status?model_name={MODEL}")["versions"][0]
+    assert after["labels"] == before["labels"] + 300
+    assert after["predictions"] >= before["predictions"] + 300
+    if before["labels"] == 0:
+        right = sum(map(str.__eq__, joined["prediction"].to_pylist(), joined["churned"].to_pylist()))
+        assert after["classification"]["accuracy"]["value"] == pytest.approx(right / 300)
+
+
 def test_several_shards_are_an_array_and_a_cancelled_one_writes_nothing_whole(api, bucket, aws_client):
     many = pyarrow.concat_tables([customers(seed=9)] * 60)
     address = bucket(

@@ -12,7 +12,7 @@ from infra.local.environment import addresses
 from mlops.domain.stages import MLFLOW_STAGES, Stage
 from tests.e2e.browser import find_chromium
 from tests.integration.registry_world import make_world
-from tests.support.steps import promote
+from tests.support.steps import promote, train
 from tools.screenshots.browser import FLAGS
 
 PATIENCE = 60_000
@@ -107,4 +107,42 @@ def test_the_address_that_the_demo_prints_leads_to_runs_and_not_to_an_empty_page
         page.goto(addresses(stack.env, found["experiment_id"])["MLflow"])
         run = page.get_by_role("link", name=found["runs"][0]["run_name"])
         playwright.expect(run.first).to_be_visible(timeout=PATIENCE)
+        browser.close()
+
+
+@pytest.mark.slow
+def test_a_runs_page_says_who_what_and_how_good_and_shows_its_pictures(api, stack, mlflow):
+    """All that people log by hand is there, on the pages that MLflow has for it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    expect = playwright.expect
+    job = train(api, model_name="on-its-page", experiment_name="on-its-page", epochs=2)
+    me = api.get("/me")["name"]
+    found = api.get("/experiments/on-its-page?limit=1")
+    uri, number, run_id = stack.env["MLFLOW_TRACKING_URI"], found["experiment_id"], job["run_id"]
+    tags = mlflow.run(run_id)["tags"]
+    assert tags["mlflow.user"] == me
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1600, "height": 1200})
+        page.set_default_timeout(PATIENCE)
+        place = f"{uri}/#/experiments/{number}"
+        page.goto(f"{place}/runs/{run_id}")
+        main = page.locator("main")
+        expect(main.get_by_role("heading", name="on-its-page").first).to_be_visible(timeout=PATIENCE)
+        expect(main).to_contain_text("A mlp that distinguishes 10 classes")
+        expect(main.get_by_text(me, exact=True).first).to_be_visible()
+        expect(main.get_by_role("link", name="on-its-page").first).to_be_visible()
+        page.goto(f"{place}/runs/{run_id}/model-metrics")
+        expect(main.get_by_role("figure").filter(has_text="class/0")).to_be_visible(timeout=PATIENCE)
+        page.goto(f"{place}/runs/{run_id}/system-metrics")
+        expect(main.get_by_text("cpu_utilization_percentage").first).to_be_visible(timeout=PATIENCE)
+        for picture in ("confusion.png", "calibration.png"):
+            page.goto(f"{place}/runs/{run_id}/artifacts/{picture}")
+            shown = main.locator(f"img[src^='blob:'], img[alt*='{picture}']").first
+            expect(shown).to_be_visible(timeout=PATIENCE)
+            assert shown.evaluate("picture => picture.naturalWidth") > 100, picture
+        page.goto(f"{place}/models?workflowType=machine_learning")
+        expect(page.get_by_role("link", name="on-its-page").first).to_be_visible(timeout=PATIENCE)
+        page.goto(f"{uri}/#/models/on-its-page/versions/{job['model_version']}")
+        expect(main).to_contain_text("held-out rows of digits", timeout=PATIENCE)
         browser.close()

@@ -189,6 +189,38 @@ def test_the_protocols_answer_as_the_batch_route_does(api, churn):
     assert result.as_numpy("prediction").reshape(-1).tolist() == expected
 
 
+def test_a_decision_threshold_decides_from_training_to_labels(api, addresses):
+    model = "leaving-early"
+    job = train(
+        api,
+        dataset=addresses["churn.csv"],
+        target="churned",
+        model_type="linear",
+        decision_threshold=0.1,
+        model_name=model,
+        experiment_name="tables",
+    )
+    assert job["status"] == "completed", job["error"]
+    assert promote(api, job["model_version"], model=model)["status"] == "succeeded"
+    assert api.get(f"/models/{model}/contract")["decision"] == {"label": "yes", "threshold": 0.1}
+    answers = [
+        api.post("/predict", {"row": {**STAYS, "calls": calls}, "model_name": model})
+        for calls in (0, 1, 2, 3, 4, 5, 6, 7)
+    ]
+    scores = [answer["probabilities"]["yes"] for answer in answers]
+    assert any(0.1 <= score < 0.5 for score in scores), scores
+    assert [answer["prediction"] for answer in answers] == ["yes" if score >= 0.1 else "no" for score in scores]
+    assert {answer["decision_threshold"] for answer in answers} == {0.1}
+    labels = [{"prediction_id": answer["prediction_id"], "label": "yes"} for answer in answers]
+    api.post("/feedback/batch", {"labels": labels, "model_name": model})
+    found = api.wait(
+        f"/performance/status?model_name={model}",
+        until=lambda each: each["versions"] and each["versions"][0]["labels"] == len(answers),
+    )
+    right = sum(answer["prediction"] == "yes" for answer in answers)
+    assert found["versions"][0]["classification"]["accuracy"]["value"] == pytest.approx(right / len(answers))
+
+
 def test_a_version_that_does_not_serve_answers_nothing(api, churn):
     named = {"row": STAYS, "model_name": CHURN, "version": churn["model_version"]}
     assert api.post("/predict", named)["model_version"] == churn["model_version"]
@@ -239,9 +271,10 @@ def test_a_retrain_keeps_target_objective_and_model_type(api, aws_client, output
     assert (staging["prediction"], staging["model_version"]) == ("yes", ended["model_version"])
 
 
-def test_a_tpe_sweep_learns_from_its_runs_and_registers_the_best_on_validation(api, addresses):
+@pytest.mark.parametrize("strategy", ["tpe", "gp"])
+def test_a_sweep_learns_from_its_runs_and_registers_the_best_on_validation(api, addresses, strategy):
     asked = {
-        "strategy": "tpe",
+        "strategy": strategy,
         "num_runs": 7,
         "workers": 2,
         "prune": True,
@@ -251,7 +284,7 @@ def test_a_tpe_sweep_learns_from_its_runs_and_registers_the_best_on_validation(a
         "objective": "roc_auc",
         "hyperparameters": {"n_estimators": 40},
         "space": {"num_leaves": [3, 7, 15], "learning_rate": {"low": 0.001, "high": 0.3, "log": True}},
-        "model_name": "churn-tpe",
+        "model_name": f"churn-{strategy}",
         "experiment_name": "tables",
     }
     sweep = api.post("/sweeps", asked)
@@ -269,7 +302,7 @@ def test_a_tpe_sweep_learns_from_its_runs_and_registers_the_best_on_validation(a
         assert run["params"]["num_leaves"] in (3, 7, 15)
         assert 0.001 <= run["params"]["learning_rate"] <= 0.3
     assert len({run["params"]["learning_rate"] for run in ended["runs"]}) == 7
-    (version,) = api.get("/models/churn-tpe")["versions"]
+    (version,) = api.get(f"/models/churn-{strategy}")["versions"]
     assert version["run_id"] == completed[0]["run_id"]
     lines = [line["message"] for line in api.get(f"/train/jobs/{completed[0]['job_id']}/logs")["lines"]]
     assert any('"worker.claimed"' in line and completed[0]["job_id"] in line for line in lines)

@@ -13,7 +13,7 @@ SMALL = {"epochs": 2, "model_name": "swept-ten", "experiment_name": "ten"}
 
 
 @pytest.mark.slow
-def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
+def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api, mlflow):
     sweep = api.post("/sweeps", {**SMALL, "num_runs": 10, "stage": "Production"})
     assert len(sweep["job_ids"]) == 10
     victim = sweep["job_ids"][1]
@@ -32,6 +32,9 @@ def test_a_sweep_of_ten_with_a_run_that_is_killed_still_ends_in_production(api):
     detail = api.get("/models/swept-ten")
     assert (len(detail["versions"]), detail["production_version"]) == (1, 1)
     assert detail["versions"][0]["run_id"] == others[0]["run_id"]
+    version = mlflow._get("model-versions/get", name="swept-ten", version="1")["model_version"]
+    assert version["description"] == mlflow.run(others[0]["run_id"])["tags"]["mlops.summary"]
+    assert version["description"].startswith("accuracy 0.")
     assert len({str(run["params"]) for run in others}) == 9, "each run has parameters of its own"
 
 
@@ -96,6 +99,7 @@ def test_a_job_that_others_submit_to_our_queue_is_in_no_list_and_breaks_none(api
         each["jobDefinitionName"]
         for each in batch.describe_job_definitions()["jobDefinitions"]
         if each["containerProperties"]["command"][-1] == "trainer"
+        and not any(need["type"] == "GPU" for need in each["containerProperties"]["resourceRequirements"])
     }
     foreign = batch.submit_job(
         jobName=name,

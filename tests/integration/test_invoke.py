@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.settings import ROOT
+from tests.support.event_outcomes import outcome_of, told
 
 
 @pytest.fixture
@@ -55,27 +56,20 @@ def outcome(ran: subprocess.CompletedProcess[str]) -> str:
     if ran.returncode:
         return ran.stderr.strip().splitlines()[-1].removeprefix("error: ")
     # The function's own log lines come first, each on one line.
-    answer = json.loads(ran.stdout[list(re.finditer(r"^(\{$|\{\}$|\[|null$)", ran.stdout, re.M))[-1].start() :])
-    if answer is None:
-        return "nothing: it has done its work"
-    if "statusCode" in answer:
-        return str(answer["statusCode"])
-    return ", ".join(f"`{name}`" for name in sorted(answer))
+    begins = list(re.finditer(r"^(\{$|\{\}$|\[|null$)", ran.stdout, re.M))[-1].start()
+    return outcome_of(json.loads(ran.stdout[begins:]))
 
 
 @pytest.mark.slow
 def test_the_table_of_the_docs_is_what_a_run_of_every_event_gives(invoke, production_model):
     events = sorted(path.stem for path in (ROOT / "events").iterdir())
-    rows = [f"| `{name}` | {outcome(invoke(name))} |" for name in events]
-    page = (ROOT / "docs" / "local.md").read_text()
-    told = re.findall(r"^\| `\w+` \| .+ \|$", page.partition("## One function alone")[2].partition("\n## ")[0], re.M)
-    assert told == rows
+    assert told() == {name: outcome(invoke(name)) for name in events}
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nothing", "there is no function 'nothing'; choose one of: batch_predictions, drift, "),
+        ("nothing", "there is no function 'nothing'; choose one of: batch_predictions, cleanup, deletions, drift, "),
         ("migration", "it exists on AWS only"),
         ("tracking", "make up runs it as a server"),
     ],

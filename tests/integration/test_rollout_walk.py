@@ -17,10 +17,12 @@ import boto3
 import pytest
 
 from mlops.api.schemas.rollouts import RolloutRequest
+from mlops.aws.decisions import Decisions
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
-from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.label_place import LabelPlace
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import PromotionQueue
@@ -85,7 +87,10 @@ class Walk:
             lambda: self.now,
         )
         ends = OpenRollouts(self.table, files)
-        return RolloutRequests(self.table, ends, served, self.world.governance, self.conductor)
+        decisions = Decisions(self.transitions, history, queue)
+        return RolloutRequests(
+            self.table, ends, served, self.world.governance, self.conductor, self.transitions, decisions
+        )
 
     def look(self) -> None:
         """A minute goes by, and the function looks."""

@@ -1,4 +1,4 @@
-"""What an endpoint that is like LocalStack serves without Docker: `make test-localstack` against one that is up.
+"""What an endpoint that is like LocalStack serves: `make test-localstack` against the one of AWS_ENDPOINT_URL.
 
 LocalStack Community has no Batch. It passes over resources that it does not know, but calls them `unknown` where others
 refer to them, and then refuses a policy that names them: there the template is deployed without its Batch resources.
@@ -22,7 +22,10 @@ from tools.runtime.artifacts import CannotBuild, layers, runtime
 from tools.runtime.functions import Artifact, zip_functions
 from tools.runtime.merged import with_layers_inside
 
-pytestmark = pytest.mark.skipif("MLOPS_LOCALSTACK" not in os.environ, reason="`make test-localstack` asks for it")
+pytestmark = [
+    pytest.mark.skipif("MLOPS_LOCALSTACK" not in os.environ, reason="`make test-localstack` asks for it"),
+    pytest.mark.skipif("AWS_ENDPOINT_URL" not in os.environ, reason="AWS_ENDPOINT_URL names no endpoint to test"),
+]
 ROOT = Path(__file__).resolve().parents[2]
 STACK = f"mlops-check-{uuid.uuid4().hex[:6]}"
 SECONDS = 180

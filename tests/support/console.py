@@ -7,7 +7,10 @@ from tests.support.console_scene import Scene
 
 PATIENCE = 60_000
 """Milliseconds; the default of 5 s is short where other tests run beside."""
-VIEWS = ("start", "predict", "jobs", "runs", "models", "watching", "operations")
+VIEWS = ("start", "predict", "data", "jobs", "runs", "models", "watching", "operations")
+WIDTHS = (390, 768, 1024, 1440)
+SCHEMES = ("light", "dark")
+NARROWEST_CARD = 280
 REFUSALS = re.compile(r"Failed to load resource")
 """Chromium's own word for any answer of 400 or more, which a test may be about."""
 
@@ -23,6 +26,7 @@ def addresses(scene: Scene) -> dict[str, str]:
         "start": "start",
         "predict": f"predict?model={scene.digits}",
         "a row": f"predict?model={scene.table}",
+        "data": "data",
         "jobs": "jobs",
         "runs": f"runs?experiment={scene.digits}",
         "models": f"models?model={scene.digits}&version=1",
@@ -49,6 +53,12 @@ def wider_than_window(page: Any) -> list[str]:
     return found
 
 
+def hidden_beside(region: Any) -> int:
+    """The pixels of a region that one sees after scrolling sideways only."""
+    pixels: int = region.evaluate("place => place.scrollWidth - place.clientWidth")
+    return pixels
+
+
 WIDER = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
@@ -68,6 +78,20 @@ def findings(page: Any, axe: str) -> list[str]:
         f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:160]} {each['nodes'][0]['failureSummary'][:200]}"
         for each in found["violations"]
     ]
+
+
+def check(page: Any, axe: str, name: str) -> None:
+    """In light and dark, at each width: nothing is wider than the window, no card is squeezed, axe finds nothing."""
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            assert wider_than_window(page) == [], (name, scheme, width)
+            cards = page.locator("main .card:not(.tile)").evaluate_all("all => all.map(card => card.clientWidth)")
+            assert min(cards, default=NARROWEST_CARD) >= NARROWEST_CARD, (name, scheme, width, cards)
+            if width in (WIDTHS[0], WIDTHS[-1]):
+                assert findings(page, axe) == [], (name, scheme, width)
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def draw(page: Any, points: list[tuple[float, float]]) -> None:

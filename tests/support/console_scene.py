@@ -4,15 +4,21 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import numpy as np
 import pyarrow
 import pyarrow.csv
 
 from infra.local.api import Api
-from tests.support.steps import ENDED, promote
+from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.jobs_table import JobsTable
+from mlops.domain.job import Job, JobStatus
+from mlops.registry.rest import Tracking
+from tests.support.steps import ENDED, promote, train
 
 ROWS = 1200
 LABELS = 120
+MANY_VERSIONS, MANY_JOBS = 200, 1000
 JOBS = ("nurse", "baker", "pilot")
 LONG = ("a-name-that-somebody-made-of-everything-that-is-known-about-the-run-" * 3)[:180]
 """About as long as a name may be."""
@@ -78,7 +84,11 @@ def make_scene(api: Api, s3: Any, bucket: str, images: list[list[float]], suffix
         {"model_name": waiting, "experiment_name": f"{LONG}{suffix}", "epochs": 1, "run_name": LONG},
         {"model_name": waiting, "experiment_name": waiting, "dataset": f"s3://{bucket}/datasets/missing.csv"},
     ]
-    jobs = [api.post("/train", wish)["job_id"] for wish in wishes]
+    # The champion first, so that it is version 1 whatever the order in which jobs end.
+    first, *others = wishes
+    jobs = [api.post("/train", first)["job_id"]]
+    api.wait(f"/train/status/{jobs[0]}", until=lambda each: each["status"] in ENDED)
+    jobs += [api.post("/train", wish)["job_id"] for wish in others]
     ended = [api.wait(f"/train/status/{job}", until=lambda each: each["status"] in ENDED) for job in jobs]
     assert [job["status"] for job in ended] == ["completed"] * 4 + ["failed"], ended
     champion, challenger, only, careful, _ = (job["model_version"] for job in ended)
@@ -109,3 +119,33 @@ def _watched_and_labelled(api: Api, table: str) -> None:
         api.post("/feedback/batch", {"labels": labels[start : start + 100], "model_name": table})
     api.wait(f"/drift/status?model_name={table}", until=lambda found: found["current"]["samples"] >= 300 + LABELS)
     api.wait(f"/performance/status?model_name={table}", until=lambda found: found["versions"][0]["labels"] >= LABELS)
+
+
+def make_many(api: Api, mlflow: Tracking, jobs_table: str, name: str) -> None:
+    """A model with a version in Production and `MANY_VERSIONS` more, and `MANY_JOBS` jobs that have ended.
+
+    The jobs are records of the stack's own table. They come before the first job that the API makes, so that other
+    tests find theirs at the top of lists.
+    """
+    job = train(api, model_name=name, experiment_name=name, epochs=1)
+    assert promote(api, job["model_version"], model=name)["status"] == "succeeded"
+    for _ in range(MANY_VERSIONS):
+        mlflow._post("model-versions/create", {"name": name, "source": "s3://somewhere/mlflow/m"})
+    jobs = JobsTable(DynamoTable(boto3.resource("dynamodb").Table(jobs_table)))
+    for number in range(MANY_JOBS):
+        failed = number % 50 == 0
+        jobs.create(
+            Job(
+                f"job_000000{number:04}",
+                experiment_name=name,
+                model_name=name,
+                status=JobStatus.FAILED if failed else JobStatus.COMPLETED,
+                error="there is no such object" if failed else None,
+                metrics={} if failed else {"val_accuracy": 0.9},
+                epoch=10,
+                epochs=10,
+                actor="nobody",
+                started_at="2026-01-01T00:00:00Z",
+                completed_at="2026-01-01T00:05:00Z",
+            )
+        )

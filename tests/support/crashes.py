@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 CHANGES = (
-    *("put_object", "delete_object", "put_object_tagging", "put_item", "update_item", "transact_write_items"),
-    *("send_message", "put_events"),
+    *("put_object", "delete_object", "delete_objects", "put_object_tagging"),
+    *("put_item", "update_item", "transact_write_items", "send_message", "put_events"),
 )
 """The methods of boto3 that change something."""
 

@@ -68,21 +68,29 @@ def receiving(folder: Path, host: str, valid_days: int = 1) -> Iterator[Receiver
         def log_message(self, *arguments: object) -> None:
             pass
 
+    with serving(Handler, chain) as port:
+        receiver.port = port
+        yield receiver
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler], chain: Path) -> Iterator[int]:
+    """Serve https on a port of this machine, with the certificate and key in the file `chain`; the port."""
+
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """Clients break off when they do not like the certificate, or have waited long enough."""
+            """Clients break off when they do not like the certificate, or what comes is too slow or too long."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     # The handshake is the handler's thread's, so that a client that breaks off does not end the server.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    receiver.port = server.server_port
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield receiver
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()

@@ -68,6 +68,8 @@ def answers(model: ServedModel, rows: list[dict[str, Any]]) -> tuple[list[Any], 
 
 def _answer(model: ServedModel, body: dict[str, Any], fields: request.Fields) -> dict[str, Any]:
     parsed = request.parse(json.dumps(body), fields, NAME)
-    text, *_ = tables.answer(model, parsed, fields is request.BATCH, "a request")
+    rows = tables.rows_of(model, parsed, fields is request.BATCH)
+    ran = tables.run(model, rows[0].feeds, parsed.source)
+    text, _ = tables.answer(model, rows, ran, fields is request.BATCH, "a request")
     document: dict[str, Any] = json.loads(text)
     return document

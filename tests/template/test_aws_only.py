@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -171,6 +172,30 @@ def test_database_and_tracking_are_watched(aws: Document, nested: dict[str, Docu
     assert {("Errors", "TrackingFunction"), ("Throttles", "TrackingFunction")} <= watched
 
 
+def errors_watched(document: Document) -> Iterator[str]:
+    """Each function whose errors an alarm of a template looks at."""
+    for alarm in of_type(document, "AWS::CloudWatch::Alarm").values():
+        properties = alarm["Properties"]
+        stats = [each["MetricStat"] for each in properties.get("Metrics", []) if "MetricStat" in each]
+        assert len(stats) <= 10, f"{properties['AlarmDescription']} An alarm has ten metrics at most: split it"
+        for metric in [properties, *(stat["Metric"] for stat in stats)]:
+            if (metric.get("Namespace"), metric.get("MetricName")) == ("AWS/Lambda", "Errors"):
+                yield from (each["Value"]["Ref"] for each in metric["Dimensions"] if each["Name"] == "FunctionName")
+
+
+def test_an_alarm_watches_the_errors_of_each_function(source: Document, nested: dict[str, Document]) -> None:
+    """A new function that is in no alarm fails here. That of the migration fails the deployment itself."""
+    watched = [*errors_watched(source), *errors_watched(nested["Observability"])]
+    functions = {name for name in of_type(source, "AWS::Serverless::Function") if name != "MigrationFunction"}
+    assert sorted(watched) == sorted(functions), "each once: add it to EventErrors or RequestErrors"
+
+
+def test_the_dashboard_shows_the_errors_of_each_function_that_an_alarm_names(nested: dict[str, Document]) -> None:
+    body = nested["Observability"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    shown = set(re.findall(r'"Errors", "FunctionName", "\$\{(\w+)\}"', body))
+    assert shown >= set(errors_watched(nested["Observability"]))
+
+
 @pytest.mark.parametrize("name", USE_THE_DATABASE)
 def test_the_migration_comes_before_what_uses_the_database(aws: Document, name: str) -> None:
     assert "Migration" in all_needs(aws, name)
@@ -192,15 +217,25 @@ def test_each_waits_longer_than_what_it_waits_for(aws: Document) -> None:
     assert job < function < aws["Resources"]["Migration"]["Properties"]["ServiceTimeout"]
 
 
-def test_the_owners_password_is_the_migrations_alone(aws: Document, nested: dict[str, Document]) -> None:
+def test_the_owners_password_is_for_the_migration_and_for_backups_alone(
+    aws: Document, nested: dict[str, Document]
+) -> None:
     asking = {name for name, each in aws["Resources"].items() if "SecretArn" in str(each)}
-    assert asking == {"MigrationJobDefinition", "MigrationExecutionRole"}
-    container = aws["Resources"]["MigrationJobDefinition"]["Properties"]["ContainerProperties"]
-    (secret,) = container["Secrets"]
-    assert secret["Name"] == "DATABASE_PASSWORD"
-    assert secret["ValueFrom"]["Fn::Sub"][0].endswith(":password::")
-    owner = next(each["Value"] for each in container["Environment"] if each["Name"] == "DATABASE_USER")
-    assert owner == nested["Database"]["Resources"]["Instance"]["Properties"]["MasterUsername"]
+    jobs = {"MigrationJobDefinition", "BackupJobDefinition"}
+    assert asking == {*jobs, "MigrationExecutionRole"}
+    for job in jobs:
+        container = aws["Resources"][job]["Properties"]["ContainerProperties"]
+        (secret,) = container["Secrets"]
+        assert secret["Name"] == "DATABASE_PASSWORD"
+        assert secret["ValueFrom"]["Fn::Sub"][0].endswith(":password::")
+        owner = next(each["Value"] for each in container["Environment"] if each["Name"] == "DATABASE_USER")
+        assert owner == nested["Database"]["Resources"]["Instance"]["Properties"]["MasterUsername"]
+
+
+def test_no_role_of_the_stack_may_start_the_job_of_a_restore(aws: Document) -> None:
+    """It replaces all rows: only people with AWS credentials can start it."""
+    naming = {name for name, each in aws["Resources"].items() if "BackupJobDefinition" in reading.references(each)}
+    assert naming == set()
 
 
 def test_tracking_answers_only_what_is_signed(aws: Document) -> None:

@@ -157,10 +157,21 @@ def test_snapstart_is_off_unless_asked(aws: Document) -> None:
 
 def test_routes_are_throttled(aws: Document) -> None:
     for name, stage in of_type(aws, "AWS::ApiGateway::Stage").items():
-        (setting,) = stage["Properties"]["MethodSettings"]
+        setting, *others = stage["Properties"]["MethodSettings"]
         assert (setting["ResourcePath"], setting["HttpMethod"]) == ("/*", "*"), name
         assert setting["ThrottlingRateLimit"] == {"Ref": "MethodRate"}, name
-        assert "MetricsEnabled" not in setting, "CloudWatch would bill each route's metrics"
+        assert not any("MetricsEnabled" in each for each in (setting, *others)), "CloudWatch would bill each route's"
+
+
+def test_whoever_has_no_key_yet_is_throttled_by_the_route(aws: Document) -> None:
+    """No key's own limit holds them."""
+    api = aws["Resources"]["Api"]["Properties"]["Body"]["paths"]
+    paths = ("/session", "/session/iam", "/session/token")
+    wanted = {f"/{path.replace('/', '~1')}" for path in paths if "post" in api[path]}
+    (stage,) = [each for name, each in of_type(aws, "AWS::ApiGateway::Stage").items() if name.startswith("Apiv1")]
+    limits = {each["ResourcePath"].lstrip("/"): each for each in stage["Properties"]["MethodSettings"][1:]}
+    assert {f"/{path}" for path in limits} == wanted
+    assert all(each["HttpMethod"] == "POST" and each["ThrottlingRateLimit"] <= 5 for each in limits.values())
 
 
 def test_every_log_of_a_job_is_forgotten_in_time(aws: Document) -> None:

@@ -10,7 +10,10 @@ from tests.template import reading
 from tests.template.reading import Document, of_type
 
 # Routes that answer without an API key: liveness, readiness, and the contract itself.
-OPEN_ROUTES = {"/health", "/ready", "/openapi.json", "/docs", "/docs/{name}", "/console", "/console/{name}"}
+READABLE = ("/health", "/ready", "/openapi.json", "/docs", "/docs/{name}", "/console", "/console/{name}")
+# And where those who have no key yet get one.
+OPEN_ROUTES = {(path, "get") for path in READABLE} | {("/session", "post"), ("/session/token", "post")}
+SIGNED_ROUTES = {("/session/iam", "post")}
 
 # Where a policy says "*" because there is nothing to name: (role, action) to the reason.
 STARS = {
@@ -38,7 +41,7 @@ NAMES = {
 # What people's work lies in.
 STATEFUL = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::RDS::DBInstance"}
 # What may go with the stack: it forgets by itself within days.
-FORGETFUL = {"IdempotencyTable"}
+FORGETFUL = {"IdempotencyTable", "OneTimeTokensTable"}
 
 
 def target(value: Any) -> str:
@@ -209,7 +212,8 @@ def test_whoever_submits_jobs_may_submit_each_revision_of_their_definition(aws: 
         for resource in listed(statement["Resource"])
         if reading.references(resource) & definitions.keys()
     ]
-    assert {target(each) for each in allowed} == definitions.keys() - {"CodeJobDefinition"}
+    by_people = {"BackupJobDefinition"}
+    assert {target(each) for each in allowed} == definitions.keys() - by_people
     for each in allowed:
         assert "Ref" not in each, "the ARN has the revision"
         text, variables = each["Fn::Sub"]
@@ -242,7 +246,7 @@ def test_jobs_of_the_version_before_can_still_be_submitted(aws: Document) -> Non
     """During a deployment functions of the old version submit the old revision."""
     for name, each in of_type(aws, "AWS::Batch::JobDefinition").items():
         kept = each["Properties"].get("ResourceRetentionPolicy", {}).get("SkipDeregisterOnUpdate", False)
-        assert kept is (name != "MigrationJobDefinition"), name
+        assert kept is (name not in ("MigrationJobDefinition", "BackupJobDefinition")), name
 
 
 def test_a_job_knows_its_region_on_any_machine(aws: Document) -> None:
@@ -287,8 +291,10 @@ def test_buckets_ask_for_tls(aws: Document) -> None:
 
 def test_only_the_listed_routes_need_no_key(aws: Document) -> None:
     operations = routes(aws["Resources"]["Api"])
-    keyed = {path for (path, _), each in operations.items() if {"api_key": []} in each.get("security", [])}
-    assert {path for path, _ in operations} - keyed == OPEN_ROUTES
+    keyed = {route for route, each in operations.items() if each.get("security") == [{"api_key": []}]}
+    signed = {route for route, each in operations.items() if each.get("security") == [{"AWS_IAM": []}]}
+    assert operations.keys() - keyed - signed == OPEN_ROUTES
+    assert signed == SIGNED_ROUTES
 
 
 def test_verbs_are_named(aws: Document) -> None:
@@ -354,5 +360,6 @@ def test_whatever_may_load_onnxruntime_is_told_to_call_nobody():
     assert template["Globals"]["Function"]["Environment"]["Variables"]["ORT_DISABLE_TELEMETRY"] == "1"
     definitions = of_type(template, "AWS::Batch::JobDefinition").values()
     containers = [definition["Properties"]["ContainerProperties"] for definition in definitions]
-    (trainer,) = [container for container in containers if container["Command"][-1] == "trainer"]
-    assert {"Name": "ORT_DISABLE_TELEMETRY", "Value": "1"} in trainer["Environment"]
+    trainers = [container for container in containers if container["Command"][-1] == "trainer"]
+    assert len(trainers) == 2
+    assert all({"Name": "ORT_DISABLE_TELEMETRY", "Value": "1"} in each["Environment"] for each in trainers)

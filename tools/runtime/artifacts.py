@@ -23,8 +23,10 @@ LAMBDA_PYTHON = "3.13"
 LAYER_SOURCES = (
     "layers/packages.mk",
     "layers/web/packages.txt",
+    "layers/tokens/packages.txt",
     "layers/inference/packages.txt",
     "layers/web/Makefile",
+    "layers/tokens/Makefile",
     "layers/inference/Makefile",
 )
 TRACKING_PACKAGES = ROOT / "functions" / "tracking" / "packages.txt"
@@ -77,7 +79,7 @@ def emulator() -> Path:
 @_alone
 def runtime() -> Runtime:
     """Make a runtime from Lambda's Python if this machine has it, else from the caller's. Raises CannotBuild."""
-    base = _lambda_python() or Path(sys.executable)
+    base = lambda_python() or Path(sys.executable)
     version = _version(base)
     folder = CACHE / f"runtime-{version}-{_digest(REQUIREMENTS)}"
     python = folder / "bin" / "python"
@@ -90,7 +92,7 @@ def runtime() -> Runtime:
 
 @_alone
 def layers(runtime: Runtime) -> Path:
-    """Build WebLayer and InferenceLayer for a Python; returns the folder of `sam build`. Raises CannotBuild."""
+    """Build the layers of packages for a Python; returns the folder of `sam build`. Raises CannotBuild."""
     folder = CACHE / f"build-{runtime.version}-{_digest(*(ROOT / name for name in LAYER_SOURCES))}"
     if not (folder / "complete").exists():
         _sam_build(folder, runtime)
@@ -162,10 +164,12 @@ def content(folder: Path) -> dict[str, int]:
     return dict(sorted(sizes.items(), key=lambda pair: -pair[1]))
 
 
-def _lambda_python() -> Path | None:
+def lambda_python() -> Path | None:
+    """Find Python 3.13: PYTHON313, or the caller's own, or by its name on the PATH or in pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    known = [shutil.which(f"python{LAMBDA_PYTHON}"), *sorted(pyenv.glob(f"{LAMBDA_PYTHON}.*/bin/python"))]
-    for candidate in [sys.executable, *known]:
+    by_name = [shutil.which(f"python{LAMBDA_PYTHON}"), *sorted(pyenv.glob(f"{LAMBDA_PYTHON}.*/bin/python"))]
+    named = os.environ.get("PYTHON313")
+    for candidate in [named] if named else [sys.executable, *by_name]:
         # A shim of pyenv exists even for a version that is not chosen; only running it shows that.
         if candidate and _version(Path(candidate)) == LAMBDA_PYTHON:
             return Path(candidate)
@@ -174,7 +178,10 @@ def _lambda_python() -> Path | None:
 
 def _version(python: Path) -> str:
     asked = [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    try:
+        return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
 
 
 def _digest(*files: Path) -> str:

@@ -7,9 +7,9 @@ from infra.local.packaging import read_template
 from tools.runtime.artifacts import ROOT, size
 
 MB = 1_000_000
-BUILT_LAYERS = ("WebLayer", "InferenceLayer")
+BUILT_LAYERS = ("WebLayer", "TokensLayer", "InferenceLayer")
 CONTROL_PLANE = 60 * MB
-BUDGETS = {"predict": 170 * MB, "promotion": 215 * MB}
+BUDGETS = {"predict": 170 * MB, "promotion": 215 * MB, "sessions": 80 * MB}
 """Unzipped bytes of the functions that may be larger than those of the control plane."""
 
 

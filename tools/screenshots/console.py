@@ -12,11 +12,12 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from infra.local.demo_table import MODEL as TABLE
 from tools.screenshots.browser import FLAGS
 from tools.screenshots.scene import EXPERIMENT, MODEL
 
 WIDTH = 1200
-MAX_WAIT_MS = 30_000
+MAX_WAIT_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class View:
 @contextmanager
 def console(path: str, url: str, key: str) -> Iterator[Callable[[View], bytes]]:
     """Open the console at `url` with the Chromium at `path`; yields a function that takes pictures."""
+    expect.set_options(timeout=MAX_WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
 
@@ -66,7 +68,7 @@ def small(png: bytes) -> bytes:
 
 
 def draw_a_seven(page: Page) -> None:
-    expect(page.get_by_role("button", name="Digits")).to_have_attribute("aria-pressed", "true", timeout=MAX_WAIT_MS)
+    expect(page.get_by_role("button", name="Digits")).to_have_attribute("aria-pressed", "true")
     box: Any = page.get_by_role("application").bounding_box()
     for points in ([(0.25, 0.15), (0.72, 0.15), (0.42, 0.88)], [(0.32, 0.5), (0.76, 0.5)]):
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -76,7 +78,7 @@ def draw_a_seven(page: Page) -> None:
             page.mouse.move(*place, steps=10)
         page.mouse.up()
     for stage in ("Production", "Staging"):
-        expect(page.get_by_test_id(f"says-{stage}")).to_have_text("7", timeout=MAX_WAIT_MS)
+        expect(page.get_by_test_id(f"says-{stage}")).to_have_text("7")
 
 
 def compare_three(page: Page) -> None:
@@ -91,7 +93,7 @@ def compare_three(page: Page) -> None:
 def follow_a_job(page: Page) -> None:
     expect(page.locator("tbody").get_by_text("running").first).to_be_visible()
     page.locator("tbody tr").filter(has_text="running").get_by_role("button").first.click()
-    expect(page.get_by_label("Log of the job")).to_contain_text("epoch.done", timeout=MAX_WAIT_MS)
+    expect(page.get_by_label("Log of the job")).to_contain_text("epoch.done")
 
 
 def wait_for(name: str) -> Callable[[Page], None]:
@@ -107,11 +109,16 @@ def drift_over_time(page: Page) -> None:
     expect(page.get_by_role("img", name="PSI by signal over time")).to_be_visible()
 
 
+def needs_of_a_table(page: Page) -> None:
+    expect(page.get_by_role("region", name="What needs you")).to_contain_text(f"{TABLE} drifts")
+
+
 VIEWS = (
-    View("draw", f"predict?model={MODEL}", draw_a_seven, height=640),
+    View("start", "start", needs_of_a_table, height=620),
+    View("draw", f"predict?model={MODEL}", draw_a_seven, height=970),
     View("runs", f"runs?experiment={EXPERIMENT}", compare_three, height=860, dark=True),
     View("models", f"models?model={MODEL}", wait_for("History"), height=720),
-    View("drift", f"watching?model={MODEL}", drift_over_time, height=1000),
-    View("health", "operations", wait_for("Jobs by state"), height=600),
+    View("drift", f"watching?model={MODEL}", drift_over_time, height=1510),
+    View("health", "operations", wait_for("Jobs by state"), height=660),
 )
 JOBS = View("jobs", "jobs", follow_a_job, height=700, dark=True)

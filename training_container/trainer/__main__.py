@@ -22,7 +22,6 @@ if __name__ == "__main__":
     # A job that hangs says in its log where each of its threads is.
     faulthandler.register(signal.SIGUSR1)
 
-from mlops.domain.job import TPE
 from mlops.domain.sweep import Sweep
 from trainer import invocation, job_record, models, process
 from trainer.errors import FOR_USERS, Interrupted, ParameterError, Pruned
@@ -51,7 +50,7 @@ def main(argv: Sequence[str], stop: Stop) -> int:
 
             return runner.main(stop)
         plan = invocation.sweep_of(os.environ)
-        if plan and plan.strategy == TPE:
+        if plan and plan.learns:
             from trainer import worker
 
             return worker.main(argv, plan, stop)

@@ -132,7 +132,7 @@ def _both_ways(field: str) -> str:
 
 
 def identity(environment: Mapping[str, str] = os.environ) -> Identity:
-    """Return the job of this process, from JOB_ID, SWEEP_ID and Batch's variables.
+    """Return the job of this process, from JOB_ID, SWEEP_ID, ACTOR and Batch's variables.
 
     A child of a sweep has the job id of its own index.
 
@@ -145,6 +145,7 @@ def identity(environment: Mapping[str, str] = os.environ) -> Identity:
         sweep_id=environment.get("SWEEP_ID") or None,
         batch_job_id=environment.get("AWS_BATCH_JOB_ID") or None,
         attempt=int(environment.get("AWS_BATCH_JOB_ATTEMPT") or 1),
+        actor=environment.get("ACTOR") or None,
     )
 
 

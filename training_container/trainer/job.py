@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlops.domain import objective as objectives
-from mlops.domain.objective import Objective
+from mlops.domain.objective import SUMMARY_TAG, Objective
 from mlops_contract import Task
 from trainer import checkpoint, data, models, process, validation
 from trainer.data import Dataset
 from trainer.data_options import data_options
+from trainer.decision_threshold import decision_threshold_of
 from trainer.errors import Interrupted, Pruned, TrainingError, reason_of
 from trainer.job_record import JobRecord
 from trainer.log import log_event
@@ -22,6 +23,7 @@ from trainer.parameters import Identity, Parameters, ParameterValue
 from trainer.provenance import provenance
 from trainer.run_tags import data_tags, objective_of
 from trainer.stop import Stop
+from trainer.summary import summary
 from trainer.tracking import TrackedRun, version_tags
 from trainer.trial import Trial
 
@@ -136,6 +138,7 @@ class _Job:
         if self._trial:
             dataset = with_validation(dataset)
             self._trial.begin(objective)
+        threshold = decision_threshold_of(self._parameters, dataset)
         self._run_tags = objectives.run_tags(objective, dataset.task)
         self._check_stop()
         model_type = models.find(self._parameters.model_type)
@@ -144,16 +147,20 @@ class _Job:
         trained = model_type.train(dataset, self._parameters, self)
         self._check_stop()
         self._tracked.data(dataset)
-        return self._conclude(trained, dataset, objective)
+        return self._conclude(trained, dataset, objective, threshold)
 
-    def _conclude(self, trained: Trained, dataset: Dataset, objective: Objective) -> Outcome:
+    def _conclude(
+        self, trained: Trained, dataset: Dataset, objective: Objective, decision_threshold: float | None
+    ) -> Outcome:
         from trainer.evaluation import baseline, evaluate
         from trainer.export import export
 
-        exported = export(trained, dataset)
+        exported = export(trained, dataset, decision_threshold)
         # The figures are of the file that will serve, not of the model it was made from.
         held_out = dataset.held_out
-        evaluation = evaluate(dataset.task, exported.answers, held_out.targets, dataset.labels, held_out.weights)
+        evaluation = evaluate(
+            dataset.task, exported.answers, held_out.targets, dataset.labels, held_out.weights, decision_threshold
+        )
         metrics = evaluation.metrics()
         naive = baseline(dataset, objective)
         if naive is not None:
@@ -174,7 +181,7 @@ class _Job:
         }
         outcome_metrics = validation.reported(objective, self._reported) | metrics
         if self._trial:
-            outcome_metrics |= validation.on_validation(trained, dataset, objective, self._reported)
+            outcome_metrics |= validation.on_validation(trained, dataset, objective, self._reported, decision_threshold)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             report.write(
@@ -188,8 +195,10 @@ class _Job:
                 baseline=naive,
                 importance=trained.importance(),
             )
-            self._tracked.results(figures, tags, folder)
-            self._tracked.model(exported.content, dataset, {"sha256": exported.sha256, "dataset": dataset.name})
+            about = {SUMMARY_TAG: summary(self._parameters, dataset, outcome_metrics, objective)}
+            self._tracked.results(tags | about, folder)
+            metadata = {"sha256": exported.sha256, "dataset": dataset.name}
+            self._tracked.model(exported.content, dataset, metadata, figures)
             if self._parameters.register_model:
                 version = version_tags(exported.sha256, dataset.digest, objective, dataset.task, self._identity.job_id)
                 self._tracked.register(self._parameters.model_name, version)

@@ -10,6 +10,7 @@ from trainer.data import Dataset
 from trainer.evaluation import Classification, Evaluation
 from trainer.export import Exported
 from trainer.parameters import Parameters
+from trainer.summary import about
 
 CLASSES_LISTED = 50
 COLUMNS_LISTED = 100
@@ -28,7 +29,7 @@ def model_card(
 ) -> str:
     """Return the card. The arguments are those of `report.write`."""
     sections = [
-        [f"# {parameters.model_name}", "", _about(parameters, dataset)],
+        [f"# {parameters.model_name}", "", about(parameters, dataset)],
         _data(dataset),
         _quality(evaluation, objective, baseline),
         _serving(exported, proof),
@@ -40,19 +41,6 @@ def model_card(
         _limits(dataset.task),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
-
-
-def _about(parameters: Parameters, dataset: Dataset) -> str:
-    if dataset.contract is not None:
-        inputs = f"rows of {len(dataset.contract.columns)} columns"
-    elif dataset.image:
-        inputs = f"images of {dataset.image[0]}x{dataset.image[1]}"
-    else:
-        inputs = f"vectors of {dataset.features}"
-    if dataset.task is Task.REGRESSION:
-        target = f"`{dataset.contract.target}`" if dataset.contract is not None else "a quantity"
-        return f"A {parameters.model_type} that predicts {target} from {inputs}."
-    return f"A {parameters.model_type} that distinguishes {dataset.classes} classes of {inputs}."
 
 
 def _data(dataset: Dataset) -> list[str]:
@@ -99,7 +87,10 @@ def _classes(evaluation: Classification) -> list[str]:
         )
     if len(evaluation.labels) > CLASSES_LISTED:
         lines.append(f"| … | {len(evaluation.labels) - CLASSES_LISTED} more in evaluation.json | | | | |")
-    lines += ["", "The metrics `precision_0`, `recall_0` and so on are those of the class at that position."]
+    lines += [
+        "",
+        "The metrics `class/0/precision`, `class/0/recall` and so on are those of the class at that position.",
+    ]
     return lines
 
 

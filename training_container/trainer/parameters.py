@@ -42,3 +42,4 @@ class Identity:
     sweep_id: str | None = None
     batch_job_id: str | None = None
     attempt: int = 1
+    actor: str | None = None

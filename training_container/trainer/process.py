@@ -15,6 +15,8 @@ ENVIRONMENT = {
     # torch's threads sleep while they wait for each other. Spinning is a little quicker on an idle machine and many
     # times slower on a shared one, where they spin away the time that the awaited thread needs.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # On a GPU cuBLAS repeats its sums to the bit only with a workspace of fixed size.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     # onnxruntime otherwise writes a device id below HOME and looks up its maker's collector.
     "ORT_DISABLE_TELEMETRY": "1",
 }

@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def provenance() -> dict[str, str]:
         facts["mlops.image_digest"] = digest
     facts["mlops.python"] = platform.python_version()
     facts["mlops.machine"] = f"{platform.machine()}, {_processors()} processors"
+    if name := _gpu():
+        facts["mlops.gpu"] = name
     for library in LIBRARIES:
         try:
             facts[f"mlops.version.{library}"] = version(library)
@@ -29,6 +32,14 @@ def provenance() -> dict[str, str]:
 def _processors() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpu() -> str | None:
+    """Return the name of the GPU that torch has begun to use; None without one, or for types that use none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return str(torch.cuda.get_device_name())
 
 
 def _git_commit() -> str | None:

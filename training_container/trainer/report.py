@@ -15,6 +15,7 @@ from trainer.export import Exported
 from trainer.log import log_event
 from trainer.model_card import model_card
 from trainer.parameters import Parameters
+from trainer.summary import CARD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ def write(
     if exported.explanation is not None:
         (folder / EXPLAIN_FILE).write_bytes(exported.explanation)
     card = model_card(parameters, dataset, evaluation, exported, facts, objective, baseline, exported.proof_summary)
-    (folder / "model_card.md").write_text(card, encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def importance_picture(importance: Mapping[str, float]) -> "Figure":

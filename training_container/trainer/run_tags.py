@@ -20,7 +20,7 @@ def objective_of(parameters: Parameters, dataset: Dataset) -> Objective:
 
 
 def data_tags(dataset: Dataset) -> dict[str, str]:
-    """Return the labels in order, beside `precision_0` and so on, and the notes about the data.
+    """Return the labels in order, beside `class/0/precision` and so on, and the notes about the data.
 
     Labels that are longer than a tag are in evaluation.json only.
     """

@@ -1,4 +1,4 @@
-"""Ask Optuna for the hyperparameters of a run of a tpe sweep: values that did well in the other runs.
+"""Ask Optuna for the hyperparameters of a run of a sweep that learns from its other runs.
 
 There is no coordinator and no database. Each process makes a study in memory from the records of the runs, so the same
 records give the same answer.
@@ -6,6 +6,7 @@ records give the same answer.
 
 import math
 import random
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
@@ -18,6 +19,7 @@ from trainer.parameters import HyperparameterValue
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
 FEWEST_AT_RANDOM = 4
@@ -34,7 +36,7 @@ def ask(
 
     The first run has the values of `start`, as far as they are in the space, because a model type's own values are a
     good guess. The others of the first quarter of the runs, and at least of four, are drawn at random. A run that is
-    under way counts as a bad one, so that the workers try different values. A run that failed, or has no finite
+    under way is kept away from, so that the workers try different values. A run that failed, or has no finite
     objective, teaches nothing.
 
     Args:
@@ -48,16 +50,8 @@ def ask(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = {name: _distribution(plan.space, name, name in plan.whole) for name in sorted(plan.space)}
-    sampler = optuna.samplers.TPESampler(
-        n_startup_trials=max(FEWEST_AT_RANDOM, plan.num_runs // 4),
-        constant_liar=True,
-        # Hyperparameters depend on each other, as the rate and the number of leaves do: they are drawn together.
-        multivariate=True,
-        # As for random draws: neighbouring numbers must not give similar draws.
-        seed=random.Random(f"{plan.seed}/{index}").getrandbits(32),
-    )
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.add_trials([_told(run, plan.space, distributions, objective) for run in runs])
+    study = optuna.create_study(direction="maximize", sampler=_sampler(plan, index))
+    study.add_trials(_told(plan, runs, distributions, objective))
     if index == 0:
         known = {name: value for name, value in start.items() if name in distributions}
         study.enqueue_trial(
@@ -65,6 +59,21 @@ def ask(
         )
     drawn = study.ask(distributions).params
     return plan.tidy({name: _outside(plan.space[name], value) for name, value in drawn.items()})
+
+
+def _sampler(plan: Sweep, index: int) -> "BaseSampler":
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import GPSampler, TPESampler
+
+    at_random = max(FEWEST_AT_RANDOM, plan.num_runs // 4)
+    # As for random draws: neighbouring numbers must not give similar draws.
+    seed = random.Random(f"{plan.seed}/{index}").getrandbits(32)
+    if plan.strategy == "gp":
+        # A training is reproducible. Estimating noise from a dozen runs costs more than it gives: benchmarks/sweeps.py
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            return GPSampler(seed=seed, n_startup_trials=at_random, deterministic_objective=True)
+    # Hyperparameters depend on each other, as the rate and the number of leaves do: they are drawn together.
+    return TPESampler(seed=seed, n_startup_trials=at_random, constant_liar=True, multivariate=True)
 
 
 def _distribution(space: Space, name: str, whole: bool) -> "BaseDistribution":
@@ -110,18 +119,35 @@ def _outside(values: list[Value] | Range, value: Value) -> Value:
 
 
 def _told(
-    run: Job, space: Space, distributions: "dict[str, BaseDistribution]", objective: Objective | None
-) -> "FrozenTrial":
-    """Return a run as Optuna knows it. Its values are scores: higher is better, whatever the objective is."""
+    plan: Sweep, runs: Sequence[Job], distributions: "dict[str, BaseDistribution]", objective: Objective | None
+) -> "list[FrozenTrial]":
+    """Return the runs as Optuna knows them. Their values are scores: higher is better, whatever the objective is.
+
+    tpe ranks pruned runs by their curves. gp knows values only: there they are as bad as the worst run that completed,
+    because a curve may be of another metric than the objective.
+    """
     from optuna.trial import TrialState, create_trial
 
-    params = {name: _inside(space[name], run.asked[name]) for name in distributions}
-    if run.status is JobStatus.PRUNED:
-        return create_trial(
-            state=TrialState.PRUNED, params=params, distributions=distributions, intermediate_values=dict(run.curve)
+    scores = {run.job_id: score for run in runs if (score := _score(run, objective)) is not None}
+    told = []
+    for run in runs:
+        state, value, curve = TrialState.FAIL, scores.get(run.job_id), {}
+        if value is not None:
+            state = TrialState.COMPLETE
+        elif not run.status.has_ended:
+            state = TrialState.RUNNING
+        elif run.status is JobStatus.PRUNED and plan.strategy != "gp":
+            state, curve = TrialState.PRUNED, dict(run.curve)
+        elif run.status is JobStatus.PRUNED and scores:
+            state, value = TrialState.COMPLETE, min(scores.values())
+        params = {name: _inside(plan.space[name], run.asked[name]) for name in distributions}
+        told.append(
+            create_trial(
+                state=state, value=value, params=params, distributions=distributions, intermediate_values=curve
+            )
         )
-    if not run.status.has_ended:
-        return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
-    score = objective.score(run.metrics) if objective and run.status is JobStatus.COMPLETED else None
-    state = TrialState.FAIL if score is None else TrialState.COMPLETE
-    return create_trial(state=state, value=score, params=params, distributions=distributions)
+    return told
+
+
+def _score(run: Job, objective: Objective | None) -> float | None:
+    return objective.score(run.metrics) if objective and run.status is JobStatus.COMPLETED else None

@@ -1,8 +1,8 @@
 """Do a sweep on one machine: the runs of a Batch array job, one after the other in this process.
 
 Each child's parameters follow from the seed of the sweep and its index (`mlops.domain.sweep`), as they do for the API;
-those of a tpe sweep also from the children before (`search`). When one fails, the others go on. The best model is
-registered once, at the end.
+those of a sweep that learns also from the children before (`search`). When one fails, the others go on. The best model
+is registered once, at the end.
 """
 
 import argparse
@@ -12,14 +12,15 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import get_args
 
 from pydantic import ValidationError
 
 from mlops.api.schemas.sweeps import SweepRequest
-from mlops.domain.job import TPE, Job, JobStatus
+from mlops.domain.job import Job, JobStatus
 from mlops.domain.model_types import ModelType, ModelTypes, TaskUnknown
 from mlops.domain.objective import Objective
-from mlops.domain.sweep import Sweep, child_parameters, chooses
+from mlops.domain.sweep import Strategy, Sweep, child_parameters, chooses
 from mlops.domain.training_data import known_task
 from mlops.domain.training_request import Space
 from trainer import invocation, job, models, search
@@ -75,8 +76,8 @@ def main(argv: Sequence[str], stop: Stop) -> int:
         whole=model_type.whole_in_sweeps,
         ranks_by_validation=chooses(request.strategy, request.num_runs),
     )
-    # What is wrong with one of them is said before the first one trains. tpe decides only then.
-    planned = [] if plan.strategy == TPE else [_child(plan, index, fixed) for index in range(plan.num_runs)]
+    # What is wrong with one of them is said before the first one trains. Those that learn are decided then.
+    planned = [] if plan.learns else [_child(plan, index, fixed) for index in range(plan.num_runs)]
     sweep_id = f"sweep_{secrets.token_hex(4)}"
     log_event("sweep.started", sweep_id=sweep_id, runs=plan.num_runs)
     children: list[Child] = []
@@ -188,7 +189,7 @@ def _child(
 def _parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(prog="python -m trainer sweep", description=__doc__, allow_abbrev=False)
     flags.add_argument("--num-runs", default="10", metavar="N", help="number of runs, 1 to 100 (default: 10)")
-    flags.add_argument("--strategy", default="random", choices=["random", "grid", TPE])
+    flags.add_argument("--strategy", default="random", choices=get_args(Strategy))
     flags.add_argument("--prune", default="false", metavar="BOOL", help="end bad runs early (default: false)")
     flags.add_argument(
         "--seed", default="42", metavar="N", help="seed of the draws; each run trains with this seed plus its index"

@@ -17,7 +17,11 @@ def reported(objective: Objective, by_the_type: Mapping[str, float]) -> dict[str
 
 
 def on_validation(
-    trained: Trained, dataset: Dataset, objective: Objective, by_the_type: Mapping[str, float]
+    trained: Trained,
+    dataset: Dataset,
+    objective: Objective,
+    by_the_type: Mapping[str, float],
+    decision_threshold: float | None = None,
 ) -> dict[str, float]:
     """Return the objective on the rows for validation, under its name there; empty if it is not measured.
 
@@ -26,6 +30,7 @@ def on_validation(
         dataset: Has rows for validation.
         objective: Of the run.
         by_the_type: What the model type reported last. A metric of its own is measured there only.
+        decision_threshold: As `mlops_contract.decision` has it.
 
     Raises:
         DataError: All rows for validation have the weight 0.
@@ -34,6 +39,6 @@ def on_validation(
     if rows is None:
         return {}
     answers = trained.predict(rows.inputs)
-    measured = evaluate(dataset.task, answers, rows.targets, dataset.labels, rows.weights).metrics()
+    measured = evaluate(dataset.task, answers, rows.targets, dataset.labels, rows.weights, decision_threshold).metrics()
     found = measured.get(objective.name, by_the_type.get(name, by_the_type.get(objective.name)))
     return {} if found is None else {name: found}

@@ -1,4 +1,4 @@
-"""A worker of a tpe sweep: it takes one run after the other, until none is left.
+"""A worker of a sweep that learns: it takes one run after the other, until none is left.
 
 A run is claimed by the write of its hyperparameters, before it trains. So each run is done once, the other workers see
 what is under way, and an attempt after an interruption takes up its own run again, with the same hyperparameters. If a
@@ -15,7 +15,7 @@ from mlops.domain.sweep import Sweep, child_parameters
 from trainer import invocation, job, models, search
 from trainer.errors import Interrupted, Pruned, reason_of
 from trainer.log import log_event
-from trainer.parameters import HyperparameterValue, Identity
+from trainer.parameters import HyperparameterValue
 from trainer.stop import Stop
 from trainer.trial_records import TrialRecords
 
@@ -64,7 +64,7 @@ class Worker:
         process = invocation.identity(os.environ)
         # In another queue Batch counts from 1 again, and the record takes no report of an earlier attempt.
         attempt = max(process.attempt, run.attempt)
-        identity = Identity(run.job_id, process.sweep_id, process.batch_job_id, attempt)
+        identity = replace(process, job_id=run.job_id, attempt=attempt)
         drawn = {**child_parameters(self._plan, self._plan.job_ids.index(run.job_id)), **run.asked}
         try:
             parameters = invocation.resolve(self._values, drawn)

@@ -11,18 +11,23 @@ import typer
 from mlops_client.cli import (
     access,
     artifacts,
+    backups,
+    bin,
     contract,
     data,
     drift,
     feedback,
+    forgetting,
     governance,
     jobs,
     label_imports,
     model_types,
+    notes,
     opening,
     operator,
     own_code,
     predicting,
+    pushing,
     registry,
     rollouts,
     runs,
@@ -32,9 +37,10 @@ from mlops_client.cli import (
 )
 from mlops_client.cli.help import GroupedCommands, epilog
 from mlops_client.cli.options import SignIn
-from mlops_client.cli.output import complain
+from mlops_client.cli.output import complain, further, note
 from mlops_client.cli.speech import in_commands
-from mlops_client.errors import BadInput, Forbidden, Invalid, MlopsError, NotSignedIn, Unreachable
+from mlops_client.config import read_profile
+from mlops_client.errors import ApiError, BadInput, Forbidden, Invalid, MlopsError, NotSignedIn, Unreachable
 from mlops_client.version import __version__
 
 EPILOG = """Exit codes:
@@ -64,11 +70,11 @@ app = typer.Typer(
 GROUPS: dict[str, tuple[Any, ...]] = {
     "Begin": (access,),
     "Train": (data, training, own_code, model_types, jobs),
-    "Compare": (runs, artifacts, opening),
-    "Promote": (registry, governance, rollouts),
+    "Compare": (runs, artifacts, notes, opening),
+    "Promote": (registry, governance, rollouts, pushing, bin),
     "Predict": (contract, predicting, scoring),
-    "Watch": (drift, feedback, label_imports, webhooks),
-    "Operate, with AWS credentials": (operator,),
+    "Watch": (drift, feedback, label_imports, forgetting, webhooks),
+    "Operate, with AWS credentials": (operator, backups),
 }
 """The modules of the commands by the heading below which the help lists them."""
 
@@ -104,10 +110,17 @@ def _sign_in(
         str | None,
         typer.Option(help="API key. Better set MLOPS_API_KEY: other users of this machine can see options."),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="A login that `mlops login --profile` stored, instead of URL and key."),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version of the client.")
     ] = False,
 ) -> None:
+    if profile is not None and url is None and key is None:
+        login = read_profile(profile)
+        url, key = login.url, login.key
     SignIn.url, SignIn.key = url, key
 
 
@@ -129,6 +142,8 @@ def main() -> None:
         app(prog_name="mlops")
     except MlopsError as error:
         complain(in_commands(str(error)))
+        for line in further(error) if isinstance(error, ApiError) else ():
+            note(in_commands(line))
         sys.exit(exit_code(error))
     except OSError as error:
         # Of a file that was named: errors of the network are the package's own.

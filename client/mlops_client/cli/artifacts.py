@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_client.cli import output
-from mlops_client.cli.finding import find_runs
-from mlops_client.cli.options import Json, new_client
+from mlops_client.cli.options import Json, OfExperiment, RunName, new_client
 from mlops_client.cli.tables import Column, Shown
 from mlops_client.errors import BadInput
+from mlops_client.finding import find_runs
 
 if TYPE_CHECKING:
     from mlops_client.client import Client
@@ -23,18 +23,14 @@ def register(app: typer.Typer) -> None:
 
 
 def artifacts(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Run ID or its first characters, name of the run, or job ID.")
-    ],
+    run: RunName,
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="Only this file, or the files in this folder of the run.")
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Download the files into this folder.")
     ] = None,
-    experiment: Annotated[
-        str | None, typer.Option("--experiment", "-e", help="Name or ID of the run's experiment. [all are searched]")
-    ] = None,
+    experiment: OfExperiment = None,
     as_json: Json = False,
 ) -> None:
     """List the files of a run: the model, the model card, pictures, what it has logged. Or download them."""

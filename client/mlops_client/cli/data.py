@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops_client.cli import output, subject
-from mlops_client.cli.options import Json
+from mlops_client.cli.options import Json, Limit, new_client
 from mlops_client.cli.tables import Column
 from mlops_client.describing import describe as described
+from mlops_client.errors import BadInput
 
 if TYPE_CHECKING:
+    from mlops_client import Client
     from mlops_data.profile import ColumnProfile, DataProfile, LevelCount, Quantiles, TargetProfile
 
-data_app = typer.Typer(help="Look at data sets on this machine.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Describe a table on this machine, and list and delete what runs have used.", no_args_is_help=True
+)
 COLUMNS = (
     Column("column", keep=9),
     Column("type", keep=9),
@@ -26,6 +30,8 @@ TYPES = {"double": "number", "long": "whole number", "string": "category"}
 """The types of the contract that are called differently in requests and in the documentation."""
 SHOWN_LEVELS = 5
 SHOWN_CLASSES = 20
+SEARCHED = 1000
+"""Data sets among which the beginning of a digest is looked up."""
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +67,68 @@ def describe(
         output.print_json(profile.to_document())
     else:
         _show(profile)
+
+
+@data_app.command("list")
+def list_used(limit: Limit = 50, as_json: Json = False) -> None:
+    """List the data sets that runs have used, those of the newest runs first."""
+    listing = new_client().datasets(limit)
+    if as_json:
+        output.print_json(listing)
+        return
+    columns = [
+        Column("data set", 9),
+        Column("digest", 4),
+        Column("runs", 6, right=True),
+        Column("last used", 5, right=True, style="dim"),
+        Column("experiments", 7),
+        Column("newest run", 8),
+    ]
+    rows = [
+        [
+            f"{used.name} (deleted)" if used.deleted_at else used.name,
+            used.digest[:12],
+            used.runs,
+            output.ago(used.last_used_at),
+            ", ".join(used.experiments),
+            used.latest_runs[0].run_name or used.latest_runs[0].run_id[:8] if used.latest_runs else "",
+        ]
+        for used in listing
+    ]
+    output.show(columns, rows, "no run has logged its data yet; start one: mlops train --watch")
+    output.show_limit(listing)
+
+
+@data_app.command("delete")
+def delete(
+    digest: Annotated[str, typer.Argument(help="Digest of the data set, or its beginning, as the list shows it.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Reason, which the history keeps.")],
+    as_json: Json = False,
+) -> None:
+    """Delete a data set, for good: its files in the platform's bucket, and the rows that its runs have kept.
+
+    Models that were made from it stay and serve.
+    """
+    client = new_client()
+    deleted = client.delete_dataset(_whole(digest, client), reason)
+    if as_json:
+        output.print_json(deleted)
+        return
+    for address in deleted.addresses:
+        output.print_line(f"deleted: {address}")
+    output.print_line(f"deleted: rows in {deleted.runs:,} run{'' if deleted.runs == 1 else 's'}")
+    if deleted.completed_at is None:
+        output.note("some of them are left, and will be deleted within the hour")
+    for version in deleted.versions:
+        output.note(f"{version.model_name}@{version.version} was made from it, and stays")
+
+
+def _whole(digest: str, client: Client) -> str:
+    """Return the digest that begins so. Raises BadInput: several do."""
+    found = sorted({used.digest for used in client.datasets(SEARCHED) if used.digest.startswith(digest)})
+    if len(found) > 1:
+        raise BadInput(f"{len(found)} data sets have a digest that begins with {digest!r}; name more of it")
+    return found[0] if found else digest
 
 
 def _show(profile: DataProfile) -> None:

@@ -163,7 +163,7 @@ def _figures(version: VersionPerformance) -> str:
         parts = [
             f"accuracy {_figure(classes.accuracy)}",
             f"macro F1 {_figure(classes.macro_f1)}",
-            f"log loss {_figure(classes.log_loss)}",
+            *([f"log loss {_figure(classes.log_loss)}"] if classes.log_loss is not None else []),
             *([f"AUC {_figure(classes.auc)}"] if classes.auc is not None else []),
         ]
     elif quantities is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlops_client.cli import output
-from mlops_client.cli.options import Json, Reason, new_client
-from mlops_client.cli.results import REFUSED, show_transition
+from mlops_client.cli.options import Comment, Json, Reason, new_client
+from mlops_client.cli.results import REFUSED, show_comparison, show_transition
 from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput, TransitionRefused
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the registered model.")]
 TransitionId = Annotated[str, typer.Argument(metavar="TRANSITION", help="ID of the transition, such as tr_0199….")]
-Comment = Annotated[str | None, typer.Option("--comment", "-c", help="Comment, which the history keeps.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +64,7 @@ def approve(transition: TransitionId, comment: Comment = None, as_json: Json = F
     """Approve a transition that waits. Who has asked for it cannot approve it. Shows what changes."""
     client = new_client()
     if not as_json:
-        _show_comparison(client.transition(transition))
+        show_comparison(client.transition(transition))
     try:
         outcome = client.approve(transition, comment)
     except TransitionRefused as refused:
@@ -158,20 +157,6 @@ def _show(state: SettingsState) -> None:
     output.show(columns, rows, "no settings")
     if state.version:
         output.note(f"version {state.version}, changed by {state.changed_by}: {state.reason}")
-
-
-def _show_comparison(transition: Transition) -> None:
-    """Print what an approval is about, beside the results of the gate."""
-    seen = transition.comparison
-    if seen is None:
-        return
-    name = f"{transition.model_name} version {transition.version}"
-    replaced = f"version {seen.replaced_version}" if seen.replaced_version else "nothing"
-    output.print_line(f"{name} to {transition.stage}, in place of {replaced}; asked by {transition.actor}")
-    for metric in sorted(seen.metrics.keys() & seen.replaced_metrics.keys()):
-        output.print_line(f"  {metric}: {seen.replaced_metrics[metric]} -> {seen.metrics[metric]}")
-    for change in seen.params:
-        output.print_line(f"  {change.name}: {change.before} -> {change.now}")
 
 
 def _end(transition: Transition, as_json: bool) -> None:

@@ -14,14 +14,18 @@ EXAMPLES = {
         "mlops predict --model churn --row '{\"age\": 41}'",
         "mlops jobs --json",
     ),
-    "login": ("mlops login https://abc123.execute-api.eu-central-1.amazonaws.com/v1", "mlops login --local"),
+    "login": (
+        "mlops login https://abc123.execute-api.eu-central-1.amazonaws.com/v1",
+        "mlops login --local",
+        "mlops login https://abc123.execute-api.eu-central-1.amazonaws.com/v1 --profile prod",
+    ),
     "train": (
         "mlops train --watch",
         "mlops train --dataset s3://data/customers.csv --target churned --model-type lightgbm --set num_leaves=63",
     ),
     "sweep": (
         "mlops sweep --num-runs 10 --stage Production",
-        "mlops sweep --try learning_rate=0.001..0.1:log --try hidden_size=64,128 --strategy tpe",
+        "mlops sweep --try learning_rate=0.001..0.1:log --try hidden_size=64,128 --strategy gp",
     ),
     "run": ("mlops run train.py --dataset s3://data/customers.csv --param lr=0.1 --watch",),
     "jobs": ("mlops jobs --status failed", "mlops jobs job_000042 --watch", "mlops jobs sweep_000003"),
@@ -33,7 +37,9 @@ EXAMPLES = {
     ),
     "compare": ("mlops compare job_000041 job_000042", "mlops compare 3f2a 91bc --all"),
     "artifacts": ("mlops artifacts job_000042", "mlops artifacts job_000042 model --output model-files"),
+    "note": ("mlops note job_000042 'the best with clean data'", "mlops note 3f2a --tag reviewed=yes --tag draft="),
     "open": ("mlops open console", "mlops open model churn", "mlops open run job_000042"),
+    "console": ("mlops console", "mlops console --no-browser --sign-in"),
     "models": ("mlops models", "mlops models churn"),
     "promote": (
         "mlops promote 3 --model churn",
@@ -41,6 +47,8 @@ EXAMPLES = {
     ),
     "rollback": ("mlops rollback --model churn --reason 'more complaints'",),
     "history": ("mlops history churn --stage production",),
+    "push": ("mlops push churn@3 --to prod",),
+    "delete": ("mlops delete churn@3 --reason 'trained on the wrong file'",),
     "predict": (
         "mlops predict seven.png",
         'mlops predict --model churn --row \'{"age": 41, "job": null}\' --explain',
@@ -50,6 +58,8 @@ EXAMPLES = {
     "drift": ("mlops drift churn --columns", "mlops drift churn --column income", "mlops drift churn --history 48"),
     "feedback": ("mlops feedback 0199f1c2 yes --model churn", "mlops feedback --file labels.csv --model churn"),
     "import-labels": ("mlops import-labels s3://bucket/outcomes.parquet --model churn",),
+    "backup": ("mlops backup backup-2026-01-31 --stack mlops-prod", "mlops backup --resume-queue --stack mlops-prod"),
+    "restore": ("mlops restore backup-2026-01-31 --stack mlops-new",),
     "upload": ("mlops upload customers.csv --as customers",),
 }
 """Command lines by the command that they belong to."""

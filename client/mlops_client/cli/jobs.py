@@ -157,6 +157,7 @@ def _show_job(job: Job) -> None:
         ("model", model),
         ("created", f"{job.created_at} ({ago(job.created_at)})"),
         ("duration", duration(job.started_at, job.completed_at if job.ended else None)),
+        ("cost", f"about ${job.cost_usd:.4f} on AWS" if job.cost_usd is not None else None),
         ("error", job.error),
     ]
     facts += [(name, f"{value:.6g}") for name, value in job.metrics.items()]

@@ -127,9 +127,12 @@ def keys_list(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
         Column("role", 8),
         Column("models", 6),
         Column("owner", 7),
+        Column("ends", 6, style="dim"),
         Column("id", 5, style="dim", whole=True),
     ]
-    rows = [[key["name"], key["role"], " ".join(key["models"]), key["owner"], key["id"]] for key in keys]
+    rows = [
+        [key["name"], key["role"], " ".join(key["models"]), key["owner"], key["until"] or "", key["id"]] for key in keys
+    ]
     output.show(columns, rows, "no keys")
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from mlops_client.cli.tables import CONTROL_CHARACTERS, Column, Shown, tab_separated, table
 
 if TYPE_CHECKING:
+    from mlops_client.errors import ApiError
     from mlops_client.listing import Listing
     from mlops_client.models import Progress
 
@@ -83,6 +84,22 @@ def complain(message: str) -> None:
     """Print an error in one line on stderr."""
     err = console(stderr=True)
     err.print(Text.assemble(("error: ", "bold red"), " ".join(message.split())), soft_wrap=True)
+
+
+def further(error: ApiError) -> list[str]:
+    """Return what a problem document has beside its sentence: a line for each reason that this does not name yet."""
+    lines = []
+    for name, value in error.more.items():
+        entries = value if isinstance(value, list) else [value]
+        if not all(isinstance(entry, dict) for entry in entries):
+            lines.append(f"{name}: {', '.join(map(str, entries)) or 'nothing'}")
+            continue
+        for entry in entries:
+            about = " ".join(f"{key} {of}" for key, of in entry.items() if key != "reasons")
+            reasons = [str(reason) for reason in entry.get("reasons") or [""]]
+            new = [reason for reason in reasons if not reason or reason not in error.detail]
+            lines += [f"{name}: {about} {reason}".rstrip() for reason in new]
+    return lines
 
 
 def show_facts(facts: Iterable[tuple[str, str | None]]) -> None:

@@ -70,12 +70,31 @@ def finish_sweep(client: Client, sweep: SweepState, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def show_transition(transition: Transition) -> None:
-    """Print the results of the gates, and the outcome."""
-    out = output.console()
+def show_gates(transition: Transition) -> None:
+    """Print the results of the gates."""
     for gate in transition.gates:
         mark = ("ok  ", "green") if gate.passed else ("fail", "red")
-        out.print(Text.assemble(mark, f"  {gate.check:<10} ", (gate.detail, "dim")), soft_wrap=True)
+        output.console().print(Text.assemble(mark, f"  {gate.check:<10} ", (gate.detail, "dim")), soft_wrap=True)
+
+
+def show_comparison(transition: Transition) -> None:
+    """Print what an approval is about, beside the results of the gate."""
+    seen = transition.comparison
+    if seen is None:
+        return
+    name = f"{transition.model_name} version {transition.version}"
+    replaced = f"version {seen.replaced_version}" if seen.replaced_version else "nothing"
+    output.print_line(f"{name} to {transition.stage}, in place of {replaced}; asked by {transition.actor}")
+    for metric in sorted(seen.metrics.keys() & seen.replaced_metrics.keys()):
+        output.print_line(f"  {metric}: {seen.replaced_metrics[metric]} -> {seen.metrics[metric]}")
+    for change in seen.params:
+        output.print_line(f"  {change.name}: {change.before} -> {change.now}")
+
+
+def show_transition(transition: Transition) -> None:
+    """Print the results of the gates, and the outcome."""
+    show_gates(transition)
+    out = output.console()
     name = f"{transition.model_name} version {transition.version}"
     if transition.status == "succeeded":
         replaced = f", in place of version {transition.replaced_version}" if transition.replaced_version else ""
@@ -86,6 +105,8 @@ def show_transition(transition: Transition) -> None:
             f"{name} waits for {left} approval{'s' if left > 1 else ''} before it goes to {transition.stage}"
         )
         output.note(f"somebody else can approve it: mlops approve {transition.transition_id}")
+    elif transition.status == "awaiting_rollout":
+        output.print_line(f"{name} is approved, and is rolled out: the rollout {transition.rollout_id} goes on")
     elif transition.status in UNDER_WAY:
         status, history = transition.status, f"mlops history {transition.model_name}"
         output.print_line(f"{transition.transition_id} is {status}; see: {history}")

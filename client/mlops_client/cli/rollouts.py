@@ -1,20 +1,24 @@
-"""mlops rollout: start, list, show, pause, resume, abort, complete."""
+"""mlops rollout: start, list, show, approve, reject, pause, resume, abort, complete."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops_client.cli import output
-from mlops_client.cli.options import Json, Limit, ModelName, Reason, new_client
+from mlops_client.cli.options import Comment, Json, Limit, ModelName, Reason, new_client
 from mlops_client.cli.output import ago
+from mlops_client.cli.results import show_comparison, show_gates
 from mlops_client.cli.tables import Column
 from mlops_client.defaults import DEFAULT_MODEL
 from mlops_client.errors import BadInput
 
 if TYPE_CHECKING:
     from mlops_client.models import Rollout
+
+USUAL_STEPS = ("5:30", "25:60")
 
 rollout_app = typer.Typer(
     help="Roll a version out step by step; it goes back by itself if it breaks a guardrail.", no_args_is_help=True
@@ -26,6 +30,8 @@ def register(app: typer.Typer) -> None:
     rollout_app.command("start")(start)
     rollout_app.command("list")(list_rollouts)
     rollout_app.command("show")(show)
+    rollout_app.command("approve")(approve)
+    rollout_app.command("reject")(reject)
     rollout_app.command("pause")(pause)
     rollout_app.command("resume")(resume)
     rollout_app.command("abort")(abort)
@@ -68,7 +74,10 @@ def start(
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
-    """Start a rollout. Without --step it is 5 percent for 30 minutes, then 25 percent for 60."""
+    """Start a rollout.
+
+    Without --step it has the steps of the model's settings; else 5 percent for 30 minutes, then 25 percent for 60.
+    """
     limits = {
         "max_error_rate": max_error_rate,
         "max_latency_ratio": max_latency_ratio,
@@ -78,10 +87,14 @@ def start(
         "min_accuracy_delta": min_accuracy_delta,
     }
     guardrails = {name: limit for name, limit in limits.items() if limit is not None}
-    steps = [_step(text) for text in step or ("5:30", "25:60")]
+    client = new_client()
+    steps = [_step(text) for text in step or ()]
+    if not steps and (usual := client.settings(model_name).settings.rollout) is not None:
+        steps = [asdict(each) for each in usual.steps]
+    steps = steps or [_step(text) for text in USUAL_STEPS]
     if min_labels is not None:
         steps = [{**each, "min_labels": min_labels} for each in steps]
-    rollout = new_client().start_rollout(
+    rollout = client.start_rollout(
         version,
         model_name,
         steps=steps,
@@ -129,6 +142,23 @@ def show(rollout_id: RolloutId, model_name: ModelName = DEFAULT_MODEL, as_json: 
     _show(new_client().rollout(rollout_id, model_name), as_json)
 
 
+def approve(
+    rollout_id: RolloutId, model_name: ModelName = DEFAULT_MODEL, comment: Comment = None, as_json: Json = False
+) -> None:
+    """Approve a rollout that waits. Who has asked for it cannot approve it. Shows what changes, and the plan."""
+    client = new_client()
+    if not as_json:
+        _show_asked(client.rollout(rollout_id, model_name))
+    _show(client.approve_rollout(rollout_id, model_name, comment=comment), as_json)
+
+
+def reject(
+    rollout_id: RolloutId, model_name: ModelName = DEFAULT_MODEL, comment: Comment = None, as_json: Json = False
+) -> None:
+    """Reject a rollout that waits. Who has asked for it cannot reject it."""
+    _show(new_client().reject_rollout(rollout_id, model_name, comment=comment), as_json)
+
+
 def pause(rollout_id: RolloutId, model_name: ModelName = DEFAULT_MODEL, as_json: Json = False) -> None:
     """Let a rollout keep its phase. Its guardrails still end it."""
     _show(new_client().pause_rollout(rollout_id, model_name), as_json)
@@ -159,6 +189,16 @@ def _step(text: str) -> dict[str, float | int]:
         raise BadInput(f"--step {text}: write WEIGHT:MINUTES, such as 5:30") from error
 
 
+def _show_asked(rollout: Rollout) -> None:
+    """Print what an approver decides about: the gate's results, what changes, and the plan."""
+    if rollout.approval is not None:
+        show_gates(rollout.approval)
+        show_comparison(rollout.approval)
+    plan = rollout.plan
+    steps = ", ".join(f"{step.weight:g} % for {step.minutes} minutes" for step in plan.steps)
+    output.print_line(f"the plan: {plan.shadow_minutes} minutes in the shadow, then {steps}")
+
+
 def _show(rollout: Rollout, as_json: bool) -> None:
     if as_json:
         output.print_json(rollout)
@@ -167,6 +207,11 @@ def _show(rollout: Rollout, as_json: bool) -> None:
     output.print_line(f"{rollout.rollout_id}: {what}: {rollout.status}, {rollout.weight:g} % of the callers")
     if rollout.note:
         output.print_line(rollout.note)
+    if rollout.status == "awaiting_approval":
+        _show_asked(rollout)
+        command = f"mlops rollout approve {rollout.rollout_id} --model {rollout.model_name}"
+        output.note(f"somebody else can approve it: {command}")
+        return
     columns = [
         Column("guardrail", 9),
         Column("limit", 5, right=True),

@@ -11,11 +11,11 @@ import typer
 
 from mlops_client.cli import output, scores
 from mlops_client.cli.conditions import all_of
-from mlops_client.cli.finding import find_runs
 from mlops_client.cli.options import Json, Limit, new_client
 from mlops_client.cli.output import ago, number
 from mlops_client.cli.tables import Column, styled
 from mlops_client.errors import BadInput
+from mlops_client.finding import find_runs
 
 if TYPE_CHECKING:
     from mlops_client.client import Client

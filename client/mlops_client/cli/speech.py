@@ -18,6 +18,14 @@ _COMMANDS = [
     (r"GET /models/\{name\}/history", "mlops history MODEL"),
     (r"GET /models/\{name\}/rollouts", "mlops rollout list --model MODEL"),
     (r"GET /models\b(?!/)", "mlops models"),
+    (rf"POST /models/({_NAME})/versions/({_NAME})/restore", r"mlops bin restore \1@\2"),
+    (rf"POST /models/({_NAME})/restore", r"mlops bin restore \1"),
+    (rf"POST /experiments/({_NAME})/runs/({_NAME})/restore", r"mlops bin restore --experiment \1 --run \2"),
+    (rf"POST /experiments/({_NAME})/restore", r"mlops bin restore --experiment \1"),
+    (rf"DELETE /models/({_NAME})/versions/({_NAME})", r"mlops delete \1@\2"),
+    (r"GET /bin\b", "mlops bin list"),
+    (r"GET /datasets\b", "mlops data list"),
+    (r"POST /predictions/delete\b", "mlops forget"),
     (r"GET /keys/history", "mlops keys history"),
     (r"GET /model-types\b", "mlops model-types"),
     (r"GET /batch-predictions\b(?!/)", "mlops batch-predictions"),
@@ -29,8 +37,11 @@ _COMMANDS = [
     (r"GET /performance/status", "mlops performance"),
     (r"POST /models/transition\b(?! with)", "mlops promote"),
     (r"POST /predict/batch", "mlops predict --batch"),
+    (r"POST /session with a new token", "mlops login with --token-stdin or --iam"),
+    (r"DELETE /session\b", "mlops logout"),
     (r"POST /feedback\b(?!/)", "mlops feedback"),
     (r"GET /feedback/imports\b(?!/)", "mlops label-imports"),
+    (r"POST /feedback/imports\b", "mlops import-labels"),
     (r"upload it first: POST /code says where to", "start the run with `mlops run`, which uploads it"),
 ]
 _SENTENCES = [
@@ -39,7 +50,8 @@ _SENTENCES = [
         "the API key is not valid, or not any more: sign in with another one (mlops login), or ask an operator for one",
     ),
     (
-        r"There is no such route; GET /docs lists them|The API has no route \S+ \S+; GET /docs lists the routes",
+        r"There is no such route; GET /docs lists them(?:\. POST /session/iam has to be signed for AWS)?"
+        r"|The API has no route \S+ \S+; GET /docs lists the routes",
         "the platform has no such route: it has another version than this client (mlops doctor shows both)",
     ),
 ]

@@ -52,6 +52,13 @@ HeldOut = Annotated[
 ]
 Weight = Annotated[str | None, typer.Option(help="The column of a table with the weights of its rows.")]
 ClassWeight = Annotated[str | None, typer.Option(help="balanced: rare classes weigh as much as frequent ones. [none]")]
+DecisionThreshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Of two classes: the probability of the second one from which on it is the answer. [the more probable "
+        "class; or as the model's settings say]"
+    ),
+]
 Hyperparameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,6 +74,7 @@ Preset = Annotated[
 Vcpu = Annotated[float | None, typer.Option(help="vCPUs of each job: 0.25, 0.5, 1, 2, 4, 8 or 16. [2]")]
 MemoryGb = Annotated[float | None, typer.Option("--memory", help="Memory of each job in GB. [4]")]
 Minutes = Annotated[int | None, typer.Option(help="Minutes after which an attempt of a job is stopped.")]
+Gpu = Annotated[bool, typer.Option("--gpu", help="Train each job on a GPU, if the stack has some.")]
 Experiment = Annotated[str | None, typer.Option("--experiment", "-e", help="Name of the experiment.")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="Name of the registered model.")]
 
@@ -75,6 +83,8 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a request from the options of a command. Raises BadInput."""
     fields = dict(options)
     resources = {name: value for name in ("vcpu", "memory_gb", "minutes") if (value := fields.pop(name)) is not None}
+    if fields.pop("gpu"):
+        resources["gpu"] = 1
     held_out = fields["held_out"]
     own = pairs("--set", "num_leaves=31", fields["hyperparameters"], str.partition)
     return fields | {

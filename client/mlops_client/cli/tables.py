@@ -20,6 +20,7 @@ BAR_WIDTH = 12
 STATUS_STYLES = {"completed": "green", "succeeded": "green", "running": "cyan", "pending": "dim", "queued": "cyan"} | {
     "converting": "cyan",
     "awaiting_approval": "yellow",
+    "awaiting_rollout": "cyan",
     "failed": "red",
     "rejected": "red",
     "cancelled": "yellow",

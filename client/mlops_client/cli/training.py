@@ -42,11 +42,13 @@ def train(
     held_out: subject.HeldOut = None,
     weight: subject.Weight = None,
     class_weight: subject.ClassWeight = None,
+    decision_threshold: subject.DecisionThreshold = None,
     hyperparameters: subject.Hyperparameters = None,
     preset: subject.Preset = None,
     vcpu: subject.Vcpu = None,
     memory_gb: subject.MemoryGb = None,
     minutes: subject.Minutes = None,
+    gpu: subject.Gpu = False,
     experiment_name: subject.Experiment = None,
     run_name: Annotated[str | None, typer.Option("--name", help="Name of the run.")] = None,
     model_name: subject.Model = None,
@@ -71,13 +73,15 @@ def sweep(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="How to choose hyperparameters: random; grid; or tpe, which chooses values that did well in the runs "
-            "before. [random]"
+            help="How to choose hyperparameters: random; grid; or tpe or gp, which choose values by what the runs "
+            "before have shown. [random]"
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="For tpe: how many runs train at the same time. [4]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="For tpe and gp: how many runs train at the same time. [4]")
+    ] = None,
     prune: Annotated[
-        bool | None, typer.Option("--prune", help="For random and tpe: end runs early that are worse than the others.")
+        bool | None, typer.Option("--prune", help="Not for grid: end runs early that are worse than the others.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed chooses the same hyperparameters. [42]")] = None,
     epochs: Annotated[int | None, typer.Option(help="For networks: epochs of each run, 1 to 100. [10]")] = None,
@@ -100,11 +104,13 @@ def sweep(
     held_out: subject.HeldOut = None,
     weight: subject.Weight = None,
     class_weight: subject.ClassWeight = None,
+    decision_threshold: subject.DecisionThreshold = None,
     hyperparameters: subject.Hyperparameters = None,
     preset: subject.Preset = None,
     vcpu: subject.Vcpu = None,
     memory_gb: subject.MemoryGb = None,
     minutes: subject.Minutes = None,
+    gpu: subject.Gpu = False,
     experiment_name: subject.Experiment = None,
     model_name: subject.Model = None,
     register_best: Annotated[

@@ -45,7 +45,10 @@ class GrantsFile:
                 if "role" not in item:  # it may nothing
                     continue
                 models = list(map(str, item.get("models") or ("*",)))
-                grants[str(item["key_id"])] = {"role": str(item["role"]), "models": models}
+                grant: dict[str, Any] = {"role": str(item["role"]), "models": models}
+                if item.get("until") is not None:  # a personal key
+                    grant["until"] = int(item["until"])
+                grants[str(item["key_id"])] = grant
             if "LastEvaluatedKey" not in page:
                 return dict(sorted(grants.items()))
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict, get_args
 
 from mlops_client.errors import BadInput
@@ -21,13 +22,14 @@ class UnknownKey(BadInput):
 
 
 class ApiKey(TypedDict):
-    """A key without its value, which is shown only when it is created."""
+    """A key without its value, which is shown only when it is created; `until` is when a personal key ends."""
 
     id: str
     name: str
     role: str
     models: list[str]
     owner: str
+    until: str | None
 
 
 class Keys:
@@ -98,13 +100,14 @@ class Keys:
                         "role": str(item.get("role", "none")),
                         "models": list(map(str, item.get("models") or ALL_MODELS)),
                         "owner": str(item.get("owner") or name),
+                        "until": _moment(item.get("until")),
                     }
                 )
         return sorted(keys, key=lambda key: (key["name"], key["id"]))
 
     @aws.translated_errors()
     def rotate(self, name: str) -> tuple[str, list[str]]:
-        """Create a new key with the name, owner, role and models of an existing one.
+        """Create a new key with the name, owner, role and models of an existing one, which is no personal key.
 
         Returns:
             The new key's value, and the IDs of the old keys. Revoke them when nobody uses them any more.
@@ -112,7 +115,7 @@ class Keys:
         Raises:
             UnknownKey: No key has that name.
         """
-        old = [key for key in self.all() if key["name"] == name]
+        old = [key for key in self.all() if key["name"] == name and key["until"] is None]
         if not old:
             raise UnknownKey(f"there is no key with the name {name!r}; list the keys: `mlops keys list` or `make keys`")
         latest = old[0]
@@ -136,6 +139,10 @@ class Keys:
     @property
     def _plan(self) -> str:
         return self._outputs["UsagePlanId"]
+
+
+def _moment(seconds: Any) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _check_text(field: str, text: str) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from mlops_client.errors import MlopsError
 from mlops_client.operator import aws
-
-Signer = Callable[[str, str, bytes, Mapping[str, str]], dict[str, str]]
-"""Method, URL, body and headers → the headers to send, signed."""
+from mlops_client.transport import Signer as Signer
 
 
 def tracking_uri(stack: str) -> str:
@@ -35,7 +33,11 @@ def signer() -> Signer:
         raise MlopsError("no AWS credentials: sign in to AWS first (aws sso login, or AWS_PROFILE)")
 
     def sign(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        region = (urlsplit(url).hostname or "").split(".execute-api.")[1].split(".")[0]
+        host = urlsplit(url).hostname or ""
+        # A domain of one's own does not name the region.
+        region = host.split(".execute-api.")[1].split(".")[0] if ".execute-api." in host else session.region_name
+        if not region:
+            raise MlopsError(f"{host} does not say in which region it is: set AWS_REGION")
         request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
         SigV4Auth(credentials.get_frozen_credentials(), "execute-api", region).add_auth(request)
         return dict(request.headers)

@@ -21,7 +21,7 @@ class RolloutRoutes(Routes):
         version: int,
         model_name: str = DEFAULT_MODEL,
         *,
-        steps: Sequence[Mapping[str, Any]],
+        steps: Sequence[Mapping[str, Any]] | None = None,
         shadow_minutes: int | None = None,
         shadow_share: float | None = None,
         guardrails: Mapping[str, float | None] | None = None,
@@ -31,11 +31,13 @@ class RolloutRoutes(Routes):
     ) -> Rollout:
         """Start the rollout of a version, which must be in Staging.
 
+        If it returns with the status awaiting_approval, somebody else has to approve it: `approve_rollout`.
+
         Args:
             version: The version.
             model_name: The registered model.
             steps: Such as `{"weight": 5, "minutes": 30}`: percent of the routing keys, and how long at least. With
-                `"min_labels": 500` the step waits for so many labels.
+                `"min_labels": 500` the step waits for so many labels. What is left out is as the model's settings say.
             shadow_minutes: How long the version is only compared, before it answers anybody.
             shadow_share: Share of the requests for which both versions are asked.
             guardrails: Limits, such as `{"max_error_rate": 0.01}`; None switches one off.
@@ -43,7 +45,9 @@ class RolloutRoutes(Routes):
             reason: Kept in the record.
             idempotency_key: Requests with the same key are carried out only once.
         """
-        body: dict[str, Any] = {"version": version, "steps": [dict(step) for step in steps]}
+        body: dict[str, Any] = {"version": version}
+        if steps is not None:
+            body["steps"] = [dict(step) for step in steps]
         body |= given({"shadow_minutes": shadow_minutes, "shadow_share": shadow_share, "bake_days": bake_days})
         body |= given({"reason": reason})
         if guardrails is not None:
@@ -73,6 +77,28 @@ class RolloutRoutes(Routes):
     def complete_rollout(self, rollout_id: str, model_name: str = DEFAULT_MODEL) -> Rollout:
         """Skip what is left of a rollout, and move its version to Production; the gates remain."""
         return self._act(model_name, rollout_id, "complete", {})
+
+    def approve_rollout(
+        self, rollout_id: str, model_name: str = DEFAULT_MODEL, *, comment: str | None = None
+    ) -> Rollout:
+        """Approve a rollout that waits; it begins within a minute.
+
+        Args:
+            rollout_id: The rollout. Somebody else, with a key of another owner, has to have asked for it.
+            model_name: The registered model.
+            comment: Kept in the history.
+
+        Raises:
+            Forbidden: You have asked for it yourself, or your key may not approve.
+            ApiError: It does not wait for an approval (status 409).
+        """
+        return self._act(model_name, rollout_id, "approve", given({"comment": comment}))
+
+    def reject_rollout(
+        self, rollout_id: str, model_name: str = DEFAULT_MODEL, *, comment: str | None = None
+    ) -> Rollout:
+        """Reject a rollout that waits. The arguments are those of `approve_rollout`."""
+        return self._act(model_name, rollout_id, "reject", given({"comment": comment}))
 
     def _act(self, model_name: str, rollout_id: str, action: str, body: dict[str, Any]) -> Rollout:
         return decode(Rollout, self._post(path("models", model_name, "rollouts", rollout_id, action), body))

@@ -40,6 +40,7 @@ class TrainingRoutes(Routes):
         held_out: float | dict[str, str] | None = None,
         weight: str | None = None,
         class_weight: str | None = None,
+        decision_threshold: float | None = None,
         hyperparameters: dict[str, Any] | None = None,
         preset: str | None = None,
         resources: dict[str, float] | None = None,
@@ -75,9 +76,10 @@ class TrainingRoutes(Routes):
                 whole groups.
             weight: The column with the rows' weights.
             class_weight: balanced: rare classes weigh as much as frequent ones.
+            decision_threshold: Of two classes: the probability of the second one from which on it is the answer.
             hyperparameters: By the model type's own names.
             preset: best: the model type's recommended values for all that is not given.
-            resources: {"vcpu", "memory_gb", "minutes"} of the job.
+            resources: {"vcpu", "memory_gb", "minutes"} of the job, or {"gpu": 1, "minutes"}.
             experiment_name: The MLflow experiment of the run.
             run_name: The run's name.
             model_name: The registered model.
@@ -109,6 +111,7 @@ class TrainingRoutes(Routes):
         held_out: float | dict[str, str] | None = None,
         weight: str | None = None,
         class_weight: str | None = None,
+        decision_threshold: float | None = None,
         hyperparameters: dict[str, Any] | None = None,
         preset: str | None = None,
         resources: dict[str, float] | None = None,
@@ -125,9 +128,9 @@ class TrainingRoutes(Routes):
 
         Args:
             num_runs: Number of jobs.
-            strategy: random, grid or tpe, which chooses values that did well in the jobs before.
-            workers: For tpe: how many jobs train at the same time.
-            prune: For random and tpe: end a job early if it is worse than the median of the others.
+            strategy: random, grid, or tpe or gp, which choose values by what the jobs before have shown.
+            workers: For tpe and gp: how many jobs train at the same time.
+            prune: Not for grid: end a job early if it is worse than the median of the others.
             seed: The same seed chooses the same hyperparameters.
             epochs: Short form for networks: epochs of each job.
             space: For each hyperparameter a list of values, or {"low", "high", "log"} for a range. By default that of
@@ -142,6 +145,7 @@ class TrainingRoutes(Routes):
             held_out: See `train`.
             weight: See `train`.
             class_weight: See `train`.
+            decision_threshold: See `train`.
             hyperparameters: Those that all jobs have; see `train`.
             preset: See `train`.
             resources: Of each job; see `train`.

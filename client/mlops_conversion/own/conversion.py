@@ -11,6 +11,7 @@ import onnx
 from mlops_contract import ColumnType, Contract, Task
 from mlops_contract.agreement import TOLERANCE
 from mlops_contract.contract import CATEGORIES, NUMBERS
+from mlops_contract.decision import SECOND, confidences_of, places_of
 from mlops_contract.whole_columns import encode_columns
 from mlops_conversion.converted import Converted
 from mlops_conversion.errors import CannotConvert, NotProved
@@ -37,6 +38,7 @@ def convert(
     labels: Sequence[Label] | None = None,
     example: Any = None,
     observed: bool = True,
+    decision_threshold: float | None = None,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Converted:
     """Convert and prove a model, as `mlops_conversion.convert` says."""
@@ -47,7 +49,7 @@ def convert(
     if named is not None and named is not original.task:
         raise ValueError(f"task is {named.value}, and the model does {original.task.value}; leave it out")
     rows = len(next(iter(source.columns.values())))
-    own, original = original.labels, _labelled(original, labels)
+    own, original = original.labels, _decided(_labelled(original, labels), decision_threshold)
     truth = None if target is None else _truth(target, original, own, rows)
     answers = _answers(original, source)
     _check_choice(original, source, answers)
@@ -72,6 +74,20 @@ def _labelled(original: Original, labels: Sequence[Label] | None) -> Original:
     if len(labels) != len(original.labels):
         raise ValueError(f"labels has {len(labels)} entries, and the model has {len(original.labels)} classes")
     return replace(original, labels=plain_labels(list(labels)))
+
+
+def _decided(original: Original, threshold: float | None) -> Original:
+    """Return the original with the decision threshold that was given."""
+    if threshold is None:
+        return original
+    if len(original.labels) != 2 or not 0 < threshold < 1:
+        raise ValueError("decision_threshold must be a number between 0 and 1, for a model of two classes")
+    if original.decision_threshold not in (None, threshold):
+        raise ValueError(
+            f"decision_threshold is {threshold:g}, and the model has one of its own, {original.decision_threshold:g}: "
+            "leave it out, or give the estimator within the model"
+        )
+    return replace(original, decision_threshold=threshold, predict=None)
 
 
 def _truth(target: Any, original: Original, own: Sequence[Label], rows: int) -> Array:
@@ -113,7 +129,7 @@ def _answers(original: Original, source: Source) -> Array:
 
 
 def _check_choice(original: Original, source: Source, answers: Array) -> None:
-    """Check that the model itself chooses the most probable class, as the platform does.
+    """Check that the model itself chooses as the platform does: the most probable class, or by its threshold.
 
     Raises:
         CannotConvert: It chooses others.
@@ -121,14 +137,18 @@ def _check_choice(original: Original, source: Source, answers: Array) -> None:
     if original.predict is None:
         return
     chosen = original.predict(source.rebuild(rounded(source.contract, source.columns)))
-    behind = answers.max(axis=1) - answers[np.arange(len(answers)), chosen]
+    if original.decision_threshold is None:
+        behind = answers.max(axis=1) - confidences_of(answers, chosen)
+    else:
+        others = chosen != places_of(answers, original.decision_threshold)
+        behind = np.where(others, np.abs(answers[:, SECOND] - original.decision_threshold), 0)
     off = int((behind > 2 * TOLERANCE).sum())
     if off > _SHARE_OFF * len(answers):
         raise CannotConvert(
             f"the model's predict and predict_proba disagree: for {off} of {len(answers)} rows it chooses a class that "
-            "is not the most probable one, and the platform answers with the most probable one. Instead of "
-            "SVC(probability=True) use CalibratedClassifierCV(SVC()); instead of a model with a threshold of its own, "
-            "convert the estimator within it"
+            "is not the most probable one, and the platform answers with the most probable one, or by a threshold. "
+            "Instead of SVC(probability=True) use CalibratedClassifierCV(SVC()); for a threshold use "
+            "FixedThresholdClassifier, or give decision_threshold"
         )
 
 

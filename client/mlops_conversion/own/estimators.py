@@ -10,6 +10,7 @@ from mlops_conversion.explained import explain_linear
 from mlops_conversion.own import cat_boost, forests, general, numeric
 from mlops_conversion.own.graph import Graph, Kind, Sums, Wire, Wires
 from mlops_conversion.own.pipelines import Walk
+from mlops_conversion.own.thresholders import THRESHOLDERS
 
 _SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
 _LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
@@ -20,12 +21,22 @@ REMEDY = (
 )
 
 
-def unwrapped(model: Any) -> Any:
-    """Return what a search has found, or the model itself."""
-    if type(model).__name__ in _SEARCHES:
+def within(model: Any) -> Any:
+    """Return what a search has found, or what a decision threshold is put on; None for any other model."""
+    kind = type(model).__name__
+    if kind in _SEARCHES:
         if not hasattr(model, "best_estimator_"):
-            raise CannotConvert(f"{type(model).__name__} has no best_estimator_; fit it with refit=True")
-        return unwrapped(model.best_estimator_)
+            raise CannotConvert(f"{kind} has no best_estimator_; fit it with refit=True")
+        return model.best_estimator_
+    if kind in THRESHOLDERS:
+        return getattr(model, "estimator_", model.estimator)
+    return model.estimator if kind == "FrozenEstimator" else None
+
+
+def unwrapped(model: Any) -> Any:
+    """Return the model itself, without what is around it."""
+    while (inner := within(model)) is not None:
+        model = inner
     return model
 
 

@@ -5,23 +5,29 @@ import math
 import numpy as np
 
 from mlops_contract import Task
+from mlops_contract.decision import places_of
 from mlops_conversion.own.original import Array
 
 
-def measured(answers: Array, target: Array, task: Task) -> dict[str, float]:
+def measured(answers: Array, target: Array, task: Task, decision_threshold: float | None = None) -> dict[str, float]:
     """Return the metrics.
 
     Args:
         answers: The original's: probabilities `[n, classes]`, or quantities `[n, 1]`.
         target: The classes by their place, int64 `[n]`, or quantities, float64 `[n]`.
         task: What they are.
+        decision_threshold: As `mlops_contract.decision` has it.
     """
-    found = _classes(answers, target) if task is Task.CLASSIFICATION else _quantity(answers.reshape(-1), target)
+    found = (
+        _classes(answers, target, decision_threshold)
+        if task is Task.CLASSIFICATION
+        else _quantity(answers.reshape(-1), target)
+    )
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def _classes(probabilities: Array, target: Array) -> dict[str, float]:
-    predicted, classes = probabilities.argmax(axis=1), probabilities.shape[1]
+def _classes(probabilities: Array, target: Array, decision_threshold: float | None) -> dict[str, float]:
+    predicted, classes = places_of(probabilities, decision_threshold), probabilities.shape[1]
     confusion = np.zeros((classes, classes))
     np.add.at(confusion, (target, predicted), 1)
     right = np.diag(confusion)

@@ -119,11 +119,14 @@ def described(
     rows = json_rows(proved, taken(usual, slice(served_file.SELF_TEST_ROWS)))
     description: dict[str, Any] = {
         "labels": list(original.labels),
+        **({} if original.decision_threshold is None else {"decision_threshold": original.decision_threshold}),
         "proof": {"sha256": hashlib.sha256(kept).hexdigest()},
     }
     if explaining.observed:
         inputs = feeds[NUMBERS] if source.tensor else served
-        description["reference"] = reference(inputs, served, source.image, original.task)
+        description["reference"] = reference(
+            inputs, served, source.image, original.task, decision_threshold=original.decision_threshold
+        )
     if source.tensor:
         description |= {"features": len(proved.columns), "image": list(source.image) if source.image else None}
         description["self_test"] = served_file.self_test_of_tensor(feeds[NUMBERS], served)
@@ -144,7 +147,9 @@ def described(
         proof_rows=kept,
         explanation=None if source.tensor else explained_by.content,
         example=tuple(list(row.values()) if source.tensor else row for row in rows),
-        metrics={} if truth is None else evaluation.measured(answers, truth, original.task),
+        metrics={}
+        if truth is None
+        else evaluation.measured(answers, truth, original.task, original.decision_threshold),
         profile=None if source.tensor else profile(proved, source.columns, truth, original.labels),
         data_sha256=_digest(source, truth),
         notes=notes,

@@ -38,6 +38,7 @@ class Original:
         columns: The names of the columns that it was fitted with, if it knows them.
         thresholds: The numbers that it compares each column with, by the column's position, for trees without steps
             before them.
+        decision_threshold: As `mlops_contract.decision` has it.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class Original:
     write: Write
     columns: tuple[str, ...] | None = None
     thresholds: Callable[[], dict[int, Array]] = dict
+    decision_threshold: float | None = None
 
 
 def plain_labels(classes: Sequence[Any]) -> tuple[Label, ...]:

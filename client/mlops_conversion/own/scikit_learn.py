@@ -11,6 +11,7 @@ from mlops_conversion.own import estimators, forests
 from mlops_conversion.own.graph import Graph, Wires
 from mlops_conversion.own.original import Array, Original, plain_labels
 from mlops_conversion.own.pipelines import Walk, named
+from mlops_conversion.own.thresholders import THRESHOLDERS, threshold_of
 
 
 def original(model: Any) -> Original:
@@ -26,7 +27,7 @@ def original(model: Any) -> Original:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    model = estimators.unwrapped(model)
+    whole, model = model, estimators.unwrapped(model)
     try:
         check_is_fitted(model)
     except NotFittedError:
@@ -58,7 +59,7 @@ def original(model: Any) -> Original:
 
     def predict(rows: Any) -> Array:
         places = {value: place for place, value in enumerate(np.asarray(model.classes_).tolist())}
-        return np.array([places[value] for value in np.asarray(model.predict(rows)).reshape(-1).tolist()], np.int64)
+        return np.array([places[value] for value in np.asarray(whole.predict(rows)).reshape(-1).tolist()], np.int64)
 
     return Original(
         Task.CLASSIFICATION,
@@ -68,6 +69,7 @@ def original(model: Any) -> Original:
         write,
         columns,
         thresholds,
+        _decision_threshold(whole),
     )
 
 
@@ -79,6 +81,17 @@ def last_step(model: Any) -> tuple[tuple[str, ...], Any]:
         name, model = model.steps[-1]
         path = (*path, name)
     return path, model
+
+
+def _decision_threshold(model: Any) -> float | None:
+    """Return the decision threshold of a model, which its last step may have. Raises CannotConvert."""
+    kind = type(model).__name__
+    if kind in THRESHOLDERS:
+        return threshold_of(model)
+    if kind == "Pipeline":
+        return _decision_threshold(model.steps[-1][1])
+    inner = estimators.within(model)
+    return None if inner is None else _decision_threshold(inner)
 
 
 def _quantities(model: Any, rows: Any) -> Array:

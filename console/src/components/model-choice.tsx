@@ -22,6 +22,8 @@ export interface ChosenModel {
   /** The name in the address, if no model has it. */
   unknown: string | undefined;
   choose: (name: string) => void;
+  /** Look at once which models there are. */
+  refresh: () => void;
 }
 
 /** The model of the address, else the first one. */
@@ -30,7 +32,7 @@ export function useModel(params: URLSearchParams): ChosenModel {
   const [chosen, choose] = useAddress(params, "model");
   const [names, setNames] = useState<string[]>();
   const listed = may(me, "read");
-  usePolling(
+  const refresh = usePolling(
     async (signal) => {
       const found = listed ? (await api.allModels({ signal })).map(({ name }) => name) : namedModels(me);
       setNames((before) => (before?.join() === found.join() ? before : found));
@@ -42,7 +44,7 @@ export function useModel(params: URLSearchParams): ChosenModel {
   const ordered = names && defaultFirst(names);
   const unknown = listed && ordered && chosen && !ordered.includes(chosen) ? chosen : undefined;
   const usual = ordered?.[0] ?? (!listed && covers(me, DEFAULT_MODEL) ? DEFAULT_MODEL : undefined);
-  return { names: ordered, model: unknown ? undefined : ordered && (chosen || usual), unknown, choose };
+  return { names: ordered, model: unknown ? undefined : ordered && (chosen || usual), unknown, choose, refresh };
 }
 
 export const defaultFirst = (names: string[]): string[] => [

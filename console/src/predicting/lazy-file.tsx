@@ -4,6 +4,6 @@ import type { ComponentProps } from "preact";
 import { loaded, useLoaded } from "../polling";
 
 export function RowsOfFile(properties: ComponentProps<typeof import("./file/index").RowsOfFile>) {
-  const file = useLoaded(() => loaded("What reads files", import("./file/index")));
+  const file = useLoaded(() => loaded("What reads files", import("../csv-files")));
   return file ? <file.RowsOfFile {...properties} /> : null;
 }

@@ -46,7 +46,9 @@ function Approval({ transition, onDecided }: { transition: Transition; onDecided
   const no = mayNotDecide(me, transition);
   const missing = approvals_needed - decisions.filter(({ approved }) => approved).length;
   return (
-    <Card title={`Version ${version} waits for approval to ${stage}`}>
+    <Card
+      title={`${transition.rollout_id ? "The rollout of version" : "Version"} ${version} waits for approval to ${stage}`}
+    >
       <div class="stack">
         <p class="quiet">
           {`Asked for by ${actor} ${ago(created_at)}${transition.reason ? `, with the reason “${transition.reason}”` : ""}. ` +

@@ -8,7 +8,7 @@ import * as api from "../api";
 import { Facts, NotFound, Tag } from "../components/basics";
 import { Button } from "../components/controls";
 import { Detail } from "../components/detail";
-import { number, words } from "../format";
+import { dollars, number, words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
 import { useProblems } from "../problems";
@@ -128,6 +128,7 @@ function factsOf(job: Job): [string, ComponentChildren][] {
         job.model_name
       ),
     ],
+    ["Cost on AWS", job.cost_usd == null ? null : `about ${dollars(job.cost_usd)}`],
     ...values.map(([name, value]): [string, string] => [words(name), number(value)]),
   ];
 }

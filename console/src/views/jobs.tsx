@@ -1,10 +1,10 @@
-/** Training jobs as they run. */
+/** Training jobs and sweeps as they run. */
 
 import { useState } from "preact/hooks";
 import { refused, useMe } from "../access";
 import * as api from "../api";
 import { Empty, Headings, Loading, More, Notice, PageHead, Scroll, Tag } from "../components/basics";
-import { Button, Choice, type Option } from "../components/controls";
+import { Button, Choice, type Option, Segments } from "../components/controls";
 import { ago, duration, epochsText, objectiveHeading, objectiveText, secondsBetween } from "../format";
 import { usePolling } from "../polling";
 import { useProblems } from "../problems";
@@ -14,11 +14,16 @@ import { JobDetail } from "./job-detail";
 import { hasEnded, mentions, merged, unsettled } from "./job-list";
 import { NewRun, type Started } from "./new-run";
 import { SweepDetail } from "./sweep-detail";
+import { Sweeps } from "./sweeps";
 
 const INTERVAL = 1500;
 const PAGE = 50;
 /** Older jobs that are looked at again each time, because they still run. */
 const WATCHED = 3;
+const LISTS: Option[] = [
+  ["", "Jobs"],
+  ["sweeps", "Sweeps"],
+];
 const STATUSES: Option[] = [
   ["", "All states"],
   ["pending", "Pending"],
@@ -43,11 +48,13 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   const [selected, setSelected] = useAddress(params, "job");
   const [sweep, setSweep] = useAddress(params, "sweep");
   const [text, setText] = useAddress(params, "search");
+  const [list, setList] = useAddress(params, "list");
   const [starting, setStarting] = useState<{ like?: Job } | null>(null);
   const [seen, setSeen] = useState<Seen>();
   const { attempt } = useProblems();
   const refresh = usePolling(
     async (signal) => {
+      if (list) return false;
       const page = await api.jobs({ status, limit: PAGE }, { signal });
       const known = seen?.status === status ? seen.jobs : [];
       const again = await Promise.all(
@@ -63,7 +70,7 @@ export function Jobs({ params }: { params: URLSearchParams }) {
       return undefined;
     },
     INTERVAL,
-    [status],
+    [status, list],
   );
   const readMore = () =>
     attempt(async () => {
@@ -90,15 +97,20 @@ export function Jobs({ params }: { params: URLSearchParams }) {
   const no = refused(me, "train", "To start or cancel a run");
   return (
     <>
-      <PageHead title="Jobs" text="Training jobs, their progress and their logs.">
-        <input
-          type="search"
-          aria-label="Search the jobs that are shown"
-          placeholder="Search"
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-        <Choice label="Status" options={STATUSES} chosen={status} onChoose={setStatus} />
+      <PageHead title="Jobs" text="Training jobs and sweeps, their progress and their logs.">
+        <Segments label="What is listed" options={LISTS} chosen={list} onChoose={setList} />
+        {list ? null : (
+          <>
+            <input
+              type="search"
+              aria-label="Search the jobs that are shown"
+              placeholder="Search"
+              value={text}
+              onInput={(event) => setText(event.currentTarget.value)}
+            />
+            <Choice label="Status" options={STATUSES} chosen={status} onChoose={setStatus} />
+          </>
+        )}
         {no ? null : (
           <Button class="button primary" onClick={() => setStarting({})}>
             New run
@@ -109,29 +121,35 @@ export function Jobs({ params }: { params: URLSearchParams }) {
       <div class="stack">
         {sweep ? <SweepDetail key={sweep} sweepId={sweep} onClose={() => setSweep("")} onOpen={setSelected} /> : null}
         <div class={selected ? "split" : "split alone"}>
-          <section class="card" aria-label="Jobs">
-            {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
-            {!current ? (
-              <Loading />
-            ) : !rows?.length ? (
-              <Empty title="No jobs">
-                {text ? (
-                  "None of the jobs that are shown has this text. Older ones are read with Show more."
-                ) : status ? (
-                  "No job has this status."
-                ) : no ? (
-                  "Nobody has started one that this key may see."
-                ) : (
-                  <>
-                    Start one with New run, or with <code>mlops train --watch</code>.
-                  </>
-                )}
-              </Empty>
-            ) : null}
-            {current?.cursor ? (
-              <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
-            ) : null}
-          </section>
+          {list ? (
+            <section class="card" aria-label="Sweeps">
+              <Sweeps selected={sweep} onSelect={setSweep} />
+            </section>
+          ) : (
+            <section class="card" aria-label="Jobs">
+              {rows?.length ? <JobTable rows={rows} selected={selected} onSelect={select} /> : null}
+              {!current ? (
+                <Loading />
+              ) : !rows?.length ? (
+                <Empty title="No jobs">
+                  {text ? (
+                    "None of the jobs that are shown has this text. Older ones are read with Show more."
+                  ) : status ? (
+                    "No job has this status."
+                  ) : no ? (
+                    "Nobody has started one that this key may see."
+                  ) : (
+                    <>
+                      Start one with New run, or with <code>mlops train --watch</code>.
+                    </>
+                  )}
+                </Empty>
+              ) : null}
+              {current?.cursor ? (
+                <More shown={current.jobs.length} total={current.total} onMore={() => void readMore()} />
+              ) : null}
+            </section>
+          )}
           {selected ? (
             <JobDetail
               key={selected}
@@ -203,7 +221,12 @@ function JobRow({ job, heading, selected, onSelect }: RowProperties) {
       </td>
       <td>
         {epochs && !hasEnded(job) ? (
-          <progress max={epochs} value={epoch} aria-label={`${job.job_id}: epoch ${epoch} of ${epochs}`} />
+          <progress
+            class="above"
+            max={epochs}
+            value={epoch}
+            aria-label={`${job.job_id}: epoch ${epoch} of ${epochs}`}
+          />
         ) : null}{" "}
         <span class="faint">{epochsText(epoch, epochs)}</span>
       </td>

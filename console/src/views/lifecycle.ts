@@ -17,7 +17,7 @@ export const MOVES: Record<Stage, readonly Stage[]> = {
 
 export const canMove = (from: Stage, to: Stage): boolean => MOVES[from].includes(to);
 
-const OPEN = ["starting", "running", "paused", "promoting", "baking", "returning"];
+const OPEN = ["awaiting_approval", "starting", "running", "paused", "promoting", "baking", "returning"];
 
 /** Whether a rollout is under way. */
 export const isOpen = (rollout: Pick<Rollout, "status"> | null | undefined): boolean =>

@@ -10,6 +10,7 @@ import { usePolling } from "../polling";
 import { linkTo, useAddress } from "../routing";
 import type { ModelDetail, Rollout, Transition } from "../schema";
 import { Approvals } from "./approvals";
+import { Bin } from "./bin";
 import { type Decision, DecisionDialog } from "./decision-dialog";
 import { Lane } from "./lane";
 import { canMove, isOpen, STAGES, type Stage, type Version } from "./lifecycle";
@@ -60,6 +61,7 @@ export function Models({ params }: { params: URLSearchParams }) {
   };
   const no = refused(me, "train", "To move a version");
   const approver = may(me, "approve");
+  const why = no ?? refused(me, "approve", "To roll back or roll out");
   const serving = current?.detail.servable ? current.detail : undefined;
   return (
     <>
@@ -83,7 +85,7 @@ export function Models({ params }: { params: URLSearchParams }) {
           </>
         ) : null}
       </PageHead>
-      <Notice>{no}</Notice>
+      <Notice>{why}</Notice>
       {unknown ? (
         <UnknownModel {...chosen} />
       ) : names?.length === 0 ? (
@@ -124,6 +126,13 @@ export function Models({ params }: { params: URLSearchParams }) {
           <TransitionHistory transitions={current.history} />
         </div>
       )}
+      <Bin
+        onRestored={() => {
+          whole.current = null;
+          chosen.refresh();
+          refresh();
+        }}
+      />
       {decision ? (
         <DecisionDialog decision={decision} onDone={refresh} onClosed={() => setDecision(undefined)} />
       ) : null}

@@ -23,12 +23,21 @@ export function needs(
   served: Record<string, Served>,
 ): Need[] {
   const drifting = Object.entries(served).flatMap(([model, { drift }]): Need[] =>
-    drift === "alert" || drift === "warning"
-      ? [{ kind: "drift", status: drift, text: `${model} drifts`, href: linkTo("watching", { model }) }]
+    drift?.status === "alert" || drift?.status === "warning"
+      ? [
+          {
+            kind: "drift",
+            status: drift.status,
+            text: drift.what ? `${model} drifts: ${drift.what}` : `${model} drifts`,
+            href: linkTo("watching", { model }),
+          },
+        ]
       : [],
   );
-  const waiting = models.flatMap(({ name, awaiting_approval: count = 0 }): Need[] =>
-    count
+  const waiting = models.flatMap(({ name, awaiting_approval = 0 }): Need[] => {
+    // That of a rollout is told as the rollout's.
+    const count = awaiting_approval - (served[name]?.rollout?.status === "awaiting_approval" ? 1 : 0);
+    return count > 0
       ? [
           {
             kind: "approval",
@@ -37,8 +46,8 @@ export function needs(
             href: linkTo("models", { model: name }),
           },
         ]
-      : [],
-  );
+      : [];
+  });
   const rollouts = Object.entries(served).flatMap(([model, { rollout }]): Need[] => {
     if (!rollout || !(isOpen(rollout) || (rollout.status !== "succeeded" && isNews(rollout.completed_at)))) return [];
     const text = `${model}: the rollout of version ${rollout.version} is ${words(rollout.status)}`;
@@ -55,6 +64,7 @@ export function needs(
         href: linkTo("jobs", { job: job_id }),
       }),
     );
+  drifting.sort((a, b) => Number(b.status === "alert") - Number(a.status === "alert"));
   return [...drifting, ...waiting, ...rollouts, ...failed];
 }
 

@@ -23,6 +23,7 @@ const KINDS: Option[] = [
 ];
 const STRATEGIES: Option[] = [
   ["random", "random values"],
+  ["gp", "what the runs before promise"],
   ["tpe", "values that did well before"],
   ["grid", "every combination"],
 ];

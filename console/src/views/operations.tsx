@@ -1,4 +1,4 @@
-/** Whether the platform works, how busy it is, and its approximate cost. */
+/** Whether the platform works, how busy it is, its approximate cost, its webhooks and its keys. */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -11,6 +11,8 @@ import { ApiError } from "../http";
 import { usePolling } from "../polling";
 import { reason } from "../problems";
 import type { DriftStats, Job, Ready } from "../schema";
+import { Keys } from "./keys";
+import { Webhooks } from "./webhooks";
 
 const INTERVAL = 5000;
 const STATES = ["running", "pending", "completed", "failed", "cancelled", "pruned"] as const;
@@ -25,7 +27,7 @@ interface Seen {
   uncounted: string;
 }
 
-export function Operations() {
+export function Operations({ params }: { params: URLSearchParams }) {
   const [seen, setSeen] = useState<Seen>();
   usePolling(
     async (signal) => {
@@ -37,8 +39,15 @@ export function Operations() {
   );
   return (
     <>
-      <PageHead title="Operations" text="The services behind the API, their load, and their approximate cost." />
-      {seen ? <Shown {...seen} /> : <Loading />}
+      <PageHead
+        title="Operations"
+        text="The services behind the API, their load and approximate cost, webhooks and keys."
+      />
+      <div class="stack">
+        {seen ? <Shown {...seen} /> : <Loading />}
+        <Webhooks params={params} />
+        <Keys />
+      </div>
     </>
   );
 }

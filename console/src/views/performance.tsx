@@ -51,8 +51,8 @@ const Versions = ({ versions }: { versions: VersionPerformance[] }) => (
       <thead>
         <tr>
           <Headings
-            text={["Version", "Stage"]}
-            numbers={["Predictions", "Labels", "Coverage", "Live", "Held out", "Estimated without labels"]}
+            text={["Version"]}
+            numbers={["Predictions", "Labels", "Live", "Held out", "Estimated without labels"]}
           />
           <Headings text={["Verdict"]} />
         </tr>
@@ -62,12 +62,19 @@ const Versions = ({ versions }: { versions: VersionPerformance[] }) => (
           const live = liveOf(version);
           return (
             <tr key={version.model_version}>
-              <th scope="row">{version.model_version}</th>
-              <td>{version.stage ?? ""}</td>
+              <th scope="row">
+                {version.model_version}
+                <div class="faint">{version.stage ?? ""}</div>
+              </th>
               <td class="number">{number(version.predictions)}</td>
-              <td class="number">{number(version.labels)}</td>
-              <td class="number">{percent(version.coverage)}</td>
-              <td class="number">{live ? figureText(live.name, live.figure) : "–"}</td>
+              <td class="number">
+                {number(version.labels)}
+                <div class="faint">{`of ${percent(version.coverage)}`}</div>
+              </td>
+              <td class="number">
+                {live ? metricText(live.name, live.figure.value) : "–"}
+                {live ? <div class="faint">{`${words(live.name)} ${rangeText(live.name, live.figure)}`}</div> : null}
+              </td>
               <td class="number">{live ? metricText(live.name, version.held_out?.[live.name]) : ""}</td>
               <td class="number">{version.estimated ? percent(version.estimated.accuracy) : "–"}</td>
               <td>
@@ -90,11 +97,9 @@ export function liveOf({
   return regression ? { name: "mae", figure: regression.mae } : null;
 }
 
-/** "93.00 % accuracy (90.10 % to 95.20 %)" */
-export function figureText(name: string, { value, low, high }: Figure): string {
-  const range = low === null || high === null ? "" : ` (${metricText(name, low)} to ${metricText(name, high)})`;
-  return `${words(name)} ${metricText(name, value)}${range}`;
-}
+/** "90.10 % to 95.20 %" */
+export const rangeText = (name: string, { low, high }: Figure): string =>
+  low === null || high === null ? "" : `${metricText(name, low)} to ${metricText(name, high)}`;
 
 function OverTime({ history }: { history: PerformanceHistory }) {
   const { points } = history;

@@ -1,10 +1,11 @@
 /** Ask the versions that serve a model: a form, a drawing or a list of numbers, by the model's contract. */
 
 import { useCallback, useMemo, useState } from "preact/hooks";
-import { may, useMe } from "../access";
+import { may, refused, useMe } from "../access";
 import * as api from "../api";
 import { Card, Empty, Loading, PageHead } from "../components/basics";
 import { ModelChoice, UnknownModel, useModel } from "../components/model-choice";
+import { StartRun } from "../components/start-run";
 import { Drawing } from "../drawing/drawing";
 import { SIDE } from "../drawing/frames";
 import { usePolling } from "../polling";
@@ -55,7 +56,7 @@ export function Predict({ params }: { params: URLSearchParams }) {
         <UnknownModel {...chosen} />
       ) : names?.length === 0 && may(me, "read") ? (
         <Empty title="No models yet">
-          Train one first: <a href={linkTo("jobs")}>start a run</a>, then promote its version under Models.
+          One comes from a run, whose version is promoted under Models. <StartRun />
         </Empty>
       ) : names && !model ? (
         <Empty title="Which model?">{`This key is for ${me.models.join(", ")}: type the name of a model above.`}</Empty>
@@ -63,10 +64,8 @@ export function Predict({ params }: { params: URLSearchParams }) {
         <Loading />
       ) : !contract ? (
         <Empty title={`No version of ${model} serves yet`}>
-          {may(me, "read") ? (
+          {refused(me, "train", "To promote one") ?? (
             <a href={linkTo("models", { model })}>Promote one to Staging or Production</a>
-          ) : (
-            "Ask its owner to promote one."
           )}
         </Empty>
       ) : (

@@ -50,6 +50,7 @@ export function RolloutCard({ rollout, onChanged }: Properties) {
           {` ${progress(rollout)}`}
         </p>
         {note ? <p class="quiet">{note}</p> : null}
+        {status === "awaiting_approval" ? <p class="quiet">{planText(rollout)}</p> : null}
         {rollout.figures?.length ? <Figures figures={rollout.figures} broken={rollout.broken ?? null} /> : null}
         {rollout.phases?.length ? <Phases rollout={rollout} phases={rollout.phases} /> : null}
       </div>
@@ -59,6 +60,7 @@ export function RolloutCard({ rollout, onChanged }: Properties) {
 
 /** Which deeds the API allows, by status; none while a transition is under way. */
 const DEEDS: Partial<Record<Rollout["status"], api.RolloutDeed[]>> = {
+  awaiting_approval: ["abort"],
   starting: ["abort"],
   running: ["pause", "complete", "abort"],
   paused: ["resume", "complete", "abort"],
@@ -72,13 +74,22 @@ const TEXTS: Record<api.RolloutDeed, string> = {
 };
 
 function progress(rollout: Rollout): string {
-  const { champion, phase, phase_began_at, status, weight } = rollout;
+  const { champion, created_at, phase, phase_began_at, status, weight } = rollout;
+  if (status === "awaiting_approval")
+    return `Asked for ${ago(created_at)}. It begins when somebody else has approved it; until then version ${champion} answers.`;
   if (status === "baking")
     return `In Production; its days of labels began ${ago(phase_began_at)}. They can still bring version ${champion} back.`;
   if (status === "returning") return `Version ${champion} goes back to Production.`;
   if (!isOpen(rollout)) return `${ago(rollout.completed_at)}, beside version ${champion}.`;
   const answers = `It answers ${number(weight)} % of the callers, version ${champion} the others.`;
   return `${phaseName(rollout, phase)}, begun ${ago(phase_began_at)}. ${answers}`;
+}
+
+/** The plan in a sentence, for those who approve it. */
+export function planText({ plan }: Pick<Rollout, "plan">): string {
+  const steps = plan.steps.map(({ weight, minutes }) => `${number(weight)} % for ${number(minutes)} minutes`);
+  const shadow = plan.shadow_minutes ? [`${number(plan.shadow_minutes)} minutes in the shadow`] : [];
+  return `The plan: ${[...shadow, ...steps].join(", then ")}.`;
 }
 
 /** "the shadow", or "step 2 of 3, 25 %". */

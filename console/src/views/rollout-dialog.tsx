@@ -6,6 +6,7 @@ import * as api from "../api";
 import { Problem } from "../components/basics";
 import { Field } from "../components/controls";
 import { Acts, Dialog, useClose } from "../components/dialog";
+import { words } from "../format";
 import { reason } from "../problems";
 import type { RolloutRequest } from "../schema";
 
@@ -37,13 +38,13 @@ function Form({ model, version, onStarted }: Omit<Properties, "onClosed">) {
     }
     const reasoned = why.current?.value.trim();
     try {
-      await api.startRollout(model, {
+      const { status } = await api.startRollout(model, {
         version,
         steps: found,
         shadow_minutes: Number(shadow.current?.value),
         ...(reasoned ? { reason: reasoned } : {}),
       } as RolloutRequest);
-      announce(`The rollout of version ${version} has started`);
+      announce(`The rollout of version ${version}: ${words(status)}`);
       close();
       onStarted();
     } catch (error) {

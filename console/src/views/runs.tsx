@@ -5,10 +5,11 @@ import { announce } from "../announce";
 import * as api from "../api";
 import { Empty, Loading, NotFound, PageHead } from "../components/basics";
 import { Choice, type Option } from "../components/controls";
+import { StartRun } from "../components/start-run";
 import { words } from "../format";
 import { usePolling } from "../polling";
 import { useProblems } from "../problems";
-import { linkTo, useAddress } from "../routing";
+import { useAddress } from "../routing";
 import type { Experiment, Objective, RunList, RunRow } from "../schema";
 import { Leaderboard } from "./leaderboard";
 import { RunInFull } from "./run-in-full";
@@ -116,7 +117,7 @@ export function Runs({ params }: { params: URLSearchParams }) {
             <NotFound kind="experiment" name={unknown} />
           ) : experiments?.length === 0 ? (
             <Empty title="No runs yet">
-              <a href={linkTo("jobs")}>Start one under Jobs</a>, or with <code>mlops train --watch</code>.
+              <StartRun />
             </Empty>
           ) : !current ? (
             <Loading />

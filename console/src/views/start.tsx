@@ -1,11 +1,11 @@
 /** What is where, and what needs you; on an empty stack the first four steps. */
 
 import { useState } from "preact/hooks";
-import { may, useMe } from "../access";
+import { refused, useMe } from "../access";
 import * as api from "../api";
 import { Card, Headings, Loading, PageHead, Scroll, Tag } from "../components/basics";
 import { defaultFirst } from "../components/model-choice";
-import { ago } from "../format";
+import { ago, words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
 import { linkTo } from "../routing";
@@ -14,13 +14,17 @@ import { type Need, needs } from "./needs";
 import { NewRun } from "./new-run";
 
 const INTERVAL = 5000;
+/** Until each model that serves was looked at once. */
+const FIRST_INTERVAL = 2000;
+/** Models that a look asks about; the first one, which the view waits for, asks about one. */
+const AT_ONCE = 3;
 /** Of the newest jobs, those that have failed are told. */
 const JOBS = 50;
 const SHOWN_JOBS = 6;
 
-/** What is known of a model that serves; each look asks for one more of them, in turn. */
+/** What is known of a model that serves; each look asks for some more of them, in turn. */
 export interface Served {
-  drift: DriftStatus["status"] | null;
+  drift: (Pick<DriftStatus, "status"> & { what: string }) | null;
   rollout: Rollout | null;
 }
 
@@ -33,6 +37,7 @@ interface Seen {
 export function Start() {
   const [seen, setSeen] = useState<Seen>();
   const [turn, setTurn] = useState(0);
+  const [known, setKnown] = useState(false);
   usePolling(
     async (signal) => {
       const listed = await api.allModels({ signal });
@@ -40,13 +45,16 @@ export function Start() {
       const names = defaultFirst(
         listed.filter((model) => model.servable && model.production_version).map(({ name }) => name),
       );
-      const name = names[turn % names.length];
-      const served = name ? { [name]: await lookAt(name, signal) } : {};
+      const start = turn < names.length ? turn : 0;
+      const next = names.slice(start, start + (seen ? AT_ONCE : 1));
+      const found = await Promise.all(next.map((name) => lookAt(name, signal)));
+      const served = Object.fromEntries(next.map((name, index) => [name, found[index] as Served]));
       setSeen((before) => ({ models: listed, jobs, served: { ...before?.served, ...served } }));
-      setTurn(turn + 1);
+      setTurn(start + next.length);
+      setKnown(known || start + next.length >= names.length);
       return undefined;
     },
-    INTERVAL,
+    known ? INTERVAL : FIRST_INTERVAL,
     [],
   );
   return (
@@ -64,7 +72,8 @@ async function lookAt(name: string, signal: AbortSignal): Promise<Served> {
 
 async function driftOf(name: string, signal: AbortSignal): Promise<Served["drift"]> {
   try {
-    return (await api.driftStatus(name, 24, { signal })).status;
+    const { status, signal: moved, column } = await api.driftStatus(name, 24, { signal });
+    return { status, what: column ?? (moved ? words(moved) : "") };
   } catch (error) {
     // Of a version that has just left Production.
     if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return null;
@@ -102,7 +111,7 @@ const Needs = ({ needs }: { needs: Need[] }) => (
 );
 
 function FirstSteps({ models, jobs }: { models: Model[]; jobs: Job[] }) {
-  const me = useMe();
+  const no = refused(useMe(), "train", "To start a run");
   const [starting, setStarting] = useState(false);
   const trained = jobs.some(({ status }) => status === "completed");
   const steps: [name: string, text: string, href: string | null, done: boolean][] = [
@@ -120,21 +129,19 @@ function FirstSteps({ models, jobs }: { models: Model[]; jobs: Job[] }) {
           return (
             <li key={name}>
               {href === null ? (
-                <button
-                  class={looks}
-                  type="button"
-                  disabled={!may(me, "train")}
-                  title={may(me, "train") ? "" : "This key may not start runs"}
-                  onClick={() => setStarting(true)}
-                >
-                  {name}
-                </button>
+                no ? (
+                  <strong>{name}</strong>
+                ) : (
+                  <button class={looks} type="button" onClick={() => setStarting(true)}>
+                    {name}
+                  </button>
+                )
               ) : (
                 <a class={looks} href={href}>
                   {name}
                 </a>
               )}
-              <span class="quiet">{done ? `Done. ${text}` : text}</span>
+              <span class="quiet">{done ? `Done. ${text}` : href === null ? (no ?? text) : text}</span>
             </li>
           );
         })}
@@ -162,7 +169,7 @@ const ModelTable = ({ models, served }: { models: Model[]; served: Record<string
       </thead>
       <tbody>
         {models.map(({ name, production_version, versions }) => {
-          const drift = served[name]?.drift;
+          const drift = served[name]?.drift?.status;
           return (
             <tr key={name}>
               <th scope="row" class="long" title={name}>

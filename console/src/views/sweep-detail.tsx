@@ -1,12 +1,16 @@
 /** One sweep: its runs ranked, with the hyperparameters that differ, while they run. */
 
 import { useState } from "preact/hooks";
+import { may, useMe } from "../access";
+import { announce } from "../announce";
 import * as api from "../api";
 import { Facts, Headings, Loading, NotFound, Scroll, Tag } from "../components/basics";
+import { Button } from "../components/controls";
 import { Detail } from "../components/detail";
 import { capitalised, metricText, number, words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
+import { useProblems } from "../problems";
 import { linkTo } from "../routing";
 import type { Job, SweepState } from "../schema";
 import { hasEnded } from "./job-list";
@@ -24,7 +28,9 @@ interface Properties {
 }
 
 export function SweepDetail({ sweepId, onClose, onOpen }: Properties) {
+  const me = useMe();
   const [sweep, setSweep] = useState<SweepState | null>();
+  const { attempt } = useProblems();
   usePolling(
     async (signal) => {
       const seen = await sweepOf(sweepId, signal);
@@ -34,8 +40,19 @@ export function SweepDetail({ sweepId, onClose, onOpen }: Properties) {
     INTERVAL,
     [sweepId],
   );
+  const cancel = () =>
+    attempt(async () => {
+      setSweep(await api.cancelSweep(sweepId));
+      announce(`${sweepId} is being cancelled`);
+    });
+  const tools =
+    sweep && !hasEnded(sweep) && may(me, "train") ? (
+      <Button class="button small danger" onClick={() => void cancel()}>
+        Cancel the sweep
+      </Button>
+    ) : null;
   return (
-    <Detail label={sweepId} title={sweepId} mono closing="Close the sweep" onClose={onClose}>
+    <Detail label={sweepId} title={sweepId} mono tools={tools} closing="Close the sweep" onClose={onClose}>
       {sweep === undefined ? (
         <Loading />
       ) : sweep === null ? (

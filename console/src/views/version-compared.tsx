@@ -1,10 +1,11 @@
-/** One version beside the one in Production: its metrics, what its last transition compared, and what became of it. */
+/** One version: its lineage, its metrics beside those of Production, and what its last transition compared. */
 
 import { Facts, Headings, NotFound, Scroll, Tag } from "../components/basics";
 import { Detail } from "../components/detail";
 import { ago, metricText, words } from "../format";
 import type { ModelDetail, Transition } from "../schema";
 import type { Version } from "./lifecycle";
+import { Lineage } from "./lineage";
 
 interface Properties {
   number: number;
@@ -26,24 +27,26 @@ export function VersionCompared({ number, detail, history, onClose }: Properties
           It may have been deleted.
         </NotFound>
       ) : (
-        <div class="body side-by-side">
-          <Facts
-            of={[
-              ["Stage", <Tag key="stage" status={version.stage} />],
-              ["Registered", ago(version.created_at)],
-              ["Run", version.run_id ? <code key="run">{version.run_id}</code> : null],
-              ["SHA-256", version.sha256 ? <code key="sha256">{version.sha256}</code> : null],
-              ["Last move", last ? `to ${last.stage}, ${words(last.status)}, by ${last.actor}` : null],
-              ["Reason", last?.reason],
-              ...changed
-                .slice(0, 8)
-                .map(({ name, before, now }): [string, string] => [
-                  `Changed: ${words(name)}`,
-                  `${before ?? "–"} → ${now ?? "–"}`,
-                ]),
-            ]}
-          />
-          <Metrics version={version} beside={production && production !== version ? production : null} />
+        <div class="body stack">
+          <Lineage model={detail.name} version={version} />
+          <div class="side-by-side">
+            <Facts
+              of={[
+                ["Stage", <Tag key="stage" status={version.stage} />],
+                ["Registered", ago(version.created_at)],
+                ["SHA-256", version.sha256 ? <code key="sha256">{version.sha256}</code> : null],
+                ["Last move", last ? `to ${last.stage}, ${words(last.status)}, by ${last.actor}` : null],
+                ["Reason", last?.reason],
+                ...changed
+                  .slice(0, 8)
+                  .map(({ name, before, now }): [string, string] => [
+                    `Changed: ${words(name)}`,
+                    `${before ?? "–"} → ${now ?? "–"}`,
+                  ]),
+              ]}
+            />
+            <Metrics version={version} beside={production && production !== version ? production : null} />
+          </div>
         </div>
       )}
     </Detail>

@@ -5,10 +5,11 @@ import * as api from "../api";
 import { Banner, Card, Empty, Loading, PageHead } from "../components/basics";
 import { Choice, type Option } from "../components/controls";
 import { ModelChoice, UnknownModel, useModel } from "../components/model-choice";
+import { StartRun } from "../components/start-run";
 import { words } from "../format";
 import { ApiError } from "../http";
 import { usePolling } from "../polling";
-import { linkTo, useAddress } from "../routing";
+import { useAddress } from "../routing";
 import type { DriftHistory, DriftStatus, PerformanceHistory, PerformanceStatus } from "../schema";
 import { DriftNow } from "./drift-now";
 import { DriftOverTime } from "./drift-over-time";
@@ -77,7 +78,7 @@ export function Watching({ params }: { params: URLSearchParams }) {
         <UnknownModel {...chosen} />
       ) : names?.length === 0 ? (
         <Empty title="No models yet">
-          What the version in Production answers is watched. <a href={linkTo("jobs")}>Train one first</a>.
+          What the version in Production answers is watched. One comes from a run. <StartRun />
         </Empty>
       ) : !current ? (
         <Loading />

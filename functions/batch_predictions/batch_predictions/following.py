@@ -13,7 +13,7 @@ from mlops.api.schemas.batch_predictions import (
 )
 from mlops.domain.addresses import bucket_of, key_of
 from mlops.domain.batch_prediction import INPUT_FOLDER, BatchPrediction, DataUploadRequest
-from mlops.domain.errors import Conflict, ValidationFailed
+from mlops.domain.errors import Conflict, Gone, ValidationFailed
 from mlops.domain.job import JobStatus
 from mlops_contract.table_files import FileRefused, format_of
 
@@ -56,8 +56,14 @@ class BatchPredictions(Dependencies):
             NotFound: There is none of this id.
             Forbidden: The key is not for its model.
             Conflict: It has not completed.
+            Gone: They were deleted.
         """
         record = self._of(batch_id, caller)
+        if record.files_deleted_at is not None:
+            raise Gone(
+                f"The files of {batch_id} were deleted by {record.files_deleted_by} at {record.files_deleted_at}; "
+                "score the input again"
+            )
         if record.status is not JobStatus.COMPLETED:
             raise Conflict(f"{batch_id} is {record.status}; only what has completed has files that are whole")
         bucket, prefix = bucket_of(record.output), key_of(record.output)

@@ -49,6 +49,9 @@ class BatchPredictionStarts(Dependencies):
             probabilities=request.probabilities,
             files=tuple(files),
             shards=shards_of(files, request.shard_mb * MEGABYTE),
+            labels=None if manifest.predicts_quantity else tuple(manifest.labels),
+            error_unit=manifest.error_unit if manifest.predicts_quantity else None,
+            decision_threshold=manifest.decision_threshold,
         )
         record = BatchPrediction(
             batch_id=plan.batch_id,

@@ -44,6 +44,7 @@ def state_of(batch: BatchPrediction, shards: Sequence[Shard], vcpu: float) -> Ba
         created_at=batch.created_at,
         started_at=batch.started_at,
         completed_at=batch.completed_at,
+        files_deleted_at=batch.files_deleted_at,
     )
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from aws_lambda_powertools import Logger
 
 from drift.settings import CheckSettings as CheckSettings
-from drift.settings import HasSettings, own_thresholds
+from drift.settings import own_thresholds
 from drift.windows import Windows, columns_of, drift_of, samples_of, series_of
 from mlops.aws.drift_events import DriftEvents
 from mlops.aws.drift_records import DriftRecords
@@ -20,6 +20,7 @@ from mlops.aws.stats_table import PredictionStats, hours_before
 from mlops.domain.drift.record import DriftRecord
 from mlops.domain.drift.verdict import DriftThresholds, Verdict
 from mlops.domain.manifest import Manifest
+from mlops.domain.model_settings import HasSettings
 from mlops.domain.timestamps import now
 
 logger = Logger()

@@ -4,7 +4,7 @@ from functools import cache
 from itertools import pairwise
 
 from drift.column_report import column_detail, column_moves, columns_result
-from drift.settings import HasSettings, ReportSettings, own_thresholds
+from drift.settings import ReportSettings, own_thresholds
 from drift.windows import (
     Windows,
     columns_of,
@@ -33,6 +33,7 @@ from mlops.domain.drift.column_words import sentence_of_all
 from mlops.domain.drift.counts import summary_of
 from mlops.domain.drift.verdict import Against, Comparison, Drift, DriftThresholds, compare, of_columns
 from mlops.domain.errors import NotFound
+from mlops.domain.model_settings import HasSettings
 
 BASELINE_HOURS = 168
 """Hours before the first window with which a version without a reference is compared."""

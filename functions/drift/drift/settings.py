@@ -1,11 +1,10 @@
 """What the routes and the check read from the environment, and from the settings of a model."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from mlops.domain.drift.retrain import RetrainSettings
 from mlops.domain.drift.thresholds import DriftThresholds
-from mlops.domain.model_settings import ModelSettings, StoredSettings
+from mlops.domain.model_settings import ModelSettings
 from mlops.settings import Settings
 
 
@@ -24,14 +23,6 @@ class CheckSettings(RetrainSettings):
     drift_current_hours: int = 24
     drift_repeat_hours: float = 24
     """An alert that lasts is sent again after this time."""
-
-
-class HasSettings(Protocol):
-    """Where the settings of models are."""
-
-    def settings(self, model_name: str) -> StoredSettings:
-        """Return the settings of a model. Raises DependencyUnavailable."""
-        ...
 
 
 def own_thresholds(thresholds: DriftThresholds, settings: ModelSettings) -> DriftThresholds:

@@ -1,16 +1,21 @@
 """The files of a run, listed from the bucket, and addresses that serve them."""
 
+import mimetypes
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlops.api.schemas.experiments import Artifact, ArtifactFile
+from mlops.api.schemas.experiments import Artifact, ArtifactContent, ArtifactFile
 from mlops.aws.signed_addresses import signing_s3
+from mlops.domain.errors import NotFound, ValidationFailed
 
 MAX_FILES = 1000
 SIGNED_SECONDS = 3600
+MAX_CONTENT_BYTES = 2_000_000
+"""In base64 it is a third more, and an answer of Lambda has at most 6 MB."""
 
 
 class Artifacts:
@@ -46,8 +51,34 @@ class Artifacts:
             if wanted is None or found == wanted or found.startswith(f"{wanted}/")
         ]
 
+    def content(self, addresses: dict[str, str | None], path: str) -> ArtifactContent:
+        """Return a file of at most `MAX_CONTENT_BYTES`.
+
+        Args:
+            addresses: As for `files`.
+            path: Of the file.
+
+        Raises:
+            NotFound: There is no such file.
+            ValidationFailed: It is larger.
+        """
+        found = next(((size, key) for each, size, key in self._objects(addresses) if each == path), None)
+        if found is None:
+            raise NotFound(f"The run has no file {path!r}; GET /experiments/{{experiment}}/runs/{{run_id}} lists them")
+        size, key = found
+        if size > MAX_CONTENT_BYTES:
+            raise ValidationFailed.of_field(
+                "path",
+                f"names a file of {size:,} bytes, and answers have at most {MAX_CONTENT_BYTES:,}; "
+                "GET …/artifacts gives its address",
+            )
+        body: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        return ArtifactContent(path=path, size=len(body), media_type=kind, content=b64encode(body).decode())
+
     def _address(self, key: str) -> str:
-        target = {"Bucket": self._bucket, "Key": key}
+        # Saved and not shown: a page among the files is not to run as one of the bucket's origin.
+        target = {"Bucket": self._bucket, "Key": key, "ResponseContentDisposition": "attachment"}
         url: str = self._s3.generate_presigned_url("get_object", Params=target, ExpiresIn=SIGNED_SECONDS)
         return url
 

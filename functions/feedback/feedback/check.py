@@ -6,7 +6,7 @@ from functools import cache
 
 from aws_lambda_powertools import Logger
 
-from feedback.cohorts import Cohorts, held_out_of
+from feedback.cohorts import Cohorts, held_out_of, too_young
 from feedback.settings import LabelSettings
 from mlops.aws.drift_records import DriftRecords
 from mlops.aws.eventbridge import Events
@@ -77,7 +77,8 @@ class PerformanceCheck:
             self._retrains.ask(record.model_name, "performance", record.message, settings, is_due=is_due)
 
     def _record(self, manifest: Manifest) -> PerformanceRecord:
-        settings, name, version = self._settings, manifest.model_name, manifest.model_version
+        name, version = manifest.model_name, manifest.model_version
+        settings = self._settings.of(self._governance.settings(name).settings)
         end = hours_before(hour_of(time.time()), -1)
         first, last = (
             hours_before(end, hours) for hours in (settings.feedback_window_hours, settings.feedback_delay_hours + 1)
@@ -85,7 +86,8 @@ class PerformanceCheck:
         whole, mature = self._cohorts.since(name, version, first, last)
         figures = mature.figures()
         needs = Needs(settings.feedback_min_labels, settings.feedback_min_coverage)
-        judgement = judge(figures, mature.labels, mature.kept, held_out_of(manifest), needs)
+        young = too_young(whole, mature, settings.feedback_delay_hours)
+        judgement = judge(figures, mature.labels, mature.kept, held_out_of(manifest), needs, young)
         estimated = estimated_accuracy(manifest.reference, whole.predictions)
         metric = value = None
         if figures is not None:

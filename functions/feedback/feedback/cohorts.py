@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops.aws.feedback_table import FeedbackTable
-from mlops.aws.stats_table import PredictionStats, Series
+from mlops.aws.stats_table import PredictionStats, Series, hours_before
 from mlops.domain.drift.counts import KEPT
+from mlops.domain.feedback import outcome
 from mlops.domain.feedback.class_figures import ClassFigures, class_figures
 from mlops.domain.feedback.intervals import total
-from mlops.domain.feedback.outcome import REFUSED, Totals, unit_of
+from mlops.domain.feedback.outcome import REFUSED, Totals, are_of_quantities, unit_of
 from mlops.domain.feedback.quantity_figures import QuantityFigures, quantity_figures
-from mlops.domain.feedback.verdict import HeldOut
+from mlops.domain.feedback.verdict import HeldOut, TooYoung
 from mlops.domain.manifest import Manifest
 from mlops.domain.stages import ALIASES
 
@@ -24,11 +25,13 @@ class Cohort:
         kept: How many were kept, with a label or without.
         hours: The totals of the hours that have labels, in order.
         predictions: The counts of all predictions, by hour and stage.
+        labelled: The hours that have labels, in order, as `hours_before` has them.
     """
 
     kept: int
     hours: Sequence[Totals]
     predictions: Sequence[Mapping[str, int]] = ()
+    labelled: Sequence[str] = ()
 
     @property
     def labels(self) -> int:
@@ -47,7 +50,7 @@ class Cohort:
         if not self.labels:
             return None
         totals = total(self.hours)
-        if "w" in totals:
+        if not are_of_quantities(totals):
             return class_figures(self.hours)
         unit = unit_of(totals)
         return None if unit is None else quantity_figures(self.hours, unit)
@@ -75,12 +78,30 @@ class Cohorts:
         for stage in ALIASES:
             for hour, counts in self._stats.hours(Series(model_name, version, stage.value), first):
                 kept[hour] += counts.get(KEPT, 0)
-        return kept, dict(self._totals.hours(model_name, version, first))
+        labels = dict(self._totals.hours(model_name, version, first))
+        kept.update({hour: totals[outcome.KEPT] for hour, totals in labels.items()})
+        return kept, labels
 
 
 def _cohort(predictions: Sequence[tuple[str, Mapping[str, int]]], labels: Sequence[tuple[str, Totals]]) -> Cohort:
-    counts = [each for _, each in predictions]
-    return Cohort(sum(each.get(KEPT, 0) for each in counts), [totals for _, totals in labels], counts)
+    counts, totals = [each for _, each in predictions], [each for _, each in labels]
+    kept = sum(each.get(KEPT, 0) for each in counts) + sum(each[outcome.KEPT] for each in totals)
+    return Cohort(kept, totals, counts, [hour for hour, each in labels if each["n"]])
+
+
+def too_young(whole: Cohort, mature: Cohort, delay_hours: int) -> TooYoung | None:
+    """Return the labels of predictions that are not in the mature part yet; None if there are none.
+
+    Args:
+        whole: All predictions.
+        mature: Those of them that are older than the delay.
+        delay_hours: How many hours after the hour of a prediction its label counts.
+    """
+    hours = whole.labelled[len(mature.labelled) :]
+    if not hours:
+        return None
+    first, last = (f"{hours_before(hour, -delay_hours)}:00Z" for hour in (hours[0], hours[-1]))
+    return TooYoung(whole.labels - mature.labels, first, last)
 
 
 def held_out_of(manifest: Manifest) -> HeldOut:

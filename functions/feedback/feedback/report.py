@@ -3,11 +3,12 @@
 import math
 import time
 from bisect import bisect_right
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, cast
 
-from feedback.cohorts import Cohort, Cohorts, held_out_of
+from feedback.cohorts import Cohort, Cohorts, held_out_of, too_young
 from feedback.settings import LabelSettings
 from mlops.api.schemas.performance import (
     Calibration,
@@ -22,6 +23,7 @@ from mlops.api.schemas.performance import (
     VersionPerformance,
 )
 from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.aws.stats_table import PredictionStats, hour_of, hours_before
 from mlops.domain.errors import DependencyUnavailable, NotFound
@@ -30,8 +32,9 @@ from mlops.domain.feedback.estimate import estimated_accuracy
 from mlops.domain.feedback.intervals import Estimate
 from mlops.domain.feedback.outcome import Totals
 from mlops.domain.feedback.quantity_figures import QuantityFigures
-from mlops.domain.feedback.verdict import Needs, judge
+from mlops.domain.feedback.verdict import Needs, TooYoung, judge
 from mlops.domain.manifest import Manifest
+from mlops.domain.model_settings import HasSettings
 from mlops.domain.stages import ALIASES
 
 WAIT_HOURS = 24
@@ -47,8 +50,9 @@ class PerformanceReport:
         stats: PredictionStats,
         served: ServedModels,
         settings: LabelSettings,
+        governance: HasSettings,
     ) -> None:
-        self._table, self._served, self._settings = table, served, settings
+        self._table, self._served, self._settings, self._governance = table, served, settings, governance
         self._cohorts = Cohorts(table, stats)
 
     @classmethod
@@ -61,8 +65,9 @@ class PerformanceReport:
         Raises:
             NotFound: No version serves, and none has labels.
         """
-        settings = self._settings
-        delay = settings.feedback_delay_hours if delay_hours is None else delay_hours
+        settings = self._settings.of(self._governance.settings(name).settings)
+        if delay_hours is not None:
+            settings = replace(settings, feedback_delay_hours=delay_hours)
         end = hours_before(hour_of(time.time()), -1)
         start = hours_before(end, hours)
         manifests = self._manifests(name)
@@ -75,14 +80,13 @@ class PerformanceReport:
             model_name=name,
             start=_text(start),
             end=_text(end),
-            delay_hours=delay,
+            delay_hours=settings.feedback_delay_hours,
             minimum_labels=settings.feedback_min_labels,
             minimum_coverage=settings.feedback_min_coverage,
             waiting=waiting,
             unmatched=unmatched,
             versions=[
-                self._version(name, version, manifests.get(version), start, hours_before(end, delay + 1))
-                for version in versions
+                self._version(name, version, manifests.get(version), start, end, settings) for version in versions
             ],
         )
 
@@ -118,9 +122,16 @@ class PerformanceReport:
         return manifests
 
     def _version(
-        self, name: str, version: int, manifest: Manifest | None, start: str, last_mature: str
+        self,
+        name: str,
+        version: int,
+        manifest: Manifest | None,
+        start: str,
+        end: str,
+        settings: LabelSettings,
     ) -> VersionPerformance:
-        whole, mature = self._cohorts.since(name, version, start, last_mature)
+        delay = settings.feedback_delay_hours
+        whole, mature = self._cohorts.since(name, version, start, hours_before(end, delay + 1))
         figures = whole.figures()
         return VersionPerformance(
             model_version=version,
@@ -133,14 +144,16 @@ class PerformanceReport:
             regression=_of_quantities(figures) if isinstance(figures, QuantityFigures) else None,
             estimated=_estimated(manifest, whole),
             held_out=manifest.metrics if manifest is not None else None,
-            verdict=self.verdict(mature, manifest),
+            verdict=self.verdict(mature, manifest, settings, too_young(whole, mature, delay)),
         )
 
-    def verdict(self, mature: Cohort, manifest: Manifest | None) -> PerformanceVerdict:
+    def verdict(
+        self, mature: Cohort, manifest: Manifest | None, settings: LabelSettings, young: TooYoung | None = None
+    ) -> PerformanceVerdict:
         """Judge predictions that are old enough."""
-        needs = Needs(self._settings.feedback_min_labels, self._settings.feedback_min_coverage)
+        needs = Needs(settings.feedback_min_labels, settings.feedback_min_coverage)
         held_out = held_out_of(manifest) if manifest is not None else None
-        judgement = judge(mature.figures(), mature.labels, mature.kept, held_out, needs)
+        judgement = judge(mature.figures(), mature.labels, mature.kept, held_out, needs, young)
         return PerformanceVerdict(
             status=judgement.verdict.value,
             metric=cast(Any, judgement.metric),
@@ -155,7 +168,7 @@ def _of_classes(figures: ClassFigures) -> ClassPerformance:
     return ClassPerformance(
         accuracy=_figure(figures.accuracy),
         macro_f1=_figure(figures.macro_f1),
-        log_loss=_figure(figures.log_loss),
+        log_loss=_figure(figures.log_loss) if figures.log_loss is not None else None,
         auc=_figure(figures.auc) if figures.auc is not None else None,
         auc_error=figures.auc_error,
         calibration_error=figures.calibration_error,
@@ -194,7 +207,7 @@ def _point(start: str, stop: str, cohort: Cohort) -> PerformancePoint:
         predictions=cohort.kept,
         labels=cohort.labels,
         accuracy=_figure(classes.accuracy) if classes else None,
-        log_loss=classes.log_loss.value if classes else None,
+        log_loss=classes.log_loss.value if classes and classes.log_loss else None,
         mae=quantities.mae.value if quantities else None,
         bias=quantities.bias.value if quantities else None,
     )
@@ -215,4 +228,5 @@ def _report() -> PerformanceReport:
         PredictionStats.from_environment(),
         ServedModels.from_environment(),
         LabelSettings.from_environment(),
+        GovernanceTable.from_environment(),
     )

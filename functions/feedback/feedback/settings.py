@@ -1,7 +1,8 @@
 """Settings of the function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mlops.domain.model_settings import ModelSettings
 from mlops.settings import Settings
 
 
@@ -25,3 +26,8 @@ class LabelSettings(Settings):
     feedback_min_labels: int = 100
     feedback_window_hours: int = 720
     feedback_repeat_hours: float = 24
+
+    def of(self, settings: ModelSettings) -> "LabelSettings":
+        """Return the settings with what a model has of its own."""
+        own = settings.labels.model_dump(exclude_none=True)
+        return replace(self, **{f"feedback_{name}": value for name, value in own.items()})

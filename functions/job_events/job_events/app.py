@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from job_events.announcement import Announcements
 from job_events.batch_prediction_end import BatchPredictionEnds
 from job_events.conversion_end import ConversionEnds
+from job_events.costs import Costs
 from job_events.job_states import JobStates
 from mlops.aws.batch_job import ENDED, BatchJob, environment_of
 from mlops.domain import batch_prediction, conversion
@@ -22,9 +23,12 @@ def handler(event: dict[str, Any], context: Any) -> None:
     if request_id := environment_of(job).get("REQUEST_ID"):
         logger.append_keys(request_id=request_id)
     logger.info("job state changed", job=job["jobName"], status=job["status"], reason=job.get("statusReason"))
-    if not _part(job).from_environment().follow(job):
+    part = _part(job)
+    if not part.from_environment().follow(job):
         logger.info("not a job of ours", job=job["jobName"], status=job["status"], batch_job_id=job.get("jobId"))
     elif job["status"] in ENDED:
+        if part is JobStates:
+            Costs.from_environment().record(job)
         Announcements.from_environment().announce(job)
 
 

@@ -4,7 +4,7 @@ from mlops.aws.jobs_table import JobsTable
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.job import Job, JobStatus, Sweep
-from mlops.domain.objective import Objective
+from mlops.domain.objective import SUMMARY_TAG, Objective
 from mlops.domain.ranking import best_of, objective_of, unranked
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Transition, new_transition_id
@@ -61,7 +61,7 @@ def _register(sweep: Sweep, best: Job, tracking: Tracking) -> int:
     run = tracking.run(best.run_id)
     tags = {name.removeprefix("mlops."): value for name, value in run["tags"].items() if name in _VERSION_TAGS}
     tags |= {"job_id": best.job_id, "stage": "Registered"}
-    return tracking.register(sweep.model_name, best.run_id, run["model_id"], tags).version
+    return tracking.register(sweep.model_name, best.run_id, run["model_id"], tags, run["tags"].get(SUMMARY_TAG)).version
 
 
 _VERSION_TAGS = ("mlops.sha256", "mlops.dataset_digest", "mlops.objective", "mlops.direction", "mlops.task")

@@ -28,7 +28,7 @@ from mlops.domain.feedback.record import PerformanceRecord
 from mlops.domain.job import Job
 from mlops.domain.rollout.rollout import Rollout
 from mlops.domain.stages import ALIASES, Stage
-from mlops.domain.transition import Transition, TransitionStatus
+from mlops.domain.transition import Transition
 from mlops.settings import Settings
 
 logger = Logger(child=True)
@@ -116,12 +116,7 @@ class Sources:
             labels=self._feedback.totals.lifetime(),
             performance=list(self._performance.all().values()),
             jobs=self._recent_jobs(),
-            # One that waits for a conversion or for people is in nobody's queue.
-            open_transitions=[
-                transition
-                for transition in self._transitions.still_open()
-                if transition.status not in (TransitionStatus.CONVERTING, TransitionStatus.AWAITING_APPROVAL)
-            ],
+            open_transitions=[each for each in self._transitions.still_open() if not each.status.waits],
             rollouts=[rollout for rollout in self._rollouts.all_open() if not rollout.status.has_ended],
             queues={name: self._depth(url) for name, url in json.loads(self._settings.queues).items()},
         )

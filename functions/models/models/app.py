@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from mlops.api.auth import require, require_all, require_name
+from mlops.api.auth import Caller, require, require_all, require_name
 from mlops.api.http import CurrentCaller, PathText, lambda_handler
 from mlops.api.pagination import Cursor, PageSize
 from mlops.api.schemas.history import KeyEntry, KeyHistory, TransitionHistory, Verification
@@ -16,6 +16,7 @@ from mlops.aws.key_history import KeyHistory as KeyChain
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.serving_bucket import ServedModels
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.bin import gone
 from mlops.domain.errors import NotFound
 from mlops.domain.history import Head
 from mlops.domain.model_name import unservable_reason
@@ -49,7 +50,7 @@ def model_detail(
     """Get a model, with a page of its versions, newest first."""
     require_name(caller, name)
     catalogue = Catalogue.from_environment()
-    model = catalogue.model(name)
+    model = _model(catalogue, name)
     versions, next_cursor = catalogue.versions(name, limit, cursor)
     production, staging = model["production_version"], model["staging_version"]
     refusals = _refusals(name)
@@ -60,7 +61,7 @@ def model_detail(
         production_refusal=refusals.get((Stage.PRODUCTION, production)),
         staging_refusal=refusals.get((Stage.STAGING, staging)),
         **_servable(name),
-        versions=[_version(row) for row in versions],
+        versions=[_version(row, caller) for row in versions],
         next_cursor=next_cursor,
     )
 
@@ -100,7 +101,7 @@ def model_history(
 def model_settings(name: ModelName, caller: CurrentCaller) -> SettingsState:
     """Get the settings of a model: of the gate, approvals, drift and retrains, and who owns it."""
     require_name(caller, name)
-    Catalogue.from_environment().model(name)
+    _model(Catalogue.from_environment(), name)
     return ModelSettingsStore.from_environment().read(name)
 
 
@@ -108,7 +109,7 @@ def model_settings(name: ModelName, caller: CurrentCaller) -> SettingsState:
 def change_settings(name: ModelName, body: SettingsChange, caller: CurrentCaller) -> SettingsState:
     """Replace the settings of a model. The history keeps who did it, and why."""
     require_name(caller, name)
-    Catalogue.from_environment().model(name)
+    _model(Catalogue.from_environment(), name)
     return ModelSettingsStore.from_environment().change(name, body, caller)
 
 
@@ -123,6 +124,17 @@ def key_history(caller: CurrentCaller) -> KeyHistory:
         for entry in reversed(entries)
     ]
     return KeyHistory(entries=shown, verification=_verified(head, problem))
+
+
+def _model(catalogue: Catalogue, name: str) -> dict[str, Any]:
+    """Return a registered model. Raises NotFound, or Gone: it is in the bin."""
+    try:
+        return catalogue.model(name)
+    except NotFound:
+        binned = ModelHistory.from_environment().bin.model(name)
+        if binned is not None:
+            raise gone(binned) from None
+        raise
 
 
 def _verification(name: str) -> Verification:
@@ -161,8 +173,10 @@ def _refusals(name: str) -> dict[tuple[Stage, int], str]:
     return {(stage, found.model_version): found.refusal for stage, found in manifests if found.refusal is not None}
 
 
-def _version(row: dict[str, Any]) -> ModelVersion:
-    return ModelVersion.model_validate({**row, "created_at": row["created_at"].isoformat()})
+def _version(row: dict[str, Any], caller: Caller) -> ModelVersion:
+    experiment = row["experiment_name"]
+    shown = experiment if experiment is not None and caller.grant.covers(experiment) else None
+    return ModelVersion.model_validate({**row, "experiment_name": shown, "created_at": row["created_at"].isoformat()})
 
 
 handler = lambda_handler(router)

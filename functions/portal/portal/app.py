@@ -1,6 +1,7 @@
 """The routes about the platform itself: health, readiness, the API's documentation, the web console, and the key."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from mlops import __version__
 from mlops.api.http import IdentifiedCaller, lambda_handler
 from mlops.api.schemas.platform import Health, Me, Ready
+from mlops.domain.timestamps import from_milliseconds
 from portal.console_files import PAGE, console_file
 from portal.readiness import Readiness
 
@@ -48,8 +50,15 @@ def ready(response: Response) -> Ready:
 
 @router.get("/me", tags=["platform"])
 def me(caller: IdentifiedCaller) -> Me:
-    """Get what your key may do: its role, and the models that it is for. Every key may ask this."""
-    return Me(name=caller.name, owner=caller.owner, role=caller.role, models=list(caller.models))
+    """Get what your key may do, for which models, and until when. Every key may ask this."""
+    return Me(
+        name=caller.name,
+        owner=caller.owner,
+        role=caller.role,
+        models=list(caller.models),
+        until=None if caller.until is None else from_milliseconds(caller.until * 1000),
+        mlflow_url=_open_to_browsers(os.environ.get("MLFLOW_TRACKING_URI", "")),
+    )
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -77,6 +86,11 @@ def console(if_none_match: Annotated[str | None, Header()] = None) -> Response:
 @router.get("/console/{name}", include_in_schema=False)
 def console_part(name: str, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     return console_file(name, if_none_match)
+
+
+def _open_to_browsers(tracking_uri: str) -> str | None:
+    """Return the address of the tracking server; None where its requests have to be signed, which browsers do not."""
+    return None if ".execute-api." in tracking_uri else tracking_uri or None
 
 
 handler = lambda_handler(router, public=True)

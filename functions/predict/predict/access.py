@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlops.domain.access import ACCESS_KEY, MAX_ACCESS_BYTES, AccessError, Grant, grants_from_json
+from mlops.domain.access import (
+    ACCESS_KEY,
+    MAX_ACCESS_BYTES,
+    AccessError,
+    Grant,
+    grants_from_json,
+    require_unexpired,
+)
 from mlops.domain.errors import DependencyUnavailable, Forbidden
 from predict.model_cache import Objects
 from predict.s3 import S3Missing, S3TooLarge, S3Unavailable
@@ -39,6 +46,7 @@ class Access:
 
         Raises:
             Forbidden: The key is not in the file, or its role may not ask for predictions.
+            SessionExpired: It is a personal key that has ended.
             DependencyUnavailable: The file was never read, and S3 does not answer.
         """
         now = self._clock()
@@ -55,6 +63,7 @@ class Access:
             grant = self._grants.get(key_id) if self._grants is not None else None
         if grant is None:
             raise Forbidden("This API key has no role. Ask an operator for a key with the role predict")
+        require_unexpired(grant.until, time.time())
         if not grant.has("predict"):
             raise Forbidden(
                 f"This API key has the role {grant.role!r}, which may not ask for predictions; ask an operator for a "

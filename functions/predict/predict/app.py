@@ -9,8 +9,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
 from typing import Any
 
 # Before numpy is imported: its BLAS would start one thread per processor, for products that take microseconds.
@@ -18,15 +16,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from mlops.domain.access import Grant
 from mlops.domain.errors import PlatformError
-from mlops.inference.answers import NotFinite
 from mlops.settings import Settings
 from predict import records, request
 from predict.access import Access, permit
+from predict.answering import Answering
 from predict.feedback import ids, new_id, with_id
-from predict.inputs import beyond_the_model, inputs_of
 from predict.model_cache import ModelCache, ServedModel
 from predict.replies import ok, problem_of, unexpected
-from predict.response_cache import Answer, AnswerCache, Key, key_of
+from predict.response_cache import Answer, AnswerCache, key_of
 from predict.rollouts import Rollouts
 from predict.s3 import Bucket
 
@@ -54,6 +51,7 @@ bucket = Bucket.from_environment(settings.artifact_bucket)
 models = ModelCache(bucket, settings.model_refresh_seconds, records.report)
 rollouts = Rollouts(bucket, models, settings.model_refresh_seconds, records.report)
 access = Access(bucket, records.report)
+answering = Answering(bucket, settings.sample_share)
 answers = AnswerCache()
 
 ROUTES = {
@@ -80,7 +78,7 @@ def handler(event: Event, context: Any) -> Response:
             return raise_epoch(event, request_id, settings.default_model_name)
         from predict import called, protocols  # only for those who use them
 
-        call = called.Call(event, request_id, began, models, settings.default_model_name, ask, access.grant)
+        call = called.Call(event, request_id, began, models, settings.default_model_name, answering.ask, access.grant)
         return protocols.answer(call, method, path)
     except PlatformError as error:
         records.refused(request_id, path, error.status, error.code, began, predicts=method == "POST")
@@ -114,11 +112,17 @@ def predict(
         from predict import trials  # only while there is a rollout
 
         routing_key = request.header_of(event, trials.ROUTING_HEADER) or request_id
-        question = _Question(parsed, body, fields, request_id, explain, key)
-        answer, hit, shown, tried, other = trials.COMPARISONS.answer(trial, model, routing_key, request_id, question)
+        both = trials.Both(
+            answering,
+            answers,
+            lambda: parsed or request.parse(body, fields, settings.default_model_name),
+            (body, fields is request.BATCH, request_id, explain),
+            key,
+        )
+        answer, hit, shown, tried, other = trials.COMPARISONS.answer(trial, model, routing_key, request_id, both)
     elif answer is None or not hit:
         parsed = parsed or request.parse(body, fields, settings.default_model_name)
-        answer, _ = _answer(model, parsed, body, fields is request.BATCH, request_id, explain)
+        answer = answering.answer(model, parsed, body, fields is request.BATCH, request_id, explain)
         answers.put(key, answer)
     cache, seconds = ("hit" if hit else "miss"), f"{staleness:.1f}"
     minted = new_id(answer.rows)
@@ -129,39 +133,6 @@ def predict(
     return ok(with_id(answer.body, minted, shown), request_id, cache, seconds)
 
 
-class _Question:
-    """Asks either version of a rollout one request, and keeps the answers of both: `key` is that of the champion's."""
-
-    def __init__(
-        self,
-        parsed: request.Request | None,
-        body: str,
-        fields: request.Fields,
-        request_id: str,
-        explain: str | None,
-        key: Key,
-    ) -> None:
-        self._parsed, self._body, self._fields = parsed, body, fields
-        self._request_id, self._explain, self._key = request_id, explain, key
-
-    def cached(self, model: ServedModel, variant: str = "") -> Answer | None:
-        """Return what the model has answered to the same body, if that is known."""
-        known = answers.get((variant + self._key[0], *self._key[1:]), self._body)
-        return known if known is not None and known.serial == model.serial else None
-
-    def prepare(self) -> None:
-        """Parse the request, so that no model's time has this in it. Raises ValidationFailed."""
-        self._parsed = self._parsed or request.parse(self._body, self._fields, settings.default_model_name)
-
-    def ask(self, model: ServedModel, variant: str = "") -> tuple[Answer, records.Outcome]:
-        """Ask the model. Raises as `_answer` does."""
-        self.prepare()
-        assert self._parsed is not None
-        made = _answer(model, self._parsed, self._body, self._fields is request.BATCH, self._request_id, self._explain)
-        answers.put((variant + self._key[0], *self._key[1:]), made[0])
-        return made
-
-
 def _chosen(model_name: str, stage: str, version: int | None, grant: Grant | None) -> tuple[ServedModel, float]:
     permit(grant, model_name)
     if version is None:
@@ -169,68 +140,6 @@ def _chosen(model_name: str, stage: str, version: int | None, grant: Grant | Non
     from predict.pinned import pinned  # few requests name a version
 
     return pinned(models, model_name, version, (stage,) if stage == "Staging" else (stage, "Staging"))
-
-
-def _answer(
-    model: ServedModel, parsed: request.Request, body: str, batch: bool, request_id: str, explain: str | None
-) -> tuple[Answer, records.Outcome]:
-    manifest = model.manifest
-    if manifest.input is None:
-        explanations = None
-        if explain is not None:
-            from predict.explanations import RowExplanations
-
-            explanations = RowExplanations.of(bucket, model, parsed, explain)
-        document, outcome = _tables().answer(model, parsed, batch, request_id, explanations)
-    elif explain is not None:
-        raise request.only_rows_are_explained()
-    else:
-        outcome = ask(model, parsed, request_id)
-        document = (model.answers.batch if batch else model.answers.single)(outcome.answers)
-    rows = len(outcome.outputs) if batch else 1
-    answer = Answer(
-        body,
-        model.serial,
-        manifest.model_name,
-        parsed.version,
-        document,
-        outcome.record,
-        outcome.kept,
-        rows,
-        outcome.counts,
-    )
-    return answer, outcome
-
-
-@cache
-def _tables() -> ModuleType:
-    from predict import tables  # only for table models: other ones start without it
-
-    return tables
-
-
-def ask(model: ServedModel, parsed: request.Request, request_id: str) -> records.Outcome:
-    """Ask a model of images or vectors, and measure and sample the inputs.
-
-    Raises:
-        ValidationFailed: The inputs are not the model's, or it has no finite answer. Names the field.
-    """
-    manifest = model.manifest
-    assert manifest.input is not None
-    inputs = inputs_of(parsed, manifest.input)
-    probabilities = model.probabilities(inputs)
-    try:
-        classified = model.answers.of_classes(probabilities)
-    except NotFinite:  # numbers so large that the model's arithmetic overflows
-        raise beyond_the_model(parsed.source) from None
-    signals = model.signals.of(request_id, inputs) if model.signals is not None else None
-    if settings.sample_share:
-        from predict import samples  # few stacks keep inputs
-
-        if sample := samples.line(manifest, inputs, classified.predictions, settings.sample_share):
-            records.report("mlops.prediction", **sample)
-    record = model.lines.of_classes(classified, signals)
-    return records.Outcome(classified, probabilities, record, model.keeper.kept(probabilities))
 
 
 def warm_up() -> None:

@@ -7,6 +7,7 @@ import orjson
 
 from mlops.domain.manifest import Manifest
 from mlops_contract import Column, ColumnType, Contract, Task
+from mlops_contract.decision import SECOND
 from mlops_contract.signature import signature_columns
 from predict.called import Call, Response
 from predict.examples import example_of
@@ -27,12 +28,19 @@ def contract(call: Call) -> Response:
             "task": (described.task if described else Task.CLASSIFICATION).value,
             "target": described.target if described else None,
             "labels": manifest.labels,
+            **_decision(manifest),
             "signature": _signature(manifest),
             "columns": contract_columns(described) if described else None,
             "input": asdict(manifest.input) if manifest.input else None,
             "example": example_of(manifest),
         }
     )
+
+
+def _decision(manifest: Manifest) -> dict[str, Any]:
+    """Return the field that says which class is answered from which probability on, if one is."""
+    threshold = manifest.decision_threshold
+    return {} if threshold is None else {"decision": {"label": manifest.labels[SECOND], "threshold": threshold}}
 
 
 def _signature(manifest: Manifest) -> dict[str, Any]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlops.domain.errors import DependencyUnavailable, ValidationFailed
 from mlops.domain.manifest import Manifest, explain_key
 from mlops.inference.explaining import Explainer, NotExplained, explanation_of
 from mlops.inference.model import Floats, Model
+from mlops_contract.decision import places_of
 from mlops_contract.explanations import Explanation
 from predict.request import Request, only_rows_are_explained
 from predict.s3 import Bucket, S3Missing, S3TooLarge, S3Unavailable
@@ -99,11 +102,13 @@ class RowExplanations:
         return fields | {"explanation_reason": NOT_THE_SUM} if None in found else fields
 
     def _one(self, explainer: Explainer, row: Floats, answer: Floats) -> dict[str, Any] | None:
-        chosen = int(answer.argmax()) if self.label is None else self.label
+        manifest = explainer.model.manifest
+        chosen = self.label
+        if chosen is None:
+            chosen = int(places_of(answer[np.newaxis], manifest.decision_threshold)[0])
         explained = explainer.parts(row, answer, chosen)
         if explained is None:
             return None
-        manifest = explainer.model.manifest
         assert manifest.contract is not None
         names = (column.name for column in manifest.contract.columns)
         label = {} if manifest.predicts_quantity else {"label": manifest.labels[chosen]}

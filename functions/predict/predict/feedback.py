@@ -4,10 +4,9 @@ prediction_log stores it, so no request waits for that. Of a cached answer the l
 """
 
 import binascii
-import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -27,9 +26,6 @@ MAX_LABELS_CHARACTERS = 32_768
 """Of the labels of a model; with more nothing is kept."""
 OWN_ID = "id"
 """The name in a row that is its caller's id, unless the model has a column of that name."""
-DIGITS = 6
-"""How many decimal digits of the range of a quantity its errors are counted in."""
-SMALLEST_UNIT, LARGEST_UNIT = -30, 30
 
 
 class Kept(NamedTuple):
@@ -72,7 +68,9 @@ class AnswerKeeper:
 
     def __init__(self, manifest: "Manifest") -> None:
         quantity = manifest.predicts_quantity
-        constant = {"unit": unit_of(manifest)} if quantity else {"labels": manifest.labels}
+        constant: dict[str, Any] = {"unit": manifest.error_unit} if quantity else {"labels": manifest.labels}
+        if manifest.decision_threshold is not None:
+            constant["threshold"] = manifest.decision_threshold
         self._constant = orjson.dumps(constant)[1:-1].decode()
         self._keeps = len(self._constant) <= MAX_LABELS_CHARACTERS
 
@@ -94,15 +92,3 @@ class AnswerKeeper:
         numbers = binascii.b2a_base64(outputs.tobytes(), newline=False).decode()
         more = f',"own":{orjson.dumps(own).decode()}' if own else ""
         return Kept(f'"n":{rows},"outputs":"{numbers}",{self._constant}{more}', rows)
-
-
-def unit_of(manifest: "Manifest") -> int:
-    """Return the power of ten in which errors of a quantity are counted, so that their sums are whole numbers.
-
-    It is a millionth of the range of the answers to the held-out rows, rounded to a power of ten.
-    """
-    prediction = (manifest.column_reference or {}).get("prediction") or {}
-    low, high = prediction.get("low"), prediction.get("high")
-    if low is None or high is None or not high > low:
-        return -DIGITS
-    return max(SMALLEST_UNIT, min(LARGEST_UNIT, math.floor(math.log10(high - low)) - DIGITS))

@@ -36,7 +36,8 @@ def _of_rows(call: Call, model: ServedModel) -> tuple[Outcome, list[str]]:
     else:
         sent = row_bodies.of_json(call.document(), encoder.contract)
     encoded = row_bodies.encoded(encoder, sent)
-    return tables.outcome(model, encoded.feeds, sent.source, call.request_id), encoded.warnings
+    ran = tables.run(model, encoded.feeds, sent.source)
+    return tables.outcome(model, encoded.feeds, ran, call.request_id), encoded.warnings
 
 
 def _of_tensor(call: Call, model: ServedModel) -> Outcome:

@@ -99,7 +99,8 @@ def infer(call: Call) -> Response:
         outcome = _of_tensor(call, model, inputs)
     else:
         encoded = row_bodies.encoded(model.encoder, _rows(inputs, model.encoder.contract.columns))
-        outcome, warnings = tables.outcome(model, encoded.feeds, "inputs", call.request_id), encoded.warnings
+        ran = tables.run(model, encoded.feeds, "inputs")
+        outcome, warnings = tables.outcome(model, encoded.feeds, ran, call.request_id), encoded.warnings
     outputs = [output for output in _outputs(model.manifest, outcome) if output["name"] in wanted]
     answer = {"model_name": model.manifest.model_name, "model_version": str(model.manifest.model_version)}
     answer |= {"id": document["id"]} if "id" in document else {}

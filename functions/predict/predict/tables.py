@@ -11,58 +11,79 @@ from mlops_contract.rows import Encoded, Feeds, RowEncoder, RowsRefused
 from predict.feedback import OWN_ID
 from predict.inputs import beyond_the_model
 from predict.model_cache import ServedModel
-from predict.records import Outcome
+from predict.records import Outcome, Ran
 from predict.request import Request, is_printable, refuse_other_than_numbers
 
 if TYPE_CHECKING:
     from predict.explanations import RowExplanations
 
 
-def answer(
-    model: ServedModel, parsed: Request, batch: bool, request_id: str, explanations: "RowExplanations | None" = None
-) -> tuple[str, Outcome]:
-    """Return the response's body, and what is logged.
+Rows = tuple[Encoded, Sequence[str], bool]
+"""Encoded rows, the callers' ids of them, if they sent some, and whether answers go by the labels' names."""
 
-    Args:
-        model: The model.
-        parsed: The request.
-        batch: Whether it is one for several rows.
-        request_id: The request's id.
-        explanations: Explains the answers, if that was asked for.
+
+def rows_of(model: ServedModel, parsed: Request, batch: bool) -> Rows:
+    """Encode the rows of a request; `batch` says that it is one for several.
 
     Raises:
-        ValidationFailed: The contract does not allow a value, or the model has no finite answer. Names row and column.
+        ValidationFailed: The contract does not allow a value. Names row and column.
     """
     assert model.encoder is not None
     parsed, own = _with_own_ids(parsed, model.encoder, batch)
-    encoded = _encoded(parsed, model.encoder, batch)
-    asked = outcome(model, encoded.feeds, parsed.source, request_id, own)
-    explained = explanations.fields(encoded.feeds, asked.outputs, batch) if explanations else {}
-    if batch:
-        return model.answers.batch(asked.answers, encoded.warnings, explained), asked
     # A list of numbers gets a list, as from a model of vectors.
-    named = parsed.source == "row"
-    return model.answers.row(asked.answers, encoded.warnings, explained, named=named), asked
+    return _encoded(parsed, model.encoder, batch), own, parsed.source == "row"
 
 
-def outcome(model: ServedModel, feeds: Feeds, source: str, request_id: str, own: Sequence[str] = ()) -> Outcome:
-    """Ask the model encoded rows, and count their columns.
-
-    Args:
-        model: The model.
-        feeds: The rows as its inputs.
-        source: The field that they came from.
-        request_id: The request's id.
-        own: The callers' ids of the rows, if they sent some.
+def run(model: ServedModel, feeds: Feeds, source: str) -> Ran:
+    """Ask the model encoded rows, which came from the field `source`.
 
     Raises:
         ValidationFailed: The model has no finite answer.
     """
     outputs = model.outputs(feeds)
     try:
-        answers = model.answers.of(outputs)
+        return model.answers.of(outputs), outputs
     except NotFinite:  # numbers so large that the model's arithmetic overflows
         raise beyond_the_model(source) from None
+
+
+def answer(
+    model: ServedModel,
+    rows: Rows,
+    ran: Ran,
+    batch: bool,
+    request_id: str,
+    explanations: "RowExplanations | None" = None,
+) -> tuple[str, Outcome]:
+    """Return the response's body, and what is logged.
+
+    Args:
+        model: The model.
+        rows: The rows.
+        ran: What the model has answered.
+        batch: Whether the request is one for several rows.
+        request_id: The request's id.
+        explanations: Explains the answers, if that was asked for.
+    """
+    (encoded, own, named), (answers, outputs) = rows, ran
+    found = outcome(model, encoded.feeds, ran, request_id, own)
+    explained = explanations.fields(encoded.feeds, outputs, batch) if explanations else {}
+    if batch:
+        return model.answers.batch(answers, encoded.warnings, explained), found
+    return model.answers.row(answers, encoded.warnings, explained, named=named), found
+
+
+def outcome(model: ServedModel, feeds: Feeds, ran: Ran, request_id: str, own: Sequence[str] = ()) -> Outcome:
+    """Return what is logged of answers, after counting the columns.
+
+    Args:
+        model: The model.
+        feeds: The rows as its inputs.
+        ran: What it has answered.
+        request_id: The request's id.
+        own: The callers' ids of the rows, if they sent some.
+    """
+    answers, outputs = ran
     record = model.lines.of_classes(answers, None) if answers.confidences else model.lines.of_quantities(len(outputs))
     counts = model.columns.count(request_id, feeds, outputs) if model.columns is not None else None
     return Outcome(answers, outputs, record, model.keeper.kept(outputs, own), counts)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mlops.aws.stats_table import SKIPPED, Marker, PredictionStats, fits
 from prediction_log.delivery import Delivery, Line
-from prediction_log.input_samples import store
 from prediction_log.line_counts import Counted, count_lines
 from prediction_log.waiting_answers import Keep
 
@@ -56,9 +55,8 @@ def _count(stats: PredictionStats, keep: Keep, lines: Mapping[Key, Line]) -> Ite
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
                 yield from _count(stats, keep, {key: new[key] for key in half})
             return
-        for sample in counted.samples:
-            store(sample)
-        keep(counted.kept)  # before the lines count as counted: after an exception they are delivered again
+        # Before the lines count as counted: after an exception they are delivered again.
+        keep(counted.kept, counted.samples)
         if stats.add(markers, counted.hours, counted.totals, counted.columns, counted.rollouts):
             yield counted
             return

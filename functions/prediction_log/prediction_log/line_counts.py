@@ -25,8 +25,9 @@ from prediction_log.delivery import Line
 from prediction_log.input_samples import Sample, is_sample
 
 EVENT = "mlops.prediction"
-READER = 2
-"""The version of this reader. A line without `min_reader` is for version 1; one of a regression model needs 2."""
+READER = 3
+"""The version of this reader. A line without `min_reader` is for version 1; one of a regression model needs 2, and one
+of a model with a decision threshold 3."""
 # The limits of CloudWatch Logs: lines up to 14 days old, and up to 2 hours ahead of its clock.
 OLDEST_SECONDS = 14 * 24 * 3600
 AHEAD_SECONDS = 2 * 3600
@@ -61,8 +62,8 @@ def count_lines(lines: Iterable[Line]) -> Counted:
                 raise _Skip("time")
             fields = _fields(line.text)
             if is_sample(fields):
-                folder = _series(fields).key.replace("#", "/")
-                counted.samples.append(Sample(folder, hour_of(line.seconds), line.id, fields))
+                of = _series(fields)
+                counted.samples.append(Sample(of.model_name, of.version, hour_of(line.seconds), line.id, fields))
                 continue
             hour = hour_of(line.seconds)
             series, counts, columns, kept = _counts(fields, hour)

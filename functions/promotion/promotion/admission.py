@@ -11,14 +11,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from mlops.domain import objective
+from mlops.domain.dataset_deletion import TAG as DELETED_TAG
 from mlops.domain.errors import NotFound
 from mlops.domain.manifest import Manifest
+from mlops.domain.rollout.rollout import RolloutStatus
 from mlops.domain.stages import Stage
 from mlops.domain.transition import Gates, Transition, TransitionKind
 from mlops.registry.rest import Version
 from mlops_contract import Task
 from mlops_contract.onnx_file import ModelFile
-from promotion.consent import Consent, Seen, compared
+from promotion.consent import AwaitingRollout, Consent, Seen, compared
 from promotion.dependencies import Dependencies
 from promotion.examination import Beside, Examined, Placement
 from promotion.gate import GateSettings, check_integrity, passed
@@ -39,7 +41,7 @@ class Admission:
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
         self._examine, self._files = dependencies.examine, VersionFiles(dependencies)
         self._history, self._consent = dependencies.history, Consent(dependencies)
-        self._labels = dependencies.labels
+        self._labels, self._rollouts = dependencies.labels, dependencies.rollouts
 
     def admit(self, transition: Transition, version: Version) -> tuple[Manifest, Gates]:
         """Check the version's file and copy it to `serving/`.
@@ -50,6 +52,7 @@ class Admission:
         Raises:
             Rejected: The gate refuses it, or the file that was admitted before is gone.
             AwaitingApproval: Somebody has to approve it.
+            AwaitingRollout: It is the last step of a rollout, which is not there yet.
             Conflict: MLflow has no file of the version that can be served.
         """
         name, run = version.model_name, self._run(version)
@@ -69,7 +72,9 @@ class Admission:
         beside = Beside(source.proof(run), logged, published if published != logged else None)
 
         def examined() -> Examined:
-            return self._examined(transition, version, file, metrics, beside)
+            found = self._examined(transition, version, file, metrics, beside)
+            deleted = run.get("tags", {}).get(DELETED_TAG)
+            return found if beside.proof is not None or deleted is None else found.without_rows(deleted)
 
         stored = self._history.settings(name)
         settings = self._settings.of(stored.settings)
@@ -97,6 +102,9 @@ class Admission:
                 raise Rejected(failures(gates), gates)
         seen = compared(run, version, champion_run, replaced)
         self._consent.check(transition, version, stored, Seen(file.sha256, gates, seen))
+        rollout = self._rollouts.of(transition)
+        if rollout is not None and rollout.status is not RolloutStatus.PROMOTING:
+            raise AwaitingRollout(gates)
         explained_by = manifest.explanations.sha256 if manifest.explanations is not None else None
         self._serving.publish(name, file, beside.explaining(explained_by) if explained_by else None)
         if version.tags.get("sha256") != file.sha256:  # logged from elsewhere, or changed since

@@ -125,6 +125,7 @@ class AliasRepair:
         if left is Stage.PRODUCTION and stage is Stage.STAGING:
             raise Rejected(f"Version {repair.version} is in Production, and a version can be in only one stage")
         version = self._tracking.version(repair.model_name, repair.version)
+        self._executor.check_bin(version)
         manifest, gates = self._admission.admit(repair, version)
         self._serving.write_manifest(manifest)
         self._executor.leave(model, left, stage, version)

@@ -30,6 +30,14 @@ class AwaitingApproval(Exception):
         self.binding, self.seen, self.needed, self.void = binding, seen, needed, void
 
 
+class AwaitingRollout(Exception):
+    """The gate has passed and nobody has to decide, but its rollout is not at its last step. Nothing was moved."""
+
+    def __init__(self, gates: Gates) -> None:
+        super().__init__("the transition waits for its rollout")
+        self.gates = gates
+
+
 @dataclass(frozen=True)
 class Seen:
     """What an approver is shown: the hash of the file, the gate's results, and the comparison beside them."""

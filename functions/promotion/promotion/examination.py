@@ -99,6 +99,12 @@ class Examined:
     proof: Reasked | None = None
     unexplained: str = ""
 
+    def without_rows(self, deleted: str) -> "Examined":
+        """Return the same of a version whose rows were deleted; `deleted` says by whom and when."""
+        if self.proof is None:
+            return self
+        return replace(self, proof=Reasked(problem=f"the rows of its proof were deleted with their data set {deleted}"))
+
 
 NOTHING_BESIDE = Beside()
 
@@ -199,6 +205,7 @@ def _manifest(placement: Placement, file: ModelFile, description: Description) -
         reference=description.reference,
         contract=description.contract,
         column_reference=description.column_reference,
+        decision_threshold=description.decision_threshold,
         metrics={name: value for name, value in placement.metrics.items() if math.isfinite(value)},
         transition_id=placement.transition_id,
         cache_epoch=0,

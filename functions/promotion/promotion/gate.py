@@ -42,7 +42,10 @@ class GateSettings(Settings):
 
     def of(self, model: ModelSettings) -> "GateSettings":
         """Return the limits, with those that the model's settings have."""
-        return replace(self, **model.gate.model_dump(exclude_none=True))
+        own = model.gate.model_dump(exclude_none=True)
+        if model.labels.min_labels is not None:
+            own["feedback_min_labels"] = model.labels.min_labels
+        return replace(self, **own)
 
     @property
     def limits(self) -> Limits:

@@ -25,7 +25,7 @@ from mlops.domain.transition import Gates, Transition, TransitionKind, Transitio
 from mlops.registry.rest import Tracking
 from promotion.alias_repair import AliasRepair, entry_id
 from promotion.archive_tags import ArchiveTags
-from promotion.consent import AwaitingApproval
+from promotion.consent import AwaitingApproval, AwaitingRollout
 from promotion.conversion import Converting
 from promotion.dependencies import Dependencies
 from promotion.gate import GateSettings
@@ -52,7 +52,7 @@ class Promoter:
     def __init__(self, dependencies: Dependencies, events: Events, max_tries: int = 3) -> None:
         self._events, self._max_tries = events, max_tries
         self._transitions, self._serving = dependencies.transitions, dependencies.serving
-        self._history = dependencies.history
+        self._history, self._rollouts = dependencies.history, dependencies.rollouts
         self._executor = TransitionExecutor(dependencies)
         self._repair = AliasRepair(dependencies, self._executor)
         self._reexamination = Reexamination(dependencies)
@@ -96,7 +96,7 @@ class Promoter:
         ids = {
             transition.transition_id
             for transition in self._transitions.still_open(model_name, until)
-            if transition.status is not TransitionStatus.AWAITING_APPROVAL  # for days, and others may go before it
+            if not transition.status.waits_for_days
         }
         for transition_id in certain or []:
             if self._transitions.exists(model_name, transition_id):
@@ -109,8 +109,12 @@ class Promoter:
         rejection = next((decision for decision in transition.decisions if not decision.approved), None)
         if transition.status.has_ended:
             self._announce(transition)
+        elif (over := self._over(transition)) is not None:
+            self._finish(transition, TransitionStatus.REJECTED, over)
         elif transition.status is TransitionStatus.AWAITING_APPROVAL:
             self._wait(transition)
+        elif transition.status is TransitionStatus.AWAITING_ROLLOUT:
+            self._transitions.note(transition, tries=0)
         elif rejection is not None:
             comment = f": {rejection.comment}" if rejection.comment else ""
             error = f"Rejected by {rejection.name} ({rejection.owner}){comment}"
@@ -136,6 +140,8 @@ class Promoter:
             logger.info("transition waits for a conversion", transition_id=transition.transition_id)
         except AwaitingApproval as waiting:
             self._hold(transition, waiting)
+        except AwaitingRollout as held:
+            self._transitions.note(transition, status=TransitionStatus.AWAITING_ROLLOUT, gates=held.gates, tries=0)
         except Rejected as rejection:
             self._finish(transition, TransitionStatus.REJECTED, rejection.reason, rejection.gates)
         except DependencyUnavailable as outage:
@@ -180,6 +186,15 @@ class Promoter:
             owners = self._history.settings(transition.model_name).settings.owners
             self._events.approval_requested(transition, owners)
         self._transitions.note(transition, announced_waiting=since, tries=0)
+
+    def _over(self, transition: Transition) -> str | None:
+        """Return why there is nothing to move any more: its rollout has ended; None if it goes on, or is none's."""
+        if transition.sha256 is not None:  # its version may be half moved
+            return None
+        rollout = self._rollouts.of(transition)
+        if rollout is None or not rollout.status.has_ended:
+            return None
+        return f"The rollout {rollout.rollout_id} has ended before its last step: {rollout.note or rollout.status}"
 
     def _refused(self, transition: Transition) -> TransitionStatus:
         """Return rejected if nothing has changed; after the admission the alias may have moved, which is failed."""

@@ -8,6 +8,7 @@ The manifest follows, then tags and MLflow's stages (first those of the replaced
 
 from aws_lambda_powertools import Logger
 
+from mlops.domain.bin import BinState
 from mlops.domain.errors import DependencyUnavailable, NotFound, PlatformError
 from mlops.domain.manifest import explain_key, model_key
 from mlops.domain.stages import ALIASES, DISPLACED_TO, Stage, refusal
@@ -28,7 +29,7 @@ class TransitionExecutor:
     def __init__(self, dependencies: Dependencies) -> None:
         self._transitions, self._archive_tags = dependencies.transitions, dependencies.archive_tags
         self._tracking, self._serving = dependencies.tracking, dependencies.serving
-        self._rollouts = dependencies.rollouts
+        self._rollouts, self._bin = dependencies.rollouts, dependencies.history.bin
         self._admission, self._conversion = Admission(dependencies), ConversionStep(dependencies)
 
     def execute(self, transition: Transition) -> Gates:
@@ -39,11 +40,13 @@ class TransitionExecutor:
             PlatformError: The registry refuses it.
             Converting: The version is being converted. Nothing was noted or moved.
             AwaitingApproval: Somebody has to approve it. Nothing was moved.
+            AwaitingRollout: It waits for its rollout. Nothing was moved.
             DependencyUnavailable: A service does not answer. A later try continues from here.
         """
         name, entered = transition.model_name, transition.stage
         model = self._tracking.model(name)
         version = self._tracking.version(name, transition.version)
+        self.check_bin(version)
         waited = transition.binding is not None and transition.sha256 is None
         if transition.from_stage is None or waited:  # other versions may serve since it began to wait
             transition = self._decide(transition, model, version)
@@ -59,6 +62,22 @@ class TransitionExecutor:
         self.leave(model, left, entered, version)
         self.follow(transition, version, entered)
         return gates
+
+    def check_bin(self, version: Version) -> None:
+        """Check that the version is not in the bin.
+
+        Whoever deletes a version claims it before they look for transitions of it. So either they see this transition
+        and leave the version alone, or it is seen here that they were first.
+
+        Raises:
+            Rejected: It is in the bin.
+            DependencyUnavailable: Somebody checks just now whether it may be deleted.
+        """
+        binned = self._bin.version(version.model_name, version.version, version.created_at)
+        if binned is None:
+            return
+        reason = f"{binned} {binned.refusal()}"
+        raise DependencyUnavailable(reason) if binned.state is BinState.CLAIMED else Rejected(reason)
 
     def _decide(self, transition: Transition, model: RegisteredModel, version: Version) -> Transition:
         """Note the version's stage and which version it replaces; a later delivery uses the first one's note.

@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from reconcile.deleted_models import DeletedModels
+from reconcile.expired_keys import ExpiredKeys
 from reconcile.history_digests import HistoryDigests
 from reconcile.key_changes import KeyChanges
 from reconcile.lost_batch_predictions import LostBatchPredictions
@@ -18,7 +19,7 @@ from reconcile.waiting_jobs import WaitingJobs
 logger = Logger()
 ROUND = (
     *(LostMessages, MisplacedAliases, LostJobs, LostConversions, LostBatchPredictions, WaitingJobs),
-    *(DeletedModels, KeyChanges, HistoryDigests, StaleGrants),
+    *(DeletedModels, ExpiredKeys, KeyChanges, HistoryDigests, StaleGrants),
 )
 
 

@@ -47,6 +47,8 @@ class LostMessages:
     def _due(self, transition: Transition, moment: datetime) -> bool:
         if transition.status is TransitionStatus.AWAITING_APPROVAL:
             return _is_overdue(transition)
+        if transition.status is TransitionStatus.AWAITING_ROLLOUT:  # the function rollout lets it go on
+            return False
         since = datetime.fromisoformat(transition.since)
         last = max(since, datetime.fromisoformat(transition.resent_at or transition.since))
         return moment - last >= self._wait and moment - since < GIVE_UP_AFTER

@@ -14,7 +14,7 @@ from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.examination import is_due
 from mlops.domain.manifest import ManifestError
 from mlops.domain.stages import ALIASES, Stage
-from mlops.domain.transition import TransitionStatus, new_transition_id
+from mlops.domain.transition import new_transition_id
 from mlops.registry.rest import RegisteredModel, Tracking
 from reconcile.failures import Failures
 
@@ -68,9 +68,7 @@ class MisplacedAliases:
         models |= {name: RegisteredModel(name, {}) for name in served.versions.keys() - models.keys()}
         differing = {name for name, model in models.items() if self._aliases(model) != served.versions.get(name, {})}
         differing |= self._mirrored_wrongly(models)
-        # For minutes or days, in which nothing of the model is moved.
-        waits = (TransitionStatus.CONVERTING, TransitionStatus.AWAITING_APPROVAL)
-        busy = {entry.model_name for entry in self._transitions.still_open() if entry.status not in waits}
+        busy = {entry.model_name for entry in self._transitions.still_open() if not entry.status.waits}
         asked = []
         for name in sorted((differing | served.due) - busy - served.unknown):
             with failures.isolated(name):

@@ -26,6 +26,8 @@ REASON = "moved to the on-demand queue: no Spot capacity"
 
 @dataclass(frozen=True)
 class WaitingSettings(Settings):
+    job_queue: str
+    """That of Spot, the only one whose jobs are moved."""
     on_demand_queue: str
     spot_patience_seconds: int = 900
     max_training_vcpus: int = 64
@@ -33,7 +35,7 @@ class WaitingSettings(Settings):
 
 class WaitingJobs:
     def __init__(self, settings: WaitingSettings, jobs: JobsTable, batch: Batch) -> None:
-        self._queue = settings.on_demand_queue
+        self._spot_queue, self._queue = settings.job_queue, settings.on_demand_queue
         self._max_wait = timedelta(seconds=settings.spot_patience_seconds)
         self._max_vcpus = settings.max_training_vcpus
         self._jobs, self._batch = jobs, batch
@@ -51,7 +53,7 @@ class WaitingJobs:
         latest = datetime.now(UTC) - self._max_wait
         records = {record.batch_job_id: record for record in self._jobs.under_way() if record.batch_job_id}
         jobs = self._batch.describe(list(records))
-        on_spot = [job for job in jobs if job["jobQueue"] != self._queue]
+        on_spot = [job for job in jobs if job["jobQueue"] == self._spot_queue]
         free = self._max_vcpus - sum(vcpus(job) * _started(job) for job in on_spot)
         moved, failures = [], Failures()
         for job in jobs:

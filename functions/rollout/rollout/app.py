@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from mlops.api.auth import require_name
 from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.schemas.rollouts import Rollout, RolloutAction, RolloutCounts, RolloutList, RolloutRequest
+from mlops.api.schemas.transitions import DecisionRequest, Transition
 from mlops.domain.names import ModelName
 from mlops.domain.rollout import rollout as records
 from rollout.conductor import Conductor
@@ -17,6 +18,32 @@ router = APIRouter(prefix="/models/{name}/rollouts", tags=["rollouts"])
 RolloutId = Annotated[str, Path(pattern="^ro_[0-9a-f]{20}$", description="Id of a rollout")]
 
 
+class Decided:
+    """The common part of the routes of decisions: decide once per Idempotency-Key."""
+
+    def __init__(self, request: Request, caller: CurrentCaller, key: IdempotencyKey = None) -> None:
+        self._requests, self._caller = RolloutRequests.from_environment(), caller
+        self._context, self._key = request.scope["aws.context"], key
+
+    def of(self, name: str, rollout_id: str, body: DecisionRequest, *, approved: bool) -> Rollout:
+        """Decide, and return the rollout."""
+        require_name(self._caller, name)
+
+        def decide() -> dict[str, Any]:
+            self._requests.decide(name, rollout_id, self._caller, approved=approved, comment=body.comment)
+            return {}
+
+        once(
+            decide,
+            caller=self._caller.name,
+            route=f"{'approve' if approved else 'reject'}/{name}/{rollout_id}",
+            key=self._key,
+            body=body.model_dump(mode="json"),
+            context=self._context,
+        )
+        return _whole(self._requests, self._requests.get(name, rollout_id))
+
+
 @router.post("", status_code=202)
 def start_rollout(
     name: ModelName, body: RolloutRequest, request: Request, caller: CurrentCaller, key: IdempotencyKey = None
@@ -24,7 +51,8 @@ def start_rollout(
     """Roll a version out: first in the shadow of Production, then for a growing share of the callers.
 
     The version must be in Staging, whose gates have checked it. A guardrail that is broken ends the rollout by itself.
-    The last step is the transition to Production.
+    The last step is the transition to Production. If the model's settings ask for an approval of that, the rollout
+    waits until somebody else approves it, and its last step then needs no other one.
     """
     require_name(caller, name)
     requests = RolloutRequests.from_environment()
@@ -91,6 +119,26 @@ def complete_rollout(name: ModelName, rollout_id: RolloutId, caller: CurrentCall
     return _shown(RolloutRequests.from_environment().complete(name, rollout_id))
 
 
+@router.post("/{rollout_id}/approve", status_code=202)
+def approve_rollout(
+    name: ModelName, rollout_id: RolloutId, body: DecisionRequest, decision: Annotated[Decided, Depends()]
+) -> Rollout:
+    """Approve a rollout that waits. Who has asked for it cannot approve it, with any key.
+
+    It begins within a minute. The approval is for its last step too, as that of a transition: for the file, the gate's
+    results, the settings and the version in Production as they are now. If one of them changes, it waits again.
+    """
+    return decision.of(name, rollout_id, body, approved=True)
+
+
+@router.post("/{rollout_id}/reject", status_code=202)
+def reject_rollout(
+    name: ModelName, rollout_id: RolloutId, body: DecisionRequest, decision: Annotated[Decided, Depends()]
+) -> Rollout:
+    """Reject a rollout that waits. Who has asked for it cannot reject it, with any key."""
+    return decision.of(name, rollout_id, body, approved=False)
+
+
 def on_schedule(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Take every rollout that has not ended one step on, and return their statuses."""
     return Conductor.from_environment().run()
@@ -102,7 +150,9 @@ def _shown(rollout: records.Rollout) -> Rollout:
 
 def _whole(requests: RolloutRequests, rollout: records.Rollout) -> Rollout:
     phases = [RolloutCounts.model_validate(counts, from_attributes=True) for counts in requests.counts(rollout)]
-    return _shown(rollout).model_copy(update={"phases": phases})
+    transition = requests.approval(rollout)
+    approval = None if transition is None else Transition.model_validate(transition, from_attributes=True)
+    return _shown(rollout).model_copy(update={"phases": phases, "approval": approval})
 
 
 handler = lambda_handler(router, changes="approve", on_event=on_schedule)

@@ -3,7 +3,8 @@
 The record says how far a rollout is, and the file in S3 is written after it. At the end it is the other way round: the
 file is removed first. So a record that runs without a file is one whose end was not recorded. The start is told to the
 model's history and to EventBridge before predict knows of it, the end after the record has it: whoever ends a rollout,
-its record stays in the index until that is done.
+its record stays in the index until that is done. A rollout that somebody has to approve is told to the history before
+its transition is requested, and predict knows of it after the approval.
 """
 
 import time
@@ -33,6 +34,7 @@ from mlops.domain.rollout.rollout import Figure, Rollout, RolloutStatus, describ
 from mlops.domain.rollout.verdict import Next, Verdict, judge
 from mlops.domain.stages import Stage
 from mlops.domain.timestamps import from_milliseconds
+from mlops.domain.transition import Transition
 from rollout.last_step import LastStep
 
 NO_RATIO = 1.0
@@ -93,6 +95,13 @@ class Conductor:
             self._tell_end(rollout)
         return rollout
 
+    def begin(self, rollout: Rollout) -> Rollout:
+        """Start a rollout that is recorded, or have it approved first; return its record."""
+        if rollout.status is not RolloutStatus.AWAITING_APPROVAL:
+            return self.start(rollout)
+        self._await_approval(rollout)
+        return self._table.get(rollout.model_name, rollout.rollout_id)
+
     def start(self, rollout: Rollout) -> Rollout:
         """Tell predict of a rollout that is recorded, and return its record."""
         challenger = self._challenger(rollout)
@@ -110,6 +119,28 @@ class Conductor:
                 self._files.remove(rollout.model_name, rollout.rollout_id)
         return self._table.get(rollout.model_name, rollout.rollout_id)
 
+    def _await_approval(self, rollout: Rollout) -> None:
+        """Have the last step approved, and start the rollout then."""
+        transition = self._last.of(rollout, rollout.transition_id)
+        if transition is None:
+            self._history.append(rollout.model_name, ROLLOUT, f"{rollout.rollout_id}#asked", described(rollout))
+            self._last.request(rollout)
+        elif not self._last.approved(rollout, transition):
+            return
+        elif self._is_void(transition):
+            self._last.go_on(rollout)  # promotion finds that, and asks anew
+        else:
+            starting = self._table.change(rollout, status=RolloutStatus.STARTING, note="it is approved")
+            if starting is not None:
+                self.start(starting)
+
+    def _is_void(self, transition: Transition) -> bool:
+        """Return whether the settings have changed since promotion has looked at an approved transition."""
+        stored, binding = self._history.settings(transition.model_name), transition.binding
+        if not stored.settings.approvals_for(transition.stage, transition.force):
+            return False
+        return binding is None or binding.settings_version != stored.version
+
     def promote(self, rollout: Rollout) -> Rollout | None:
         """Begin the last step: the transition to Production. Return None if the rollout has changed meanwhile."""
         return self._last.begin(rollout)
@@ -126,6 +157,8 @@ class Conductor:
         self._events.rollout_started(rollout)
 
     def _tell_end(self, rollout: Rollout) -> None:
+        if not self._last.has_let_go(rollout):
+            return  # the end is told when nobody can approve it any more
         detail = {**described(rollout), "phases": [asdict(counts) for counts in self.counts(rollout)]}
         self._history.append(rollout.model_name, ROLLOUT, f"{rollout.rollout_id}#ended", detail)
         self._events.rollout_ended(rollout)
@@ -143,6 +176,8 @@ class Conductor:
             self._last.follow_return(rollout)
         elif (change := self._change_in_production(rollout, rollout.champion)) is not None:
             self._open.end(rollout, RolloutStatus.ABORTED, change)
+        elif rollout.status is RolloutStatus.AWAITING_APPROVAL:
+            self._await_approval(rollout)
         elif rollout.status is RolloutStatus.STARTING:
             self.start(rollout)
         else:

@@ -1,12 +1,14 @@
 """The last step of a rollout: the transition to Production, the days of labels after it, and the way back.
 
 The record names a transition before it is requested. So a process that dies in between requests it in the next minute.
+Where somebody has to approve the transition, it is requested before the rollout begins, and waits for its turn after
+that: the rollout and its last step have one approval.
 """
 
 from collections.abc import Callable, Sequence
 
 from mlops.aws.open_rollouts import OpenRollouts
-from mlops.aws.promotion_queue import PromotionQueue, request_transition
+from mlops.aws.promotion_queue import PromotionQueue, queue_again, request_transition, transition_message
 from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.errors import NotFound
@@ -38,18 +40,59 @@ class LastStep:
         promoting = self._table.change(
             rollout,
             status=RolloutStatus.PROMOTING,
-            transition_id=new_transition_id(),
+            transition_id=rollout.transition_id or new_transition_id(),
             note="the version goes to Production",
         )
-        if promoting is not None:
-            self._request(promoting)
+        if promoting is not None and not self.go_on(promoting):
+            self.request(promoting)
         return promoting
+
+    def request(self, rollout: Rollout) -> None:
+        """Request the transition to Production. Can be repeated."""
+        reason = f"the last step of the rollout {rollout.rollout_id}"
+        self._move(rollout, rollout.transition_id, rollout.version, reason, force=False)
+
+    def go_on(self, rollout: Rollout) -> bool:
+        """Let promotion go on with an approved transition to Production; False if none waits for that."""
+        transition = self.of(rollout, rollout.transition_id)
+        queued = self._transitions.go_on(transition) if transition is not None else None
+        if queued is None:
+            return False
+        queue_again(self._queue, queued)
+        return True
+
+    def approved(self, rollout: Rollout, transition: Transition) -> bool:
+        """Look at the transition of a rollout that waits for approval; True if it is approved."""
+        if transition.status is TransitionStatus.AWAITING_ROLLOUT:
+            return True
+        if transition.status.has_ended:
+            refused = transition.status is TransitionStatus.REJECTED
+            note = f"it did not begin: {transition.error or f'the transition to Production was {transition.status}'}"
+            self._ends.end(rollout, RolloutStatus.REJECTED if refused else RolloutStatus.FAILED, note)
+        else:
+            self._tell_whether_it_waits(rollout, transition)
+        return False
+
+    def has_let_go(self, rollout: Rollout) -> bool:
+        """Let promotion end the transition to Production of a rollout that has ended without it; True if it has.
+
+        The queue drops the same message within five minutes, so this can be repeated each minute.
+        """
+        transition = self.of(rollout, rollout.transition_id)
+        if transition is None or transition.status.has_ended:
+            return True
+        message = transition_message(rollout.model_name, transition.transition_id, rollout.request_id)
+        self._queue.send(message, f"{transition.transition_id}#{rollout.status}")
+        return False
 
     def follow(self, rollout: Rollout) -> bool:
         """Look at the transition to Production; True if it has ended, and with it this step."""
-        transition = self._transition(rollout, rollout.transition_id)
+        transition = self.of(rollout, rollout.transition_id)
         if transition is None:
-            self._request(rollout)
+            self.request(rollout)
+            return False
+        if transition.status is TransitionStatus.AWAITING_ROLLOUT:
+            self.go_on(rollout)
             return False
         if not transition.status.has_ended:
             self._tell_whether_it_waits(rollout, transition)
@@ -90,7 +133,7 @@ class LastStep:
 
     def follow_return(self, rollout: Rollout) -> None:
         """Look at the transition that brings the version before back."""
-        transition = self._transition(rollout, rollout.rollback_id)
+        transition = self.of(rollout, rollout.rollback_id)
         if transition is None:
             self._request_return(rollout)
         elif not transition.status.has_ended:
@@ -120,16 +163,12 @@ class LastStep:
         if returning is not None:
             self._request_return(returning)
 
-    def _transition(self, rollout: Rollout, transition_id: str | None) -> Transition | None:
-        """Return a transition of the rollout; None if the process that wanted to request it has died."""
+    def of(self, rollout: Rollout, transition_id: str | None) -> Transition | None:
+        """Return a transition of a rollout; None if it has none, or the process that wanted to request it has died."""
         try:
-            return self._transitions.get(rollout.model_name, str(transition_id))
+            return self._transitions.get(rollout.model_name, transition_id) if transition_id else None
         except NotFound:
             return None
-
-    def _request(self, rollout: Rollout) -> None:
-        reason = f"the last step of the rollout {rollout.rollout_id}"
-        self._move(rollout, rollout.transition_id, rollout.version, reason, force=False)
 
     def _request_return(self, rollout: Rollout) -> None:
         """Request what a rollback is: the version before goes to Production again, without the metric gate."""
@@ -148,6 +187,7 @@ class LastStep:
             reason=reason,
             force=force,
             request_id=rollout.request_id,
+            rollout_id=rollout.rollout_id if transition_id == rollout.transition_id else None,
         )
         request_transition(self._transitions, self._queue, transition)
 

@@ -104,6 +104,16 @@ CREATE VIEW mlops.logged_models AS
 SELECT source_run_id AS run_id, model_id, name, artifact_location AS artifact_uri
 FROM logged_models WHERE lifecycle_stage = 'active';
 
+-- What runs have read, as they have logged it. MLflow keeps a data set once in each experiment.
+CREATE VIEW mlops.run_datasets AS
+SELECT i.destination_id AS run_id, r.experiment_id, r.start_time AS started_ms, d.name, d.digest,
+       (SELECT t.value FROM input_tags t WHERE t.input_uuid = i.input_uuid AND t.name = 'mlflow.data.context') AS context
+FROM inputs i
+JOIN datasets d ON d.dataset_uuid = i.source_id
+JOIN runs r ON r.run_uuid = i.destination_id AND r.lifecycle_stage = 'active'
+JOIN experiments e ON e.experiment_id = r.experiment_id AND e.lifecycle_stage = 'active' AND e.workspace = 'default'
+WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN';
+
 CREATE VIEW mlops.experiments AS
 SELECT e.experiment_id,
        e.name,
@@ -139,7 +149,10 @@ LEFT JOIN model_version_tags stage
     ON (stage.workspace, stage.name, stage.version, stage.key) = (v.workspace, v.name, v.version, 'stage')
 LEFT JOIN model_version_tags sha256
     ON (sha256.workspace, sha256.name, sha256.version, sha256.key) = (v.workspace, v.name, v.version, 'sha256')
-WHERE v.workspace = 'default' AND v.current_stage <> 'Deleted_Internal';
+WHERE v.workspace = 'default' AND v.current_stage <> 'Deleted_Internal'
+    -- In the bin.
+    AND NOT EXISTS (SELECT FROM model_version_tags t
+                    WHERE (t.workspace, t.name, t.version, t.key) = (v.workspace, v.name, v.version, 'mlops.bin'));
 
 CREATE VIEW mlops.models AS
 SELECT m.name,
@@ -151,7 +164,10 @@ SELECT m.name,
 FROM registered_models m
 LEFT JOIN mlops.model_versions v USING (name)
 WHERE m.workspace = 'default'
-GROUP BY m.name;
+GROUP BY m.workspace, m.name
+-- A model in the bin, or whose versions were purged, is there again as soon as a version is registered.
+HAVING count(v.version) > 0 OR NOT EXISTS (SELECT FROM registered_model_tags t
+                                           WHERE (t.workspace, t.name, t.key) = (m.workspace, m.name, 'mlops.bin'));
 
 GRANT USAGE ON SCHEMA mlops TO mlops_ro;
 GRANT SELECT ON ALL TABLES IN SCHEMA mlops TO mlops_ro;

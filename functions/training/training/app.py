@@ -1,5 +1,5 @@
-"""The routes of training runs, people's own code, sweeps and model types: start, status, lists, logs, cancel. And the
-events that ask for retrains."""
+"""The routes of training runs, people's own code, sweeps and model types: start, status, lists, logs, cancel; and notes
+of runs. And the events that ask for retrains."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from mlops.api.auth import Caller, require, require_all, require_name
-from mlops.api.http import CurrentCaller, IdempotencyKey, lambda_handler, request_id_of
+from mlops.api.http import CurrentCaller, ExperimentRef, IdempotencyKey, lambda_handler, request_id_of
 from mlops.api.idempotency import once
 from mlops.api.pagination import Cursor, SmallPageSize
 from mlops.api.schemas.code import CodeUpload
+from mlops.api.schemas.experiments import EditedRun, RunEdit
 from mlops.api.schemas.model_types import ModelTypeList
 from mlops.api.schemas.sweeps import SweepAccepted, SweepList, SweepRequest, SweepState
 from mlops.api.schemas.training import Job, JobList, LogPage, StatusName, TrainAccepted
@@ -21,9 +22,11 @@ from mlops.domain import job
 from mlops.domain.code_run import CodeUploadRequest, RunRequest
 from mlops.domain.names import JobId, SweepId
 from mlops.domain.training_request import TrainRequest
+from mlops.registry.runs import Runs
 from training.code_runs import CodeRuns
 from training.progress import with_progress
 from training.retraining import retrain
+from training.run_edits import edit
 from training.schedule import ScheduledRetrains
 from training.submission import Submissions
 from training.views import job_view, sweep_view
@@ -72,6 +75,12 @@ def start_code_run(body: RunRequest, request: Request, caller: CurrentCaller, ke
     """Run a script of your own training code. GET /train/status/{job_id} follows the run."""
     require_all(caller, OWN_CODE)
     return _started(CodeRuns.from_environment().start, "runs", body, request, caller, key)
+
+
+@router.patch("/experiments/{experiment}/runs/{run_id}", tags=["experiments"])
+def edit_run(experiment: ExperimentRef, run_id: str, body: RunEdit, caller: CurrentCaller) -> EditedRun:
+    """Change the tags and the note of a run. What the request leaves out stays as it is."""
+    return edit(Runs.from_environment(), experiment, run_id, body, caller)
 
 
 @router.get("/train/status/{job_id}")

@@ -7,6 +7,7 @@ from mlops.domain import objective as objectives
 from mlops.domain.errors import FieldError, ValidationFailed
 from mlops.domain.model_types import ModelType, ModelTypes
 from mlops.domain.objective import ObjectiveError
+from mlops.domain.prices import ATTEMPTS
 from mlops.domain.resources import Resources
 from mlops.domain.training_data import IMAGES, DataKind, HeldOutRows, kinds_of
 from mlops.domain.training_request import TrainingSubject
@@ -30,6 +31,7 @@ def check(request: TrainingSubject, types: ModelTypes, settings: TrainingSetting
         *_column_errors(request),
         *_objective_errors(request, model_type),
         *resource_errors(request.resources, settings),
+        *_gpu_errors(request.resources, model_type, types, settings),
     ]
     if errors:
         raise ValidationFailed.of_fields(errors)
@@ -53,6 +55,8 @@ def _task_errors(request: TrainingSubject, model_type: ModelType) -> Iterator[Fi
         yield "task", f"must be classification: the labels of {request.dataset} are classes"
     if request.task == "regression" and request.class_weight == "balanced":
         yield "class_weight", "must be none for regression, which has no classes"
+    if request.task == "regression" and request.decision_threshold is not None:
+        yield "decision_threshold", "must be left out for regression, which has no classes"
 
 
 def _data_errors(
@@ -123,3 +127,34 @@ def resource_errors(resources: Resources | None, settings: TrainingSettings) -> 
     for name, value, most, parameter in caps:
         if value is not None and value > most:
             yield f"resources.{name}", f"the job needs {value:g}, and at most {most:g} are allowed ({parameter})"
+
+
+def cost_errors(resources: Resources | None, settings: TrainingSettings, runs: int = 1) -> Iterator[FieldError]:
+    """Yield that `runs` runs could cost too much: all their attempts, for all of their time, on demand."""
+    minutes = (resources and resources.minutes) or settings.max_job_seconds / 60
+    hour = settings.dearest_hour(resources)
+    most = runs * ATTEMPTS * minutes / 60 * hour
+    if most > settings.max_job_cost:
+        several = f"{runs} runs of " if runs > 1 else ""
+        fewer = " or fewer runs" if runs > 1 else ""
+        yield (
+            "resources.minutes",
+            f"it could cost {most:.2f} dollars, for {several}{ATTEMPTS} attempts of {minutes:g} minutes at {hour:.3f} "
+            f"an hour, and at most {settings.max_job_cost:g} are allowed (MaxJobCost): ask for less time, a smaller "
+            f"size{fewer}",
+        )
+
+
+def _gpu_errors(
+    resources: Resources | None, model_type: ModelType, types: ModelTypes, settings: TrainingSettings
+) -> Iterator[FieldError]:
+    if resources is None or not resources.gpu:
+        return
+    if not settings.gpu_job_definition:
+        yield (
+            "resources.gpu",
+            "must be 0: this stack has no GPUs; an operator can add some with the parameter GpuInstanceTypes",
+        )
+    elif not model_type.gpu:
+        fitting = ", ".join(each.name for each in types.model_types if each.gpu)
+        yield "resources.gpu", f"must be 0: {model_type.name} trains on the processor only; on a GPU train {fitting}"

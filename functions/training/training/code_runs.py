@@ -16,7 +16,7 @@ from mlops.domain.sweep import job_id
 from mlops.registry.rest import TrackingRefused
 from mlops.registry.runs import Runs
 from training.admission import Admission
-from training.checks import bucket_errors, resource_errors
+from training.checks import bucket_errors, cost_errors, resource_errors
 from training.settings import TrainingSettings
 
 REMEDY = "`params`"
@@ -89,7 +89,12 @@ class CodeRuns:
             )
 
     def _check(self, request: RunRequest) -> None:
-        errors = list(resource_errors(request.resources, self._settings))
+        errors = [
+            *resource_errors(request.resources, self._settings),
+            *cost_errors(request.resources, self._settings),
+        ]
+        if request.resources is not None and request.resources.gpu:
+            errors.append(("resources.gpu", "must be 0: people's own code does not run on the machines with GPUs"))
         if request.dataset is not None:
             errors += bucket_errors(request.dataset, self._settings)
         size = self._archives.size(request.code)

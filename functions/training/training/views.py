@@ -27,6 +27,7 @@ def job_view(job: Job) -> training.Job:
         created_at=job.created_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
+        cost_usd=job.cost_usd,
         error="; Batch: ".join(reason for reason in reasons if reason) or None,
     )
 
@@ -37,6 +38,7 @@ def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
     objective = objective_of(sweep, runs)
     ranking = ranked(runs, objective)
     best = best_of(ranking, objective)
+    costs = [run.cost_usd for run in runs if run.cost_usd is not None]
     return sweeps.SweepState(
         sweep_id=sweep.job_id,
         status=_sweep_status(sweep, ranking).value,
@@ -51,6 +53,7 @@ def sweep_view(sweep: Sweep, runs: Iterable[Job]) -> sweeps.SweepState:
         transition_id=sweep.transition_id if sweep.stage else None,
         created_at=sweep.created_at,
         completed_at=sweep.completed_at,
+        cost_usd=round(sum(costs), 4) if costs else None,
         error=sweep.error,
     )
 

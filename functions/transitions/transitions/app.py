@@ -11,11 +11,11 @@ from mlops.api.idempotency import once
 from mlops.api.schemas.conversions import Conversion
 from mlops.api.schemas.history import PromotionExport
 from mlops.api.schemas.transitions import DecisionRequest, RollbackRequest, Transition, TransitionRequest
+from mlops.aws.decisions import Decisions
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.conversion import ConversionStatus
 from mlops.domain.names import ModelName
 from transitions.conversion_requests import ConversionRequests
-from transitions.decisions import Decisions
 from transitions.export import PromotionExports
 from transitions.transition_requests import TransitionRequests
 
@@ -123,12 +123,14 @@ def reject_transition(
 
 
 def _decide(transition_id: str, body: DecisionRequest, submission: Submission, *, approved: bool) -> Transition:
-    decisions = Decisions.from_environment()
-    return submission.answer(
-        f"{'approve' if approved else 'reject'}/{transition_id}",
-        body,
-        lambda: decisions.decide(transition_id, submission.caller, approved=approved, comment=body.comment),
-    )
+    transitions, decisions = TransitionsTable.from_environment(), Decisions.from_environment()
+
+    def decide() -> dict[str, Any]:
+        transition = transitions.find(transition_id)
+        decisions.decide(transition, submission.caller, approved=approved, comment=body.comment)
+        return {"transition_id": transition_id, "model_name": transition.model_name}
+
+    return submission.answer(f"{'approve' if approved else 'reject'}/{transition_id}", body, decide)
 
 
 @router.get("/models/transitions/{transition_id}/export")

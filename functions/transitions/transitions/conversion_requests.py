@@ -3,16 +3,19 @@
 import os
 from functools import cache
 
+from mlops.aws.bin_records import BinRecords
 from mlops.aws.conversion_jobs import ConversionJobs
+from mlops.aws.governance_table import GovernanceTable
 from mlops.domain.artifacts import ELSEWHERE, logged_folder
+from mlops.domain.bin import in_bin
 from mlops.domain.conversion import Conversion, new_conversion_id
 from mlops.domain.errors import Conflict, NotFound
 from mlops.registry.rest import Tracking
 
 
 class ConversionRequests:
-    def __init__(self, tracking: Tracking, conversions: ConversionJobs, bucket: str) -> None:
-        self._tracking, self._conversions, self._bucket = tracking, conversions, bucket
+    def __init__(self, tracking: Tracking, conversions: ConversionJobs, bin_: BinRecords, bucket: str) -> None:
+        self._tracking, self._conversions, self._bin, self._bucket = tracking, conversions, bin_, bucket
 
     @classmethod
     def from_environment(cls) -> "ConversionRequests":
@@ -23,10 +26,13 @@ class ConversionRequests:
 
         Raises:
             NotFound: There is no such model or version.
-            Conflict: The version's files are not in the platform's bucket.
+            Conflict: The version's files are not in the platform's bucket, or it is in the bin.
             DependencyUnavailable: MLflow, the table or AWS Batch does not answer.
         """
         registered_at = self._tracking.version(model_name, version).created_at
+        binned = self._bin.version(model_name, version, registered_at)
+        if binned is not None:
+            raise in_bin(binned)
         source = logged_folder(self._tracking.artifact_uri(model_name, version), self._bucket)
         if source is None:
             raise Conflict(ELSEWHERE)
@@ -60,5 +66,8 @@ class ConversionRequests:
 @cache
 def _conversion_requests() -> ConversionRequests:
     return ConversionRequests(
-        Tracking.from_environment(), ConversionJobs.from_environment(), os.environ["ARTIFACT_BUCKET"]
+        Tracking.from_environment(),
+        ConversionJobs.from_environment(),
+        GovernanceTable.from_environment().bin,
+        os.environ["ARTIFACT_BUCKET"],
     )

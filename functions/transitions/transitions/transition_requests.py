@@ -9,6 +9,7 @@ from mlops.api.schemas.transitions import TransitionRequest
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.promotion_queue import PromotionQueue, request_transition
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.bin import in_bin
 from mlops.domain.errors import Conflict, NotFound, TransitionNotAllowed, ValidationFailed
 from mlops.domain.stages import ALIASES, Stage, allowed_from, refusal
 from mlops.domain.transition import Transition, TransitionStatus, new_transition_id
@@ -40,6 +41,7 @@ class TransitionRequests:
 
         Raises:
             NotFound: There is no such model or version.
+            Conflict: The version is in the bin.
             TransitionNotAllowed: The lifecycle does not allow the step.
             ValidationFailed: `force` has no reason.
             DependencyUnavailable: MLflow or the table does not answer.
@@ -69,7 +71,8 @@ class TransitionRequests:
 
         Raises:
             NotFound: There is no such model.
-            Conflict: No earlier version is left: there was none, it was deleted, or it was rolled back from.
+            Conflict: No earlier version is left: there was none, it was deleted, or it was rolled back from; or the
+                version is in the bin.
             DependencyUnavailable: MLflow or the table does not answer.
         """
         present = self._tracking.model(model_name).holder(Stage.PRODUCTION)
@@ -132,7 +135,11 @@ class TransitionRequests:
     def _queue_up(self, transition: Transition) -> dict[str, Any]:
         """Record and queue a transition that the lifecycle allows; return its id and the model's name."""
         name, version = transition.model_name, transition.version
-        present = self._tracking.model(name).stage_of(self._tracking.version(name, version))
+        registered = self._tracking.version(name, version)
+        binned = self._history.bin.version(name, version, registered.created_at)
+        if binned is not None:
+            raise in_bin(binned)
+        present = self._tracking.model(name).stage_of(registered)
         if (reason := refusal(present, transition.stage)) is not None:
             raise TransitionNotAllowed(
                 f"Version {version} of {name!r} is {reason}", allowed=[str(stage) for stage in allowed_from(present)]

@@ -14,6 +14,7 @@ from mlops.api.schemas.webhooks import (
     WebhookState,
     WebhookTestAccepted,
 )
+from mlops.aws.approval_notices import REQUESTED, ApprovalNotices
 from mlops.domain.webhooks.request import WebhookId, WebhookRequest
 from webhooks.administration import Administration
 from webhooks.fan_out import FanOut
@@ -67,8 +68,13 @@ def rotate_webhook_secret(webhook_id: WebhookId, caller: CurrentCaller, webhooks
 
 
 def on_event(event: dict[str, Any], context: Any) -> None:
-    """Make messages from one of the platform's events."""
+    """Make messages from one of the platform's events, and tell people if it is their turn.
+
+    The notice comes last, as it alone is not the same when the event comes again.
+    """
     FanOut.from_environment().handle(event)
+    if event["detail-type"] == REQUESTED:
+        ApprovalNotices.from_environment().requested(event["detail"])
 
 
 handler = lambda_handler(router, on_event=on_event)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextvars
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from ministack import app
 from ministack.services import cloudwatch_logs, eventbridge
 
+from infra.local.aws.batch.journal import state_change
 from infra.local.aws.batch.resources import Document
 
 
@@ -21,12 +21,7 @@ class AwsOutlet:
 
     def state_changed(self, detail: Document) -> None:
         """Publish a "Batch Job State Change" event, soon."""
-        entry = {
-            "Source": "aws.batch",
-            "DetailType": "Batch Job State Change",
-            "Detail": json.dumps(detail),
-            "Resources": [detail["jobArn"]],
-        }
+        entry = state_change(detail)
         # Only the services themselves may use sources aws.*, and this flag says that one does.
         self._soon(lambda: eventbridge._put_events({"Entries": [entry]}, True))
 

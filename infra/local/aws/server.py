@@ -41,7 +41,8 @@ def main() -> int:
     shutil.rmtree(settings.aws_tmp_dir, ignore_errors=True)
     settings.aws_tmp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = Store(settings.batch_file)
-    packages = tuple(settings.root / folder for folder in ("layers/core/python", "training_container", "client"))
+    sources = ("layers/core/python", "training_container", "client", "functions/tracking")
+    packages = tuple(settings.root / folder for folder in sources)
     scheduler = Scheduler(
         store,
         Image(packages, job_environment(settings)),

@@ -26,22 +26,22 @@ class _Gone(Exception):
     """The client closed the connection before it had sent the whole body."""
 
 
-def signed_only(aws: App, verifier: Verifier) -> App:
-    """Wrap `aws`, so that only requests signed with the key of `verifier` reach it, and the health check."""
+def signed_only(aws: App, verifier: Verifier, health: str = HEALTH) -> App:
+    """Wrap `aws`, so that only requests signed with the key of `verifier` reach it, and the check at `health`."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "not served here"})
             return
-        if scope["type"] != "http" or (scope["path"] == HEALTH and scope["method"] == "GET"):
+        if scope["type"] != "http" or (scope["path"] == health and scope["method"] == "GET"):
             await aws(scope, receive, send)
             return
         claim: Claim | None = None
         body = _Body(receive)
         try:
             if scope["path"].startswith(_CONTROL_PATHS):
-                raise Refused("AccessDenied", f"{scope['path']} is closed: only {HEALTH} answers.")
+                raise Refused("AccessDenied", f"{scope['path']} is closed: only {health} answers.")
             claim = read_claim(_request(scope))
             verifier.check_key(claim)
             await _verify(verifier, claim, body)

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from infra.local import deploy
+from mlops.registry.rest import Tracking
 from tests.e2e.browser import find_axe, find_chromium
 from tests.support.console import PATIENCE, REFUSALS, sign_in
-from tests.support.console_scene import Scene, make_scene
+from tests.support.console_scene import Scene, make_many, make_scene
 from tests.support.keys import make_key
 from tools.screenshots.browser import FLAGS
 
@@ -38,15 +40,29 @@ def scene(api: Any, aws_client: Any, outputs: dict[str, str], held_out: Any) -> 
 @pytest.fixture(scope="session")
 def key_of(stack: Any, scene: Scene) -> Callable[..., str]:
     """Makes keys, each once: `key_of("read")`; with models, it is for these only."""
-    made: dict[Any, str] = {}
+    made: dict[tuple[str, ...], str] = {}
 
     def key(role: str, *models: str) -> str:
-        name = f"console-{role}{len(models)}-{scene.digits[-6:]}"
-        if name not in made:
-            made[name] = make_key(stack.env, name, role, owner=name, models=models)
-        return made[name]
+        wanted = (role, *models)
+        if wanted not in made:
+            name = f"console-{role}-{len(made)}-{scene.digits[-6:]}"
+            made[wanted] = make_key(stack.env, name, role, owner=name, models=models)
+        return made[wanted]
 
     return key
+
+
+@pytest.fixture(scope="session")
+def many(api: Any, stack: Any) -> str:
+    """A model and experiment with 200 versions besides the one in Production, and 1,000 jobs besides its own."""
+    name = f"many-{uuid.uuid4().hex[:6]}"
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in stack.env.items():
+            patch.setenv(variable, value)
+        make_many(
+            api, Tracking(stack.env["MLFLOW_TRACKING_URI"], 20), deploy.physical_ids(stack.settings)["JobsTable"], name
+        )
+    return name
 
 
 @pytest.fixture

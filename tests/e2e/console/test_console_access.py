@@ -1,15 +1,22 @@
 """Keys, addresses and the keyboard: who may see what, links that lead nowhere, and no mouse."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from typing import get_args
 
 import pytest
 
+from infra.local.settings import ROOT
+from mlops.domain.access import RANK, Role
 from tests.support.console import findings, go, sign_in, wider_than_window
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
+CLIENT = ROOT / "client"
 
 
 def test_a_wrong_key_is_refused_and_a_right_one_is_gone_with_the_tab(open_console, stack):
@@ -136,3 +143,129 @@ def test_a_web_page_instead_of_an_answer_is_an_error_in_a_sentence(open_console,
     page.route("**/train/jobs*", lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>hi</h1>"))
     page.evaluate("location.hash = '#/jobs'")
     expect(page.get_by_role("alert")).to_contain_text("not JSON")
+
+
+def mlops(stack, key: str, *arguments: str) -> str:
+    """What the command line prints for whoever has a key."""
+    return subprocess.run(
+        [sys.executable, "-m", "mlops_client", *arguments],
+        env=os.environ | {"PYTHONPATH": str(CLIENT), "MLOPS_API_URL": stack.api_url, "MLOPS_API_KEY": key},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def test_the_command_line_opens_the_console_signed_in_once(open_console, stack, key_of, scene):
+    key = key_of("read", scene.table)
+    address = mlops(stack, key, "open", "model", scene.table, "--no-browser", "--sign-in")
+    assert (address.startswith(f"{stack.api_url}/console#/models?model={scene.table}&once="), key in address) == (
+        True,
+        False,
+    )
+    page = open_console(key=None)
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(f"{sent.url} {sent.post_data or ''}"))
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Models")
+    assert page.evaluate("location.hash") == f"#/models?model={scene.table}"
+    expect(page.locator(".row.key")).to_contain_text("read")
+    assert stack.api_key not in json.dumps(page.context.storage_state())
+    _, pad = address.split("once=")[1].split(".")
+    assert [each for each in asked if pad in each or key in each] == [], "half of the key stays in the browser"
+    page.reload()
+    expect(page.locator(".row.key")).to_contain_text("read")
+    again = open_console(key=None)
+    again.goto("about:blank")
+    again.goto(address)
+    expect(again.get_by_role("alert")).to_contain_text("This address was used before, or is older than 60 s")
+    expect(again.get_by_label("API key")).to_be_visible()
+    assert "once" not in again.evaluate("location.href")
+    sign_in(again, key)
+    expect(again.get_by_role("heading", level=1)).to_have_text("Models")
+
+
+def test_a_link_does_not_change_who_works_in_a_tab(open_console, stack, key_of, scene):
+    page = open_console("jobs", key_of("read"))
+    foreign = mlops(stack, key_of("train"), "console", "--no-browser", "--sign-in").split("#")[1]
+    page.evaluate("hash => { location.hash = hash; }", f"#{foreign}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Start")
+    assert page.evaluate("location.hash") == "#/"
+    expect(page.locator(".row.key")).to_contain_text("read")
+
+
+BEGIN = (
+    ("start", "To start a run"),
+    ("predict", "To start one"),
+    ("data", "To start one"),
+    ("runs", "To start one"),
+    ("watching", "To start one"),
+)
+"""Views with what they offer where there is nothing yet."""
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_where_there_is_nothing_yet_each_role_is_told_how_to_begin_or_who_may(open_console, key_of, scene, axe, role):
+    page = open_console("start", key_of(role, "nobody-has-this*"))
+    main = page.locator("main")
+    train = main.get_by_role("button", name="Train", exact=True)
+    jobs = main.get_by_role("link", name="Start one under Jobs")
+    for view, deed in BEGIN:
+        go(page, view)
+        if RANK[role] < RANK["read"]:
+            first = view in ("start", "predict")
+            expect(main).to_contain_text("Which model?" if first else "This view needs a key with the role read")
+            offered = None
+        elif RANK[role] < RANK["train"]:
+            expect(main).to_contain_text(f"{deed} needs a key with the role train, approve or admin; yours, console-")
+            offered = None
+        else:
+            offered = train if view == "start" else jobs
+            expect(offered).to_be_visible()
+            expect(main).not_to_contain_text("needs a key with the role")
+        for each in (train, jobs):
+            if each is not offered:
+                expect(each).to_have_count(0)
+        assert findings(page, axe) == [], view
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_where_there_are_models_each_role_is_offered_what_it_may_do(open_console, key_of, scene, role):
+    page = open_console("predict", key_of(role, scene.table, scene.digits))
+    main = page.locator("main")
+    page.get_by_label("Model").select_option(scene.table)
+    ask = main.get_by_role("button", name="Predict", exact=True)
+    expect(ask).to_be_enabled()
+    ask.click()
+    expect(page.get_by_test_id("says-Production")).to_have_text(re.compile("yes|no"))
+    shown = (
+        ("start", main.get_by_role("region", name="Table of models").get_by_role("link", name=scene.table)),
+        ("data", main.get_by_role("region", name="Table of data sets").get_by_role("link", name=scene.table).first),
+        (f"watching?model={scene.table}", main.get_by_role("region", name="Columns", exact=True)),
+        (f"runs?experiment={scene.digits}", main.get_by_role("button", name="champion")),
+    )
+    for view, last in shown:
+        go(page, view)
+        if RANK[role] >= RANK["read"]:
+            expect(last.first).to_be_visible()
+            expect(main).not_to_contain_text("needs a key with the role")
+        elif view != "start":
+            expect(main).to_contain_text("This view needs a key with the role read")
+    if RANK[role] >= RANK["read"]:
+        main.get_by_role("button", name="champion").click()
+        notes = main.get_by_role("region", name="Note and tags")
+        may_edit = RANK[role] >= RANK["train"]
+        expect(notes.get_by_role("button", name=re.compile("a note|the note"))).to_have_count(int(may_edit))
+        expect(notes.get_by_text("To change the note or tags needs a key")).to_have_count(int(not may_edit))
+
+
+def test_start_says_that_a_table_drifts_and_which_column_and_leads_there(open_console, key_of, scene):
+    page = open_console("start", key_of("read"))
+    need = page.get_by_role("region", name="What needs you").get_by_role("listitem").filter(has_text=scene.table)
+    expect(need).to_contain_text(re.compile(f"{scene.table} drifts: (income|job)"))
+    expect(need).to_contain_text("alert")
+    models = page.get_by_role("region", name="Table of models")
+    expect(models.get_by_role("row").filter(has_text=scene.table)).to_contain_text("alert")
+    need.get_by_role("link").click()
+    expect(page.get_by_role("region", name="Values of income", exact=True)).to_be_visible()

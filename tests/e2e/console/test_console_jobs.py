@@ -2,12 +2,13 @@
 
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.console import drawn, findings, go, wider_than_window
+from tests.support.console import drawn, findings, go, hidden_beside, wider_than_window
 from tests.support.console_scene import LONG
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
@@ -238,3 +239,54 @@ def test_a_long_name_is_cut_in_its_column_and_whole_in_its_title(open_console, s
     go(page, f"runs?{urlencode({'experiment': cell.get_attribute('title')})}")
     expect(page.get_by_label("Experiment")).to_be_visible()
     assert page.get_by_label("Experiment").bounding_box()["width"] <= 270
+
+
+def test_a_sweep_is_found_in_the_list_and_cancelled_from_its_panel(open_console, api, key_of, axe):
+    name = f"cancelled-{uuid.uuid4().hex[:6]}"
+    wanted = {"num_runs": 3, "epochs": 100, "model_name": name, "experiment_name": name}
+    sweep_id = api.post("/sweeps", wanted)["sweep_id"]
+    page = open_console("jobs")
+    page.get_by_role("button", name="Sweeps").click()
+    row = page.get_by_role("region", name="Table of sweeps").get_by_role("row").filter(has_text=sweep_id)
+    expect(row).to_contain_text("0 of 3")
+    expect(row.get_by_role("link", name=name)).to_be_visible()
+    row.get_by_role("button", name=sweep_id).press("Enter")
+    opened = page.get_by_role("region", name=sweep_id, exact=True)
+    expect(opened.get_by_role("heading", name=sweep_id)).to_be_focused()
+    page.reload()  # list and sweep are in the address
+    expect(row).to_be_visible()
+    opened.get_by_role("button", name="Cancel the sweep").click()
+    expect(opened.get_by_text("3 of 3 runs")).to_be_visible()
+    expect(opened.get_by_role("button", name="Cancel the sweep")).to_have_count(0)
+    assert api.get(f"/sweeps/{sweep_id}")["status"] == "cancelled"
+    expect(row).to_contain_text("3 of 3")
+    for width in (390, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert wider_than_window(page) == [], width
+    assert findings(page, axe) == []
+    reader = open_console(f"jobs?list=sweeps&sweep={sweep_id}", key_of("read"))
+    expect(reader.get_by_role("region", name=sweep_id, exact=True)).to_contain_text("3 of 3 runs")
+    expect(reader.get_by_role("button", name=re.compile("^Cancel"))).to_have_count(0)
+
+
+def test_the_last_column_of_jobs_is_whole_at_1280_pixels(open_console):
+    page = open_console("start", width=1280)
+    page.route("**/train/jobs?*", lambda route: route.fulfill(json=wide_jobs()))
+    go(page, "jobs")
+    table = page.get_by_role("region", name="Table of jobs")
+    expect(table.get_by_text("59 min ago").first).to_be_visible()
+    assert hidden_beside(table) == 0
+
+
+def wide_jobs() -> dict[str, Any]:
+    """A running, a failed and a long job, each with what takes the most room."""
+    created = (datetime.now(UTC) - timedelta(minutes=59)).isoformat()
+    job = {"experiment_name": LONG, "model_name": LONG, "model_version": 1234, "params": {}, "created_at": created}
+    job |= {"progress": {"epoch": 270, "epochs": 500}, "objective": {"name": "val_accuracy", "direction": "maximise"}}
+    job |= {"started_at": "2026-01-01T00:00:00Z", "metrics": {"val_accuracy": 0.987654}, "run_id": None}
+    states = [("running", None), ("failed", "there is no such object " * 9), ("completed", None)]
+    jobs = [
+        {**job, "job_id": f"job_{place:06d}", "status": status, "error": error, "completed_at": "2026-01-02T03:40:00Z"}
+        for place, (status, error) in enumerate(states)
+    ]
+    return {"jobs": jobs, "total_count": 3, "next_cursor": None}

@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.console import go
+from tests.support.console import findings, go
+from tests.support.console_scene import MANY_VERSIONS
 from tests.support.steps import promote, train
 
 pytestmark = pytest.mark.slow  # jobs, models or a browser of its own
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
-VERSIONS = 200
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +73,30 @@ def test_a_model_that_cannot_be_served_says_why_and_offers_no_move(open_console,
     expect(page.get_by_role("button", name=re.compile("Move version|Archive version"))).to_have_count(0)
 
 
-def test_all_lanes_are_right_with_two_hundred_versions(open_console, api, mlflow):
-    name = f"many-{uuid.uuid4().hex[:6]}"
-    job = train(api, model_name=name, experiment_name=name, epochs=1)
-    assert promote(api, job["model_version"], model=name)["status"] == "succeeded"
-    for _ in range(VERSIONS):
-        mlflow._post("model-versions/create", {"name": name, "source": "s3://somewhere/mlflow/m"})
-    page = open_console(f"models?model={name}")
+def test_all_lanes_are_right_with_two_hundred_versions(open_console, mlflow, many, axe):
+    page = open_console(f"models?model={many}")
     registered, production = (
         page.get_by_role("region", name=stage, exact=True) for stage in ("Registered", "Production")
     )
     expect(production.get_by_role("button", name="Version 1", exact=True)).to_be_visible()
-    expect(registered.locator(".count")).to_have_text(str(VERSIONS))
-    expect(registered.get_by_role("button", name=f"Version {VERSIONS + 1}", exact=True)).to_be_visible()
-    registered.get_by_role("button", name=f"Show more of {VERSIONS}").click()
+    expect(registered.locator(".count")).to_have_text(str(MANY_VERSIONS))
+    expect(registered.get_by_role("button", name=f"Version {MANY_VERSIONS + 1}", exact=True)).to_be_visible()
+    registered.get_by_role("button", name=f"Show more of {MANY_VERSIONS}").click()
     expect(registered.locator(".version")).to_have_count(62)
+    for width in (390, 768, 1024):
+        page.set_viewport_size({"width": width, "height": 900})
+        top = page.locator(".board").bounding_box()["y"]
+        assert production.bounding_box()["y"] - top < 900, (width, "the lanes stay near each other")
+        assert findings(page, axe) == [], width
     # What is added meanwhile comes by itself.
-    mlflow._post("model-versions/create", {"name": name, "source": "s3://somewhere/mlflow/m"})
-    expect(registered.locator(".count")).to_have_text(str(VERSIONS + 1))
+    version = {
+        "name": many,
+        "version": mlflow._post("model-versions/create", {"name": many, "source": "s3://a/m"})["model_version"][
+            "version"
+        ],
+    }
+    expect(registered.locator(".count")).to_have_text(str(MANY_VERSIONS + 1))
+    mlflow._call("DELETE", "model-versions/delete", body=version)
 
 
 def test_a_rollout_shows_its_guardrails_and_is_paused_and_resumed(open_console, api, scene):
@@ -152,3 +158,21 @@ def test_who_has_asked_is_told_why_not_and_another_owner_approves(open_console, 
     expect(production.get_by_role("button", name=f"Version {version}", exact=True)).to_be_visible()
     go(other, "start")
     expect(other.get_by_role("link", name=f"{scene.waiting}: a version waits for approval")).to_have_count(0)
+
+
+def test_what_is_in_the_bin_is_listed_and_restored(open_console, api, mlflow, axe):
+    model, after = f"binned-{uuid.uuid4().hex[:6]}", 1
+    mlflow._post("registered-models/create", {"name": model})
+    mlflow._post("model-versions/create", {"name": model, "source": "s3://somewhere/mlflow/m"})
+    assert api.send("DELETE", f"/models/{model}/versions/{after}?reason=by%20mistake").status == 200
+    page = open_console(f"models?model={model}")
+    row = page.get_by_role("row", name=re.compile(f"^Version {after} of {model}"))
+    expect(row).to_contain_text("by mistake")
+    (entry,) = [each for each in api.get("/bin?limit=200")["entries"] if each["name"] == model]
+    expect(row).to_contain_text(entry["until"][:16].replace("T", " "))
+    expect(page.get_by_role("button", name=f"Version {after}", exact=True)).to_have_count(0)
+    assert findings(page, axe) == []
+    row.get_by_role("button", name="Restore").click()
+    expect(row).to_have_count(0)
+    expect(page.get_by_role("button", name=f"Version {after}", exact=True)).to_be_visible()
+    assert not [each for each in api.get("/bin?limit=200")["entries"] if each["name"] == model]

@@ -1,11 +1,13 @@
 """What a role says to AWS, written down on the way: (action, resource) as IAM names them, by logical id."""
 
 import json
+import re
 import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -140,6 +142,9 @@ def aws_calls(request: Request, logical: Mapping[str, str]) -> list[Call]:
         return [Call(f"batch:{action}", each) for each in _batch_resources(action, asked, logical)]
     if name == "s3":
         return _s3_calls(request, logical)
+    if name == "apigateway":
+        path = "/".join(logical.get(part, part) for part in urlsplit(request.path).path.split("/"))
+        return [Call(f"apigateway:{request.method}", path)]
     form = parse_qs(request.body.decode(errors="replace"))
     resource = form.get("TopicArn", form.get("StackName", ["*"]))[0]
     return [Call(f"{name}:{form['Action'][0]}", logical.get(resource, resource))]
@@ -186,8 +191,14 @@ def _s3_calls(request: Request, logical: Mapping[str, str]) -> list[Call]:
     bucket, _, key = unquote(address.path).lstrip("/").partition("/")
     query = parse_qs(address.query, keep_blank_values=True)
     name = logical.get(bucket, bucket)
+    if "delete" in query:  # of many objects, which are in the body
+        found = re.findall(r"<Key>(.*?)</Key>(?:<VersionId>(.*?)</VersionId>)?", request.body.decode())
+        return [
+            Call(f"s3:DeleteObject{'Version' if version else ''}", f"{name}/{unescape(one)}") for one, version in found
+        ]
     if not key:
-        return [Call("s3:ListBucket", name, query.get("prefix", [""])[0])]
+        action = "s3:ListBucketVersions" if "versions" in query else "s3:ListBucket"
+        return [Call(action, name, query.get("prefix", [""])[0])]
     what = "Tagging" if "tagging" in query else "Version" if "versionId" in query else ""
     verb = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject", "POST": "PutObject"}
     calls = [Call(f"s3:{verb[request.method]}{what}", f"{name}/{key}")]

@@ -45,7 +45,9 @@ def test_every_function_has_its_event(functions: dict[str, Artifact]) -> None:
         ("experiments", 200, {"experiments", "total_count"}),
         ("models", 200, {"models", "total_count"}),
         ("transitions", 404, {"code": "not_found"}),
+        ("pushes", 202, {"version", "uploads"}),
         ("rollout", 200, {"rollouts", "next_cursor"}),
+        ("deletions", 200, {"entries", "total_count"}),
         ("predict", 200, {"model_stage": "Production"}),
         ("drift", 200, {"status", "thresholds"}),
         ("feedback", 200, {"versions", "waiting"}),
@@ -110,6 +112,12 @@ def test_prediction_log_counts_a_delivery(emulate: Emulate) -> None:
     asked["awslogs"]["data"] = base64.b64encode(gzip.compress(json.dumps(lines).encode())).decode()
     answer = emulate("prediction_log").invoke(asked)
     assert answer["lines"] + answer["skipped"] == 1
+
+
+def test_cleanup_looks_at_the_bin(emulate: Emulate) -> None:
+    looked = emulate("cleanup").invoke(event("cleanup"))
+    # Other tests may have deleted data sets of the same stack, which it looks at for three days.
+    assert (looked.keys(), looked["hidden"]) == ({"hidden", "datasets"}, [])
 
 
 def test_reconcile_goes_its_round(emulate: Emulate) -> None:

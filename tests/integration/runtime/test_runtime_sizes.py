@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.localstack.build import with_built_layers
 from infra.local.packaging import read_template
 from tools.runtime import artifacts
 from tools.runtime.artifacts import CannotBuild, Runtime
-from tools.runtime.functions import MB, Artifact
+from tools.runtime.functions import BUILT_LAYERS, MB, Artifact
 
 pytestmark = pytest.mark.slow
 LAMBDA_TAKES = 250 * 1024 * 1024
@@ -29,7 +30,7 @@ def test_a_function_is_within_its_budget(functions: dict[str, Artifact], name: s
 
 def test_layers_hold_nothing_that_lambda_brings(built: Path) -> None:
     """boto3 is the runtime's; MLflow belongs into no zip."""
-    found = {path.name for layer in ("WebLayer", "InferenceLayer") for path in (built / layer / "python").iterdir()}
+    found = {path.name for layer in BUILT_LAYERS for path in (built / layer / "python").iterdir()}
     assert found & {"boto3", "botocore", "mlflow", "torch", "pandas", "sqlalchemy"} == set()
 
 
@@ -57,3 +58,18 @@ def test_the_tracking_images_content(lambda_runtime: Runtime) -> None:
     assert {"mlflow", "psycopg2", "mangum", "sqlalchemy"} <= sizes.keys()
     assert {"torch", "tensorflow", "nvidia"} & sizes.keys() == set()
     assert sum(sizes.values()) < 1000 * MB
+
+
+def test_a_stack_on_localstack_gets_the_layers_as_they_are_built(built: Path) -> None:
+    """There a function is a process with its own packages alone; in `make up` they come from the stack's Python."""
+    template = read_template(artifacts.ROOT / "template.yaml")
+    layers = {
+        name: resource["Properties"]["ContentUri"]
+        for name, resource in with_built_layers(template)["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::LayerVersion"
+    }
+    assert {name: folder for name, folder in layers.items() if name in BUILT_LAYERS} == {
+        name: str(built / name) for name in BUILT_LAYERS
+    }
+    assert layers["CoreLayer"] == "layers/core"
+    assert (Path(layers["InferenceLayer"]) / "python/onnxruntime").is_dir()

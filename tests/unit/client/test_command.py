@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from infra.local.settings import ROOT
+from mlops_client import cli
+from mlops_client.errors import api_error
 from tests.support.terminal import terminal
 
 CLIENT = ROOT / "client"
@@ -191,6 +193,38 @@ def test_errors_are_one_line_with_an_exit_code(environment, arguments, code, sai
     assert "Traceback" not in ran.stderr
     if "--limit" not in arguments:  # where typer itself complains, and shows the usage
         assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "lines"),
+    [
+        (
+            {
+                "detail": "version 3 serves Production: archive it first",
+                "kept": [
+                    {"version": 3, "reasons": ["serves Production: archive it first", "is being converted: wait"]},
+                    {"version": 4, "reasons": ["serves Staging: archive it first"]},
+                ],
+            },
+            ["kept: version 3 is being converted: wait", "kept: version 4 serves Staging: archive it first"],
+        ),
+        ({"detail": "Version 3 is archived", "allowed": ["Staging", "Production"]}, ["allowed: Staging, Production"]),
+        ({"detail": "no such model", "code": "not_found", "request_id": "r", "status": 404}, []),
+    ],
+)
+def test_what_an_error_says_beside_its_sentence_is_shown_too(
+    problem: dict[str, Any], lines: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = api_error(409, problem)
+    assert error.more == {name: value for name, value in problem.items() if name in ("kept", "allowed")}
+
+    def refused(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", refused)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err.splitlines()[1:] == lines
 
 
 @pytest.mark.parametrize(

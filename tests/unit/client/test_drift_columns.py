@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mlops_client.cli import app, drift_columns
-from mlops_client.models import DriftColumns
+from mlops_client.cli import app, drift, drift_columns
+from mlops_client.models import DriftColumns, DriftStatus
 from mlops_client.records import decode
 from tests.support.terminal import terminal
 
@@ -89,3 +89,39 @@ def test_one_column_is_shown_whether_it_moved_or_not(monkeypatch: pytest.MonkeyP
 def test_programs_get_json(monkeypatch: pytest.MonkeyPatch) -> None:
     text, _ = run(monkeypatch, "--columns", "--json", columns=[MOVED])
     assert '"reference_counts"' in text
+
+
+def test_why_there_is_no_verdict_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = "The current window has 12 predictions of the 200 that a verdict needs."
+    none = "The version has no reference."
+    comparison = {"status": "insufficient_data", "samples": 0, "signals": []}
+    answer = {
+        "model_name": "churn",
+        "model_version": 3,
+        "status": "insufficient_data",
+        "message": few,
+        "columns": None,
+        "psi": None,
+        "signal": None,
+        "column": None,
+        "against": None,
+        "thresholds": THRESHOLDS,
+        "current": WINDOW,
+        "baseline": WINDOW,
+        "reference_samples": 0,
+        "reference_distribution": None,
+        "current_distribution": {},
+        "baseline_distribution": {},
+        "comparisons": [
+            comparison | {"against": "reference", "note": none},
+            comparison | {"against": "baseline", "note": few},
+        ],
+    }
+
+    class Client:
+        def drift(self, *_: Any) -> DriftStatus:
+            return decode(DriftStatus, answer)
+
+    monkeypatch.setattr(drift, "new_client", Client)
+    text = CliRunner().invoke(app, ["drift", "churn"], env=terminal(120)).output
+    assert (text.count(few), text.count(none)) == (1, 1), text

@@ -1,5 +1,6 @@
 """Runs by what people call them, conditions on them, their files, and their pages in the console."""
 
+import base64
 import json
 import re
 from typing import Any
@@ -8,8 +9,8 @@ import pytest
 
 from mlops_client.cli import app, artifacts, opening
 from mlops_client.cli.conditions import all_of
-from mlops_client.cli.finding import find_runs
 from mlops_client.errors import BadInput
+from mlops_client.finding import find_runs
 from mlops_client.models import RunRow
 from mlops_client.records import decode
 from tests.unit.client.test_sdk import client, server  # noqa: F401  (fixtures)
@@ -95,6 +96,9 @@ def test_jobs_models_and_moves_are_filtered(client, server):  # noqa: F811
         assert len(client.history("m", **chosen)) == left
 
 
+ONCE = {"token": "tok-en", "until": "2026-01-01T00:01:00.000Z"}
+
+
 def invoke(monkeypatch: pytest.MonkeyPatch, client: Any, *arguments: str) -> Any:  # noqa: F811
     from typer.testing import CliRunner
 
@@ -147,13 +151,50 @@ def test_a_file_is_never_written_outside_of_the_folder(monkeypatch, client, serv
 def test_a_page_of_the_console_is_opened(monkeypatch, client, server, words, place):  # noqa: F811
     opened: list[str] = []
     monkeypatch.setattr("typer.launch", opened.append)
-    server.will(200, JOB)
+    if words[0] == "run":
+        server.will(200, JOB)
+    server.will(201, ONCE)
     said = invoke(monkeypatch, client, "open", *words)
-    assert (said.exit_code, opened) == (0, [f"{server.url}/console{place}"]), said.output
-    assert said.output == f"{opened[0]}\n"
-    server.will(200, JOB)
-    assert invoke(monkeypatch, client, "open", *words, "--no-browser").exit_code == 0
+    address = f"{server.url}/console{place}"
+    start, pad = opened[0].split("once=tok-en.")
+    assert said.exit_code == 0, said.output
+    assert start == f"{address or ''}{'' if place else '#/'}{'&' if '?' in place else '?'}"
+    assert key_from(server.asked[-1][3], pad) == client.transport.key
+    assert said.output == f"{address}\n", "what is printed can be passed on"
+    asked = len(server.asked)
+    if words[0] == "run":
+        server.will(200, JOB)
+    assert invoke(monkeypatch, client, "open", *words, "--no-browser").output == f"{address}\n"
+    assert (len(opened), len(server.asked)) == (1, asked + (words[0] == "run")), "no token is made"
+
+
+def key_from(body: bytes, pad: str) -> str:
+    """What the two halves of a key are together, one of a request to make a token and one of an address."""
+    halves = [base64.urlsafe_b64decode(half + "=" * (-len(half) % 4)) for half in (json.loads(body)["share"], pad)]
+    return bytes(a ^ b for a, b in zip(*halves, strict=True)).decode()
+
+
+def test_the_console_is_opened_by_its_own_command_or_by_an_address_to_paste(monkeypatch, client, server):  # noqa: F811
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    for arguments in (["console"], ["open", "console", "--no-browser", "--sign-in"]):
+        server.will(201, ONCE)
+        said = invoke(monkeypatch, client, *arguments)
+        assert said.exit_code == 0, said.output
+    assert opened[0].startswith(f"{server.url}/console#/?once=tok-en.")
+    assert said.output.startswith(f"{server.url}/console#/?once=tok-en.")
+    assert said.output.strip() != opened[0], "each address has other random bytes"
     assert len(opened) == 1
+    assert isinstance(invoke(monkeypatch, client, "console", "--sign-in").exception, BadInput)
+
+
+def test_the_console_of_an_older_version_asks_for_the_key(monkeypatch, client, server):  # noqa: F811
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    server.will(404, {"code": "not_found", "detail": "There is no such route"})
+    said = invoke(monkeypatch, client, "console")
+    assert (said.exit_code, opened) == (0, [f"{server.url}/console"])
+    assert "older version, so the console asks for your key" in said.stderr
 
 
 def test_a_page_without_its_name_is_wrong_use(monkeypatch, client):  # noqa: F811

@@ -16,7 +16,7 @@ from mlops_client.cli import operator as operator_commands
 from tests.support.terminal import terminal
 from tests.unit.client.test_promotions import MOVED
 
-DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging")
+DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging", 24, 100, 0.5)
 COMPARISON = {
     "replaced_version": 6,
     "metrics": {"accuracy": "0.97"},

@@ -91,6 +91,27 @@ def test_predict_learns_each_key_that_is_made_rotated_and_removed(keys):
     assert granted().keys() == {second, third}
 
 
+def test_personal_keys_keep_their_end_and_are_not_rotated(keys):
+    keys.create("ann", "admin", "ann")
+    item = {
+        "name": "ann@example.com",
+        "role": "read",
+        "owner": "ann@example.com",
+        "models": ["*"],
+        "until": 2_000_000_000,
+    }
+    personal = keys._gateway.create_api_key(name="personal", enabled=True)["id"]
+    keys._table.put_item(Item={"key_id": personal, **item})
+    keys._gateway.create_usage_plan_key(usagePlanId=keys._plan, keyId=personal, keyType="API_KEY")
+    keys.create("bob", "read", "bob")
+    assert granted()[personal] == Grant("read", until=2_000_000_000)
+    assert [key["until"] for key in keys.all()] == [None, "2033-05-18T03:33:20Z", None]
+    with pytest.raises(UnknownKey):
+        keys.rotate("ann@example.com")
+    keys.revoke(personal)
+    assert personal not in granted()
+
+
 def test_a_key_of_the_version_before_is_for_all_models(keys):
     """The file comes with the first key that is made by this version, and has the earlier ones too."""
     keys._table.put_item(Item={"key_id": "old", "name": "carol", "role": "train"})

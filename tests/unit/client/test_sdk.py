@@ -43,7 +43,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = do_PUT = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Quiet."""
@@ -257,6 +257,36 @@ def test_a_kept_key_goes_only_to_the_address_it_was_kept_for(monkeypatch, tmp_pa
     assert read_login().key == "k"
     with pytest.raises(NotSignedIn, match=r"no key for https://two\.example"):
         read_login(url="https://two.example")
+
+
+def test_a_profile_is_kept_beside_the_login_without_a_name(monkeypatch, tmp_path):
+    from mlops_client import NotSignedIn
+    from mlops_client.config import forget_login, profile_names, read_login, read_profile, save_login
+
+    monkeypatch.setenv("MLOPS_CONFIG", str(tmp_path / "config.json"))
+    for name in ("MLOPS_API_URL", "MLOPS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    save_login("https://prod.example/v1", "p", "prod")
+    save_login("https://one.example/v1", "k")
+    save_login("https://test.example/v1", "t", "test")
+    assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
+    assert (read_login().key, read_profile("prod").key, read_profile("test").url) == (
+        "k",
+        "p",
+        "https://test.example/v1",
+    )
+    with pytest.raises(
+        NotSignedIn, match=r"no profile 'stage' \(there are: prod, test\): run `mlops login URL --profile"
+    ):
+        read_profile("stage")
+    assert forget_login("test")
+    assert not forget_login("test")
+    assert forget_login()
+    with pytest.raises(NotSignedIn):
+        read_login()
+    assert (profile_names(), read_profile("prod").key) == (["prod"], "p")
+    assert forget_login("prod")
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_optional_types_are_told_from_their_hints():

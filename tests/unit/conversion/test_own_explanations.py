@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from mlops_conversion import Converted, convert
 from predict.explanations import RowExplanations
 from predict.request import SINGLE, parse
-from predict.tables import answer
+from predict.tables import answer, rows_of, run
 from tests.support.served_models import NAME, Objects, admitted, loaded
 
 ROWS = 300
@@ -61,7 +61,9 @@ def explained(made: Converted) -> dict[str, Any]:
     model = loaded(served)
     parsed = parse(json.dumps({"row": {"age": 40.5, "job": "pilot", "visits": 3}}), SINGLE, NAME)
     explanations = RowExplanations.of(Objects(served.objects()), model, parsed, "true")  # type: ignore[arg-type]
-    document: dict[str, Any] = json.loads(answer(model, parsed, False, "request", explanations)[0])
+    taken = rows_of(model, parsed, False)
+    ran = run(model, taken[0].feeds, parsed.source)
+    document: dict[str, Any] = json.loads(answer(model, taken, ran, False, "request", explanations)[0])
     return document
 
 

@@ -22,8 +22,9 @@ from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -39,7 +40,7 @@ from mlops_contract.agreement import agreement
 from mlops_conversion import CannotConvert, Converted, NotProved, convert, describe
 from mlops_conversion.own import numeric
 from tests.support.own_models import NUMBERS, TEXTS, answered, churned, customers, json_rows, spent
-from tests.support.served_models import admitted, loaded
+from tests.support.served_models import admitted, answers, loaded
 
 TRAINING, HELD_OUT, OTHERS = customers(240, 0), customers(160, 1), customers(240, 2)
 OTHERS.loc[:9, "city"] = "Turin"
@@ -278,6 +279,51 @@ def test_a_model_whose_own_choice_is_another_one_is_refused() -> None:
     model = make_pipeline(imputed(), Reversed()).fit(TRAINING, churned(TRAINING))
     with pytest.raises(CannotConvert, match="predict and predict_proba disagree"):
         convert(model, HELD_OUT)
+
+
+def frozen() -> Any:
+    """Fitted before, on what the steps before it make."""
+    steps = make_pipeline(imputed(StandardScaler())).fit(TRAINING)
+    return logistic().fit(steps.transform(TRAINING), churned(TRAINING))
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "given"),
+    [
+        (lambda: FixedThresholdClassifier(logistic(), threshold=0.3), None),
+        (lambda: TunedThresholdClassifierCV(logistic(), scoring="balanced_accuracy"), None),
+        (lambda: GridSearchCV(FixedThresholdClassifier(logistic()), {"threshold": [0.3]}), None),
+        (lambda: FixedThresholdClassifier(FrozenEstimator(frozen())), None),
+        (logistic, 0.3),
+    ],
+    ids=["fixed", "tuned", "searched", "frozen", "given"],
+)
+def test_a_decision_threshold_is_served(wrapped: Callable[[], Any], given: float | None) -> None:
+    model = make_pipeline(imputed(StandardScaler()), wrapped()).fit(TRAINING, churned(TRAINING))
+    converted = convert(model, HELD_OUT, target=churned(HELD_OUT), decision_threshold=given)
+    served = loaded(admitted(converted.content, converted.proof_rows, converted.explanation))
+    predictions, _ = answers(served, json_rows(HELD_OUT, NUMBERS))
+    scores = model.predict_proba(HELD_OUT)[:, 1]
+    expected = model.predict(HELD_OUT) if given is None else np.where(scores >= given, "yes", "no")
+    assert predictions == expected.tolist()
+    assert converted.metrics["accuracy"] == pytest.approx(np.mean(expected == np.asarray(churned(HELD_OUT))))
+    assert served.manifest.decision_threshold is not None
+
+
+def test_a_threshold_that_the_platform_does_not_have_is_refused_with_what_does() -> None:
+    for wrong, remedy in (
+        (FixedThresholdClassifier(logistic(), threshold=0.3, pos_label="no"), "pos_label='yes'"),
+        (FixedThresholdClassifier(logistic(), response_method="decision_function"), "response_method='predict_proba'"),
+        (FixedThresholdClassifier(logistic(), threshold=2.0), "always gives the same answer"),
+    ):
+        model = make_pipeline(imputed(StandardScaler()), wrong).fit(TRAINING, churned(TRAINING))
+        with pytest.raises(CannotConvert, match=remedy):
+            convert(model, HELD_OUT)
+    model = make_pipeline(imputed(StandardScaler()), FixedThresholdClassifier(logistic(), threshold=0.3))
+    with pytest.raises(ValueError, match=r"the model has one of its own, 0\.3"):
+        convert(model.fit(TRAINING, churned(TRAINING)), HELD_OUT, decision_threshold=0.4)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        convert(model, HELD_OUT, decision_threshold=1.0)
 
 
 def test_columns_that_the_model_does_not_use_are_not_in_the_contract() -> None:

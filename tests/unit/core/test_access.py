@@ -33,9 +33,9 @@ def test_a_role_may_do_what_those_before_may() -> None:
 
 
 def test_the_file_is_read_as_it_was_written_and_unknown_fields_are_ignored() -> None:
-    grants = {"a": Grant("predict", ("churn*",)), "b": Grant("admin")}
+    grants = {"a": Grant("predict", ("churn*",)), "b": Grant("admin"), "c": Grant("read", until=2_000_000_000)}
     assert grants_from_json(grants_to_json(grants)) == grants
-    later = b'{"keys": {"a": {"role": "read", "models": ["x"], "until": 1}}, "schema": 2}'
+    later = b'{"keys": {"a": {"role": "read", "models": ["x"], "since": 1}}, "schema": 2}'
     assert grants_from_json(later) == {"a": Grant("read", ("x",))}
 
 
@@ -43,6 +43,12 @@ def test_the_file_is_read_as_it_was_written_and_unknown_fields_are_ignored() -> 
 def test_a_file_that_is_none_is_refused(spoiled: bytes) -> None:
     with pytest.raises(AccessError):
         grants_from_json(spoiled)
+
+
+@pytest.mark.parametrize("until", ['"soon"', "[]", "1e400"])
+def test_an_end_that_is_no_time_is_refused(until: str) -> None:
+    with pytest.raises(AccessError):
+        grants_from_json(b'{"keys": {"a": {"role": "read", "models": ["*"], "until": %s}}}' % until.encode())
 
 
 def test_one_name_in_place_of_a_list_is_refused() -> None:

@@ -217,6 +217,7 @@ def test_a_missing_field_is_refused():
             "gate_revision",
             "refusal",
             "explanations",
+            "decision_threshold",
         )
         if name in optional:
             continue

@@ -16,6 +16,7 @@ LOWER = (
 HIGHER = (
     "accuracy val_accuracy top_5_accuracy balanced_accuracy acc macro_f1 f1 f1_score precision_3 recall_3 "
     "macro_precision macro_recall roc_auc val/auc average_precision r2 r2_score r_squared explained_variance mcc kappa "
+    "class/3/precision "
     "iou bleu true_positive_rate tpr score test_score throughput throughput_per_second valAccuracy log_likelihood"
 )
 UNKNOWN = (

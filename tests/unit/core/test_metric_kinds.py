@@ -26,6 +26,8 @@ def test_every_other_metric_is(name):
 
 
 def test_the_figures_of_a_class_come_in_pairs():
+    assert metric_kinds({"class/3/precision"}) == {"class/3/precision": "class"}
+    assert set(metric_kinds({"class/a/precision", "class/1/mine", "my/class/1/recall"}).values()) == {"own"}
     assert metric_kinds({"precision_5"}) == {"precision_5": "own"}
     assert set(metric_kinds({"precision_5", "recall_5"}).values()) == {"class"}
 

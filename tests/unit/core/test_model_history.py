@@ -231,5 +231,9 @@ def test_canonical_json_is_the_same_for_what_the_table_gives_back() -> None:
     value = {"b": [1.0, float("nan"), 1e300], "a": {"é": None, "x": True}}
     assert canonical(value) == '{"a":{"x":true,"é":null},"b":[1,"nan",1e+300]}'
     assert canonical(replace(settings(1), settings=ModelSettings()).to_record()["settings"]) == canonical(
-        {"gate": {}, "drift": {}, "retrain": {}, "approvals": {}, "owners": [], "description": "", "tags": {}}
+        {
+            **{name: {} for name in ("gate", "drift", "retrain", "retention", "labels", "approvals", "tags")},
+            "owners": [],
+            "description": "",
+        }
     )

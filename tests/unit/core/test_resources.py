@@ -1,5 +1,7 @@
 """The sizes that a job can have."""
 
+from contextlib import suppress
+
 import pytest
 from pydantic import ValidationError
 
@@ -41,7 +43,23 @@ def test_a_size_that_fargate_does_not_have_names_the_nearest(asked, nearest):
         Resources.model_validate(asked)
 
 
-def test_a_gpu_is_refused_with_the_reason():
-    with pytest.raises(ValidationError, match="there is no GPU environment yet"):
-        Resources(gpu=1)
-    assert Resources(gpu=0).size is None
+def test_every_size_of_fargate_is_taken_and_no_other():
+    """Against AWS's table: for each number of vCPUs the least and the most GB, and the step between."""
+    table = {1: (2, 8, 1), 2: (4, 16, 1), 4: (8, 30, 1), 8: (16, 60, 4), 16: (32, 120, 8), 0.5: (1, 4, 1)}
+    valid = {(vcpu, float(gb)) for vcpu, (low, high, step) in table.items() for gb in range(low, high + 1, step)}
+    valid |= {(0.25, 0.5), (0.25, 1), (0.25, 2)}
+    taken = set()
+    for vcpu in (0.25, 0.5, 1, 2, 3, 4, 8, 12, 16):
+        for half_gb in range(1, 241):
+            with suppress(ValidationError):
+                Resources(vcpu=vcpu, memory_gb=half_gb / 2)
+                taken.add((vcpu, half_gb / 2))
+    assert taken == valid
+
+
+def test_a_job_with_a_gpu_has_the_stacks_size():
+    assert Resources(gpu=1, minutes=30).size is None
+    with pytest.raises(ValidationError, match="vcpu and memory_gb must be left out with gpu"):
+        Resources(gpu=1, vcpu=4)
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        Resources(gpu=2)

@@ -1,8 +1,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from mlops.domain.sweep import Sweep, child_parameters, grid_size, job_id
+from mlops.domain.names import JobId
+from mlops.domain.sweep import Sweep, child_parameters, grid_size, job_id, sweep_id
 from mlops.domain.training_request import Hyperparameters, Range
 
 SPACE = {
@@ -70,3 +72,13 @@ def test_a_range_the_wrong_way_round_is_refused():
 def test_job_numbers_sort_as_they_count():
     assert [job_id(9), job_id(10), job_id(100)] == sorted([job_id(100), job_id(10), job_id(9)])
     assert Sweep(strategy="random", seed=0, num_runs=2, first_job_number=42).job_id(1) == "job_000043"
+
+
+def test_ids_sort_by_number_also_after_a_million_jobs() -> None:
+    numbers = [1, 42, 99_999, 999_998, 999_999, 1_000_000, 1_000_001, 9_999_999, 10_000_000, 10**9]
+    for make, prefix in ((job_id, "job_"), (sweep_id, "sweep_")):
+        ids = [make(number) for number in numbers]
+        assert ids == sorted(ids)
+        assert ids[:2] == [f"{prefix}000001", f"{prefix}000042"]
+    for number in numbers:
+        assert TypeAdapter(JobId).validate_python(job_id(number)) == job_id(number)

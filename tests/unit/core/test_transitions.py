@@ -85,7 +85,7 @@ class TestRecords:
 
     @pytest.mark.parametrize("status", TransitionStatus)
     def test_what_waits_has_not_ended(self, status: TransitionStatus) -> None:
-        assert status.has_ended == (status not in ("queued", "converting", "awaiting_approval"))
+        assert status.has_ended == (status not in ("queued", "converting", "awaiting_approval", "awaiting_rollout"))
 
 
 class TestTable:

@@ -2,10 +2,13 @@
 
 import math
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+
+from mlops.domain.prices import ADDRESS_HOUR, ATTEMPTS, Prices
 
 ROOT = Path(__file__).resolve().parents[3]
 COST = (ROOT / "docs" / "cost.md").read_text()
@@ -41,12 +44,13 @@ def test_a_row_is_what_its_arithmetic_gives(what: str, how: str, dollars: str) -
 
 
 def test_what_people_ask_is_reckoned() -> None:
-    """An idle month, what parameters add to it, a million predictions, a million with feedback, a run."""
+    """An idle month, what parameters add to it, a million predictions, a million with feedback, a run, a GPU hour."""
     assert [heading.rpartition(" ")[0] for heading in tables()] == [
         *2 * ["An idle month"],
         "A million predictions",
         *2 * ["A million predictions with feedback"],
         "A training run",
+        *2 * ["An hour with a GPU"],
     ]
 
 
@@ -57,6 +61,25 @@ def test_rows_add_up(heading: str) -> None:
     step = 10.0 ** -len(stated.partition(".")[2].rstrip("0"))
     assert len(rows) >= 4
     assert abs(sum(float(dollars) for _, _, dollars in rows) - float(stated)) <= step / 2
+
+
+def test_jobs_are_reckoned_with_the_prices_of_the_page() -> None:
+    """The parameters' defaults, and those of the code where the parameters are not set."""
+    declared = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
+    by_setting = {"".join(word.capitalize() for word in each.name.split("_")): each.default for each in fields(Prices)}
+    assert by_setting == {name: declared[name]["Default"] for name in by_setting}
+    prices = Prices()
+    assert f"2 × {prices.vcpu_hour_price} + 4 × {prices.gb_hour_price} = 0.099 per hour" in COST
+    assert f"0.099 × {prices.spot_price_share} = 0.030" in COST
+    assert f"public IPv4 address is {ADDRESS_HOUR} per hour" in COST
+    assert f"**about {prices.gpu_hour_price}**" in COST
+    assert f"{ATTEMPTS} × 2 × {prices.dearest_hour(None):.3f} = {ATTEMPTS * 2 * prices.dearest_hour(None):.2f}" in COST
+
+
+def test_attempts_are_reckoned_with_as_the_jobs_have_them() -> None:
+    jobs = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    for name in ("TrainingJobDefinition", "GpuJobDefinition", "CodeJobDefinition"):
+        assert jobs[name]["Properties"]["RetryStrategy"]["Attempts"] == ATTEMPTS
 
 
 def test_alarms_look_at_as_many_metrics_as_are_reckoned_with() -> None:

@@ -103,12 +103,26 @@ def test_images_go_in_by_digest(aws: None, monkeypatch: pytest.MonkeyPatch) -> N
         "describe_images",
         lambda **asked: {"imageDetails": [{"imageDigest": f"sha256:{asked['repositoryName'][-3:]}"}]},
     )
-    pushed = Images(ecr, "mlops-dev", docker, lambda text: None).push_all()
+    pushed = Images(ecr, "mlops-dev", docker, lambda text: None).push_all({})
     assert pushed.keys() == IMAGES.keys()
     assert all("@sha256:" in each for each in pushed.values())
     verbs = [each[1] for each in docker.commands]
     assert verbs == ["login", "build", "push", "build", "push"]
     assert all("linux/amd64" in each for each in docker.commands if each[1] == "build")
+
+
+def test_a_stack_with_gpus_has_an_image_with_pytorch_for_cuda(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecr, docker = boto3.client("ecr"), Docker()
+    monkeypatch.setattr(ecr, "describe_images", lambda **_: {"imageDetails": [{"imageDigest": "sha256:0"}]})
+    monkeypatch.setenv("EXTRA_INDEX_URL", "mine/cpu")
+    images = Images(ecr, "mlops-dev", docker, lambda text: None)
+    assert images.push_all({"GpuInstanceTypes": "g4dn.xlarge"}).keys() == {*IMAGES, "GpuTrainingImage"}
+    (built,) = [each for each in docker.commands if each[1] == "build" and each[-2].endswith("training-gpu:latest")]
+    assert "--build-arg=TORCH_INDEX=" in built
+    monkeypatch.setenv("CUDA_INDEX_URL", "mine/cuda")
+    images.push_all({"GpuInstanceTypes": "g4dn.xlarge"})
+    assert any("--build-arg=TORCH_INDEX=mine/cuda" in each for each in docker.commands)
+    assert images.push_all({"GpuInstanceTypes": ""}).keys() == IMAGES.keys()
 
 
 def test_the_training_image_says_its_model_types(aws: None) -> None:
@@ -132,7 +146,7 @@ def test_images_are_built_without_attestations_by_any_docker(aws: None, monkeypa
     monkeypatch.setenv("DOCKER_HOST", "ssh://elsewhere")
     ecr, docker = boto3.client("ecr"), Docker()
     monkeypatch.setattr(ecr, "describe_images", lambda **_: {"imageDetails": [{"imageDigest": "sha256:0"}]})
-    Images(ecr, "mlops-dev", docker, lambda text: None).push_all()
+    Images(ecr, "mlops-dev", docker, lambda text: None).push_all({})
     builds = [index for index, command in enumerate(docker.commands) if command[1] == "build"]
     for index in builds:
         assert docker.environments[index]["BUILDX_NO_DEFAULT_ATTESTATIONS"] == "1"
@@ -154,7 +168,7 @@ def test_whoever_deploys_brings_index_and_base_image(aws: None, monkeypatch: pyt
         monkeypatch.setenv(name, f"mine/{argument}")
     ecr = boto3.client("ecr")
     monkeypatch.setattr(ecr, "describe_images", lambda **_: {"imageDetails": [{"imageDigest": "sha256:0"}]})
-    Images(ecr, "mlops-dev", docker, lambda text: None).push_all()
+    Images(ecr, "mlops-dev", docker, lambda text: None).push_all({})
     training, tracking = (each for each in docker.commands if each[1] == "build")
     assert "--build-arg=TORCH_INDEX=mine/TORCH_INDEX" in training
     assert "--build-arg=PYTHON_IMAGE=mine/PYTHON_IMAGE" in training

@@ -87,6 +87,21 @@ def test_a_quota_follows_the_parameters() -> None:
     assert [quota.needed for quota in plan.quotas(dict(target.parameters))] == [100, 521, 500]
 
 
+@pytest.mark.parametrize(
+    ("types", "codes"),
+    [
+        ("", []),
+        ("g4dn.xlarge,g5.xlarge", ["L-DB2E81BA"]),
+        ("p5.4xlarge", ["L-417A185B"]),
+        ("g6.xlarge,p5.4xlarge", ["L-DB2E81BA", "L-417A185B"]),
+    ],
+)
+def test_the_quotas_of_gpus_are_looked_at_if_they_are_wanted(types: str, codes: list[str]) -> None:
+    target = environment("dev", [f"GpuInstanceTypes={types}", "MaxGpuVcpus=8"])
+    found = [quota for quota in plan.quotas(dict(target.parameters)) if quota.service == "ec2"]
+    assert [(quota.code, quota.needed) for quota in found] == [(code, 8) for code in codes]
+
+
 def test_what_may_not_be_asked_is_not_taken_as_good() -> None:
     text = said(Quotas(1000, refused=True))
     assert text.count("not checked, ") == 3

@@ -137,7 +137,7 @@ def written(monkeypatch, stats, make_delivery) -> set[tuple[str, frozenset[str]]
     from metrics import health_report
 
     monkeypatch.setattr(log, "stats", lambda: stats)
-    monkeypatch.setattr(log, "keep", lambda: list)
+    monkeypatch.setattr(log, "keep", lambda: lambda kept, samples: None)
     logs = [lines_of(monkeypatch, module) for module in (health_report, drift_check, log)]
     health_report.report(reading())
     even, two = Summary(400, {str(n): 40 for n in range(10)}, {}), Summary(400, {"0": 200, "1": 200}, {})

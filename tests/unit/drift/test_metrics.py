@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from metrics.exposition import render
 from metrics.sources import MetricsSettings, QueueDepth, Reading, Sources
 from mlops.aws.dynamodb import DynamoTable
-from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.jobs_table import JobsTable
+from mlops.aws.label_place import LabelPlace
 from mlops.aws.performance_records import PerformanceRecords
 from mlops.aws.rollouts_table import RolloutsTable
 from mlops.aws.serving_bucket import ServedModels

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.stats_table import (
     NAMES_PER_UPDATE,
     REFUSED,
@@ -30,7 +31,9 @@ from mlops.aws.stats_table import (
 )
 from mlops.domain.drift.counts import counts_of, lifetime
 from prediction_log import app
+from prediction_log.waiting_answers import keep_in
 from tests.support.fuzzing import budget
+from tests.support.tables import make_table
 
 SERIES = Series("digit-classifier", 3, "Production")
 
@@ -42,7 +45,7 @@ class Context:
 @pytest.fixture
 def deliver(stats, monkeypatch):
     monkeypatch.setattr(app, "stats", lambda: stats)
-    monkeypatch.setattr(app, "keep", lambda: list)
+    monkeypatch.setattr(app, "keep", lambda: lambda kept, samples: None)
     return lambda data: app.handler({"awslogs": {"data": data}}, Context())
 
 
@@ -424,6 +427,8 @@ def test_sampled_inputs_go_to_the_bucket_and_are_not_counted(stats, deliver, mak
 
     monkeypatch.setenv("ARTIFACT_BUCKET", "artifacts")
     input_samples._s3.cache_clear()
+    feedback = FeedbackTable(DynamoTable(make_table("FeedbackTable", "feedback")))
+    monkeypatch.setattr(app, "keep", lambda: keep_in(feedback))
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="artifacts")
     sample = {name: value for name, value in make_line(1).items() if name.startswith("model") or name == "stage"}

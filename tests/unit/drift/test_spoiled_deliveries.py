@@ -24,7 +24,7 @@ Deliver = Callable[[str], dict[str, int]]
 @pytest.fixture
 def deliver(stats: PredictionStats, monkeypatch: pytest.MonkeyPatch) -> Deliver:
     monkeypatch.setattr(app, "stats", lambda: stats)
-    monkeypatch.setattr(app, "keep", lambda: list)
+    monkeypatch.setattr(app, "keep", lambda: lambda kept, samples: None)
     return lambda data: app.handler({"awslogs": {"data": data}}, CONTEXT)  # type: ignore[no-any-return]
 
 

@@ -11,12 +11,16 @@ from typing import Any, get_args
 import boto3
 import pytest
 
-from feedback import app, report
+from feedback import app, imports, report
+from feedback.imports import ImportSettings, LabelImports
 from mlops.api import auth
 from mlops.api.auth import AccessKeys, Role
 from mlops.aws import dynamodb, label_intake, serving_bucket
+from mlops.aws.batch_prediction_files import BatchPredictionFiles
+from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.label_imports_table import LabelImportsTable
 from mlops.aws.stats_table import Marker, PredictionStats, Series, hour_of
 from mlops.domain.drift.counts import KEPT
 from mlops.domain.feedback.kept_answers import KeptAnswers, KeptRequest
@@ -24,6 +28,7 @@ from mlops.domain.feedback.prediction_id import Mint, text_of
 from mlops.domain.manifest import Manifest, manifest_key
 from prediction_log.waiting_answers import keep_in
 from tests.support import gateway
+from tests.support.label_imports import BUCKET, Imports, Jobs
 from tests.support.serving import served
 from tests.support.tables import make_table
 
@@ -109,6 +114,7 @@ def platform(
         "ACCESS_KEYS_TABLE": gateway.make_access_keys(),
         "FEEDBACK_TABLE": raw_table.name,
         "PREDICTION_STATS_TABLE": stats,
+        "GOVERNANCE_TABLE": make_table("GovernanceTable", f"governance-{uuid.uuid4().hex[:8]}").name,
         "ARTIFACT_BUCKET": "artifacts",
         "DEFAULT_MODEL_NAME": MODEL,
     }.items():
@@ -122,3 +128,12 @@ def platform(
     yield Platform(table, PredictionStats.from_environment())
     for made in cached:
         made.cache_clear()
+
+
+@pytest.fixture
+def importing(platform: Any, raw_table: Any, monkeypatch: pytest.MonkeyPatch) -> Imports:
+    table, jobs = LabelImportsTable(DynamoTable(raw_table)), Jobs()
+    batches = BatchPredictionsTable(DynamoTable(make_table("BatchPredictionsTable", f"batches-{uuid.uuid4().hex[:8]}")))
+    made = LabelImports(ImportSettings(BUCKET, "queue", "definition"), table, BatchPredictionFiles(BUCKET), jobs)  # type: ignore[arg-type]
+    monkeypatch.setattr(imports, "_imports", lambda: made)
+    return Imports(platform, table, batches, jobs)

@@ -30,6 +30,27 @@ def test_a_look_back_that_is_shorter_than_the_delay_has_no_mature_hours(as_on_aw
         assert (version["labels"], version["verdict"]["status"]) == (1, "insufficient_data")
 
 
+def test_labels_that_are_too_young_are_told_with_when_they_count(platform: Platform) -> None:
+    now = time.time()
+    for hours in (20, 2):
+        minted = platform.answered([(0.25, 0.75)] * 3, seconds=now - hours * 3600)
+        for row in range(3):
+            platform.give(prediction_id=minted, row=row, label="yes")
+    first, last = (f"{hours_before(hour_of(now), hours - 24)}:00Z" for hours in (20, 2))
+    (version,) = platform.status(hours="48", delay_hours="24")["versions"]
+    assert version["verdict"]["message"] == (
+        "0 labels; a verdict needs 100. 6 more are of predictions that are too young, and count "
+        f"between {first} and {last}"
+    )
+    (version,) = platform.status(hours="48", delay_hours="10")["versions"]
+    only = f"{hours_before(hour_of(now), 2 - 10)}:00Z"
+    assert version["verdict"]["message"] == (
+        f"3 labels; a verdict needs 100. 3 more are of predictions that are too young, and count from {only}"
+    )
+    (version,) = platform.status(hours="48", delay_hours="0")["versions"]
+    assert version["verdict"]["message"] == "6 labels; a verdict needs 100"
+
+
 def test_an_hour_belongs_to_the_step_in_which_it_begins(as_on_aws: None, platform: Platform) -> None:
     minted = platform.answered([(0.25, 0.75)], seconds=time.time() - 3 * 3600)
     platform.give(prediction_id=minted, label="yes")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.label_place import LabelPlace
 from mlops.aws.stats_table import hour_of
 from mlops.domain.feedback.giving import DifferentLabel
 from mlops.domain.feedback.kept_answers import KeptAnswers, OtherAnswers

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mlops.aws.dynamodb import DynamoTable
-from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable
+from mlops.aws.label_place import LabelPlace
 from mlops.aws.stats_table import PredictionStats, Series, hour_of
 from mlops.domain.feedback.kept_answers import KeptAnswers, Malformed, kept_of
 from mlops.domain.feedback.own_id import hashed

@@ -1,120 +1,23 @@
 """Imports of labels: what may be asked for, what the job takes, and what is left of a job that was killed."""
 
-import csv
 import gzip
-import io
-import json
 import random
 from collections.abc import Callable
 from typing import Any
 
-import boto3
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from feedback import imports
-from feedback.imports import ImportSettings, LabelImports
 from label_imports import job as job_module
-from label_imports.job import Job
-from mlops.aws.batch_prediction_files import BatchPredictionFiles
-from mlops.aws.dynamodb import DynamoTable
-from mlops.aws.label_imports_table import LabelImportsTable
-from mlops.aws.label_intake import LabelIntake
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.feedback.giving import Taken
 from mlops.domain.feedback.own_id import hashed
 from mlops.domain.job import JobStatus
 from mlops_scoring import json_rows
+from tests.support.label_imports import BUCKET, Imports, as_csv, as_lines, as_parquet
 
-BUCKET = "artifacts"
 ROWS = [(0.25, 0.75)]
 TORN = gzip.compress(b"id,label\n" + random.Random(1).randbytes(9_000).hex().encode() + b",yes\n")[:-20]
-
-
-class Jobs:
-    """AWS Batch: its jobs by id."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, dict[str, Any]] = {}
-        self.names: dict[str, str] = {}
-
-    def submit(self, name: str, environment: dict[str, str]) -> str:
-        job_id = f"job-{len(self.jobs)}"
-        self.jobs[job_id] = {"jobId": job_id, "jobName": name, "status": "RUNNING", "environment": environment}
-        self.names[name] = job_id
-        return job_id
-
-    def find(self, name: str) -> str | None:
-        return self.names.get(name)
-
-    def describe(self, job_ids: list[str]) -> list[dict[str, Any]]:
-        return [self.jobs[job_id] for job_id in job_ids if job_id in self.jobs]
-
-
-class Imports:
-    """The routes and the job on the platform's tables."""
-
-    def __init__(self, platform: Any, table: LabelImportsTable, jobs: Jobs) -> None:
-        self.platform, self.table, self.jobs = platform, table, jobs
-        self.s3 = boto3.client("s3")
-
-    def put(self, name: str, data: bytes) -> str:
-        self.s3.put_object(Bucket=BUCKET, Key=f"datasets/{name}", Body=data)
-        return f"s3://{BUCKET}/datasets/{name}"
-
-    def ask(self, address: str, **fields: Any) -> tuple[int, Any]:
-        return self.platform.ask("POST", "/feedback/imports", {"model_name": "churn", "input": address, **fields})
-
-    def start(self, address: str, **fields: Any) -> str:
-        status, state = self.ask(address, **fields)
-        assert status == 202, state
-        assert state["status"] == "pending"
-        return str(state["import_id"])
-
-    def job(self, import_id: str) -> Job:
-        return Job(self.s3, BUCKET, self.table, LabelIntake.from_environment(), self.table.get(import_id))
-
-    def run(self, address: str, **fields: Any) -> Any:
-        import_id = self.start(address, **fields)
-        self.job(import_id).run()
-        return self.state(import_id)
-
-    def state(self, import_id: str) -> Any:
-        status, state = self.platform.ask("GET", f"/feedback/imports/{import_id}")
-        assert status == 200, state
-        return state
-
-    def refused(self, import_id: str) -> list[dict[str, str]]:
-        data = self.s3.get_object(Bucket=BUCKET, Key=f"label-imports/{import_id}/refused.csv")["Body"].read()
-        return [*csv.DictReader(io.StringIO(data.decode()))]
-
-
-@pytest.fixture
-def importing(platform: Any, raw_table: Any, monkeypatch: pytest.MonkeyPatch) -> Imports:
-    table, jobs = LabelImportsTable(DynamoTable(raw_table)), Jobs()
-    made = LabelImports(ImportSettings(BUCKET, "queue", "definition"), table, BatchPredictionFiles(BUCKET), jobs)  # type: ignore[arg-type]
-    monkeypatch.setattr(imports, "_imports", lambda: made)
-    return Imports(platform, table, jobs)
-
-
-def as_csv(rows: list[dict[str, Any]]) -> bytes:
-    names = [*dict.fromkeys(name for row in rows for name in row)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def as_lines(rows: list[dict[str, Any]]) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-
-def as_parquet(rows: list[dict[str, Any]]) -> bytes:
-    buffer = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist(rows), buffer)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -318,12 +221,11 @@ def test_labels_that_meet_others_are_tried_again_and_then_the_attempt_ends(
         def take_all(self, *_: Any) -> list[Taken]:
             return answers.pop(0) if answers else [Taken("refused", "dependency_unavailable", "busy")]
 
-    attempt = Job(importing.s3, BUCKET, importing.table, Busy(), importing.table.get(import_id))  # type: ignore[arg-type]
-    assert attempt.run()
+    assert importing.job_with(Busy(), import_id).run()
     assert importing.state(import_id)["counts"] == {"counted": 2}
     second = importing.start(importing.put("b.csv", b"id,label\none,yes\n"))
     with pytest.raises(DependencyUnavailable, match="busy"):
-        Job(importing.s3, BUCKET, importing.table, Busy(), importing.table.get(second)).run()  # type: ignore[arg-type]
+        importing.job_with(Busy(), second).run()
     assert importing.state(second)["status"] == "running"
 
 

@@ -20,7 +20,7 @@ from mlops.aws.performance_records import PerformanceRecords
 from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.feedback.verdict import Performance
-from mlops.domain.model_settings import ModelSettings, StoredSettings
+from mlops.domain.model_settings import LabelRules, ModelSettings, StoredSettings
 from mlops.domain.recipe import recipe_of
 from tests.support import gateway
 from tests.support.tables import make_table
@@ -224,3 +224,20 @@ class TestRetrains:
         run()
         assert [detail["retrain_id"] for detail in bus()] == [claimed.retrain_id]
         assert records.unsent_retrain("churn") is None
+
+
+def test_the_verdict_is_by_the_models_own_rules(platform: Any, mail: Callable[[], list[str]]) -> None:
+    for _ in range(6):
+        prediction = platform.answered([(0.25, 0.75)], seconds=time.time() - 2 * DAY)
+        assert platform.give(prediction_id=prediction, label="no")[0] == 200
+    before = platform.status()
+    assert (before["minimum_labels"], before["delay_hours"]) == (40, 24)
+    assert before["versions"][0]["verdict"]["status"] == "insufficient_data"
+    assert check.PerformanceCheck.from_environment().run() == {"churn": Performance.INSUFFICIENT_DATA}
+    rules = ModelSettings(labels=LabelRules(min_labels=5, delay_hours=40, min_coverage=1.0))
+    stored = StoredSettings(1, rules, "ann", "ann", "2026-01-01T00:00:00.000Z", "few labels")
+    GovernanceTable.from_environment().change_settings("churn", stored, lambda: "0" * 64)
+    after = platform.status()
+    assert (after["minimum_labels"], after["delay_hours"], after["minimum_coverage"]) == (5, 40, 1.0)
+    assert after["versions"][0]["verdict"]["status"] == "degraded"
+    assert check.PerformanceCheck.from_environment().run() == {"churn": Performance.DEGRADED}

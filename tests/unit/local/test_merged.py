@@ -11,8 +11,8 @@ from tools.runtime.merged import archive, with_layers_inside
 
 
 def built(folder: Path) -> Path:
-    """What `sam build` makes of the two layers, with a package in each."""
-    for layer, package_name in {"WebLayer": "webbed", "InferenceLayer": "inferred"}.items():
+    """What `sam build` makes of the layers, with a package in each."""
+    for layer, package_name in {"WebLayer": "webbed", "TokensLayer": "verified", "InferenceLayer": "inferred"}.items():
         (folder / layer / "python" / package_name).mkdir(parents=True)
         (folder / layer / "python" / package_name / "__init__.py").write_text("")
     return folder
@@ -24,6 +24,7 @@ def test_a_function_has_its_own_code_and_that_of_all_its_layers(tmp_path: Path) 
     assert {"predict/app.py", "mlops/settings.py", "inferred/__init__.py"} <= names["predict"]
     assert "webbed/__init__.py" not in names["predict"]
     assert {"webbed/__init__.py", "inferred/__init__.py"} <= names["promotion"]
+    assert [name for name, found in names.items() if "verified/__init__.py" in found] == ["sessions"]
     assert not any("__pycache__" in each for found in names.values() for each in found)
 
 

@@ -55,3 +55,11 @@ def test_a_server_of_another_folder_is_not_this_one(tmp_path, running):
     other = tmp_path / "other"
     other.mkdir()
     assert service(other).process() is None
+
+
+def test_a_process_is_current_only_as_it_would_be_started_now(tmp_path, running):
+    """A LocalStack that has to be started anew has forgotten everything, and so must the database."""
+    found = service(tmp_path)
+    assert not found.current(), "it has no stamp"
+    (tmp_path / "run/tracking.stamp").write_text("of another version")
+    assert not found.current()

@@ -28,6 +28,7 @@ def predict(store: Any, start: Callable[[], Any]) -> Any:
     store.promote(served(1, stage="Staging"))
     grants = {role: Grant(role) for role in get_args(Role)}
     grants |= {"mine": Grant("admin", ("digit*",)), "theirs": Grant("admin", (OTHER,)), "later": Grant("auditor")}
+    grants |= {"ended": Grant("admin", until=1), "personal": Grant("read", until=9**11)}
     store.put(ACCESS_KEY, grants_to_json(grants))
     return start()
 
@@ -37,7 +38,15 @@ def predict(store: Any, start: Callable[[], Any]) -> Any:
     ("key", "status"),
     [
         *((role, 200) for role in get_args(Role)),
-        *(("mine", 200), ("theirs", 403), ("later", 403), ("unknown", 403), (None, 403)),
+        *(
+            ("mine", 200),
+            ("theirs", 403),
+            ("later", 403),
+            ("unknown", 403),
+            (None, 403),
+            ("ended", 401),
+            ("personal", 200),
+        ),
     ],
 )
 def test_predictions_need_a_role_and_the_model(predict: Any, path: str, key: str | None, status: int) -> None:

@@ -220,14 +220,14 @@ def test_a_challenger_that_fails_costs_no_request_its_answer(
 ) -> None:
     begin(weight=weight)
     ask(predict)
-    answer_of = predict.app._answer
+    run = predict.app.answering.run
 
     def failing(model: Any, *rest: Any) -> Any:
         if model.manifest.model_version == 2:
             raise RuntimeError("out of memory")
-        return answer_of(model, *rest)
+        return run(model, *rest)
 
-    monkeypatch.setattr(predict.app, "_answer", failing)
+    monkeypatch.setattr(predict.app.answering, "run", failing)
     lines()
     answer = ask(predict, 7)
     assert (answer.status, answer.json["model_version"]) == (200, 1)
@@ -248,16 +248,16 @@ def test_a_request_that_neither_version_takes_is_the_callers_fault(
 def test_a_slow_challenger_is_compared_less_and_counted(predict: Any, begin: Any, lines: Any, monkeypatch: Any) -> None:
     begin(weight=0.0, latency_ratio=2.0)
     ask(predict)
-    answer_of = predict.app._answer
+    run = predict.app.answering.run
     clock = iter(np.arange(0, 1e6, 0.5))  # each look at the clock is half a second later
 
     def slow(model: Any, *rest: Any) -> Any:
         if model.manifest.model_version == 2:
             for _ in range(4):
                 next(clock)
-        return answer_of(model, *rest)
+        return run(model, *rest)
 
-    monkeypatch.setattr(predict.app, "_answer", slow)
+    monkeypatch.setattr(predict.app.answering, "run", slow)
     monkeypatch.setattr(trials.COMPARISONS, "_clock", lambda: next(clock))
     lines()
     ask(predict, 11)

@@ -333,7 +333,7 @@ def test_a_fault_of_ours_is_500_without_inner_text(
     def fail(*_: Any) -> None:
         raise RuntimeError("secret inner text")
 
-    monkeypatch.setattr(predict.app, "_answer", fail)
+    monkeypatch.setattr(predict.app.answering, "answer", fail)
     answer = predict.call({"image": PIXELS})
     assert (answer.status, answer.json["code"]) == (500, "internal_error")
     assert "secret" not in answer.text + json.dumps(lines())

@@ -2,9 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.governance_table import GovernanceTable
@@ -81,9 +83,19 @@ def test_a_key_that_gets_another_owner_or_other_models_is_an_entry(
     assert last.document["detail"].items() >= changed.items()
 
 
-def test_rounds_at_the_same_time_write_each_entry_once(keys: Any, part: KeyChanges, history: KeyHistory) -> None:
+def test_rounds_at_the_same_time_write_each_entry_once(
+    keys: Any, part: KeyChanges, history: KeyHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(6):
         put(keys, f"k{number}")
+    call, one_at_a_time = BaseClient._make_api_call, Lock()
+
+    def atomic(*arguments: Any) -> Any:
+        # DynamoDB does each request as a whole; moto copies a table while another thread writes to it.
+        with one_at_a_time:
+            return call(*arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", atomic)
 
     def rounds(_: int) -> None:
         with suppress(DependencyUnavailable):  # a round that others were always faster than leaves it to the next one

@@ -6,6 +6,7 @@ import boto3
 import pytest
 
 from mlops.aws.dynamodb import DynamoTable
+from mlops.aws.grants_file import GrantsFile
 from mlops.domain.access import ACCESS_KEY, Grant, grants_from_json, grants_to_json
 from reconcile.stale_grants import StaleGrants
 from tests.support.tables import make_table
@@ -21,7 +22,7 @@ def keys(aws: None) -> Any:
 
 @pytest.fixture
 def part(keys: Any) -> StaleGrants:
-    return StaleGrants(DynamoTable(keys), BUCKET)
+    return StaleGrants(GrantsFile(DynamoTable(keys), BUCKET))
 
 
 def write(data: bytes) -> None:

@@ -59,7 +59,7 @@ def batch():
 
 @pytest.fixture
 def waiting(jobs, batch):
-    return WaitingJobs(WaitingSettings(ON_DEMAND, 900), jobs, batch)
+    return WaitingJobs(WaitingSettings(SPOT, ON_DEMAND, 900), jobs, batch)
 
 
 def recorded(jobs, name, batch_id, minutes=20):
@@ -101,6 +101,7 @@ def test_what_is_young_or_running_or_on_demand_already_stays(jobs, batch, waitin
     recorded(jobs, "job_000001", batch.add("job_000001"), minutes=5)
     recorded(jobs, "job_000002", batch.add("job_000002", status="RUNNING"))
     recorded(jobs, "job_000003", batch.add("job_000003", queue=ON_DEMAND))
+    recorded(jobs, "job_000005", batch.add("job_000005", queue="arn:gpu"))  # Fargate has none
     half = {"size": 2, "statusSummary": {"RUNNABLE": 1, "RUNNING": 1}}
     recorded(jobs, "sweep_000004", batch.add("sweep_000004", status="PENDING", arrayProperties=half))
     assert waiting.look() == []

@@ -16,7 +16,7 @@ from mlops.domain.conversion import Conversion
 from mlops.domain.errors import Conflict, NotFound
 from mlops.domain.manifest import Manifest, explain_key, model_key
 from mlops.domain.stages import ALIASES, MLFLOW_STAGES, Stage
-from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, record_of
+from mlops.domain.transition import Transition, TransitionChanges, TransitionStatus, transition_record
 from mlops.registry.rest import RegisteredModel, Version
 from mlops_contract.onnx_file import ModelFile
 from promotion import promoter
@@ -157,7 +157,7 @@ class FakeTransitions:
         return None
 
     def _update(self, transition: Transition, values: Mapping[str, Any]) -> None:
-        self.items[transition.transition_id] |= deepcopy(record_of(values))
+        self.items[transition.transition_id] |= deepcopy(transition_record(values))
         self._effects.happened()
 
 
@@ -358,6 +358,9 @@ class FakeRollouts:
     def __init__(self, effects: Effects) -> None:
         self.gave_way: list[str] = []
         self._effects = effects
+
+    def of(self, transition: Transition) -> None:
+        """None of these transitions is the last step of a rollout."""
 
     def give_way(self, transition: Transition) -> None:
         if transition.transition_id not in self.gave_way:

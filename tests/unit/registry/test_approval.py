@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from mlops.aws.decisions import Decisions
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.domain.access import Caller
 from mlops.domain.errors import Conflict, Forbidden
@@ -19,7 +20,6 @@ from reconcile.lost_messages import LostMessages, ResendSettings
 from tests.support.crashes import Crash
 from tests.support.tables import make_table
 from tests.unit.registry.fakes import MODEL, World
-from transitions.decisions import Decisions
 
 ANN = Caller("ann", "approve", owner="ann", key_id="key-of-ann")
 BOB = Caller("bob", "approve", owner="bob", key_id="key-of-bob")
@@ -47,7 +47,7 @@ class Office:
     def decide(
         self, message: dict[str, Any], caller: Caller, approved: bool = True, comment: str | None = None
     ) -> None:
-        self.decisions.decide(message["transition_id"], caller, approved=approved, comment=comment)
+        self.decisions.decide(self.state(message), caller, approved=approved, comment=comment)
 
     def approve(self, message: dict[str, Any], caller: Caller = BOB) -> Transition:
         """Approve, and let promotion go on."""

@@ -12,6 +12,7 @@ from mlops.aws.dynamodb import DynamoTable
 from mlops.domain.conversion import ConversionStatus
 from tests.support import gateway
 from tests.support.crashes import Effects
+from tests.support.governance import FakeBin
 from tests.support.tables import make_table
 from tests.unit.registry.fakes import MODEL, FakeTracking
 from transitions import app
@@ -49,9 +50,16 @@ def tracking() -> FakeTracking:
 
 
 @pytest.fixture
-def ask(table: ConversionsTable, batch: Batch, tracking: FakeTracking, monkeypatch: pytest.MonkeyPatch) -> Ask:
+def bin_() -> FakeBin:
+    return FakeBin()
+
+
+@pytest.fixture
+def ask(
+    table: ConversionsTable, batch: Batch, tracking: FakeTracking, bin_: FakeBin, monkeypatch: pytest.MonkeyPatch
+) -> Ask:
     jobs = ConversionJobs(table, batch)  # type: ignore[arg-type]
-    requests = ConversionRequests(tracking, jobs, "bucket")  # type: ignore[arg-type]
+    requests = ConversionRequests(tracking, jobs, bin_, "bucket")  # type: ignore[arg-type]
     monkeypatch.setattr(ConversionRequests, "from_environment", lambda: requests)
     monkeypatch.setenv("ACCESS_KEYS_TABLE", gateway.make_access_keys())
     return partial(gateway.ask, app.handler)
@@ -63,6 +71,13 @@ def test_a_request_starts_one_job(ask: Ask, batch: Batch) -> None:
     assert ask("POST", ROUTE) == (202, answer)
     assert ask("GET", ROUTE) == (200, answer)
     assert [job["MODEL_FOLDER"] for job in batch.jobs] == ["mlflow/1/"]
+
+
+def test_a_version_in_the_bin_is_not_converted(ask: Ask, batch: Batch, bin_: FakeBin) -> None:
+    bin_.put(MODEL, 1)
+    status, problem = ask("POST", ROUTE)
+    assert (status, f"restore it with POST /models/{MODEL}/versions/1/restore" in problem["detail"]) == (409, True)
+    assert batch.jobs == []
 
 
 def test_the_outcome_is_shown(ask: Ask, table: ConversionsTable, batch: Batch) -> None:

@@ -33,6 +33,8 @@ def ask(transitions: TransitionsTable, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     monkeypatch.setenv("ACCESS_KEYS_TABLE", gateway.make_access_keys())
     monkeypatch.setattr(app.TransitionsTable, "from_environment", lambda: transitions)
+    nothing = SimpleNamespace(model=lambda name: None)
+    monkeypatch.setattr(app.ModelHistory, "from_environment", lambda: SimpleNamespace(bin=nothing))
     monkeypatch.setattr(app.Catalogue, "from_environment", lambda: SimpleNamespace(model=model))
     return partial(gateway.ask, app.handler)
 

@@ -8,10 +8,12 @@ from typing import Any
 import boto3
 import pytest
 
+from mlops.aws.bin import Bin
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.transitions_table import TransitionsTable
+from mlops.domain.bin import BinEntry, BinKind
 from mlops.domain.errors import NotFound
 from mlops.domain.model_settings import SettingsDefaults
 from mlops.domain.stages import Stage
@@ -25,7 +27,7 @@ from tests.support.tables import make_table
 from transitions.export import PromotionExports
 
 MODEL = "m"
-DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging")
+DEFAULTS = SettingsDefaults(0.01, 50.0, 0.001, 0.0, 0.1, 0.2, 0.25, 200, False, False, 24.0, 1, "Staging", 24, 100, 0.5)
 GATE = {"metric_margin": 0.01, "max_latency_ms": 50.0, "proof_tolerance": 0.001, "min_live_accuracy": 0.0}
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -70,6 +72,18 @@ def test_what_is_not_set_is_as_the_stack_says(ask: Ask) -> None:
     assert state["settings"]["drift"]["minimum_samples"] is None
 
 
+def test_verdicts_of_labels_rollouts_and_the_objective_can_be_set(ask: Ask) -> None:
+    plan = {"steps": [{"weight": 5.0, "minutes": 30}], "guardrails": {"max_latency_ratio": None}}
+    objective = {"name": "roc_auc"}
+    status, state = put(ask, 0, labels={"delay_hours": 0}, rollout=plan, objective=objective)
+    assert status == 200, state
+    assert ask("GET", f"/models/{MODEL}/settings")[1] == state
+    assert state["effective"]["labels"] == {"delay_hours": 0, "min_labels": 100, "min_coverage": 0.5}
+    assert state["effective"]["rollout"]["guardrails"]["max_latency_ratio"] is None, "set, and so not tested"
+    assert state["effective"]["rollout"]["guardrails"]["max_error_rate"] == 0.01
+    assert state["effective"]["objective"] == {"name": "roc_auc", "direction": None}
+
+
 def test_a_change_replaces_the_version_that_was_read(ask: Ask) -> None:
     assert put(ask, 0, description="first")[0] == 200
     status, problem = put(ask, 0, description="second")
@@ -91,6 +105,10 @@ def test_a_change_replaces_the_version_that_was_read(ask: Ask) -> None:
         ({"drift": {"alert": 0.05}}, "settings.drift.warning"),
         ({"drift": {"minimum_samples": 0}}, "settings.drift.minimum_samples"),
         ({"retrain": {"stage": "Archived"}}, "settings.retrain.stage"),
+        ({"labels": {"min_coverage": 2}}, "settings.labels.min_coverage"),
+        ({"rollout": {}}, "settings.rollout.steps"),
+        ({"rollout": {"steps": [{"weight": 101, "minutes": 5}]}}, "settings.rollout.steps.0.weight"),
+        ({"objective": {}}, "settings.objective.name"),
         ({"owners": [""]}, "settings.owners.0"),
         ({"tags": {"": "b"}}, "settings.tags"),
     ],
@@ -105,6 +123,21 @@ def test_settings_that_are_not_valid_are_refused_by_name(ask: Ask, settings: dic
 def test_a_model_that_is_not_registered_has_no_settings(ask: Ask) -> None:
     assert ask("GET", "/models/other/settings")[0] == 404
     assert ask("PUT", "/models/other/settings", {"expected_version": 0, "settings": {}, "reason": "x"})[0] == 404
+
+
+def test_a_model_in_the_bin_says_until_when_it_can_be_restored(ask: Ask, history: ModelHistory) -> None:
+    entry = BinEntry(BinKind.MODEL, "binned", "x", "ann", versions=(1,))
+    history.bin.claim(entry)
+    Bin(history).put_in(entry)
+    for method, route, body in (
+        ("GET", "/models/binned", None),
+        ("GET", "/models/binned/settings", None),
+        ("PUT", "/models/binned/settings", {"expected_version": 0, "settings": {}, "reason": "x"}),
+    ):
+        status, problem = ask(method, route, body)
+        assert (status, problem["code"]) == (410, "gone")
+        assert "restore it with POST /models/binned/restore" in problem["detail"]
+    assert ask("GET", "/models/binned/history", verify="true")[0] == 404, "it was never moved"
 
 
 def promoted(history: ModelHistory) -> Transition:

@@ -12,6 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from benchmarks.tables.through_trainer import Unwatched
+from mlops.domain.dataset_deletion import TAG as DELETED_TAG
 from mlops.domain.stages import Stage
 from mlops.domain.transition import GateResult, Transition
 from mlops_contract import Task
@@ -221,6 +222,20 @@ class TestTransitions:
         transition = self.moved(world, 1)
         assert transition.status == "rejected"
         assert "its run has no proof.npz" in str(transition.error)
+
+    def test_the_gate_says_by_whom_the_rows_were_deleted(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        found, by = world.tracking.run, "by ann at 2026-06-01T00:00:00.000Z"
+        monkeypatch.setattr(world.tracking, "run", lambda run_id: {**found(run_id), "tags": {DELETED_TAG: by}})
+        kept = world.serving.proofs.pop(1)
+        late = self.moved(world, 1)
+        assert (late.status, f"were deleted with their data set {by}" in str(late.error)) == ("rejected", True)
+        world.serving.proofs[1] = kept
+        assert self.moved(world, 1).status == "succeeded", "as long as the rows are there"
+        self.moved(world, 2)
+        del world.serving.proofs[1]
+        back = self.moved(world, 1)
+        assert back.status == "succeeded", back.error
+        assert f"were deleted with their data set {by}; it was asked" in self.result(back).detail
 
     def test_a_rollback_to_a_version_whose_run_was_deleted_since(self, world: World) -> None:
         self.moved(world, 1)

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from mlops.api.auth import AccessKeys
+from mlops.aws.decisions import Decisions
 from mlops.aws.promotion_queue import PromotionQueue
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.approval import Binding
@@ -23,7 +24,6 @@ from tests.support.crashes import Effects
 from tests.support.governance import FakeHistory
 from tests.unit.registry.fakes import MODEL, FakeTracking
 from transitions import app
-from transitions.decisions import Decisions
 from transitions.transition_requests import TransitionRequests
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]
@@ -82,6 +82,7 @@ def test_a_request_is_recorded_queued_and_answered(ask: Ask, queue_url: str, tra
         "model_name": MODEL,
         "version": 1,
         "stage": "Staging",
+        "rollout_id": None,
         "status": "queued",
         "from_stage": None,
         "replaced_version": None,
@@ -184,6 +185,29 @@ def test_a_rollback_passes_over_versions_that_were_deleted_or_are_others_by_now(
     assert ask("POST", f"/models/{MODEL}/rollback", {})[1]["version"] == 1
     tracking.created_at[1] = "9999-01-01T00:00:00.000Z"
     assert ask("POST", f"/models/{MODEL}/rollback", {})[0] == 409
+
+
+def test_what_is_in_the_bin_is_refused_with_the_remedy(
+    ask: Ask, tracking: FakeTracking, transitions: TransitionsTable, history: FakeHistory, queue_url: str
+) -> None:
+    tracking.aliases.clear()
+    for version in (1, 3):
+        _, asked = ask("POST", "/models/transition", {"model_name": MODEL, "version": version, "stage": "Production"})
+        transitions.finish(transitions.find(asked["transition_id"]), TransitionStatus.SUCCEEDED)
+    tracking.aliases["production"] = 3
+    tracking.tags[1]["stage"] = "Archived"
+    sent = len(messages(queue_url))
+    history.bin.put(MODEL, 1)
+    for route, body in (
+        ("/models/transition", {"model_name": MODEL, "version": 1, "stage": "Staging"}),
+        (f"/models/{MODEL}/rollback", {}),
+    ):
+        status, problem = ask("POST", route, body)
+        assert (status, problem["detail"].startswith("Version 1 of 'm' is in the bin until ")) == (409, True)
+        assert f"restore it with POST /models/{MODEL}/versions/1/restore" in problem["detail"]
+    assert (sent, messages(queue_url)) == (2, [])
+    history.bin.versions.clear()
+    assert ask("POST", f"/models/{MODEL}/rollback", {})[1]["version"] == 1
 
 
 def test_who_may_train_can_ask_for_what_others_approve(ask: Ask, history: FakeHistory, queue_url: str) -> None:

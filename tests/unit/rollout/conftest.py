@@ -10,10 +10,12 @@ from typing import Any
 import boto3
 import pytest
 
+from mlops.aws.decisions import Decisions
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
-from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.governance_table import GovernanceTable
+from mlops.aws.label_place import LabelPlace
 from mlops.aws.model_history import ModelHistory
 from mlops.aws.open_rollouts import OpenRollouts
 from mlops.aws.promotion_queue import PromotionQueue
@@ -77,7 +79,7 @@ class World:
         self.s3 = boto3.client("s3")
         self.s3.create_bucket(Bucket=self.bucket)
         queue = boto3.client("sqs").create_queue(
-            QueueName=f"{uuid.uuid4().hex[:8]}.fifo", Attributes={"FifoQueue": "true"}
+            QueueName=f"{uuid.uuid4().hex[:8]}.fifo", Attributes={"FifoQueue": "true", "VisibilityTimeout": "0"}
         )
         self.table = RolloutsTable(WatchedTable(make_table("RolloutsTable", f"r{uuid.uuid4().hex}"), self.effects))
         self.transitions = TransitionsTable(
@@ -107,7 +109,10 @@ class World:
             self.feedback.totals,
             lambda: self.now,
         )
-        self.requests = RolloutRequests(self.table, self.open, self.served, self.governance, self.conductor)
+        self.decisions = Decisions(self.transitions, self.history, self.queue)
+        self.requests = RolloutRequests(
+            self.table, self.open, self.served, self.governance, self.conductor, self.transitions, self.decisions
+        )
         self.serve(1, "Production")
         self.serve(2, "Staging")
         self._counted = 0

@@ -9,7 +9,6 @@ from botocore.exceptions import EndpointConnectionError
 
 from mlops.domain.errors import Conflict, NoModelInStage, NotFound
 from mlops.domain.manifest import Manifest, manifest_key
-from mlops.domain.model_settings import ModelSettings, StoredSettings
 from mlops.domain.rollout.live import CANARY, VALID_SECONDS
 from mlops.domain.rollout.rollout import RolloutStatus
 from mlops.domain.stages import Stage
@@ -25,16 +24,6 @@ def messages(world: World) -> list[dict[str, Any]]:
     sqs = world.queue._sqs._inner
     received = sqs.receive_message(QueueUrl=world.queue._url, MaxNumberOfMessages=10).get("Messages", [])
     return [json.loads(message["Body"]) for message in received]
-
-
-def test_a_model_that_needs_approvals_has_no_rollouts(world: World, begin: Any) -> None:
-    settings = ModelSettings.model_validate({"approvals": {"Production": 1}}, strict=False)
-    world.governance.change_settings(MODEL, StoredSettings(1, settings), dict)
-    with pytest.raises(Conflict, match="need an approval"):
-        begin()
-    assert world.table.open_of(MODEL) is None
-    world.governance.change_settings(MODEL, StoredSettings(2, ModelSettings()), dict)
-    assert begin().status is RolloutStatus.RUNNING
 
 
 def test_a_rollout_begins_in_the_shadow(world: World, begin: Any) -> None:

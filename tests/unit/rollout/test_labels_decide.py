@@ -225,7 +225,7 @@ def test_while_labels_are_awaited_there_is_no_other_rollout_until_it_is_complete
     for refused in (world.requests.pause, world.requests.resume):
         with pytest.raises(Conflict, match="is baking, and this needs one that is"):
             refused(MODEL, rollout.rollout_id)
-    with pytest.raises(Conflict, match="is baking, and this needs one that is starting or running or paused"):
+    with pytest.raises(Conflict, match="is baking, and this needs one that is awaiting_approval or starting"):
         world.requests.abort(MODEL, rollout.rollout_id, None, "bob")
     completed = world.requests.complete(MODEL, rollout.rollout_id)
     assert completed.status is RolloutStatus.SUCCEEDED

@@ -28,7 +28,9 @@ def line(number: int, step: int, variant: str | None = None, version: int = 1, *
 
 
 def count(world: World, *lines: Line) -> int:
-    return sum(part.lines for part in count_delivery(world.stats, lambda kept: None, Delivery("stream", lines)))
+    return sum(
+        part.lines for part in count_delivery(world.stats, lambda kept, samples: None, Delivery("stream", lines))
+    )
 
 
 def test_lines_are_counted_by_phase_and_once(world: World) -> None:

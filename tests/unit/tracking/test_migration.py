@@ -1,11 +1,8 @@
 """A migration on PostgreSQL: nobody writes meanwhile, and whoever is killed locks nobody out."""
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -14,29 +11,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from infra.local.database import DATABASE, OWNER, Database
-from infra.local.settings import Settings
 from tracking import migrate, store
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
-    """A database that was migrated once. Its folder is open to the server's account, which pytest's is not."""
-    folder = Path(tempfile.mkdtemp(prefix="mlops-migration-")).resolve()
-    folder.chmod(0o755)
-    settings = Settings(home=folder / ".local")
-    for each in (settings.log_dir, settings.run_dir):
-        each.mkdir(parents=True)
-    made = Database(settings)
-    try:
-        made.start()
-        made.migrate()
-        yield made
-    finally:
-        made.stop()
-        made.remove()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

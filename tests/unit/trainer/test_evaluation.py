@@ -36,7 +36,7 @@ class TestClassification:
         assert evaluation.precision.tolist() == pytest.approx([2 / 3, 1.0])
         # Bins .5-.6: .55, right; .6-.7: .6 in float32 is above .6, wrong; .8-.9 and .9-1: right.
         assert evaluation.calibration_error == pytest.approx((0.45 + 0.6 + 0.2 + 0.1) / 4, abs=1e-6)
-        assert evaluation.class_metrics()["recall_1"] == 0.5
+        assert evaluation.class_metrics()["class/1/recall"] == 0.5
         # Of the four pairs of a yes and a no, the yes has the higher score but for 0.4 against 0.45.
         assert evaluation.metrics()["roc_auc"] == 0.75
 

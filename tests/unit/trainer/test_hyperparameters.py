@@ -201,7 +201,7 @@ def test_the_types_are_printed_as_one_json_document(capsys: pytest.CaptureFixtur
     by_name = {item["name"]: item for item in document["model_types"]}
     assert sorted(by_name) == sorted(TYPES)
     assert set(by_name["cnn"]) == {
-        *("name", "tasks", "data", "description", "hyperparameters", "space", "grid", "preset"),
+        *("name", "tasks", "data", "description", "hyperparameters", "space", "grid", "preset", "gpu"),
     }
     assert (by_name["cnn"]["tasks"], by_name["cnn"]["data"]) == (["classification"], ["image"])
     assert by_name["lightgbm"]["hyperparameters"]["properties"]["num_leaves"]["minimum"] == 2

@@ -44,6 +44,7 @@ def test_every_field_of_the_request_is_a_flag_and_a_variable():
         "held_out": '{"column": "date", "from": "2026-01-01"}',
         "weight": "w",
         "class_weight": "balanced",
+        "decision_threshold": "0.3",
         "hyperparameters": '{"shift": 2}',
         "preset": "none",
     }
@@ -54,6 +55,7 @@ def test_every_field_of_the_request_is_a_flag_and_a_variable():
     assert read(*flags) == read(**variables)
     assert read(*flags).register_model is False
     assert read(*flags).learning_rate == 0.01
+    assert read(*flags).decision_threshold == 0.3
     assert read(*flags).hyperparameters == {"shift": 2}
     assert read(*flags).shift == 2
     assert read(*flags).held_out == HeldOutRows(column="date", start="2026-01-01")

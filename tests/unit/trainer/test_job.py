@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +23,7 @@ from trainer import job, models
 from trainer.errors import Interrupted, ParameterError, ParityError, TrainingError, Unreachable
 from trainer.parameters import Identity, Parameters
 from trainer.stop import Stop
+from trainer.tracking import note as run_note
 
 from .test_models import plugin  # noqa: F401
 
@@ -80,8 +82,8 @@ def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity
         "roc_auc",
         "average_precision",
         "calibration_error",
-        "precision_3",
-        "recall_3",
+        "class/3/precision",
+        "class/3/recall",
         "model_size_bytes",
         "prediction_latency_ms",
     ):
@@ -122,6 +124,45 @@ def test_a_completed_run_leaves_everything(mlflow_client: MlflowClient, identity
     assert (
         boto3.client("s3").list_objects_v2(Bucket="artifacts", Prefix=f"checkpoints/{identity.job_id}")["KeyCount"] == 0
     )
+
+
+@pytest.mark.usefixtures("recorded")
+def test_mlflows_pages_show_who_what_and_how_good(mlflow_client: MlflowClient, identity: Identity, tmp_path: Path):
+    outcome = job.run(asked(model_name="shown.now"), replace(identity, actor="ann@example.com"), Stop())
+    run = mlflow_client.get_run(outcome.run_id)
+    assert run.data.tags["mlflow.user"] == run.info.user_id == "ann@example.com"
+    card = Path(mlflow_client.download_artifacts(outcome.run_id, "model_card.md", str(tmp_path))).read_text("utf-8")
+    assert run.data.tags["mlflow.note.content"] == f"<!-- model card -->\n{card}"
+    assert run.data.metrics["system/cpu_utilization_percentage"] > 0, "of the whole run"
+    assert run.data.metrics["system/system_memory_usage_megabytes"] > 0
+
+    (version,) = versions(mlflow_client, outcome.run_id)
+    assert version.description == (
+        f"accuracy {outcome.metrics['accuracy']:.4g} on 355 held-out rows of `digits`. "
+        "A mlp that distinguishes 10 classes of images of 28x28."
+    )
+    (made,) = run.outputs.model_outputs
+    logged = mlflow_client.get_logged_model(made.model_id)
+    assert (logged.name, logged.model_type, logged.status) == ("shown-now", "mlp", "READY")
+    of_model = {metric.key: metric.value for metric in logged.metrics}
+    assert of_model["accuracy"] == run.data.metrics["accuracy"]
+    assert of_model["class/9/recall"] == run.data.metrics["class/9/recall"]
+    assert "train_loss" not in of_model, "what is measured while it trains is the run's"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_card_replaces_no_note_and_is_no_longer_than_a_note(
+    mlflow_client: MlflowClient, identity: Identity, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(run_note, "LONGEST", 300)
+    outcome = job.run(asked(model_name="noted"), identity, Stop())
+    note = mlflow_client.get_run(outcome.run_id).data.tags["mlflow.note.content"]
+    assert note.startswith("<!-- model card -->\n# noted\n")
+    assert note.endswith("\n\nmodel_card.md has the rest.")
+    assert 200 < len(note) <= 300
+    mlflow_client.set_tag(outcome.run_id, "mlflow.note.content", "mine")
+    job.run(asked(model_name="noted"), replace(identity, attempt=2), Stop())
+    assert mlflow_client.get_run(outcome.run_id).data.tags["mlflow.note.content"] == "mine"
 
 
 def test_mlflow_loads_the_logged_model_and_knows_its_environment(mlflow_client: MlflowClient, identity: Identity):
@@ -283,7 +324,7 @@ def test_any_text_is_a_label(mlflow_client: MlflowClient, identity: Identity, la
     run = mlflow_client.get_run(outcome.run_id)
     labels = sorted([label, "other"])
     assert json.loads(run.data.tags["mlops.labels"]) == labels
-    assert {"precision_0", "precision_1", "recall_0", "recall_1"} <= set(run.data.metrics)
+    assert {"class/0/precision", "class/1/precision", "class/0/recall", "class/1/recall"} <= set(run.data.metrics)
     evaluation = mlflow_client.download_artifacts(outcome.run_id, "evaluation.json", str(tmp_path))
     assert json.loads(Path(evaluation).read_text())["labels"] == labels
     assert 0 < run.data.metrics["peak_memory_mb"] < 16 * 1024
@@ -314,7 +355,7 @@ def test_as_many_classes_as_are_allowed(mlflow_client: MlflowClient, identity: I
     boto3.client("s3").put_object(Bucket="artifacts", Key="datasets/many.csv", Body=content)
     outcome = job.run(asked(dataset="s3://artifacts/datasets/many.csv", model_name="many"), identity, Stop())
     run = mlflow_client.get_run(outcome.run_id)
-    assert "recall_999" in run.data.metrics
+    assert "class/999/recall" in run.data.metrics
     assert "mlops.labels" not in run.data.tags
 
 

@@ -64,7 +64,9 @@ def test_the_card_and_the_file_have_the_label_beside_the_position(tmp_path: Path
     assert "| 1 | <=50K | 10 |" in card
     assert "R&D \\| 10%" in card
     assert json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["labels"] == list(ODD_LABELS)
-    assert set(evaluation().class_metrics()) == {f"{name}_{n}" for name in ("precision", "recall") for n in range(4)}
+    assert set(evaluation().class_metrics()) == {
+        f"class/{n}/{name}" for name in ("precision", "recall") for n in range(4)
+    }
 
 
 @dataclass(frozen=True)

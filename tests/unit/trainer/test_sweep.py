@@ -174,7 +174,7 @@ def test_data_that_cannot_be_read_is_the_reason_of_each_child(capsys: pytest.Cap
         (["--strategy", "grid", "--num-runs", "4", "--space", '{"hidden_size": [32, 64]}'], "2 combinations"),
         (["--strategy", "grid", "--model-type", "linear", "--dataset", "s3://b/x.csv"], "--task: must be given"),
         (["--space", '{"hidden_size": [32, 9999]}', "--num-runs", "8"], r"--hidden-size .*9999"),
-        (["--strategy", "grid", "--prune", "true"], "--prune: .*random and tpe"),
+        (["--strategy", "grid", "--prune", "true"], "--prune: .*random, tpe and gp"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_runs(argv: list[str], reason: str):

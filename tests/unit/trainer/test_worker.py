@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops.aws.jobs_table import JobsTable
-from mlops.domain.job import Job, JobStatus
+from mlops.domain.job import LEARNING, Job, JobStatus
 from mlops.domain.objective import ACCURACY, Direction, Objective
 from mlops.domain.pruning import reason_to_prune
 from mlops.domain.sweep import Sweep
@@ -98,8 +98,9 @@ def test_a_worker_does_all_runs_with_what_it_asked_for(jobs, plan, start, scored
     assert len(scored) == 6, "nothing is left to do"
 
 
-def test_one_worker_asks_for_the_same_each_time(jobs, start, scored):
-    first, second = made(jobs), made(jobs)
+@pytest.mark.parametrize("strategy", LEARNING)
+def test_one_worker_asks_for_the_same_each_time(jobs, start, scored, strategy):
+    first, second = made(jobs, strategy=strategy), made(jobs, strategy=strategy)
     start(first)
     start(second)
     assert [asked for _, asked, _ in scored[:6]] == [asked for _, asked, _ in scored[6:]]

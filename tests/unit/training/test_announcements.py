@@ -8,6 +8,7 @@ import pytest
 from job_events import app
 from job_events.announcement import Announcements
 from job_events.batch_prediction_end import BatchPredictionEnds
+from job_events.costs import Costs, CostSettings
 from job_events.job_states import JobStates
 from mlops.aws.batch_predictions_table import BatchPredictionsTable
 from mlops.aws.dynamodb import DynamoTable
@@ -66,6 +67,8 @@ def bus(jobs: JobsTable, batches: BatchPredictionsTable, monkeypatch: pytest.Mon
     announcements = Announcements(jobs, batches, events)
     states = JobStates(jobs, None, None, None)  # type: ignore[arg-type]
     ends = BatchPredictionEnds(batches, None)  # type: ignore[arg-type]
+    costs = Costs(CostSettings(), jobs, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(Costs, "from_environment", lambda: costs)
     monkeypatch.setattr(Announcements, "from_environment", lambda: announcements)
     monkeypatch.setattr(JobStates, "from_environment", lambda: states)
     monkeypatch.setattr(BatchPredictionEnds, "from_environment", lambda: ends)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from infra.local.settings import ROOT
 from job_events.announcement import Announcements
 from job_events.app import handler
+from job_events.costs import Costs, CostSettings
 from job_events.job_states import JobStates
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.eventbridge import Events
@@ -80,6 +81,8 @@ def ours(number: int) -> JobsTable:
 
 def deliver(patch: pytest.MonkeyPatch, jobs: JobsTable, detail: dict[str, Any]) -> None:
     patch.setattr(JobStates, "from_environment", lambda: JobStates(jobs, None, None, None))
+    costs = Costs(CostSettings(), jobs, None)  # type: ignore[arg-type]  # no job has a run yet
+    patch.setattr(Costs, "from_environment", lambda: costs)
     announcements = Announcements(jobs, None, Events("default"))  # type: ignore[arg-type]  # none is a batch prediction
     patch.setattr(Announcements, "from_environment", lambda: announcements)
     handler({**SAMPLE, "detail": {**SAMPLE["detail"], **detail}}, CONTEXT)

@@ -216,7 +216,7 @@ def test_a_key_that_trains_reads_and_cancels_only_its_own(ask: Ask, jobs: JobsTa
 
     with pytest.MonkeyPatch.context() as patch:
         batch = Batch(BatchSettings(job_queue="queue", job_definition="train:1"))
-        patch.setattr(Submissions, "from_environment", lambda: Submissions(SETTINGS, jobs, batch, None))  # type: ignore[arg-type]
+        patch.setattr(Submissions, "from_environment", lambda: Submissions(SETTINGS, jobs, batch, None, None))  # type: ignore[arg-type]
         assert ask("DELETE", "/train/jobs/job_000001", role="train")[0] == 202
         status, problem = ask("DELETE", "/train/jobs/job_000002", role="train")
         assert status == 403

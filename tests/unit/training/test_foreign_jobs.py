@@ -10,6 +10,7 @@ import pytest
 
 from infra.local.settings import ROOT
 from job_events.app import handler
+from job_events.costs import Costs, CostSettings
 from job_events.job_states import JobStates
 from mlops.aws.jobs_table import JobsTable
 from mlops.domain.job import Job, Sweep
@@ -67,6 +68,8 @@ def deliver(ours: JobsTable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     """Invoke the function with the sample event, changed in its detail."""
     states = JobStates(ours, None, None, None)
     monkeypatch.setattr(JobStates, "from_environment", lambda: states)
+    costs = Costs(CostSettings(), ours, None)
+    monkeypatch.setattr(Costs, "from_environment", lambda: costs)
     return lambda **detail: handler({**SAMPLE, "detail": {**SAMPLE["detail"], **detail}}, CONTEXT)
 
 
@@ -191,7 +194,7 @@ def test_reconcile_leaves_leftovers_alone(ours, batch, monkeypatch):
             said.append(job["jobName"])
 
     assert sorted(LostJobs(ours, Silent(), Silent()).look()) == ["job_000001", "sweep_000002"]
-    assert WaitingJobs(WaitingSettings("on-demand", 900), ours, Silent()).look() == []
+    assert WaitingJobs(WaitingSettings("spot", "on-demand", 900), ours, Silent()).look() == []
     assert sorted(said) == ["job_000001", "sweep_000002"]
     assert set(asked) == {"batch-1", "batch-2"}
     assert items() == before

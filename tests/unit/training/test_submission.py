@@ -18,9 +18,11 @@ from mlops.api.schemas.sweeps import SweepRequest
 from mlops.aws.batch import Batch, BatchSettings, SubmissionRefused
 from mlops.aws.dynamodb import DynamoTable
 from mlops.aws.jobs_table import JobsTable
+from mlops.domain.dataset_deletion import DatasetDeletion
 from mlops.domain.errors import Conflict, DependencyUnavailable
 from mlops.domain.job import Job, JobStatus, Sweep
 from mlops.domain.training_request import TrainRequest
+from tests.support.governance import FakeHistory
 from tests.support.model_types import PUBLISHED, Published
 from training.settings import TrainingSettings
 from training.submission import Submissions
@@ -174,7 +176,8 @@ def test_concurrent_submissions_never_exceed_the_cap(jobs, monkeypatch):
             return update(self, *arguments, **named)
 
     monkeypatch.setattr(DynamoTable, "update", atomic_update)
-    submissions = Submissions(TrainingSettings("bucket", max_active_jobs=cap), jobs, batch, Published(PUBLISHED))
+    settings = TrainingSettings("bucket", max_active_jobs=cap)
+    submissions = Submissions(settings, jobs, batch, Published(PUBLISHED), FakeHistory())
 
     def submit(number: int) -> bool:
         time.sleep(random.Random(number).random() / 20)
@@ -212,3 +215,53 @@ def test_a_request_that_others_came_before_is_409_and_leaves_no_record(asked, po
     assert (status, problem["code"]) == (409, "conflict")
     assert "MaxActiveJobs" in problem["detail"]
     assert records(jobs) == before
+
+
+def test_a_request_without_an_objective_has_that_of_its_models_settings(ask, jobs, batch, history, monkeypatch):
+    history.set(objective={"name": "f1"})
+    monkeypatch.setattr(batch._submitter, "submit_job", lambda **request: {"jobId": "batch-1"})
+    own, named = ask("POST", "/train", {})[1], ask("POST", "/train", {"objective": "log_loss"})[1]
+    assert jobs.job(own["job_id"]).request["objective"] == "f1"
+    assert jobs.job(named["job_id"]).request["objective"] == "log_loss"
+    history.set(objective={"name": "cost"})
+    status, problem = ask("POST", "/train", {})
+    assert (status, problem["errors"][0]["field"]) == (422, "objective"), problem
+
+
+def test_a_request_without_a_decision_threshold_has_that_of_its_models_settings(ask, jobs, batch, history, monkeypatch):
+    history.set(decision_threshold=0.3)
+    monkeypatch.setattr(batch._submitter, "submit_job", lambda **request: {"jobId": "batch-1"})
+    own, named = ask("POST", "/train", {})[1], ask("POST", "/train", {"decision_threshold": 0.7})[1]
+    assert jobs.job(own["job_id"]).request["decision_threshold"] == 0.3
+    assert jobs.job(named["job_id"]).request["decision_threshold"] == 0.7
+
+
+@pytest.mark.parametrize("wrong", [0, 1, -0.5, "half", True])
+def test_a_decision_threshold_is_between_0_and_1(ask, wrong):
+    status, problem = ask("POST", "/train", {"decision_threshold": wrong})
+    assert (status, problem["errors"][0]["field"]) == (422, "decision_threshold"), problem
+
+
+@pytest.mark.parametrize("asked", REQUESTS)
+def test_data_that_was_deleted_is_not_trained_on(asked, post, jobs, history):
+    address = "s3://bucket/datasets/0f3a/rows.npz"
+    deletion = DatasetDeletion("a" * 36, (address,), "asked for it", "ann")
+    history.deleted[address] = deletion
+    path, body = REQUESTS[asked]
+    status, problem = post(path, {**body, "dataset": address})
+    assert (status, problem["errors"][0]["field"]) == (422, "dataset")
+    assert problem["errors"][0]["message"] == f"was deleted by ann at {deletion.deleted_at}; name another one"
+    assert records(jobs) == set()
+
+
+@pytest.mark.parametrize(
+    ("route", "body"), [("/train", {}), ("/sweeps", {"num_runs": 1}), ("/sweeps", {"num_runs": 2})]
+)
+def test_a_job_is_told_who_has_asked_for_it(ask, batch, monkeypatch, route, body):
+    """MLflow's pages show it as the run's user."""
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(batch._submitter, "submit_job", lambda **request: sent.append(request) or {"jobId": "batch-1"})
+    assert ask("POST", route, body)[0] == 202
+    (request,) = sent
+    environment = {each["name"]: each["value"] for each in request["containerOverrides"]["environment"]}
+    assert environment["ACTOR"] == "ann"

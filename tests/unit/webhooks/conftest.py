@@ -150,6 +150,7 @@ def platform(aws: None, road: Road, receiver: Receiver, monkeypatch: pytest.Monk
     monkeypatch.setattr("webhooks.administration._administration", lambda: administration)
     monkeypatch.setattr("webhooks.fan_out._fan_out", lambda: fan_out)
     monkeypatch.setenv("ACCESS_KEYS_TABLE", gateway.make_access_keys())
+    monkeypatch.setenv("ALERTS_TOPIC", boto3.client("sns").create_topic(Name="alerts")["TopicArn"])
     keys = AccessKeys.from_environment()
     keys.add("trainer", "tom", "train")
     keys.add("churn-admin", "cleo", "admin", ("churn*",))

@@ -11,6 +11,7 @@ from moto.sqs.models import sqs_backends
 
 from mlops.aws.webhook_queue import MalformedMessage, read_message
 from mlops.aws.webhook_secrets import WebhookSecrets
+from mlops.domain.cleanup import Cleanup
 from mlops.domain.webhooks.event import DETAIL_TYPES, read_event
 from mlops.domain.webhooks.message import body_of
 from tests.support.gateway import CONTEXT
@@ -360,6 +361,22 @@ def test_a_secret_that_is_gone_is_a_failure_that_is_shown(platform: Platform, re
     assert receiver.requests == []
 
 
+def test_a_cleanup_is_told_to_webhooks_for_all_models(platform: Platform, receiver: Receiver) -> None:
+    """A key for some models is not told what was removed of the others, nor is a webhook that names some."""
+    platform.create(events=["cleanup.*"])
+    platform.create(events=["*"], models=["churn*"])
+    ended = Cleanup(freed_bytes=5_000)
+    ended.ended()
+    event = {**TRANSITION, "detail-type": "Cleanup Ended", "detail": ended.detail()}
+    platform.happens(event)
+    platform.happens({**event, "id": "22222222-0000-4000-8000-000000000000"})
+    platform.deliver()
+    (request,) = receiver.requests
+    body = json.loads(request.body)
+    assert (body["type"], body["data"]["cleanup_id"]) == ("cleanup.ended", ended.cleanup_id)
+    assert (body["data"]["freed_bytes"], body["data"]["purged"]) == (5_000, 0)
+
+
 def test_slack_gets_a_text(platform: Platform, receiver: Receiver) -> None:
     platform.create(format="slack")
     platform.happens({**TRANSITION, "detail": {**TRANSITION["detail"], "reason": "<!channel> & more"}})
@@ -382,6 +399,7 @@ EVENTS = {
     "Job Ended": {"job_id": "job_000001", "status": "failed", "model_name": None, "experiment_name": "e", "error": "x"},
     "Sweep Ended": {"job_id": "sweep_000001", "status": "completed", "model_name": "churn", "experiment_name": "e"},
     "Batch Prediction Ended": {"batch_id": "batch_1", "status": "cancelled", "model_name": "churn"},
+    "Cleanup Ended": {"cleanup_id": "cleanup_1", "binned": 1, "purged": 2, "removed": 3, "failed": 0, "freed_bytes": 9},
 }
 
 
@@ -394,7 +412,7 @@ def test_each_event_has_both_formats(detail_type: str, detail: dict[str, Any]) -
     happened = read_event({**TRANSITION, "detail-type": detail_type, "detail": detail})
     assert json.loads(body_of(happened, "standard"))["data"] == detail
     text = json.loads(body_of(happened, "slack"))["text"]
-    assert happened.name in text
+    assert (happened.name if happened.name != "*" else "cleanup") in text
     assert "None" not in text
 
 

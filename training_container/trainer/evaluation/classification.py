@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlops_contract.decision import confidences_of, places_of
 from trainer.data import Label
 from trainer.evaluation import classification_pictures as pictures
 from trainer.evaluation.curves import Curve, curve
@@ -83,8 +84,8 @@ class Classification:
         """
         metrics = {}
         for index in range(len(self.labels)):
-            metrics[f"precision_{index}"] = float(self.precision[index])
-            metrics[f"recall_{index}"] = float(self.recall[index])
+            metrics[f"class/{index}/precision"] = float(self.precision[index])
+            metrics[f"class/{index}/recall"] = float(self.recall[index])
         return metrics
 
     def to_document(self) -> dict[str, Any]:
@@ -126,7 +127,11 @@ class Classification:
 
 
 def evaluate_classification(
-    probabilities: np.ndarray, targets: np.ndarray, labels: tuple[Label, ...], weights: np.ndarray | None = None
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    labels: tuple[Label, ...],
+    weights: np.ndarray | None = None,
+    decision_threshold: float | None = None,
 ) -> Classification:
     """Measure predictions against the truth.
 
@@ -135,6 +140,7 @@ def evaluate_classification(
         targets: int64 `[n]`, indices into the labels.
         labels: One for each class.
         weights: How much each row counts, float32 `[n]`; None counts all alike.
+        decision_threshold: As `mlops_contract.decision` has it.
 
     The loss is the mean negative log-likelihood. The calibration error is the expected calibration error over ten equal
     bins of confidence (Guo et al. 2017): the mean gap of confidence and accuracy, weighted by the bins' counts.
@@ -145,13 +151,13 @@ def evaluate_classification(
     count, classes = probabilities.shape
     weight = row_weights(weights, count)
     total = weight.sum()
-    predicted = probabilities.argmax(axis=1)
+    predicted = places_of(probabilities, decision_threshold)
     # Without weights these are whole numbers.
     confusion = np.bincount(targets * classes + predicted, weights, classes * classes).reshape(classes, classes)
     right = np.diag(confusion).astype(float)
     of_target = np.clip(probabilities[np.arange(count), targets].astype(np.float64), 1e-12, 1)
 
-    confidence = probabilities.max(axis=1).astype(np.float64)
+    confidence = confidences_of(probabilities, predicted).astype(np.float64)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     bin_counts = np.bincount(bins, weights, CALIBRATION_BINS)
     bin_confidence = _ratio(np.bincount(bins, confidence * weight, CALIBRATION_BINS), bin_counts)

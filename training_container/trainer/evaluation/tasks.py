@@ -15,6 +15,7 @@ def evaluate(
     targets: np.ndarray,
     labels: tuple[Label, ...],
     weights: np.ndarray | None = None,
+    decision_threshold: float | None = None,
 ) -> Evaluation:
     """Measure a model's answers against the truth.
 
@@ -24,10 +25,11 @@ def evaluate(
         targets: Indices into the labels, int64 `[n]`, or quantities float64 `[n]`.
         labels: One for each class; none for a quantity.
         weights: How much each row counts, float32 `[n]`; None counts all alike.
+        decision_threshold: As `mlops_contract.decision` has it.
 
     Raises:
         DataError: All weights are 0.
     """
     if task is Task.REGRESSION:
         return evaluate_regression(answers, targets, weights)
-    return evaluate_classification(answers, targets, labels, weights)
+    return evaluate_classification(answers, targets, labels, weights, decision_threshold)

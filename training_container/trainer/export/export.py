@@ -49,14 +49,14 @@ class Exported:
     proof_summary: tuple[str, ...] = ()
 
 
-def export(trained: Trained, dataset: Dataset) -> Exported:
-    """Export, check and describe a trained model.
+def export(trained: Trained, dataset: Dataset, decision_threshold: float | None = None) -> Exported:
+    """Export, check and describe a trained model, which may have a decision threshold (`mlops_contract.decision`).
 
     Raises:
         ParityError: The ONNX model does not answer as the trained one does.
     """
     checked = _checked(trained, dataset)
-    content = _described(checked, dataset)
+    content = _described(checked, dataset, decision_threshold)
     return Exported(
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -80,11 +80,14 @@ def _checked(trained: Trained, dataset: Dataset) -> Checked:
     return tables.check(trained, dataset)
 
 
-def _described(checked: Checked, dataset: Dataset) -> bytes:
+def _described(checked: Checked, dataset: Dataset, decision_threshold: float | None) -> bytes:
+    held_out = dataset.held_out
+    decision = {} if decision_threshold is None else {"decision_threshold": decision_threshold}
     description = {
         "labels": list(dataset.labels),
+        **decision,
         "reference": reference(
-            dataset.held_out.inputs, checked.answers, dataset.image, dataset.task, dataset.held_out.targets
+            held_out.inputs, checked.answers, dataset.image, dataset.task, held_out.targets, decision_threshold
         ),
         **checked.description,
     }

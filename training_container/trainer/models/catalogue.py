@@ -34,4 +34,5 @@ def _document(name: str, model_type: ModelType) -> dict[str, Any]:
         },
         "grid": {name: list(values) for name, values in model_type.grid.items()},
         "preset": dict(model_type.preset),
+        "gpu": getattr(model_type, "gpu", False),
     }

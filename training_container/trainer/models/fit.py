@@ -2,7 +2,7 @@
 
 An epoch's order, shifts and dropout all come from torch's one generator, and its state goes into each checkpoint. So a
 run that was interrupted, even within an epoch, ends with the same weights as one that was not, given the same
-machine type and number of threads.
+machine type and number of threads. On a GPU dropout has a generator of its own, which is kept too.
 """
 
 import copy
@@ -18,8 +18,9 @@ from torch.nn.functional import pad
 from torch.optim.lr_scheduler import OneCycleLR
 
 from trainer.data import Split
-from trainer.errors import Diverged
+from trainer.errors import Diverged, TrainingError
 from trainer.log import log_event
+from trainer.models import devices
 from trainer.models.adam import Adam
 from trainer.models.losses import Loss, weighted
 from trainer.models.protocols import Session
@@ -29,13 +30,6 @@ AVERAGED_SHARE = 0.05
 """The weights that are measured and kept are a running average over about this share of all steps."""
 
 Weights = dict[str, torch.Tensor]
-
-
-def deterministic(seed: int) -> None:
-    """Make torch give the same numbers for the same seed."""
-    torch.manual_seed(seed)
-    # As torch.use_deterministic_algorithms, which loads torch's compiler to tell it the same.
-    torch.set_deterministic_debug_mode("error")
 
 
 def answers(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -77,8 +71,10 @@ class Rows:
     image: tuple[int, int] | None
 
 
-def fit(network: nn.Module, rows: Rows, loss: Loss, own: Schedule, session: Session, reduced: bool = False) -> None:
-    """Train a network in place.
+def fit(
+    network: nn.Module, rows: Rows, loss: Loss, own: Schedule, session: Session, device: torch.device, reduced: bool
+) -> None:
+    """Train a network in place. Afterwards it is on the processor, where it is exported and measured.
 
     Args:
         network: Takes float32 `[n, features]` and gives what the loss compares.
@@ -86,13 +82,24 @@ def fit(network: nn.Module, rows: Rows, loss: Loss, own: Schedule, session: Sess
         loss: What it is fitted to.
         own: The hyperparameters.
         session: The run around the training.
-        reduced: Compute in bfloat16 where the processor has it; the weights stay float32.
+        device: Where to compute.
+        reduced: Compute in bfloat16 where the device has it; the weights stay float32.
 
     Raises:
         Diverged: the loss is no longer a number.
+        TrainingError: the GPU has too little memory for the rows and the network.
         Interrupted: raised by the session, after the state was kept.
     """
-    loop = _Loop(network, rows, loss, own, reduced and _has_bfloat16())
+    try:
+        _fit(_Loop(network, rows, loss, own, device, reduced and devices.has_bfloat16(device)), own, session)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"the memory of the GPU is too small for {len(rows.train)} rows and this network: give a smaller "
+            "batch_size or hidden_size, or train without `gpu` in `resources`"
+        ) from error
+
+
+def _fit(loop: "_Loop", own: Schedule, session: Session) -> None:
     if (state := session.resume()) is not None:
         loop.restore(state)
     session.on_train_begin(own.epochs)
@@ -122,15 +129,18 @@ class _Progress:
 class _Loop:
     """The loop's whole state, so that it can be written down and taken up again."""
 
-    def __init__(self, network: nn.Module, rows: Rows, loss: Loss, own: Schedule, reduced: bool) -> None:
+    def __init__(
+        self, network: nn.Module, rows: Rows, loss: Loss, own: Schedule, device: torch.device, reduced: bool
+    ) -> None:
         train, measured = rows.train, rows.held_out if rows.validation is None else rows.validation
-        # Convolutions are faster so on processors; other weights are left as they are.
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Convolutions are faster so; other weights are left as they are.
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = device
         self.average = copy.deepcopy(network).requires_grad_(False)
         self.goal, self.own = loss, own
         self.reduced = reduced
-        self.inputs, self.targets, self.weights = _tensors(train, loss)
-        self.measured = _tensors(measured, loss)
+        self.inputs, self.targets, self.weights = _tensors(train, loss, device)
+        self.measured = _tensors(measured, loss, device)
         self.image = rows.image if own.shift else None
         self.steps = math.ceil(len(train) / own.batch_size)
         all_steps = self.steps * own.epochs
@@ -138,7 +148,7 @@ class _Loop:
         self.optimiser = Adam(network.parameters(), lr=own.learning_rate, fused=True)
         self.schedule = OneCycleLR(self.optimiser, max_lr=own.learning_rate, total_steps=all_steps)
         self.progress = _Progress()
-        self.loss = torch.zeros(())
+        self.loss = torch.zeros((), device=device)
         self.before_epoch = torch.get_rng_state()
         self.best: Weights | None = None
 
@@ -159,7 +169,7 @@ class _Loop:
             inputs = self.inputs[rows]
             if self.image:
                 inputs = _shifted(inputs, self.image, self.own.shift)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.reduced):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
                 found = self.network(inputs)
             weights = None if self.weights is None else self.weights[rows]
             loss = weighted(self.goal, found.float(), self.targets[rows], weights)
@@ -184,7 +194,7 @@ class _Loop:
             torch.set_rng_state(now)
             return order
         self.progress.begun = True
-        self.loss = torch.zeros(())
+        self.loss = torch.zeros((), device=self.device)
         self.before_epoch = torch.get_rng_state()
         return torch.randperm(len(self.targets))
 
@@ -229,6 +239,7 @@ class _Loop:
         if self.best is not None:
             log_event("fit.best", epoch=self.progress.best_epoch, val_loss=self.progress.best_loss)
         self.network.load_state_dict(self.best or self.average.state_dict())
+        self.network.to("cpu")
 
     def state(self) -> bytes:
         """Everything the rest of the run depends on."""
@@ -240,6 +251,7 @@ class _Loop:
                 "best": self.best,
                 "before_epoch": self.before_epoch,
                 "random": torch.get_rng_state(),
+                "device_random": devices.random_state(self.device),
                 "threads": torch.get_num_threads(),
                 "reduced": self.reduced,
                 "network": self.network.state_dict(),
@@ -254,29 +266,24 @@ class _Loop:
     def restore(self, state: bytes) -> None:
         """Take up what `state` wrote down."""
         # weights_only: a checkpoint is data, and may not run code.
-        kept = torch.load(io.BytesIO(state), weights_only=True)
+        kept = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
         self.network.load_state_dict(kept["network"])
         self.average.load_state_dict(kept["average"])
         self.optimiser.load_state_dict(kept["optimiser"])
         self.schedule.load_state_dict(kept["schedule"])
         self.progress = _Progress(**kept["progress"])
-        self.best, self.before_epoch, self.loss = kept["best"], kept["before_epoch"], kept["loss"]
+        self.best, self.before_epoch, self.loss = kept["best"], kept["before_epoch"], kept["loss"].to(self.device)
         # Sums come out differently with another number of threads or another arithmetic.
         torch.set_num_threads(kept["threads"])
         self.reduced = kept["reduced"]
         torch.set_rng_state(kept["random"])
+        devices.restore_random_state(self.device, kept.get("device_random"))
 
 
-def _has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself; emulated it would be slower than float32."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for them
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
-
-
-def _tensors(rows: Split, loss: Loss) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Return inputs, targets and weights as tensors that share the arrays' memory where they can."""
-    weights = None if rows.weights is None else torch.from_numpy(rows.weights)
-    return torch.from_numpy(rows.inputs), loss.targets(rows), weights
+def _tensors(rows: Split, loss: Loss, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Return inputs, targets and weights as tensors, which on the processor share the arrays' memory where they can."""
+    weights = None if rows.weights is None else torch.from_numpy(rows.weights).to(device)
+    return torch.from_numpy(rows.inputs).to(device), loss.targets(rows).to(device), weights
 
 
 def _shifted(inputs: torch.Tensor, image: tuple[int, int], most: int) -> torch.Tensor:

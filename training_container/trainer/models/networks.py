@@ -37,6 +37,7 @@ class NetworkType:
     Attributes:
         build: Returns the network: float32 `[n, features]` to logits `[n, classes]` or standardised targets `[n, 1]`.
         reduced: Whether the forward pass may be in bfloat16: worth it where the arithmetic outweighs the conversions.
+        gpu: Whether it trains on a GPU if there is one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class NetworkType:
     tasks: tuple[Task, ...]
     data: tuple[DataKind, ...]
     reduced: bool = False
+    gpu: bool = True
     hyperparameters: type[NetworkHyperparameters] = NetworkHyperparameters
     space: Space = field(
         default_factory=lambda: {
@@ -64,16 +66,18 @@ class NetworkType:
     )
 
     def train(self, dataset: Dataset, parameters: Parameters, session: Session) -> Trained:
-        """Build the network and fit it. Raises ParameterError, Diverged, and Interrupted by way of the session."""
+        """Build the network and fit it. Raises ParameterError, TrainingError, and by way of the session Interrupted."""
         own = settings(self, self.hyperparameters, parameters, dataset)
-        from trainer.models import fit, losses
+        from trainer.models import devices, fit, losses
         from trainer.models.modules import TrainedNetwork
 
-        fit.deterministic(parameters.seed)
+        device = devices.chosen()
+        devices.deterministic(parameters.seed, device)
         train, validation = training_rows(dataset, parameters, needed=own.patience > 0)
         loss = losses.of(dataset.task, train)
         network = self.build(dataset, own)
-        fit.fit(network, fit.Rows(train, validation, dataset.held_out, dataset.image), loss, own, session, self.reduced)
+        rows = fit.Rows(train, validation, dataset.held_out, dataset.image)
+        fit.fit(network, rows, loss, own, session, device, self.reduced)
         return recalibrated(TrainedNetwork(network, dataset.features, loss), dataset, parameters, validation)
 
 

@@ -121,6 +121,8 @@ class ModelType(Protocol):
         space: The default space of a sweep that draws. What only one task uses is left out for the other one.
         grid: The default space of a sweep over a grid, likewise.
         preset: The hyperparameters of `preset: best`.
+
+    A type that trains on a GPU if there is one says so by an attribute `gpu`, which is True.
     """
 
     @property

@@ -52,7 +52,7 @@ def run_params(parameters: Parameters) -> dict[str, ParameterValue]:
     """
     model_type = registry.find(parameters.model_type)
     own = _validated(model_type, _values(model_type, parameters)).model_dump()
-    shared = ("seed", "model_type", "dataset", "target", "weight", "preset", "class_weight")
+    shared = ("seed", "model_type", "dataset", "target", "weight", "preset", "class_weight", "decision_threshold")
     values = {**own, **{name: getattr(parameters, name) for name in shared}}
     return {name: value for name, value in values.items() if value is not None}
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops.domain.objective import Objective
+from mlops.domain.objective import SUMMARY_TAG, Objective
 from mlops_contract import Task
 from mlops_conversion import mlflow_log
 from mlops_conversion.mlflow_log import MODEL_TAG
@@ -22,6 +22,8 @@ from trainer.delivery import BackgroundSender
 from trainer.errors import ParameterError
 from trainer.log import log_event
 from trainer.parameters import Identity, Parameters, ParameterValue
+from trainer.summary import CARD
+from trainer.tracking import note, system_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
 
 JOB_TAG = "mlops.job_id"
 SWEEP_TAG = "mlops.sweep_id"
-SYSTEM_SECONDS = 5.0
-METRICS_PER_CALL = 1000  # MLflow's own limit
-_MODULES = ("mlflow.system_metrics.system_metrics_monitor", "mlflow.tracking.request_header.registry")
+_MODULES = (system_metrics.MODULE, "mlflow.tracking.request_header.registry")
 
 
 class TrackedRun:
@@ -87,15 +87,19 @@ class TrackedRun:
         at = int(time.time() * 1000)
         self._sender.send(lambda: self._log_metrics(metrics, epoch, at))
 
-    def results(self, metrics: Mapping[str, float], tags: Mapping[str, str], folder: Path) -> None:
-        """Log the end's metrics and tags, and the files of `folder` as artifacts."""
+    def results(self, tags: Mapping[str, str], folder: Path) -> None:
+        """Log the end's tags, and the files of `folder` as artifacts; its model card is the run's note as well."""
+        card = (folder / CARD).read_text("utf-8")
         self._sender.send(lambda: self._describe({}, tags))
-        self._sender.send(lambda: self._log_metrics(metrics, None, int(time.time() * 1000)))
+        self._sender.send(lambda: self._note(card))
         self._sender.send(lambda: self._client.log_artifacts(self._known(), str(folder)))
 
-    def model(self, content: bytes, dataset: Dataset, metadata: Mapping[str, str]) -> None:
-        """Log the ONNX model; idempotent."""
+    def model(
+        self, content: bytes, dataset: Dataset, metadata: Mapping[str, str], metrics: Mapping[str, float]
+    ) -> None:
+        """Log the ONNX model, once, and the end's metrics, which are the run's and the model's."""
         self._sender.send(lambda: self._log_model(content, dataset, metadata))
+        self._sender.send(lambda: mlflow_log.measured(self._client, self._known(), self._logged_model(), metrics))
 
     def register(self, name: str, tags: Mapping[str, str]) -> None:
         """Register the logged model as a version of `name`; a run has one version, however often this is done."""
@@ -136,7 +140,7 @@ class TrackedRun:
         self._open()
         self._experiment_id = self._experiment(self._parameters.experiment_name)
         self._run_id = self._find() or self._create()
-        self._watch()
+        self._monitor = system_metrics.watch(self._run_id, self._uri, resumed=self._identity.attempt > 1)
         log_event("mlflow.run", run_id=self._run_id, experiment_id=self._experiment_id)
 
     def _adopt(self, run_id: str) -> None:
@@ -185,20 +189,10 @@ class TrackedRun:
             tags[JOB_TAG] = self._identity.job_id
         if self._identity.sweep_id:
             tags[SWEEP_TAG] = self._identity.sweep_id
+        if self._identity.actor:
+            tags["mlflow.user"] = self._identity.actor
         name = self._parameters.run_name or self._identity.job_id
         return str(self._client.create_run(self._experiment_id, tags=tags, run_name=name).info.run_id)
-
-    def _watch(self) -> None:
-        """MLflow's own system metrics: CPU, memory, disk, network."""
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            self._known(),
-            sampling_interval=SYSTEM_SECONDS,
-            resume_logging=self._identity.attempt > 1,
-            tracking_uri=self._uri,
-        )
-        self._monitor.start()  # type: ignore[no-untyped-call]
 
     def _describe(self, params: Mapping[str, ParameterValue], tags: Mapping[str, str]) -> None:
         from mlflow.entities import Param, RunTag
@@ -209,15 +203,18 @@ class TrackedRun:
             tags=[RunTag(key, str(value)) for key, value in tags.items()],
         )
 
-    def _log_metrics(self, metrics: Mapping[str, float], epoch: int | None, at: int) -> None:
+    def _note(self, card: str) -> None:
+        """Let the card be the run's note, unless there is one: people may have written it meanwhile."""
+        if note.TAG not in self._client.get_run(self._known()).data.tags:
+            self._client.set_tag(self._known(), note.TAG, note.of_card(card))
+
+    def _log_metrics(self, metrics: Mapping[str, float], epoch: int, at: int) -> None:
         from mlflow.entities import Metric
 
         # An attempt that resumed from an older checkpoint repeats epochs that are logged already.
-        if epoch is not None and epoch <= self._logged_to:
-            return
-        entries = [Metric(key, value, at, epoch or 0) for key, value in metrics.items()]
-        for start in range(0, len(entries), METRICS_PER_CALL):
-            self._client.log_batch(self._known(), metrics=entries[start : start + METRICS_PER_CALL])
+        if epoch > self._logged_to:
+            entries = [Metric(key, value, at, epoch) for key, value in metrics.items()]
+            self._client.log_batch(self._known(), metrics=entries)
 
     def _log_data(self, dataset: Dataset) -> None:
         from mlflow.entities import Dataset as MlflowDataset
@@ -241,22 +238,28 @@ class TrackedRun:
         if done:
             self._model_id = done.removeprefix("models:/")
             return
-        kind = self._parameters.model_type
+        name, kind = self._parameters.model_name, self._parameters.model_type
         self._model_id = mlflow_log.log(
-            self._client, self._experiment_id, run_id, kind, content, shape_of(dataset), metadata
+            self._client, self._experiment_id, run_id, name, kind, content, shape_of(dataset), metadata
         )
 
-    def _register(self, name: str, tags: Mapping[str, str]) -> None:
+    def _logged_model(self) -> str:
         assert self._model_id is not None, "the model is logged first"
+        return self._model_id
+
+    def _register(self, name: str, tags: Mapping[str, str]) -> None:
         own = self._client.search_model_versions(f"name = '{name}' and run_id = '{self._known()}'", max_results=1)
         if own:
             self.model_version = int(own[0].version)
         else:
-            self.model_version = mlflow_log.register(self._client, name, self._known(), self._model_id, tags)
+            about = self._client.get_run(self._known()).data.tags.get(SUMMARY_TAG, "")
+            self.model_version = mlflow_log.register(
+                self._client, name, self._known(), self._logged_model(), tags, about
+            )
 
     def _end(self, status: str) -> None:
         if self._monitor:
-            self._monitor.finish()  # type: ignore[no-untyped-call]
+            system_metrics.finish(self._monitor)
         self._client.set_terminated(self._known(), status)
 
 

@@ -7,10 +7,12 @@ import type { ContractColumn } from "../../schema";
 import type { Cell } from "../rows";
 
 const MISSING = ["na", "n/a", "null", "none", "nan", "-"];
-const NUMBER = /^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
+export const NUMBER = /^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
 const DATE = /^([0-9]{1,2})([./])([0-9]{1,2})\2([0-9]{4})(?: ([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?$/;
 const ISO =
   /^([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?)?(?: ?(?:(Z|UTC)|([+-][0-9]{2})(?::?([0-9]{2}))?))?$/;
+
+export const isMissing = (cell: string): boolean => MISSING.includes(cell.toLowerCase());
 
 type Read = (text: string) => Cell;
 
@@ -24,7 +26,7 @@ export function readerOf({ type, form }: Pick<ContractColumn, "type" | "form">):
     type === "boolean" ? booleans(form ?? "true/false") : type === "datetime" ? dates(form) : form ? comma : number;
   return (cell) => {
     const text = stripped(cell);
-    return text && !MISSING.includes(text.toLowerCase()) ? read(text) : null;
+    return text && !isMissing(text) ? read(text) : null;
   };
 }
 

@@ -11,24 +11,35 @@ export interface Table {
 }
 
 const DELIMITERS = [",", ";", "\t", "|"];
-/** More rows are for a batch prediction: each hundred are a request. */
-export const MOST_ROWS = 20_000;
 const MOST_BYTES = 20 << 20;
-const REMEDY = "Ask for more with mlops score, or with a batch prediction.";
+
+export interface Limit {
+  rows: number;
+  /** What to do with a larger file. */
+  remedy: string;
+}
+
+/** More rows are for a batch prediction: each hundred are a request. */
+export const TO_PREDICT: Limit = {
+  rows: 20_000,
+  remedy: "Ask for more with mlops score, or with a batch prediction.",
+};
+/** What a page can hold. */
+export const TO_DESCRIBE: Limit = { rows: 200_000, remedy: "Describe a larger one with mlops data describe." };
 
 /** Read a file in UTF-8, whose first line has the names of the columns. Throws an Error that says what is wrong. */
-export async function readTable(file: Blob): Promise<Table> {
-  if (file.size > MOST_BYTES) throw new Error(`The file has more than ${MOST_BYTES >> 20} MB. ${REMEDY}`);
+export async function readTable(file: Blob, limit: Limit): Promise<Table> {
+  if (file.size > MOST_BYTES) throw new Error(`The file has more than ${MOST_BYTES >> 20} MB. ${limit.remedy}`);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
   } catch {
     throw new Error("This is not UTF-8 text. Save it as CSV (UTF-8).");
   }
-  return tableOf(text);
+  return tableOf(text, limit);
 }
 
-export function tableOf(text: string): Table {
+export function tableOf(text: string, limit: Limit): Table {
   const first = text.slice(0, text.search(/[\r\n]|$/));
   const count = (mark: string) => first.split(mark).length;
   const delimiter = DELIMITERS.reduce((best, mark) => (count(mark) > count(best) ? mark : best));
@@ -36,8 +47,10 @@ export function tableOf(text: string): Table {
   const [head, ...body] = records;
   if (!head || !body.length)
     throw new Error("The file has no rows. It needs a line with the names of the columns, and lines with rows.");
-  if (body.length > MOST_ROWS)
-    throw new Error(`The file has ${body.length.toLocaleString("en")} rows, and at most ${MOST_ROWS} fit. ${REMEDY}`);
+  if (body.length > limit.rows)
+    throw new Error(
+      `The file has ${body.length.toLocaleString("en")} rows, and at most ${limit.rows} fit. ${limit.remedy}`,
+    );
   const header = head.cells;
   const twice = header.find((name, place) => name && header.indexOf(name) < place);
   if (twice !== undefined)

@@ -5,11 +5,12 @@ import { announce } from "../../announce";
 import * as api from "../../api";
 import { Card, Problem } from "../../components/basics";
 import { Button } from "../../components/controls";
+import { OpenFile } from "../../components/open-file";
 import { ApiError, isAbort } from "../../http";
 import { ProblemsContext } from "../../problems";
 import type { ContractColumn, ModelContract } from "../../schema";
 import { AnswerTable } from "./answer-table";
-import { readTable, type Table, withColumns } from "./csv";
+import { readTable, type Table, TO_PREDICT, withColumns } from "./csv";
 import { ADDED, listed, placeOf, refusal, rowsOf, unknownColumns } from "./file-rows";
 
 /** Rows of a request. */
@@ -47,8 +48,7 @@ export function RowsOfFile({ contract, columns }: { contract: ModelContract; col
     end.current = new AbortController();
     setBusy(false);
   };
-  const open = async (found: File | undefined) => {
-    if (!found) return;
+  const open = async (found: File) => {
     stop();
     const mine = end.current;
     setFile(undefined);
@@ -56,7 +56,7 @@ export function RowsOfFile({ contract, columns }: { contract: ModelContract; col
     setProblem("");
     setLeaves(false);
     try {
-      const table = await readTable(found);
+      const table = await readTable(found, TO_PREDICT);
       if (mine !== end.current) return;
       setFile({ name: found.name, table, contract, columns });
       announce(`${found.name}: ${rowsText(table.rows.length)}`);
@@ -90,30 +90,10 @@ export function RowsOfFile({ contract, columns }: { contract: ModelContract; col
   };
   return (
     <Card title="Rows of a file">
-      <section
-        class="stack"
-        aria-label="A place to drop a CSV file"
-        onDragOver={(event) => event.preventDefault()}
-        onDrop={(event) => {
-          event.preventDefault();
-          void open(event.dataTransfer?.files[0]);
-        }}
+      <OpenFile
+        text="or drop one here. Its first line has the names of the columns."
+        onFile={(found) => void open(found)}
       >
-        <div class="row-tools">
-          <label class="button">
-            Open a CSV file
-            <input
-              class="unseen"
-              type="file"
-              accept=".csv,.tsv,text/csv"
-              onChange={(event) => {
-                void open(event.currentTarget.files?.[0]);
-                event.currentTarget.value = "";
-              }}
-            />
-          </label>
-          <span class="quiet">or drop one here. Its first line has the names of the columns.</span>
-        </div>
         {file ? (
           <Columns {...file} leaves={leaves} fixed={busy || asked.answers.length > 0} onLeaves={setLeaves} />
         ) : null}
@@ -121,7 +101,7 @@ export function RowsOfFile({ contract, columns }: { contract: ModelContract; col
         {file ? <Progress {...file} {...asked} {...{ busy, stop }} onAsk={() => void ask(file)} /> : null}
         {asked.warnings.length ? <p class="notice lines">{listed(asked.warnings)}</p> : null}
         {file && asked.answers.length ? <AnswerTable table={file.table} answers={asked.answers} /> : null}
-      </section>
+      </OpenFile>
     </Card>
   );
 }

@@ -52,6 +52,7 @@ class Containers:
                 self._variables(job),
                 folder,
                 lambda lines: self._outlet.write_log(group, stream, lines),
+                self._image.python,
             )
             started(attempt)
             return _wait(attempt, job.submission.timeout_seconds, job.submission.memory_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import time
@@ -25,6 +26,16 @@ class Outlet(Protocol):
 
     def write_log(self, group: str, stream: str, lines: Sequence[tuple[int, str]]) -> None:
         """Append (epoch milliseconds, text) lines; with no lines, only make the stream."""
+
+
+def state_change(detail: Document) -> Document:
+    """Return the entry of EventBridge's PutEvents for a change of state with this detail."""
+    return {
+        "Source": "aws.batch",
+        "DetailType": "Batch Job State Change",
+        "Detail": json.dumps(detail),
+        "Resources": [detail["jobArn"]],
+    }
 
 
 class Journal:

@@ -34,10 +34,14 @@ WriteLines = Callable[[Sequence[tuple[int, str]]], None]
 
 @dataclass(frozen=True)
 class Image:
-    """What the container image holds: the packages of the trainer, and the AWS that the container can reach."""
+    """What the container image holds: the packages of the trainer, and the AWS that the container can reach.
+
+    `python` is the interpreter that has what these packages import.
+    """
 
     python_path: Sequence[Path]
     environment: Mapping[str, str]
+    python: str = sys.executable
 
     def container_environment(self, job: Mapping[str, str]) -> dict[str, str]:
         """Join the variables of the image with those of a job, which win."""
@@ -55,14 +59,21 @@ class CannotStart(Exception):
 class Attempt:
     """A started process, in a session and a folder of its own."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, write: WriteLines) -> None:
-        """Start `command` as it is, except that `python` is the interpreter that has the packages of the trainer.
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        write: WriteLines,
+        python: str = sys.executable,
+    ) -> None:
+        """Start `command` as it is, except that `python` is the interpreter of the image.
 
         Raises CannotStart.
         """
         if not command:
             raise CannotStart("CannotStartContainerError: the job definition has no command")
-        program = sys.executable if command[0] in ("python", "python3") else command[0]
+        program = python if command[0] in ("python", "python3") else command[0]
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self._child = subprocess.Popen(

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mlops_contract.agreement import Array
+from mlops_contract.file_names import EXPLAIN_FILE as EXPLAIN_FILE
 from mlops_contract.tree_paths import TreePaths
 
-EXPLAIN_FILE = "explain.npz"
 ENCODED = "encoded"
 """The model's further output: the features that it sums over, float32 `[n, features]`."""
 MAX_BYTES = 64 << 20

@@ -13,8 +13,8 @@ import numpy as np
 
 from mlops_contract.agreement import Array
 from mlops_contract.contract import CATEGORIES, NUMBERS
+from mlops_contract.file_names import PROOF_FILE as PROOF_FILE
 
-PROOF_FILE = "proof.npz"
 MAX_ROWS = 1_000
 MAX_BYTES = 8 << 20
 """Of the arrays of a file, unpacked."""

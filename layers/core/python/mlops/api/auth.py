@@ -14,6 +14,7 @@ from mlops.domain.access import require as require
 from mlops.domain.access import require_all as require_all
 from mlops.domain.access import require_name as require_name
 from mlops.domain.access import require_patterns as require_patterns
+from mlops.domain.access import require_unexpired
 from mlops.domain.errors import Forbidden
 
 CACHE_SECONDS = 60.0
@@ -38,6 +39,7 @@ class AccessKeys:
 
         Raises:
             Forbidden: The key is valid, but has no role.
+            SessionExpired: It is a personal key that has ended.
         """
         checked, caller = self._known.get(key_id, (0.0, None))
         if caller is None or time.monotonic() - checked > CACHE_SECONDS:
@@ -48,6 +50,7 @@ class AccessKeys:
                 )
             caller = Caller.from_record(item)
             self._known[key_id] = (time.monotonic(), caller)
+        require_unexpired(caller.until, time.time())
         return caller
 
     def add(

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
@@ -101,6 +101,8 @@ async def check_query(request: Request) -> None:
 
 PathText = Annotated[str, AfterValidator(unquote)]
 """A parameter of the path with any text, also with slashes: `_with_whole_segments` leaves it encoded."""
+
+ExperimentRef = Annotated[PathText, Path(description="Name or id of an experiment; a slash in the name is sent as %2F")]
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 IdempotencyKey = Annotated[

@@ -28,8 +28,9 @@ def once(
     key: str | None,
     body: dict[str, Any],
     context: Any,
+    kept_seconds: int = KEPT_SECONDS,
 ) -> dict[str, Any]:
-    """Carry out `action`, unless this caller has sent `key` to this route in the last 24 hours.
+    """Carry out `action`, unless this caller has sent `key` to this route a short time ago.
 
     Args:
         action: Carries out the request.
@@ -38,6 +39,7 @@ def once(
         key: The caller's Idempotency-Key. With None, `action` is always carried out.
         body: The request's body, which must be the same each time.
         context: Lambda's context, for the time that is left.
+        kept_seconds: For how long the result is kept.
 
     Returns:
         The result of `action`, or that of the first request.
@@ -49,7 +51,7 @@ def once(
     if key is None:
         return action()
     config = IdempotencyConfig(
-        event_key_jmespath="key", payload_validation_jmespath="body", expires_after_seconds=KEPT_SECONDS
+        event_key_jmespath="key", payload_validation_jmespath="body", expires_after_seconds=kept_seconds
     )
     config.register_lambda_context(context)
 

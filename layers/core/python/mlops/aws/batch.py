@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
 
@@ -26,6 +26,9 @@ class BatchSettings(Settings):
     job_definition: str
     code_job_definition: str = ""
     """The definition of jobs that run people's own code; empty if the stack allows none."""
+    gpu_job_queue: str = ""
+    gpu_job_definition: str = ""
+    """Of jobs with a GPU; empty if the stack has none."""
     job_log_group: str = "/aws/batch/job"
     max_job_seconds: int = 7200
     """The timeout in the job definition, for jobs that ask for no other."""
@@ -65,10 +68,11 @@ class Demands:
 
     size: Size | None = None
     minutes: int | None = None
+    gpu: bool = False
 
     @classmethod
     def of(cls, resources: Resources | None) -> "Demands":
-        return cls(resources.size, resources.minutes) if resources else cls()
+        return cls(resources.size, resources.minutes, resources.gpu > 0) if resources else cls()
 
     def container(self) -> dict[str, Any]:
         """Return the part of SubmitJob's `containerOverrides`. Batch counts memory in MiB."""
@@ -105,7 +109,10 @@ def check_length(environment: Mapping[str, str], remedy: str = "`columns`, `hype
 
 
 class Batch:
-    """Submits jobs to one queue with one job definition. A job's name is its id, so that events can find its record."""
+    """Submits jobs, to one queue with one job definition unless they need others.
+
+    A job's name is its id, so that events can find its record.
+    """
 
     def __init__(self, settings: BatchSettings) -> None:
         self._settings = settings
@@ -121,8 +128,7 @@ class Batch:
     def submit_run(self, job_id: str, request: TrainRequest, extra: Mapping[str, str] | None = None) -> str:
         """Submit one training run and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
         environment = {"JOB_ID": job_id, **training_environment(request), **(extra or {})}
-        demands = Demands.of(request.resources)
-        return self._submit(job_id, environment, container=demands.container(), **demands.job())
+        return self._submit_training(job_id, environment, Demands.of(request.resources))
 
     def submit_code(self, job_id: str, environment: Mapping[str, str], resources: Resources | None) -> str:
         """Submit a run of people's own code and return Batch's id. Raises as `submit_run`."""
@@ -140,9 +146,8 @@ class Batch:
         demands = Demands.of(request.resources)
         if (rounds := math.ceil(sweep.num_runs / sweep.processes)) > 1:
             minutes = demands.minutes or math.ceil(self._settings.max_job_seconds / 60)
-            demands = Demands(demands.size, min(minutes * rounds, MAX_MINUTES))
-        array = _array(sweep.processes)
-        return self._submit(sweep_id, environment, container=demands.container(), **array, **demands.job())
+            demands = replace(demands, minutes=min(minutes * rounds, MAX_MINUTES))
+        return self._submit_training(sweep_id, environment, demands, **_array(sweep.processes))
 
     def submit(self, name: str, environment: Mapping[str, str], *, array_size: int = 1) -> str:
         """Submit any job of the definition and return Batch's id. Raises SubmissionRefused, DependencyUnavailable."""
@@ -168,11 +173,13 @@ class Batch:
         return self._submit(job["jobName"], environment, container=container, **more)
 
     def find(self, name: str, queue: str | None = None) -> str | None:
-        """Return the id of a job with this name in the queue, if there is one."""
-        queue = queue or self._settings.job_queue
-        answer = self._batch.list_jobs(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
-        jobs = answer["jobSummaryList"]
-        return jobs[0]["jobId"] if jobs else None
+        """Return the id of a job with this name in the queue, or in those that training submits to, if there is one."""
+        of_training = filter(None, (self._settings.job_queue, self._settings.gpu_job_queue))
+        for each in [queue] if queue else of_training:
+            answer = self._batch.list_jobs(jobQueue=each, filters=[{"name": "JOB_NAME", "values": [name]}])
+            if jobs := answer["jobSummaryList"]:
+                return str(jobs[0]["jobId"])
+        return None
 
     def stop(self, batch_job_id: str, reason: str) -> None:
         """Cancel a waiting job or terminate a running one. A job that has ended is not changed."""
@@ -210,6 +217,12 @@ class Batch:
             raise unknown_cursor() from error
         lines = [LogLine(event["timestamp"], event["message"]) for event in answer["events"]]
         return LogLines(lines, answer.get("nextForwardToken"))
+
+    def _submit_training(self, name: str, environment: Mapping[str, str], demands: Demands, **more: Any) -> str:
+        """Submit a training job to the queue that has what it demands."""
+        if demands.gpu:
+            more |= {"queue": self._settings.gpu_job_queue, "definition": self._settings.gpu_job_definition}
+        return self._submit(name, environment, container=demands.container(), **demands.job(), **more)
 
     def _submit(
         self,

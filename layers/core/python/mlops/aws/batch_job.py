@@ -31,6 +31,13 @@ class Container(TypedDict, total=False):
     logStreamName: str
 
 
+class Attempt(TypedDict, total=False):
+    """An attempt that has ended; one whose container never ran has no start. Times are in milliseconds since 1970."""
+
+    startedAt: int
+    stoppedAt: int
+
+
 class ArrayProperties(TypedDict, total=False):
     """An array job has `size` and `statusSummary` (number of children by status); a child has `index`."""
 
@@ -49,7 +56,7 @@ class _Required(TypedDict):
 class BatchJob(_Required, total=False):
     jobDefinition: str
     statusReason: str
-    attempts: list[object]
+    attempts: list[Attempt]
     container: Container
     timeout: Timeout
     arrayProperties: ArrayProperties
@@ -62,8 +69,12 @@ def environment_of(job: BatchJob) -> dict[str, str]:
 
 def vcpus(job: BatchJob) -> float:
     """Return the vCPUs of the job, or of each child of an array job; 2, as the definition says, if it does not say."""
-    requirements = job.get("container", {}).get("resourceRequirements", [])
-    return next((float(each["value"]) for each in requirements if each["type"] == "VCPU"), 2.0)
+    return requirements(job).get("VCPU", 2.0)
+
+
+def requirements(job: BatchJob) -> dict[str, float]:
+    """Return what the job, or each child of an array job, has: VCPU, MEMORY in MiB, GPU."""
+    return {each["type"]: float(each["value"]) for each in job.get("container", {}).get("resourceRequirements", [])}
 
 
 def lost(name: str, batch_job_id: str | None, queue: str, reason: str) -> BatchJob:

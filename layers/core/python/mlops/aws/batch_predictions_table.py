@@ -60,6 +60,10 @@ class BatchPredictionsTable:
         """Record that somebody has cancelled it: its job's failure then is no failure."""
         self._update(batch_id, {"cancel_requested": True})
 
+    def files_deleted(self, batch_id: str, actor: str) -> None:
+        """Record who has deleted its files, and when. The first one stays."""
+        self._update(batch_id, {}, once={"files_deleted_at": now(), "files_deleted_by": actor})
+
     def get(self, batch_id: str) -> BatchPrediction:
         """Return a record. Raises NotFound."""
         if (found := self.find(batch_id)) is None:

@@ -1,7 +1,7 @@
 """The conversions table: how far the conversion of a version has come, and which transitions wait for it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
@@ -35,6 +35,10 @@ class ConversionsTable:
         if record is None or registered_at not in (None, record["registered_at"]):
             return None
         return Conversion.from_record(record)
+
+    def all(self) -> Iterator[Conversion]:
+        """Iterate over the last conversions of all versions."""
+        yield from map(Conversion.from_record, self._table.scan())
 
     def claim(self, conversion: Conversion) -> bool:
         """Record a new conversion; False if one of the version runs or has succeeded."""

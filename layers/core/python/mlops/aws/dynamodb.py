@@ -12,7 +12,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from mlops.aws.dynamodb_requests import Item, Key, Put, Update, from_item
+from mlops.aws.dynamodb_requests import Delete, Item, Key, Put, Update, Write, from_item
 from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
 
 MAX_KEY_BYTES = 1024
@@ -112,7 +112,7 @@ class DynamoTable:
         item: Item = from_item(answer.get("Attributes", {}))
         return item
 
-    def transact(self, writes: Iterable[Put | Update]) -> None:
+    def transact(self, writes: Iterable[Write]) -> None:
         """Carry out writes of different items, all of them or none.
 
         Raises:
@@ -121,7 +121,7 @@ class DynamoTable:
         requests = [{type(write).__name__: {"TableName": self.name, **write.request()}} for write in writes]
         self._table.meta.client.transact_write_items(TransactItems=requests)
 
-    def transact_if(self, writes: Sequence[Put | Update], max_wait_seconds: float = MAX_WAIT_SECONDS) -> bool:
+    def transact_if(self, writes: Sequence[Write], max_wait_seconds: float = MAX_WAIT_SECONDS) -> bool:
         """Carry out writes of different items if all their conditions hold; otherwise do nothing and return False.
 
         Raises:
@@ -139,9 +139,22 @@ class DynamoTable:
                 if NOT_DONE.isdisjoint(codes) or not wait.once():
                     raise
 
-    def delete(self, key: Key) -> None:
-        """Delete an item. Idempotent."""
-        self._table.delete_item(Key=dict(key))
+    def delete(self, key: Key, condition: ConditionBase | None = None) -> bool:
+        """Delete an item. Idempotent; False if the condition did not hold."""
+        try:
+            self._table.delete_item(**Delete(key, condition).request())
+        except self._condition_failed:
+            return False
+        return True
+
+    def take(self, key: Key, condition: ConditionBase) -> Item | None:
+        """Delete an item and return it as it was, or None if the condition did not hold: of several callers, one."""
+        try:
+            answer = self._table.delete_item(ReturnValues="ALL_OLD", **Delete(key, condition).request())
+        except self._condition_failed:
+            return None
+        item: Item = from_item(answer["Attributes"])
+        return item
 
     def query(self, condition: ConditionBase, **request: Any) -> Iterator[Item]:
         """Iterate over the items of a key condition, and read pages on demand."""

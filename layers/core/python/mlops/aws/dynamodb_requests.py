@@ -68,6 +68,33 @@ class Update:
         return {"Key": dict(self.key), **texts.arguments(update, self.condition)}
 
 
+@dataclass(frozen=True)
+class Delete:
+    """An item to delete if the condition holds."""
+
+    key: Key
+    condition: ConditionBase | None = None
+
+    def request(self) -> dict[str, Any]:
+        """Return the arguments of DynamoDB's DeleteItem."""
+        return {"Key": dict(self.key), **_Expressions().arguments(condition=self.condition)}
+
+
+@dataclass(frozen=True)
+class ConditionCheck:
+    """A condition on an item that a transaction does not change."""
+
+    key: Key
+    condition: ConditionBase
+
+    def request(self) -> dict[str, Any]:
+        """Return the arguments of the check in DynamoDB's TransactWriteItems."""
+        return {"Key": dict(self.key), **_Expressions().arguments(condition=self.condition)}
+
+
+Write = Put | Update | Delete | ConditionCheck
+
+
 class _Expressions:
     """The expressions of a request. Names and values are numbered placeholders, because counts may have any name."""
 

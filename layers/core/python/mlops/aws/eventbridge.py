@@ -10,6 +10,7 @@ import boto3
 
 from mlops.aws.batch_job import BatchJob
 from mlops.domain.batch_prediction import BatchPrediction
+from mlops.domain.cleanup import Cleanup
 from mlops.domain.drift.retrain import RetrainRequest
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.job import Job, Sweep
@@ -40,6 +41,7 @@ class ApprovalDetail(TransitionDetail):
     owners: list[str]
     approvals_needed: int
     void: str | None
+    rollout_id: str | None
 
 
 class JobEndDetail(TypedDict):
@@ -125,6 +127,14 @@ class Events:
     def rollout_ended(self, rollout: Rollout) -> None:
         """Publish `Rollout Ended`, likewise, with the figures of the last look."""
         self.put("Rollout Ended", {"model_name": rollout.model_name, **described(rollout)})
+
+    def cleanup_ended(self, cleanup: Cleanup) -> None:
+        """Publish `Cleanup Ended`, with the counts of what was done.
+
+        Raises:
+            DependencyUnavailable: EventBridge did not accept it.
+        """
+        self.put("Cleanup Ended", cleanup.detail())
 
     def job_state(self, job: BatchJob) -> None:
         """Publish `Batch Job State Change` in place of AWS Batch's own event, which was lost."""

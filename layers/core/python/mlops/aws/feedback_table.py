@@ -11,53 +11,34 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from mlops.aws.deleted_predictions import DeletedPredictions
 from mlops.aws.dynamodb import DynamoTable, table_named
-from mlops.aws.dynamodb_requests import Item, Put, Update
+from mlops.aws.dynamodb_requests import ConditionCheck, Item, Put, Update, Write
 from mlops.aws.feedback_settings import FeedbackSettings
+from mlops.aws.kept_predictions import KeptPredictions
+from mlops.aws.label_place import ANSWERS, PARKED, LabelPlace, key_of
 from mlops.aws.label_totals import Counted, LabelTotals
 from mlops.domain.errors import DependencyUnavailable
-from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, Given, NoSuchRow
+from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, Given, NoSuchRow, PredictionDeleted
 from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
 from mlops.domain.feedback.outcome import REFUSED, Label, are_same, compared, outcome_of
 
 T = TypeVar("T")
 
-ANSWERS, PARKED, LABEL = "answers", "parked", "label"
 _DAY = 24 * 3600
 _CLIENT_ATTEMPTS = 6
-_LABELS_PER_TRANSACTION = 25
-"""With the totals of an hour, of a version's life and of a rollout for each they are the 100 items of a transaction."""
+_LABELS_PER_TRANSACTION = 20
+"""With the answers and the totals of an hour, of a version's life and of a rollout for each they are the 100 items of a
+transaction."""
 _MAX_WAIT_SECONDS = 5.0
 """For a write that conflicts with others. A caller waits for it."""
 _MAX_ATTEMPTS = 12
 """Of reading and writing one label, if others write it at the same time."""
-
-
-@dataclass(frozen=True)
-class LabelPlace:
-    """Whose label it is: a model, the id of a request or of a row, and the row's number.
-
-    `made` is the Unix time of the id, or that of the label if the id is a caller's.
-    """
-
-    model_name: str
-    id: str
-    row: int
-    made: float
-
-    @property
-    def series(self) -> str:
-        return f"predictions#{self.model_name}#{self.id}"
-
-    @property
-    def slot(self) -> str:
-        return f"{LABEL}#{self.row:04}"
 
 
 class FeedbackTable:
@@ -67,6 +48,8 @@ class FeedbackTable:
         self._table = table
         self._kept_seconds = feedback_days * _DAY
         self.totals = LabelTotals(table, retention_days * _DAY, self._kept_seconds)
+        self.deleted = DeletedPredictions(table, self._kept_seconds)
+        self.kept = KeptPredictions(table, self.totals)
 
     @classmethod
     def from_environment(cls) -> "FeedbackTable":
@@ -75,7 +58,9 @@ class FeedbackTable:
         return cls(table, settings.feedback_days, settings.stats_retention_days)
 
     def keep(self, answers: Mapping[LabelPlace, KeptAnswers]) -> None:
-        """Store answers, and count the labels that came before them. Can be repeated.
+        """Store answers, and count the labels that came before them. Answers of deleted predictions go again at once.
+
+        Can be repeated.
 
         Args:
             answers: By the place of their first row.
@@ -86,7 +71,7 @@ class FeedbackTable:
         by_series = {place.series: (place, kept) for place, kept in answers.items()}
         self._table.put_many(
             {
-                **_key(series, ANSWERS),
+                **key_of(series, ANSWERS),
                 "version": kept.version,
                 "stage": kept.stage,
                 "hour": kept.hour,
@@ -95,7 +80,10 @@ class FeedbackTable:
             }
             for series, (place, kept) in by_series.items()
         )
-        for parked in self._table.get_many([_key(series, PARKED) for series in by_series]):
+        for place in self.deleted.among(place for place, _ in by_series.values()):
+            self.kept.delete(place)
+            del by_series[place.series]
+        for parked in self._table.get_many([key_of(series, PARKED) for series in by_series]):
             place, kept = by_series[parked["series"]]
             for row in sorted(map(int, parked["rows"])):
                 at = LabelPlace(place.model_name, place.id, row, place.made)
@@ -124,6 +112,7 @@ class FeedbackTable:
             DifferentLabel: The row has another label, and `replace` is false.
             UnknownLabel: It is none of the model's labels.
             NoSuchRow: The request had fewer rows.
+            PredictionDeleted: What was kept of the prediction was deleted.
             AnswersExpired: The label is to be replaced, and the answers are not kept any more.
             DependencyUnavailable: Others change the same label all the time.
             ClientError: DynamoDB refuses. The call can be repeated.
@@ -148,7 +137,7 @@ class FeedbackTable:
             ClientError: DynamoDB refuses. Some of the labels may be counted.
         """
         keys = {(place.series, slot) for place in labels for slot in (ANSWERS, place.slot)}
-        items = self._table.get_many([_key(series, slot) for series, slot in sorted(keys)])
+        items = self._table.get_many([key_of(series, slot) for series, slot in sorted(keys)])
         found = {(item["series"], item["slot"]): item for item in items if _is_valid(item)}
         answers = {series: _answers(item) for (series, slot), item in found.items() if slot == ANSWERS}
         new: list[tuple[LabelPlace, Counted]] = []
@@ -160,7 +149,7 @@ class FeedbackTable:
         done: set[LabelPlace] = set()
         for start in range(0, len(new), _LABELS_PER_TRANSACTION):
             part = new[start : start + _LABELS_PER_TRANSACTION]
-            writes: list[Put | Update] = []
+            writes: list[Write] = [_answers_are_there(series) for series in {place.series for place, _ in part}]
             for place, counted in part:
                 given = {"label": json.dumps(labels[place]), "actor": actor, "observed_at": observed[place]}
                 writes.append(self._put(place, given, **counted.to_item()))
@@ -177,10 +166,13 @@ class FeedbackTable:
         counted = _counted_of(answers, place.row, label) if answers is not None else None
         if before is None:
             if counted is None:
+                if self.deleted.has(place):
+                    raise PredictionDeleted
                 before_parking()
                 # The answers are read again, after the label is there: they may have come in between.
                 return None if not self._park(place, given) or self._read(place)[0] is not None else Given.WAITING
-            writes: list[Put | Update] = [
+            writes: list[Write] = [
+                _answers_are_there(place.series),
                 self._put(place, given, **counted.to_item()),
                 *self.totals.changes(place.model_name, None, (counted,)),
             ]
@@ -196,7 +188,7 @@ class FeedbackTable:
         if "counted" not in before and counted is None:
             before_parking()
             self._table.update(
-                _key(place.series, place.slot),
+                key_of(place.series, place.slot),
                 {**given, "revision": int(before["revision"]) + 1},
                 condition=_is_unchanged(before),
             )
@@ -207,7 +199,7 @@ class FeedbackTable:
 
     def _join(self, place: LabelPlace, answers: KeptAnswers) -> bool | None:
         """Count a label that came before its answer; None if another writer was faster."""
-        item = self._table.get(_key(place.series, place.slot))
+        item = self._table.get(key_of(place.series, place.slot))
         if item is None or not _is_valid(item) or "counted" in item:
             return True
         try:
@@ -220,7 +212,7 @@ class FeedbackTable:
         """Count a stored label, in place of what it has added before. False if another writer was faster."""
         added = Counted.of(before) if "counted" in before else None
         update = Update(
-            _key(place.series, place.slot),
+            key_of(place.series, place.slot),
             {
                 **(given or {}),
                 **counted.to_item(),
@@ -237,8 +229,9 @@ class FeedbackTable:
     def _park(self, place: LabelPlace, given: Item) -> bool:
         hour = time.strftime("%Y-%m-%dT%H", time.gmtime())
         expires = self._expires(place.made)
-        rows = Update(_key(place.series, PARKED), {"expires": expires}, add={"rows": {str(place.row)}})
-        writes: list[Put | Update] = [
+        rows = Update(key_of(place.series, PARKED), {"expires": expires}, add={"rows": {str(place.row)}})
+        writes: list[Write] = [
+            self.deleted.none_of(place),
             self._put(place, given, parked_in=hour),
             rows,
             self.totals.waits(place.model_name, hour, "parked"),
@@ -247,12 +240,12 @@ class FeedbackTable:
 
     def _put(self, place: LabelPlace, given: Item, **state: str) -> Put:
         """Return the write of the first label of a row."""
-        item = {**_key(place.series, place.slot), **given, **state, "revision": 0}
+        item = {**key_of(place.series, place.slot), **given, **state, "revision": 0}
         return Put({**item, "expires": self._expires(place.made)}, _is_free())
 
     def _read(self, place: LabelPlace) -> tuple[KeptAnswers | None, Item | None]:
         """Return the answers and the stored label, if they are there."""
-        items = self._table.get_many([_key(place.series, ANSWERS), _key(place.series, place.slot)])
+        items = self._table.get_many([key_of(place.series, ANSWERS), key_of(place.series, place.slot)])
         by_slot = {item["slot"]: item for item in items if _is_valid(item)}
         return _answers(by_slot.get(ANSWERS)), by_slot.get(place.slot)
 
@@ -266,6 +259,11 @@ class FeedbackTable:
 
     def _expires(self, made: float) -> int:
         return int(made) + self._kept_seconds
+
+
+def _answers_are_there(series: str) -> ConditionCheck:
+    """Return the check that nobody has deleted a request's answers meanwhile."""
+    return ConditionCheck(key_of(series, ANSWERS), Attr("series").exists())
 
 
 def _counted_of(answers: KeptAnswers, row: int, label: Label) -> Counted:
@@ -293,7 +291,3 @@ def _is_free() -> ConditionBase:
 
 def _is_unchanged(item: Item) -> ConditionBase:
     return Attr("revision").eq(item["revision"])
-
-
-def _key(series: str, slot: str) -> dict[str, str]:
-    return {"series": series, "slot": slot}

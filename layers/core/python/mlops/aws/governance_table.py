@@ -1,21 +1,26 @@
 """The table of what people have decided about models: the history of each as a chain, and its settings.
 
-Every change of the settings is one transaction with its entry in the history. Nothing of it is ever deleted.
+Every change of the settings and of the bin is one transaction with its entry in the history, and no entry is ever
+deleted.
 """
 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
+from mlops.aws.bin_records import BinRecords
+from mlops.aws.cleanup_records import CleanupRecords
+from mlops.aws.dataset_records import DatasetRecords
 from mlops.aws.dynamodb import DynamoTable, table_named
-from mlops.aws.dynamodb_requests import Put
+from mlops.aws.dynamodb_requests import Put, Write
 from mlops.aws.transient import CONDITION_FAILED, NOT_DONE, error_codes
+from mlops.domain.dataset_deletion import DatasetDeletion
 from mlops.domain.errors import DependencyUnavailable
 from mlops.domain.history import GENESIS, SETTINGS, BrokenChain, Entry, Head, check_chain
 from mlops.domain.model_settings import StoredSettings
@@ -28,7 +33,7 @@ Genesis = Callable[[], Mapping[str, Any]]
 
 
 class VersionConflict(Exception):
-    """The settings have another version by now than the one that was to be replaced."""
+    """What was to be written with the entry has changed by now."""
 
 
 class GovernanceTable:
@@ -40,11 +45,34 @@ class GovernanceTable:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
+    @property
+    def cleanups(self) -> CleanupRecords:
+        """The records of cleanups."""
+        return CleanupRecords(self._table)
+
+    @property
+    def bin(self) -> BinRecords:
+        """The records of what is in the bin."""
+        return BinRecords(self._table)
+
+    @property
+    def datasets(self) -> DatasetRecords:
+        """The records of deleted data sets."""
+        return DatasetRecords(self._table)
+
     @classmethod
     def from_environment(cls) -> "GovernanceTable":
         return _table_of(os.environ["GOVERNANCE_TABLE"])
 
-    def append(self, model_name: str, kind: str, entry_id: str, detail: Mapping[str, Any], genesis: Genesis) -> None:
+    def append(
+        self,
+        model_name: str,
+        kind: str,
+        entry_id: str,
+        detail: Mapping[str, Any],
+        genesis: Genesis,
+        besides: Sequence[Write] = (),
+    ) -> None:
         """Add an entry to a model's history, unless one with this id is there already.
 
         Args:
@@ -53,11 +81,13 @@ class GovernanceTable:
             entry_id: Identifies the entry: a second call with it changes nothing.
             detail: What the entry says.
             genesis: Makes what the first entry says, if there is none yet.
+            besides: Further writes of this table: either all is written, or nothing.
 
         Raises:
+            VersionConflict: The condition of the first of `besides` does not hold.
             DependencyUnavailable: Others kept writing at the same time.
         """
-        self._extend(model_name, kind, entry_id, detail, genesis, [])
+        self._extend(model_name, kind, entry_id, detail, genesis, besides)
 
     def entries(self, model_name: str) -> Iterator[Entry]:
         """Iterate over the entries of a model's history, the oldest first."""
@@ -103,6 +133,15 @@ class GovernanceTable:
         item = self._table.get({"part": ALL_SETTINGS, "item": model_name})
         return StoredSettings.from_record(item) if item else StoredSettings()
 
+    def deleted_data(self, address: str) -> DatasetDeletion | None:
+        """Return the deletion of the data set whose file had this address, if it was deleted."""
+        return self.datasets.of_address(address)
+
+    def models_with_settings(self) -> list[str]:
+        """Return the names of the models that somebody has set settings of."""
+        items = self._table.query(Key("part").eq(ALL_SETTINGS), ConsistentRead=True)
+        return [str(item["item"]) for item in items]
+
     def change_settings(self, model_name: str, stored: StoredSettings, genesis: Genesis) -> None:
         """Replace the settings of the version before `stored`, with an entry in the history.
 
@@ -123,7 +162,7 @@ class GovernanceTable:
         entry_id: str,
         detail: Mapping[str, Any],
         genesis: Genesis,
-        besides: list[Put],
+        besides: Sequence[Write],
     ) -> None:
         for attempt in range(ATTEMPTS):
             if not besides and self._table.get(_mark_key(model_name, entry_id)) is not None:

@@ -54,6 +54,7 @@ class Changes(TypedDict, total=False):
     worker: int
     asked: Mapping[str, Any]
     curve: Mapping[str, float]
+    cost_usd: float
 
 
 @dataclass(frozen=True)

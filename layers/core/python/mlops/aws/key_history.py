@@ -1,4 +1,4 @@
-"""The history of API keys: which were made, changed and revoked, as a chain like those of models.
+"""The history of API keys: which were made, changed, revoked, and removed when they had ended, as a chain.
 
 Operators write the table of keys with their own credentials, and so could leave an entry out. So the entries are made
 by comparing the table with what the chain says, and a key that somebody puts there by hand is in it too.
@@ -11,10 +11,13 @@ from typing import Any
 from mlops.aws.governance_table import GovernanceTable
 from mlops.domain.access import Caller
 from mlops.domain.history import KEY, Entry, Head
+from mlops.domain.timestamps import from_milliseconds, now
 
 CHAIN = "#keys"
 """In place of a model's name, which cannot begin so."""
-MADE, CHANGED, REVOKED = "made", "changed", "revoked"
+MADE, CHANGED, REVOKED, EXPIRED = "made", "changed", "revoked", "expired"
+LATER = "9999"
+"""After each time that a key can end at. Times in this format are in the order of their texts."""
 
 
 class KeyHistory:
@@ -65,15 +68,17 @@ def _detail(caller: Caller) -> dict[str, Any]:
         "owner": caller.owner,
         "role": caller.role,
         "models": list(caller.models),
+        **({} if caller.until is None else {"until": from_milliseconds(caller.until * 1000)}),
     }
 
 
 def _difference(known: dict[str, Any] | None, present: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return what the next entry of a key says; None if there is nothing to say."""
-    was = None if known is None or known["change"] == REVOKED else known
+    was = None if known is None or known["change"] in (REVOKED, EXPIRED) else known
     if was is None:
         return {"change": MADE, **present} if present is not None else None
     if present is None:
-        return {**was, "change": REVOKED}
-    now = {**present, "change": CHANGED}
-    return None if {**was, "change": CHANGED} == now else now
+        has_ended = was.get("until", LATER) <= now()
+        return {**was, "change": EXPIRED if has_ended else REVOKED}
+    changed = {**present, "change": CHANGED}
+    return None if {**was, "change": CHANGED} == changed else changed

@@ -2,18 +2,20 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 
 from mlops.aws.feedback_settings import FeedbackSettings
-from mlops.aws.feedback_table import FeedbackTable, LabelPlace
+from mlops.aws.feedback_table import FeedbackTable
 from mlops.aws.known_labels import KnownLabels
+from mlops.aws.label_place import LabelPlace
 from mlops.aws.serving_bucket import ServedModels, UnreadableManifest
 from mlops.domain.errors import Conflict, DependencyUnavailable, Gone, NotFound, PlatformError, ValidationFailed
+from mlops.domain.feedback.batch_row import asked_at, asked_in, batch_row
 from mlops.domain.feedback.given_label import GivenLabel
-from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, NoSuchRow, Status, Taken
-from mlops.domain.feedback.kept_answers import UnknownLabel
+from mlops.domain.feedback.giving import AnswersExpired, DifferentLabel, NoSuchRow, PredictionDeleted, Status, Taken
+from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
 from mlops.domain.feedback.own_id import hashed
 from mlops.domain.feedback.prediction_id import Malformed, parse
 
@@ -39,16 +41,17 @@ class LabelIntake:
 
         Raises:
             NotFound: predict makes no such id.
-            Gone: The prediction is too old.
+            Gone: The prediction is too old, or what was kept of it was deleted.
             LabelConflict: The prediction has another label.
             ValidationFailed: The model cannot answer this label, or the request had no such row.
         """
         place = self._place(model_name, label, time.time())
         if place is None:
             return "not_sampled"
-        check = partial(self._known.check, model_name, label.label)
         try:
-            given = self._table.give(place, label.label, actor, label.observed_at, label.replace, check)
+            given = self._table.give(
+                place, label.label, actor, label.observed_at, label.replace, lambda: self._check(model_name, label)
+            )
         except DifferentLabel:
             raise LabelConflict(
                 "The prediction has another label already; send it with replace: true to change it"
@@ -61,9 +64,21 @@ class LabelIntake:
             ) from None
         except AnswersExpired:
             raise self._too_old() from None
+        except PredictionDeleted:
+            raise Gone("What was kept of the prediction was deleted (POST /predictions/delete)") from None
         except UnreadableManifest as error:
             raise DependencyUnavailable("The manifest of the model cannot be read; try again", 30) from error
         return given.value
+
+    def keep_of_batches(self, model_name: str, answers: Mapping[str, KeptAnswers]) -> None:
+        """Keep answers of batch predictions, whose labels are about to come, by their `prediction_id`."""
+        places = {_place_of_batch(model_name, prediction_id): kept for prediction_id, kept in answers.items()}
+        oldest = time.time() - self._days * _DAY
+        self._table.keep({place: kept for place, kept in places.items() if place.made >= oldest})
+
+    def expect_of_batch(self, model_name: str, batch_id: str, version: int, rows: int) -> None:
+        """Count the answers of a batch prediction as predictions that wait for labels. Of several calls, one does."""
+        self._table.totals.count_kept(model_name, version, asked_in(batch_id), batch_id, rows)
 
     def take_all(
         self, model_name: str, labels: Sequence[GivenLabel], actor: str, seconds: float = math.inf
@@ -99,24 +114,45 @@ class LabelIntake:
         observed = {place: labels[number].observed_at for place, number in numbers.items()}
         return {numbers[place] for place in self._table.give_new(given, observed, actor)}
 
+    def _check(self, model_name: str, label: GivenLabel) -> None:
+        """Check that a label whose answer is not known may wait for it."""
+        if batch_row(label.prediction_id) is not None:
+            raise NotFound(
+                "Labels of batch predictions come in files: POST /feedback/imports compares them with the output. "
+                "After that POST /feedback can replace them"
+            )
+        self._known.check(model_name, label.label)
+
     def _place(self, model_name: str, label: GivenLabel, now: float) -> LabelPlace | None:
         """Return where the label belongs; None if the prediction was not kept."""
         if label.prediction_id is None:
             return LabelPlace(model_name, hashed(str(label.id)), 0, now)
+        if batch_row(label.prediction_id) is not None:
+            if label.row:
+                raise ValidationFailed.of_field("row", "must be left out: the id of a batch prediction has the row")
+            return self._if_kept(_place_of_batch(model_name, label.prediction_id), now)
         try:
             minted = parse(label.prediction_id)
         except Malformed as error:
             raise NotFound(f"There is no prediction of this id: a prediction_id {error}") from None
         if minted.seconds > now + _DAY:
             raise NotFound("There is no prediction of this id: predict has not made it")
-        if now - minted.seconds > self._days * _DAY:
+        place = self._if_kept(LabelPlace(model_name, minted.text, label.row, minted.seconds), now)
+        return place if minted.sampled else None
+
+    def _if_kept(self, place: LabelPlace, now: float) -> LabelPlace:
+        if now - place.made > self._days * _DAY:
             raise self._too_old()
-        return LabelPlace(model_name, minted.text, label.row, minted.seconds) if minted.sampled else None
+        return place
 
     def _too_old(self) -> Gone:
         return Gone(
             f"The prediction is older than {self._days} days (FeedbackDays), so its answer is not kept any more"
         )
+
+
+def _place_of_batch(model_name: str, prediction_id: str) -> LabelPlace:
+    return LabelPlace(model_name, prediction_id, 0, asked_at(prediction_id))
 
 
 @cache

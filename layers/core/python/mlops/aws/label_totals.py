@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boto3.dynamodb.conditions import ConditionBase, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 
 from mlops.aws.dynamodb import DynamoTable
-from mlops.aws.dynamodb_requests import Item, Update
-from mlops.domain.feedback.outcome import LIFETIME, Totals
+from mlops.aws.dynamodb_requests import Item, Put, Update
+from mlops.domain.feedback.outcome import KEPT, LIFETIME, Totals
 
 _LIFETIME = "lifetime"
 _TRIAL = "trial"
@@ -81,6 +81,12 @@ class LabelTotals:
             if item["expires"] > time.time():
                 recent, older = (recent + number, older) if item["slot"] >= since else (recent, older + number)
         return recent, older
+
+    def count_kept(self, model_name: str, version: int, hour: str, batch_id: str, rows: int) -> None:
+        """Count the answers of a batch prediction as predictions that wait for labels. Of several calls, one does."""
+        mark = {"series": f"batch#{batch_id}", "slot": KEPT, "expires": int(time.time()) + self._retention}
+        counted = Counted(version, hour, {KEPT: rows})
+        self._table.transact_if([Put(mark, Attr("series").not_exists()), *self.changes(model_name, None, (counted,))])
 
     def waits(self, model_name: str, hour: str, name: str) -> Update:
         """Return the write that counts a label of an hour as `parked`, or as `joined` with its prediction."""

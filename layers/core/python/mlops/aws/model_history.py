@@ -1,9 +1,11 @@
 """The history of a model: its transitions, and the chain of entries that shows whether one was changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.aws.bin_records import BinRecords
+from mlops.aws.dynamodb_requests import Write
 from mlops.aws.governance_table import GovernanceTable
 from mlops.aws.transitions_table import TransitionsTable
 from mlops.domain.history import TRANSITION, Entry, Head, check_transitions, described, genesis_of
@@ -26,9 +28,16 @@ class ModelHistory:
         """Return the settings of a model. Raises DependencyUnavailable."""
         return self.governance.settings(model_name)
 
-    def append(self, model_name: str, kind: str, entry_id: str, detail: Mapping[str, Any]) -> None:
-        """Add an entry, once per id. Raises DependencyUnavailable."""
-        self.governance.append(model_name, kind, entry_id, detail, lambda: self._genesis(model_name))
+    @property
+    def bin(self) -> BinRecords:
+        """The records of what is in the bin."""
+        return self.governance.bin
+
+    def append(
+        self, model_name: str, kind: str, entry_id: str, detail: Mapping[str, Any], besides: Sequence[Write] = ()
+    ) -> None:
+        """Add an entry, once per id, with further writes. Raises DependencyUnavailable, VersionConflict."""
+        self.governance.append(model_name, kind, entry_id, detail, lambda: self._genesis(model_name), besides)
 
     def ended(self, transition: Transition) -> None:
         """Add the entry of a transition that has ended, once. Raises DependencyUnavailable."""

@@ -31,6 +31,12 @@ class OpenRollouts:
         """Let predict follow a rollout no longer. Idempotent."""
         self._files.remove(rollout.model_name, rollout.rollout_id)
 
+    def of(self, transition: Transition) -> Rollout | None:
+        """Return the rollout whose last step a transition is; None if it is none's."""
+        if transition.rollout_id is None:
+            return None
+        return self._table.get(transition.model_name, transition.rollout_id)
+
     def give_way(self, transition: Transition) -> None:
         """End the rollout of the model that a transition moves, if the transition changes one of its two versions.
 

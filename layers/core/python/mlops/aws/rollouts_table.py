@@ -16,7 +16,7 @@ from mlops.aws.dynamodb import MAX_KEY_BYTES, DynamoTable, table_named
 from mlops.aws.dynamodb_requests import Item, Put, Update
 from mlops.domain.errors import NotFound
 from mlops.domain.pagination import decode_cursor, encode_cursor
-from mlops.domain.rollout.rollout import ID_PREFIX, RecordError, Rollout, RolloutStatus, record_of
+from mlops.domain.rollout.rollout import ID_PREFIX, RecordError, Rollout, RolloutStatus, rollout_record
 from mlops.domain.timestamps import now
 
 OPEN_ITEM = "open"
@@ -91,7 +91,7 @@ class RolloutsTable:
         """
         record = self._table.update(
             _key(rollout.model_name, rollout.rollout_id),
-            record_of(changes),
+            rollout_record(changes),
             condition=Attr("status").eq(rollout.status) & Attr("phase").eq(rollout.phase),
         )
         return Rollout.from_record(record) if record is not None else None
@@ -104,7 +104,7 @@ class RolloutsTable:
         active = [status for status in RolloutStatus if not status.has_ended]
         end = Update(
             _key(rollout.model_name, rollout.rollout_id),
-            record_of({**changes, "status": status, "completed_at": now()}),
+            rollout_record({**changes, "status": status, "completed_at": now()}),
             condition=Attr("status").is_in(active),
         )
         unlock = Update(

@@ -21,7 +21,7 @@ from mlops.domain.transition import (
     Transition,
     TransitionChanges,
     TransitionStatus,
-    record_of,
+    transition_record,
 )
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class TransitionsTable:
         self, transition: Transition, status: TransitionStatus, *, error: str | None = None, gates: Gates | None = None
     ) -> bool:
         """End a transition as succeeded, rejected or failed; False if it has ended before."""
-        values = record_of({"status": status, "completed_at": now(), "error": error, "gates": gates})
+        values = transition_record({"status": status, "completed_at": now(), "error": error, "gates": gates})
         active = [status for status in TransitionStatus if not status.has_ended]
         return self._update(transition, values, Attr("status").is_in(active)) is not None
 
@@ -96,7 +96,7 @@ class TransitionsTable:
         """
         gone = [transition.recorded_as(name) for name, value in changes.items() if value is None]
         key, condition = _key(transition.model_name, transition.transition_id), Attr("transition_id").exists()
-        record = self._table.update(key, record_of(changes), remove=gone, condition=condition)
+        record = self._table.update(key, transition_record(changes), remove=gone, condition=condition)
         if record is None:
             raise _not_found(transition.transition_id)
         return Transition.from_record(record)
@@ -156,13 +156,19 @@ class TransitionsTable:
         """
         assert transition.binding is not None
         decisions = (*transition.decisions, decision)
-        values = record_of({"decisions": decisions})
+        values = transition_record({"decisions": decisions})
         if not decision.approved or len(decisions) >= transition.approvals_needed:
-            values |= {"status": TransitionStatus.QUEUED, "queued_at": now(), "tries": 0, "resends": 0}
-        before = record_of({"binding": transition.binding, "decisions": transition.decisions})
+            values |= _queued_again()
+        before = transition_record({"binding": transition.binding, "decisions": transition.decisions})
         same = Attr("status").eq(TransitionStatus.AWAITING_APPROVAL) & Attr("binding").eq(before["binding"])
         same &= Attr("decisions").eq(before["decisions"]) | Attr("decisions").not_exists()
         record = self._update(transition, values, same)
+        return Transition.from_record(record) if record is not None else None
+
+    def go_on(self, transition: Transition) -> Transition | None:
+        """Queue an approved transition whose rollout goes on; None if it does not wait for that any more."""
+        waits = Attr("status").eq(TransitionStatus.AWAITING_ROLLOUT)
+        record = self._update(transition, _queued_again(), waits)
         return Transition.from_record(record) if record is not None else None
 
     def productions(self, model_name: str) -> list[Transition]:
@@ -186,6 +192,10 @@ class TransitionsTable:
     def _update(self, transition: Transition, values: Item, condition: ConditionBase) -> Item | None:
         key = _key(transition.model_name, transition.transition_id)
         return self._table.update(key, values, condition=condition)
+
+
+def _queued_again() -> Item:
+    return {"status": TransitionStatus.QUEUED, "queued_at": now(), "tries": 0, "resends": 0}
 
 
 def _key(model_name: str, transition_id: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from mlops.domain.errors import Forbidden
+from mlops.domain.errors import Forbidden, SessionExpired
 from mlops.domain.manifest import SERVING_PREFIX
 
 Role = Literal["predict", "read", "feedback", "train", "approve", "admin"]
@@ -28,10 +28,12 @@ class Grant:
     Attributes:
         role: One of `Role`. A role of a later version of the platform has no rank here, and allows nothing.
         models: Names of models and of experiments. One that ends in `*` stands for all names with this beginning.
+        until: When it ends, in seconds since 1970: of a personal key. None is never.
     """
 
     role: str
     models: tuple[str, ...] = ALL_MODELS
+    until: int | None = None
 
     @property
     def is_for_all(self) -> bool:
@@ -63,10 +65,11 @@ class Caller:
     models: tuple[str, ...] = ALL_MODELS
     owner: str = ""
     key_id: str = ""
+    until: int | None = None
 
     @property
     def grant(self) -> Grant:
-        return Grant(self.role, self.models)
+        return Grant(self.role, self.models, self.until)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Caller":
@@ -78,7 +81,18 @@ class Caller:
             models=tuple(map(str, record.get("models") or ALL_MODELS)),
             owner=str(record.get("owner") or name),
             key_id=str(record["key_id"]),
+            until=None if record.get("until") is None else int(record["until"]),
         )
+
+
+def require_unexpired(until: int | None, now: float) -> None:
+    """Check that a key holds at a time, both in seconds since 1970.
+
+    Raises:
+        SessionExpired: It is a personal key that has ended.
+    """
+    if until is not None and now >= until:
+        raise SessionExpired("This personal key has ended; sign in again: POST /session with a new token")
 
 
 def require(caller: Caller, needed: Role, what: str = "this request") -> None:
@@ -139,7 +153,10 @@ class AccessError(ValueError):
 
 def grants_to_json(grants: Mapping[str, Grant]) -> bytes:
     """Return the file of grants, by the id of the key."""
-    keys = {key_id: asdict(grant) for key_id, grant in sorted(grants.items())}
+    keys = {
+        key_id: {field: value for field, value in asdict(grant).items() if value is not None}
+        for key_id, grant in sorted(grants.items())
+    }
     return json.dumps({"keys": keys}, separators=(",", ":")).encode()
 
 
@@ -151,8 +168,8 @@ def grants_from_json(data: bytes) -> dict[str, Grant]:
     """
     try:
         keys = json.loads(data)["keys"]
-        return {str(key_id): Grant(str(entry["role"]), _models(entry)) for key_id, entry in keys.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {str(key_id): Grant(str(entry["role"]), _models(entry), _until(entry)) for key_id, entry in keys.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise AccessError(f"the file of grants cannot be read: {error!r}") from error
 
 
@@ -161,3 +178,7 @@ def _models(entry: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(models, str):
         raise TypeError("models is a text")
     return tuple(map(str, models))
+
+
+def _until(entry: Mapping[str, Any]) -> int | None:
+    return None if entry.get("until") is None else int(entry["until"])

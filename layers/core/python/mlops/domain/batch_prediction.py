@@ -126,6 +126,7 @@ class BatchPrediction:
     Attributes:
         sha256: The hash of the model's file, which is pinned.
         shards_done, rows, rejected, seconds, reasons: What the shards reported, once it has ended.
+        files_deleted_at, files_deleted_by: When and by which key its files were deleted.
     """
 
     batch_id: str
@@ -150,6 +151,8 @@ class BatchPrediction:
     created_at: str = field(default_factory=now)
     started_at: str | None = None
     completed_at: str | None = None
+    files_deleted_at: str | None = None
+    files_deleted_by: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "BatchPrediction":

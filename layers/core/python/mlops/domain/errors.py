@@ -37,6 +37,14 @@ class ValidationFailed(PlatformError):
         return cls.of_fields([(field, message)])
 
 
+class InvalidToken(PlatformError):
+    status, code, title = 401, "invalid_token", "The token is not valid"
+
+
+class SessionExpired(PlatformError):
+    status, code, title = 401, "session_expired", "The personal key has ended"
+
+
 class Forbidden(PlatformError):
     status, code, title = 403, "forbidden", "Forbidden"
 
@@ -77,6 +85,14 @@ class VersionNotServed(Conflict):
             f"Version {version} of the model {model_name!r} is in none of the stages that answer this request; "
             f"{stages} can answer. Leave out the version, or promote it"
         )
+
+
+class InUse(Conflict):
+    code, title = "in_use", "Something needs what was to be deleted"
+
+    def __init__(self, detail: str, kept: list[dict[str, Any]]) -> None:
+        """`kept` names what is needed, each with its `reasons`."""
+        super().__init__(detail, kept=kept)
 
 
 class IdempotencyConflict(Conflict):

@@ -15,7 +15,7 @@ from mlops.domain.timestamps import now
 from mlops.domain.transition import Transition
 
 GENESIS, TRANSITION, APPROVAL, SETTINGS, ROLLOUT = "genesis", "transition", "approval", "settings", "rollout"
-KEY = "key"
+KEY, BIN, DELETION = "key", "bin", "deletion"
 """The kinds of entries."""
 NOTHING = "0" * 64
 """The hash before the first entry."""
@@ -24,7 +24,7 @@ PAST = (
     *("replaced_version", "sha256", "gates", "error", "created_at", "completed_at"),
 )
 """What the genesis hashes of each transition. It never changes, because the genesis is computed again later."""
-OUTCOME = (*PAST, "actor_owner", "binding", "decisions", "comparison")
+OUTCOME = (*PAST, "actor_owner", "binding", "decisions", "comparison", "rollout_id")
 """What an entry has of a transition that has ended."""
 
 

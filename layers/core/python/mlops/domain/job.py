@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from mlops.domain.timestamps import now
 
-TPE = "tpe"
-"""The strategy of sweeps whose runs learn from those before."""
+LEARNING = ("tpe", "gp")
+"""The strategies of sweeps whose runs learn from those before."""
 
 
 class JobStatus(StrEnum):
@@ -78,6 +78,8 @@ class Job(_Record):
     """Of a tpe sweep: the hyperparameters that were chosen when the run was claimed."""
     curve: Mapping[int, float] = field(default_factory=dict)
     """Of a sweep that prunes: by epoch, how good the model is on the rows for validation; higher is better."""
+    cost_usd: float | None = None
+    """What its attempts have cost, as estimated when it ended."""
 
     @property
     def is_code_run(self) -> bool:
@@ -122,7 +124,7 @@ class Sweep(_Record):
     @property
     def has_workers(self) -> bool:
         """Whether its Batch job has a child for each worker, and not for each run."""
-        return self.request.get("strategy") == TPE
+        return self.request.get("strategy") in LEARNING
 
     @property
     def processes(self) -> int:

@@ -9,6 +9,7 @@ start.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -32,13 +33,18 @@ if TYPE_CHECKING:
     from mlops_contract.table_reference import TableReference
 
 SCHEMA = 1
-READER = 2
+READER = 3
 """The version of this reader. It increases with each change that earlier readers must not ignore."""
 READER_OF_CONTRACTS = 2
 """The first reader that serves models of named columns."""
+READER_OF_THRESHOLDS = 3
+"""The first reader that answers by a decision threshold."""
 SERVING_PREFIX = "serving/"
 MAX_MANIFEST_BYTES = 4 << 20
 """Size limit of the JSON, in readers and in the gate."""
+ERROR_DIGITS = 6
+"""How many decimal digits of the range of a quantity its errors are counted in."""
+SMALLEST_UNIT, LARGEST_UNIT = -30, 30
 
 
 def manifest_key(model_name: str, stage: str) -> str:
@@ -88,11 +94,25 @@ class Manifest:
     """None of files from before there were explanations."""
     column_reference: dict[str, Any] | None = None
     """What the held-out rows had in each column (`mlops_contract.table_reference`); None if that is not known."""
+    decision_threshold: float | None = None
+    """Of two classes: the probability of the second one from which on it is the answer (`mlops_contract.decision`)."""
 
     @property
     def predicts_quantity(self) -> bool:
         """Whether it is a regression model, which has no labels, probabilities and confidence."""
         return self.contract is not None and self.contract.task is Task.REGRESSION
+
+    @property
+    def error_unit(self) -> int:
+        """The power of ten in which errors of a quantity are counted, so that their sums are whole numbers.
+
+        It is a millionth of the range of the answers to the held-out rows, rounded to a power of ten.
+        """
+        prediction = (self.column_reference or {}).get("prediction") or {}
+        low, high = prediction.get("low"), prediction.get("high")
+        if low is None or high is None or not high > low:
+            return -ERROR_DIGITS
+        return max(SMALLEST_UNIT, min(LARGEST_UNIT, math.floor(math.log10(high - low)) - ERROR_DIGITS))
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON."""
@@ -100,6 +120,8 @@ class Manifest:
         del document["contract"]
         if self.contract is not None:
             document |= {"min_reader": READER_OF_CONTRACTS, "contract": self.contract.to_document()}
+        if self.decision_threshold is not None:
+            document["min_reader"] = READER_OF_THRESHOLDS
         return _json(document)
 
     @classmethod
@@ -147,6 +169,7 @@ class Manifest:
             contract=contract_of(fields.get("contract")),
             explanations=explanations_of(fields.get("explanations")),
             column_reference=fields.get("column_reference"),
+            decision_threshold=fields.number("decision_threshold") if fields.has("decision_threshold") else None,
         )
         if not re.fullmatch(SHA256, manifest.sha256):
             raise ManifestError("the field sha256 is not 64 hexadecimal digits")
@@ -160,6 +183,7 @@ class Manifest:
             manifest.reference,
             manifest.contract,
             manifest.column_reference,
+            manifest.decision_threshold,
         )
         return manifest
 

@@ -4,6 +4,7 @@ The platform's trainer logs a summary, figures of the model's file, checks of th
 class. All other metrics are a run's own: users have logged them themselves, and look for them first.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Literal
@@ -21,7 +22,9 @@ _KINDS: dict[str, MetricKind] = {
     **dict.fromkeys(("train_loss", "val_loss", "val_accuracy", "val_rmse", "learning_rate", "epoch_seconds"), "epoch"),
 }
 _BASELINE = "baseline_"
-_PER_CLASS = ("precision_", "recall_")
+_PER_CLASS = re.compile(r"class/[0-9]+/(precision|recall)")
+_FORMER_PER_CLASS = ("precision_", "recall_")
+"""Their names in runs of earlier versions."""
 
 
 def metric_kinds(names: Collection[str]) -> dict[str, MetricKind]:
@@ -43,8 +46,10 @@ def _kind(name: str, names: Collection[str]) -> MetricKind:
 
 def _is_per_class(name: str, names: Collection[str]) -> bool:
     """Return whether it is the precision or recall of one class: the trainer logs both, by the class's position."""
-    for prefix in _PER_CLASS:
+    if _PER_CLASS.fullmatch(name):
+        return True
+    for prefix in _FORMER_PER_CLASS:
         if name.startswith(prefix):
             position = name.removeprefix(prefix)
-            return position.isdecimal() and all(other + position in names for other in _PER_CLASS)
+            return position.isdecimal() and all(other + position in names for other in _FORMER_PER_CLASS)
     return False

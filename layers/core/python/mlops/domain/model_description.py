@@ -97,6 +97,7 @@ def check_description(
     reference: Any,
     contract: Contract | None = None,
     column_reference: Any = None,
+    decision_threshold: float | None = None,
 ) -> None:
     """Check the description in a model's file, which its manifest repeats.
 
@@ -115,6 +116,8 @@ def check_description(
         raise ManifestError("a regression model has one output, and neither labels nor a reference")
     if not regression and len(labels) != output.classes:
         raise ManifestError(f"the {len(labels)} labels do not fit {output.classes} classes")
+    if decision_threshold is not None and not (output.classes == 2 and 0 < decision_threshold < 1):
+        raise ManifestError("a decision threshold is a number between 0 and 1, of a model of two classes")
     if contract is not None and output.name != contract.output:
         raise ManifestError(f"the field output.name is not {contract.output!r}, as the contract's task needs")
     image = model_input.image if model_input is not None else None

@@ -31,6 +31,7 @@ class ModelType(BaseModel):
         space: The default space of random sweeps. It may have hyperparameters of one task beside those of another.
         grid: The default space of grids, likewise.
         preset: The values of `"preset": "best"`.
+        gpu: Whether it can train on a GPU.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,7 @@ class ModelType(BaseModel):
     space: Space = {}
     grid: Space = {}
     preset: dict[str, Value] = {}
+    gpu: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

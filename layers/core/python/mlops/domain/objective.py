@@ -97,6 +97,8 @@ _METRICS = {"f1": "macro_f1", "log_loss": "loss"}
 """Usual names of objectives, and the metrics that the trainer logs for them."""
 ACCURACY = Objective("accuracy", Direction.MAXIMISE)
 RMSE = Objective("rmse", Direction.MINIMISE)
+SUMMARY_TAG = "mlops.summary"
+"""What a run's model is, in a sentence: the description of a version that is registered from it."""
 _PREFIX = "mlops."
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from mlops.domain.request import Request
 
@@ -34,6 +34,10 @@ class Size:
         return f"{self.vcpu:g} vCPU with {self.memory_gb:g} GB"
 
 
+USUAL = Size(USUAL_VCPU, 4)
+"""The size of a job that asks for none."""
+
+
 class Resources(Request):
     """What a job asks for. What it leaves out has the usual value: 2 vCPU, 4 GB, and the time of MaxJobSeconds."""
 
@@ -53,25 +57,25 @@ class Resources(Request):
             ge=1, le=14_400, description="Minutes after which an attempt of the job is stopped. Default: MaxJobSeconds"
         ),
     ] = None
-    gpu: Annotated[int, Field(ge=0, description="Number of GPUs. Only 0: jobs run on AWS Fargate, which has none")] = 0
-
-    @field_validator("gpu")
-    @classmethod
-    def _no_gpu(cls, gpu: int) -> int:
-        if gpu:
-            raise ValueError(
-                "must be 0: jobs run on AWS Fargate, which has no GPU, and there is no GPU environment yet"
-            )
-        return gpu
+    gpu: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1,
+            description="1: train on a GPU, in a job of the size that the stack has for it. 0: on the processor",
+        ),
+    ] = 0
 
     @model_validator(mode="after")
     def _exists(self) -> "Resources":
+        if self.gpu and (self.vcpu is not None or self.memory_gb is not None):
+            raise ValueError("vcpu and memory_gb must be left out with gpu: the stack has one size of job with a GPU")
         _ = self.size
         return self
 
     @property
     def size(self) -> Size | None:
-        """The size of the job; None for the usual one. Raises ValueError if Fargate does not have it."""
+        """The size of the job; None for the usual one, or with a GPU. Raises ValueError if Fargate does not have it."""
         if self.vcpu is None and self.memory_gb is None:
             return None
         wanted = [

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from mlops.domain.batch_prediction import FOLDER, REJECTED_FOLDER
+from mlops.domain.stored import known_fields
 from mlops_contract.table_files import format_of
 
 MAX_SHARDS = 10_000
@@ -40,7 +41,16 @@ class PlannedPart:
 
 @dataclass(frozen=True)
 class ScoringPlan:
-    """The plan. The model is the file `model_key` in the artifact bucket, with the hash `sha256`."""
+    """The plan.
+
+    Attributes:
+        model_key: The model's file in the artifact bucket.
+        sha256: Its hash.
+        labels: What the classes are called, for the labels that come later. None if it predicts a quantity.
+        error_unit: The power of ten in which the errors of a quantity are counted. None if it predicts classes. Plans
+            of older versions have neither.
+        decision_threshold: As `mlops_contract.decision` has it.
+    """
 
     batch_id: str
     model_name: str
@@ -53,6 +63,9 @@ class ScoringPlan:
     probabilities: bool
     files: tuple[InputFile, ...]
     shards: tuple[tuple[PlannedPart, ...], ...]
+    labels: tuple[int | str, ...] | None = None
+    error_unit: int | None = None
+    decision_threshold: float | None = None
 
     def to_json(self) -> bytes:
         """Return the plan as JSON."""
@@ -61,10 +74,11 @@ class ScoringPlan:
     @classmethod
     def from_json(cls, data: bytes) -> "ScoringPlan":
         """Read a plan that `to_json` wrote."""
-        fields = json.loads(data)
+        fields = known_fields(cls, json.loads(data))
         files = tuple(InputFile(**file) for file in fields["files"])
         shards = tuple(tuple(PlannedPart(**part) for part in shard) for shard in fields["shards"])
-        return cls(**{**fields, "keep": tuple(fields["keep"]), "files": files, "shards": shards})
+        labels = tuple(fields["labels"]) if "labels" in fields else None
+        return cls(**{**fields, "keep": tuple(fields["keep"]), "files": files, "shards": shards, "labels": labels})
 
     def output_key(self, shard: int, *, rejected: bool = False) -> str:
         """Return the key of a shard's answers, or of the rows that it sets aside: the same for each attempt."""

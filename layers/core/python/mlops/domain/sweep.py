@@ -1,6 +1,6 @@
 """Derive the hyperparameters of a sweep's runs from the sweep's seed and the run's index only. So the API, each child
-of the Batch array job and later readers get the same values. Those of a tpe sweep depend on the runs before, too: the
-trainer asks for them when a run begins.
+of the Batch array job and later readers get the same values. Those of a sweep that learns depend on the runs before,
+too: the trainer asks for them when a run begins.
 """
 
 import itertools
@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from mlops.domain.job import TPE
+from mlops.domain.job import LEARNING
 from mlops.domain.training_request import HYPERPARAMETER_FIELDS, MAX_SEED, Hyperparameters, Range, Space, Value
 
+Strategy = Literal["random", "grid", "tpe", "gp"]
 WHOLE = tuple(name for name in HYPERPARAMETER_FIELDS if Hyperparameters.model_fields[name].annotation is int)
 """Fields of the short form that are whole numbers."""
 DEFAULT_WORKERS = 4
+_SIX_DIGITS = 1_000_000
 
 
 class Sweep(BaseModel):
@@ -23,11 +25,12 @@ class Sweep(BaseModel):
 
     `seed` is the seed of the draws. If the space has no values for `seed`, each child trains with the seed `seed +
     index`, which continues at 0 after the largest seed. `whole` names the hyperparameters that are whole numbers.
-    The runs of a tpe sweep are shared by `workers`. If it `ranks_by_validation`, its runs set rows for validation
-    aside, and are ranked on them. Plans of older versions do not say so: their runs are ranked on the held-out rows.
+    The runs of a sweep that learns are shared by `workers`. If it `ranks_by_validation`, its runs set rows for
+    validation aside, and are ranked on them. Plans of older versions do not say so: their runs are ranked on the
+    held-out rows.
     """
 
-    strategy: Literal["random", "grid", "tpe"]
+    strategy: Strategy
     seed: int
     num_runs: int
     workers: int = 1
@@ -38,9 +41,14 @@ class Sweep(BaseModel):
     ranks_by_validation: bool = False
 
     @property
+    def learns(self) -> bool:
+        """Whether its runs get values that the runs before have shown to be good."""
+        return self.strategy in LEARNING
+
+    @property
     def processes(self) -> int:
         """The number of processes that it runs in: the size of its Batch job."""
-        return self.workers if self.strategy == TPE else self.num_runs
+        return self.workers if self.learns else self.num_runs
 
     @property
     def job_ids(self) -> list[str]:
@@ -59,14 +67,27 @@ class Sweep(BaseModel):
 def chooses(strategy: str, num_runs: int) -> bool:
     """Return whether a sweep chooses among runs, and so must not rank them by the rows that the gate compares by.
 
-    A single run is a plain job, unless a worker of a tpe sweep does it.
+    A single run is a plain job, unless a worker does it.
     """
-    return num_runs > 1 or strategy == TPE
+    return num_runs > 1 or strategy in LEARNING
 
 
 def job_id(number: int) -> str:
-    """Return a job's id, such as `job_000042`. Up to a million jobs, ids sort by number."""
-    return f"job_{number:06d}"
+    """Return a job's id, such as `job_000042`."""
+    return f"job_{_sortable(number)}"
+
+
+def sweep_id(number: int) -> str:
+    """Return the id of the sweep whose first job has this number."""
+    return f"sweep_{_sortable(number)}"
+
+
+def _sortable(number: int) -> str:
+    """Return a number from 1 on as six digits, such as 000042.
+
+    After 999999 it has twelve more digits: these ids sort by number as texts too, and after all that there are.
+    """
+    return f"{number:06d}" if number < _SIX_DIGITS else f"{_SIX_DIGITS - 1}{number:012d}"
 
 
 def _draw(values: list[Value] | Range, generator: random.Random) -> Value:
@@ -99,13 +120,13 @@ def grid_size(space: Space) -> int:
 def child_parameters(sweep: Sweep, index: int) -> dict[str, Any]:
     """Derive the hyperparameters of child `index`, from 0: its seed, and those that the space has values for.
 
-    Of a tpe sweep it is the seed alone.
+    Of a sweep that learns it is the seed alone.
 
     Raises:
         IndexError: The grid has no such combination.
     """
     space = sweep.space
-    if sweep.strategy == TPE:
+    if sweep.learns:
         drawn = {}
     elif sweep.strategy == "grid":
         names = sorted(space)

@@ -1,11 +1,16 @@
 """The format of times in records."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
     """Return the current time, ISO 8601 in UTC with milliseconds."""
     return text_of(datetime.now(UTC))
+
+
+def before(age: timedelta) -> str:
+    """Return the time that was `age` ago, in the format of `now`."""
+    return text_of(datetime.now(UTC) - age)
 
 
 def from_milliseconds(milliseconds: int) -> str:

@@ -13,6 +13,7 @@ from mlops.domain.training_data import ColumnName, Conversion, HeldOut
 MAX_SEED = 2**31 - 1
 Value = bool | int | float | Annotated[str, Field(max_length=200)] | None
 """A value of a hyperparameter. Its type's own schema says which values are allowed."""
+DecisionThreshold = Annotated[float, Field(ge=0.000001, le=0.999999)]
 Values = Annotated[dict[Annotated[str, Field(min_length=1, max_length=100)], Value], Field(max_length=100)]
 
 
@@ -97,6 +98,13 @@ class TrainingSubject(Request):
     class_weight: Annotated[
         Literal["none", "balanced"], Field(description="balanced: rare classes weigh as much as frequent ones")
     ] = "none"
+    decision_threshold: Annotated[
+        DecisionThreshold | None,
+        Field(
+            description="Of two classes: the probability of the second one from which on it is the answer. By default "
+            "the more probable class is"
+        ),
+    ] = None
     hyperparameters: Annotated[
         Values, Field(description="Hyperparameters by the model type's own names; GET /model-types lists them")
     ] = {}  # noqa: RUF012

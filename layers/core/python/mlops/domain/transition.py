@@ -17,6 +17,8 @@ class TransitionStatus(StrEnum):
     """It waits until a job has converted the version to ONNX, and then goes on by itself."""
     AWAITING_APPROVAL = "awaiting_approval"
     """It waits until somebody else approves or rejects it, or a week is over."""
+    AWAITING_ROLLOUT = "awaiting_rollout"
+    """It is approved, and waits until its rollout comes to its last step."""
     SUCCEEDED = "succeeded"
     REJECTED = "rejected"
     FAILED = "failed"
@@ -24,6 +26,16 @@ class TransitionStatus(StrEnum):
     @property
     def has_ended(self) -> bool:
         return self in (TransitionStatus.SUCCEEDED, TransitionStatus.REJECTED, TransitionStatus.FAILED)
+
+    @property
+    def waits_for_days(self) -> bool:
+        """Whether it waits for people or a rollout, and others of the model may go before it."""
+        return self in (TransitionStatus.AWAITING_APPROVAL, TransitionStatus.AWAITING_ROLLOUT)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is in nobody's queue: for minutes or days it moves nothing."""
+        return self is TransitionStatus.CONVERTING or self.waits_for_days
 
 
 class TransitionKind(StrEnum):
@@ -102,6 +114,7 @@ class Transition:
         announced_waiting: The `waiting_since` of which an event was sent.
         queued_at: When it was queued again, after a decision.
         void: Why earlier approvals do not count.
+        rollout_id: The rollout whose last step it is.
     """
 
     transition_id: str
@@ -142,6 +155,7 @@ class Transition:
     announced_waiting: str | None = None
     queued_at: str | None = None
     void: str | None = None
+    rollout_id: str | None = None
 
     @property
     def since(self) -> str:
@@ -176,10 +190,10 @@ class Transition:
     def to_record(self) -> dict[str, Any]:
         """Return the record, without fields that are None."""
         values = {name: getattr(self, name) for name in _NAMES if name != "open"}
-        return {**record_of(values), **({"open": "1"} if self.open else {})}
+        return {**transition_record(values), **({"open": "1"} if self.open else {})}
 
 
-def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
+def transition_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields of a transition as in a record, without those that are None."""
     return {_RECORDED.get(name, name): _recorded(value) for name, value in values.items() if value is not None}
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from operator import add
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 
 from mlops.domain.manifest import Manifest
 from mlops.inference.model import SUM_TOLERANCE, Floats
+from mlops_contract.decision import SECOND, confidences_of, places_of
 
 NOTHING_MORE: dict[str, Any] = {}
 
@@ -18,7 +20,7 @@ class NotFinite(ValueError):
 
 
 class Answers(NamedTuple):
-    """The most probable class of each row: its label, and its probability.
+    """The class of each row by `mlops_contract.decision`: its label, and its probability.
 
     Of a regression model the predictions are quantities, and there are no confidences.
 
@@ -39,15 +41,24 @@ class ModelAnswers:
     """Makes one model's answers of its outputs, and writes them as JSON.
 
     What is the same in each of them is encoded once.
+
+    Attributes:
+        places: The place of each label among the model's; empty for a quantity.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._labels, self._of_quantity = manifest.labels, manifest.predicts_quantity
+        self.places = {label: place for place, label in enumerate(manifest.labels)}
         self._encoded = [json_of(label) for label in manifest.labels]
         self._names = [f"{json_of(str(label))}:" for label in manifest.labels]
+        self._threshold = manifest.decision_threshold
+        # As the decimals of a single answer are: the shortest of the same float32.
+        self._least = 1.0 if self._threshold is None else shortest(np.array([self._threshold], np.float32))[0]
+        self._decided = {} if self._threshold is None else {"decision_threshold": self._threshold}
         self._model = _fields(
             {
+                **self._decided,
                 "model_name": manifest.model_name,
                 "model_version": manifest.model_version,
                 "model_stage": manifest.stage,
@@ -71,24 +82,29 @@ class ModelAnswers:
         """Return label and confidence of each row of float32 `[n, classes]`.
 
         Raises:
-            NotFinite: A row's largest probability is not a finite number.
+            NotFinite: The probability of a row's answer is not a finite number.
         """
         first = json_of(probabilities[0])
         if len(probabilities) == 1:  # a call of numpy takes longer than all of this
             row = orjson.loads(first)
             if None in row:  # JSON has no infinity and no NaN
                 raise NotFinite
-            confidence = max(row)
-            best = row.index(confidence)
+            if self._threshold is None:
+                confidence = max(row)
+                best = row.index(confidence)
+            else:
+                best = int(row[SECOND] >= self._least)
+                confidence = row[best]
             if not 0 <= confidence <= 1:
                 confidence = _at_most_one(confidence)
             return Answers([self._labels[best]], [confidence], self._encoded[best], first)
-        classes = probabilities.argmax(axis=1).tolist()
-        confidences = shortest(probabilities.max(axis=1))
-        if None in confidences:
-            raise NotFinite
+        places = places_of(probabilities, self._threshold)
+        confidences = shortest(confidences_of(probabilities, places))
+        if None in confidences or not (self._threshold is None or np.isfinite(probabilities).all()):
+            raise NotFinite  # a threshold may choose the one class of both that has a number
         if not all(0 <= confidence <= 1 for confidence in confidences):
             confidences = [_at_most_one(confidence) for confidence in confidences]
+        classes = places.tolist()
         return Answers([self._labels[index] for index in classes], confidences, self._encoded[classes[0]], first)
 
     def single(self, answers: Answers) -> str:
@@ -123,6 +139,7 @@ class ModelAnswers:
         document: dict[str, Any] = {"predictions": answers.predictions}
         if answers.confidences:
             document["confidences"] = answers.confidences
+            document |= self._decided
         document["model_name"] = self._manifest.model_name
         document["model_version"] = self._manifest.model_version
         document["batch_size"] = len(answers.predictions)

@@ -2,14 +2,16 @@
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 
 from mlops.domain.manifest import Manifest, ManifestError
+from mlops.domain.manifest_fields import Fields
 from mlops.domain.model_description import (
     Explanations,
     ModelInput,
@@ -51,6 +53,7 @@ class Description:
     proof_sha256: str | None = None
     explanations: Explanations | None = None
     column_reference: dict[str, Any] | None = None
+    decision_threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,19 +67,24 @@ class Model:
     manifest: Manifest
     session: onnxruntime.InferenceSession
     encoder: "RowEncoder | None" = None
+    _run: "Callable[[Mapping[str, Any], onnxruntime.RunOptions], list[Floats]]" = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        # The session's own method compares the names of the inputs with the model's before each run, which takes a
+        # fiftieth of a request. The gate has compared them.
+        session = getattr(self.session, "_sess", self.session)
+        object.__setattr__(self, "_run", partial(session.run, [self.manifest.output.name]))
 
     def probabilities(self, inputs: Floats) -> Floats:
         """Return float32 `[n, classes]` for inputs float32 `[n, features]`."""
         assert self.manifest.input is not None
-        answers: Floats = self.session.run(
-            [self.manifest.output.name], {self.manifest.input.name: inputs}, _RUN_OPTIONS
-        )[0]
-        return answers
+        return self._run({self.manifest.input.name: inputs}, _RUN_OPTIONS)[0]
 
     def outputs(self, feeds: Mapping[str, Any]) -> Floats:
         """Return a table model's answers to encoded rows: float32 `[n, classes]`, or `[n, 1]` for a quantity."""
-        answers: Floats = self.session.run([self.manifest.output.name], feeds, _RUN_OPTIONS)[0]
-        return answers
+        return self._run(feeds, _RUN_OPTIONS)[0]
 
 
 def describe(session: onnxruntime.InferenceSession) -> Description:
@@ -95,6 +103,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             model_input, output = None, output_of(session, contract)
         else:
             model_input, output = _shapes(session, metadata.get("image"), metadata.get("framing"))
+        decided = Fields(metadata)
         regression = contract is not None and contract.task is Task.REGRESSION
         description = Description(
             model_input,
@@ -106,6 +115,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             (metadata.get("proof") or {}).get("sha256"),
             explanations_of(metadata.get("explain")),
             metadata.get("column_reference"),
+            decided.number("decision_threshold") if decided.has("decision_threshold") else None,
         )
         check_description(
             description.input,
@@ -115,6 +125,7 @@ def describe(session: onnxruntime.InferenceSession) -> Description:
             description.reference,
             description.contract,
             description.column_reference,
+            description.decision_threshold,
         )
     except ManifestError as error:
         raise ModelRefused(f"its metadata {METADATA_KEY!r} does not fit: {error}") from error

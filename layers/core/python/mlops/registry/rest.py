@@ -99,7 +99,7 @@ class Tracking:
 
     def versions(self, name: str | None = None) -> Iterator[Version]:
         """List the versions of a model, or of all models."""
-        return self._versions(**({"filter": f"name = {_quoted(name)}"} if name else {}))
+        return self._versions(**({"filter": f"name = {quoted(name)}"} if name else {}))
 
     def in_mlflow_stage(self, name: str, stage: Stage) -> list[int]:
         """List the newest version whose `current_stage` in MLflow is `stage`: none or one."""
@@ -113,7 +113,7 @@ class Tracking:
 
     def find_version(self, name: str, run_id: str) -> Version | None:
         """Get the version that was registered from the run, if any."""
-        only = f"name = {_quoted(name)} and run_id = '{run_id}'"
+        only = f"name = {quoted(name)} and run_id = '{run_id}'"
         versions = self._get("model-versions/search", filter=only, max_results="1").get("model_versions", [])
         return _version(versions[0]) if versions else None
 
@@ -135,7 +135,9 @@ class Tracking:
             "artifact_uri": run.get("info", {}).get("artifact_uri", ""),
         }
 
-    def register(self, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> Version:
+    def register(
+        self, name: str, run_id: str, model_id: str, tags: dict[str, str], description: str | None = None
+    ) -> Version:
         """Register the run's logged model as a new version, or return the version that exists already."""
         try:
             self._post("registered-models/create", {"name": name})
@@ -148,6 +150,7 @@ class Tracking:
             "model_id": model_id,
             "source": f"models:/{model_id}",
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
+            **({"description": description} if description else {}),
         }
         return self.find_version(name, run_id) or _version(self._post("model-versions/create", body)["model_version"])
 
@@ -166,6 +169,10 @@ class Tracking:
     def set_tag(self, name: str, version: int, key: str, value: str) -> None:
         """Set a tag of a version."""
         self._post("model-versions/set-tag", {"name": name, "version": str(version), "key": key, "value": value})
+
+    def set_run_tag(self, run_id: str, key: str, value: str) -> None:
+        """Set a tag of a run."""
+        self._post("runs/set-tag", {"run_id": run_id, "key": key, "value": value})
 
     def mirror_stage(self, name: str, version: int, stage: Stage) -> None:
         """Write a version's stage to its tag `stage` and to MLflow's `current_stage`, where users see it."""
@@ -226,7 +233,7 @@ def settings_of_environment() -> tuple[str, float]:
     return os.environ["MLFLOW_TRACKING_URI"], float(os.environ.get("TRACKING_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Quote a name for a filter. MLflow allows quotes in names, but its filters cannot escape them."""
     quote_mark = '"' if "'" in name else "'"
     return f"{quote_mark}{name}{quote_mark}"

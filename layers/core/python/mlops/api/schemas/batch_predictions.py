@@ -31,6 +31,7 @@ class BatchPredictionState(BaseModel):
     created_at: str
     started_at: str | None = None
     completed_at: str | None = None
+    files_deleted_at: str | None = Field(default=None, description="When its files were deleted")
 
 
 class BatchPredictionList(BaseModel):
@@ -46,6 +47,12 @@ class SignedFile(BaseModel):
 
 class BatchPredictionFileList(BaseModel):
     files: list[SignedFile]
+
+
+class BatchFilesDeletion(BaseModel):
+    batch_id: str
+    output: str = Field(description="The folder that has nothing in it any more")
+    freed_bytes: int = Field(description="Bytes of all versions of the objects that are gone")
 
 
 class DataUpload(BaseModel):

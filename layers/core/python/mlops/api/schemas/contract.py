@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from mlops.api.schemas.predict import optional
+
 
 class Signature(BaseModel):
     """MLflow's signature, whose parts are JSON in a string."""
@@ -48,6 +50,13 @@ class ContractExample(BaseModel):
     python: str
 
 
+class DecisionRule(BaseModel):
+    """When a model of two classes answers with the second one."""
+
+    label: int | str
+    threshold: float
+
+
 class ModelContract(BaseModel):
     """What a version takes and gives."""
 
@@ -58,6 +67,9 @@ class ModelContract(BaseModel):
     task: Literal["classification", "regression"]
     target: str | None = Field(description="What the model predicts; null if the model does not say it")
     labels: list[int | str] = Field(description="The classes; empty if the model predicts a quantity")
+    decision: DecisionRule = optional(
+        description="Of two classes: which one is the answer from which probability on; missing without a threshold"
+    )
     signature: Signature
     columns: list[ContractColumn] | None = Field(description="The columns of a table; null for images and vectors")
     input: ContractInput | None = Field(description="The input of a model of images or vectors; null for tables")

@@ -21,12 +21,13 @@ class Verification(BaseModel):
 class KeyEntry(BaseModel):
     seq: int = Field(description="Number of the entry in the chain")
     at: str = Field(description="When it was seen; the table of keys is looked at every five minutes")
-    change: Literal["made", "changed", "revoked"]
+    change: Literal["made", "changed", "revoked", "expired"]
     key_id: str
     name: str
     owner: str
     role: str
     models: list[str]
+    until: str | None = Field(default=None, description="When it ends, of a personal key")
     sha256: str = Field(description="Hash of the entry")
 
 

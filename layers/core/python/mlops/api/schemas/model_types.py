@@ -18,6 +18,7 @@ class ModelType(BaseModel):
     )
     grid: dict[str, list[Any]] = Field(description="What grids try by default, as far as the task uses it")
     preset: dict[str, Any] = Field(description='The values of `"preset": "best"`')
+    gpu: bool = Field(default=False, description="Whether it can train on a GPU: `resources` with `gpu` 1")
 
 
 class ModelTypeList(BaseModel):

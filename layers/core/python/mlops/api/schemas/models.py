@@ -9,6 +9,9 @@ class ModelVersion(BaseModel):
     version: int
     stage: str = Field(description="Registered, Staging, Production or Archived")
     run_id: str | None
+    experiment_name: str | None = Field(
+        default=None, description="The experiment of the run; null if the key is not for it, or if it was deleted"
+    )
     metrics: dict[str, float]
     objective: Objective | None = Field(
         default=None, description="The metric that the gate compares; null if its direction is not known"

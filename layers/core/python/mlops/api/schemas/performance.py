@@ -27,7 +27,9 @@ class ClassPerformance(BaseModel):
 
     accuracy: Figure
     macro_f1: Figure = Field(description="Mean F1 of the classes that occur, true or predicted")
-    log_loss: Figure = Field(description="In nats")
+    log_loss: Figure | None = Field(
+        description="In nats; null if labels are of batch predictions alone that have written no probabilities"
+    )
     auc: Figure | None = Field(description="Area under the ROC curve, from binned scores; of two classes only")
     auc_error: float | None = Field(description="By how much the bins may have changed the area at most")
     calibration_error: float = Field(description="Mean distance of confidence and accuracy over the tenths")

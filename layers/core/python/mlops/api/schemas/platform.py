@@ -31,6 +31,13 @@ class Me(BaseModel):
         description="The models and experiments that the key is for; a name that ends in * stands for all names with "
         "this beginning"
     )
+    until: str | None = Field(
+        default=None, description="When a personal key ends (POST /session); null for a key that an operator has made"
+    )
+    mlflow_url: str | None = Field(
+        default=None,
+        description="Where a browser opens MLflow; null on AWS, where its requests are signed and `mlops ui` opens it",
+    )
 
 
 class Ready(BaseModel):

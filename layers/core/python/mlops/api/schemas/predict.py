@@ -150,6 +150,9 @@ class Explanation(BaseModel):
 
 
 VARIANT = "canary: the challenger of a rollout has answered; missing otherwise"
+DECISION_THRESHOLD = (
+    "Of a model of two classes that has one: the probability of the second class from which on it is the answer"
+)
 EXPLANATION_REASON = "Why an explanation is null; missing if none is"
 
 
@@ -157,7 +160,8 @@ class PredictResponse(BaseModel):
     prediction_id: str = optional(description="Id of the answer, with which its label comes back later: POST /feedback")
     variant: Literal["canary"] = optional(description=VARIANT)
     prediction: int | str | float = Field(
-        description="Label of the most probable class; the quantity, if the model predicts one"
+        description="Label of the most probable class, or by the decision threshold; or the quantity, if the model "
+        "predicts one"
     )
     confidence: float = optional(
         ge=0, le=1, description="Probability of that class; a model that predicts a quantity has none"
@@ -165,6 +169,7 @@ class PredictResponse(BaseModel):
     probabilities: list[float] | dict[str, float] = optional(
         description="Probability of each class: a list in the order of the model's labels; of a row, an object by label"
     )
+    decision_threshold: float = optional(description=DECISION_THRESHOLD)
     model_name: str
     model_version: int
     model_stage: Literal["Production", "Staging"]
@@ -181,11 +186,12 @@ class BatchPredictResponse(BaseModel):
     )
     variant: Literal["canary"] = optional(description=VARIANT)
     predictions: list[int | str | float] = Field(
-        description="Label of the most probable class, or the quantity, for each input"
+        description="Label of the most probable class, or by the decision threshold; or the quantity, for each input"
     )
     confidences: list[float] = optional(
         description="Probability of that class, for each input; a model that predicts quantities has none"
     )
+    decision_threshold: float = optional(description=DECISION_THRESHOLD)
     model_name: str
     model_version: int
     batch_size: int = Field(description="Number of inputs")

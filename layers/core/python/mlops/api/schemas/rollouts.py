@@ -2,17 +2,63 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from mlops.api.schemas.transitions import Transition
+from mlops.domain.errors import ValidationFailed
 from mlops.domain.request import Request
-from mlops.domain.rollout.plan import Plan
+from mlops.domain.rollout.plan import BakeDays, Guardrails, Plan, ShadowMinutes, Steps
 
 Reason = Annotated[str | None, Field(min_length=1, max_length=1000, description="The reason, for the record")]
 
 
-class RolloutRequest(Plan):
+class RolloutRequest(Request):
+    """What it leaves out is as the model's settings (`rollout`) say, and then as the plan's own defaults do."""
+
     version: Annotated[int, Field(ge=1, description="Version of the model. It must be in Staging")]
     reason: Reason = None
+    steps: Annotated[Steps | None, Field(description="With growing weights; required without such a setting")] = None
+    shadow_minutes: Annotated[
+        ShadowMinutes | None,
+        Field(description="For so long the challenger is asked, and nobody gets its answers; 0: no such"),
+    ] = None
+    shadow_share: Annotated[
+        float | None,
+        Field(gt=0, le=1, description="Share of the requests for which both versions are asked and compared"),
+    ] = None
+    guardrails: Annotated[
+        Guardrails | None, Field(description="Those that are named come in place of the setting's")
+    ] = None
+    bake_days: Annotated[
+        BakeDays | None,
+        Field(description="For so long labels that come later can still bring the version before back"),
+    ] = None
+
+    def plan(self, usual: Plan | None) -> Plan:
+        """Return the plan, with what the model's own one says where the request says nothing.
+
+        Raises:
+            ValidationFailed: It has no steps, or its parts contradict each other. Names the field.
+        """
+        said = self.model_dump(exclude={"version", "reason"}, exclude_unset=True)
+        document = usual.model_dump(exclude_unset=True) if usual is not None else {}
+        guardrails = {**document.get("guardrails", {}), **(said.get("guardrails") or {})}
+        document |= {name: value for name, value in said.items() if value is not None}
+        if guardrails:
+            document["guardrails"] = guardrails
+        try:
+            return Plan.model_validate(document)
+        except ValidationError as error:
+            raise ValidationFailed.of_fields(
+                (".".join(map(str, each["loc"])) or "steps", _message(each)) for each in error.errors()
+            ) from None
+
+
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return "is required: the model has no setting rollout.steps"
+    return error["msg"]
 
 
 class RolloutAction(Request):
@@ -57,6 +103,7 @@ class Rollout(BaseModel):
     champion: int = Field(description="The version in Production when it began")
     sha256: str = Field(description="SHA-256 of the challenger's file")
     status: Literal[
+        "awaiting_approval",
         "starting",
         "running",
         "paused",
@@ -67,7 +114,10 @@ class Rollout(BaseModel):
         "rolled_back",
         "aborted",
         "failed",
-    ]
+        "rejected",
+    ] = Field(
+        description="awaiting_approval: somebody else has to approve it first, see `approval`. rejected: it never began"
+    )
     phase: int = Field(description="Index of the present phase. The shadow, if there is one, is the first")
     weight: float = Field(description="Percent of the routing keys that the challenger answers now")
     plan: Plan
@@ -76,6 +126,10 @@ class Rollout(BaseModel):
     figures: list[GuardrailFigure] = Field(default=[], description="What is known about each guardrail")
     phases: list[RolloutCounts] | None = Field(
         default=None, description="What the requests of each phase have shown; not in lists"
+    )
+    approval: Transition | None = Field(
+        default=None,
+        description="The transition that somebody has to approve, or has: gates, comparison, decisions; not in lists",
     )
     actor: str = Field(description="Name of the API key that requested it")
     reason: str | None = None

@@ -42,6 +42,10 @@ class Job(BaseModel):
     created_at: str
     started_at: str | None = None
     completed_at: str | None = None
+    cost_usd: float | None = Field(
+        default=None,
+        description="What it has cost on AWS in US dollars, by list prices; null if it has not ended",
+    )
     error: str | None = Field(
         default=None, description="The reason, if the run failed, was cancelled or was pruned, with that of AWS Batch"
     )

@@ -63,9 +63,11 @@ class Transition(BaseModel):
     model_name: str
     version: int
     stage: str
-    status: Literal["queued", "converting", "awaiting_approval", "succeeded", "rejected", "failed"] = Field(
-        description="converting: a job converts the version to ONNX, and it goes on by itself. "
-        "awaiting_approval: see `decisions`"
+    status: Literal[
+        "queued", "converting", "awaiting_approval", "awaiting_rollout", "succeeded", "rejected", "failed"
+    ] = Field(
+        description="converting: to ONNX, by a job. awaiting_approval: see `decisions`. awaiting_rollout: see "
+        "`rollout_id`"
     )
     from_stage: str | None = Field(default=None, description="The version's previous stage")
     replaced_version: int | None = Field(default=None, description="The version that was in the stage before")
@@ -87,6 +89,9 @@ class Transition(BaseModel):
     comparison: PromotionComparison | None = Field(default=None, description="What an approver is shown")
     waiting_since: str | None = Field(default=None, description="When it began to wait for approval")
     void: str | None = Field(default=None, description="Why earlier approvals do not count any more")
+    rollout_id: str | None = Field(
+        default=None, description="The rollout whose last step it is; an approval is for the rollout too"
+    )
 
 
 class RollbackRequest(Request):

@@ -28,7 +28,7 @@ class ClassFigures:
         labels: The classes that occur, true or predicted.
         confusion: Labels by true class (rows) and predicted class; empty for more than MOST_CLASSES classes.
         macro_f1: The mean of the F1 of these classes.
-        log_loss: In nats.
+        log_loss: In nats; None if the probability of no true class is known.
         auc: Of two classes; None if only one of them has labels.
         auc_error: By how much the bins may have changed it.
         calibration: Tenths of confidence that have labels, by the tenth's number.
@@ -38,7 +38,7 @@ class ClassFigures:
     confusion: tuple[tuple[int, ...], ...]
     accuracy: Estimate
     macro_f1: Estimate
-    log_loss: Estimate
+    log_loss: Estimate | None
     auc: Estimate | None
     auc_error: float | None
     calibration: Mapping[int, CalibrationBin]
@@ -66,7 +66,6 @@ def class_figures(hours: Sequence[Sums]) -> ClassFigures:
     }
     auc, macro_f1, log_loss = estimate("auc"), estimate("macro_f1"), estimate("log_loss")
     assert macro_f1 is not None
-    assert log_loss is not None
     return ClassFigures(
         labels=labels,
         confusion=matrix,
@@ -93,7 +92,7 @@ def _figures(totals: Sums) -> dict[str, float | None]:
                 right[pair[0]] += count
     classes = {label for label in {*true, *predicted} if true[label] + predicted[label]}
     scores = [2 * right[label] / (true[label] + predicted[label]) for label in classes]
-    count = totals.get("n", 0)
+    count = totals.get("n", 0) - totals.get("v", 0)
     return {
         "macro_f1": sum(scores) / len(scores) if scores else None,
         "log_loss": totals.get("w", 0) / MILLION / count if count else None,

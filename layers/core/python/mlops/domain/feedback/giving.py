@@ -37,3 +37,7 @@ class NoSuchRow(Exception):
 
 class AnswersExpired(Exception):
     """The answers, which a label has been compared with, are not kept any more."""
+
+
+class PredictionDeleted(Exception):
+    """What was kept of the prediction was deleted."""

@@ -3,6 +3,7 @@
 import binascii
 import json
 import math
+import struct
 import sys
 import zlib
 from array import array
@@ -12,13 +13,18 @@ from typing import Any
 
 from mlops.domain.feedback.prediction_id import Malformed as MalformedId
 from mlops.domain.feedback.prediction_id import PredictionId, parse
+from mlops.domain.manifest import LARGEST_UNIT, SMALLEST_UNIT
 from mlops.domain.rollout.counts import Malformed as MalformedRollout
 from mlops.domain.rollout.counts import counts_of_line
 from mlops.domain.rollout.live import CANARY_VARIANT
 
 MAX_ROWS = 1000
 MAX_NUMBERS = 16_384
-UNITS = range(-30, 31)
+UNITS = range(SMALLEST_UNIT, LARGEST_UNIT + 1)
+UNKNOWN = -1.0
+"""In place of a probability that is not known. A batch prediction may have written the confidence alone."""
+
+_FLOAT32 = struct.Struct("<f")
 
 
 class Malformed(ValueError):
@@ -54,10 +60,11 @@ class KeptAnswers:
         version: The model's version.
         stage: In which it was.
         hour: In which it answered, such as `2026-01-31T23`.
-        outputs: The probabilities of each row's labels; of a model of a quantity the quantity alone.
+        outputs: The probabilities of each row's labels, or `UNKNOWN`; of a model of a quantity the quantity alone.
         labels: The model's labels; empty if it predicts a quantity.
         unit: The power of ten in which the errors of a quantity are counted.
         other: What the other version of a rollout has answered, if it was asked too.
+        threshold: The decision threshold of a model of two classes, if it has one (`mlops_contract.decision`).
     """
 
     version: int
@@ -67,6 +74,7 @@ class KeptAnswers:
     labels: tuple[int | str, ...] = ()
     unit: int = 0
     other: OtherAnswers | None = None
+    threshold: float | None = None
 
     @property
     def rows(self) -> int:
@@ -76,6 +84,14 @@ class KeptAnswers:
         """Return one row alone."""
         other = self.other and replace(self.other, places=(self.other.places[number],))
         return replace(self, outputs=(self.outputs[number],), other=other)
+
+    def predicted(self, row: int) -> int:
+        """Return the place of a row's answer among the labels, as predict has decided it."""
+        outputs = self.outputs[row]
+        if self.threshold is None:
+            return max(range(len(outputs)), key=outputs.__getitem__)  # the first of equal ones
+        (least,) = _FLOAT32.unpack(_FLOAT32.pack(self.threshold))
+        return int(outputs[1] >= least)
 
     def place_of(self, label: int | float | str) -> int:
         """Return the place of a label among the model's. Raises UnknownLabel."""
@@ -92,6 +108,8 @@ class KeptAnswers:
         document: dict[str, Any] = {"n": self.rows, "unit": self.unit, "labels": self.labels}
         if self.other is not None:
             document["other"] = asdict(self.other)
+        if self.threshold is not None:
+            document["threshold"] = self.threshold
         return zlib.compress(json.dumps(document, separators=(",", ":")).encode() + b"\n" + numbers.tobytes())
 
     @classmethod
@@ -102,7 +120,8 @@ class KeptAnswers:
         outputs, other = _rows(numbers, document["n"]), document.get("other")
         if other is not None:
             other = OtherAnswers(**{**other, "places": tuple(other["places"])})
-        return cls(version, stage, hour, outputs, tuple(document["labels"]), document["unit"], other)
+        labels, unit, threshold = tuple(document["labels"]), document["unit"], document.get("threshold")
+        return cls(version, stage, hour, outputs, labels, unit, other, threshold)
 
 
 @dataclass(frozen=True)
@@ -135,6 +154,7 @@ def kept_of(line: Mapping[str, Any], hour: str) -> KeptRequest | None:
         outputs = _rows(binascii.a2b_base64(fields["outputs"]), fields["n"])
         unit = 0 if labels is not None else fields["unit"]
         own = tuple(parse(text).text for text in fields.get("own", ()))
+        threshold = fields.get("threshold")
     except (KeyError, TypeError, ValueError, AttributeError, MalformedId) as error:
         raise Malformed("the field feedback cannot be read") from error
     width = len(outputs[0])
@@ -144,10 +164,13 @@ def kept_of(line: Mapping[str, Any], hour: str) -> KeptRequest | None:
             raise Malformed("the labels are not those of the outputs")
     elif width != 1 or type(unit) is not int or unit not in UNITS:
         raise Malformed("a quantity has one output and a unit")
+    if threshold is not None and not (width == 2 and type(threshold) is float and 0 < threshold < 1):
+        raise Malformed("a threshold is of two classes, and between 0 and 1")
     if own and len(own) != len(outputs):
         raise Malformed("the rows and their ids are not as many")
     other = _other(line, len(outputs), width) if labels is not None and fields.get("other") is not None else None
-    answers = KeptAnswers(line["model_version"], line["stage"], hour, outputs, tuple(labels or ()), unit, other)
+    about = (line["model_version"], line["stage"], hour)
+    answers = KeptAnswers(*about, outputs, tuple(labels or ()), unit, other, threshold)
     return KeptRequest(minted, answers, own)
 
 

@@ -1,12 +1,15 @@
 """What a label adds to the totals of a version: whole numbers, so that a changed label takes away exactly that.
 
 Of classes: `n` labels, `h` right ones, `k:["true","predicted"]` by pair, and by confidence (ten equal bins) `n0`…`n9`,
-`h0`…`h9` and `c0`…`c9`, the sum of confidences in millionths. `w` is the log loss in millionths of a nat. Of two
-classes, `p000`…`p127` and `q000`…`q127` are the positive and the negative ones by score (bins of the logit).
+`h0`…`h9` and `c0`…`c9`, the sum of confidences in millionths. `w` is the log loss in millionths of a nat; `v` labels
+have none, because the probability of the true class is not known. Of two classes, `p000`…`p127` and `q000`…`q127` are
+the positive and the negative ones by score (bins of the logit).
 
 Of quantities, in units of about a millionth of the range of the answers in training: `n` labels, and the sums `es` of
 errors (predicted less true), `ea` of their sizes, `ee` of their squares, `ys` of labels and `yy` of their squares.
 `u:-6` are those whose unit is 10^-6.
+
+`kept` are rows of batch predictions that labels came for: predictions that wait for labels, as those of predict do.
 """
 
 import json
@@ -14,7 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from mlops.domain.feedback.kept_answers import KeptAnswers, UnknownLabel
+from mlops.domain.feedback.kept_answers import UNKNOWN, KeptAnswers, UnknownLabel
 
 CONFIDENCE_BINS = 10
 SCORE_BINS = 128
@@ -25,6 +28,7 @@ LARGEST = 10**14
 """Units that a label or an answer may have: 10^8 times the range in training. DynamoDB adds 38 digits exactly."""
 REFUSED = "refused"
 """Labels that came before their answer, and then turned out to be none of the model's."""
+KEPT = "kept"
 LIFETIME = ("n", "h", "ea", REFUSED)
 """Also counted over a version's whole life."""
 _LOGIT_RANGE = 8.0
@@ -40,8 +44,9 @@ def outcome_of(answers: KeptAnswers, row: int, label: Label) -> Totals:
     Raises:
         UnknownLabel: It is none of the model's labels, or no quantity that can be compared.
     """
-    outputs = answers.outputs[row]
-    return _of_class(answers, outputs, label) if answers.labels else _of_quantity(answers.unit, outputs[0], label)
+    if answers.labels:
+        return _of_class(answers, row, label)
+    return _of_quantity(answers.unit, answers.outputs[row][0], label)
 
 
 def compared(answers: KeptAnswers, row: int, label: Label) -> Totals:
@@ -53,7 +58,7 @@ def compared(answers: KeptAnswers, row: int, label: Label) -> Totals:
     if answers.other is None:
         return Counter()
     true = answers.place_of(label)
-    kept, other = _predicted(answers.outputs[row]) == true, answers.other.places[row] == true
+    kept, other = answers.predicted(row) == true, answers.other.places[row] == true
     champion, challenger = (other, kept) if answers.other.is_champion else (kept, other)
     return Counter(labelled=1, lost=int(champion and not challenger), won=int(challenger and not champion))
 
@@ -74,9 +79,8 @@ def score_bin(score: float) -> int:
     return max(0, min(SCORE_BINS - 1, math.floor(place)))
 
 
-def _of_class(answers: KeptAnswers, outputs: tuple[float, ...], label: Label) -> Totals:
-    true = answers.place_of(label)
-    predicted = _predicted(outputs)
+def _of_class(answers: KeptAnswers, row: int, label: Label) -> Totals:
+    outputs, true, predicted = answers.outputs[row], answers.place_of(label), answers.predicted(row)
     confidence = min(1.0, max(0.0, outputs[predicted]))
     bin_, right = min(CONFIDENCE_BINS - 1, int(confidence * CONFIDENCE_BINS)), int(true == predicted)
     totals: Totals = Counter(
@@ -84,19 +88,18 @@ def _of_class(answers: KeptAnswers, outputs: tuple[float, ...], label: Label) ->
             "n": 1,
             "h": right,
             f"k:{json.dumps([str(answers.labels[true]), str(answers.labels[predicted])])}": 1,
-            "w": round(-math.log(min(1.0, max(LEAST_PROBABILITY, outputs[true]))) * MILLION),
             f"n{bin_}": 1,
             f"h{bin_}": right,
             f"c{bin_}": round(confidence * MILLION),
         }
     )
+    if outputs[true] == UNKNOWN:
+        totals["v"] = 1
+    else:
+        totals["w"] = round(-math.log(min(1.0, max(LEAST_PROBABILITY, outputs[true]))) * MILLION)
     if len(outputs) == 2:
         totals[f"{'p' if true == 1 else 'q'}{score_bin(outputs[1]):03}"] = 1
     return totals
-
-
-def _predicted(outputs: tuple[float, ...]) -> int:
-    return max(range(len(outputs)), key=outputs.__getitem__)  # the first of equal ones, as in predict
 
 
 def _of_quantity(unit: int, output: float, label: Label) -> Totals:
@@ -120,6 +123,11 @@ def quantity_of(label: Label) -> int | float:
 def are_same(first: Label, second: Label, are_quantities: bool) -> bool:
     """Return whether two labels mean the same. Files have text: 7 and "7" are a class, 3.5 and "3.50" a quantity."""
     return str(first) == str(second) or (are_quantities and quantity_of(first) == quantity_of(second))
+
+
+def are_of_quantities(totals: Mapping[str, int]) -> bool:
+    """Return whether totals are of a model that predicts a quantity."""
+    return any(name.startswith(_UNIT) for name in totals)
 
 
 def unit_of(totals: Mapping[str, int]) -> int | None:

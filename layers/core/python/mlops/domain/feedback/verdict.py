@@ -30,6 +30,24 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class TooYoung:
+    """Labels of predictions that are not old enough for a verdict yet.
+
+    Attributes:
+        labels: How many there are.
+        first, last: When the first and the last of them count, ISO 8601 in UTC.
+    """
+
+    labels: int
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        when = f"from {self.first}" if self.first == self.last else f"between {self.first} and {self.last}"
+        return f"{self.labels:,} more are of predictions that are too young, and count {when}"
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """What the version scored on its held-out rows. `rows` is 0 if their number is not known."""
 
@@ -47,7 +65,12 @@ class Judgement:
 
 
 def judge(
-    figures: ClassFigures | QuantityFigures | None, labels: int, kept: int, held_out: HeldOut | None, needs: Needs
+    figures: ClassFigures | QuantityFigures | None,
+    labels: int,
+    kept: int,
+    held_out: HeldOut | None,
+    needs: Needs,
+    young: TooYoung | None = None,
 ) -> Judgement:
     """Compare the figures of labels with those of the held-out rows.
 
@@ -60,12 +83,14 @@ def judge(
         kept: How many predictions were kept, with a label or without.
         held_out: Figures of the held-out rows; None if no manifest has them.
         needs: What a verdict needs.
+        young: The labels of predictions that are not old enough yet; None if there are none.
     """
+    later = f". {young}" if young is not None else ""
     if figures is None or labels < needs.labels:
-        return _none(f"{labels:,} labels; a verdict needs {needs.labels:,}")
+        return _none(f"{labels:,} labels; a verdict needs {needs.labels:,}{later}")
     coverage = labels / kept if kept else 0.0
     if coverage < needs.coverage:
-        return _none(f"{coverage:.0%} of the predictions have a label; a verdict needs {needs.coverage:.0%}")
+        return _none(f"{coverage:.0%} of the predictions have a label; a verdict needs {needs.coverage:.0%}{later}")
     name = "accuracy" if isinstance(figures, ClassFigures) else "mae"
     before = held_out.metrics.get(name) if held_out is not None else None
     if held_out is None or before is None or not held_out.rows:

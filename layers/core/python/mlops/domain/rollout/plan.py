@@ -43,6 +43,11 @@ class Step(Request):
         return self
 
 
+Steps = Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS)]
+ShadowMinutes = Annotated[int, Field(ge=0, le=WEEK)]
+BakeDays = Annotated[int, Field(ge=0, le=60)]
+
+
 class Guardrails(Request):
     """What the challenger may not do. Each may be null: then it is not tested."""
 
@@ -79,12 +84,10 @@ class Guardrails(Request):
 class Plan(Request):
     """Steps and guardrails."""
 
-    steps: Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS, description="With growing weights")]
+    steps: Annotated[Steps, Field(description="With growing weights")]
     shadow_minutes: Annotated[
-        int,
-        Field(
-            ge=0, le=WEEK, description="For so long the challenger is asked, and nobody gets its answers; 0: no such"
-        ),
+        ShadowMinutes,
+        Field(description="For so long the challenger is asked, and nobody gets its answers; 0: no such"),
     ] = 30
     shadow_share: Annotated[
         _Share | Annotated[float, Field(ge=1, le=1)],
@@ -92,8 +95,7 @@ class Plan(Request):
     ] = 0.25
     guardrails: Annotated[Guardrails, Field(default_factory=Guardrails)]
     bake_days: Annotated[
-        int,
-        Field(ge=0, le=60, description="For so long labels that come later can still bring the version before back"),
+        BakeDays, Field(description="For so long labels that come later can still bring the version before back")
     ] = 0
 
     @model_validator(mode="after")

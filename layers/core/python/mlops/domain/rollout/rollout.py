@@ -17,6 +17,8 @@ ID_PREFIX = "ro_"
 
 
 class RolloutStatus(StrEnum):
+    AWAITING_APPROVAL = "awaiting_approval"
+    """Somebody else has to approve it before predict knows of it."""
     STARTING = "starting"
     """predict does not know of it yet."""
     RUNNING = "running"
@@ -35,13 +37,15 @@ class RolloutStatus(StrEnum):
     """Somebody has ended it, or another transition has, or too few requests came."""
     FAILED = "failed"
     """The transition to Production was refused."""
+    REJECTED = "rejected"
+    """It never began: somebody has rejected it, nobody has decided, or the gate has refused the version."""
 
     @property
     def has_ended(self) -> bool:
         return self not in _ACTIVE
 
 
-SHOWN = (RolloutStatus.STARTING, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+SHOWN = (RolloutStatus.AWAITING_APPROVAL, RolloutStatus.STARTING, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 """Its version is not on its way to Production yet."""
 _ACTIVE = (*SHOWN, RolloutStatus.PROMOTING, RolloutStatus.BAKING, RolloutStatus.RETURNING)
 
@@ -92,7 +96,7 @@ class Rollout:
         note: What it waits for, or why it ended.
         broken: The guardrail that has ended it.
         figures: What is known about each guardrail, of the last look.
-        transition_id: The transition to Production.
+        transition_id: The transition to Production. If it needs an approval, it is requested before the rollout begins.
         rollback_id: The transition that brings the champion back, after the version was in Production.
     """
 
@@ -123,7 +127,13 @@ class Rollout:
         """Percent of the routing keys that the challenger answers now; 0 in the shadow, and after the end."""
         if self.status in (RolloutStatus.BAKING, RolloutStatus.RETURNING):
             return 100.0
-        return 0.0 if self.status.has_ended else self.plan.weights[self.phase]
+        shown = not self.status.has_ended and self.status is not RolloutStatus.AWAITING_APPROVAL
+        return self.plan.weights[self.phase] if shown else 0.0
+
+    @property
+    def moved_by(self) -> str | None:
+        """The transition that is, or comes, next: the one to Production, or the one that brings the champion back."""
+        return self.rollback_id if self.status is RolloutStatus.RETURNING else self.transition_id
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Rollout":
@@ -148,10 +158,10 @@ class Rollout:
 
     def to_record(self) -> dict[str, Any]:
         """Return the record, without fields that are None."""
-        return record_of({name: getattr(self, name) for name in _NAMES})
+        return rollout_record({name: getattr(self, name) for name in _NAMES})
 
 
-def record_of(values: Mapping[str, Any]) -> dict[str, Any]:
+def rollout_record(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields of a rollout as in a record, without those that are None."""
     record = {name: value for name, value in values.items() if value is not None}
     if "plan" in record:

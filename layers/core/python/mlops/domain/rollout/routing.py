@@ -21,12 +21,12 @@ def in_canary(rollout_id: str, routing_key: str, weight: float) -> bool:
         weight: The share of the keys in percent, 0 to 100. Of few keys, or of keys with very different traffic, the
             share of the requests is another one.
     """
-    return _hash(rollout_id, routing_key, _CANARY) < weight / 100 * _HASHES
+    return weight > 0 and _hash(rollout_id, routing_key, _CANARY) < weight / 100 * _HASHES
 
 
 def in_shadow(rollout_id: str, request_id: str, share: float) -> bool:
     """Return whether both versions are asked, to compare them. `share` is that of the requests, 0 to 1."""
-    return _hash(rollout_id, request_id, _SHADOW) < share * _HASHES
+    return share >= 1 or _hash(rollout_id, request_id, _SHADOW) < share * _HASHES
 
 
 def _hash(rollout_id: str, key: str, person: bytes) -> int:

@@ -5,18 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.domain.access import ALL_MODELS
+
 ENDINGS = ("completed", "failed", "cancelled")
 """How a job, a sweep or a batch prediction ends."""
 EVENT_TYPES = (
     *(f"transition.{status}" for status in ("succeeded", "rejected", "failed")),
     "rollout.started",
-    *(f"rollout.{status}" for status in ("succeeded", "rolled_back", "aborted", "failed")),
+    *(f"rollout.{status}" for status in ("succeeded", "rolled_back", "aborted", "failed", "rejected")),
     "drift.alert",
     "drift.recovered",
     "performance.alert",
     "performance.recovered",
     "approval.requested",
     "retrain.requested",
+    "cleanup.ended",
     *(f"{family}.{status}" for family in ("job", "sweep", "batch_prediction") for status in ENDINGS),
 )
 """What a webhook may subscribe to: all that the platform sends."""
@@ -36,7 +39,7 @@ class PlatformEvent:
     Attributes:
         type: One of `EVENT_TYPES`, or `TEST`.
         identity: The same for each repetition of the event, and of no other event.
-        name: The model, or the experiment where there is no model.
+        name: The model, or the experiment where there is no model; `*` if it is about all of them.
         timestamp: When it happened, ISO 8601 in UTC.
         data: What is known of it, which can be JSON.
         other_names: Further models and experiments that a key must be for to know of it.
@@ -59,7 +62,8 @@ class PlatformEvent:
 class _Source:
     """How to read an event of EventBridge: its family, and which fields have its end and its identity.
 
-    Without `status` the type is fixed; without `identity` it is EventBridge's id of the event.
+    Without `status` the type is fixed; without `identity` it is EventBridge's id of the event; without `names` it is
+    about all models, and those may know of it whose key is for all.
     """
 
     type: str
@@ -82,6 +86,7 @@ _SOURCES = {
     "Job Ended": _Source("job", "status", "job_id", _WITH_EXPERIMENT),
     "Sweep Ended": _Source("sweep", "status", "job_id", _WITH_EXPERIMENT),
     "Batch Prediction Ended": _Source("batch_prediction", "status", "batch_id"),
+    "Cleanup Ended": _Source("cleanup.ended", identity="cleanup_id", names=()),
 }
 DETAIL_TYPES = tuple(_SOURCES)
 """The events of EventBridge that `read_event` reads. The rule in the template has the same."""
@@ -102,7 +107,7 @@ def read_event(event: Mapping[str, Any]) -> PlatformEvent:
         raise NotAnEvent(f"{source.status} makes it a {kind!r}, which webhooks do not send")
     # A retrain that another program requests may have no id of its own.
     identity = detail.get(source.identity) if source.identity else None
-    names = [str(detail[field]) for field in source.names if detail.get(field)]
+    names = [str(detail[field]) for field in source.names if detail.get(field)] if source.names else list(ALL_MODELS)
     if not names:
         raise NotAnEvent(f"{source.names[0]} is missing")
     name, *others = names

@@ -57,7 +57,8 @@ def _watched(event: PlatformEvent, data: Mapping[str, Any]) -> str:
 
 
 def _approval(event: PlatformEvent, data: Mapping[str, Any]) -> str:
-    told = f"{event.name} version {data.get('version')} to {data.get('stage')} waits for approval"
+    what = "rollout of " if data.get("rollout_id") else ""
+    told = f"{what}{event.name} version {data.get('version')} to {data.get('stage')} waits for approval"
     return _with_reason(f"{told}, asked for by {data.get('actor')}", data.get("reason"))
 
 
@@ -67,6 +68,11 @@ def _retrain(event: PlatformEvent, data: Mapping[str, Any]) -> str:
 
 def _job(event: PlatformEvent, data: Mapping[str, Any]) -> str:
     return _with_reason(f"{event.identity} ({event.name}): {data.get('status')}", data.get("error"))
+
+
+def _cleanup(event: PlatformEvent, data: Mapping[str, Any]) -> str:
+    done = ", ".join(f"{name} {data.get(name, 0)}" for name in ("binned", "purged", "removed", "failed"))
+    return f"The weekly cleanup has ended: {done}, {data.get('freed_bytes', 0):,} bytes freed"
 
 
 def _test(event: PlatformEvent, data: Mapping[str, Any]) -> str:
@@ -87,5 +93,6 @@ _TEXTS: dict[str, Callable[[PlatformEvent, Mapping[str, Any]], str]] = {
     "job": _job,
     "sweep": _job,
     "batch_prediction": _job,
+    "cleanup": _cleanup,
     TEST.partition(".")[0]: _test,
 }

@@ -86,10 +86,10 @@ FROM mlops.models m WHERE m.name > %(after)s AND m.name LIKE ANY(%(names)s) ORDE
 """
 
 _VERSIONS = """
-SELECT v.version, v.stage, v.run_id, v.sha256, v.created_at, coalesce(r.metrics, '{}') AS metrics, r.objective
-FROM (SELECT * FROM mlops.model_versions
+SELECT v.version, v.stage, v.run_id, v.sha256, v.created_at, coalesce(r.metrics, '{}') AS metrics, r.objective,
+       e.name AS experiment_name FROM (SELECT * FROM mlops.model_versions
       WHERE name = %(name)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s) v
-LEFT JOIN mlops.runs r USING (run_id) ORDER BY v.version DESC
+LEFT JOIN mlops.runs r USING (run_id) LEFT JOIN mlops.experiments e USING (experiment_id) ORDER BY v.version DESC
 """
 
 _MAX_ID = 2**31 - 1
@@ -132,8 +132,8 @@ class Catalogue:
         if "*" not in names:
             filters.append("e.name LIKE ANY(%(names)s)")
         filtered, values = " AND ".join(filters) or "TRUE", {"name": name, "names": like(names)}
-        rows, next_cursor = self._ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
-        return rows, self._count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
+        rows, next_cursor = self.ordered(_EXPERIMENTS, order, "e.experiment_id", limit, cursor, filtered, values)
+        return rows, self.count(f"SELECT count(*) AS n FROM mlops.experiments e WHERE {filtered}", values), next_cursor
 
     def experiment(self, name_or_id: str) -> Row:
         """Return `{"experiment_id", "name", "objective"}`; a name comes before an id with the same digits.
@@ -144,7 +144,7 @@ class Catalogue:
         Raises:
             NotFound: There is no such experiment.
         """
-        rows = self._rows(_EXPERIMENT, wanted=name_or_id)
+        rows = self.rows(_EXPERIMENT, wanted=name_or_id)
         if not rows:
             raise NotFound(f"There is no experiment {name_or_id!r}; GET /experiments lists them")
         return rows[0]
@@ -178,13 +178,13 @@ class Catalogue:
         if name:
             filters.append("position(lower(%(name)s) IN lower(r.run_name)) > 0")
         filtered = " AND ".join(filters)
-        rows, next_cursor = self._ordered(_RUNS, order, "r.run_id", limit, cursor, filtered, values)
+        rows, next_cursor = self.ordered(_RUNS, order, "r.run_id", limit, cursor, filtered, values)
         count = f"SELECT count(*) AS n FROM mlops.runs r WHERE r.experiment_id = %(experiment_id)s AND {filtered}"
-        return rows, self._count(count, values), next_cursor
+        return rows, self.count(count, values), next_cursor
 
     def runs_by_id(self, experiment_id: int, run_ids: list[str]) -> list[Row]:
         """Return the experiment's runs with these ids, in this order, with tags. Raises NotFound."""
-        runs = {row["run_id"]: row for row in self._rows(_RUN, experiment_id=experiment_id, run_ids=run_ids)}
+        runs = {row["run_id"]: row for row in self.rows(_RUN, experiment_id=experiment_id, run_ids=run_ids)}
         if missing := [run_id for run_id in run_ids if run_id not in runs]:
             raise NotFound(f"The experiment has no run {', '.join(missing)}")
         return [runs[run_id] for run_id in run_ids]
@@ -192,14 +192,14 @@ class Catalogue:
     def metric_history(self, run_id: str) -> dict[str, list[Row]]:
         """Return the points of each metric in the order of steps; for a long history every n-th."""
         history: dict[str, list[Row]] = {}
-        for row in self._rows(_POINTS, run_id=run_id, most=MAX_POINTS):
+        for row in self.rows(_POINTS, run_id=run_id, most=MAX_POINTS):
             history.setdefault(row.pop("key"), []).append(row)
         return history
 
     def logged_models(self, run_id: str) -> list[Row]:
-        """Return `{"name", "artifact_uri"}` of the models that the run has logged."""
-        query = "SELECT name, artifact_uri FROM mlops.logged_models WHERE run_id = %(run_id)s ORDER BY name"
-        return self._rows(query, run_id=run_id)
+        """Return `{"model_id", "name", "artifact_uri"}` of the models that the run has logged."""
+        query = "SELECT model_id, name, artifact_uri FROM mlops.logged_models WHERE run_id = %(run_id)s ORDER BY name"
+        return self.rows(query, run_id=run_id)
 
     def models(
         self, limit: int, cursor: str | None, names: Sequence[str] = ALL_MODELS
@@ -210,12 +210,12 @@ class Catalogue:
             names: Only models with these names. One that ends in `*` stands for all names with this beginning.
         """
         after = decode_cursor(cursor) if cursor else ""
-        rows = self._rows(_MODELS, after=after, names=like(names), limit=limit + 1)
+        rows = self.rows(_MODELS, after=after, names=like(names), limit=limit + 1)
         return page_of(rows, limit, "name")
 
     def model(self, name: str) -> Row:
         """Return a registered model. Raises NotFound."""
-        rows = self._rows("SELECT * FROM mlops.models WHERE name = %(name)s", name=name)
+        rows = self.rows("SELECT * FROM mlops.models WHERE name = %(name)s", name=name)
         if not rows:
             raise NotFound(f"There is no model {name!r}; GET /models lists them")
         return rows[0]
@@ -223,11 +223,11 @@ class Catalogue:
     def versions(self, name: str, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
         """Return a page of a model's versions, the newest first, and the next cursor."""
         before = _number(cursor) if cursor else _MAX_ID
-        rows = self._rows(_VERSIONS, name=name, before=before, limit=limit + 1)
+        rows = self.rows(_VERSIONS, name=name, before=before, limit=limit + 1)
         more, rows = len(rows) > limit, rows[:limit]
         return rows, encode_cursor(str(rows[-1]["version"])) if more else None
 
-    def _ordered(
+    def ordered(
         self,
         query: str,
         order: Order,
@@ -241,7 +241,7 @@ class Catalogue:
         condition, ordering, keys = order.clauses(id_column, cursor)
         text = query.format(key=order.expression, condition=condition, ordering=ordering, filtered=filtered)
         try:
-            rows = self._rows(text, limit=limit + 1, **values, **keys)
+            rows = self.rows(text, limit=limit + 1, **values, **keys)
         except (psycopg.DataError, psycopg.errors.UndefinedFunction, UnicodeError) as error:
             if cursor is None:
                 raise
@@ -254,11 +254,12 @@ class Catalogue:
             del row["key"]
         return rows, next_cursor
 
-    def _count(self, query: str, values: dict[str, Any]) -> int:
-        count: int = self._rows(query, **values)[0]["n"]
+    def count(self, query: str, values: dict[str, Any]) -> int:
+        count: int = self.rows(query, **values)[0]["n"]
         return count
 
-    def _rows(self, query: str, **values: Any) -> list[Row]:
+    def rows(self, query: str, **values: Any) -> list[Row]:
+        """Return the rows of a query of the views."""
         with self._connected() as connection:
             return connection.execute(query.encode(), values).fetchall()
 

@@ -1,0 +1,1 @@
+"""The API of what is deleted and restored."""

@@ -1,0 +1,1 @@
+"""Takes versions that were trained on another stack."""

@@ -1,0 +1,1 @@
+"""People sign in, and get a personal API key for some hours."""
