@@ -85,25 +85,25 @@ def _line(sweep: dict[str, Any]) -> str:
 
 
 def _leaderboard(sweep: dict[str, Any]) -> Table:
-    table = Table(box=None, padding=(0, 1), title_justify="left")
+    table = Table(box=None, padding=(0, 1, 0, 0), title_justify="left")
     for name, justify in (("#", "right"), ("job", "left"), ("status", "left"), ("progress", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("accuracy", "rate", "hidden", "dropout", "batch"):
+    # The rows for validation rank the runs; the gate then measures the best one by the held-out rows.
+    for name in ("validation", "held-out", "rate", "hidden", "dropout"):
         table.add_column(name, justify="right")
     for place, run in enumerate(sweep["runs"], start=1):
         params, progress = run["params"], run["progress"]
-        accuracy = run["metrics"].get("accuracy")
+        accuracies = [run["metrics"].get(name) for name in ("val_accuracy", "accuracy")]
         best = sweep["best"] and run["job_id"] == sweep["best"]["job_id"]
         table.add_row(
             str(place),
             run["job_id"],
             run["status"],
-            ProgressBar(total=max(1, progress["epochs"]), completed=progress["epoch"], width=12),
-            f"{accuracy:.2%}" if accuracy is not None else "",
+            ProgressBar(total=max(1, progress["epochs"]), completed=progress["epoch"], width=8),
+            *("" if accuracy is None else f"{accuracy:.2%}" for accuracy in accuracies),
             f"{float(params['learning_rate']):.2g}",
             str(params["hidden_size"]),
             f"{float(params['dropout']):.2g}",
-            str(params["batch_size"]),
             style="bold green" if best else "red" if run["status"] == "failed" else "",
         )
     return table
