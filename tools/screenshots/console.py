@@ -87,7 +87,7 @@ def compare_three(page: Page) -> None:
     for place in (0, 1, 2):
         boxes.nth(place).check()
     page.get_by_role("button", name="Compare 3").click()
-    expect(page.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
+    expect(page.get_by_role("img", name="Accuracy after each epoch")).to_be_visible()
 
 
 def follow_a_job(page: Page) -> None:
@@ -118,7 +118,7 @@ VIEWS = (
     View("draw", f"predict?model={MODEL}", draw_a_seven, height=970),
     View("runs", f"runs?experiment={EXPERIMENT}", compare_three, height=860, dark=True),
     View("models", f"models?model={MODEL}", wait_for("History"), height=720),
-    View("drift", f"watching?model={MODEL}", drift_over_time, height=1510),
+    View("drift", f"watching?model={MODEL}", drift_over_time, height=1436),
     View("health", "operations", wait_for("Jobs by state"), height=660),
 )
 JOBS = View("jobs", "jobs", follow_a_job, height=700, dark=True)

@@ -28,8 +28,8 @@ const METRICS = [
   "model_size_bytes",
 ];
 const CURVES: [label: string, metric: string][] = [
-  ["Accuracy on held-out data", "val_accuracy"],
-  ["Loss on held-out data", "val_loss"],
+  ["Accuracy after each epoch", "val_accuracy"],
+  ["Loss after each epoch", "val_loss"],
 ];
 /** Curves of metrics that the runs have logged themselves. */
 const OWN_CURVES = 4;

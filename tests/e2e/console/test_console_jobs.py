@@ -150,7 +150,7 @@ def test_two_runs_stand_side_by_side_with_their_curves_and_a_link_shows_the_same
     side = page.get_by_role("region", name="Side by side")
     expect(side.get_by_role("columnheader", name="challenger").first).to_be_visible()
     expect(side.get_by_role("row", name=re.compile("^learning rate"))).to_have_class("differs")
-    expect(side.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
+    expect(side.get_by_role("img", name="Accuracy after each epoch")).to_be_visible()
     ids = ",".join(run["run_id"] for run in api.get(f"/experiments/{scene.digits}")["runs"])
     compared = {each["name"]: each for each in api.get(f"/experiments/{scene.digits}/compare?runs={ids}")["metrics"]}
     for name, row in (("loss", "^loss"), ("accuracy", "^accuracy"), ("model_size_bytes", "^model size")):
@@ -184,7 +184,7 @@ def test_runs_are_filtered_sorted_and_opened(open_console, api, scene):
     page.get_by_role("button", name="champion", exact=True).click()
     run = page.get_by_role("region", name="Run", exact=True)
     expect(run.get_by_role("heading", name="Run champion")).to_be_focused()
-    expect(run.get_by_role("img", name="Accuracy on held-out data")).to_be_visible()
+    expect(run.get_by_role("img", name="Accuracy after each epoch")).to_be_visible()
     (found,) = [each for each in api.get(f"/experiments/{scene.digits}")["runs"] if each["run_name"] == "champion"]
     expect(run).to_contain_text(found["run_id"])
     expect(run.get_by_role("region", name="Table of artifacts").locator("tbody tr").first).to_be_visible()
