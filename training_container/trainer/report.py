@@ -36,8 +36,8 @@ def write(
     baseline: float | None = None,
     importance: Mapping[str, float] | None = None,
 ) -> None:
-    """Write the pictures, evaluation.json and model_card.md into `folder`; for a table also
-    profile.json, the proof, and what explains its answers.
+    """Write the pictures, evaluation.json, the proof and model_card.md into `folder`; for a table also
+    profile.json, and what explains its answers.
 
     A picture that cannot be drawn is left out, and the log says so.
 
@@ -60,10 +60,8 @@ def write(
     _write_json(folder / "evaluation.json", evaluation.to_document())
     if dataset.profile is not None:
         _write_json(folder / "profile.json", dataset.profile.to_document())
-    if exported.proof is not None:
-        _write_json(folder / "proof.json", exported.proof)
-    if exported.proof_rows is not None:
-        (folder / PROOF_FILE).write_bytes(exported.proof_rows)
+    _write_json(folder / "proof.json", exported.proof)
+    (folder / PROOF_FILE).write_bytes(exported.proof_rows)
     if exported.explanation is not None:
         (folder / EXPLAIN_FILE).write_bytes(exported.explanation)
     card = model_card(parameters, dataset, evaluation, exported, facts, objective, baseline, exported.proof_summary)

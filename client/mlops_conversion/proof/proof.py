@@ -128,8 +128,9 @@ class Proof:
 
 
 def _narrows(check: Check) -> bool:
-    """Return whether a disagreement narrows the contract, which then refuses such rows."""
-    return check.kind in _NARROWING or (check.kind is Kind.BEYOND and bool(check.error))
+    """Return whether a disagreement narrows the contract, which then refuses such rows. A tensor has no columns."""
+    narrows = check.kind in _NARROWING or (check.kind is Kind.BEYOND and bool(check.error))
+    return narrows and check.column is not None
 
 
 def _shown(check: Check) -> str:

@@ -76,7 +76,7 @@ def prove(
     columns = rows.rounded(contract, rows.spread(held_out, HELD_OUT_ROWS))
     session = model if not isinstance(model, bytes) else _session(model)
     regression = contract.task is Task.REGRESSION
-    comparison = _Comparison(ask, session, encode, contract.output, scale if regression else 1.0, seconds)
+    comparison = Comparison(ask, session, encode, contract.output, scale if regression else 1.0, seconds)
     tokens = {}
     variants = max(FEWEST_VARIANTS, min(VARIANTS, CELLS // len(contract.columns) ** 2))
     base = rows.complete(contract, columns, variants)
@@ -112,7 +112,7 @@ def _null(column: Column, base: Columns) -> Question:
 
 
 def _null_token(
-    comparison: "_Comparison", contract: Contract, base: Columns, question: Question, column: Column, check: Check
+    comparison: "Comparison", contract: Contract, base: Columns, question: Question, column: Column, check: Check
 ) -> tuple[Check, str | None]:
     """Find the text that says null, if the two models agree on one.
 
@@ -155,8 +155,17 @@ def _numbers(contract: Contract, columns: Columns, thresholds: Mapping[str, Arra
         yield Question(Kind.THRESHOLD, name, values)
 
 
-class _Comparison:
-    """The two models, and how their answers are compared."""
+class Comparison:
+    """The two models, and how their answers are compared.
+
+    Args:
+        ask: The original.
+        session: The ONNX model.
+        encode: Returns its inputs for columns, under a contract.
+        output: The name of its output.
+        scale: What differences are measured by.
+        seconds: How long the comparison may take.
+    """
 
     def __init__(
         self,
@@ -280,6 +289,8 @@ def _plain(value: Any) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else f"{value}Z"
+    if isinstance(value, np.ndarray):
+        return [_plain(float(item)) for item in value]
     if isinstance(value, float):
         return float(value) if np.isfinite(value) else None
     return value

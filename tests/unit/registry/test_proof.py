@@ -175,6 +175,16 @@ def test_a_proof_that_does_not_fit_the_file_is_refused(
     assert reason in result.detail
 
 
+@pytest.mark.parametrize("how", [examine, examine_apart])
+def test_rows_of_vectors_are_asked_again_too(how: Examine) -> None:
+    vectors = replace(coded.made(Task.CLASSIFICATION), contract=None, feature_columns=(), profile=None)
+    made = export(trained(Task.CLASSIFICATION), vectors)
+    right = check(made.content, proof(made), how=how)
+    assert right.passed
+    assert right.detail.startswith(f"0 of {len(vectors.held_out)} rows are answered otherwise")
+    assert not check(changed(made.content, leaves=1.01), proof(made), how=how).passed
+
+
 @pytest.mark.parametrize("kept", [None, b"of another model"])
 def test_a_file_without_a_proof_passes_and_the_check_says_so(kept: bytes | None) -> None:
     for how in (examine, examine_apart):

@@ -37,9 +37,13 @@ def dataset() -> Dataset:
     return tables.read("odd.csv", "\n".join(["a,label", *rows]).encode())
 
 
+FILES = {"evaluation.json", "profile.json", "proof.json", "proof.npz", "model_card.md"}
+
+
 def write(folder: Path, dataset: Dataset, measured: Evaluation | None = None, **more: Any) -> set[str]:
-    proof = {"proof": {"passes": True}, "proof_summary": tuple(more.pop("proof"))} if "proof" in more else {}
-    exported = Exported(b"model", "0" * 64, np.zeros((1, 4), np.float32), 0.0, 0.01, **proof)
+    summary = tuple(more.pop("proof", ()))
+    answers = np.zeros((1, 4), np.float32)
+    exported = Exported(b"model", "0" * 64, answers, 0.0, 0.01, {"passes": True}, b"rows", summary)
     more = {"objective": ACCURACY, **more}
     report.write(folder, Parameters(), dataset, measured or evaluation(), exported, {"mlops.python": "3"}, **more)
     return {path.name for path in folder.iterdir()}
@@ -52,7 +56,7 @@ def colours(picture: Path) -> int:
 
 def test_any_text_is_drawn_as_a_label(tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]):
     pictures = {"confusion.png", "calibration.png", "roc.png", "precision_recall.png"}
-    assert write(tmp_path, dataset) == {*pictures, "evaluation.json", "profile.json", "model_card.md"}
+    assert write(tmp_path, dataset) == {*pictures, *FILES}
     for name in pictures:
         assert colours(tmp_path / name) > 50, name
     assert "picture_failed" not in capsys.readouterr().out
@@ -109,7 +113,7 @@ def test_a_quantity_has_pictures_and_a_card_of_its_own(tmp_path: Path, prices: D
         proof=["1,200 generated rows agree with the original"],
     )
     pictures = {"predictions.png", "residuals.png", "importance.png"}
-    assert names == {*pictures, "evaluation.json", "profile.json", "proof.json", "model_card.md"}
+    assert names == {*pictures, *FILES}
     for name in pictures:
         assert colours(tmp_path / name) > 50, name
     card = (tmp_path / "model_card.md").read_text("utf-8")

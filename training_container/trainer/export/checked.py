@@ -1,7 +1,7 @@
 """What a check of a converted model gives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,10 @@ class Checked:
             target's interquartile range.
         first_row: The inputs of one row, by name.
         description: The part of the file's description that depends on the kind of data.
-        proof: The whole proof as JSON, for a table.
+        proof: The whole proof as JSON.
         proof_rows: Rows of the proof, and what the trained model answered, as a file.
-        explanation: What explains its answers, as a file; its hash is in the description.
         summary: Sentences about the proof, for the model card.
+        explanation: What explains its answers, as a file; its hash is in the description.
     """
 
     model: bytes
@@ -29,7 +29,7 @@ class Checked:
     worst_difference: float
     first_row: Mapping[str, np.ndarray]
     description: Mapping[str, Any]
-    proof: Mapping[str, Any] | None = None
-    proof_rows: bytes | None = None
+    proof: Mapping[str, Any]
+    proof_rows: bytes
+    summary: tuple[str, ...]
     explanation: bytes | None = None
-    summary: tuple[str, ...] = field(default=())

@@ -32,10 +32,10 @@ class Exported:
         answers: Probabilities float32 `[n, classes]`, or quantities `[n, 1]`.
         worst_difference: The largest difference from the trained model's answers.
         latency_ms: Median milliseconds of a single prediction.
-        proof: How the two were compared, as JSON; None for vectors and images.
+        proof: How the two were compared, as JSON.
         proof_rows: Rows of the proof, and what the trained model answered, as a file; its hash is in the ONNX file.
-        explanation: What explains its answers, as a file; its hash is in the ONNX file. None if nothing does.
         proof_summary: The proof in sentences.
+        explanation: What explains its answers, as a file; its hash is in the ONNX file. None if nothing does.
     """
 
     content: bytes
@@ -43,10 +43,10 @@ class Exported:
     answers: np.ndarray
     worst_difference: float
     latency_ms: float
-    proof: Mapping[str, Any] | None = None
-    proof_rows: bytes | None = None
+    proof: Mapping[str, Any]
+    proof_rows: bytes
+    proof_summary: tuple[str, ...]
     explanation: bytes | None = None
-    proof_summary: tuple[str, ...] = ()
 
 
 def export(trained: Trained, dataset: Dataset, decision_threshold: float | None = None) -> Exported:
@@ -65,8 +65,8 @@ def export(trained: Trained, dataset: Dataset, decision_threshold: float | None 
         latency_ms=_latency(checked),
         proof=checked.proof,
         proof_rows=checked.proof_rows,
-        explanation=checked.explanation,
         proof_summary=checked.summary,
+        explanation=checked.explanation,
     )
 
 

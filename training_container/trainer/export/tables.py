@@ -7,20 +7,19 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from mlops_contract import ColumnType, Contract, Task
+from mlops_contract import ColumnType, Contract
 from mlops_contract.column_bins import reference_of
 from mlops_contract.whole_columns import encode_columns
-from mlops_conversion.errors import ProofTimeout
 from mlops_conversion.explained import Explained, explained, expose, unexplained
-from mlops_conversion.proof import Kind, prove, quantity_scale, sentences
+from mlops_conversion.proof import prove, sentences
 from mlops_conversion.proof.kept_rows import kept_rows
 from mlops_conversion.proof.rows import Columns, allowed, json_rows, taken
 from mlops_conversion.served_file import SELF_TEST_ROWS, answers, self_test_of_rows, session_of
 from trainer.data import Dataset
-from trainer.errors import ParityError
 from trainer.export.checked import Checked
 from trainer.export.coding import CODED, code, columns_of_the_coded_matrix, decode, with_coding
 from trainer.export.interface import check_answers, converted
+from trainer.export.proving import passed, scale_of, worst_difference
 from trainer.models.expansion import EXPANDED
 from trainer.models.protocols import Explainable, Trained
 
@@ -42,13 +41,13 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     model: bytes = graph.SerializeToString(deterministic=True)
     session = session_of(model)
     held_out = decode(contract, features, dataset.held_out.inputs)
-    scale = _scale(dataset)
+    scale = scale_of(dataset)
 
     def ask(columns: Columns) -> np.ndarray:
         return trained.predict(code(contract, features, columns))
 
-    try:
-        proof = prove(
+    proof = passed(
+        lambda: prove(
             ask,
             session,
             contract,
@@ -57,22 +56,11 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
             scale=scale,
             thresholds=_thresholds(trained, contract, dataset),
         )
-    except ProofTimeout as error:
-        raise ParityError(
-            f"{error}, so the model was not registered. Train a smaller model, leave out columns, or ask for more "
-            "vCPUs (resources)"
-        ) from error
-    if not proof.passes():
-        raise ParityError(
-            f"the ONNX model differs from the trained one: {proof.disagreement()}. The export of this model type is "
-            "wrong, so the model was not registered"
-        )
+    )
     proved = proof.narrowed(contract)
     feeds = encode_columns(contract, held_out)
     outputs = answers(session, feeds)
     check_answers(outputs, len(dataset.held_out), dataset.task)
-    compared = [entry for entry in proof.checks if entry.kind is Kind.HELD_OUT]
-    worst = max(entry.largest for entry in compared) / scale
     usual = np.flatnonzero(allowed(proved, held_out))
     rows = usual[:SELF_TEST_ROWS]
     explanations = _explained(trained, proved, session, encode_columns(proved, taken(held_out, usual)))
@@ -88,7 +76,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     return Checked(
         model,
         outputs,
-        worst,
+        worst_difference(proof),
         first,
         description,
         proof=proof.to_document(),
@@ -112,13 +100,6 @@ def _explained(
         return unexplained("the answers of this model type are no sums of parts; those of linear models and trees are")
     places = columns_of_the_coded_matrix(contract)
     return explained(lambda: trained.explanation().over(places), session, contract.output, feeds)
-
-
-def _scale(dataset: Dataset) -> float:
-    """Return the interquartile range of a target that is a quantity; 1 for classes."""
-    if dataset.task is Task.CLASSIFICATION:
-        return 1.0
-    return quantity_scale(dataset.train.targets)
 
 
 def _thresholds(trained: Trained, contract: Contract, dataset: Dataset) -> dict[str, np.ndarray]:

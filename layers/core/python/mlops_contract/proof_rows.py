@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlops_contract.agreement import Array
-from mlops_contract.contract import CATEGORIES, NUMBERS
+from mlops_contract.contract import CATEGORIES
 from mlops_contract.file_names import PROOF_FILE as PROOF_FILE
 
 MAX_ROWS = 1_000
@@ -32,7 +32,8 @@ class ProofRows:
     """Rows and answers.
 
     Attributes:
-        feeds: The model's inputs by name: `numbers` float32 `[n, k]`, `categories` strings as objects `[n, m]`.
+        feeds: The model's inputs by name: for a table `numbers` float32 `[n, k]` and `categories` strings as objects
+            `[n, m]`, otherwise one tensor float32 `[n, k]`.
         expected: The original's answers: float32 `[n, classes]`, or `[n, 1]` for a quantity.
         scale: What differences are measured by: 1, or the target's interquartile range for a quantity.
     """
@@ -71,7 +72,7 @@ class ProofRows:
             if unpacked > MAX_BYTES:
                 raise ValueError(f"{unpacked:,} bytes are more than {MAX_BYTES:,}")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                feeds = {name: arrays[name] for name in (NUMBERS, CATEGORIES) if name in arrays}
+                feeds = {name: arrays[name] for name in arrays.files if name not in (_EXPECTED, _SCALE)}
                 expected, scale = arrays[_EXPECTED], float(arrays[_SCALE])
         except Exception as error:  # zipfile and numpy raise a dozen unrelated types
             raise UnreadableRows(f"it is no npz file of plain arrays ({type(error).__name__}: {error})") from error
