@@ -33,7 +33,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
         "framing": dataset.name if dataset.name in FRAMED else None,
         "self_test": self_test_of_tensor(inputs, probabilities),
     }
-    return Checked(model, probabilities, worst, {INPUT: inputs[:1]}, description)
+    return Checked(model, session, probabilities, worst, {INPUT: inputs[:1]}, description)
 
 
 def _parity(trained: Trained, probabilities: np.ndarray, inputs: np.ndarray) -> float:

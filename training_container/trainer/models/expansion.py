@@ -6,7 +6,7 @@ columns there are. All of it is float32, so that an estimator is fitted to exact
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
