@@ -42,13 +42,55 @@ def output_of(session: onnxruntime.InferenceSession) -> str:
 
 def answers(session: onnxruntime.InferenceSession, feeds: Mapping[str, Array]) -> Array:
     """Return the model's answers to whole inputs, float32 `[n, k]`, asked in batches."""
-    output = output_of(session)
+    return asked_in_order(session, output_of(session), feeds, BATCH_ROWS)
+
+
+def asked_in_order(
+    session: onnxruntime.InferenceSession, output: str, feeds: Mapping[str, Array], batch: int | None = None
+) -> Array:
+    """Return the answers to rows, `[n, k]`, in their order; rows with the same texts are asked one after another.
+
+    onnxruntime compares a category with the members of a split one by one. Neighbours with the same texts take the
+    same branches, which processors foresee: this halves the time of models of trees, and no answer depends on it.
+
+    Args:
+        session: The model.
+        output: The name of the output.
+        feeds: Its inputs.
+        batch: How many rows are asked together; all if None.
+    """
     rows = len(next(iter(feeds.values())))
-    batches = [
-        {name: values[start : start + BATCH_ROWS] for name, values in feeds.items()}
-        for start in range(0, rows, BATCH_ROWS)
+    order = _by_texts(feeds)
+    parts = []
+    for start in range(0, rows, batch or max(rows, 1)) or (0,):
+        some = slice(start, start + (batch or rows))
+        part = {name: values[some if order is None else order[some]] for name, values in feeds.items()}
+        parts.append(session.run([output], part)[0])
+    found = np.concatenate(parts)
+    if order is None:
+        return found
+    result = np.empty_like(found)
+    result[order] = found
+    return result
+
+
+def _by_texts(feeds: Mapping[str, Array]) -> Array | None:
+    """Return an order in which rows with the same texts are neighbours, intp `[n]`; None if there are no texts."""
+    numbered = [
+        _numbered(values[:, place])
+        for values in feeds.values()
+        if values.dtype == object and values.ndim == 2
+        for place in range(values.shape[1])
     ]
-    return np.concatenate([session.run([output], batch)[0] for batch in batches])
+    # The column with the most texts comes first: its splits have the most members.
+    return np.lexsort(sorted(numbered, key=lambda numbers: int(numbers.max(initial=0)))) if numbered else None
+
+
+def _numbered(texts: Array) -> Array:
+    """Return the same number for the same texts, int64 `[n]`."""
+    values = texts.tolist()
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(values))}
+    return np.array([numbers[text] for text in values], np.int64)
 
 
 def self_test_of_tensor(inputs: Array, probabilities: Array) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mlops_conversion.limits import PROOF_SECONDS
 from mlops_conversion.proof import rows
 from mlops_conversion.proof.proof import Check, Kind, Proof
 from mlops_conversion.proof.rows import Array, Columns, Question
-from mlops_conversion.served_file import session_of
+from mlops_conversion.served_file import asked_in_order, session_of
 
 HELD_OUT_ROWS = 10_000
 VARIANTS, FEWEST_VARIANTS = 100, 4
@@ -243,7 +243,7 @@ class Comparison:
 
     def _converted(self, contract: Contract, columns: Columns) -> Array:
         try:
-            (answers,) = self._session.run([self._output], dict(self._encode(contract, columns)))
+            answers = asked_in_order(self._session, self._output, self._encode(contract, columns))
         except Exception as error:
             raise _Refused(f"the ONNX model: {_reason(error)}") from error
         return np.asarray(answers, np.float64)

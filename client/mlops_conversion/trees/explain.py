@@ -1,7 +1,8 @@
 """What the answers of trees are explained by: their paths, from the same dumps as the ONNX model."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,6 @@ _SUMS = {
     Output.LOGIT: Sum.LOG_ODDS,
     Output.LOGITS: Sum.SCORE,
 }
-_INFINITY = np.float32(np.inf)
 
 
 def explanation(forest: Forest, features: int, output: Output) -> Explanation:
@@ -32,8 +32,9 @@ def explanation(forest: Forest, features: int, output: Output) -> Explanation:
         raise NoExplanation(f"{leaves:,} leaves with a value for each class are too many; train fewer or smaller trees")
     paths: list[_Path] = []
     deepest = 1
+    size = _set_size(forest)
     for tree in forest.trees:
-        for path in _paths(tree):
+        for path in _paths(tree, size):
             deepest = max(deepest, len(path.conditions))
             # Asked for each path, as the paths of a large forest take minutes to find.
             if leaves * deepest > MAX_WORK:
@@ -45,16 +46,16 @@ def explanation(forest: Forest, features: int, output: Output) -> Explanation:
     return Explanation(_SUMS[output], _assembled(paths, forest), np.arange(features, dtype=np.int32))
 
 
-@dataclass(frozen=True, eq=False)
-class _Condition:
-    """What a path asks of one feature: an interval, or codes of a category.
+class _Condition(NamedTuple):
+    """What a path asks of one feature: an interval, or codes of a category. A model has tens of thousands of them.
 
     Attributes:
-        codes: The codes that meet it, and for the last place all codes beyond, bool; None if numbers are compared.
+        codes: The codes that meet it as bits, and for the last one all codes beyond, uint8 `[size / 8]`; None if
+            numbers are compared.
     """
 
-    low: np.float32 = -_INFINITY
-    high: np.float32 = _INFINITY
+    low: float = -np.inf
+    high: float = np.inf
     missing: bool = True
     share: float = 1.0
     codes: Array | None = None
@@ -64,48 +65,65 @@ class _Condition:
 class _Path:
     """The way to a leaf: what it asks of each feature, the leaf's values, and its target."""
 
-    conditions: dict[int, _Condition]
+    conditions: Mapping[int, _Condition]
     values: Array
     target: int
 
 
-def _paths(tree: Tree) -> Iterator[_Path]:
-    """Yield the paths of a tree. Raises NoExplanation."""
+_ANYTHING = _Condition()
+"""What a path asks of a feature that no split above looks at."""
+
+
+def _set_size(forest: Forest) -> int:
+    """Return how many bits a set of codes has: one for each code, in whole bytes, and the last for all beyond."""
+    members = [codes for tree in forest.trees for codes in tree.members.values()]
+    return 8 * (max((int(codes.max(initial=0)) for codes in members), default=0) // 8 + 1) + 8
+
+
+def _paths(tree: Tree, size: int) -> Iterator[_Path]:
+    """Yield the paths of a tree, whose sets have so many bits. Raises NoExplanation."""
     if tree.left_share is None:
         raise NoExplanation("the model does not say how many of the training's rows took which branch")
-    size = 8 * (max((int(codes.max(initial=0)) for codes in tree.members.values()), default=0) // 8 + 1) + 8
-    pending: list[tuple[int, dict[int, _Condition]]] = [(0 if tree.splits else -1, {})]
+    splits = list(
+        zip(
+            tree.feature.tolist(),
+            tree.threshold.tolist(),
+            tree.left.tolist(),
+            tree.right.tolist(),
+            tree.missing_left.tolist(),
+            tree.left_share.tolist(),
+            strict=True,
+        )
+    )
+    pending: list[tuple[int, Mapping[int, _Condition]]] = [(0 if splits else -1, {})]
     while pending:
         place, conditions = pending.pop()
         if place < 0:
             yield _Path(conditions, tree.values[-1 - place], tree.target)
             continue
-        feature = int(tree.feature[place])
-        above = conditions.get(feature, _Condition())
-        for is_left, child in ((True, tree.left[place]), (False, tree.right[place])):
-            narrowed = _narrowed(above, tree, place, is_left, size)
-            pending.append((int(child), {**conditions, feature: narrowed}))
+        feature, threshold, left, right, missing_left, share = splits[place]
+        above = conditions.get(feature, _ANYTHING)
+        # Of a number the threshold is the end of one interval and the start of the other one.
+        low, high, left_codes, right_codes = above.low, above.high, above.codes, above.codes
+        members = tree.members.get(place)
+        if members is None:
+            low, high = max(low, threshold), min(high, threshold)
+        else:
+            left_codes, right_codes = _parted(above.codes, members, size)
+        to_left = _Condition(above.low, high, above.missing and missing_left, above.share * share, left_codes)
+        to_right = _Condition(
+            low, above.high, above.missing and not missing_left, above.share * (1 - share), right_codes
+        )
+        pending.append((left, {**conditions, feature: to_left}))
+        pending.append((right, {**conditions, feature: to_right}))
 
 
-def _narrowed(above: _Condition, tree: Tree, place: int, is_left: bool, size: int) -> _Condition:
-    """Return the condition of a feature after one more split."""
-    assert tree.left_share is not None
-    share = float(tree.left_share[place])
-    condition = replace(
-        above,
-        missing=above.missing and bool(tree.missing_left[place]) == is_left,
-        share=above.share * (share if is_left else 1 - share),
-    )
-    members = tree.members.get(place)
-    if members is not None:
-        codes = np.zeros(size, bool)
-        codes[members] = True
-        codes = codes if is_left else ~codes
-        return replace(condition, codes=codes if above.codes is None else codes & above.codes)
-    threshold = tree.threshold[place]
-    if is_left:
-        return replace(condition, high=min(condition.high, threshold))
-    return replace(condition, low=max(condition.low, threshold))
+def _parted(codes: Array | None, members: Array, size: int) -> tuple[Array, Array]:
+    """Return the codes that are members, and those that are not, as bits; of all codes where `codes` is None."""
+    flags = np.zeros(size, bool)
+    flags[members] = True
+    bits = np.packbits(flags, bitorder="little")
+    return (bits, ~bits) if codes is None else (codes & bits, codes & ~bits)
 
 
 def _assembled(paths: list[_Path], forest: Forest) -> TreePaths:
@@ -131,14 +149,8 @@ def _assembled(paths: list[_Path], forest: Forest) -> TreePaths:
 
 def _sets(conditions: list[_Condition]) -> tuple[Array, Array]:
     """Return the different sets of codes, as bits, and the set of each condition; −1 for those that compare."""
-    sized = [condition.codes for condition in conditions if condition.codes is not None]
-    size = max(map(len, sized), default=0)
-    # The last place stands for all codes beyond, so a longer set repeats it.
-    packed = [
-        np.packbits(np.pad(codes, (0, size - len(codes)), "edge"), bitorder="little").tobytes() for codes in sized
-    ]
-    numbers = {bits: number for number, bits in enumerate(dict.fromkeys(packed))}
-    each = iter(packed)
-    members = [-1 if condition.codes is None else numbers[next(each)] for condition in conditions]
-    sets = np.frombuffer(b"".join(numbers), np.uint8).reshape(len(numbers), size // 8)
-    return sets, np.array(members, np.int32)
+    each = [None if condition.codes is None else condition.codes.tobytes() for condition in conditions]
+    numbers = {bits: number for number, bits in enumerate(dict.fromkeys(bits for bits in each if bits is not None))}
+    members = [-1 if bits is None else numbers[bits] for bits in each]
+    sets = np.frombuffer(b"".join(numbers), np.uint8)
+    return sets.reshape(len(numbers), len(sets) // max(len(numbers), 1)), np.array(members, np.int32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,6 +14,7 @@ class Checked:
 
     Attributes:
         model: The ONNX file, without its description.
+        session: The same, loaded as it is served.
         answers: Its answers to the held-out rows, float32 `[n, classes]`, or `[n, 1]` for a quantity.
         worst_difference: The largest difference from the trained model's answers; for a quantity in parts of the
             target's interquartile range.
@@ -25,6 +27,7 @@ class Checked:
     """
 
     model: bytes
+    session: onnxruntime.InferenceSession
     answers: np.ndarray
     worst_difference: float
     first_row: Mapping[str, np.ndarray]

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from mlops_conversion.reference import reference
-from mlops_conversion.served_file import described, output_of, session_of
+from mlops_conversion.served_file import described, output_of
 from trainer.data import Dataset
 from trainer.export.checked import Checked
 from trainer.models.protocols import Trained
@@ -96,7 +96,7 @@ def _described(checked: Checked, dataset: Dataset, decision_threshold: float | N
 
 def _latency(checked: Checked) -> float:
     """Return the median milliseconds of a single prediction."""
-    session = session_of(checked.model)
+    session = checked.session
     output, taken = output_of(session), []
     for _ in range(LATENCY_CALLS):
         began = time.perf_counter()

@@ -75,6 +75,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     first = encode_columns(proved, taken(held_out, rows[:1]))
     return Checked(
         model,
+        session,
         outputs,
         worst_difference(proof),
         first,

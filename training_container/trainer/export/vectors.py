@@ -47,6 +47,7 @@ def check(trained: Trained, dataset: Dataset) -> Checked:
     }
     return Checked(
         model,
+        session,
         outputs,
         worst_difference(proof),
         {INPUT: inputs[:1]},

@@ -6,6 +6,7 @@ They cannot resume to the bit, as the libraries do not keep the state of their d
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from trainer.models.splits import training_rows
 from trainer.parameters import HyperparameterValue, Parameters
 
 if TYPE_CHECKING:
-    import onnx
+    from mlops_conversion.trees import Trees
 
 MOST_REPORTS = 100
 
@@ -145,10 +146,9 @@ class TrainedBooster:
 
     def to_onnx(self) -> bytes:
         """Return the expansion and the trees as ONNX."""
-        from mlops_conversion.trees import convert
         from trainer.models.graphs import before
 
-        model: onnx.ModelProto = convert(self.booster, self.expansion.width)
+        model = self._trees.to_onnx()
         nodes, constants = self.expansion.nodes()
         before(model, self.expansion.features, nodes, constants, EXPANDED)
         content: bytes = model.SerializeToString(deterministic=True)
@@ -156,13 +156,18 @@ class TrainedBooster:
 
     def thresholds(self) -> Mapping[int, np.ndarray]:
         """Return those of all trees."""
-        return self.expansion.thresholds(self.booster)
+        return self.expansion.unexpanded(self._trees.thresholds())
 
     def explanation(self) -> Explanation:
         """Return the paths of all trees. Raises NoExplanation."""
-        from mlops_conversion.trees import explanation
+        return self._trees.explanation().over(self.expansion.sources)
 
-        return explanation(self.booster, self.expansion.width).over(self.expansion.sources)
+    @cached_property
+    def _trees(self) -> "Trees":
+        # Its dump takes as long to read as a small model to train, and nothing changes it any more.
+        from mlops_conversion.trees import read
+
+        return read(self.booster, self.expansion.width)
 
     def importance(self) -> dict[str, float] | None:
         """Return each feature's share of the gain of all splits."""

@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -24,6 +25,8 @@ from trainer.parameters import HyperparameterValue, Parameters
 if TYPE_CHECKING:
     import onnx
     from sklearn.base import BaseEstimator
+
+    from mlops_conversion.trees import Trees
 
 OPSET = 17
 CAPPED_LEVELS = 64
@@ -151,7 +154,7 @@ class TrainedEstimator:
 
     def thresholds(self) -> Mapping[int, np.ndarray]:
         """Return those of the trees, if it is made of trees."""
-        return self.expansion.thresholds(self.estimator) if self.trees else {}
+        return self.expansion.unexpanded(self._trees.thresholds()) if self.trees else {}
 
     def explanation(self) -> Explanation:
         """Return the paths of trees, or the coefficients of a linear model.
@@ -159,7 +162,7 @@ class TrainedEstimator:
         Raises:
             NoExplanation: It is neither, or has too many leaves.
         """
-        explanation = self._of_trees() if self.trees else self._of_coefficients()
+        explanation = self._trees.explanation() if self.trees else self._of_coefficients()
         if self.scale is not None:
             mean, deviation = self.scale
             explanation = explanation.scaled(deviation, np.array([mean]))
@@ -172,10 +175,12 @@ class TrainedEstimator:
             measure = np.abs(np.atleast_2d(coefficients)).sum(axis=0)
         return None if measure is None else shares(measure, self.expansion.sources, self.names)
 
-    def _of_trees(self) -> Explanation:
-        from mlops_conversion.trees import explanation
+    @cached_property
+    def _trees(self) -> "Trees":
+        # Its dump takes as long to read as a small model to train, and nothing changes it any more.
+        from mlops_conversion.trees import read
 
-        return explanation(self.estimator, self.expansion.width)
+        return read(self.estimator, self.expansion.width)
 
     def _of_coefficients(self) -> Explanation:
         from mlops_conversion.explained import explain_linear
@@ -190,10 +195,7 @@ class TrainedEstimator:
     def _estimator_graph(self) -> "onnx.ModelProto":
         if self.trees:
             # skl2onnx loses where missing values go, and its graph is three times as large.
-            from mlops_conversion.trees import convert
-
-            emitted: onnx.ModelProto = convert(self.estimator, self.expansion.width)
-            return emitted
+            return self._trees.to_onnx()
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
 

@@ -4,8 +4,9 @@ What is done is fixed when it is fitted, and is the same in numpy, in torch and 
 columns there are. All of it is float32, so that an estimator is fitted to exactly what it is later asked.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -68,15 +69,9 @@ class Expansion:
         """For each expanded position the position of the feature that it is made of, int64 `[width]`."""
         return np.concatenate([self.kept, self.scaled, self.flagged, self.compared])
 
-    def thresholds(self, model: Any) -> dict[int, np.ndarray]:
+    def unexpanded(self, thresholds: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
         """Return the thresholds of trees behind the expansion for the features that stay as they are, by position."""
-        from mlops_conversion.trees import thresholds
-
-        return {
-            int(self.kept[place]): values
-            for place, values in thresholds(model, self.width).items()
-            if place < len(self.kept)
-        }
+        return {int(self.kept[place]): values for place, values in thresholds.items() if place < len(self.kept)}
 
     def transform(self, inputs: np.ndarray) -> np.ndarray:
         """Return float32 `[n, width]` of `inputs` float32 `[n, features]`."""

@@ -69,8 +69,8 @@ class ColumnBins:
             start, thresholds = self._prediction
             found.append((outputs[:, 0] >= thresholds).sum(axis=0, dtype=np.intp) + start)
         if self._texts:
-            rows = feeds[CATEGORIES].tolist()
-            codes = [codes.get(row[place], unknown) for place, codes, unknown in self._texts for row in rows]
+            texts = feeds[CATEGORIES].T.tolist()
+            codes = [codes.get(text, unknown) for place, codes, unknown in self._texts for text in texts[place]]
             found.append(np.array(codes, np.intp))
         return np.bincount(np.concatenate(found), minlength=self.size)
 
@@ -123,7 +123,8 @@ def _of_numbers(name: str, values: Array, low: float | None, high: float | None)
 
 
 def _of_texts(column: Column, texts: list[str], most: int) -> ColumnReference:
-    counts = Counter(text for text in texts if text != column.null_token)
+    counts = Counter(texts)
+    counts.pop(column.null_token, None)
     if column.levels is None:
         known = {text for text, count in counts.items() if count >= LEAST_OFTEN}
     else:
