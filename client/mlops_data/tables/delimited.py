@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_contract.cells import BLANKS
 from mlops_data.errors import DataError
-from mlops_data.tables.cells import BLANKS, Cells, trimmed
+from mlops_data.tables.cells import Cells, trimmed
 from mlops_data.tables.database import quoted, write_parquet
 from mlops_data.tables.dialect import QUOTES_HINT, Dialect
 from mlops_data.tables.text import PIECE_BYTES, Head
@@ -61,6 +62,7 @@ class _Rows:
         self._file = file
         self._dialect = dialect
         self._first_line = head.first_line
+        self._blanks = head.blanks
 
     def line(self, row: int) -> int:
         """Return the line of the file on which a row begins, from Python's csv reader: DuckDB does not tell it."""
@@ -71,7 +73,7 @@ class _Rows:
         """Write the cells, trimmed, to a Parquet file. Raises DataError for the first line that DuckDB rejects."""
         columns = len(self._dialect.columns)
         types = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns))
-        cells = ", ".join(f"{trimmed(f'c{index}')} AS c{index}" for index in range(columns))
+        cells = ", ".join(f"{trimmed(f'c{index}', self._blanks)} AS c{index}" for index in range(columns))
         write_parquet(
             connection,
             f"SELECT {cells} "
@@ -141,7 +143,7 @@ class _Rows:
         """Raise DataError for the first line that DuckDB rejects. Blank lines are ignored."""
         rejected = connection.execute(
             "SELECT error_type::VARCHAR, csv_line, line_byte_position FROM reject_errors "
-            f"WHERE trim(coalesce(csv_line, ''), E'{BLANKS}') <> '' ORDER BY line_byte_position LIMIT 1"
+            f"WHERE trim(coalesce(csv_line, ''), {quoted(BLANKS)}) <> '' ORDER BY line_byte_position LIMIT 1"
         ).fetchone()
         if rejected is None:
             return
