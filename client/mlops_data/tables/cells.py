@@ -84,10 +84,11 @@ class Cells:
         """
         selected = [PLACE]
         for position in positions:
-            column, typed = f"c{position}", self.typed.get(position)
-            selected.append(
-                f"{filled(f'{column}::VARCHAR')} AS {column}, {typed.value} AS n{position}" if typed else column
-            )
+            column = f"c{position}"
+            if typed := self.typed.get(position):
+                selected += [f"{filled(f'{column}::VARCHAR')} AS {column}", f"{typed.value} AS n{position}"]
+            else:
+                selected.append(column)
         return f"(SELECT {', '.join(selected)} FROM {self._source})"
 
     def query(

@@ -36,8 +36,8 @@ class Reading:
         position: Its position in the table.
         name: Its name.
         type: Its type in the contract.
-        value: SQL for a cell's value, from the columns of `Cells.rows_of`, NULL if it is missing: VARCHAR for strings, DOUBLE for all others. Booleans are
-            1 and 0, datetimes are seconds since 1970 in UTC.
+        value: SQL for a cell's value, from the columns of `Cells.rows_of`, NULL if it is missing: VARCHAR for strings,
+            DOUBLE for all others. Booleans are 1 and 0, datetimes are seconds since 1970 in UTC.
         form: How its cells are written, as the contract says it; None is the usual way.
         counts_rows: Whether its numbers increase by one from each row to the next.
         beyond: Whether a whole number is beyond those that float32 has.

@@ -37,8 +37,8 @@ class Head:
     """The header of a file, with what precedes it.
 
     `header` is unchanged. `delimiter` is from a line `sep=`, or None. `first_line` is the line on which
-    the rows begin. `quotes_balance` says whether the number of quotation marks in the rows is even. `blanks` are those of
-    BLANKS that a cell may begin or end with.
+    the rows begin. `quotes_balance` says whether the number of quotation marks in the rows is even. `blanks` are those
+    of BLANKS that a cell may begin or end with.
     """
 
     header: str
