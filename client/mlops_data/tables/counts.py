@@ -106,11 +106,11 @@ def _of_typed(value: str, kind: ColumnType) -> list[str]:
     is_long = kind is ColumnType.LONG
     return [
         f"count({value})",
-        f"count_if(isnan({value}))",
+        f"count_if(coalesce(isnan({value}), false))",
         f"count_if({within_float32(value)})",
         f"count({value})" if is_long else "0",  # 7.0 and 1e20 are not written as whole numbers
         "0",
-        f"count_if(abs({value}) > {LARGEST_WHOLE})" if is_long else "0",
+        f"count_if(coalesce(abs({value}) > {LARGEST_WHOLE}, false))" if is_long else "0",
         "NULL",
         f"min({value} - {PLACE})",
         f"max({value} - {PLACE})",

@@ -73,10 +73,13 @@ def read_cells(connection: "DuckDBPyConnection", name: str, folder: Path, files:
 def _typed(connection: "DuckDBPyConnection", source: str, columns: Sequence[tuple[str, str]]) -> dict[int, Typed]:
     """Return the columns whose values are exactly those that their texts have; not so of FLOAT and DECIMAL.
 
-    Times are too if all have a year of four digits, as those that are read from text.
+    Times without an offset become TIMESTAMPTZ first, as text does: DuckDB rounds the fractions of their seconds in another
+    way. They are typed if all have a year of four digits, as those that are read from text.
     """
     typed = {
-        index: Typed(kind, (f"epoch(c{index})::DOUBLE" if kind is ColumnType.DATETIME else f"c{index}::DOUBLE"))
+        index: Typed(
+            kind, (f"epoch(c{index}::TIMESTAMPTZ)::DOUBLE" if kind is ColumnType.DATETIME else f"c{index}::DOUBLE")
+        )
         for index, (_, stored) in enumerate(columns)
         if (kind := VALUE_TYPES.get(stored))
     }
