@@ -73,8 +73,8 @@ def read_cells(connection: "DuckDBPyConnection", name: str, folder: Path, files:
 def _typed(connection: "DuckDBPyConnection", source: str, columns: Sequence[tuple[str, str]]) -> dict[int, Typed]:
     """Return the columns whose values are exactly those that their texts have; not so of FLOAT and DECIMAL.
 
-    Times without an offset become TIMESTAMPTZ first, as text does: DuckDB rounds the fractions of their seconds in another
-    way. They are typed if all have a year of four digits, as those that are read from text.
+    Times without an offset become TIMESTAMPTZ first, as text does: DuckDB rounds the fractions of their seconds in
+    another way. They are typed if all have a year of four digits, as those that are read from text.
     """
     typed = {
         index: Typed(
