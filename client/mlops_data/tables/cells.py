@@ -126,11 +126,11 @@ class Cells:
         """Return int64 `[n]`: for each row the first row with the same text in a column."""
         column, rows = f"c{position}", self.rows_of([position])
         firsts = f"(SELECT {column}, min({PLACE}) AS first_row FROM {rows} GROUP BY {column})"
-        rows = self.connection.execute(
+        found = self.connection.execute(
             f"SELECT first_row FROM (SELECT {PLACE}, {column} FROM {rows}) JOIN {firsts} USING ({column}) "
             f"ORDER BY {PLACE}"
         )
-        return np.asarray(rows.fetchnumpy()["first_row"], np.int64)
+        return np.asarray(found.fetchnumpy()["first_row"], np.int64)
 
     def place(self, row: int, column: int) -> str:
         """Return the beginning of an error about a cell: the name, the line and the column."""
