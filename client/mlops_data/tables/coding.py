@@ -3,6 +3,7 @@
 The coded matrix has the numbers first, in the order of the columns, and then one code for each column of categories.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,16 +69,21 @@ class _Writer:
     def __init__(self, inputs: Mapping[str, np.ndarray], parts: np.ndarray) -> None:
         self._inputs, self._parts = inputs, parts
         self._done: dict[int, tuple[int, dict[str, int]]] = {}
+        self._rows_of = functools.lru_cache(maxsize=1)(self._rows)
 
     def add(self, place: int, piece: np.ndarray) -> None:
         """Write the next rows, float `[rows, k]`, of the features at `place` and after it."""
         start, ends = self._done.get(place, (0, dict.fromkeys(self._inputs, 0)))
-        parts = self._parts[start : start + len(piece)]
-        for part, code in PARTS.items():
-            rows = piece[parts == code]
+        for part, chosen in self._rows_of(start, start + len(piece)).items():
+            rows = piece[chosen]
             self._inputs[part][ends[part] : ends[part] + len(rows), place : place + piece.shape[1]] = rows
             ends[part] += len(rows)
         self._done[place] = start + len(piece), ends
+
+    def _rows(self, start: int, end: int) -> dict[str, np.ndarray]:
+        """Return the places of each part's rows in a piece, int64 `[n]`. The columns of a piece have the same."""
+        parts = self._parts[start:end]
+        return {part: np.flatnonzero(parts == code) for part, code in PARTS.items()}
 
 
 def _layout(readings: Sequence[Reading], facts: Mapping[int, Facts]) -> tuple[tuple[Feature, ...], tuple[Column, ...]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mlops_contract import ColumnType
 from mlops_contract.columns import LARGEST_WHOLE
 from mlops_data.tables.cells import PLACE, Cells
 from mlops_data.tables.dates import ANY_DATE_SQL, DAY_FIRST, DOTTED_FORM, ISO_FORM
@@ -21,7 +22,8 @@ BOOLEAN_WORDS = (("yes", "no"), ("true", "false"), ("t", "f"), ("y", "n"))
 class Counts:
     """How many cells of a column are filled, are words for missing values, numbers, and so on.
 
-    `distinct` estimates how many different texts it has. `least` and `most` are of its numbers minus their rows.
+    `distinct` estimates how many different texts it has; None if the column is typed, as few such columns need it.
+    `least` and `most` are of its numbers minus their rows.
     """
 
     filled: int
@@ -30,7 +32,7 @@ class Counts:
     whole: int
     codes: int
     beyond: int
-    distinct: int
+    distinct: int | None
     least: float | None
     most: float | None
 
@@ -61,15 +63,23 @@ class Words:
     first: int | None
     second: int | None
 
+    @classmethod
+    def of_times(cls, count: int) -> "Words":
+        """Return those of a typed column with so many times."""
+        return cls((0,) * len(BOOLEAN_WORDS), count, 0, 0, 0, 0, None, None)
+
 
 def counted(cells: Cells, decimal_mark: str) -> Iterator[Counts]:
     """Yield the counts of each column."""
     for part in query_parts(range(len(cells.columns))):
-        source, selected = [], []
+        derived, selected = [], []
         for place in part:
+            if typed := cells.typed.get(place):
+                selected += _of_typed(f"n{place}", typed.kind)
+                continue
             column, value, finite, whole = f"c{place}", f"v{place}", f"f{place}", f"w{place}"
-            source += [column, f"{number(column, decimal_mark)} AS {value}", f"{within_float32(value)} AS {finite}"]
-            source.append(f"{is_whole(column, value, finite)} AS {whole}")
+            derived += [f"{number(column, decimal_mark)} AS {value}", f"{within_float32(value)} AS {finite}"]
+            derived.append(f"{is_whole(column, value, finite)} AS {whole}")
             # A number is no word, and only a whole one can be a code: CASE asks no cell in vain.
             word = f"CASE WHEN {finite} OR {column} = '' THEN false ELSE {is_missing(column)} END"
             code = f"(starts_with({column}, '0') OR starts_with({column}, '-0')) AND {column} NOT IN ('0', '-0')"
@@ -84,9 +94,33 @@ def counted(cells: Cells, decimal_mark: str) -> Iterator[Counts]:
                 f"min({value} - {PLACE})",
                 f"max({value} - {PLACE})",
             ]
-        (results,) = cells.query(", ".join(selected), source=", ".join(source))
+        (results,) = cells.query(", ".join(selected), part, derived=", ".join(derived))
         for start in range(0, len(results), COUNTED):
             yield Counts(*results[start : start + COUNTED])
+
+
+def _of_typed(value: str, kind: ColumnType) -> list[str]:
+    """Return SQL for the counts of a typed column: those that the texts of its values would have."""
+    if kind is ColumnType.DATETIME:
+        return [f"count({value})", "0", "0", "0", "0", "0", "NULL", "NULL", "NULL"]
+    is_long = kind is ColumnType.LONG
+    return [
+        f"count({value})",
+        f"count_if(coalesce(isnan({value}), false))",
+        f"count_if({within_float32(value)})",
+        f"count({value})" if is_long else "0",  # 7.0 and 1e20 are not written as whole numbers
+        "0",
+        f"count_if(coalesce(abs({value}) > {LARGEST_WHOLE}, false))" if is_long else "0",
+        "NULL",
+        f"min({value} - {PLACE})",
+        f"max({value} - {PLACE})",
+    ]
+
+
+def estimated_distinct(cells: Cells, position: int) -> int:
+    """Return an estimate of how many different texts a column has."""
+    ((distinct,),) = cells.query(f"approx_count_distinct(c{position})", [position])
+    return int(distinct)
 
 
 def counted_words(cells: Cells, position: int, distinct: int) -> Words:

@@ -44,7 +44,20 @@ def _strptime(date: str) -> str:
     return f"epoch(try_strptime({{0}}, [{formats}]))::DOUBLE"
 
 
-ISO_FORM = DateForm(ISO, "epoch(TRY_CAST({0} AS TIMESTAMPTZ))::DOUBLE")
+@dataclass(frozen=True)
+class _Iso(DateForm):
+    """ISO 8601. The two usual ways to write it are read without the regular expression, which takes twice as long."""
+
+    def seconds(self, column: str) -> str:
+        usual = " ".join(
+            f"WHEN strlen({column}) = {length} AND TRY_CAST({column} AS {kind})::VARCHAR = {column} "
+            f"THEN epoch(TRY_CAST({column} AS {kind}))::DOUBLE"
+            for kind, length in (("TIMESTAMP", len("2026-01-31 23:59:00")), ("DATE", len("2026-01-31")))
+        )
+        return f"CASE {usual} ELSE {super().seconds(column)} END"
+
+
+ISO_FORM = _Iso(ISO, "epoch(TRY_CAST({0} AS TIMESTAMPTZ))::DOUBLE")
 DOTTED_FORM = DateForm(DOTTED, _strptime("%d.%m.%Y"), cells.DOTTED)
 DAY_FIRST = DateForm(SLASHED, _strptime("%d/%m/%Y"), cells.DAY_FIRST)
 MONTH_FIRST = DateForm(SLASHED, _strptime("%m/%d/%Y"), cells.MONTH_FIRST)

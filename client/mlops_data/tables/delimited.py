@@ -5,14 +5,17 @@ DuckDB's types are not used: its sniffer reads `yes` as a boolean, and 1e400 as 
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_contract.cells import BLANKS
 from mlops_data.errors import DataError
-from mlops_data.tables.cells import BLANKS, Cells, trimmed
+from mlops_data.tables.cells import Cells, trimmed
 from mlops_data.tables.database import quoted, write_parquet
 from mlops_data.tables.dialect import QUOTES_HINT, Dialect
+from mlops_data.tables.sample import Hint, hints_of, sample_rows
 from mlops_data.tables.text import PIECE_BYTES, Head
 
 if TYPE_CHECKING:
@@ -31,8 +34,10 @@ def sniffed_delimiter(connection: "DuckDBPyConnection", rows: Path) -> str:
     return str(found[0]) if found else ""
 
 
-def read_cells(connection: "DuckDBPyConnection", name: str, rows: Path, head: Head, dialect: Dialect) -> Cells:
-    """Read the file `rows`, whose header is `head`.
+def read_cells(
+    connection: "DuckDBPyConnection", name: str, rows: Path, head: Head, dialect: Dialect, texts: Iterable[str]
+) -> Cells:
+    """Read the file `rows`, whose header is `head`. The columns `texts` are text, even if they look like numbers.
 
     Raises:
         DataError: A line does not have one cell per column. Names the first one.
@@ -41,7 +46,7 @@ def read_cells(connection: "DuckDBPyConnection", name: str, rows: Path, head: He
     if not head.quotes_balance:
         file.check_quotes()
     parquet = rows.with_suffix(".parquet")
-    file.load(connection, parquet)
+    hints = file.load(connection, parquet, texts)
     file.check_row_ends()
     return Cells(
         connection,
@@ -50,6 +55,7 @@ def read_cells(connection: "DuckDBPyConnection", name: str, rows: Path, head: He
         dialect.columns,
         header=f"{name}: line {head.header_line}",
         locate=lambda row: f"line {file.line(row)}",
+        typed={position: hint.typed(position) for position, hint in hints.items()},
     )
 
 
@@ -61,17 +67,44 @@ class _Rows:
         self._file = file
         self._dialect = dialect
         self._first_line = head.first_line
+        self._blanks = head.blanks
 
     def line(self, row: int) -> int:
         """Return the line of the file on which a row begins, from Python's csv reader: DuckDB does not tell it."""
         lines = (line for line, cells in self._records() if len(cells) > 1 or "".join(cells).strip())
         return next(itertools.islice(lines, row, None))
 
-    def load(self, connection: "DuckDBPyConnection", parquet: Path) -> None:
-        """Write the cells, trimmed, to a Parquet file. Raises DataError for the first line that DuckDB rejects."""
+    def load(self, connection: "DuckDBPyConnection", parquet: Path, texts: Iterable[str]) -> Mapping[int, Hint]:
+        """Write the cells, typed or as trimmed text, to a Parquet file. Return the columns that are typed.
+
+        Raises:
+            DataError: DuckDB rejects a line. Names the first one.
+        """
+        import duckdb
+
+        names = self._dialect.columns
+        hints: dict[int, Hint] = {}
+        with suppress(csv.Error, DataError, UnicodeDecodeError):
+            records = itertools.islice(self._records(), sample_rows(len(names)))
+            hints = hints_of([cells for _, cells in records], names, texts)
+        try:
+            self._write(connection, parquet, hints)
+        except (duckdb.ConversionException, duckdb.InvalidInputException):
+            if not hints:
+                raise
+            hints = {}  # a later row does not confirm one of them
+            self._write(connection, parquet, hints)
+        self._check_rejects(connection)
+        return hints
+
+    def _write(self, connection: "DuckDBPyConnection", parquet: Path, hints: Mapping[int, Hint]) -> None:
         columns = len(self._dialect.columns)
         types = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns))
-        cells = ", ".join(f"{trimmed(f'c{index}')} AS c{index}" for index in range(columns))
+        texts = {f"c{index}": hints.get(index) for index in range(columns)}
+        cells = ", ".join(
+            f"{hint.value(column) if hint else trimmed(column, self._blanks)} AS {column}"
+            for column, hint in texts.items()
+        )
         write_parquet(
             connection,
             f"SELECT {cells} "
@@ -82,7 +115,6 @@ class _Rows:
             columns,
             parquet,
         )
-        self._check_rejects(connection)
 
     def check_quotes(self) -> None:
         """Raise DataError if a quoted cell has no end: DuckDB silently skips its row and all following ones."""
@@ -141,7 +173,7 @@ class _Rows:
         """Raise DataError for the first line that DuckDB rejects. Blank lines are ignored."""
         rejected = connection.execute(
             "SELECT error_type::VARCHAR, csv_line, line_byte_position FROM reject_errors "
-            f"WHERE trim(coalesce(csv_line, ''), E'{BLANKS}') <> '' ORDER BY line_byte_position LIMIT 1"
+            f"WHERE trim(coalesce(csv_line, ''), {quoted(BLANKS)}) <> '' ORDER BY line_byte_position LIMIT 1"
         ).fetchone()
         if rejected is None:
             return

@@ -8,9 +8,16 @@ from mlops_contract.cells import DECIMAL_COMMA, TRUE_OR_FALSE
 from mlops_data.errors import DataError
 from mlops_data.options import ColumnRole
 from mlops_data.tables.cells import Cells
-from mlops_data.tables.counts import BOOLEAN_WORDS, Words, counted, counted_words, query_parts
+from mlops_data.tables.counts import (
+    BOOLEAN_WORDS,
+    Words,
+    counted,
+    counted_words,
+    estimated_distinct,
+    query_parts,
+)
 from mlops_data.tables.dates import DAY_FIRST, DOTTED_FORM, ISO_FORM, MONTH_FIRST, DateForm
-from mlops_data.tables.numbers import is_missing, number, within_float32
+from mlops_data.tables.numbers import number, within_float32
 from mlops_data.tables.refusals import refuse_misfit
 
 LIKELY_UNIQUE_SHARE = 0.9
@@ -29,8 +36,8 @@ class Reading:
         position: Its position in the table.
         name: Its name.
         type: Its type in the contract.
-        value: SQL for a cell's value, NULL if it is missing: VARCHAR for strings, DOUBLE for all others. Booleans are
-            1 and 0, datetimes are seconds since 1970 in UTC.
+        value: SQL for a cell's value, from the columns of `Cells.rows_of`, NULL if it is missing: VARCHAR for strings,
+            DOUBLE for all others. Booleans are 1 and 0, datetimes are seconds since 1970 in UTC.
         form: How its cells are written, as the contract says it; None is the usual way.
         counts_rows: Whether its numbers increase by one from each row to the next.
         beyond: Whether a whole number is beyond those that float32 has.
@@ -57,9 +64,14 @@ class Inferred:
         self._words_of: dict[int, Words] = {}
         self._counts = list(counted(self._cells, self.decimal_mark))
         others = [place for place, counts in enumerate(self._counts) if counts.numbers < counts.present]
+        others = [place for place in others if place not in cells.typed]
         if others and self._has_decimal_commas(others):
             self.decimal_mark = ","
             self._counts = list(counted(self._cells, self.decimal_mark))
+
+    def present(self, position: int) -> int:
+        """Return how many cells of a column have a value, read as numbers, booleans or datetimes."""
+        return self._counts[position].present
 
     def is_numeric(self, position: int) -> bool:
         """Return whether a column has numbers only. Codes such as 007 are none, and neither is what is stored as text.
@@ -85,15 +97,19 @@ class Inferred:
 
         The first number is exact if it is near the second, and an estimate otherwise.
         """
-        counts, column = self._counts[position], f"c{position}"
-        if counts.distinct < LIKELY_UNIQUE_SHARE * counts.filled:
-            return counts.distinct, counts.filled
-        ((exact,),) = self._cells.query(f"count(DISTINCT {column})", f"WHERE {column} <> ''", column)
-        return exact, counts.filled
+        column, filled, estimate = f"c{position}", self._counts[position].filled, self._estimate(position)
+        if estimate < LIKELY_UNIQUE_SHARE * filled:
+            return estimate, filled
+        ((exact,),) = self._cells.query(f"count(DISTINCT {column})", [position], f"WHERE {column} <> ''")
+        return exact, filled
 
     def number(self, position: int) -> str:
         """Return SQL for the number in a cell of this column, finite as float32; NULL if there is none."""
-        value = number(f"c{position}", self.decimal_mark)
+        typed = self._cells.typed.get(position)
+        if typed and typed.kind is not ColumnType.DATETIME:
+            value = f"n{position}"
+        else:
+            value = number(f"c{position}", self.decimal_mark)
         return f"CASE WHEN {within_float32(value)} THEN {value} END"
 
     def reading(self, position: int, role: ColumnRole | None = None) -> Reading:
@@ -163,7 +179,8 @@ class Inferred:
 
     def _datetime(self, position: int, words: Words) -> Reading:
         form, note = self._form(position, words)
-        value = form.seconds(f"c{position}")
+        typed = self._cells.typed.get(position)
+        value = f"n{position}" if typed and typed.kind is ColumnType.DATETIME else form.seconds(f"c{position}")
         self._check(position, ColumnType.DATETIME, value)
         return Reading(position, self._cells.columns[position], ColumnType.DATETIME, value, form.name, note=note)
 
@@ -183,18 +200,27 @@ class Inferred:
 
     def _check(self, position: int, kind: ColumnType, value: str) -> None:
         """Raise DataError if a cell that is there has no value."""
-        column = f"c{position}"
-        misfit = f"({value}) IS NULL"
-        if kind is ColumnType.DOUBLE and self._counts[position].numbers == self._counts[position].present:
+        counts = self._counts[position]
+        if kind is ColumnType.DOUBLE and counts.numbers == counts.present:
             return
-        ((misfits,),) = self._cells.query(f"count_if(NOT {is_missing(column)} AND {misfit})", source=column)
-        if misfits:
-            refuse_misfit(self._cells, position, kind, misfit)
+        ((values,),) = self._cells.query(f"count({value})", [position])
+        if values < counts.present:
+            refuse_misfit(self._cells, position, kind, f"({value}) IS NULL")
 
     def _words(self, position: int) -> Words:
         if position not in self._words_of:
-            self._words_of[position] = counted_words(self._cells, position, self._counts[position].distinct)
+            self._words_of[position] = self._counted_words(position)
         return self._words_of[position]
+
+    def _counted_words(self, position: int) -> Words:
+        typed = self._cells.typed.get(position)
+        if typed and typed.kind is ColumnType.DATETIME:
+            return Words.of_times(self._counts[position].filled)
+        return counted_words(self._cells, position, self._estimate(position))
+
+    def _estimate(self, position: int) -> int:
+        distinct = self._counts[position].distinct
+        return estimated_distinct(self._cells, position) if distinct is None else distinct
 
     def _has_decimal_commas(self, positions: Sequence[int]) -> bool:
         """Return whether commas are decimal marks: not if they can be thousands separators, or if there are points."""
@@ -206,7 +232,7 @@ class Inferred:
                     for place in part
                     for mark, pattern in ((",", WITH_COMMA), (",", PERHAPS_THOUSANDS), (".", WITH_POINT))
                 ),
-                source=", ".join(f"c{place}" for place in part),
+                part,
             )
             for index, place in enumerate(part):
                 with_comma, perhaps, with_point = results[3 * index : 3 * index + 3]
@@ -221,7 +247,7 @@ class Inferred:
         return any(
             self._cells.query(
                 " OR ".join(f"bool_or({_matches(f'c{place}', '.', WITH_POINT)})" for place in part),
-                source=", ".join(f"c{place}" for place in part),
+                part,
             )[0][0]
             for part in query_parts(numeric)
         )

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_contract.cells import BLANKS
 from mlops_contract.contract import MAX_COLUMNS
 from mlops_data.errors import DataError
-from mlops_data.tables.cells import BLANKS, PLACE, Cells, trimmed
+from mlops_data.tables.cells import PLACE, Cells, trimmed
 from mlops_data.tables.database import quoted, write_parquet
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ class _Objects:
     def line(self, row: int) -> int:
         """Return the line of the file that has a row."""
         with self._file.open(encoding="utf-8") as file:
-            blanks = BLANKS.encode().decode("unicode_escape")
-            lines = (number for number, line in enumerate(file, 1) if line.strip(blanks + "\u00a0"))
+            lines = (number for number, line in enumerate(file, 1) if line.strip(BLANKS))
             return next(itertools.islice(lines, row, None))
 
     def _check_separator(self) -> None:

@@ -90,7 +90,7 @@ def _times(
     except ValueError as error:
         wanted = "a date such as 2025-12-31" if reading.type is ColumnType.DATETIME else "a number"
         raise DataError(f"{cells.name}: held_out: the start {split.start!r} is not {wanted}") from error
-    times = cells.array(reading.value, np.nan)[rows]
+    times = cells.array(reading.value, position, np.nan)[rows]
     missing = np.flatnonzero(np.isnan(times))
     if len(missing):
         raise DataError(

@@ -19,7 +19,7 @@ from mlops_data.tables.inference import Inferred
 from mlops_data.tables.partition import parts_of
 from mlops_data.tables.selection import by_content, by_training_rows
 from mlops_data.tables.summary import profile_of
-from mlops_data.tables.target import read_target, target_position
+from mlops_data.tables.target import TARGET_COLUMNS, read_target, target_position
 from mlops_data.tables.values import Values
 from mlops_data.tables.weights import read_weights
 
@@ -42,7 +42,10 @@ def read(name: str, content: bytes, options: DataOptions = DEFAULTS) -> Dataset:
         head = text.write_rows(name, content, rows)
         del content
         written = dialect.of_head(name, head, lambda: delimited.sniffed_delimiter(connection, rows))
-        return _dataset(delimited.read_cells(connection, name, rows, head, written), options, _encoding(head.encoding))
+        # A request may say how these are read, and a target can be a class.
+        texts = {*options.named, *(column for column in written.columns if column.lower() in TARGET_COLUMNS)}
+        cells = delimited.read_cells(connection, name, rows, head, written, texts)
+        return _dataset(cells, options, _encoding(head.encoding))
 
 
 def read_json_lines(name: str, content: bytes, options: DataOptions = DEFAULTS) -> Dataset:

@@ -28,7 +28,7 @@ def refuse_misfit(cells: Cells, position: int, kind: ColumnType, misfit: str) ->
     """
     column = f"c{position}"
     ((row, text),) = cells.query(
-        f"{PLACE}, {column}", f"WHERE NOT {is_missing(column)} AND ({misfit}) ORDER BY {PLACE} LIMIT 1"
+        f"{PLACE}, {column}", [position], f"WHERE NOT {is_missing(column)} AND ({misfit}) ORDER BY {PLACE} LIMIT 1"
     )
     raise DataError(f"{cells.place(row, position)}: {_problem(text, kind)}")
 

@@ -128,7 +128,7 @@ def _id_reason(selection: Selection, inferred: Inferred, reading: Reading) -> st
 def _refuse_beyond(cells: Cells, inferred: Inferred, position: int) -> None:
     value = inferred.number(position)
     ((row, text),) = cells.query(
-        f"{PLACE}, c{position}", f"WHERE abs({value}) > {LARGEST_WHOLE} ORDER BY {PLACE} LIMIT 1"
+        f"{PLACE}, c{position}", [position], f"WHERE abs({value}) > {LARGEST_WHOLE} ORDER BY {PLACE} LIMIT 1"
     )
     raise DataError(
         f"{cells.place(row, position)}: {text} is beyond {LARGEST_WHOLE:,}, up to which float32 has all whole numbers; "

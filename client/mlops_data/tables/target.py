@@ -81,7 +81,8 @@ def read_target(cells: Cells, inferred: Inferred, position: int, options: DataOp
     has_words = inferred.is_numeric(position) or inferred.is_boolean(position) or options.task is Task.REGRESSION
     missing = is_missing(column) if has_words else f"{column} = ''"
     texts = [
-        text for (text,) in cells.query(f"DISTINCT {column}", f"WHERE NOT {missing} LIMIT {MAX_CLASSES + 1}", column)
+        text
+        for (text,) in cells.query(f"DISTINCT {column}", [position], f"WHERE NOT {missing} LIMIT {MAX_CLASSES + 1}")
     ]
     if not texts:
         raise DataError(f"{where}: the label is missing in all rows; fill it in, or name another column in target")
@@ -101,7 +102,7 @@ def _task(cells: Cells, inferred: Inferred, position: int, where: str, texts: Se
             refuse_misfit(cells, position, ColumnType.DOUBLE, f"({inferred.number(position)}) IS NULL")
         return Task.CLASSIFICATION
     value = inferred.number(position)
-    ((fractions,),) = cells.query("count_if(v <> trunc(v))", source=f"{value} AS v")
+    ((fractions,),) = cells.query("count_if(v <> trunc(v))", [position], derived=f"{value} AS v")
     if fractions or len(texts) > MOST_WHOLE_NUMBERS:
         return Task.REGRESSION
     if len(texts) <= MOST_NUMBERED_CLASSES:
@@ -131,10 +132,9 @@ def _quantities(
     cells: Cells, inferred: Inferred, position: int, where: str
 ) -> tuple[tuple[Label, ...], np.ndarray, np.ndarray]:
     value = inferred.number(position)
-    values = cells.array(value, np.nan)
+    values = cells.array(value, position, np.nan)
     present = ~np.isnan(values)
-    ((there,),) = cells.query(f"count_if(NOT {is_missing(f'c{position}')})", source=f"c{position}")
-    if there > present.sum():
+    if inferred.present(position) > present.sum():
         refuse_misfit(cells, position, ColumnType.DOUBLE, f"({value}) IS NULL")
     if values[present].min() == values[present].max():
         raise DataError(f"{where}: all rows have the value {values[present][0]:g}; add rows with another one")
@@ -144,8 +144,9 @@ def _quantities(
 def _notes(cells: Cells, position: int, missing: str, without: int) -> tuple[str, ...]:
     if not without:
         return ()
-    all_cells = ", ".join(f"c{column}" for column in range(len(cells.columns)))
-    ((blank,),) = cells.query("count(*)", f"WHERE {missing} AND concat({all_cells}) = ''")
+    positions = range(len(cells.columns))
+    all_cells = ", ".join(f"c{column}" for column in positions)
+    ((blank,),) = cells.query("count(*)", positions, f"WHERE {missing} AND concat({all_cells}) = ''")
     if without == blank:
         return ()
     rows = "1 row" if without - blank == 1 else f"{without - blank} rows"

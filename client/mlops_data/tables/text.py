@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from mlops_contract.cells import BLANKS
 from mlops_data.errors import DataError
 from mlops_data.unpacking import UnpackedStream
 
@@ -36,7 +37,8 @@ class Head:
     """The header of a file, with what precedes it.
 
     `header` is unchanged. `delimiter` is from a line `sep=`, or None. `first_line` is the line on which
-    the rows begin. `quotes_balance` says whether the number of quotation marks in the rows is even.
+    the rows begin. `quotes_balance` says whether the number of quotation marks in the rows is even. `blanks` are those
+    of BLANKS that a cell may begin or end with.
     """
 
     header: str
@@ -44,6 +46,7 @@ class Head:
     first_line: int
     encoding: str
     quotes_balance: bool
+    blanks: str
 
     @property
     def header_line(self) -> int:
@@ -136,7 +139,7 @@ def _write_lines(pieces: Iterator[str], path: Path, encoding: str) -> str:
 
 def _write_rows(name: str, pieces: Iterator[str], path: Path, encoding: str) -> Head:
     above, end = "", 0
-    quotes = 0
+    quotes, blanks = 0, ""
     with path.open("wb") as rows:
         for piece in pieces:
             above += piece
@@ -147,6 +150,7 @@ def _write_rows(name: str, pieces: Iterator[str], path: Path, encoding: str) -> 
         end = end or len(above)
         for piece in itertools.chain([above[end:]], pieces):
             quotes += piece.count('"')
+            blanks += "".join(blank for blank in BLANKS if blank not in blanks and blank in piece)
             rows.write(piece.encode())
     header = above[:end].strip("\n")
     first, _, rest = header.partition("\n")
@@ -157,6 +161,7 @@ def _write_rows(name: str, pieces: Iterator[str], path: Path, encoding: str) -> 
         first_line=above.count("\n", 0, end) + 1,
         encoding=encoding,
         quotes_balance=quotes % 2 == 0,
+        blanks=blanks if quotes else blanks.replace("\n", ""),
     )
 
 

@@ -1,10 +1,8 @@
-"""The values of a table's columns in Parquet files, without the rows that are left out, and what the training rows
-have in each column."""
+"""The values of a table's columns, without the rows that are left out, and what the training rows have in each
+column."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +10,13 @@ import numpy as np
 from mlops_contract import ColumnType
 from mlops_data.splitting import TRAIN
 from mlops_data.tables.cells import Cells
-from mlops_data.tables.database import quoted, write_parquet
+from mlops_data.tables.database import quoted
 from mlops_data.tables.inference import Reading
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-COLUMNS_PER_FILE = 100
+COLUMNS_PER_QUERY = 100
 """DuckDB takes minutes to plan a join of thousands of computed columns."""
 BYTES_PER_PIECE = 8 * 1024**2
 MOST_ROWS = 100_000
@@ -63,34 +61,25 @@ class Values:
         """Read the cells. `parts` are int8 `[rows of the table]`, negative for rows to leave out."""
         import pyarrow
 
-        self.readings = tuple(readings)
+        self.readings = {reading.position: reading for reading in readings}
         self.parts = parts[parts >= 0]
+        self._cells = cells
         self._connection: DuckDBPyConnection = cells.connection
-        self._folder: Path = cells.path.parent
-        self._file_of = {reading.position: place // COLUMNS_PER_FILE for place, reading in enumerate(readings)}
         self._connection.register("parts", pyarrow.table({"part": parts}))
-        for start in range(0, len(self.readings), COLUMNS_PER_FILE):
-            block = self.readings[start : start + COLUMNS_PER_FILE]
-            selected = ", ".join(f"{reading.value} AS v{reading.position}" for reading in block)
-            write_parquet(
-                self._connection,
-                f"SELECT {selected}, part FROM read_parquet({quoted(str(cells.path))}) POSITIONAL JOIN parts "
-                "WHERE part >= 0",
-                len(block),
-                self._path(block[0].position),
-            )
-        self._connection.unregister("parts")
 
     def facts(self) -> dict[int, Facts]:
         """Return what the training rows have in each column, by the column's position."""
         found = {}
-        for part in self._in_files([r.position for r in self.readings if r.type is not ColumnType.STRING]):
+        readings = self.readings.values()
+        for part in query_parts([r.position for r in readings if r.type is not ColumnType.STRING]):
             selected = [f"count(v{p}), approx_count_distinct(v{p}), min(v{p}), max(v{p}), avg(v{p})" for p in part]
-            (results,) = self._execute(", ".join(selected), part[0], f"WHERE part = {TRAIN}").fetchall()
+            (results,) = self._connection.execute(
+                f"SELECT {', '.join(selected)} FROM {self._rows(part, f'part = {TRAIN}')}"
+            ).fetchall()
             for index, position in enumerate(part):
                 filled, distinct, low, high, mean = results[5 * index : 5 * index + 5]
                 found[position] = Facts(filled, distinct, low == high, low, high, mean)
-        strings = [reading.position for reading in self.readings if reading.type is ColumnType.STRING]
+        strings = [reading.position for reading in readings if reading.type is ColumnType.STRING]
         return found | {position: self._string_facts(position) for position in strings}
 
     def numbers(self, positions: Sequence[int]) -> Iterator[tuple[Sequence[int], list[np.ndarray]]]:
@@ -98,7 +87,7 @@ class Values:
 
         The pieces of a column come one after the other. All of its rows at once would take much memory.
         """
-        for part in self._in_files(positions):
+        for part in query_parts(positions):
             for piece in self._pieces(", ".join(f"v{position}" for position in part), part):
                 yield part, piece
 
@@ -111,9 +100,9 @@ class Values:
             yield piece
 
     def _pieces(self, selected: str, positions: Sequence[int]) -> Iterator[list[np.ndarray]]:
-        """Yield what is selected from the columns, which one file has."""
+        """Yield what is selected from the columns."""
         rows = min(MOST_ROWS, max(1, BYTES_PER_PIECE // (8 * len(positions))))
-        relation = self._connection.sql(f"SELECT {selected} FROM {self._source(positions[0])}")
+        relation = self._connection.sql(f"SELECT {selected} FROM {self._rows(positions)}")
         for batch in relation.to_arrow_reader(rows):
             yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]
 
@@ -121,7 +110,7 @@ class Values:
         value = f"v{position}"
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE counts AS SELECT {value} AS value, count(*) AS rows "
-            f"FROM {self._source(position)} WHERE part = {TRAIN} AND {value} IS NOT NULL GROUP BY {value}"
+            f"FROM {self._rows([position], f'part = {TRAIN}')} WHERE {value} IS NOT NULL GROUP BY {value}"
         )
         ((filled, distinct),) = self._connection.execute(
             "SELECT coalesce(sum(rows), 0)::BIGINT, count(*) FROM counts"
@@ -133,17 +122,13 @@ class Values:
         self._connection.execute("DROP TABLE counts")
         return Facts(filled, distinct, distinct <= 1, levels=tuple(levels))
 
-    def _in_files(self, positions: Sequence[int]) -> Iterator[list[int]]:
-        """Yield the columns of each file."""
-        for _, block in itertools.groupby(positions, self._file_of.__getitem__):
-            yield list(block)
+    def _rows(self, positions: Sequence[int], condition: str = "part >= 0") -> str:
+        """Return SQL for the values of columns, as `v3`, in the rows whose part meets the condition."""
+        values = ", ".join(f"{self.readings[position].value} AS v{position}" for position in positions)
+        return f"(SELECT {values} FROM {self._cells.rows_of(positions)} POSITIONAL JOIN parts WHERE {condition})"
 
-    def _execute(self, selected: str, position: int, rest: str = "") -> "DuckDBPyConnection":
-        """Select from the file that has the column `position`."""
-        return self._connection.execute(f"SELECT {selected} FROM {self._source(position)} {rest}")
 
-    def _path(self, position: int) -> Path:
-        return self._folder / f"values-{self._file_of[position]}.parquet"
-
-    def _source(self, position: int) -> str:
-        return f"read_parquet({quoted(str(self._path(position)))})"
+def query_parts(positions: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield as many columns as are computed in one query."""
+    for start in range(0, len(positions), COLUMNS_PER_QUERY):
+        yield positions[start : start + COLUMNS_PER_QUERY]

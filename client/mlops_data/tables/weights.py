@@ -23,7 +23,7 @@ def read_weights(cells: Cells, inferred: Inferred, column: str | None, parts: np
     if column is None:
         return None
     position = cells.columns.index(column)
-    weights = cells.array(inferred.reading(position, "number").value, np.nan).astype(np.float32)
+    weights = cells.array(inferred.reading(position, "number").value, position, np.nan).astype(np.float32)
     kept = parts >= 0
     wrong = np.flatnonzero(kept & ~(weights >= 0))
     if len(wrong):
