@@ -129,6 +129,26 @@ def test_the_database_is_private_encrypted_and_protected(nested: dict[str, Docum
     assert nested["Database"]["Resources"]["Settings"]["Properties"]["Parameters"]["rds.force_ssl"] == "1"
 
 
+def test_the_logs_of_the_database_are_in_cloudwatch_and_kept_for_some_days(
+    aws: Document, nested: dict[str, Document]
+) -> None:
+    """Each exported log has the name that RDS gives its group, and the migration's function may bound it."""
+    exported = nested["Database"]["Resources"]["Instance"]["Properties"]["EnableCloudwatchLogsExports"]
+    assert set(exported) == {"postgresql", "upgrade"}
+    given = aws["Resources"]["Migration"]["Properties"]
+    groups = "/aws/rds/instance/${Database.Outputs.Name}/"
+    assert given["LogGroups"] == [{"Fn::Sub": f"{groups}{each}"} for each in exported]
+    assert given["LogRetentionDays"] == {"Ref": "LogRetentionDays"}
+    assert given["KmsKeyArn"] == {"Ref": "KmsKeyArn"}
+    (statement,) = [
+        each
+        for policy in aws["Resources"]["MigrationFunctionRole"]["Properties"]["Policies"]
+        for each in policy["PolicyDocument"]["Statement"]
+        if "logs:PutRetentionPolicy" in each["Action"]
+    ]
+    assert statement["Resource"]["Fn::Sub"].endswith(f":log-group:{groups}*")
+
+
 @pytest.mark.parametrize("name", USE_THE_DATABASE)
 def test_a_function_may_log_in_as_the_user_it_says_it_is(aws: Document, name: str) -> None:
     variables = aws["Resources"][name]["Properties"]["Environment"]["Variables"]
