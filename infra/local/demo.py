@@ -22,6 +22,7 @@ from rich.text import Text
 from infra.local import demo_table
 from infra.local.api import Api, ApiError
 from infra.local.demo_steps import ENDED, promoted, states, until_served, watch
+from infra.local.engines import chosen
 from infra.local.environment import addresses
 from infra.local.errors import LocalStackError
 from infra.local.held_out import held_out
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo and leave the stack up."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
-    settings = Settings.from_environment()
+    settings = chosen(Settings.from_environment())
     options.model = options.model or default_model(settings)
     began = time.monotonic()
 
