@@ -50,6 +50,7 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
     if options.command == "engine":
         engines.run_engine(settings, say=lambda text: print(text, flush=True))
+        return 0
     settings = engines.chosen(settings) if options.command == "up" else engines.recorded(settings)
     from infra.local.environment import addresses
     from infra.local.stack import Stack

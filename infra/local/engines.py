@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -18,9 +20,12 @@ from infra.local.environment import (
 from infra.local.errors import LocalStackError
 from infra.local.localstack.build import install
 from infra.local.localstack.engine import on_engine
-from infra.local.processes import write_atomically
+from infra.local.processes import Process, write_atomically
 from infra.local.services import aws_service
 from infra.local.settings import LOCALSTACK, Settings
+
+# Jobs first get 30 s to checkpoint, as in a stack that has its own.
+_STOP_SECONDS = 60.0
 
 
 def chosen(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
@@ -70,9 +75,9 @@ def record(settings: Settings) -> None:
 
 
 def run_engine(settings: Settings, say: Callable[[str], None]) -> None:
-    """Become a LocalStack with the plug-ins, in a folder beside that of the stack; it runs until it is interrupted.
+    """Run a LocalStack with the plug-ins, in a folder beside that of the stack, until it ends or this is interrupted.
 
-    Raises LocalStackError: LocalStack cannot be installed, it runs already, or a port is taken.
+    Raises LocalStackError: LocalStack cannot be installed, runs already, fails, or a port is taken.
     """
     settings = replace(settings, emulator=LOCALSTACK, home=settings.home.with_name(f"{settings.home.name}-engine"))
     folder.prepare(settings)
@@ -88,8 +93,17 @@ def run_engine(settings: Settings, say: Callable[[str], None]) -> None:
     environment = {**child_environment(), **service.environment()}
     say(f"LocalStack starts at {settings.aws_url}; Ctrl-C ends it, and it keeps nothing")
     say(f"in another shell: set -a; . {settings.env_file}; set +a; make up AWS=localstack")
-    os.chdir(service.cwd)
-    os.execve(service.command[0], list(service.command), environment)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # In a session of its own: the terminal's Ctrl-C comes here, and from here as one signal that has a time limit.
+    child = subprocess.Popen(service.command, cwd=service.cwd, env=environment, start_new_session=True)
+    try:
+        if child.wait() != 0:
+            raise LocalStackError(f"LocalStack ended with the code {child.returncode}; the lines above say why")
+    except KeyboardInterrupt:
+        say("LocalStack ends")
+    finally:
+        if child.poll() is None and (process := Process.of(child.pid)) is not None:
+            process.stop(_STOP_SECONDS)
 
 
 def _answers(settings: Settings) -> bool:

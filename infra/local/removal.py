@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra.local.deploy import CODE_BUCKET, client, delete_stack, describe
+from infra.local.errors import LocalStackError
 from infra.local.settings import STACK_NAME, Settings
 
 _UNDER_WAY = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
 
 def end_jobs(settings: Settings) -> None:
-    """End the jobs that wait or run: the database and the tracking server, which they need, are about to stop."""
+    """End the jobs that wait or run: the database and the tracking server, which they need, are about to stop.
+
+    Raises LocalStackError when the LocalStack refuses.
+    """
     batch = client(settings, "batch")
-    for queue in batch.describe_job_queues()["jobQueues"]:
-        for status in _UNDER_WAY:
-            for job in batch.list_jobs(jobQueue=queue["jobQueueArn"], jobStatus=status)["jobSummaryList"]:
-                batch.terminate_job(jobId=job["jobId"], reason="The stack was stopped")
+    with _told():
+        for queue in batch.describe_job_queues()["jobQueues"]:
+            for status in _UNDER_WAY:
+                for job in batch.list_jobs(jobQueue=queue["jobQueueArn"], jobStatus=status)["jobSummaryList"]:
+                    batch.terminate_job(jobId=job["jobId"], reason="The stack was stopped")
 
 
 def remove(settings: Settings, say: Callable[[str], None]) -> None:
@@ -25,6 +33,22 @@ def remove(settings: Settings, say: Callable[[str], None]) -> None:
 
     Raises LocalStackError when the stack cannot be deleted.
     """
+    with _told():
+        _remove(settings, say)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise what AWS answers as LocalStackError."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise LocalStackError(
+            f"the stack cannot be taken out of the LocalStack: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _remove(settings: Settings, say: Callable[[str], None]) -> None:
     s3, made = client(settings, "s3"), []
     if describe(settings) is not None:
         cloudformation = client(settings, "cloudformation")

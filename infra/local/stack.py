@@ -151,9 +151,9 @@ class Stack:
             return self._down()
 
     def _down(self) -> bool:
-        stopped = self._aws.stop()
         if self.settings.engine and self._aws.healthy():
             removal.end_jobs(self.settings)
+        stopped = self._aws.stop()
         for _job_id, process in leftover_processes(self.settings.batch_file):
             stopped = process.stop(5) or stopped
         stopped = self._tracking().stop() or stopped
