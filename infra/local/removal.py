@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,6 +13,9 @@ from infra.local.errors import LocalStackError
 from infra.local.settings import STACK_NAME, Settings
 
 _UNDER_WAY = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+
+# Where Batch, which LocalStack's free edition has not, writes what jobs print.
+_JOB_LOGS = "/aws/batch/job"
 
 
 def end_jobs(settings: Settings) -> None:
@@ -63,6 +66,9 @@ def _remove(settings: Settings, say: Callable[[str], None]) -> None:
     for name in _named(made, "AWS::DynamoDB::Table"):
         if name in tables.list_tables()["TableNames"]:
             tables.delete_table(TableName=name)
+    logs = client(settings, "logs")
+    with suppress(logs.exceptions.ResourceNotFoundException):
+        logs.delete_log_group(logGroupName=_JOB_LOGS)
     parameters = client(settings, "ssm")
     for page in parameters.get_paginator("get_parameters_by_path").paginate(Path=f"/{STACK_NAME}/", Recursive=True):
         for parameter in page["Parameters"]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from infra.local import deploy, engines
@@ -22,6 +21,7 @@ from infra.local.errors import LocalStackError
 from infra.local.localstack.build import function_python, install
 from infra.local.localstack.engine import Engine
 from infra.local.localstack.environment import venv
+from infra.local.processes import port_taken
 from infra.local.settings import LOCALSTACK, ROOT, Settings
 from infra.local.stack import Stack
 from tests.support.steps import DIGITS_MODEL, free_ports, promote, train, wait_until_served
@@ -143,10 +143,7 @@ def test_reset_takes_out_what_was_made_and_leaves_the_localstack_running(setting
     assert clients["apigateway"].get_api_keys()["items"] == []
     assert clients["batch"].describe_job_queues()["jobQueues"] == []
     assert [each["logGroupName"] for each in clients["logs"].describe_log_groups()["logGroups"]] == []
-    own_paths = (f"{settings.home}/", f"{settings.home}'")
-    processes = [str(each.info) for each in psutil.process_iter(["cmdline", "environ"])]
-    left = [each for each in processes if any(path in each for path in own_paths)]
-    assert left == []
+    assert port_taken(settings.tracking_port) is None
 
 
 def test_a_plain_localstack_is_refused(settings: Settings, tmp_path: Path) -> None:
