@@ -18,7 +18,7 @@ empty :=
 SOURCES := PYTHONPATH=$(subst $(empty) $(empty),:,layers/core/python training_container client $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status logs reset test fuzz coverage lint docs docs-links format bench bench-train openapi
+.PHONY: help install demo up engine down status logs reset test fuzz coverage lint docs docs-links format bench bench-train openapi
 .PHONY: cli-docs console console-check invoke screenshots key pins
 .PHONY: sam build package deploy destroy smoke lint-aws test-localstack keys rotate-key revoke-key
 
@@ -46,6 +46,9 @@ demo: install ## start the platform, then train, compare, register, promote and 
 
 up: install ## start the local stack, and deploy the template and changed code (AWS=localstack: on LocalStack)
 	@$(BIN)/python -m infra.local up
+
+engine: install ## run LocalStack alone in this terminal, for make up AWS=localstack; it says how
+	@MLOPS_AWS=localstack $(BIN)/python -m infra.local engine
 
 down: ## stop the local stack; keep its state in .local/
 	@$(BIN)/python -m infra.local down

@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.local_stack import api_of, local_stack
+from infra import artifacts
 from infra.local.settings import Settings
-from tools.runtime import artifacts
 from tools.runtime.custom_resource import Receiver
 from tools.runtime.deployed import Deployed
 from tools.runtime.emulated import Emulated

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 
 from infra.local import deploy
+from infra.local.engines import recorded
 from infra.local.environment import read_env
 from infra.local.packaging import read_template
 from infra.local.settings import ROOT, Settings
@@ -40,7 +41,7 @@ def handler_of(name: str) -> tuple[Callable[[Any, Any], Any], Any]:
         raise LookupError(f"{name} is an image: make up runs it as a server")
     if name not in by_folder:
         raise LookupError(f"there is no function {name!r}; choose one of: {', '.join(sorted(by_folder))}")
-    physical = deploy.physical_ids(Settings.from_environment())
+    physical = deploy.physical_ids(recorded(Settings.from_environment()))
     if by_folder[name] not in physical:
         raise LookupError(f"the local stack has no {by_folder[name]}: it exists on AWS only")
     deployed = boto3.client("lambda").get_function_configuration(FunctionName=physical[by_folder[name]])

@@ -96,7 +96,7 @@ def _quoted(value: str) -> str:
 def publish(stack: str, printed: bytes) -> None:
     """Put the model types of the deployed image into the bucket, where the function `training` reads them."""
     from mlops.domain.model_types import DOCUMENT_KEY
-    from tools.keys import stack_outputs
+    from mlops_client.operator.aws import stack_outputs
 
     bucket = stack_outputs(stack)["ArtifactBucketName"]
     boto3.client("s3").put_object(Bucket=bucket, Key=DOCUMENT_KEY, Body=printed, ContentType="application/json")
@@ -104,7 +104,8 @@ def publish(stack: str, printed: bytes) -> None:
 
 def smoke_test(stack: str) -> None:
     """Run the smoke test with a key of its own, which is revoked afterwards. Raises DeployError."""
-    from tools.keys import Keys, stack_outputs
+    from mlops_client.operator.aws import stack_outputs
+    from mlops_client.operator.keys import Keys
 
     outputs = stack_outputs(stack)
     keys = Keys(outputs)

@@ -46,6 +46,12 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     settings = Settings.from_environment()
     if options.command == "logs":
         return _logs(settings, options)
+    from infra.local import engines
+
+    if options.command == "engine":
+        engines.run_engine(settings, say=lambda text: print(text, flush=True))
+        return 0
+    settings = engines.chosen(settings) if options.command == "up" else engines.recorded(settings)
     from infra.local.environment import addresses
     from infra.local.stack import Stack
 
@@ -59,7 +65,11 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.command == "status":
         return _status(stack)
     if options.command == "down":
-        kept = "the state is kept" if settings.emulator == MINISTACK else "LocalStack keeps no state"
+        kept = "the state is kept"
+        if settings.engine:
+            kept = f"the LocalStack at {settings.engine} runs on, with the stack's state"
+        elif settings.emulator != MINISTACK:
+            kept = "LocalStack keeps no state"
         print(f"stopped; {kept}" if stack.down() else "nothing ran")
     else:
         print("stopped and removed" if stack.reset() else "nothing to remove")
@@ -118,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the stack, and deploy the template and changed code")
     commands.add_parser("down", help="stop everything, and keep the state")
+    commands.add_parser("engine", help="run LocalStack alone in this terminal, for `up` with AWS_ENDPOINT_URL")
     commands.add_parser("status", help="show what is running, with addresses and health")
     commands.add_parser("reset", help="stop everything, and remove the state")
     logs = commands.add_parser("logs", help="show the end of the logs")

@@ -22,6 +22,7 @@ from rich.text import Text
 from infra.local import demo_table
 from infra.local.api import Api, ApiError
 from infra.local.demo_steps import ENDED, promoted, states, until_served, watch
+from infra.local.engines import chosen, recorded
 from infra.local.environment import addresses
 from infra.local.errors import LocalStackError
 from infra.local.held_out import held_out
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo and leave the stack up."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
-    settings = Settings.from_environment()
+    settings = chosen(Settings.from_environment())
     options.model = options.model or default_model(settings)
     began = time.monotonic()
 
@@ -139,12 +140,13 @@ def _drawn(image: list[float], side: int = 28, step: int = 2) -> str:
 
 
 def _where_next(console: Console, variables: dict[str, str], experiment_id: str, seconds: float) -> None:
-    settings = Settings.from_environment()
+    settings = recorded(Settings.from_environment())
     env = settings.env_file
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
     # `make` has to be told each time which local AWS is meant.
     choice = "" if settings.emulator == MINISTACK else f" AWS={settings.emulator}"
-    stop = "stop, and keep the state" if settings.emulator == MINISTACK else "stop, and lose the state"
+    kept = settings.emulator == MINISTACK or settings.engine
+    stop = "stop, and keep the state" if kept else "stop, and lose the state"
     lines = Table.grid(padding=(0, 2))
     lines.add_column(no_wrap=True)
     lines.add_column(overflow="fold")  # so that an address can be copied

@@ -147,8 +147,7 @@ def _apply(
     cloudformation = client(settings, "cloudformation")
     if present is not None and present.status in _BROKEN:
         say(f"deleting the stack of an earlier deployment ({present.status})")
-        cloudformation.delete_stack(StackName=STACK_NAME)
-        _follow(settings, "DELETE", say)
+        delete_stack(settings, say)
         present = None
     request = {
         "StackName": STACK_NAME,
@@ -172,6 +171,12 @@ def _apply(
         reason = next(_failures(cloudformation, since), "no resource gives a reason")
         raise LocalStackError(f"the deployment ended {deployed.status if deployed else 'without a stack'}: {reason}")
     return deployed
+
+
+def delete_stack(settings: Settings, say: Say) -> None:
+    """Delete the stack, and wait for its end. Raises LocalStackError when that takes too long."""
+    client(settings, "cloudformation").delete_stack(StackName=STACK_NAME)
+    _follow(settings, "DELETE", say)
 
 
 def _follow(settings: Settings, verb: str, say: Say) -> None:

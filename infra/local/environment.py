@@ -65,12 +65,21 @@ def stack_credentials(settings: Settings) -> Credentials:
 
 
 def ensure_credentials(settings: Settings) -> None:
-    """Keep a new key in `.local/env` unless it has one, before anything starts that asks for it.
+    """Keep a key in `.local/env`, before anything starts that asks for it: a new one unless the file has one.
 
-    The rest of the file stays: a stack of a version without keys goes on with its API key.
+    The rest of the file stays: a stack of a version without keys goes on with its API key. A LocalStack that is up has
+    a key already, which the caller's variables have. Raises LocalStackError when they do not.
     """
     variables = read_env(settings.env_file)
-    if Credentials.from_environment(variables) is None:
+    if settings.engine:
+        given = Credentials.from_environment(os.environ) or Credentials.from_environment(variables)
+        if given is None:
+            raise LocalStackError(
+                f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not those of the LocalStack at {settings.engine}: "
+                "load them from the file that `make engine` names"
+            )
+        write_env(settings.env_file, variables | given.to_environment())
+    elif Credentials.from_environment(variables) is None:
         write_env(settings.env_file, variables | Credentials.generate().to_environment())
 
 

@@ -24,6 +24,7 @@ from infra.local.guard import signed_requests
 from infra.local.guard.identity import CODE_ROLE, TRAINER_ROLE
 from infra.local.localstack import environment as localstack
 from infra.local.localstack.build import function_python
+from infra.local.localstack.engine import Engine
 from infra.local.processes import (
     Process,
     ProcessFile,
@@ -136,6 +137,11 @@ class Service:
             for file in sorted(source.rglob("*.py")) if source.is_dir() else (source,):
                 digest.update(file.name.encode() + b"\0" + file.read_bytes())
         return digest.hexdigest()
+
+
+def aws_of(settings: Settings) -> Service | Engine:
+    """The local AWS of a stack: its own service, or a LocalStack that is up without it."""
+    return Engine(settings.engine) if settings.engine else aws_service(settings)
 
 
 def aws_service(settings: Settings) -> Service:

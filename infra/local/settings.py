@@ -30,7 +30,8 @@ class Settings:
     """Ports, folders, the number of training jobs that run at a time, and which program is the local AWS.
 
     `home` holds everything the stack writes; `root` is the checkout whose template and folders it deploys; `emulator`
-    is one of `EMULATORS`.
+    is one of `EMULATORS`; `engine` is the address of a LocalStack that was not started by the stack, empty if it starts
+    its own.
     """
 
     api_port: int = 8000
@@ -40,6 +41,7 @@ class Settings:
     root: Path = ROOT
     batch_slots: int = max(1, os.cpu_count() or 1)
     emulator: str = MINISTACK
+    engine: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -105,6 +107,11 @@ class Settings:
     @property
     def env_file(self) -> Path:
         return self.home / "env"
+
+    @property
+    def engine_file(self) -> Path:
+        """Which LocalStack the stack is on that it has not started."""
+        return self.home / "engine.json"
 
     @property
     def log_dir(self) -> Path:

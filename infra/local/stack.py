@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from infra.local import deploy, folder
+from infra.local import deploy, engines, folder, removal
 from infra.local.aws.batch.store import leftover_processes
 from infra.local.database import Database
 from infra.local.environment import (
@@ -26,8 +26,9 @@ from infra.local.environment import (
 )
 from infra.local.errors import LocalStackError
 from infra.local.localstack.build import install
+from infra.local.localstack.engine import Engine
 from infra.local.model_types import model_types, publish
-from infra.local.services import Service, aws_service, tracking_service
+from infra.local.services import Service, aws_of, tracking_service
 from infra.local.settings import LOCALSTACK, STACK_NAME, Settings
 
 LOCAL_KEY = "local"
@@ -55,7 +56,7 @@ class Stack:
         self.settings = settings
         self._say = say
         self._database = Database(settings)
-        self._aws = aws_service(settings)
+        self._aws = aws_of(settings)
 
     def up(self) -> dict[str, str]:
         """Start what does not run, deploy what has changed, and return the variables of `.local/env`.
@@ -78,7 +79,9 @@ class Stack:
         began = time.monotonic()
         for service in (self._aws, self._tracking()):
             service.refuse_taken_ports()
-        if self.settings.emulator == LOCALSTACK:
+        if self.settings.engine:
+            self._prepare_engine()
+        elif self.settings.emulator == LOCALSTACK:
             self._prepare_localstack()
         if self._database.process() is None:
             started.append(self._database.stop)
@@ -112,7 +115,22 @@ class Stack:
             self._database.remove()
             folder.forget(self.settings)
 
-    def _launch(self, service: Service, name: str, started: list[Callable[[], object]]) -> None:
+    def _prepare_engine(self) -> None:
+        """Refuse a LocalStack that has the stack of another folder; forget what belongs to one that has ended."""
+        self._aws.launch()
+        present = deploy.describe(self.settings)
+        if present is not None and not self.settings.engine_file.exists():
+            raise LocalStackError(
+                f"the LocalStack at {self.settings.engine} has the stack {STACK_NAME} of another folder: remove that "
+                "one with `make reset AWS=localstack` in its checkout, or start another LocalStack"
+            )
+        if present is None:
+            self._down()
+            self._database.remove()
+            folder.forget(self.settings)
+        engines.record(self.settings)
+
+    def _launch(self, service: Service | Engine, name: str, started: list[Callable[[], object]]) -> None:
         """Start a service that does not run as it should, and wait for it."""
         wait = service.launch()
         if wait is not None:
@@ -133,6 +151,8 @@ class Stack:
             return self._down()
 
     def _down(self) -> bool:
+        if self.settings.engine and self._aws.healthy():
+            removal.end_jobs(self.settings)
         stopped = self._aws.stop()
         for _job_id, process in leftover_processes(self.settings.batch_file):
             stopped = process.stop(5) or stopped
@@ -145,6 +165,8 @@ class Stack:
         if self.settings.home.exists() and not self.settings.marker.exists():
             folder.remove(self.settings)
         self.down()
+        if self.settings.engine and self._aws.healthy():
+            removal.remove(self.settings, lambda text: self._say(f"  {text}"))
         self._database.remove()
         return folder.remove(self.settings)
 
@@ -155,7 +177,7 @@ class Stack:
         rows = [Row("database", state, database.pid if database else None, "unix socket", bool(database))]
         for service in (self._aws, self._tracking()):
             process = service.process()
-            healthy = process is not None and service.healthy()
+            healthy = (process is not None or isinstance(service, Engine)) and service.healthy()
             state = "healthy" if healthy else "not answering" if process else "stopped"
             rows.append(Row(service.name, state, process.pid if process else None, service.address, healthy))
         deployed = deploy.describe(self.settings) if rows[1].healthy else None

@@ -17,8 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 from localstack_client.session import Session
 
+from infra.artifacts import CannotBuild, layers, runtime
 from infra.local.packaging import package, read_template
-from tools.runtime.artifacts import CannotBuild, layers, runtime
 from tools.runtime.functions import Artifact, zip_functions
 from tools.runtime.merged import with_layers_inside
 

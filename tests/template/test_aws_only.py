@@ -129,6 +129,26 @@ def test_the_database_is_private_encrypted_and_protected(nested: dict[str, Docum
     assert nested["Database"]["Resources"]["Settings"]["Properties"]["Parameters"]["rds.force_ssl"] == "1"
 
 
+def test_the_logs_of_the_database_are_in_cloudwatch_and_kept_for_some_days(
+    aws: Document, nested: dict[str, Document]
+) -> None:
+    """Each exported log has the name that RDS gives its group, and the migration's function may bound it."""
+    exported = nested["Database"]["Resources"]["Instance"]["Properties"]["EnableCloudwatchLogsExports"]
+    assert set(exported) == {"postgresql", "upgrade"}
+    given = aws["Resources"]["Migration"]["Properties"]
+    groups = "/aws/rds/instance/${Database.Outputs.Name}/"
+    assert given["LogGroups"] == [{"Fn::Sub": f"{groups}{each}"} for each in exported]
+    assert given["LogRetentionDays"] == {"Ref": "LogRetentionDays"}
+    assert given["KmsKeyArn"] == {"Ref": "KmsKeyArn"}
+    (statement,) = [
+        each
+        for policy in aws["Resources"]["MigrationFunctionRole"]["Properties"]["Policies"]
+        for each in policy["PolicyDocument"]["Statement"]
+        if "logs:PutRetentionPolicy" in each["Action"]
+    ]
+    assert statement["Resource"]["Fn::Sub"].endswith(f":log-group:{groups}*")
+
+
 @pytest.mark.parametrize("name", USE_THE_DATABASE)
 def test_a_function_may_log_in_as_the_user_it_says_it_is(aws: Document, name: str) -> None:
     variables = aws["Resources"][name]["Properties"]["Environment"]["Variables"]
@@ -172,28 +192,29 @@ def test_database_and_tracking_are_watched(aws: Document, nested: dict[str, Docu
     assert {("Errors", "TrackingFunction"), ("Throttles", "TrackingFunction")} <= watched
 
 
-def errors_watched(document: Document) -> Iterator[str]:
-    """Each function whose errors an alarm of a template looks at."""
+def functions_watched(document: Document, name: str) -> Iterator[str]:
+    """Each function of which an alarm of a template looks at a metric of Lambda, such as Errors."""
     for alarm in of_type(document, "AWS::CloudWatch::Alarm").values():
         properties = alarm["Properties"]
         stats = [each["MetricStat"] for each in properties.get("Metrics", []) if "MetricStat" in each]
         assert len(stats) <= 10, f"{properties['AlarmDescription']} An alarm has ten metrics at most: split it"
         for metric in [properties, *(stat["Metric"] for stat in stats)]:
-            if (metric.get("Namespace"), metric.get("MetricName")) == ("AWS/Lambda", "Errors"):
+            if (metric.get("Namespace"), metric.get("MetricName")) == ("AWS/Lambda", name):
                 yield from (each["Value"]["Ref"] for each in metric["Dimensions"] if each["Name"] == "FunctionName")
 
 
-def test_an_alarm_watches_the_errors_of_each_function(source: Document, nested: dict[str, Document]) -> None:
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_an_alarm_watches_each_function(source: Document, nested: dict[str, Document], metric: str) -> None:
     """A new function that is in no alarm fails here. That of the migration fails the deployment itself."""
-    watched = [*errors_watched(source), *errors_watched(nested["Observability"])]
+    watched = [*functions_watched(source, metric), *functions_watched(nested["Observability"], metric)]
     functions = {name for name in of_type(source, "AWS::Serverless::Function") if name != "MigrationFunction"}
-    assert sorted(watched) == sorted(functions), "each once: add it to EventErrors or RequestErrors"
+    assert sorted(watched) == sorted(functions), f"each once: add it to Event{metric} or Request{metric}"
 
 
 def test_the_dashboard_shows_the_errors_of_each_function_that_an_alarm_names(nested: dict[str, Document]) -> None:
     body = nested["Observability"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     shown = set(re.findall(r'"Errors", "FunctionName", "\$\{(\w+)\}"', body))
-    assert shown >= set(errors_watched(nested["Observability"]))
+    assert shown >= set(functions_watched(nested["Observability"], "Errors"))
 
 
 @pytest.mark.parametrize("name", USE_THE_DATABASE)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra import artifacts
+from infra.artifacts import ROOT, Runtime
 from infra.local import deploy
 from infra.local.environment import without_proxy
 from infra.local.settings import Settings
-from tools.runtime import artifacts
-from tools.runtime.artifacts import ROOT, Runtime
 from tools.runtime.emulated import Emulated
 from tools.runtime.functions import Artifact
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import boto3
 
+from infra.artifacts import ROOT
 from infra.local import deploy
 from infra.local.environment import aws_environment
 from infra.local.settings import Settings
 from mlops_client.operator.grants import GrantsFile
-from tools.runtime.artifacts import ROOT
 
 FOLDER = ROOT / "events"
 

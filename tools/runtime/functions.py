@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.artifacts import ROOT, size
 from infra.local.packaging import read_template
-from tools.runtime.artifacts import ROOT, size
 
 MB = 1_000_000
 BUILT_LAYERS = ("WebLayer", "TokensLayer", "InferenceLayer")

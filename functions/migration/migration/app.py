@@ -1,12 +1,15 @@
 """Custom::Migration: run the database migration as a Batch job while CloudFormation waits.
 
 The job uses the tracking server's image, so that schema and server have the same version. If it fails, the deployment
-fails before anything that uses the database has changed.
+fails before anything that uses the database has changed. Before it, the database's log groups get their retention.
 """
 
 import json
 import time
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 from urllib.request import Request, urlopen
 
 import boto3
@@ -18,6 +21,8 @@ RESERVE_SECONDS = 20.0
 # New permissions of a role take a while to be valid everywhere.
 PERMISSION_SECONDS = 60.0
 
+T = TypeVar("T")
+
 
 class MigrationFailed(Exception):
     """The migration failed. The deployment's events show the message."""
@@ -27,6 +32,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
     """Handle a custom resource's request, and always answer: otherwise CloudFormation would wait for an hour."""
     try:
         if event["RequestType"] != "Delete" and not rolling_back(event["StackId"]):
+            keep_logs(event["ResourceProperties"])
             migrate(event["ResourceProperties"], context)
     except Exception as error:
         reason = str(error) if isinstance(error, MigrationFailed) else f"{type(error).__name__}: {error}"
@@ -45,7 +51,26 @@ def rolling_back(stack_id: str) -> bool:
     return "ROLLBACK" in stack["StackStatus"]
 
 
-def migrate(properties: dict[str, str], context: Any) -> None:
+def keep_logs(properties: dict[str, Any]) -> None:
+    """Say how long the lines of the database's logs are kept, and with which key.
+
+    RDS makes a log group of its own, with lines that are kept for ever, at the first line. So the groups are made here
+    if RDS has not made them yet. They stay when the stack is deleted, as the database's last snapshot does.
+
+    Args:
+        properties: `LogGroups`, names; `LogRetentionDays`, a number as text; `KmsKeyArn`, empty for AWS's own key.
+    """
+    logs = boto3.client("logs")
+    for name in properties["LogGroups"]:
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            permitted(partial(logs.create_log_group, logGroupName=name))
+        days = int(properties["LogRetentionDays"])
+        permitted(partial(logs.put_retention_policy, logGroupName=name, retentionInDays=days))
+        if key := properties["KmsKeyArn"]:
+            permitted(partial(logs.associate_kms_key, logGroupName=name, kmsKeyId=key))
+
+
+def migrate(properties: dict[str, Any], context: Any) -> None:
     """Run the job and wait until it has ended.
 
     Args:
@@ -69,22 +94,28 @@ def migrate(properties: dict[str, str], context: Any) -> None:
     raise MigrationFailed(f"the job {job_id} did not end in time and was stopped; is its image in the registry?")
 
 
-def submit(batch: Any, properties: dict[str, str]) -> str:
+def submit(batch: Any, properties: dict[str, Any]) -> str:
     """Submit the job and return its id."""
+    answered = permitted(
+        lambda: batch.submit_job(
+            jobName="migration", jobQueue=properties["JobQueue"], jobDefinition=properties["JobDefinition"]
+        )
+    )
+    job_id: str = answered["jobId"]
+    return job_id
+
+
+def permitted(call: Callable[[], T]) -> T:
+    """Return what a call answers, once its permission is known; raise any other error of AWS at once."""
     deadline = time.monotonic() + PERMISSION_SECONDS
     while True:
         try:
-            answered = batch.submit_job(
-                jobName="migration", jobQueue=properties["JobQueue"], jobDefinition=properties["JobDefinition"]
-            )
+            return call()
         except ClientError as error:
             denied = error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
             if not denied or time.monotonic() >= deadline:
                 raise
             time.sleep(POLL_SECONDS)
-        else:
-            job_id: str = answered["jobId"]
-            return job_id
 
 
 def why(job: dict[str, Any]) -> str:

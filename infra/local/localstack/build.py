@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from infra import artifacts
 from infra.local.errors import LocalStackError
 from infra.local.localstack.environment import venv
 from infra.local.processes import write_atomically
 from infra.local.settings import Settings
-from tools.runtime import artifacts
 
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 T = TypeVar("T")

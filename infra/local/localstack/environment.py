@@ -9,6 +9,8 @@ from infra.local.environment import stack_credentials, without_proxy
 from infra.local.settings import HOST, REGION, Settings
 
 HEALTH = "/_localstack/health"
+ABOUT = "/_localstack/mlops"
+"""The path at which a LocalStack with the plug-ins says on which port it serves the deployed API."""
 FUNCTION_PYTHON, JOB_PYTHON = "MLOPS_FUNCTION_PYTHON", "MLOPS_JOB_PYTHON"
 """The variables with the interpreters of functions and of jobs: neither is that of LocalStack."""
 

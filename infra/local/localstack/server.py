@@ -25,7 +25,7 @@ from infra.local.guard.origins import own_pages_only, without_cors
 from infra.local.guard.signatures import Verifier
 from infra.local.guard.signed_requests import signed_only
 from infra.local.localstack.batch import LocalBatch, local_batch
-from infra.local.localstack.environment import HEALTH
+from infra.local.localstack.environment import ABOUT, HEALTH
 from infra.local.settings import ACCOUNT, HOST, REGION, STACK_NAME, Settings
 
 # A stack that is made anew has another API: how long the old one is asked at most.
@@ -62,7 +62,8 @@ class Server(RuntimeServer):  # type: ignore[misc]
         gateway = _with_sender(AsgiGateway(self._gateway, event_loop=asyncio.get_running_loop()))
         verifier = Verifier(stack_credentials(self._settings))
         aws = without_cors(signed_only(_with_batch(gateway, self._batch), verifier, HEALTH))
-        app = own_pages_only(_with_api_port(aws, gateway, self._settings.api_port))
+        told = _with_about(aws, self._settings.api_port)
+        app = own_pages_only(_with_api_port(told, gateway, self._settings.api_port))
         addresses = [f"{HOST}:{self._settings.aws_port}", f"{HOST}:{self._settings.api_port}"]
         hooks = Hooks(started=self._batch.scheduler.start, answered=lambda: None, ending=self._end)
         await serve(app, addresses, hooks)
@@ -106,6 +107,19 @@ def _with_batch(aws: App, batch: LocalBatch) -> App:
         status, document = await asyncio.to_thread(batch.service.handle, scope["method"], scope["path"], body)
         headers = [("content-type", "application/json"), ("x-amzn-errortype", document.get("code", ""))]
         await answer(scope, send, status, headers[: 2 if status >= 400 else 1], json.dumps(document).encode())
+
+    return served
+
+
+def _with_about(aws: App, api_port: int) -> App:
+    """`aws`, and an answer to whoever wants to know whether this LocalStack can have a stack."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (scope["method"], scope["path"]) == ("GET", ABOUT):
+            content = json.dumps({"api_port": api_port}).encode()
+            await answer(scope, send, 200, [("content-type", "application/json")], content)
+            return
+        await aws(scope, receive, send)
 
     return served
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tools.runtime import artifacts
-from tools.runtime.artifacts import CannotBuild, Runtime
+from infra import artifacts
+from infra.artifacts import CannotBuild, Runtime
 from tools.runtime.deployed import Deployed
 from tools.runtime.emulated import Emulated
 from tools.runtime.functions import Artifact, zip_functions

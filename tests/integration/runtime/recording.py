@@ -173,7 +173,8 @@ def _json_calls(service: str, operation: str, asked: dict[str, Any], logical: Ma
         return [Call(f"ssm:{operation}", f"parameter/StackName/{name.split('/', 2)[2]}") for name in names]
     if service == "logs":
         group = logical.get(asked["logGroupName"], asked["logGroupName"])
-        return [Call(f"logs:{operation}", f"log-group:{group}:log-stream:{asked['logStreamName']}")]
+        stream = f":log-stream:{asked['logStreamName']}" if "logStreamName" in asked else ""
+        return [Call(f"logs:{operation}", f"log-group:{group}{stream}")]
     buses = {each.get("EventBusName", "default") for each in asked.get("Entries", [])}
     return [Call(f"events:{operation}", f"event-bus/{bus}") for bus in buses]
 

@@ -11,9 +11,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from infra.artifacts import Runtime
 from infra.local.localstack.function_process import Answer, FunctionProcess, InitFailed
 from infra.local.localstack.runtime_api import Invocation
-from tools.runtime.artifacts import Runtime
 
 CODE = """
 import json, os, sys, time

@@ -11,9 +11,9 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from infra import artifacts
 from infra.local import deploy
 from mlops.domain.transition import new_transition_id
-from tools.runtime import artifacts
 from tools.runtime.custom_resource import Receiver
 from tools.runtime.emulated import Emulated, FunctionFailed
 from tools.runtime.events import FOLDER, event, give_their_key_a_role

@@ -95,6 +95,9 @@ NOT_CALLED: dict[tuple[str, str, str], str] = {
     ),
     ("TrainingFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
     ("WebhooksFunctionRole", "sqs:SendMessage", "MonitoringDeadLetters"): DESTINATION,
+    ("MigrationFunctionRole", "logs:AssociateKmsKey", "log-group:/aws/rds/instance/Database.Outputs.Name/*"): (
+        "of a stack with KmsKeyArn"
+    ),
     ("MigrationExecutionRole", "secretsmanager:GetSecretValue", "Database.Outputs.SecretArn"): (
         "ECS reads the password for the container, before it starts"
     ),
@@ -877,7 +880,9 @@ def _migrate(
     )["jobDefinitionArn"]
     stack_id = client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["StackId"]
     logical = {queue: "MigrationQueue", definition: "MigrationJobDefinition", stack_id: "AWS::StackId"}
+    groups = [f"/aws/rds/instance/Database.Outputs.Name/{log}" for log in ("postgresql", "upgrade")]
     properties = {"JobQueue": queue, "JobDefinition": definition}
+    bounded = {"LogGroups": groups, "LogRetentionDays": "30", "KmsKeyArn": ""}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ENDPOINT_URL": recording.aws("MigrationFunctionRole", logical),
@@ -888,6 +893,9 @@ def _migrate(
             patch.setenv(name, value)
         patch.setattr(migration, "POLL_SECONDS", 0.1)
         assert migration.rolling_back(stack_id) is False
+        migration.keep_logs(bounded)
+        kept = client("logs").describe_log_groups(logGroupNamePrefix="/aws/rds/instance/")["logGroups"]
+        assert {each["logGroupName"]: each["retentionInDays"] for each in kept} == dict.fromkeys(groups, 30)
         migration.migrate(properties, Remaining(60))
         with pytest.raises(migration.MigrationFailed, match="in time"):
             migration.migrate(properties, Remaining(0))

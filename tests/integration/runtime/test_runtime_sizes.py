@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from infra import artifacts
+from infra.artifacts import CannotBuild, Runtime
 from infra.local.localstack.build import with_built_layers
 from infra.local.packaging import read_template
-from tools.runtime import artifacts
-from tools.runtime.artifacts import CannotBuild, Runtime
 from tools.runtime.functions import BUILT_LAYERS, MB, Artifact
 
 pytestmark = pytest.mark.slow

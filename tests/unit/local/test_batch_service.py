@@ -193,12 +193,22 @@ def test_jobs_are_found_by_name_in_whatever_state_and_without_an_arrays_children
         assert [job["jobId"] for job in named["jobSummaryList"]] == expected
 
 
+def test_jobs_are_listed_by_status(batch):
+    ended, waiting = batch.submit(), batch.submit(arrayProperties={"size": 3})
+    batch.call("terminatejob", jobId=ended, reason="enough")
+
+    def listed(**request):
+        return [job["jobId"] for job in batch.call("listjobs", jobQueue="spot", **request)["jobSummaryList"]]
+
+    assert listed(jobStatus="FAILED") == [ended]
+    assert [waiting] == listed(jobStatus=batch.job(waiting)["status"])
+    assert listed() == listed(jobStatus="RUNNING")
+
+
 @pytest.mark.parametrize(
     ("request_", "word"),
     [
-        ({"jobQueue": "spot"}, "JOB_NAME"),
         ({"jobQueue": "spot", "filters": [{"name": "JOB_DEFINITION", "values": ["training"]}]}, "JOB_NAME"),
-        ({"jobQueue": "spot", "jobStatus": "RUNNING"}, "jobStatus"),
         ({"arrayJobId": "1"}, "arrayJobId"),
     ],
 )

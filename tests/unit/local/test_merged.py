@@ -4,8 +4,8 @@ import io
 import zipfile
 from pathlib import Path
 
+from infra.artifacts import ROOT
 from infra.local.packaging import package, read_template
-from tools.runtime.artifacts import ROOT
 from tools.runtime.functions import zip_functions
 from tools.runtime.merged import archive, with_layers_inside
 

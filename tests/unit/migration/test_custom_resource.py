@@ -10,7 +10,15 @@ from botocore.exceptions import ClientError
 import migration.app
 from tools.runtime.custom_resource import Receiver
 
-PROPERTIES = {"JobQueue": "queue", "JobDefinition": "definition:3", "DatabaseHost": "db.example"}
+POSTGRESQL, UPGRADE = "/aws/rds/instance/db/postgresql", "/aws/rds/instance/db/upgrade"
+PROPERTIES = {
+    "JobQueue": "queue",
+    "JobDefinition": "definition:3",
+    "DatabaseHost": "db.example",
+    "LogGroups": [POSTGRESQL, UPGRADE],
+    "LogRetentionDays": "30",
+    "KmsKeyArn": "",
+}
 
 
 class Batch:
@@ -36,6 +44,33 @@ class Batch:
         self.terminated.append(jobId)
 
 
+class AlreadyExists(ClientError):
+    """What CloudWatch says of a log group that is there."""
+
+
+class Logs:
+    """CloudWatch's log groups: what each is kept for, in days, and its key."""
+
+    exceptions = SimpleNamespace(ResourceAlreadyExistsException=AlreadyExists)
+
+    def __init__(self) -> None:
+        self.groups: dict[str, int | None] = {}
+        self.keys: dict[str, str] = {}
+
+    def create_log_group(self, logGroupName: str) -> None:
+        if logGroupName in self.groups:
+            raise AlreadyExists({"Error": {"Code": "ResourceAlreadyExistsException"}}, "CreateLogGroup")
+        self.groups[logGroupName] = None
+
+    def put_retention_policy(self, logGroupName: str, retentionInDays: int) -> None:
+        assert logGroupName in self.groups, "CloudWatch knows no such group"
+        self.groups[logGroupName] = retentionInDays
+
+    def associate_kms_key(self, logGroupName: str, kmsKeyId: str) -> None:
+        assert logGroupName in self.groups, "CloudWatch knows no such group"
+        self.keys[logGroupName] = kmsKeyId
+
+
 Run = Callable[..., dict[str, Any]]
 
 
@@ -52,16 +87,24 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def run(app: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Run:
+def logs() -> Logs:
+    return Logs()
+
+
+@pytest.fixture
+def run(app: ModuleType, receiver: Receiver, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Invoke the function and return what CloudFormation was told."""
 
     def run(
-        batch: Batch, request: str = "Update", stack: str = "UPDATE_IN_PROGRESS", seconds: float = 600
+        batch: Batch,
+        request: str = "Update",
+        stack: str = "UPDATE_IN_PROGRESS",
+        seconds: float = 600,
+        **properties: str,
     ) -> dict[str, Any]:
         stacks = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [{"StackStatus": stack}]})
-        monkeypatch.setattr(
-            app, "boto3", SimpleNamespace(client={"batch": batch, "cloudformation": stacks}.__getitem__)
-        )
+        clients = {"batch": batch, "cloudformation": stacks, "logs": logs}
+        monkeypatch.setattr(app, "boto3", SimpleNamespace(client=clients.__getitem__))
         left = iter(range(int(seconds), -1, -100))
         event = {
             "RequestType": request,
@@ -69,7 +112,7 @@ def run(app: ModuleType, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) ->
             "StackId": "stack",
             "RequestId": "request",
             "LogicalResourceId": "Migration",
-            "ResourceProperties": {"ServiceToken": "function", **PROPERTIES},
+            "ResourceProperties": {"ServiceToken": "function", **PROPERTIES, **properties},
         }
         app.handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: next(left) * 1000))
         (told,) = receiver.answers
@@ -87,6 +130,19 @@ def test_a_job_that_succeeds(run: Run, receiver: Receiver, request_type: str) ->
     assert told["Data"] == {"DatabaseHost": "db.example"}
     assert (told["StackId"], told["RequestId"], told["LogicalResourceId"]) == ("stack", "request", "Migration")
     assert receiver.content_types == [""], "the address is signed without one"
+
+
+def test_the_logs_of_the_database_are_kept_for_some_days(run: Run, logs: Logs) -> None:
+    """Whether RDS has made a group already or not."""
+    logs.groups[POSTGRESQL] = None
+    assert run(Batch({"status": "SUCCEEDED"}))["Status"] == "SUCCESS"
+    assert logs.groups == {POSTGRESQL: 30, UPGRADE: 30}
+    assert logs.keys == {}
+
+
+def test_the_logs_of_the_database_have_the_key_of_the_stack(run: Run, logs: Logs) -> None:
+    run(Batch({"status": "SUCCEEDED"}), KmsKeyArn="arn:key")
+    assert logs.keys == {POSTGRESQL: "arn:key", UPGRADE: "arn:key"}
 
 
 def test_the_physical_id_never_changes(run: Run, receiver: Receiver) -> None:
@@ -111,12 +167,13 @@ def test_a_job_that_takes_too_long_is_stopped(run: Run) -> None:
 
 
 @pytest.mark.parametrize("stack", ["UPDATE_ROLLBACK_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
-def test_nothing_runs_on_the_way_back(run: Run, stack: str) -> None:
+def test_nothing_runs_on_the_way_back(run: Run, logs: Logs, stack: str) -> None:
     batch = Batch({"status": "FAILED"})
     told = run(batch, stack=stack)
     assert told["Status"] == "SUCCESS"
     assert told["Data"] == {"DatabaseHost": "db.example"}
     assert batch.submitted == []
+    assert logs.groups == {}
 
 
 def test_deleting_touches_nothing(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The operations on jobs: submit, show, find by name, terminate."""
+"""The operations on jobs: submit, show, find by name or status, terminate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.local.aws.batch.requests import (
     refuse_unknown,
 )
 from infra.local.aws.batch.resource_operations import ResourceOperations
-from infra.local.aws.batch.resources import ENABLED, Document, name_of
+from infra.local.aws.batch.resources import ENABLED, Document, JobQueue, name_of
 from infra.local.aws.batch.rules import array_size_error, retry_strategy_error, timeout_error
 from infra.local.aws.batch.scheduler import Scheduler
 from infra.local.aws.batch.store import Store
@@ -65,20 +65,29 @@ class JobOperations:
         return {"jobs": [documents.describe(job) for job in jobs if job is not None]}
 
     def list_jobs(self, request: Request) -> Document:
-        """Find the jobs of a queue by name, newest first: in every status, and whatever the case, as on AWS."""
-        refuse_unknown(request, frozenset({"jobQueue", "filters"}))
+        """Find the jobs of a queue, newest first, as on AWS: by name in every status, whatever the case, or by status.
+
+        Without filters and `jobStatus` it finds those that run.
+        """
+        refuse_unknown(request, frozenset({"jobQueue", "filters", "jobStatus"}))
         queue = self._resources.queue(request.get("jobQueue", ""))
         filters: list[Document] = request.get("filters") or []
+        if not filters:
+            wanted = request.get("jobStatus") or "RUNNING"
+            summaries = [documents.summary(job) for job in self._newest_first(queue)]
+            return {"jobSummaryList": [each for each in summaries if each["status"] == wanted]}
         if len(filters) != 1 or filters[0].get("name") != "JOB_NAME":
             raise BatchError("filters must have one filter, JOB_NAME: no other is supported by the local AWS Batch")
         names = {str(value).lower() for value in filters[0].get("values") or ()}
-        named = [
-            job
-            for job in self._store.jobs.values()
-            if job.parent is None and job.submission.queue_arn == queue.arn and job.submission.job_name.lower() in names
-        ]
-        named.sort(key=lambda job: job.submission.sequence, reverse=True)
+        named = [job for job in self._newest_first(queue) if job.submission.job_name.lower() in names]
         return {"jobSummaryList": [documents.summary(job) for job in named]}
+
+    def _newest_first(self, queue: JobQueue) -> list[Job]:
+        """The jobs of a queue, without the children of arrays."""
+        jobs = [
+            job for job in self._store.jobs.values() if job.parent is None and job.submission.queue_arn == queue.arn
+        ]
+        return sorted(jobs, key=lambda job: job.submission.sequence, reverse=True)
 
     def terminate_job(self, request: Request) -> Document:
         if not request.get("reason"):

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 
 from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / ".venv-sam"
 REQUIREMENTS = ROOT / "infra" / "deploy" / "runtime-requirements.txt"
 LAMBDA_PYTHON = "3.13"
