@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from infra.local.settings import ROOT
+from tools.runtime.artifacts import unused_by_tracking
 
 PIN = re.compile(r"^([\w.-]+)==", re.M)
-UNUSED = re.compile(r'^ARG UNUSED="(.+)"$', re.M)
 REMOVALS = ROOT / "training_container" / "remove_unused.sh"
 
 
@@ -24,8 +24,7 @@ def training_packages() -> set[str]:
 
 def tracking_packages() -> set[str]:
     """Return the names of the tracking image's packages that this platform has, without those that it removes."""
-    folder = ROOT / "functions" / "tracking"
-    return _pinned(folder) - set(UNUSED.findall((folder / "Dockerfile").read_text())[0].split())
+    return _pinned(ROOT / "functions" / "tracking") - unused_by_tracking()
 
 
 def _pinned(folder: Path) -> set[str]:

@@ -5,6 +5,7 @@ Nothing comes from the environment of the caller: neither the packages of the fu
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ LAYER_SOURCES = (
     "layers/inference/Makefile",
 )
 TRACKING_PACKAGES = ROOT / "functions" / "tracking" / "packages.txt"
+TRACKING_IMAGE = ROOT / "functions" / "tracking" / "Dockerfile"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-platform"
 
 
@@ -121,13 +123,23 @@ def _sam_build(folder: Path, runtime: Runtime) -> None:
     _run(command, "`sam build` failed", environment)
 
 
+def unused_by_tracking() -> set[str]:
+    """Return the names of the packages that the tracking image's build removes."""
+    names = re.search(r'^ARG UNUSED="(.+)"$', TRACKING_IMAGE.read_text(), re.M)
+    if names is None:
+        raise CannotBuild(f"{TRACKING_IMAGE} has no line 'ARG UNUSED=\"…\"'")
+    return set(names[1].split())
+
+
 @_alone
 def tracking_tree(runtime: Runtime) -> Path:
-    """Install the packages that the tracking image has, without the image. Raises CannotBuild."""
-    wanted = hashlib.sha256(TRACKING_PACKAGES.read_bytes()).hexdigest()[:16]
-    folder = CACHE / f"tracking-{runtime.version}-compiled-{wanted}"
+    """Install the packages that the tracking image keeps, without the image. Raises CannotBuild."""
+    folder = CACHE / f"tracking-{runtime.version}-kept-{_digest(TRACKING_PACKAGES, TRACKING_IMAGE)}"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        kept = folder / "packages.txt"
+        kept.write_text(_without(unused_by_tracking(), TRACKING_PACKAGES.read_text()))
         pip = [
             str(tools() / "bin" / "python"),
             "-m",
@@ -135,17 +147,24 @@ def tracking_tree(runtime: Runtime) -> Path:
             "install",
             "--quiet",
             "--no-compile",
+            "--no-deps",
             "--only-binary=:all:",
         ]
         wheels = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64"]
         wheels += ["--platform", "manylinux2014_x86_64", "--python-version", runtime.version]
-        packages = ["--require-hashes", "--requirement", str(TRACKING_PACKAGES)]
+        packages = ["--require-hashes", "--requirement", str(kept)]
         _run([*pip, *wheels, *packages, "--target", str(folder)], "the tracking server's packages cannot be had")
         # As pip does in the image. The exit code is 1, because some packages have templates that end in .py.
         compiling = [str(runtime.base), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
         subprocess.run(compiling, capture_output=True)
         (folder / "complete").touch()
     return folder
+
+
+def _without(names: set[str], pins: str) -> str:
+    """Return the pins of all other packages. A pin is a line that starts with a name, and lines with its hashes."""
+    blocks = re.split(r"^(?=[\w.-]+==)", pins, flags=re.M)
+    return "".join(block for block in blocks if block.partition("==")[0] not in names)
 
 
 def size(folder: Path) -> int:

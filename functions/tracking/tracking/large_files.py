@@ -4,12 +4,12 @@ MLflow reads a file whole and answers with it. An answer of Lambda has at most 6
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 from flask import redirect
-from mlflow.server import handlers
 
 from mlops.aws.signed_addresses import signing_s3
 
@@ -25,21 +25,26 @@ def use() -> None:
 
     It replaces the private function with which MLflow answers all requests for files; that it exists is checked here.
     """
-    handlers._send_artifact = redirected(handlers._send_artifact, signing_s3())
+    # Not above: MLflow's server reads its variables when it is imported, and tracking.server has to set them before.
+    from mlflow.server import handlers
+
+    handlers._send_artifact = redirected(handlers._send_artifact, cache(signing_s3))
 
 
-def redirected(send: Send, s3: Any) -> Send:
+def redirected(send: Send, s3_client: Callable[[], Any]) -> Send:
     """Wrap MLflow's function, which takes a repository of artifacts and the path of a file in it.
 
     Args:
         send: MLflow's function.
-        s3: A client of `signing_s3`.
+        s3_client: Returns a client of `signing_s3`; asked for the first file, as most environments never send one.
     """
 
     def send_or_redirect(repository: Any, path: str) -> Any:
         address = urlsplit(f"{repository.artifact_uri.rstrip('/')}/{path}")
-        target = {"Bucket": address.netloc, "Key": address.path.lstrip("/")}
-        if address.scheme != "s3" or _size(s3, target) <= LARGEST_BYTES:
+        if address.scheme != "s3":
+            return send(repository, path)
+        s3, target = s3_client(), {"Bucket": address.netloc, "Key": address.path.lstrip("/")}
+        if _size(s3, target) <= LARGEST_BYTES:
             return send(repository, path)
         name = path.rpartition("/")[2].encode("ascii", "ignore").decode().replace('"', "")
         target["ResponseContentDisposition"] = f'attachment; filename="{name}"'

@@ -17,9 +17,9 @@ os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
-from mlflow.server.fastapi_app import app as mlflow
+from tracking.rest import rest_first
 
 __all__ = ["application"]
 
 code_roles = [name for name in os.environ.get("CODE_ROLES", "").split(",") if name]
-application = limit_roles(mlflow, os.environ["TRAINER_ROLE"], code_roles)
+application = limit_roles(rest_first, os.environ["TRAINER_ROLE"], code_roles)

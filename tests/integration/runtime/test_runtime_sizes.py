@@ -57,7 +57,7 @@ def test_the_tracking_images_content(lambda_runtime: Runtime) -> None:
         pytest.skip(str(reason))
     assert {"mlflow", "psycopg2", "mangum", "sqlalchemy"} <= sizes.keys()
     assert {"torch", "tensorflow", "nvidia"} & sizes.keys() == set()
-    assert sum(sizes.values()) < 1000 * MB
+    assert sum(sizes.values()) < 450 * MB
 
 
 def test_a_stack_on_localstack_gets_the_layers_as_they_are_built(built: Path) -> None:
