@@ -75,7 +75,7 @@ def main() -> int:
     result: dict[str, Any] = {"machine": machine.describe("lightgbm", "optuna")}
     result |= {"model_type": MODEL_TYPE, "rows": ROWS, "seeds": SEEDS, "runs": RUNS}
     strategies = sys.argv[1:] or list(RUNS)
-    kept = [{"best": {}}] * len(TABLES) if set(strategies) == set(RUNS) else _kept(result)
+    kept: list[dict[str, Any]] = [{}] * len(TABLES) if set(strategies) == set(RUNS) else _kept(result)
     with ProcessPoolExecutor(len(TABLES)) as processes:
         measured = processes.map(_measured, range(len(TABLES)), [strategies] * len(TABLES))
         result["tables"] = [_of_table(*of_table) for of_table in zip(TABLES, measured, kept, strict=True)]
