@@ -1,8 +1,10 @@
 """Compare the strategies of sweeps: what those that learn find in 15 runs, and random draws in 30.
 
-python -m benchmarks.sweeps writes benchmarks/results/sweeps.json and sweeps.md
+python -m benchmarks.sweeps [STRATEGY ...] writes benchmarks/results/sweeps.json and sweeps.md. What a strategy finds
+depends on its seeds alone, so with names of strategies only those are measured, and the results of the others are kept.
 """
 
+import json
 import os
 
 # Beside other work, LightGBM's threads wait for each other at every tree. Before its import.
@@ -11,7 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,25 +74,55 @@ TABLES = (
 def main() -> int:
     result: dict[str, Any] = {"machine": machine.describe("lightgbm", "optuna")}
     result |= {"model_type": MODEL_TYPE, "rows": ROWS, "seeds": SEEDS, "runs": RUNS}
-    with tempfile.TemporaryDirectory() as folder:
-        result["tables"] = [_measured(table, Path(folder)) for table in TABLES]
+    strategies = sys.argv[1:] or list(RUNS)
+    kept: list[dict[str, Any]] = [{}] * len(TABLES) if set(strategies) == set(RUNS) else _kept(result)
+    with ProcessPoolExecutor(len(TABLES)) as processes:
+        measured = processes.map(_measured, range(len(TABLES)), [strategies] * len(TABLES))
+        result["tables"] = [_of_table(*of_table) for of_table in zip(TABLES, measured, kept, strict=True)]
     machine.write("sweeps", "Sweeps", result, _text(result))
     print((machine.RESULTS / "sweeps.md").read_text())
     learnable = [table["median"] for table in result["tables"] if not table["noise"]]
     return 0 if all(median[MEETS] <= median["random"] for median in learnable) else 1
 
 
-def _measured(table: Table, folder: Path) -> dict[str, Any]:
-    path = folder / f"{TABLES.index(table)}.parquet"
-    made.write_parquet(table.make(), path)
-    dataset = data.load(str(path), DataOptions(target=made.TARGET), trusted=True)
-    runs = {strategy: [_runs(dataset, strategy, seed) for seed in range(SEEDS)] for strategy in RUNS}
-    best = {strategy: [min(values) for values in of_seeds] for strategy, of_seeds in runs.items()}
+def _kept(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what was measured before, of each table; SystemExit if that was with other packages or another number of
+    rows, seeds or runs."""
+    before = json.loads((machine.RESULTS / "sweeps.json").read_text())
+    same = ("model_type", "rows", "seeds", "runs")
+    if [before[name] for name in same] != [result[name] for name in same] or (
+        before["machine"]["packages"] != result["machine"]["packages"]
+    ):
+        raise SystemExit("results/sweeps.json was measured otherwise; measure all strategies: name none")
+    tables: list[dict[str, Any]] = before["tables"]
+    return tables
+
+
+def _measured(position: int, strategies: Sequence[str]) -> dict[str, list[list[float]]]:
+    """Return the objectives of the runs of each sweep over a table, by strategy and seed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.parquet"
+        made.write_parquet(TABLES[position].make(), path)
+        dataset = data.load(str(path), DataOptions(target=made.TARGET), trusted=True)
+        return {strategy: [_runs(dataset, strategy, seed) for seed in range(SEEDS)] for strategy in strategies}
+
+
+def _of_table(table: Table, runs: dict[str, list[list[float]]], kept: dict[str, Any]) -> dict[str, Any]:
+    measured = {strategy: [min(values) for values in of_seeds] for strategy, of_seeds in runs.items()}
+    best = {strategy: measured.get(strategy) or kept["best"][strategy] for strategy in RUNS}
     medians = {strategy: statistics.median(values) for strategy, values in best.items()}
-    # How much worse the middle one of the random draws is than the best.
-    spread = statistics.median(statistics.median(values) / min(values) - 1 for values in runs["random"])
     about = {"name": table.name, "task": table.task.value, "objective": OBJECTIVES[table.task], "noise": table.noise}
-    return {**about, "best": best, "median": medians, "spread": spread}
+    return {
+        **about,
+        "best": best,
+        "median": medians,
+        "spread": _spread(runs["random"]) if "random" in runs else kept["spread"],
+    }
+
+
+def _spread(runs: list[list[float]]) -> float:
+    """How much worse the middle one of a sweep's runs is than the best."""
+    return statistics.median(statistics.median(values) / min(values) - 1 for values in runs)
 
 
 def _runs(dataset: Dataset, strategy: str, seed: int) -> list[float]:

@@ -163,3 +163,22 @@ def test_what_is_learned_of_a_number_in_a_list_holds_for_its_neighbours():
     asked = [search.ask(sizes, index, done, COST)["size"] for index in range(8, 48)]
     assert set(asked) <= set(range(1, 10))
     assert sum(size in (6, 9) for size in asked) > 2 * sum(size in (1, 4) for size in asked)
+
+
+def test_tpe_learns_of_many_hyperparameters_from_few_runs():
+    """Of six at once: what it tries after ten runs costs less than 0.44 of a random draw, which costs 0.74."""
+    space = {f"x{number}": Range(low=0, high=1) for number in range(6)}
+
+    def distance(asked: dict) -> float:
+        return sum((value - 0.3) ** 2 for value in asked.values())
+
+    later = []
+    for seed in range(15):
+        sweep = Sweep(strategy="tpe", seed=seed, num_runs=15, space=space)
+        runs: list[Job] = []
+        for index in range(sweep.num_runs):
+            asked = search.ask(sweep, index, runs, COST)
+            runs.append(completed(asked, index, distance(asked)))
+        later += [run.metrics["cost"] for run in runs[10:]]
+    at_random = 6 * (1 / 12 + 0.2**2)
+    assert statistics.mean(later) < 0.44 * at_random
