@@ -10,8 +10,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from infra.artifacts import unused_by_tracking
 from infra.local.settings import ROOT
-from tools.runtime.artifacts import unused_by_tracking
 
 PIN = re.compile(r"^([\w.-]+)==", re.M)
 REMOVALS = ROOT / "training_container" / "remove_unused.sh"
