@@ -42,7 +42,7 @@ def running(programs, folder):
     def asked(path):
         return json.loads(get(f"http://127.0.0.1:{web}/api/v1/{path}")[2])["data"]
 
-    def until(what, seconds=45):
+    def until(what, seconds=120):
         deadline = time.monotonic() + seconds
         while True:
             try:

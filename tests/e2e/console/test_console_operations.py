@@ -88,6 +88,7 @@ def test_a_webhook_is_added_tested_read_and_deleted(open_console, api, webhooks_
     expect(opened).to_contain_text(made["webhook_id"])
     expect(opened.get_by_test_id("secret")).to_have_count(0)
     opened.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(opened).to_be_visible()
