@@ -1,7 +1,7 @@
 """MLflow's tracking server as an ASGI application, with what the roles of jobs may ask of it.
 
 The server's command would start job runners and several workers, and take four times as long. The app alone reads
-private variables of MLflow, which tests/integration/test_tracking.py checks.
+private variables of MLflow, which tests/unit/tracking/test_rest.py checks.
 """
 
 import os
