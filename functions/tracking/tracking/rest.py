@@ -7,12 +7,16 @@ application, which has Flask's in it. MLflow's handler of runs/search imports it
 Host names, origins and security headers are checked and set by both, in the same way.
 """
 
+import warnings
+
 # tracking.server sets variables that MLflow's server reads when it is imported: without them, Flask checks no hosts.
 from anyio import to_thread
 from mlflow.server import app as flask
-from starlette.middleware.wsgi import WSGIMiddleware
 
 from tracking.access import Application, Receive, Scope, Send
+
+with warnings.catch_warnings(action="ignore"):  # Starlette deprecates it, and MLflow's own server stands on it
+    from starlette.middleware.wsgi import WSGIMiddleware
 
 REST = ("/api/2.0/mlflow/", "/version")
 """Where paths start for which FastAPI's application has no route of its own (tests/unit/tracking/test_rest.py)."""
