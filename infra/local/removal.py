@@ -61,7 +61,7 @@ def _remove(settings: Settings, say: Callable[[str], None]) -> None:
             gateway.delete_api_key(apiKey=key["id"])
         delete_stack(settings, say)
     for name in [*_named(made, "AWS::S3::Bucket"), CODE_BUCKET]:
-        _remove_bucket(s3, name)
+        remove_bucket(s3, name)
     tables = client(settings, "dynamodb")
     for name in _named(made, "AWS::DynamoDB::Table"):
         if name in tables.list_tables()["TableNames"]:
@@ -83,7 +83,7 @@ def _named(resources: list[dict[str, Any]], kind: str) -> list[str]:
     ]
 
 
-def _remove_bucket(s3: Any, bucket: str) -> None:
+def remove_bucket(s3: Any, bucket: str) -> None:
     """Delete a bucket with all versions of its objects, if it is there."""
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):

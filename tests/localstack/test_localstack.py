@@ -19,6 +19,7 @@ from localstack_client.session import Session
 
 from infra.artifacts import CannotBuild, layers, runtime
 from infra.local.packaging import package, read_template
+from infra.local.removal import remove_bucket
 from tools.runtime.functions import Artifact, zip_functions
 from tools.runtime.merged import with_layers_inside
 
@@ -81,17 +82,6 @@ def resources(session: Session) -> Iterator[dict[str, str]]:
         cloudformation.delete_stack(StackName=STACK)
         for name in filter(None, (bucket, found.get("ArtifactBucket"))):
             remove_bucket(s3, name)
-
-
-def remove_bucket(s3: Any, bucket: str) -> None:
-    """Delete a bucket with all versions of its objects, if it is there."""
-    try:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-        s3.delete_bucket(Bucket=bucket)
-    except s3.exceptions.NoSuchBucket:
-        pass
 
 
 def serves_batch(session: Session) -> bool:
