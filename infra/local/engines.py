@@ -63,7 +63,7 @@ def recorded(settings: Settings) -> Settings:
     """The settings with the LocalStack that the stack in this folder is on, if it did not start it itself."""
     try:
         record = json.loads(settings.engine_file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return settings
     return replace(settings, engine=record["address"], aws_port=record["aws_port"], api_port=record["api_port"])
 

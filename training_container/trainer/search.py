@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FEWEST_AT_RANDOM = 4
-CANDIDATES = 256
+CANDIDATES_OF_ONE, MOST_CANDIDATES = 24, 256
 """Of which tpe takes the one that is likeliest to be good. Optuna's 24 are of the time when each hyperparameter was
-chosen by itself. Here one candidate has all of them, and 24 points are few in a space of six."""
+chosen by itself. Here one candidate has all of them, and 24 points are few in a space of six. For one hyperparameter
+more of them would only find the best value so far again."""
 
 
 def ask(
@@ -79,7 +80,7 @@ def _sampler(plan: Sweep, index: int) -> "BaseSampler":
     return TPESampler(
         seed=seed,
         n_startup_trials=at_random,
-        n_ei_candidates=CANDIDATES,
+        n_ei_candidates=min(MOST_CANDIDATES, CANDIDATES_OF_ONE ** len(plan.space)),
         constant_liar=True,
         multivariate=True,
     )
