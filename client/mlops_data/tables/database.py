@@ -11,7 +11,7 @@ from mlops_data.memory import memory_limit
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CELLS_PER_GROUP = 1_000_000
+CELLS_PER_GROUP = 500_000
 """A row group is in memory while it is written."""
 MAX_ROWS_PER_GROUP = 122_880
 MEMORY_SHARE = 4

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS_PER_QUERY = 100
 """DuckDB takes minutes to plan a join of thousands of computed columns."""
-BYTES_PER_PIECE = 8 * 1024**2
+BYTES_PER_PIECE = 2 * 1024**2
 MOST_ROWS = 100_000
 """Of a piece of columns that are read together."""
 MIN_LEVEL_ROWS = 5

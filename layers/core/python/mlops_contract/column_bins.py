@@ -69,8 +69,8 @@ class ColumnBins:
             start, thresholds = self._prediction
             found.append((outputs[:, 0] >= thresholds).sum(axis=0, dtype=np.intp) + start)
         if self._texts:
-            texts = feeds[CATEGORIES].T.tolist()
-            codes = [codes.get(text, unknown) for place, codes, unknown in self._texts for text in texts[place]]
+            rows = feeds[CATEGORIES].tolist()
+            codes = [codes.get(row[place], unknown) for place, codes, unknown in self._texts for row in rows]
             found.append(np.array(codes, np.intp))
         return np.bincount(np.concatenate(found), minlength=self.size)
 
