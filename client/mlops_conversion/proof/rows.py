@@ -39,7 +39,12 @@ def _typed(column: Column, values: Any) -> Array:
 
 def spread(columns: Columns, most: int) -> dict[str, Array]:
     """Return at most so many rows, evenly spread."""
-    return taken(columns, np.unique(np.linspace(0, count(columns) - 1, most).astype(np.int64)))
+    return taken(columns, evenly(count(columns), most))
+
+
+def evenly(number: int, most: int) -> Array:
+    """Return at most so many positions, int64, evenly spread over a number of them."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
 
 
 def is_null(values: Array) -> Array:
@@ -85,7 +90,7 @@ def complete(contract: Contract, columns: Columns, rows: int) -> dict[str, Array
 
     Such values are filled from other rows, so that a row's variants differ from it in the column that is changed only.
     """
-    at = np.unique(np.linspace(0, count(columns) - 1, rows).astype(np.int64))
+    at = evenly(count(columns), rows)
     result = {}
     for column in contract.columns:
         values = columns[column.name]

@@ -84,7 +84,7 @@ def _changed(base: Array, held_out: Array) -> Iterator[tuple[Kind, Array]]:
     low, high = held_out.min(axis=0), held_out.max(axis=0)
     span = np.maximum(high - low, 1)
     differ = np.flatnonzero(high > low)
-    alone = differ[_spread(len(differ), ALONE)]
+    alone = differ[rows.evenly(len(differ), ALONE)]
     for kind, changes in (
         (Kind.EXTREME, (low, high, np.clip(0, low, high))),
         (Kind.BEYOND, (low - span, high + span)),
@@ -97,7 +97,7 @@ def _beside(base: Array, thresholds: Mapping[int, Array]) -> Array:
     """Return rows in which a feature has one of its thresholds, or the next number to either side."""
     values = np.concatenate([np.asarray(given, np.float32) for given in thresholds.values()])
     places = np.repeat(list(thresholds), [len(given) for given in thresholds.values()])
-    chosen = _spread(len(values), THRESHOLDS)
+    chosen = rows.evenly(len(values), THRESHOLDS)
     sides = [np.nextafter(values[chosen], np.float32(end)) for end in (-np.inf, np.inf)]
     return _changed_alone(base[:1], np.tile(places[chosen], 3), np.concatenate([values[chosen], *sides]))
 
@@ -107,8 +107,3 @@ def _changed_alone(base: Array, places: Array, values: Array) -> Array:
     result = np.repeat(base, len(places), axis=0)
     result[np.arange(len(result)), np.tile(places, len(base))] = np.tile(values, len(base))
     return result
-
-
-def _spread(number: int, most: int) -> Array:
-    """Return at most so many positions, evenly spread over a number of them."""
-    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
